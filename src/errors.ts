@@ -1,0 +1,66 @@
+/**
+ * The ways an operation can end badly. Each carries a message that says what is wrong and `next`, what to do about it.
+ * No message may hold a secret: callers pass host names and object names, never URLs with passwords.
+ */
+export type ExitCode = 0 | 1 | 2 | 3;
+
+abstract class BackupError extends Error {
+  /** What the person who reads this should do, as one sentence. */
+  readonly next: string;
+  abstract readonly exitCode: ExitCode;
+
+  constructor(message: string, next: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.next = next;
+  }
+}
+
+/** The user's mistake: a wrong input or configuration, found before anything was touched. */
+export class ConfigurationError extends BackupError {
+  readonly exitCode = 2;
+}
+
+/** The source database could not be read whole. */
+export class SourceError extends BackupError {
+  readonly exitCode = 1;
+}
+
+/** The storage did not keep its contract. `missing` tells an absent key from a failure. */
+export class StorageError extends BackupError {
+  readonly exitCode = 1;
+  readonly missing: boolean;
+
+  constructor(message: string, next: string, options: { cause?: unknown; missing?: boolean } = {}) {
+    super(message, next, options.cause);
+    this.missing = options.missing ?? false;
+  }
+}
+
+/** The target database refused something during a restore. */
+export class TargetError extends BackupError {
+  readonly exitCode = 1;
+}
+
+/** Stored bytes, or restored content, are not what the manifest says. */
+export class IntegrityError extends BackupError {
+  readonly exitCode = 1;
+}
+
+export type KnownError = ConfigurationError | SourceError | StorageError | TargetError | IntegrityError;
+
+export function isKnownError(error: unknown): error is KnownError {
+  return error instanceof BackupError;
+}
+
+/** The text of anything thrown, without a stack. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(messageOf).join('; ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function assertNever(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`);
+}

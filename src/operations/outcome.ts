@@ -1,0 +1,22 @@
+import type { ExitCode } from '../errors.ts';
+
+/** What an operation found and did. The entries turn it into outputs, a job summary, JSON on stdout and an exit code. */
+export interface Outcome {
+  /** 0: done. 3: it ran, and the answer is no (a restore that differs, a damaged backup). Failures are thrown. */
+  readonly exitCode: Extract<ExitCode, 0 | 3>;
+  /** Figures a later step could want: kebab-case names as in action.yml, and as keys of `--json`. */
+  readonly outputs: Readonly<Record<string, string | number | boolean>>;
+  /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
+  readonly report: readonly Section[];
+}
+
+export type Section =
+  | { readonly kind: 'heading'; readonly text: string }
+  | { readonly kind: 'paragraph'; readonly text: string }
+  | { readonly kind: 'table'; readonly columns: readonly Column[]; readonly rows: readonly (readonly string[])[] };
+
+export interface Column {
+  readonly title: string;
+  /** Numbers stand right. */
+  readonly align?: 'left' | 'right';
+}

@@ -1,0 +1,106 @@
+import * as v from 'valibot';
+
+/**
+ * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for those who read it without us.
+ * It is written last and create-only: a backup without a manifest does not exist.
+ */
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const time = v.pipe(v.string(), v.isoTimestamp());
+const text = v.string();
+
+/** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
+const storedObject = v.strictObject({
+  name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
+  /** bytes before compression */
+  bytes: count,
+  /** bytes as stored, after compression and encryption */
+  stored: count,
+  /** SHA-256 of the stored bytes, hexadecimal */
+  sha256: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
+});
+
+/** Bytes `offset … offset + length` of the plaintext of `objects[object]`. */
+const piece = v.strictObject({ object: count, offset: count, length: count });
+
+/** Rows of a table whose ctid lies in pages `from … to` (`to` exclusive, null: to the end of the table). */
+const range = v.strictObject({
+  from: count,
+  to: v.nullable(count),
+  rows: count,
+  /** Concatenated they are the range's COPY text. A row longer than an object goes on in the next piece. */
+  pieces: v.array(piece),
+});
+
+const table = v.strictObject({
+  schema: text,
+  name: text,
+  oid: count,
+  relfilenode: count,
+  /** SHA-256 over the columns and their types, hexadecimal */
+  fingerprint: text,
+  /** The columns of the COPY text in order; generated columns are left out. */
+  columns: v.array(text),
+  rows: count,
+  /** bytes of COPY text */
+  bytes: count,
+  ranges: v.array(range),
+});
+
+const sequence = v.strictObject({ schema: text, name: text, lastValue: text, isCalled: v.boolean() });
+
+export const manifestSchema = v.strictObject({
+  format: v.literal(1),
+  tool: v.strictObject({ name: text, version: text }),
+  id: v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/)),
+  kind: v.picklist(['full', 'incremental', 'schema']),
+  label: v.nullable(text),
+  pin: v.boolean(),
+  startedAt: time,
+  finishedAt: time,
+  source: v.strictObject({
+    database: text,
+    databaseOid: count,
+    systemIdentifier: text,
+    timeline: count,
+    postmasterStartedAt: time,
+    /** server_version_num, for example 150018 */
+    serverVersion: count,
+    /** Name of the encoding of the COPY text, as in client_encoding */
+    encoding: text,
+    /** The session settings that shape the COPY text */
+    settings: v.record(text, text),
+    /** pg_current_snapshot() */
+    snapshot: text,
+    lsn: text,
+    /** transaction_timestamp() of the snapshot */
+    snapshotAt: time,
+  }),
+  encryption: v.variant('scheme', [
+    v.strictObject({ scheme: v.literal('none') }),
+    v.strictObject({ scheme: v.literal('age'), recipients: v.array(text) }),
+  ]),
+  objects: v.array(storedObject),
+  /** The pg_dump custom archive: the concatenated plaintexts of these objects. */
+  archive: v.strictObject({ bytes: count, objects: v.array(count) }),
+  tables: v.array(table),
+  facts: v.strictObject({
+    sequences: v.array(sequence),
+    /** How many objects of each kind the database has outside extensions, for example `{ "view": 12 }` */
+    objects: v.record(text, count),
+    largeObjects: count,
+    /** Roles that own or are granted something in the archive */
+    roles: v.array(text),
+    extensions: v.array(v.strictObject({ name: text, schema: text, version: text })),
+  }),
+  notCarried: v.array(v.strictObject({ what: text, why: text, remedy: text })),
+  /** milliseconds by phase */
+  durations: v.record(text, count),
+});
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+export type StoredObject = v.InferOutput<typeof storedObject>;
+export type Piece = v.InferOutput<typeof piece>;
+export type TableRange = v.InferOutput<typeof range>;
+export type TableEntry = v.InferOutput<typeof table>;
+export type SequenceFact = v.InferOutput<typeof sequence>;

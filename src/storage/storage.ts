@@ -1,0 +1,65 @@
+/**
+ * Where a repository lives. Every value is a whole buffer of bounded size (a row object holds about 32 MiB of text), so a
+ * storage needs no streams and no multipart uploads, and memory is bounded by how many calls are under way.
+ *
+ * The contract, which `test/storage.contract.ts` runs for every storage:
+ *
+ * - A value appears whole or not at all: a reader never sees part of a `put`, even when the writer is killed.
+ * - When `put` returns, the value is durable and its size has been confirmed by the storage.
+ * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final.
+ * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent.
+ * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused.
+ */
+export interface Storage {
+  /** For people: `./backups`, `s3://bucket/prefix`. Holds no secret. */
+  readonly location: string;
+
+  /**
+   * Prepares the storage for writing and proves that it can be written, listed, read and deleted, leaving nothing behind.
+   * Learns whether create-only writes are honoured. Throws `ConfigurationError` when the location itself is wrong.
+   */
+  probe(): Promise<Capabilities>;
+
+  /** Stores a value, replacing an older one. Idempotent. */
+  put(key: string, value: Uint8Array): Promise<void>;
+
+  /**
+   * Stores a value only if the key is absent: `false` when it was there already, and then nothing has changed. Where the
+   * storage cannot decide this in one step (`Capabilities.createOnly` is false) the answer is a look followed by a write.
+   */
+  create(key: string, value: Uint8Array): Promise<boolean>;
+
+  get(key: string): Promise<Buffer>;
+
+  /** The size in bytes and the time of the last change by the storage's own clock, or undefined when the key is absent. */
+  stat(key: string): Promise<StoredValue | undefined>;
+
+  /** All keys that start with `prefix`, in no particular order, any number of them. An absent prefix is an empty list. */
+  list(prefix: string): AsyncIterable<StoredValue>;
+
+  /** Removes keys. An absent key is not an error. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export interface StoredValue {
+  readonly key: string;
+  /** bytes */
+  readonly size: number;
+  readonly modifiedAt: Date;
+}
+
+export interface Capabilities {
+  /** Whether `create` is one indivisible step in this storage. */
+  readonly createOnly: boolean;
+}
+
+const keyPattern = /^(?!\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
+
+/** Refuses a key that could name anything outside the repository. */
+export function assertKey(key: string): void {
+  if (!keyPattern.test(key) || key.split('/').some((part) => part === '..' || part === '.')) {
+    throw new Error(`not a storage key: ${JSON.stringify(key)}`);
+  }
+}

@@ -1,0 +1,38 @@
+import { setMaxListeners } from 'node:events';
+
+/**
+ * Runs tasks side by side. The first failure aborts the signal that all of them got, and is what is thrown, after every task has
+ * ended: when this returns or throws, nothing is under way any more.
+ */
+export async function runTogether<Results extends readonly unknown[]>(
+  signal: AbortSignal,
+  tasks: { readonly [Index in keyof Results]: (signal: AbortSignal) => Promise<Results[Index]> },
+): Promise<Results> {
+  const controller = new AbortController();
+  const combined = AbortSignal.any([signal, controller.signal]);
+  // Every session and child process of a task listens.
+  setMaxListeners(0, combined);
+  const results = await Promise.all(
+    tasks.map((task) => task(combined).catch((error: unknown) => controller.abort(error))),
+  );
+  signal.throwIfAborted();
+  controller.signal.throwIfAborted();
+  return results as unknown as Results;
+}
+
+/** Runs `count` workers of one kind until each has returned; see `runTogether`. */
+export async function runWorkers(
+  count: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  await runTogether(
+    signal,
+    Array.from({ length: count }, () => work),
+  );
+}
+
+/** Takes jobs one by one, for workers that share a list. */
+export function* drain<Job>(jobs: Job[]): Generator<Job> {
+  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) yield job;
+}

@@ -1,0 +1,22 @@
+/** What an operation may touch besides its inputs. Passed in, so that a test decides each of them. */
+export interface World {
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** Aborted when the user or the runner asks to stop. */
+  readonly signal: AbortSignal;
+  /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */
+  readonly temporaryFolder: string;
+  now(): Date;
+}
+
+/** Words for people; on stderr, or the runner's log. Nothing below an entry point writes to the console. */
+export interface Log {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+  /** Runs `body` under a heading; on a runner the lines inside fold. */
+  group<T>(title: string, body: () => Promise<T>): Promise<T>;
+  /** A line of progress that replaces the one before it on a terminal, and is printed now and then on a runner. */
+  progress(line: string): void;
+}
