@@ -47,7 +47,14 @@ const table = v.strictObject({
   ranges: v.array(range),
 });
 
-const sequence = v.strictObject({ schema: text, name: text, lastValue: text, isCalled: v.boolean() });
+/** Sequences are not frozen by a snapshot: `latest` is the value after the archive was written, where it had moved by then. */
+const sequence = v.strictObject({
+  schema: text,
+  name: text,
+  lastValue: text,
+  isCalled: v.boolean(),
+  latest: v.nullable(text),
+});
 
 export const manifestSchema = v.strictObject({
   format: v.literal(1),
@@ -88,7 +95,6 @@ export const manifestSchema = v.strictObject({
     sequences: v.array(sequence),
     /** How many objects of each kind the database has outside extensions, for example `{ "view": 12 }` */
     objects: v.record(text, count),
-    largeObjects: count,
     /** Roles that own or are granted something in the archive */
     roles: v.array(text),
     extensions: v.array(v.strictObject({ name: text, schema: text, version: text })),

@@ -1,3 +1,5 @@
+import { StorageError } from '../errors.ts';
+
 /**
  * Where a repository lives. Every value is a whole buffer of bounded size (a row object holds about 32 MiB of text), so a
  * storage needs no streams and no multipart uploads, and memory is bounded by how many calls are under way.
@@ -8,15 +10,17 @@
  * - When `put` returns, the value is durable and its size has been confirmed by the storage.
  * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final.
  * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent.
- * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused.
+ * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused,
+ *   and so is `tmp/`, which belongs to the storage itself. What others left beside a repository and is no key is not listed.
  */
 export interface Storage {
   /** For people: `./backups`, `s3://bucket/prefix`. Holds no secret. */
   readonly location: string;
 
   /**
-   * Prepares the storage for writing and proves that it can be written, listed, read and deleted, leaving nothing behind.
-   * Learns whether create-only writes are honoured. Throws `ConfigurationError` when the location itself is wrong.
+   * Prepares the storage for writing and proves that it can be written, listed and read, leaving nothing behind where
+   * deleting is allowed. Learns whether create-only writes are honoured and whether values can be deleted at all.
+   * Throws `ConfigurationError` when the location itself is wrong.
    */
   probe(): Promise<Capabilities>;
 
@@ -37,7 +41,10 @@ export interface Storage {
   /** All keys that start with `prefix`, in no particular order, any number of them. An absent prefix is an empty list. */
   list(prefix: string): AsyncIterable<StoredValue>;
 
-  /** Removes keys. An absent key is not an error. */
+  /**
+   * Removes keys. An absent key is not an error. Throws `RetainedError`, after removing all that can be removed, when the
+   * storage forbids removing some: a retention lock, or credentials without that right.
+   */
   delete(keys: readonly string[]): Promise<void>;
 
   close(): Promise<void>;
@@ -53,13 +60,43 @@ export interface StoredValue {
 export interface Capabilities {
   /** Whether `create` is one indivisible step in this storage. */
   readonly createOnly: boolean;
+  /** False when values can be written but not removed: what a stolen key cannot delete. There is nothing to prune then. */
+  readonly deletes: boolean;
 }
 
-const keyPattern = /^(?!\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
+/** The storage forbids removing `keys`. All others of the same call are gone. */
+export class RetainedError extends StorageError {
+  readonly keys: readonly string[];
+
+  constructor(keys: readonly string[], location: string, cause?: unknown) {
+    const more = keys.length > 1 ? ` and ${keys.length - 1} more` : '';
+    super(
+      `${location} retained ${keys[0]}${more}: deleting was denied`,
+      'Prune with credentials that may delete, or after the retention period of the storage has passed.',
+      { cause },
+    );
+    this.keys = keys;
+  }
+}
+
+const keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
+
+export function isKey(key: string): boolean {
+  return (
+    keyPattern.test(key) && key !== 'tmp' && !key.split('/').some((part) => part === '..' || part === '.')
+  );
+}
 
 /** Refuses a key that could name anything outside the repository. */
 export function assertKey(key: string): void {
-  if (!keyPattern.test(key) || key.split('/').some((part) => part === '..' || part === '.')) {
+  if (!isKey(key)) {
     throw new Error(`not a storage key: ${JSON.stringify(key)}`);
+  }
+}
+
+/** Refuses a prefix that no key can start with. The empty prefix names every key. */
+export function assertPrefix(prefix: string): void {
+  if (prefix !== '' && !isKey(prefix.replace(/\/$/, ''))) {
+    throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }

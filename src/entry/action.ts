@@ -1,0 +1,56 @@
+import './node-version.ts';
+import { appendFileSync } from 'node:fs';
+import * as core from '@actions/core';
+import { findUnused, type InputName, listSecrets, parseInputs } from '../inputs.ts';
+import type { Outcome } from '../operations/outcome.ts';
+import { run } from '../operations/run.ts';
+import { fitSummary, renderMarkdown } from '../report/markdown.ts';
+import { renderText } from '../report/text.ts';
+import { describeFailure, negativeAnswers } from './failure.ts';
+import { abortOnSignals } from './interruption.ts';
+import { endProcess } from './process-end.ts';
+import { createRunnerLog } from './runner-log.ts';
+import { createTemporaryFolder } from './temporary-folder.ts';
+
+const { env } = process;
+const read = (name: InputName): string => core.getInput(name);
+
+main().then(() => endProcess());
+
+async function main(): Promise<void> {
+  // Before anything else is printed.
+  for (const secret of listSecrets(read, env)) core.setSecret(secret);
+
+  const log = createRunnerLog();
+  const signal = abortOnSignals(log.warn);
+  try {
+    const inputs = parseInputs(read, env);
+    const { operation } = inputs;
+    for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
+
+    const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
+    const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
+    report(outcome);
+    if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
+  } catch (error) {
+    const { kind, message, next, details } = describeFailure(error, signal);
+    if (kind === 'Defect') log.info(details);
+    else log.debug(details);
+    writeSummary([
+      { kind: 'heading', text: `${read('operation') || 'supabase-backup'} failed` },
+      { kind: 'paragraph', text: `${message}\n${next}` },
+    ]);
+    core.setFailed(`${message}\n→ ${next}`);
+  }
+}
+
+function report(outcome: Outcome): void {
+  core.info(renderText(outcome.report));
+  for (const [name, value] of Object.entries(outcome.outputs)) core.setOutput(name, value);
+  writeSummary(outcome.report);
+}
+
+/** Several runs in one job write to summaries of their own; a runner without summaries is no reason to fail. */
+function writeSummary(report: Outcome['report']): void {
+  if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, fitSummary(renderMarkdown(report)));
+}

@@ -1,0 +1,104 @@
+import './node-version.ts';
+import { ConfigurationError } from '../errors.ts';
+import {
+  findUnused,
+  type InputName,
+  inputs as inputSchema,
+  listSecrets,
+  type Operation,
+  operations,
+  parseInputs,
+} from '../inputs.ts';
+import { run } from '../operations/run.ts';
+import { renderText } from '../report/text.ts';
+import { toolName, toolVersion } from '../version.ts';
+import { type Arguments, parseArguments } from './arguments.ts';
+import { describeFailure, negativeAnswers } from './failure.ts';
+import { environmentName, renderHelp, renderOperationHelp } from './help.ts';
+import { abortOnSignals } from './interruption.ts';
+import { endProcess } from './process-end.ts';
+import { createTemporaryFolder } from './temporary-folder.ts';
+import { createTerminalLog } from './terminal-log.ts';
+
+const { argv, env, stdout, stderr } = process;
+const width = Math.min(stdout.columns ?? 80, 100);
+
+// `supabase-backup … | head` closes the pipe early, which is no failure of ours.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+main(argv.slice(2)).then(endProcess);
+
+/** Returns the exit code. Results go to stdout, and everything else to stderr. */
+async function main(words: readonly string[]): Promise<number> {
+  // Asked of the raw words, so that also a mistake in the arguments is told as JSON.
+  const asJson = words.includes('--json');
+  let given: Arguments['inputs'] = new Map();
+  const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
+  let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false });
+  const signal = abortOnSignals((message) => log.warn(message));
+
+  try {
+    const parsed = parseArguments(words);
+    given = parsed.inputs;
+    log = createTerminalLog(stderr, {
+      secrets: listSecrets(read, env),
+      verbose: parsed.switches.has('verbose'),
+    });
+
+    if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
+    if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
+    if (words.length === 0 && !read('operation')) {
+      stderr.write(renderHelp(width));
+      return 2;
+    }
+
+    warnOfExposedSecrets(given, (message) => log.warn(message));
+    const inputs = parseInputs(read, env);
+    refuseUnused(inputs.operation, given);
+
+    const temporaryFolder = createTemporaryFolder();
+    const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
+    log.clearProgress();
+    print(asJson ? `${JSON.stringify(outcome.outputs)}\n` : renderText(outcome.report));
+    if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
+    return outcome.exitCode;
+  } catch (error) {
+    const { kind, message, next, exitCode, details } = describeFailure(error, signal);
+    log.error(message);
+    if (kind === 'Defect') log.info(details);
+    else log.debug(details);
+    log.info(`→ ${next}`);
+    const told = { error: { kind, message: log.redact(message), next, exitCode } };
+    if (asJson) print(`${JSON.stringify(told)}\n`);
+    return exitCode;
+  }
+}
+
+function print(text: string): 0 {
+  stdout.write(text);
+  return 0;
+}
+
+function helpFor(word: string | undefined): string {
+  const operation = operations.find((operation) => operation === word);
+  return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
+}
+
+function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string) => void): void {
+  for (const name of given.keys()) {
+    if (!inputSchema[name].secret) continue;
+    warn(`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`);
+  }
+}
+
+/** Whoever writes an input out expects it to do something. The environment may serve several operations. */
+function refuseUnused(operation: Operation, given: Arguments['inputs']): void {
+  const unused = findUnused(operation, (name) => given.get(name));
+  if (unused.length === 0) return;
+  throw new ConfigurationError(
+    `${operation} does not use ${unused.map((name) => `--${name}`).join(', ')}`,
+    `Leave it out; \`supabase-backup ${operation} --help\` lists what it uses.`,
+  );
+}

@@ -1,0 +1,48 @@
+import { isKnownError, messageOf } from '../errors.ts';
+import type { Operation } from '../inputs.ts';
+import { Interruption } from './interruption.ts';
+
+/** Anything thrown, as both entries tell it. */
+export interface Failure {
+  /** The class of the error, for scripts that read `--json`. */
+  readonly kind: string;
+  readonly message: string;
+  readonly next: string;
+  readonly exitCode: number;
+  /** For debugging: the stack and the causes; shown for a defect of ours, where there is no better text. */
+  readonly details: string;
+}
+
+export function describeFailure(error: unknown, signal: AbortSignal): Failure {
+  const details = detailsOf(error);
+  // Once stopping was asked for, whatever breaks breaks because of it.
+  if (signal.aborted && signal.reason instanceof Interruption) {
+    const { message, exitCode } = signal.reason;
+    const next = 'Start it again: what is incomplete never counts as a backup.';
+    return { kind: 'Interruption', message, next, exitCode, details };
+  }
+  if (isKnownError(error)) {
+    const { name, message, next, exitCode } = error;
+    return { kind: name, message, next, exitCode, details };
+  }
+  return {
+    kind: 'Defect',
+    message: `unexpected: ${messageOf(error)}`,
+    next: 'This is a defect of supabase-backup. Report it with these lines, after a look that they hold nothing private.',
+    exitCode: 1,
+    details,
+  };
+}
+
+/** What exit code 3 means: the operation did its work, and the answer is no. */
+export const negativeAnswers: Readonly<Record<Operation, string>> = {
+  backup: 'the backup was stored, but a check on it failed',
+  validate: 'stored backups are damaged',
+  restore: 'the restored database differs from the backup',
+};
+
+function detailsOf(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? text : `${text}\ncaused by: ${detailsOf(cause)}`;
+}

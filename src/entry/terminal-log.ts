@@ -1,0 +1,72 @@
+import { displayWidth } from '../report/display-width.ts';
+import type { Log } from '../world.ts';
+import { ProgressPacer } from './progress-pacer.ts';
+
+interface Terminal {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface TerminalLog extends Log {
+  /** Removes the line of progress, before something else writes to the same screen. */
+  clearProgress(): void;
+  /** The text without secrets, for what is printed elsewhere. */
+  redact(text: string): string;
+}
+
+/**
+ * The log of the command line, on stderr. Every secret is replaced in whatever passes here: messages should hold none, and this
+ * makes sure of it where no runner masks them.
+ */
+export function createTerminalLog(
+  stream: Terminal,
+  options: { secrets: readonly string[]; verbose: boolean; now?: () => number },
+): TerminalLog {
+  // A shorter one protects nothing, and its letters are all over the words of a log.
+  const secrets = options.secrets.filter((secret) => secret.length >= 4);
+  const pacer = new ProgressPacer(options.now);
+  let hasProgress = false;
+
+  const redact = (text: string): string =>
+    secrets.reduce((redacted, secret) => redacted.replaceAll(secret, '***'), text);
+  const clearProgress = (): void => {
+    if (hasProgress) stream.write('\r\x1b[2K');
+    hasProgress = false;
+  };
+  const print = (text: string): void => {
+    clearProgress();
+    stream.write(`${redact(text)}\n`);
+  };
+
+  return {
+    debug: (message) => {
+      if (options.verbose) print(`debug: ${message}`);
+    },
+    info: print,
+    warn: (message) => print(`warning: ${message}`),
+    error: (message) => print(`error: ${message}`),
+    group: async (title, body) => {
+      print(title);
+      return body();
+    },
+    progress: (line) => {
+      if (!stream.isTTY) {
+        if (pacer.isDue()) print(line);
+        return;
+      }
+      // A line that wraps could not be taken back.
+      clearProgress();
+      stream.write(cut(redact(line), (stream.columns ?? 80) - 1));
+      hasProgress = true;
+    },
+    clearProgress,
+    redact,
+  };
+}
+
+function cut(text: string, columns: number): string {
+  let kept = text;
+  while (displayWidth(kept) > columns) kept = kept.slice(0, -1);
+  return kept;
+}

@@ -1,0 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { rootCertificates } from 'node:tls';
+import type { World } from '../world.ts';
+
+/** libpq before version 16 cannot use the system's CA store, so it gets the list that this process trusts, as a file. */
+export function writeRootCertificates(world: World): string {
+  const file = path.join(world.temporaryFolder, 'root-certificates.pem');
+  writeFileSync(file, rootCertificates.join('\n'), { mode: 0o600 });
+  return file;
+}

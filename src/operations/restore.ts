@@ -1,0 +1,243 @@
+import { ConfigurationError } from '../errors.ts';
+import type { RestoreInputs } from '../inputs.ts';
+import { readContents } from '../postgres/archive.ts';
+import { findClient } from '../postgres/client.ts';
+import { openSession } from '../postgres/connection.ts';
+import { createSelection } from '../postgres/selection.ts';
+import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import { chooseBackup } from '../repository/backups.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import { createReader } from '../repository/objects.ts';
+import { openRepository } from '../repository/repository.ts';
+import { openStorage } from '../storage/open.ts';
+import { compareWithBackup, type Parity, type ParityLine } from '../target/parity.ts';
+import { checkTarget, readSchemas } from '../target/preflight.ts';
+import { loadRows } from '../target/rows.ts';
+import { type ArchiveFile, restoreSection } from '../target/sections.ts';
+import { describeEntry, type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
+import type { World } from '../world.ts';
+import { fetchArchive } from './archive-file.ts';
+import { writeRootCertificates } from './certificates.ts';
+import type { Outcome, Section } from './outcome.ts';
+import { PhaseClock } from './phases.ts';
+
+/**
+ * Restores a backup, or the chosen part of one, into an empty database, and compares the result with the facts of the backup.
+ * The identity, the archive and the target are all checked before the target is touched.
+ */
+export async function restore(inputs: RestoreInputs, world: World): Promise<Outcome> {
+  const clock = new PhaseClock();
+  const settings = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
+  await using resources = new AsyncDisposableStack();
+  const storage = resources.adopt(openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
+    world.log.warn(`${error.message}; passed over`),
+  );
+  const reader = createReader(repository, manifest, inputs.encryptionIdentity);
+  world.log.info(
+    `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}`,
+  );
+
+  const archivePath = await fetchArchive(manifest, reader, world);
+  const { targetMajor, schemas } = await askTarget();
+  const client = await findClient(targetMajor, world, inputs.clientPath);
+  const contents = await readContents(client, archivePath, world);
+  const selection = choose();
+  const archive: ArchiveFile = {
+    path: archivePath,
+    client,
+    entries: selection.entries.filter(
+      (entry) => entry.kind !== 'SCHEMA' || !schemas.has(entry.tag.replace(/ [^ ]*$/, '')),
+    ),
+  };
+  const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
+  clock.end('preflight');
+  if (inputs.dryRun) return describe(manifest, tables, selection, undefined, 'skipped', clock);
+
+  const env = clientEnvironment(settings, world.env, () => writeRootCertificates(world));
+  const total = tables.reduce((sum, table) => sum + table.bytes, 0);
+  await world.log.group('Definitions', () =>
+    restoreSection(archive, 'pre-data', settings.database, 1, env, world),
+  );
+  clock.end('definitions');
+
+  const done = { rows: 0, bytes: 0 };
+  const rowsStart = clock.elapsed();
+  const sent = await world.log.group(`Rows of ${formatCount(tables.length)} tables`, () =>
+    loadRows(settings, manifest, tables, reader, {
+      workers: inputs.jobs,
+      signal: world.signal,
+      onProgress(rows, bytes) {
+        done.rows += rows;
+        done.bytes += bytes;
+        const elapsed = clock.elapsed() - rowsStart;
+        const left = done.bytes > 0 ? (elapsed * (total - done.bytes)) / done.bytes : 0;
+        world.log.progress(
+          `${formatCount(done.rows)} rows, ${formatBytes(done.bytes)} of ${formatBytes(total)}, ${formatRate(done.bytes, elapsed)}, about ${formatDuration(left)} left`,
+        );
+      },
+    }),
+  );
+  clock.end('rows');
+
+  await world.log.group('Sequences and large objects', () =>
+    restoreSection(archive, 'data', settings.database, 1, env, world),
+  );
+  clock.end('sequences and large objects');
+  await world.log.group('Indexes, constraints, triggers, policies', () =>
+    restoreSection(archive, 'post-data', settings.database, inputs.jobs, env, world),
+  );
+  clock.end('indexes and constraints');
+  await analyze();
+  clock.end('analyze');
+
+  if (inputs.verify === 'none') return describe(manifest, tables, selection, undefined, 'skipped', clock);
+  let compared = 0;
+  const parity = await world.log.group('Comparing with the backup', () =>
+    compareWithBackup(
+      settings,
+      manifest,
+      { tables, whole: isWhole(), sent: inputs.verify === 'content' ? sent : undefined },
+      {
+        workers: inputs.jobs,
+        signal: world.signal,
+        onProgress(rows) {
+          compared += rows;
+          world.log.progress(`${formatCount(compared)} rows compared`);
+        },
+      },
+    ),
+  );
+  clock.end('parity');
+  return describe(manifest, tables, selection, parity, parity.equal ? 'equal' : 'different', clock);
+
+  async function askTarget() {
+    const session = await openSession(settings, world.signal);
+    try {
+      await checkTarget(session, manifest);
+      return { targetMajor: Math.floor(session.serverVersion / 10000), schemas: await readSchemas(session) };
+    } finally {
+      await session.close();
+    }
+  }
+
+  function isWhole(): boolean {
+    return inputs.include.length === 0 && inputs.exclude.length === 0;
+  }
+
+  function choose(): RestoreSelection {
+    if (isWhole()) return selectAll(contents, manifest.tables);
+    const names = new Map(manifest.tables.map((table) => [table.oid, table]));
+    const part = selectPart(contents, names, createSelection(inputs.include, inputs.exclude));
+    if (part.entries.some((entry) => entry.kind !== 'EXTENSION')) return part;
+    throw new ConfigurationError(
+      `include: nothing in backup ${manifest.id} fits ${inputs.include.join(', ')}${inputs.exclude.length > 0 ? ` without ${inputs.exclude.join(', ')}` : ''}`,
+      'Give names as schema.table or schema.*; the manifest lists the tables.',
+    );
+  }
+
+  /** Statistics, without which the first queries of the restored database would be slow; pg_restore leaves them out. */
+  async function analyze(): Promise<void> {
+    const session = await openSession(settings, world.signal);
+    await session.query('ANALYZE');
+    await session.close();
+  }
+}
+
+function describe(
+  manifest: Manifest,
+  tables: Manifest['tables'],
+  selection: RestoreSelection,
+  parity: Parity | undefined,
+  verdict: 'equal' | 'different' | 'skipped',
+  clock: PhaseClock,
+): Outcome {
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  const phases = clock.milliseconds();
+  const report: Section[] = [
+    { kind: 'heading', text: `Restore of backup ${manifest.id}` },
+    {
+      kind: 'table',
+      columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
+      rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
+    },
+    {
+      kind: 'paragraph',
+      text: `${formatCount(tables.length)} tables with ${formatCount(rows)} rows, ${formatCount(selection.entries.length)} entries of the archive.`,
+    },
+  ];
+  if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
+    report.push(
+      { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },
+      {
+        kind: 'table',
+        columns: [{ title: 'left out' }, { title: 'because of' }],
+        rows: [
+          ...selection.leftOut.map(({ entry, needs }) => [describeEntry(entry), describeEntry(needs)]),
+          ...selection.definitionsOnly.map((entry) => [
+            `rows of ${describeEntry(entry)}`,
+            'only its definition is needed',
+          ]),
+        ],
+      },
+    );
+  }
+  if (manifest.notCarried.length > 0) {
+    report.push(
+      { kind: 'paragraph', text: 'Not in this backup:' },
+      {
+        kind: 'table',
+        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
+        rows: manifest.notCarried.map((item) => [item.what, item.why, item.remedy]),
+      },
+    );
+  }
+  if (parity !== undefined) report.push(...describeParity(parity));
+  return {
+    exitCode: verdict === 'different' ? 3 : 0,
+    outputs: {
+      'backup-id': manifest.id,
+      tables: tables.length,
+      rows,
+      parity: verdict,
+      'duration-seconds': Math.round((phases.total ?? 0) / 100) / 10,
+    },
+    report,
+  };
+}
+
+/** Every difference, and otherwise a line per kind: a table of 2,000 equal tables would hide the one that is not. */
+function describeParity(parity: Parity): Section[] {
+  const groups: readonly (readonly [string, readonly ParityLine[]])[] = [
+    ['tables: rows and content', parity.tables],
+    ['sequences', parity.sequences],
+    ['kinds of objects', parity.objects],
+  ];
+  const different = groups.flatMap(([, lines]) => lines.filter((line) => !line.equal));
+  return [
+    { kind: 'heading', text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT' },
+    {
+      kind: 'table',
+      columns: [
+        { title: 'compared' },
+        { title: 'equal', align: 'right' },
+        { title: 'different', align: 'right' },
+      ],
+      rows: groups.map(([title, lines]) => {
+        const equal = lines.filter((line) => line.equal).length;
+        return [title, formatCount(equal), formatCount(lines.length - equal)];
+      }),
+    },
+    ...(different.length === 0
+      ? []
+      : ([
+          {
+            kind: 'table',
+            columns: [{ title: 'different' }, { title: 'in the backup' }, { title: 'in the target' }],
+            rows: different.map((line) => [line.what, line.expected, line.found]),
+          },
+        ] as const)),
+  ];
+}

@@ -1,0 +1,229 @@
+import { rm } from 'node:fs/promises';
+import { IntegrityError, messageOf } from '../errors.ts';
+import type { ValidateInputs } from '../inputs.ts';
+import { readContents } from '../postgres/archive.ts';
+import { findClient } from '../postgres/client.ts';
+import { ToolError } from '../postgres/process.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import { chooseBackup, listBackupIds, readManifest } from '../repository/backups.ts';
+import type { Manifest, StoredObject } from '../repository/manifest.ts';
+import { createReader, readStored } from '../repository/objects.ts';
+import { openRepository, type Repository } from '../repository/repository.ts';
+import { openStorage } from '../storage/open.ts';
+import { drain, runWorkers } from '../workers.ts';
+import type { World } from '../world.ts';
+import { fetchArchive } from './archive-file.ts';
+import type { Outcome } from './outcome.ts';
+import { PhaseClock } from './phases.ts';
+
+/** What is wrong, and what it costs. */
+interface Damage {
+  readonly backup: string;
+  /** A table with its pages, the archive, or the manifest itself */
+  readonly part: string;
+  readonly how: string;
+}
+
+const workers = 4;
+
+/**
+ * Reads back what is stored. Every manifest is checked; of the objects all or a share, each fetched and hashed, and opened too
+ * where that is possible: always when it is not encrypted, with the identity when it is.
+ */
+export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
+  const clock = new PhaseClock();
+  await using resources = new AsyncDisposableStack();
+  const storage = resources.adopt(openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const damages: Damage[] = [];
+  const manifests = await readManifests(repository, inputs.backupId, damages);
+
+  const sealed = manifests.some((manifest) => !mayOpen(manifest, inputs));
+  if (sealed) {
+    world.log.warn(
+      'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given.',
+    );
+  }
+  const uses = gatherUses(manifests);
+  const sample = takeShare([...uses.values()], inputs.share);
+  const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
+  world.log.info(
+    `${formatCount(manifests.length)} backups refer to ${formatCount(uses.size)} objects; reading ${formatCount(sample.length)} of ${formatBytes(total)}`,
+  );
+  const bad = new Set<string>();
+  let read = 0;
+  let checked = 0;
+  const queue = [...sample];
+  await runWorkers(Math.min(workers, queue.length), world.signal, async (signal) => {
+    for (const use of drain(queue)) {
+      signal.throwIfAborted();
+      const how = await check(use);
+      if (how !== undefined) {
+        bad.add(use.object.name);
+        for (const { manifest, part } of use.parts) damages.push({ backup: manifest.id, part, how });
+      }
+      read += use.object.stored;
+      checked++;
+      world.log.progress(
+        `${formatCount(checked)} of ${formatCount(sample.length)} objects, ${formatRate(read, clock.elapsed())}, ${formatCount(damages.length)} damaged parts`,
+      );
+    }
+  });
+  clock.end('objects');
+
+  const archives = takeShare(
+    manifests.filter(
+      (manifest) =>
+        mayOpen(manifest, inputs) &&
+        !manifest.archive.objects.some((index) => bad.has(manifest.objects[index]?.name ?? '')),
+    ),
+    inputs.share,
+  );
+  for (const manifest of archives) {
+    const how = await checkArchive(manifest);
+    if (how !== undefined) damages.push({ backup: manifest.id, part: 'schema archive', how });
+  }
+  clock.end('archives');
+  return describe();
+
+  async function check(use: Use): Promise<string | undefined> {
+    const opener = use.parts.find(({ manifest }) => mayOpen(manifest, inputs));
+    try {
+      if (opener === undefined) await readStored(storage, use.object);
+      else await createReader(repository, opener.manifest, inputs.encryptionIdentity).read(use.object);
+      return undefined;
+    } catch (error) {
+      if (error instanceof IntegrityError) return error.message;
+      throw error;
+    }
+  }
+
+  async function checkArchive(manifest: Manifest): Promise<string | undefined> {
+    const client = await findClient(
+      Math.floor(manifest.source.serverVersion / 10000),
+      world,
+      inputs.clientPath,
+    );
+    const file = await fetchArchive(
+      manifest,
+      createReader(repository, manifest, inputs.encryptionIdentity),
+      world,
+    );
+    try {
+      await readContents(client, file, world);
+      return undefined;
+    } catch (error) {
+      if (error instanceof ToolError) return messageOf(error);
+      throw error;
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  function describe(): Outcome {
+    const broken = new Set(damages.map((damage) => damage.backup));
+    const all = manifests.length + damages.filter((damage) => damage.part === 'manifest').length;
+    return {
+      exitCode: damages.length === 0 ? 0 : 3,
+      outputs: {
+        backups: all,
+        'objects-checked': sample.length,
+        damaged: broken.size,
+      },
+      report: [
+        {
+          kind: 'heading',
+          text: damages.length === 0 ? 'Validation: nothing is damaged' : 'Validation: DAMAGED',
+        },
+        {
+          kind: 'table',
+          columns: [{ title: 'what' }, { title: '', align: 'right' }],
+          rows: [
+            ['backups', formatCount(all)],
+            ['damaged backups', formatCount(broken.size)],
+            ['objects checked', `${formatCount(sample.length)} of ${formatCount(uses.size)}`],
+            ['read', `${formatBytes(read)} (${formatRate(read, clock.elapsed())})`],
+            ['archives listed by pg_restore', formatCount(archives.length)],
+            ['decrypted', sealed ? 'no, only the stored bytes were hashed' : 'all that is encrypted'],
+            ['duration', formatDuration(clock.elapsed())],
+          ],
+        },
+        ...(damages.length === 0
+          ? []
+          : ([
+              {
+                kind: 'table',
+                columns: [{ title: 'backup' }, { title: 'damaged part' }, { title: 'how' }],
+                rows: damages
+                  .toSorted((one, other) =>
+                    one.backup < other.backup ? -1 : one.backup > other.backup ? 1 : 0,
+                  )
+                  .map((damage) => [damage.backup, damage.part, damage.how]),
+              },
+            ] as const)),
+      ],
+    };
+  }
+}
+
+async function readManifests(repository: Repository, choice: string, damages: Damage[]): Promise<Manifest[]> {
+  const onDamaged = (id: string, error: IntegrityError) =>
+    damages.push({ backup: id, part: 'manifest', how: error.message });
+  if (choice === 'latest')
+    return [await chooseBackup(repository, choice, (error) => onDamaged('latest', error))];
+  const manifests: Manifest[] = [];
+  for (const id of choice === 'all' ? await listBackupIds(repository) : [choice]) {
+    try {
+      manifests.push(await readManifest(repository, id));
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      onDamaged(id, error);
+    }
+  }
+  return manifests;
+}
+
+function mayOpen(manifest: Manifest, inputs: ValidateInputs): boolean {
+  return manifest.encryption.scheme === 'none' || inputs.encryptionIdentity.length > 0;
+}
+
+/** An object, and the parts of backups that would be lost with it. */
+interface Use {
+  readonly object: StoredObject;
+  readonly parts: { readonly manifest: Manifest; readonly part: string }[];
+}
+
+function gatherUses(manifests: readonly Manifest[]): Map<string, Use> {
+  const uses = new Map<string, Use>();
+  const note = (manifest: Manifest, index: number, part: string) => {
+    const object = manifest.objects[index];
+    if (!object) return;
+    // Two manifests may describe different stored copies of one content; each is checked.
+    const id = `${object.name} ${object.sha256}`;
+    const use = uses.get(id) ?? { object, parts: [] };
+    uses.set(id, use);
+    const last = use.parts.at(-1);
+    if (last?.manifest !== manifest || last.part !== part) use.parts.push({ manifest, part });
+  };
+  for (const manifest of manifests) {
+    for (const index of manifest.archive.objects) note(manifest, index, 'schema archive');
+    for (const table of manifest.tables) {
+      for (const range of table.ranges) {
+        const pages = table.ranges.length === 1 ? '' : `, pages ${range.from} to ${range.to ?? 'the end'}`;
+        for (const piece of range.pieces)
+          note(manifest, piece.object, `table ${table.schema}.${table.name}${pages}`);
+      }
+    }
+  }
+  return uses;
+}
+
+/** A random share, rounded up, so that repeated runs come to see everything. */
+function takeShare<Item>(items: readonly Item[], share: number): Item[] {
+  if (share >= 1) return [...items];
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((one, other) => one.order - other.order)
+    .slice(0, Math.ceil(items.length * share))
+    .map(({ item }) => item);
+}

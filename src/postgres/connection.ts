@@ -1,0 +1,215 @@
+import { lookup } from 'node:dns/promises';
+import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import pg from 'pg';
+import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
+import { type ConnectionSettings, describeConnection, readRootCertificates } from './settings.ts';
+
+/** One server session. It never hides that it died: `lost` rejects then, with the reason. */
+export interface Session {
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** The socket under the session, for the COPY reader and writer. */
+  readonly stream: Socket;
+  /** server_version_num */
+  readonly serverVersion: number;
+  /** Rejects when the session ends before `close` is called. */
+  readonly lost: Promise<never>;
+  close(): Promise<void>;
+  /** Ends the session at once, whatever it is doing. */
+  destroy(): void;
+}
+
+/**
+ * Values travel as the server writes them: counts and oids fit a number, everything else stays text, so that a manifest says
+ * what the server said.
+ */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number) => {
+    const number = [20, 21, 23, 26].includes(oid);
+    const boolean = oid === 16;
+    return (text: string) => (number ? Number(text) : boolean ? text === 't' : text);
+  },
+};
+
+/** Timeouts that a role or a pooler may have set, switched off at start-up because a later SET can come too late. */
+const startupOptions =
+  '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c client_min_messages=warning';
+
+export async function openSession(settings: ConnectionSettings, signal?: AbortSignal): Promise<Session> {
+  signal?.throwIfAborted();
+  const client = await connect(settings);
+  const stream = (client as unknown as { connection: { stream: Socket } }).connection.stream;
+  stream.setKeepAlive(true, 10_000);
+
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  lost.catch(() => undefined);
+  let closing = false;
+  const onLost = (reason: unknown) => {
+    if (!closing) reject(reason);
+  };
+  client.on('error', onLost);
+  client.on('end', () => onLost(new Error('the server ended the connection')));
+  const destroy = () => {
+    closing = true;
+    stream.destroy();
+  };
+  signal?.addEventListener('abort', destroy, { once: true });
+
+  const session: Session = {
+    stream,
+    lost,
+    serverVersion: 0,
+    destroy,
+    async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
+      const result = await client.query<Row>(values === undefined ? { text: sql } : { text: sql, values });
+      return result.rows;
+    },
+    async close() {
+      closing = true;
+      signal?.removeEventListener('abort', destroy);
+      await client.end();
+    },
+  };
+  const [row] = await session.query<{ server_version_num: string }>('SHOW server_version_num');
+  const serverVersion = Number(row?.server_version_num);
+  if (serverVersion >= 170000) await session.query('SET transaction_timeout = 0');
+  return Object.assign(session, { serverVersion });
+}
+
+async function connect(settings: ConnectionSettings): Promise<pg.Client> {
+  const attempt = async (ssl: boolean | ConnectionOptions): Promise<pg.Client> => {
+    const client = new pg.Client({
+      host: settings.host,
+      port: settings.port,
+      user: settings.user,
+      ...(settings.password === undefined ? {} : { password: settings.password }),
+      database: settings.database,
+      ssl,
+      connectionTimeoutMillis: settings.connectTimeout * 1000,
+      application_name: 'supabase-backup',
+      options: `${startupOptions} ${settings.options}`.trim(),
+      types,
+    });
+    // Without a listener an error between two queries would end the process.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+      throw error;
+    }
+  };
+  try {
+    return await attemptModes(settings, attempt);
+  } catch (error) {
+    throw await explainRefusal(settings, error);
+  }
+}
+
+/** libpq's meaning of sslmode (PostgreSQL manual, table 34.1). */
+async function attemptModes(
+  settings: ConnectionSettings,
+  attempt: (ssl: boolean | ConnectionOptions) => Promise<pg.Client>,
+): Promise<pg.Client> {
+  const ca = readRootCertificates(settings);
+  const verify: ConnectionOptions = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+  switch (settings.sslMode) {
+    case 'disable':
+      return attempt(false);
+    case 'verify-full':
+      return attempt({ ...verify, servername: settings.host });
+    case 'verify-ca':
+      return attempt({ ...verify, checkServerIdentity: () => undefined });
+    case 'require':
+      // With a root certificate at hand libpq treats `require` like `verify-ca`.
+      return attempt(
+        ca === undefined
+          ? { rejectUnauthorized: false }
+          : { ...verify, checkServerIdentity: () => undefined },
+      );
+    case 'allow':
+      return attempt(false).catch(() => attempt({ rejectUnauthorized: false }));
+    case 'prefer':
+      if (settings.host.startsWith('/')) return attempt(false);
+      return attempt({ rejectUnauthorized: false }).catch((error: unknown) => {
+        if (/does not support SSL/.test(messageOf(error))) return attempt(false);
+        throw error;
+      });
+  }
+}
+
+/** One error per cause, each with the remedy. A wrong password is never retried: poolers ban the address after a few. */
+async function explainRefusal(settings: ConnectionSettings, error: unknown): Promise<Error> {
+  const where = `${settings.input}: ${describeConnection(settings)}`;
+  const code = (error as { code?: string }).code ?? '';
+  const text = messageOf(error);
+  const wrong = (what: string, next: string) => new ConfigurationError(`${where}: ${what}`, next, error);
+  if (
+    code === '28P01' ||
+    code === '28000' ||
+    /password authentication failed|SASL|no password supplied/i.test(text)
+  ) {
+    return settings.password === undefined
+      ? wrong(
+          `the server asks for a password and none was given (${text})`,
+          'Put the password into the URL or set PGPASSWORD.',
+        )
+      : wrong(
+          `the server refused the user or the password (${text})`,
+          'Reset the password, or percent-encode its special characters, and store the URL again.',
+        );
+  }
+  if (code === '3D000') {
+    return wrong(
+      `there is no such database (${text})`,
+      'Correct the database name; on Supabase it is postgres.',
+    );
+  }
+  if (/tenant or user not found|tenant\/user .* not found/i.test(text)) {
+    return wrong(
+      `the pooler knows no such project (${text})`,
+      'Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right.',
+    );
+  }
+  if (/allow_list|not in tenant/i.test(text)) {
+    return wrong(
+      `network restrictions keep this address out (${text})`,
+      "Add the runner's address under Database settings, Network restrictions.",
+    );
+  }
+  if (/self.signed|certificate|unable to (get|verify)|altname/i.test(`${code} ${text}`)) {
+    return wrong(
+      `the server's certificate is not trusted (${text})`,
+      'Give the CA certificate with sslrootcert, or correct the host name.',
+    );
+  }
+  if (/does not support SSL/.test(text)) {
+    return wrong('the server does not offer TLS', 'Use sslmode=disable only on a network you trust.');
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ENETUNREACH' || code === 'EHOSTUNREACH') {
+    if (await isIpv6Only(settings.host)) {
+      return wrong(
+        'the host has only an IPv6 address, which this machine cannot reach',
+        'Use the session pooler (aws-…pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6.',
+      );
+    }
+    return wrong(
+      `the host cannot be found (${text})`,
+      'Correct the host name; a paused Supabase project loses its name until it is resumed.',
+    );
+  }
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
+    return wrong(`nothing answers there (${text})`, 'Check host and port, and that the server is running.');
+  }
+  const failure = `${where}: cannot connect: ${text}`;
+  const next = 'Check that the server is reachable from this machine, and try again.';
+  return settings.input === 'target-url'
+    ? new TargetError(failure, next, error)
+    : new SourceError(failure, next, error);
+}
+
+async function isIpv6Only(host: string): Promise<boolean> {
+  const addresses = await lookup(host, { all: true }).catch(() => []);
+  return addresses.length > 0 && addresses.every((address) => address.family === 6);
+}

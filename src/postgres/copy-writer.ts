@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import type { Session } from './connection.ts';
+import { simpleQuery } from './copy-reader.ts';
+import { ServerError } from './server-error.ts';
+
+/**
+ * Runs one COPY … FROM STDIN with the given text. A CopyData message may hold any part of the text (PostgreSQL manual
+ * 55.2.6), so whole buffers are sent as they are.
+ *
+ * @returns the number of rows the server took
+ * @throws ServerError with the server's message, or what `text` threw, after the server has dropped the rows of this COPY;
+ *   the session stays usable then
+ */
+export async function copyIn(session: Session, sql: string, text: AsyncIterable<Buffer>): Promise<number> {
+  const { stream } = session;
+  const parserListeners = stream.listeners('data') as ((chunk: Buffer) => void)[];
+  let pending: Buffer = Buffer.alloc(0);
+  let failure: ServerError | undefined;
+  let rows = 0;
+  const ready = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined);
+  ended.promise.catch(() => undefined);
+
+  const onChunk = (chunk: Buffer) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    while (pending.length >= 5) {
+      const size = pending.readUInt32BE(1) + 1;
+      if (pending.length < size) return;
+      const type = String.fromCharCode(pending[0] as number);
+      const body = pending.subarray(5, size);
+      pending = pending.subarray(size);
+      if (type === 'G') ready.resolve();
+      else if (type === 'C') rows = Number(/^COPY (\d+)/.exec(body.toString('latin1'))?.[1] ?? 0);
+      else if (type === 'E') {
+        failure = ServerError.parse(Buffer.from(body));
+        ready.resolve();
+      } else if (type === 'Z') ended.resolve();
+    }
+  };
+  const onClose = () => {
+    const error = new Error('the connection was lost while rows were being written');
+    ready.reject(error);
+    ended.reject(error);
+  };
+  for (const listener of parserListeners) stream.off('data', listener);
+  stream.on('data', onChunk);
+  stream.on('close', onClose);
+  try {
+    stream.write(simpleQuery(sql));
+    await ready.promise;
+    let broken: { reason: unknown } | undefined;
+    try {
+      for await (const part of text) {
+        if (failure) break;
+        const header = Buffer.alloc(5);
+        header.write('d');
+        header.writeUInt32BE(part.length + 4, 1);
+        stream.cork();
+        stream.write(header);
+        const flowing = stream.write(part);
+        stream.uncork();
+        if (!flowing) await Promise.race([once(stream, 'drain'), ended.promise]);
+      }
+    } catch (reason) {
+      broken = { reason };
+    }
+    if (!failure) stream.write(broken ? copyFail : copyDone);
+    await ended.promise;
+    if (broken) throw broken.reason;
+    if (failure) throw failure;
+    return rows;
+  } finally {
+    stream.off('data', onChunk);
+    stream.off('close', onClose);
+    for (const listener of parserListeners) stream.on('data', listener);
+  }
+}
+
+const copyDone = Buffer.from([0x63, 0, 0, 0, 4]);
+const copyFail = Buffer.from([0x66, 0, 0, 0, 5, 0]);

@@ -1,0 +1,123 @@
+import type { Session } from './connection.ts';
+import { quoteIdentifier, quoteQualified } from './identifier.ts';
+
+/** A sequence's state. Its value is text because a bigint may not fit a number. */
+export interface SequenceState {
+  readonly schema: string;
+  readonly name: string;
+  readonly lastValue: string;
+  readonly isCalled: boolean;
+}
+
+const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'`;
+
+/** True for objects that no extension owns. */
+const own = (catalog: string, oid: string) =>
+  `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
+
+/** Objects are counted below the first oid that initdb leaves to users (FirstNormalObjectId). */
+const firstUserOid = 16384;
+
+/** Each query yields rows of (kind); what extensions own comes back with the extension and is not counted. */
+const kindQueries: readonly string[] = [
+  `SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+                         WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
+                         WHEN 'c' THEN 'composite type' ELSE 'index' END
+   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE ${userSchema} AND c.relkind <> 't' AND ${own('pg_class', 'c.oid')}
+     AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
+              AND NOT (${own('pg_class', 'i.indrelid')})))`,
+  `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END
+   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+   WHERE ${userSchema} AND ${own('pg_proc', 'p.oid')}`,
+  `SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' ELSE 'base type' END
+   FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+   WHERE ${userSchema} AND t.typtype IN ('e', 'd', 'r', 'b') AND t.typelem = 0 AND ${own('pg_type', 't.oid')}`,
+  `SELECT CASE con.contype WHEN 'c' THEN 'check constraint' WHEN 'f' THEN 'foreign key' WHEN 'p' THEN 'primary key'
+                           WHEN 'u' THEN 'unique constraint' WHEN 'x' THEN 'exclusion constraint'
+                           ELSE 'other constraint' END
+   FROM pg_constraint con JOIN pg_namespace n ON n.oid = con.connamespace
+   WHERE ${userSchema} AND con.contype <> 'n' AND ${own('pg_class', 'con.conrelid')} AND ${own('pg_type', 'con.contypid')}`,
+  `SELECT 'trigger' FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ${own('pg_class', 't.tgrelid')}`,
+  `SELECT 'policy' FROM pg_policy p WHERE ${own('pg_class', 'p.polrelid')}`,
+  `SELECT 'row level security' FROM pg_class c WHERE c.relrowsecurity AND ${own('pg_class', 'c.oid')}`,
+  `SELECT 'rule' FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE ${userSchema} AND r.rulename <> '_RETURN' AND ${own('pg_class', 'c.oid')}`,
+  `SELECT 'schema' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
+  `SELECT 'statistics object' FROM pg_statistic_ext`,
+  `SELECT 'collation' FROM pg_collation x JOIN pg_namespace n ON n.oid = x.collnamespace
+   WHERE ${userSchema} AND ${own('pg_collation', 'x.oid')}`,
+  `SELECT 'operator' FROM pg_operator x WHERE x.oid >= ${firstUserOid} AND ${own('pg_operator', 'x.oid')}`,
+  `SELECT 'operator class' FROM pg_opclass x WHERE x.oid >= ${firstUserOid} AND ${own('pg_opclass', 'x.oid')}`,
+  `SELECT 'cast' FROM pg_cast x WHERE x.oid >= ${firstUserOid} AND ${own('pg_cast', 'x.oid')}`,
+  `SELECT 'text search configuration' FROM pg_ts_config x WHERE x.oid >= ${firstUserOid} AND ${own('pg_ts_config', 'x.oid')}`,
+  `SELECT 'text search dictionary' FROM pg_ts_dict x WHERE x.oid >= ${firstUserOid} AND ${own('pg_ts_dict', 'x.oid')}`,
+  `SELECT 'event trigger' FROM pg_event_trigger x WHERE ${own('pg_event_trigger', 'x.oid')}`,
+  `SELECT 'publication' FROM pg_publication`,
+  `SELECT 'publication table' FROM pg_publication_rel`,
+  `SELECT 'foreign server' FROM pg_foreign_server x WHERE ${own('pg_foreign_server', 'x.oid')}`,
+  `SELECT 'extension' FROM pg_extension`,
+  `SELECT 'default privileges' FROM pg_default_acl`,
+  `SELECT 'large object' FROM pg_largeobject_metadata`,
+  `SELECT 'comment' FROM pg_description d
+   WHERE d.objoid >= ${firstUserOid} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')`,
+];
+
+/** How many objects of each kind the database has, outside of what extensions own. */
+export async function countObjects(session: Session): Promise<Record<string, number>> {
+  const rows = await session.query<{ kind: string; count: number }>(
+    `SELECT kind, count(*) AS count FROM (${kindQueries.join(' UNION ALL ')}) AS objects (kind) GROUP BY kind ORDER BY kind`,
+  );
+  return Object.fromEntries(rows.map((row) => [row.kind, row.count]));
+}
+
+/** Sequences whose state is read in one statement. */
+const sequenceBatch = 200;
+
+/** The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it. */
+export async function readSequences(session: Session): Promise<SequenceState[]> {
+  const names = await session.query<{ schema: string; name: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND ${userSchema} AND ${own('pg_class', 'c.oid')} ORDER BY 1, 2`);
+  const states: SequenceState[] = [];
+  for (let start = 0; start < names.length; start += sequenceBatch) {
+    const batch = names.slice(start, start + sequenceBatch);
+    const rows = await session.query<{ index: number; last_value: string; is_called: boolean }>(
+      batch
+        .map(
+          (row, index) =>
+            `SELECT ${index} AS index, ${quoteIdentifier('last_value')}::text AS last_value, is_called FROM ${quoteQualified(row.schema, row.name)}`,
+        )
+        .join(' UNION ALL '),
+    );
+    for (const row of rows) {
+      const of = batch[row.index];
+      if (of) states.push({ ...of, lastValue: row.last_value, isCalled: row.is_called });
+    }
+  }
+  return states;
+}
+
+export interface InstalledExtension {
+  readonly name: string;
+  readonly schema: string;
+  readonly version: string;
+}
+
+export async function readExtensions(session: Session): Promise<InstalledExtension[]> {
+  const rows = await session.query<{ name: string; schema: string; version: string }>(`
+    SELECT e.extname AS name, n.nspname AS schema, e.extversion AS version
+    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY 1`);
+  return rows.map((row) => ({ ...row }));
+}
+
+/** Roles that own, are granted or are named by something in this database. */
+export async function readRoles(session: Session): Promise<string[]> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT DISTINCT r.rolname AS name
+    FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+    WHERE d.refclassid = 'pg_authid'::regclass
+      AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ORDER BY 1`);
+  return rows.map((row) => row.name);
+}

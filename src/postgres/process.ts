@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+
+/** A client tool under way. Both promises settle; read `stdout` to its end before trusting `done`. */
+export interface ToolRun {
+  readonly stdout: Readable;
+  /** Resolves with stderr when the tool exits with 0, rejects with `ToolError` otherwise. */
+  readonly done: Promise<string>;
+  kill(): void;
+}
+
+export class ToolError extends Error {
+  readonly stderr: string;
+
+  constructor(tool: string, how: string, stderr: string) {
+    super(`${tool} ${how}${stderr === '' ? '' : `: ${stderr}`}`);
+    this.name = 'ToolError';
+    this.stderr = stderr;
+  }
+}
+
+/** Only the end of stderr is kept: the cause stands there, and a tool may complain about each of 10,000 tables. */
+const stderrLimit = 16_384;
+
+/**
+ * Starts pg_dump, pg_restore or psql without a shell. Secrets belong in `env`, never in `args`.
+ *
+ * @throws nothing; a tool that cannot be started rejects `done`
+ */
+export function startTool(
+  file: string,
+  args: readonly string[],
+  options: { env: NodeJS.ProcessEnv; signal: AbortSignal; input?: string },
+): ToolRun {
+  const tool = file.split('/').at(-1) ?? file;
+  const child = spawn(file, args, { env: options.env, stdio: 'pipe', signal: options.signal });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    stderr = (stderr + part).slice(-stderrLimit);
+  });
+  // The tool may end before it has read its input; its exit code says so.
+  child.stdin.on('error', () => undefined).end(options.input ?? '');
+  const done = new Promise<string>((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new ToolError(tool, `could not run (${error.message})`, stderr.trim())),
+    );
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(stderr);
+      else
+        reject(new ToolError(tool, signal ? `was ended by ${signal}` : `exited with ${code}`, stderr.trim()));
+    });
+  });
+  done.catch(() => undefined);
+  return { stdout: child.stdout, done, kill: () => child.kill() };
+}
+
+/** Runs a tool to its end and returns what it printed. For short outputs only. */
+export async function runTool(
+  file: string,
+  args: readonly string[],
+  options: { env: NodeJS.ProcessEnv; signal: AbortSignal; input?: string },
+): Promise<{ stdout: string; stderr: string }> {
+  const run = startTool(file, args, options);
+  const [stdout, stderr] = await Promise.all([text(run.stdout), run.done]);
+  return { stdout, stderr };
+}

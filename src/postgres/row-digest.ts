@@ -1,0 +1,102 @@
+/**
+ * A digest of rows that does not depend on their order: the sum over all rows of a 64-bit hash, which is MurmurHash3_x86_32 of the
+ * row's COPY text under two seeds. It tells whether two tables hold the same rows. It is not cryptographic: what is stored is
+ * proven by SHA-256, and this compares what a database says with what was sent to it.
+ */
+export class RowDigest {
+  /** Sums stay exact as numbers for 2²¹ rows of 32 bits each; every full buffer folds them into these. */
+  #high = 0n;
+  #low = 0n;
+  #rows = 0;
+  /** A row that began in an earlier buffer. */
+  readonly #open: Buffer[] = [];
+
+  /** Adds COPY text: rows that end in a newline. The last one may go on in the next call. */
+  update(text: Buffer): void {
+    let at = 0;
+    if (this.#open.length > 0) {
+      const end = text.indexOf(newline);
+      if (end < 0) {
+        this.#open.push(Buffer.from(text));
+        return;
+      }
+      const row = Buffer.concat([...this.#open.splice(0), text.subarray(0, end + 1)]);
+      this.#addRows(row, 0, row.length);
+      at = end + 1;
+    }
+    const end = text.lastIndexOf(newline) + 1;
+    this.#addRows(text, at, end);
+    if (end < text.length) this.#open.push(Buffer.from(text.subarray(Math.max(at, end))));
+  }
+
+  #addRows(text: Buffer, from: number, to: number): void {
+    const view = new DataView(text.buffer, text.byteOffset, text.length);
+    let high = 0;
+    let low = 0;
+    let pending = 0;
+    for (let at = from; at < to; ) {
+      const end = text.indexOf(newline, at);
+      const length = end - at;
+      let one = seedHigh;
+      let two = seedLow;
+      const words = end - (length & 3);
+      for (; at < words; at += 4) {
+        let word = Math.imul(view.getInt32(at, true), 0xcc9e2d51);
+        word = Math.imul((word << 15) | (word >>> 17), 0x1b873593);
+        one ^= word;
+        one = (Math.imul((one << 13) | (one >>> 19), 5) + 0xe6546b64) | 0;
+        two ^= word;
+        two = (Math.imul((two << 13) | (two >>> 19), 5) + 0xe6546b64) | 0;
+      }
+      let tail = 0;
+      for (let index = end - 1; index >= at; index--) tail = (tail << 8) | (text[index] as number);
+      tail = Math.imul(tail, 0xcc9e2d51);
+      tail = Math.imul((tail << 15) | (tail >>> 17), 0x1b873593);
+      high += finish(one ^ tail, length);
+      low += finish(two ^ tail, length);
+      at = end + 1;
+      if (++pending === foldAfter) {
+        this.#fold(high, low, pending);
+        high = low = pending = 0;
+      }
+    }
+    this.#fold(high, low, pending);
+  }
+
+  #fold(high: number, low: number, rows: number): void {
+    this.#high += BigInt(high);
+    this.#low += BigInt(low);
+    this.#rows += rows;
+  }
+
+  /** Adds the rows of another digest to these. */
+  merge(other: RowDigest): void {
+    this.#high += other.#high;
+    this.#low += other.#low;
+    this.#rows += other.#rows;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** 32 hexadecimal digits: both sums modulo 2⁶⁴. Equal for equal multisets of rows. */
+  toString(): string {
+    return [this.#high, this.#low]
+      .map((sum) => BigInt.asUintN(64, sum).toString(16).padStart(16, '0'))
+      .join('');
+  }
+}
+
+const newline = 10;
+const seedHigh = 0x5bd1e995 | 0;
+const seedLow = 0x2127599b | 0;
+const foldAfter = 1 << 20;
+
+/** MurmurHash3's finalizer, as an unsigned number. */
+function finish(hash: number, length: number): number {
+  let mixed = hash ^ length;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

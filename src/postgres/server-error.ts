@@ -1,0 +1,25 @@
+/** An error the server reported while the protocol was in our hands. */
+export class ServerError extends Error {
+  /** SQLSTATE */
+  readonly code: string;
+  readonly detail: string | undefined;
+
+  constructor(code: string, message: string, detail: string | undefined) {
+    super(message);
+    this.name = 'ServerError';
+    this.code = code;
+    this.detail = detail;
+  }
+
+  /** Reads the body of an ErrorResponse (PostgreSQL manual 55.8). */
+  static parse(body: Buffer): ServerError {
+    const fields = new Map(
+      body
+        .toString('utf8')
+        .split('\0')
+        .filter((field) => field !== '')
+        .map((field) => [field[0], field.slice(1)]),
+    );
+    return new ServerError(fields.get('C') ?? 'XX000', fields.get('M') ?? 'unknown error', fields.get('D'));
+  }
+}

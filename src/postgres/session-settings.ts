@@ -1,0 +1,36 @@
+import type { Session } from './connection.ts';
+
+/**
+ * The settings that shape how a value is written as text. They are the same for every backup and every restore, whatever a
+ * role, a database or a server has set, and stand in the manifest for those who restore by hand. `DateStyle` to
+ * `row_security` follow pg_dump's own set-up (setup_connection in pg_dump.c).
+ */
+export const outputSettings: Readonly<Record<string, string>> = {
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+  xmlbinary: 'base64',
+  xmloption: 'content',
+  row_security: 'off',
+  search_path: '',
+  synchronize_seqscans: 'off',
+};
+
+/** Applies the settings to a session, inside or outside of a transaction. */
+export async function applySettings(session: Session, encoding: string): Promise<void> {
+  const settings = { ...outputSettings, client_encoding: encoding };
+  await session.query(
+    `SELECT ${Object.keys(settings)
+      .map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`)
+      .join(', ')}`,
+    Object.entries(settings).flat(),
+  );
+}
+
+/** Everything travels as UTF-8, except from SQL_ASCII, where the server cannot convert and the bytes stay as they are. */
+export function copyEncoding(serverEncoding: string): string {
+  return serverEncoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';
+}

@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { homedir, userInfo } from 'node:os';
+import path from 'node:path';
+import { ConfigurationError, messageOf } from '../errors.ts';
+
+export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+
+/** Where a database is and who asks, parsed once from a URL or from libpq's variables. */
+export interface ConnectionSettings {
+  /** A host name, an address, or the folder of a Unix socket */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly sslMode: SslMode;
+  readonly sslRootCert: string | undefined;
+  /** Further startup options, as libpq's `options` */
+  readonly options: string;
+  /** seconds */
+  readonly connectTimeout: number;
+  /** The input these settings came from, for error messages */
+  readonly input: string;
+}
+
+const sslModes: readonly string[] = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+
+/**
+ * Reads a `postgresql://` URL, or libpq's environment variables when there is none, by libpq's rules (PostgreSQL manual
+ * 34.1.1 and 34.15) for the parameters that a backup needs; an unknown parameter is refused rather than ignored.
+ *
+ * @throws ConfigurationError that names the input and never repeats the URL
+ */
+export function parseConnection(
+  input: string,
+  url: string | undefined,
+  env: NodeJS.ProcessEnv,
+  sslRootCert?: string,
+): ConnectionSettings {
+  const given = url === undefined ? new Map<string, string>() : parseUrl(input, url);
+  const take = (parameter: string, variable: string): string | undefined =>
+    given.get(parameter) ?? (env[variable] || undefined);
+
+  const user = take('user', 'PGUSER') ?? userInfo().username;
+  const sslMode = take('sslmode', 'PGSSLMODE') ?? 'prefer';
+  if (!sslModes.includes(sslMode)) {
+    throw new ConfigurationError(
+      `${input}: sslmode ${JSON.stringify(sslMode)} is not known`,
+      `Use one of ${sslModes.join(', ')}.`,
+    );
+  }
+  const port = Number(take('port', 'PGPORT') ?? '5432');
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
+  }
+  const settings: ConnectionSettings = {
+    host: take('host', 'PGHOST') ?? 'localhost',
+    port,
+    user,
+    password: take('password', 'PGPASSWORD'),
+    database: take('dbname', 'PGDATABASE') ?? user,
+    sslMode: sslMode as SslMode,
+    sslRootCert: sslRootCert ?? take('sslrootcert', 'PGSSLROOTCERT'),
+    options: take('options', 'PGOPTIONS') ?? '',
+    connectTimeout: Number(take('connect_timeout', 'PGCONNECT_TIMEOUT') ?? '20') || 20,
+    input,
+  };
+  refusePoolerMistakes(settings);
+  return settings;
+}
+
+const knownParameters = new Set([
+  'host',
+  'port',
+  'user',
+  'password',
+  'dbname',
+  'sslmode',
+  'sslrootcert',
+  'options',
+  'connect_timeout',
+  'application_name',
+]);
+/** Parameters that the Supabase dashboard and common drivers append and that do not change what a backup sees. */
+const ignoredParameters = new Set(['pgbouncer', 'connection_limit', 'pool_timeout', 'supa']);
+
+const urlPattern =
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[^\]]+\]|[^:/?#@]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^?#/]*))?(?:\?(?<query>[^#]*))?$/;
+
+function parseUrl(input: string, url: string): Map<string, string> {
+  const wrong = (what: string): never => {
+    throw new ConfigurationError(
+      `${input}: ${what}`,
+      'Give it as postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters in the password percent-encoded.',
+    );
+  };
+  if (!/^postgres(ql)?:\/\//.test(url.trim())) wrong('it does not start with postgresql://');
+  const parts = urlPattern.exec(url.trim())?.groups;
+  if (!parts) {
+    return wrong('it is not a URL (a password with the characters @ : / # ? or % must be percent-encoded)');
+  }
+  const parameters = new Map<string, string>();
+  for (const name of ['host', 'port', 'user', 'password', 'dbname']) {
+    const part = parts[name]?.replace(/^\[|\]$/g, '');
+    if (!part) continue;
+    try {
+      parameters.set(name, decodeURIComponent(part));
+    } catch {
+      wrong(`its ${name} has a % that starts no percent-encoded character`);
+    }
+  }
+  for (const [name, value] of new URLSearchParams(parts.query ?? '')) {
+    if (ignoredParameters.has(name)) continue;
+    if (!knownParameters.has(name)) wrong(`the parameter ${JSON.stringify(name)} is not supported`);
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
+/**
+ * The three mistakes that cost Supabase users the most time (docs/troubleshooting.md): the transaction pooler, the pooler's
+ * user name without the project, and a user name with the project on the direct host.
+ */
+function refusePoolerMistakes(settings: ConnectionSettings): void {
+  const pooler = /\.pooler\.supabase\.com$/i.test(settings.host);
+  const direct = /^db\.([a-z0-9]+)\.supabase\.co$/i.exec(settings.host);
+  if (settings.port === 6543 && (pooler || direct)) {
+    throw new ConfigurationError(
+      `${settings.input}: port 6543 is the transaction pooler, where a snapshot cannot be held`,
+      'Use the session pooler: the same host with port 5432.',
+    );
+  }
+  if (pooler && !settings.user.includes('.')) {
+    throw new ConfigurationError(
+      `${settings.input}: the pooler cannot tell the project from the user name ${JSON.stringify(settings.user)}`,
+      `Use ${settings.user}.PROJECT_REF as user, as in the dashboard's "Session pooler" connection string.`,
+    );
+  }
+  if (direct && settings.user === `postgres.${direct[1]}`) {
+    throw new ConfigurationError(
+      `${settings.input}: ${settings.user} is the pooler's form of the user name, but ${settings.host} is the direct host`,
+      'Use the user postgres with this host, or the session pooler host with this user.',
+    );
+  }
+}
+
+/** For messages and manifests: `user@host:port/database`, no secret. */
+export function describeConnection(settings: ConnectionSettings): string {
+  return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/**
+ * The environment for pg_dump, pg_restore and psql. Secrets go this way and never in arguments, which every user of the
+ * machine can read. Nothing of the caller's own PG* variables is left to change the meaning.
+ */
+export function clientEnvironment(
+  settings: ConnectionSettings,
+  env: NodeJS.ProcessEnv,
+  rootCertificates: () => string,
+): NodeJS.ProcessEnv {
+  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PG')));
+  const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
+  const rootCert = settings.sslRootCert ?? (verifies ? rootCertificates() : undefined);
+  return {
+    ...inherited,
+    LC_MESSAGES: 'C',
+    PGHOST: settings.host,
+    PGPORT: String(settings.port),
+    PGUSER: settings.user,
+    PGDATABASE: settings.database,
+    PGSSLMODE: settings.sslMode,
+    PGGSSENCMODE: 'disable',
+    PGCONNECT_TIMEOUT: String(settings.connectTimeout),
+    PGAPPNAME: 'supabase-backup',
+    PGOPTIONS: settings.options,
+    ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
+    ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
+  };
+}
+
+/** The CA certificates to trust, as PEM; undefined leaves the choice to Node's own store. */
+export function readRootCertificates(settings: ConnectionSettings): string | undefined {
+  if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
+  const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigurationError(
+      `sslrootcert: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
+      cause,
+    );
+  }
+}
+
+/** A value in a libpq connection string (PostgreSQL manual 34.1.1.1). */
+export function quoteConnectionValue(value: string): string {
+  return `'${value.replace(/[\\']/g, '\\$&')}'`;
+}

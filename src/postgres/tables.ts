@@ -1,0 +1,85 @@
+import type { Session } from './connection.ts';
+
+/** A table that holds rows of its own, as the catalog describes it. */
+export interface TableInfo {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly relfilenode: number;
+  /** SHA-256 over columns and types */
+  readonly fingerprint: string;
+  /** Columns that COPY writes: neither dropped nor generated. */
+  readonly columns: readonly string[];
+  /** Whether rows can be addressed by page: heap tables only. */
+  readonly heap: boolean;
+  /** bytes of the main fork */
+  readonly heapBytes: number;
+  /** bytes of the TOAST table */
+  readonly toastBytes: number;
+  readonly readable: boolean;
+  /** Row security would hide rows from this role if the role could not bypass it. */
+  readonly filtered: boolean;
+}
+
+interface CatalogRow {
+  oid: number;
+  schema: string;
+  name: string;
+  relfilenode: number;
+  fingerprint: string;
+  columns: string | null;
+  heap: boolean;
+  heap_bytes: number;
+  toast_bytes: number;
+  readable: boolean;
+  filtered: boolean;
+}
+
+/**
+ * Tables that hold rows of their own: ordinary tables and leaf partitions. Tables of extensions are left to pg_dump, which
+ * knows which of their rows are configuration; foreign tables hold nothing here, and materialized views are refreshed.
+ */
+const tablesQuery = `
+  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relfilenode,
+         encode(sha256(convert_to(coalesce(a.shape, ''), 'UTF8')), 'hex') AS fingerprint,
+         a.columns, am.amname = 'heap' AS heap,
+         pg_relation_size(c.oid) AS heap_bytes,
+         CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END AS toast_bytes,
+         has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
+         c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_am am ON am.oid = c.relam
+  LEFT JOIN LATERAL (
+    SELECT json_agg(attname ORDER BY attnum) FILTER (WHERE NOT attisdropped AND attgenerated = '')::text AS columns,
+           string_agg(concat_ws(chr(31), attnum, attname, atttypid, atttypmod, attcollation, attisdropped,
+                                atthasmissing, attmissingval, attgenerated, attidentity),
+                      chr(30) ORDER BY attnum) AS shape
+    FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
+  ) a ON true
+  WHERE c.relkind = 'r'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    AND NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  ORDER BY n.nspname, c.relname`;
+
+export async function readTables(session: Session): Promise<TableInfo[]> {
+  const rows = await session.query<CatalogRow>(tablesQuery);
+  return rows.map((row) => ({
+    oid: row.oid,
+    schema: row.schema,
+    name: row.name,
+    relfilenode: row.relfilenode,
+    fingerprint: row.fingerprint,
+    columns: row.columns === null ? [] : (JSON.parse(row.columns) as string[]),
+    heap: row.heap,
+    heapBytes: row.heap_bytes,
+    toastBytes: row.toast_bytes,
+    readable: row.readable,
+    filtered: row.filtered,
+  }));
+}
+
+export function qualifiedName(table: { schema: string; name: string }): string {
+  return `${table.schema}.${table.name}`;
+}

@@ -1,0 +1,49 @@
+/** Quantities as people read them. Machines get the bare numbers, from the outputs. */
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** Decimal units, as storage is sold and billed, with three digits: `512 B`, `1.23 kB`, `45.6 MB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would round to 1000 of a unit, which is 1 of the next.
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** `1,234,567` whatever the machine's locale. */
+export function formatCount(count: number | bigint): string {
+  return count.toLocaleString('en-US');
+}
+
+/** A count with its noun: `1 table`, `1,234 rows`. */
+export function formatCounted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(count)} ${count === 1 ? singular : plural}`;
+}
+
+/** `340 ms`, `12.3 s`, `3 min 05 s`, `2 h 07 min`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+/** Bytes per second: `45.6 MB/s`. */
+export function formatRate(bytes: number, milliseconds: number): string {
+  return `${formatBytes((bytes * 1000) / Math.max(milliseconds, 1))}/s`;
+}
+
+/** A part of a whole: `12.5%`. Of nothing, everything is there. */
+export function formatShare(part: number, whole: number): string {
+  return `${whole === 0 ? 100 : Number(((part / whole) * 100).toFixed(1))}%`;
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, '0');
+}

@@ -1,0 +1,55 @@
+import { assertNever } from '../errors.ts';
+import type { Column, Section } from '../operations/outcome.ts';
+import { displayWidth } from './display-width.ts';
+
+const gap = '  ';
+
+/** A report for a terminal or a log. Nothing is cut: a table may be wider than the screen. */
+export function renderText(report: readonly Section[]): string {
+  return report.map((section) => `${renderSection(section)}\n`).join('\n');
+}
+
+function renderSection(section: Section): string {
+  switch (section.kind) {
+    case 'heading': {
+      const text = printable(section.text);
+      return `${text}\n${'='.repeat(displayWidth(text))}`;
+    }
+    case 'paragraph':
+      return section.text.split('\n').map(printable).join('\n');
+    case 'table':
+      return renderTable(section.columns, section.rows);
+    default:
+      return assertNever(section);
+  }
+}
+
+function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const titles = columns.map((column) => printable(column.title));
+  const cells = rows.map((row) => columns.map((_, index) => printable(row[index] ?? '')));
+  const widths = columns.map((_, index) =>
+    [titles, ...cells].reduce((widest, line) => Math.max(widest, displayWidth(line[index] ?? '')), 0),
+  );
+
+  const renderLine = (line: readonly string[]): string =>
+    line
+      .map((cell, index) => {
+        const padding = ' '.repeat((widths[index] ?? 0) - displayWidth(cell));
+        return columns[index]?.align === 'right' ? padding + cell : cell + padding;
+      })
+      .join(gap)
+      .trimEnd();
+
+  return [
+    renderLine(titles),
+    widths.map((width) => '-'.repeat(width)).join(gap),
+    ...cells.map(renderLine),
+  ].join('\n');
+}
+
+/** Names come from a database, and a name may hold an escape sequence that would move the cursor of whoever reads this. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}|\u2028|\u2029/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u{${character.charCodeAt(0).toString(16)}}`,
+  );
+}

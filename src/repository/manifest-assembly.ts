@@ -1,0 +1,133 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Manifest, Piece, StoredObject, TableEntry } from './manifest.ts';
+
+/** A piece whose object has been stored. */
+interface StoredPiece {
+  readonly holder: { readonly object?: { readonly name: string } };
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface CopiedTable {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly relfilenode: number;
+  readonly fingerprint: string;
+  readonly columns: readonly string[];
+}
+
+interface SequenceState {
+  readonly schema: string;
+  readonly name: string;
+  readonly lastValue: string;
+  readonly isCalled: boolean;
+}
+
+/** What a run has found and stored. */
+export interface ManifestParts {
+  readonly id: string;
+  readonly kind: Manifest['kind'];
+  readonly label: string | null;
+  readonly pin: boolean;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly source: Manifest['source'];
+  readonly recipients: readonly string[];
+  readonly archive: readonly StoredPiece[];
+  readonly slices: readonly {
+    readonly slice: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
+    readonly rows: number;
+    readonly pieces: readonly StoredPiece[];
+  }[];
+  readonly facts: {
+    readonly sequences: readonly SequenceState[];
+    /** The same sequences, read after the archive was written */
+    readonly latest: readonly SequenceState[];
+    readonly objects: Manifest['facts']['objects'];
+    readonly roles: readonly string[];
+    readonly extensions: Manifest['facts']['extensions'];
+  };
+  readonly notCarried: Manifest['notCarried'];
+  readonly durations: Manifest['durations'];
+}
+
+/** Puts the parts of a finished run together: each object once, tables and ranges in a stable order. */
+export function assembleManifest(parts: ManifestParts): Manifest {
+  const objects: StoredObject[] = [];
+  const indexes = new Map<string, number>();
+  const place = (pieces: readonly StoredPiece[]): Piece[] =>
+    pieces.map((piece) => {
+      const object = piece.holder.object as StoredObject | undefined;
+      if (!object) throw new Error('a piece was never stored');
+      const index = indexes.get(object.name) ?? objects.push(object) - 1;
+      indexes.set(object.name, index);
+      return { object: index, offset: piece.offset, length: piece.length };
+    });
+
+  const archive = place(parts.archive);
+  const tables = [...Map.groupBy(parts.slices, ({ slice }) => slice.table.oid).values()].map(
+    (slices): TableEntry => {
+      const ranges = slices
+        .toSorted((one, other) => one.slice.from - other.slice.from)
+        .map(({ slice, rows, pieces }) => ({ from: slice.from, to: slice.to, rows, pieces: place(pieces) }));
+      const { oid, schema, name, relfilenode, fingerprint, columns } = (slices[0] as (typeof slices)[number])
+        .slice.table;
+      return {
+        schema,
+        name,
+        oid,
+        relfilenode,
+        fingerprint,
+        columns: [...columns],
+        rows: ranges.reduce((sum, range) => sum + range.rows, 0),
+        bytes: ranges.flatMap((range) => range.pieces).reduce((sum, piece) => sum + piece.length, 0),
+        ranges,
+      };
+    },
+  );
+  tables.sort((one, other) => compare(one.schema, other.schema) || compare(one.name, other.name));
+
+  const latest = new Map(
+    parts.facts.latest.map((state) => [JSON.stringify([state.schema, state.name]), state]),
+  );
+  return {
+    format: 1,
+    tool: { name: packageJson.name, version: packageJson.version },
+    id: parts.id,
+    kind: parts.kind,
+    label: parts.label,
+    pin: parts.pin,
+    startedAt: parts.startedAt.toISOString(),
+    finishedAt: parts.finishedAt.toISOString(),
+    source: parts.source,
+    encryption:
+      parts.recipients.length === 0
+        ? { scheme: 'none' }
+        : { scheme: 'age', recipients: [...parts.recipients] },
+    objects,
+    archive: {
+      bytes: archive.reduce((sum, piece) => sum + piece.length, 0),
+      objects: archive.map((piece) => piece.object),
+    },
+    tables,
+    facts: {
+      sequences: parts.facts.sequences.map((state) => {
+        const later = latest.get(JSON.stringify([state.schema, state.name]));
+        const moved =
+          later !== undefined && (later.lastValue !== state.lastValue || later.isCalled !== state.isCalled);
+        return { ...state, latest: moved ? later.lastValue : null };
+      }),
+      objects: parts.facts.objects,
+      roles: [...parts.facts.roles],
+      extensions: parts.facts.extensions,
+    },
+    notCarried: parts.notCarried,
+    durations: parts.durations,
+  };
+}
+
+/** By code unit, so that the order does not depend on a locale. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

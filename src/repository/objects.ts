@@ -1,0 +1,167 @@
+import { createHash, createHmac } from 'node:crypto';
+import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
+import { createOpen, type Open, type Seal } from './codec.ts';
+import type { Manifest, StoredObject } from './manifest.ts';
+import type { Repository } from './repository.ts';
+
+/** bytes of plaintext in one object. With the number of workers it decides how much memory a run takes. */
+export const objectSize = 32 * 1024 * 1024;
+
+export function objectKey(name: string): string {
+  return `objects/${name.slice(0, 2)}/${name}`;
+}
+
+/** Gives an object its name. */
+export type NameObject = (plaintext: Buffer) => string;
+
+/**
+ * The name of an object: HMAC-SHA256 over for whom it is sealed and the SHA-256 of its plaintext. Equal plaintext gets an equal
+ * name, and without the key the name tells nothing about it. Other recipients make another object: what was stored in the
+ * clear is never taken for its encrypted copy. The inner hash is taken first so that the plaintext is read once.
+ */
+export function createNaming(key: Buffer, recipients: readonly string[]): NameObject {
+  const audience = recipients.length === 0 ? 'none' : recipients.toSorted().join(' ');
+  return (plaintext) =>
+    createHmac('sha256', key)
+      .update(`object\0${audience}\0`)
+      .update(createHash('sha256').update(plaintext).digest())
+      .digest('hex');
+}
+
+function hashStored(stored: Uint8Array): string {
+  return createHash('sha256').update(stored).digest('hex');
+}
+
+/** Stores plaintexts as objects, each content once. */
+export class ObjectWriter {
+  readonly #storage: Storage;
+  readonly #name: NameObject;
+  readonly #seal: Seal;
+  readonly #known: ReadonlyMap<string, StoredObject>;
+  /** Contents of this run, under way or done. */
+  readonly #ours = new Map<string, Promise<StoredObject>>();
+  /** stored bytes that this run added */
+  addedBytes = 0;
+  /** objects that were there already */
+  reused = 0;
+
+  /** @param known the objects that listed backups refer to */
+  constructor(storage: Storage, name: NameObject, seal: Seal, known: ReadonlyMap<string, StoredObject>) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#seal = seal;
+    this.#known = known;
+  }
+
+  /** When this resolves the content is durable. The buffer may be used again then, not before. */
+  store(plaintext: Buffer): Promise<StoredObject> {
+    const name = this.#name(plaintext);
+    const ours = this.#ours.get(name) ?? this.#store(name, plaintext);
+    this.#ours.set(name, ours);
+    return ours;
+  }
+
+  async #store(name: string, plaintext: Buffer): Promise<StoredObject> {
+    const key = objectKey(name);
+    const known = this.#known.get(name);
+    if (known !== undefined) {
+      // An object that vanished or shrank since would make this backup unrestorable: it is stored again.
+      const found = await this.#storage.stat(key);
+      if (found?.size === known.stored) {
+        this.reused++;
+        return known;
+      }
+    }
+    const sealed = await this.#seal(plaintext);
+    const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
+    if (known !== undefined) {
+      await this.#storage.put(key, sealed);
+    } else if (!(await this.#storage.create(key, sealed))) {
+      return this.#adopt(object);
+    }
+    this.addedBytes += sealed.length;
+    return object;
+  }
+
+  /**
+   * Another run stored the same content, now or before it was killed. Encryption gives every copy other bytes, so the manifest
+   * must describe the bytes that are there.
+   */
+  async #adopt(object: StoredObject): Promise<StoredObject> {
+    const there = await this.#storage.get(objectKey(object.name));
+    this.reused++;
+    return { ...object, stored: there.length, sha256: hashStored(there) };
+  }
+}
+
+/** Reads objects back, and gives out nothing that is not exactly what was stored. */
+export class ObjectReader {
+  readonly #storage: Storage;
+  readonly #name: NameObject;
+  readonly #open: Open;
+
+  constructor(storage: Storage, name: NameObject, open: Open) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#open = open;
+  }
+
+  /** @throws IntegrityError when it is missing or differs; the message names the object */
+  async read(object: StoredObject): Promise<Buffer> {
+    const stored = await readStored(this.#storage, object);
+    let plaintext: Buffer;
+    try {
+      plaintext = await this.#open(stored, object.bytes);
+    } catch (error) {
+      if (error instanceof ConfigurationError) throw error;
+      throw damaged(object, messageOf(error), error);
+    }
+    if (this.#name(plaintext) !== object.name) {
+      throw damaged(object, 'its content is not what its name says');
+    }
+    return plaintext;
+  }
+}
+
+/**
+ * A reader for the objects of one backup.
+ *
+ * @throws ConfigurationError when the backup is encrypted and no identity is at hand
+ */
+export function createReader(
+  repository: Repository,
+  manifest: Manifest,
+  identities: readonly string[],
+): ObjectReader {
+  const { encryption } = manifest;
+  const recipients = encryption.scheme === 'age' ? encryption.recipients : [];
+  return new ObjectReader(
+    repository.storage,
+    createNaming(repository.key, recipients),
+    createOpen(encryption.scheme, identities),
+  );
+}
+
+/** Fetches the stored bytes and compares them with the manifest; needs no key. */
+export async function readStored(storage: Storage, object: StoredObject): Promise<Buffer> {
+  let stored: Buffer;
+  try {
+    stored = await storage.get(objectKey(object.name));
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
+    throw error;
+  }
+  if (stored.length !== object.stored) {
+    throw damaged(object, `it has ${stored.length} bytes instead of ${object.stored}`);
+  }
+  if (hashStored(stored) !== object.sha256) throw damaged(object, 'its SHA-256 is not the recorded one');
+  return stored;
+}
+
+function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityError {
+  const next = isKnownError(cause)
+    ? cause.next
+    : 'Run validate to see which backups need it, and restore another one.';
+  return new IntegrityError(`object ${objectKey(object.name)}: ${how}`, next, cause);
+}

@@ -1,0 +1,164 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import * as v from 'valibot';
+import { ConfigurationError, IntegrityError, StorageError } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
+
+const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
+
+const sourceSchema = v.strictObject({ systemIdentifier: v.string(), database: v.string() });
+
+const repositorySchema = v.strictObject({
+  format: v.literal(1),
+  id: hex(32),
+  createdAt: v.pipe(v.string(), v.isoTimestamp()),
+  /** The key of object names: here, or with the user, in which case only a check value is here. */
+  key: v.variant('held', [
+    v.strictObject({ held: v.literal('repository'), value: hex(64) }),
+    v.strictObject({ held: v.literal('outside'), check: hex(64) }),
+  ]),
+  /** The one database whose backups these are. */
+  source: sourceSchema,
+});
+
+export type RepositorySource = v.InferOutput<typeof sourceSchema>;
+
+/** An open repository: where it is, and the key that names its objects and seals its manifests. */
+export interface Repository {
+  readonly storage: Storage;
+  readonly id: string;
+  readonly key: Buffer;
+  readonly source: RepositorySource;
+}
+
+const location = 'repository.json';
+
+/**
+ * Opens a repository for reading.
+ *
+ * @throws ConfigurationError when there is none, or when it is not of a format this version reads, or the key is wrong
+ */
+export async function openRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+): Promise<Repository> {
+  const repository = await findRepository(storage, repositoryKey);
+  if (repository) return repository;
+  throw new ConfigurationError(
+    `storage: there is no repository at ${storage.location}`,
+    'Correct the location; a repository is made by its first backup.',
+  );
+}
+
+/**
+ * Opens the repository for a backup of `source`, making it when the place is empty.
+ *
+ * @throws ConfigurationError when it belongs to another database
+ */
+export async function openForBackup(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+): Promise<Repository> {
+  const repository =
+    (await findRepository(storage, repositoryKey)) ??
+    (await createRepository(storage, repositoryKey, source, now));
+  const bound = repository.source;
+  if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
+    throw new ConfigurationError(
+      `storage: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ` +
+        `${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
+      'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
+    );
+  }
+  return repository;
+}
+
+async function createRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+): Promise<Repository> {
+  for await (const value of storage.list('')) {
+    throw new ConfigurationError(
+      `storage: ${storage.location} is not empty (it holds ${value.key}) and is not a repository`,
+      'Give an empty or a new location, or the one that holds your backups.',
+    );
+  }
+  const key = repositoryKey === undefined ? randomBytes(32) : Buffer.from(repositoryKey, 'hex');
+  const config: v.InferOutput<typeof repositorySchema> = {
+    format: 1,
+    id: randomBytes(16).toString('hex'),
+    createdAt: now.toISOString(),
+    key:
+      repositoryKey === undefined
+        ? { held: 'repository', value: key.toString('hex') }
+        : { held: 'outside', check: checkValue(key) },
+    source: { systemIdentifier: source.systemIdentifier, database: source.database },
+  };
+  const created = await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+  // Another backup may have made it in between; then that one counts.
+  return created
+    ? { storage, id: config.id, key, source: config.source }
+    : openRepository(storage, repositoryKey);
+}
+
+async function findRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+): Promise<Repository | undefined> {
+  let text: string;
+  try {
+    text = (await storage.get(location)).toString('utf8');
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) return undefined;
+    throw error;
+  }
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), repositorySchema), text);
+  if (!parsed.success) {
+    const format = /"format":\s*(\d+)/.exec(text)?.[1];
+    throw format !== undefined && format !== '1'
+      ? new ConfigurationError(
+          `storage: the repository at ${storage.location} has format ${format}; this version reads format 1`,
+          'Use the version of supabase-backup that wrote it, or a newer one.',
+        )
+      : new IntegrityError(
+          `${location} at ${storage.location} is damaged: ${v.summarize(parsed.issues)}`,
+          'Restore this one small file from a copy; docs/format.md shows its contents.',
+        );
+  }
+  const config = parsed.output;
+  return { storage, id: config.id, key: resolveKey(config.key, repositoryKey), source: config.source };
+}
+
+function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: string | undefined): Buffer {
+  if (key.held === 'repository') {
+    if (given !== undefined && given.toLowerCase() !== key.value) {
+      throw new ConfigurationError(
+        'repository-key: this repository holds a key of its own, and it is another one',
+        'Leave repository-key empty.',
+      );
+    }
+    return Buffer.from(key.value, 'hex');
+  }
+  if (given === undefined) {
+    throw new ConfigurationError(
+      'repository-key: the key of this repository is kept outside of it and was not given',
+      'Give the key that was used for its first backup.',
+    );
+  }
+  const candidate = Buffer.from(given, 'hex');
+  if (checkValue(candidate) !== key.check) {
+    throw new ConfigurationError(
+      'repository-key: this is not the key of this repository',
+      'Give the key that was used for its first backup.',
+    );
+  }
+  return candidate;
+}
+
+/** Tells a right key from a wrong one without telling the key. */
+function checkValue(key: Buffer): string {
+  return createHmac('sha256', key).update('supabase-backup repository key check').digest('hex');
+}

@@ -1,0 +1,80 @@
+import { messageOf, SourceError } from '../errors.ts';
+import type { ClientTools } from '../postgres/client.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import { startTool } from '../postgres/process.ts';
+import type { TableInfo } from '../postgres/tables.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/**
+ * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,
+ * sequence values, large objects, configuration tables of extensions, and the order to refresh materialized views. The
+ * archive is not compressed by pg_dump, because its parts are compressed as objects.
+ *
+ * @param excluded tables whose rows are not to be in the archive
+ */
+export async function dumpArchive<Stored extends PlainObject>(
+  snapshot: Snapshot,
+  client: ClientTools,
+  excluded: readonly TableInfo[],
+  options: {
+    schemaOnly: boolean;
+    env: NodeJS.ProcessEnv;
+    lockTimeoutSeconds: number;
+    pool: BufferPool;
+    store: Store<Stored>;
+    signal: AbortSignal;
+  },
+): Promise<readonly PendingPiece[]> {
+  const args = [
+    '--format=custom',
+    '--compress=0',
+    '--no-password',
+    `--snapshot=${snapshot.exported}`,
+    `--lock-wait-timeout=${Math.round(options.lockTimeoutSeconds * 1000)}`,
+    ...(options.schemaOnly
+      ? ['--schema-only']
+      : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),
+  ];
+  const run = startTool(client.pgDump, args, { env: options.env, signal: options.signal });
+  const sink = new ObjectSink(options.pool, options.store);
+  try {
+    for await (const chunk of run.stdout) await sink.append(chunk as Buffer);
+    await run.done;
+  } catch (cause) {
+    run.kill();
+    options.signal.throwIfAborted();
+    const reason = await run.done.then(
+      () => cause,
+      (error: unknown) => error,
+    );
+    throw new SourceError(
+      messageOf(reason),
+      'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
+      cause,
+    );
+  }
+  await sink.finish();
+  sink.endCopy(0);
+  return sink.copies[0]?.pieces ?? [];
+}
+
+/** Names in one pattern. pg_dump runs a query for each pattern, so one per table would take minutes for thousands. */
+const namesPerPattern = 200;
+
+/**
+ * The tables as few pg_dump patterns: `"schema"."one"|"two"`. Quoted parts are literal and an unquoted `|` is the regular
+ * expression's (PostgreSQL manual, psql, "Patterns").
+ */
+export function excludePatterns(tables: readonly TableInfo[]): string[] {
+  const bySchema = Map.groupBy(tables, (table) => table.schema);
+  return [...bySchema].flatMap(([schema, members]) => {
+    const patterns: string[] = [];
+    for (let start = 0; start < members.length; start += namesPerPattern) {
+      const names = members.slice(start, start + namesPerPattern).map((table) => quoteIdentifier(table.name));
+      patterns.push(`${quoteIdentifier(schema)}.${names.join('|')}`);
+    }
+    return patterns;
+  });
+}

@@ -1,0 +1,110 @@
+import type { RowSink } from '../postgres/copy-reader.ts';
+import type { BufferPool } from './buffer-pool.ts';
+
+/** A part of an object that is being filled or stored. `object` is known once it has been stored. */
+export interface PendingPiece {
+  readonly holder: { object?: PlainObject };
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What the sink needs to know of a stored object; the repository's own type has more. */
+export interface PlainObject {
+  readonly name: string;
+}
+
+export interface PendingCopy {
+  readonly rows: number;
+  readonly pieces: readonly PendingPiece[];
+}
+
+export type Store<Stored extends PlainObject> = (plaintext: Buffer) => Promise<Stored>;
+
+/**
+ * Collects COPY text into buffers and stores each full one while the next is being filled. Several COPYs may follow one
+ * another into the same buffer; each remembers its pieces.
+ */
+export class ObjectSink<Stored extends PlainObject> implements RowSink {
+  buffer: Buffer = Buffer.alloc(0);
+  length = 0;
+  readonly copies: PendingCopy[] = [];
+  readonly #pool: BufferPool;
+  readonly #store: Store<Stored>;
+  readonly #underWay = new Set<Promise<void>>();
+  #holder: { object?: PlainObject } = {};
+  #pieces: PendingPiece[] = [];
+  #start = 0;
+  #failure: { reason: unknown } | undefined;
+
+  constructor(pool: BufferPool, store: Store<Stored>) {
+    this.#pool = pool;
+    this.#store = store;
+  }
+
+  async flush(): Promise<void> {
+    this.#closePiece();
+    this.#send();
+    if (this.#failure) throw this.#failure.reason;
+    this.buffer = await this.#pool.take();
+    this.length = 0;
+    this.#start = 0;
+  }
+
+  endCopy(rows: number): void {
+    this.#closePiece();
+    this.copies.push({ rows, pieces: this.#pieces });
+    this.#pieces = [];
+  }
+
+  /** Appends bytes that are no rows: a part of the archive. */
+  async append(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.length === this.buffer.length) await this.flush();
+      const copied = bytes.copy(this.buffer, this.length, at);
+      this.length += copied;
+      at += copied;
+    }
+  }
+
+  /** Stores what is left and waits until everything is stored. */
+  async finish(): Promise<void> {
+    this.#closePiece();
+    this.#send();
+    await Promise.all(this.#underWay);
+    if (this.#failure) throw this.#failure.reason;
+  }
+
+  #closePiece(): void {
+    if (this.length > this.#start) {
+      this.#pieces.push({ holder: this.#holder, offset: this.#start, length: this.length - this.#start });
+    }
+    this.#start = this.length;
+  }
+
+  #send(): void {
+    const { buffer, length } = this;
+    const holder = this.#holder;
+    this.buffer = Buffer.alloc(0);
+    this.length = 0;
+    this.#start = 0;
+    this.#holder = {};
+    if (length === 0) {
+      if (buffer.length > 0) this.#pool.give(buffer);
+      return;
+    }
+    const stored = this.#store(buffer.subarray(0, length))
+      .then(
+        (object) => {
+          holder.object = object;
+        },
+        (reason: unknown) => {
+          this.#failure ??= { reason };
+        },
+      )
+      .finally(() => {
+        this.#underWay.delete(stored);
+        this.#pool.give(buffer);
+      });
+    this.#underWay.add(stored);
+  }
+}

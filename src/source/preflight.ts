@@ -1,0 +1,76 @@
+import { SourceError } from '../errors.ts';
+import type { Session } from '../postgres/connection.ts';
+import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+
+/** TID range scans came with PostgreSQL 14; before, every range would scan the whole table. */
+const oldestServer = 140000;
+
+export function checkServer(session: Session): void {
+  if (session.serverVersion >= oldestServer) return;
+  throw new SourceError(
+    `the server is PostgreSQL ${Math.floor(session.serverVersion / 10000)}; the oldest supported is 14`,
+    'Upgrade the server, or back it up with pg_dump of its own version.',
+  );
+}
+
+/**
+ * Makes sure that this role sees every row of every table, before anything is copied: a backup that silently lacks rows is the
+ * worst there is.
+ *
+ * @throws SourceError naming every table and large object that cannot be read
+ */
+export async function checkReadable(session: Session, tables: readonly TableInfo[]): Promise<void> {
+  const [role] = await session.query<{ name: string; bypass: boolean }>(
+    'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
+  );
+  const name = role?.name ?? 'this role';
+  const unreadable = tables.filter((table) => !table.readable).map(qualifiedName);
+  if (unreadable.length > 0) {
+    throw new SourceError(
+      `${name} may not read ${listNames(unreadable, 'table')}`,
+      `Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with exclude.`,
+    );
+  }
+  const filtered = tables.filter((table) => table.filtered).map(qualifiedName);
+  if (role?.bypass !== true && filtered.length > 0) {
+    throw new SourceError(
+      `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,
+      `Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with exclude.`,
+    );
+  }
+  const sequences = await session.query<{ name: string }>(`
+    SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND n.nspname !~ '^pg_temp'
+      AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'))`);
+  if (sequences.length > 0) {
+    throw new SourceError(
+      `${name} may not read ${listNames(
+        sequences.map((row) => row.name),
+        'sequence',
+      )}`,
+      `Grant it with "GRANT pg_read_all_data TO ${name}".`,
+    );
+  }
+  const largeObjects = await session.query<{ oid: number }>(`
+    SELECT m.oid FROM pg_largeobject_metadata m
+    WHERE NOT pg_has_role(m.lomowner, 'USAGE')
+      AND NOT EXISTS (SELECT FROM aclexplode(m.lomacl) acl
+                      WHERE acl.privilege_type = 'SELECT'
+                        AND (acl.grantee = 0 OR pg_has_role(acl.grantee, 'USAGE')))`);
+  if (largeObjects.length > 0) {
+    throw new SourceError(
+      `${name} may not read ${listNames(
+        largeObjects.map((row) => String(row.oid)),
+        'large object',
+      )}`,
+      `Grant it with "GRANT SELECT ON LARGE OBJECT … TO ${name}".`,
+    );
+  }
+}
+
+/** All names up to a screenful: whoever must grant something needs the list. */
+function listNames(names: readonly string[], noun: string): string {
+  const shown = names.slice(0, 50);
+  const more = names.length - shown.length;
+  return `${names.length} ${noun}${names.length === 1 ? '' : 's'}: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
+}

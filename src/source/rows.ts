@@ -1,0 +1,80 @@
+import { messageOf, SourceError } from '../errors.ts';
+import { copyOut } from '../postgres/copy-reader.ts';
+import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
+import { ServerError } from '../postgres/server-error.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+import { qualifiedName } from '../postgres/tables.ts';
+import { drain, runWorkers } from '../workers.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
+import { joinSnapshot, type Snapshot } from './snapshot.ts';
+
+/** A slice whose rows are stored. Every holder of its pieces has its object by now. */
+export interface CopiedSlice {
+  readonly slice: Slice;
+  readonly rows: number;
+  readonly pieces: readonly PendingPiece[];
+}
+
+/**
+ * Reads all jobs under the snapshot, several at a time, and stores their rows.
+ *
+ * @param onProgress called after each job with its weight and what it held
+ * @throws SourceError naming the table that could not be read
+ */
+export async function copyRows<Stored extends PlainObject>(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  jobs: readonly CopyJob[],
+  options: {
+    workers: number;
+    pool: BufferPool;
+    store: Store<Stored>;
+    signal: AbortSignal;
+    onProgress: (job: CopyJob, rows: number, bytes: number) => void;
+  },
+): Promise<CopiedSlice[]> {
+  const copied: CopiedSlice[] = [];
+  const queue = [...jobs];
+  await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
+    const session = await joinSnapshot(snapshot, settings, signal);
+    for (const job of drain(queue)) {
+      signal.throwIfAborted();
+      const sink = new ObjectSink(options.pool, options.store);
+      await sink.flush();
+      try {
+        await copyOut(session, job.slices.map(copyStatement).join('; '), sink);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw explain(job, sink.copies.length, error);
+      }
+      await sink.finish();
+      let rows = 0;
+      let bytes = 0;
+      for (const [index, copy] of sink.copies.entries()) {
+        const slice = job.slices[index];
+        if (!slice) throw new Error('the server ended more COPYs than were asked for');
+        copied.push({ slice, rows: copy.rows, pieces: copy.pieces });
+        rows += copy.rows;
+        for (const piece of copy.pieces) bytes += piece.length;
+      }
+      if (sink.copies.length !== job.slices.length)
+        throw new Error('the server ended fewer COPYs than were asked for');
+      options.onProgress(job, rows, bytes);
+    }
+    await session.query('COMMIT');
+    await session.close();
+  });
+  return copied;
+}
+
+function explain(job: CopyJob, done: number, error: unknown): unknown {
+  const slice = job.slices[done];
+  if (!slice || !(error instanceof ServerError || error instanceof Error)) return error;
+  const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
+  return new SourceError(
+    `table ${qualifiedName(slice.table)}${pages}: ${messageOf(error)}`,
+    'Nothing was recorded. Run the backup again; if it fails at the same place, the table may be damaged.',
+    error,
+  );
+}

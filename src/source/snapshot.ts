@@ -1,0 +1,237 @@
+import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
+import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
+import type { Log } from '../world.ts';
+import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
+import { checkReadable, checkServer } from './preflight.ts';
+
+/**
+ * One exported snapshot of the source, held by a lead session with ACCESS SHARE locks on the tables. Every worker and pg_dump
+ * see the database through it. When the lead session dies the snapshot is gone, and with it the backup: `signal` aborts.
+ */
+export interface Snapshot {
+  /** What SET TRANSACTION SNAPSHOT takes */
+  readonly exported: string;
+  readonly identity: SourceIdentity;
+  /** The tables whose rows are wanted, locked */
+  readonly tables: readonly TableInfo[];
+  /** The others */
+  readonly leftOut: readonly TableInfo[];
+  readonly encoding: string;
+  /** pg_current_snapshot() */
+  readonly visible: string;
+  readonly lsn: string;
+  readonly takenAt: string;
+  readonly lead: Session;
+  /** Aborted by the caller's signal, or when the lead session is lost; the reason tells. */
+  readonly signal: AbortSignal;
+  close(): Promise<void>;
+}
+
+const attempts = 3;
+
+/**
+ * Takes the snapshot and the locks. A table truncated, rewritten, altered or dropped between the two would look empty or
+ * come with the wrong columns, so a fresh session compares what it sees with what the snapshot saw; a difference means
+ * starting over. A lock that cannot be had in time is given up at once, because everything else would queue behind it.
+ *
+ * @param wanted tells the tables whose rows are wanted; the others are neither locked nor read
+ */
+export async function takeSnapshot(
+  settings: ConnectionSettings,
+  wanted: (table: TableInfo) => boolean,
+  options: { lockTimeoutSeconds: number; signal: AbortSignal; log: Log },
+): Promise<Snapshot> {
+  for (let attempt = 1; ; attempt++) {
+    const lead = await openSession(settings, options.signal);
+    try {
+      return await lockSnapshot(lead, settings, wanted, options);
+    } catch (error) {
+      const again = error instanceof SnapshotOutdated && attempt < attempts;
+      const blockers = again ? '' : await nameBlockers(settings, error);
+      lead.destroy();
+      if (!(error instanceof SnapshotOutdated)) throw error;
+      if (!again) {
+        throw new SourceError(
+          `${error.message}${blockers}, ${attempts} times in a row`,
+          'Run the backup when no migration is running, or raise lock-timeout.',
+          error.cause,
+        );
+      }
+      options.log.warn(`${error.message}; taking a new snapshot (${attempt} of ${attempts - 1})`);
+    }
+  }
+}
+
+/** The snapshot and the locked tables do not fit together; another try may. */
+class SnapshotOutdated extends Error {
+  readonly oids: readonly number[];
+
+  constructor(message: string, oids: readonly number[], cause?: unknown) {
+    super(message, { cause });
+    this.oids = oids;
+  }
+}
+
+async function lockSnapshot(
+  lead: Session,
+  settings: ConnectionSettings,
+  wanted: (table: TableInfo) => boolean,
+  options: { lockTimeoutSeconds: number; signal: AbortSignal; log: Log },
+): Promise<Snapshot> {
+  checkServer(lead);
+  const identity = await readIdentity(lead);
+  const encoding = copyEncoding(identity.serverEncoding);
+  await applySettings(lead, encoding);
+  await lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+  const exported = await exportSnapshot(lead, settings);
+  const [position] = await lead.query<{ visible: string; lsn: string; taken: string }>(`
+    SELECT pg_current_snapshot()::text AS visible,
+           (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS lsn,
+           to_char(transaction_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
+  if (!position) throw new Error('the server did not tell its position');
+  const all = await readTables(lead);
+  const tables = all.filter(wanted);
+  await checkReadable(lead, tables);
+  await lockTables(lead, tables, options.lockTimeoutSeconds);
+  await compareWithLive(settings, tables, options.signal);
+
+  const controller = new AbortController();
+  lead.lost.catch((cause: unknown) => {
+    controller.abort(
+      new SourceError(
+        `the session that holds the snapshot was lost: ${messageOf(cause)}`,
+        'Nothing was recorded. Check the server for restarts and for timeouts on idle transactions, and run the backup again.',
+        cause,
+      ),
+    );
+  });
+  return {
+    exported,
+    identity,
+    tables,
+    leftOut: all.filter((table) => !wanted(table)),
+    encoding,
+    visible: position.visible,
+    lsn: position.lsn,
+    takenAt: position.taken,
+    lead,
+    signal: AbortSignal.any([options.signal, controller.signal]),
+    async close() {
+      await lead.query('COMMIT');
+      await lead.close();
+    },
+  };
+}
+
+async function exportSnapshot(lead: Session, settings: ConnectionSettings): Promise<string> {
+  try {
+    const [row] = await lead.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
+    return row?.snapshot ?? '';
+  } catch (cause) {
+    throw new ConfigurationError(
+      `${settings.input}: the server cannot export a snapshot (${messageOf(cause)})`,
+      'Connect to the primary, directly or through the session pooler.',
+      cause,
+    );
+  }
+}
+
+/** Tables in one LOCK statement; one statement for all would make a text of megabytes. */
+const lockBatch = 500;
+
+async function lockTables(
+  lead: Session,
+  tables: readonly TableInfo[],
+  timeoutSeconds: number,
+): Promise<void> {
+  await lead.query(`SET LOCAL lock_timeout = ${Math.round(timeoutSeconds * 1000)}`);
+  for (let start = 0; start < tables.length; start += lockBatch) {
+    const batch = tables.slice(start, start + lockBatch);
+    const names = batch.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
+    try {
+      await lead.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
+    } catch (cause) {
+      const { code } = cause as { code?: string };
+      const oids = batch.map((table) => table.oid);
+      if (code === '55P03') {
+        throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
+      }
+      if (code === '42P01' || code === '3F000' || code === '42809') {
+        throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
+      }
+      throw cause;
+    }
+  }
+}
+
+/**
+ * Compares the locked tables with what the snapshot says of them, through a session that sees the present. Covers TRUNCATE,
+ * rewrites, ALTER TABLE, and a table dropped and made again under its name.
+ */
+async function compareWithLive(
+  settings: ConnectionSettings,
+  tables: readonly TableInfo[],
+  signal: AbortSignal,
+): Promise<void> {
+  const session = await openSession(settings, signal);
+  try {
+    const live = new Map((await readTables(session)).map((table) => [table.oid, table]));
+    const changed = tables.filter((table) => {
+      const now = live.get(table.oid);
+      return (
+        now?.relfilenode !== table.relfilenode ||
+        now.fingerprint !== table.fingerprint ||
+        now.name !== table.name ||
+        now.schema !== table.schema
+      );
+    });
+    if (changed.length > 0) {
+      throw new SnapshotOutdated(
+        `${changed.map(qualifiedName).slice(0, 5).join(', ')} changed between the snapshot and the lock (TRUNCATE, DROP or ALTER TABLE)`,
+        [],
+      );
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+async function nameBlockers(settings: ConnectionSettings, error: unknown): Promise<string> {
+  if (!(error instanceof SnapshotOutdated) || error.oids.length === 0) return '';
+  const session = await openSession(settings);
+  try {
+    const rows = await session.query<{ text: string }>(
+      `SELECT format('%s is locked by process %s (%s, %s, running for %s: %s)', l.relation::regclass, a.pid, a.usename,
+                     coalesce(nullif(a.application_name, ''), 'no application name'),
+                     date_trunc('second', clock_timestamp() - a.xact_start),
+                     left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) AS text
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+       WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.relation = ANY ($1::oid[])
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       LIMIT 5`,
+      [`{${error.oids.join(',')}}`],
+    );
+    return rows.map((row) => `; ${row.text}`).join('');
+  } finally {
+    await session.close();
+  }
+}
+
+/** Opens a session that sees the database exactly as the snapshot does. */
+export async function joinSnapshot(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+): Promise<Session> {
+  const session = await openSession(settings, signal);
+  await applySettings(session, snapshot.encoding);
+  // Pages are addressed by range; a sequential scan would read the whole table for each.
+  await session.query('SET enable_seqscan = off');
+  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+  await session.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot.exported)}`);
+  return session;
+}

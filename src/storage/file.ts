@@ -1,0 +1,320 @@
+import { randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
+import {
+  assertKey,
+  assertPrefix,
+  type Capabilities,
+  isKey,
+  RetainedError,
+  type Storage,
+  type StoredValue,
+} from './storage.ts';
+
+/** How many files `list` looks at together. */
+const looksAtOnce = 64;
+
+/** A write that takes longer than this was killed. Milliseconds. */
+const abandonedAfter = 24 * 60 * 60 * 1000;
+
+/** What `link` answers on a filesystem without hard links: FAT, and many network and FUSE mounts. */
+const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** What `fsync` of a folder answers where the filesystem has no such thing; there the rename itself is all one can have. */
+const noFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR']);
+
+/**
+ * A local folder. A value is written to `tmp/`, flushed, and only then given its name, in one step of the filesystem:
+ * `rename` for `put`, `link` (which refuses a name that exists) for `create`. Files are 0600 and folders 0700.
+ */
+export class FileStorage implements Storage {
+  readonly location: string;
+  readonly #root: string;
+  #hardLinks = true;
+
+  /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
+  constructor(root: string, location = root) {
+    this.#root = resolve(root);
+    this.location = location;
+  }
+
+  async probe(): Promise<Capabilities> {
+    const key = `probe-${randomUUID()}`;
+    const value = Buffer.from(key);
+    try {
+      await this.#removeAbandoned();
+      await this.create(key, value);
+      const again = await this.create(key, value);
+      const seen = (await this.get(key)).equals(value) && (await this.#isListed(key));
+      if (again || !seen) {
+        throw new StorageError(
+          `${this.location} does not give back what was written to it`,
+          'Check the filesystem, or use another storage.',
+        );
+      }
+      await this.delete([key]);
+    } catch (error) {
+      await rm(this.#path(key), { force: true }).catch(() => {});
+      const wrong = error instanceof StorageError && wrongFolder[codeOf(error.cause) ?? ''];
+      if (wrong) throw new ConfigurationError(`${this.location} ${wrong.what}`, wrong.next, error.cause);
+      throw error;
+    }
+    return { createOnly: this.#hardLinks, deletes: true };
+  }
+
+  async put(key: string, value: Uint8Array): Promise<void> {
+    assertKey(key);
+    await this.#write(key, value, async (temporary, path) => {
+      await rename(temporary, path);
+      return true;
+    });
+  }
+
+  async create(key: string, value: Uint8Array): Promise<boolean> {
+    assertKey(key);
+    return this.#write(key, value, async (temporary, path) => {
+      if (this.#hardLinks) {
+        try {
+          await link(temporary, path);
+          await unlink(temporary);
+          return true;
+        } catch (error) {
+          const code = codeOf(error);
+          if (code === 'EEXIST') {
+            await unlink(temporary);
+            return false;
+          }
+          if (!code || !noHardLinks.has(code)) throw error;
+          this.#hardLinks = false;
+        }
+      }
+      if (await exists(path)) {
+        await unlink(temporary);
+        return false;
+      }
+      await rename(temporary, path);
+      return true;
+    });
+  }
+
+  async get(key: string): Promise<Buffer> {
+    assertKey(key);
+    try {
+      return await readFile(this.#path(key));
+    } catch (error) {
+      throw this.#failure('read', key, error);
+    }
+  }
+
+  async stat(key: string): Promise<StoredValue | undefined> {
+    assertKey(key);
+    return this.#look(key);
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredValue> {
+    assertPrefix(prefix);
+    const folders = [prefix.slice(0, prefix.lastIndexOf('/') + 1)];
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      const keys: string[] = [];
+      for (const entry of await this.#entries(folder)) {
+        const key = folder + entry.name;
+        if (!isKey(key)) continue;
+        if (entry.isDirectory() && (key.startsWith(prefix) || prefix.startsWith(`${key}/`)))
+          folders.push(`${key}/`);
+        if (entry.isFile() && key.startsWith(prefix)) keys.push(key);
+      }
+      for (let from = 0; from < keys.length; from += looksAtOnce) {
+        const values = await Promise.all(keys.slice(from, from + looksAtOnce).map((key) => this.#look(key)));
+        // A value may be deleted between the two looks; then it is simply not there.
+        yield* values.filter((value) => value !== undefined);
+      }
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    keys.forEach(assertKey);
+    const folders = new Set<string>();
+    const retained: string[] = [];
+    let denial: unknown;
+    for (const key of keys) {
+      try {
+        await unlink(this.#path(key));
+        folders.add(dirname(this.#path(key)));
+      } catch (error) {
+        const code = codeOf(error);
+        if (isAbsence(code)) continue;
+        if (code !== 'EPERM' && code !== 'EACCES') throw this.#failure('delete', key, error);
+        retained.push(key);
+        denial = error;
+      }
+    }
+    for (const folder of folders) await syncFolder(folder);
+    if (retained.length > 0) throw new RetainedError(retained, this.location, denial);
+  }
+
+  async close(): Promise<void> {}
+
+  #path(key: string): string {
+    return join(this.#root, key);
+  }
+
+  /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
+  async #write(
+    key: string,
+    value: Uint8Array,
+    publish: (temporary: string, path: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const path = this.#path(key);
+    const temporary = join(this.#root, 'tmp', randomUUID());
+    try {
+      await makeFolder(dirname(temporary));
+      await makeFolder(dirname(path));
+      await writeDurably(temporary, value);
+      const published = await publish(temporary, path);
+      await syncFolder(dirname(path));
+      return published;
+    } catch (error) {
+      // The first failure is the one to tell; a file that cannot be removed now is removed by a later probe.
+      await rm(temporary, { force: true }).catch(() => {});
+      throw this.#failure('store', key, error);
+    }
+  }
+
+  async #look(key: string): Promise<StoredValue | undefined> {
+    try {
+      const found = await stat(this.#path(key));
+      return found.isFile() ? { key, size: found.size, modifiedAt: found.mtime } : undefined;
+    } catch (error) {
+      if (isAbsence(codeOf(error))) return undefined;
+      throw this.#failure('look at', key, error);
+    }
+  }
+
+  async #entries(folder: string): Promise<Dirent[]> {
+    try {
+      return await readdir(join(this.#root, folder), { withFileTypes: true });
+    } catch (error) {
+      // A root that is a file is a mistake; below it, a value where a folder could be means that nothing is under it.
+      if (codeOf(error) === 'ENOENT' || (folder !== '' && codeOf(error) === 'ENOTDIR')) return [];
+      throw this.#failure('list', folder, error);
+    }
+  }
+
+  async #isListed(key: string): Promise<boolean> {
+    for await (const value of this.list(key)) if (value.key === key) return true;
+    return false;
+  }
+
+  async #removeAbandoned(): Promise<void> {
+    for (const entry of await this.#entries('tmp')) {
+      const path = join(this.#root, 'tmp', entry.name);
+      const found = await stat(path).catch(() => undefined);
+      if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await rm(path, { force: true });
+    }
+  }
+
+  #failure(action: string, key: string, cause: unknown): StorageError {
+    const code = codeOf(cause);
+    if (action === 'read' && (isAbsence(code) || code === 'EISDIR')) {
+      return new StorageError(
+        `${key} is not in ${this.location}`,
+        'Validate the repository: a value is missing.',
+        {
+          cause,
+          missing: true,
+        },
+      );
+    }
+    const why = (code && wrongFolder[code]?.what) ?? messageOf(cause);
+    const next =
+      (code && (wrongFolder[code]?.next ?? fullDisk[code])) ?? 'Check the disk and its filesystem.';
+    return new StorageError(`cannot ${action} ${key || 'the folder'} in ${this.location}: ${why}`, next, {
+      cause,
+    });
+  }
+}
+
+const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
+
+/** The folder itself is wrong: a configuration error when found before anything was written. */
+const wrongFolder: Record<string, { what: string; next: string } | undefined> = {
+  EACCES: { what: 'may not be written or read by this user (EACCES)', next: chooseFolder },
+  EPERM: { what: 'may not be written by this user (EPERM)', next: chooseFolder },
+  EROFS: { what: 'is on a read-only filesystem (EROFS)', next: chooseFolder },
+  ENOENT: { what: 'cannot be created (ENOENT)', next: chooseFolder },
+  ENOTDIR: { what: 'is not a folder, or lies under a file (ENOTDIR)', next: chooseFolder },
+};
+
+const fullDisk: Record<string, string | undefined> = {
+  ENOSPC: 'Free space on this disk, shorten the retention, or use another storage.',
+  EDQUOT: 'Raise the disk quota of this user, shorten the retention, or use another storage.',
+};
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** No such file, or a part of its path is a file, so that nothing can be below it. */
+function isAbsence(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function writeDurably(path: string, value: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(value);
+    await file.sync();
+    const { size } = await file.stat();
+    if (size !== value.byteLength) throw new Error(`${size} of ${value.byteLength} bytes were written`);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Makes a folder and those above it; each new name is flushed, for a file is only as durable as the path to it. Not by the
+ * `recursive` of Node's own mkdir, which never returns where a folder exists but takes no folders (/proc), and calls a
+ * read-only filesystem ENOENT.
+ */
+async function makeFolder(path: string): Promise<void> {
+  if (await makeOneFolder(path, 'ENOENT')) return;
+  await makeFolder(dirname(path));
+  await makeOneFolder(path);
+}
+
+/** False when it failed with `expected`. A name that exists is no failure; if it is a file, what is put under it fails. */
+async function makeOneFolder(path: string, expected?: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return true;
+    if (codeOf(error) === expected) return false;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+  return true;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    const code = codeOf(error);
+    if (!code || !noFolderSync.has(code)) throw error;
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,53 @@
+import { StorageError } from '../errors.ts';
+import { assertKey, assertPrefix, type Capabilities, type Storage, type StoredValue } from './storage.ts';
+
+/** A storage that ends with the process; for tests of what is built on storages. */
+export class MemoryStorage implements Storage {
+  readonly location = 'memory';
+  readonly #values = new Map<string, { bytes: Buffer; modifiedAt: Date }>();
+
+  async probe(): Promise<Capabilities> {
+    return { createOnly: true, deletes: true };
+  }
+
+  async put(key: string, value: Uint8Array): Promise<void> {
+    assertKey(key);
+    this.#values.set(key, { bytes: Buffer.from(value), modifiedAt: new Date() });
+  }
+
+  async create(key: string, value: Uint8Array): Promise<boolean> {
+    assertKey(key);
+    if (this.#values.has(key)) return false;
+    await this.put(key, value);
+    return true;
+  }
+
+  async get(key: string): Promise<Buffer> {
+    assertKey(key);
+    const value = this.#values.get(key);
+    if (!value) {
+      throw new StorageError(`${key} is not in ${this.location}`, 'List what is stored.', { missing: true });
+    }
+    return Buffer.from(value.bytes);
+  }
+
+  async stat(key: string): Promise<StoredValue | undefined> {
+    assertKey(key);
+    const value = this.#values.get(key);
+    return value && { key, size: value.bytes.length, modifiedAt: value.modifiedAt };
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredValue> {
+    assertPrefix(prefix);
+    for (const [key, { bytes, modifiedAt }] of [...this.#values]) {
+      if (key.startsWith(prefix)) yield { key, size: bytes.length, modifiedAt };
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    keys.forEach(assertKey);
+    for (const key of keys) this.#values.delete(key);
+  }
+
+  async close(): Promise<void> {}
+}

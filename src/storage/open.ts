@@ -1,0 +1,105 @@
+import { fileURLToPath } from 'node:url';
+import { ConfigurationError } from '../errors.ts';
+import { FileStorage } from './file.ts';
+import { S3Storage } from './s3.ts';
+import { isKey, type Storage } from './storage.ts';
+
+export interface StorageOptions {
+  /** URL of an S3-compatible store; absent for Amazon's own. */
+  readonly s3Endpoint?: string | undefined;
+  readonly s3Region?: string | undefined;
+}
+
+const forms = 'Write ./folder, /folder, file:///folder or s3://bucket/prefix.';
+const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
+
+/**
+ * The storage that the `storage` input names. Nothing is contacted yet: `probe` does that.
+ * Throws `ConfigurationError` when the location or an option has no meaning.
+ */
+export function openStorage(location: string, options: StorageOptions = {}): Storage {
+  if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case 's3':
+      return openS3(location, options);
+    case 'file':
+      return new FileStorage(pathOf(location), location);
+    case undefined:
+      if (!/^(\/|\.\.?(\/|$))/.test(location)) {
+        throw new ConfigurationError(
+          `\`storage\` has no scheme: ${location}`,
+          `For a folder write ./${location}.`,
+        );
+      }
+      return new FileStorage(location);
+    default:
+      throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
+  }
+}
+
+function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Storage {
+  const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
+  if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
+  if (bucket.includes('@')) {
+    throw new ConfigurationError(
+      '`storage` holds credentials',
+      'Write s3://bucket/prefix, and pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    );
+  }
+  if (!bucketPattern.test(bucket)) {
+    throw new ConfigurationError(
+      `\`storage\` names a bucket that cannot exist: ${bucket}`,
+      'A bucket name has 3 to 63 letters, digits, dots and hyphens.',
+    );
+  }
+  const prefix = path.replace(/\/$/, '');
+  if (prefix !== '' && !isKey(prefix)) {
+    throw new ConfigurationError(
+      `\`storage\` has a prefix that is not supported: ${prefix}`,
+      'Use letters, digits, dots, hyphens and underscores between single slashes.',
+    );
+  }
+  return new S3Storage({
+    bucket,
+    prefix,
+    ...(s3Endpoint ? { endpoint: parseEndpoint(s3Endpoint, bucket) } : {}),
+    ...(s3Region ? { region: s3Region } : {}),
+  });
+}
+
+function parseEndpoint(text: string, bucket: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new ConfigurationError(
+      '`s3-endpoint` is not a URL',
+      'Write it with its scheme: https://host or https://host:port.',
+    );
+  }
+  if (url.username || url.password || url.search) {
+    throw new ConfigurationError(
+      '`s3-endpoint` holds more than an address',
+      'Pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave out the query.',
+    );
+  }
+  // Cloudflare R2 shows its users the endpoint with the bucket; every object would then lie under a second `bucket/`.
+  if (url.pathname === `/${bucket}` || url.pathname === `/${bucket}/`) {
+    throw new ConfigurationError(
+      '`s3-endpoint` ends with the bucket',
+      `Leave /${bucket} out of it: ${url.origin}.`,
+    );
+  }
+  return url;
+}
+
+function pathOf(location: string): string {
+  try {
+    return fileURLToPath(location);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `\`storage\` is not a path: ${location}`,
+      'Write file:///folder, with three slashes.',
+      cause,
+    );
+  }
+}

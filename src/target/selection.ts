@@ -1,0 +1,181 @@
+import type { ArchiveEntry } from '../postgres/archive.ts';
+import type { Selection } from '../postgres/selection.ts';
+
+/** What a restore will create, and what it leaves out. */
+export interface RestoreSelection {
+  /** Entries of the archive to restore, in the archive's order */
+  readonly entries: readonly ArchiveEntry[];
+  /** oids, in the source, of the tables whose rows are restored */
+  readonly tables: ReadonlySet<number>;
+  readonly leftOut: readonly LeftOut[];
+  /** Tables that come empty, because a chosen table needs their definition: a partition's or a child's parent. */
+  readonly definitionsOnly: readonly ArchiveEntry[];
+}
+
+export interface LeftOut {
+  readonly entry: ArchiveEntry;
+  /** The entry that is not restored and that this one cannot be without */
+  readonly needs: ArchiveEntry;
+}
+
+const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE']);
+
+/** Belong to another object and come with it: never chosen by name. */
+const satellites = new Set([
+  'DEFAULT',
+  'CONSTRAINT',
+  'CHECK CONSTRAINT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'TABLE ATTACH',
+  'TRIGGER',
+  'POLICY',
+  'ROW SECURITY',
+  'RULE',
+  'STATISTICS',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'COMMENT',
+  'ACL',
+  'SECURITY LABEL',
+  'MATERIALIZED VIEW DATA',
+  'STATISTICS DATA',
+  'TABLE DATA',
+]);
+
+/** Belong to the whole database: restored only with all of it. */
+const wholeDatabase = new Set([
+  'DEFAULT ACL',
+  'EVENT TRIGGER',
+  'PUBLICATION',
+  'PUBLICATION TABLE',
+  'PUBLICATION TABLES IN SCHEMA',
+  'SUBSCRIPTION',
+  'SUBSCRIPTION TABLE',
+  'BLOB',
+  'BLOBS',
+  'BLOB METADATA',
+  'BLOB COMMENTS',
+  'DATABASE',
+  'DATABASE PROPERTIES',
+]);
+
+/** Everything in the archive. */
+export function selectAll(
+  contents: readonly ArchiveEntry[],
+  tables: readonly { oid: number }[],
+): RestoreSelection {
+  return {
+    entries: contents,
+    tables: new Set(tables.map((table) => table.oid)),
+    leftOut: [],
+    definitionsOnly: [],
+  };
+}
+
+/**
+ * The chosen tables, views, functions and types; whatever they need (schemas, types, functions, sequences, parents); and what
+ * belongs to them (constraints, indexes, triggers, policies, grants, comments), as far as its own needs are met. A foreign key
+ * to a table that is not restored is the ordinary case of one that is left out.
+ *
+ * @param names the exact names of the tables by oid; the archive's listing does not quote them
+ */
+export function selectPart(
+  contents: readonly ArchiveEntry[],
+  names: ReadonlyMap<number, { schema: string; name: string }>,
+  chosenBy: Selection,
+): RestoreSelection {
+  const byId = new Map(contents.map((entry) => [entry.id, entry]));
+  const chosen = new Set(
+    contents.filter((entry) => isChoosable(entry) && chosenBy(names.get(entry.oid) ?? nameOf(entry))),
+  );
+  // A partitioned table stands for its partitions.
+  for (const attach of contents.filter((entry) => entry.kind === 'TABLE ATTACH')) {
+    const [child, parent] = attach.needs.map((id) => byId.get(id));
+    if (child && parent && chosen.has(parent)) chosen.add(child);
+  }
+
+  const selected = new Set(contents.filter((entry) => entry.kind === 'EXTENSION'));
+  for (const extension of [...selected]) addNeeds(extension);
+  const leftOut = new Map<ArchiveEntry, ArchiveEntry>();
+  for (const entry of chosen) {
+    const missing = add(entry);
+    if (missing) leftOut.set(entry, missing);
+  }
+  // Satellites of satellites (a comment on an index) follow in later rounds.
+  for (let before = -1; before !== selected.size; ) {
+    before = selected.size;
+    for (const entry of contents) {
+      if (!satellites.has(entry.kind) || selected.has(entry) || leftOut.has(entry)) continue;
+      const owners = entry.needs
+        .map((id) => byId.get(id))
+        .filter((need) => need !== undefined && selected.has(need));
+      if (owners.length === 0) continue;
+      const missing = add(entry);
+      if (missing) leftOut.set(entry, missing);
+    }
+  }
+
+  const entries = contents.filter((entry) => selected.has(entry));
+  const tables = entries.filter((entry) => entry.kind === 'TABLE' && chosen.has(entry));
+  return {
+    entries,
+    tables: new Set(tables.map((entry) => entry.oid)),
+    leftOut: [...leftOut].map(([entry, needs]) => ({ entry, needs })),
+    definitionsOnly: entries.filter((entry) => entry.kind === 'TABLE' && !chosen.has(entry)),
+  };
+
+  /** Adds an entry with all it needs, or nothing and returns what stands in the way. */
+  function add(entry: ArchiveEntry): ArchiveEntry | undefined {
+    const closure = new Set<ArchiveEntry>();
+    const missing = collect(entry, closure);
+    if (missing) return missing;
+    for (const member of closure) selected.add(member);
+    return undefined;
+  }
+
+  function addNeeds(entry: ArchiveEntry): void {
+    for (const id of entry.needs) {
+      const need = byId.get(id);
+      if (need) add(need);
+    }
+  }
+
+  function collect(entry: ArchiveEntry, closure: Set<ArchiveEntry>): ArchiveEntry | undefined {
+    if (selected.has(entry) || closure.has(entry)) return undefined;
+    closure.add(entry);
+    for (const id of entry.needs) {
+      const need = byId.get(id);
+      if (!need || selected.has(need)) continue;
+      if (!mayBring(entry, need)) return need;
+      const missing = collect(need, closure);
+      if (missing) return missing;
+    }
+    return undefined;
+  }
+
+  /** Only a table brings another relation along uninvited, as an empty definition, and a default its sequence. */
+  function mayBring(entry: ArchiveEntry, need: ArchiveEntry): boolean {
+    if (chosen.has(need) || need.kind === 'SEQUENCE') return true;
+    if (wholeDatabase.has(need.kind)) return false;
+    return !relations.has(need.kind) || entry.kind === 'TABLE';
+  }
+}
+
+function isChoosable(entry: ArchiveEntry): boolean {
+  return entry.schema !== undefined && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
+}
+
+/** The listing's tag is `name owner`, and a function's name has its argument types behind it. */
+function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
+  const words = entry.tag.split(' ');
+  const name = words.length > 1 ? words.slice(0, -1).join(' ') : entry.tag;
+  return { schema: entry.schema ?? '', name: name.replace(/\(.*$/, '') };
+}
+
+/** For people: `FK CONSTRAINT orders orders_customer_fkey in sales`. */
+export function describeEntry(entry: ArchiveEntry): string {
+  const name = entry.tag.replace(/ [^ ]*$/, '');
+  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${name}`;
+}

@@ -1,0 +1,7 @@
+/** Set by scripts/build.ts from package.json. */
+declare const BUNDLED_VERSION: string | undefined;
+
+export const toolName = 'supabase-backup';
+
+/** The version of a bundle; what runs from source has none yet. */
+export const toolVersion = typeof BUNDLED_VERSION === 'string' ? BUNDLED_VERSION : '0.0.0-source';
