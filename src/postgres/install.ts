@@ -76,9 +76,11 @@ async function installPackages(major: number, world: World): Promise<void> {
   ]);
 }
 
+/** What apt prints goes to stderr: stdout belongs to the results of a command line. */
 async function asRoot(command: readonly string[]): Promise<void> {
   const [file, ...args] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
   await exec(file ?? '', args, {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } as Record<string, string>,
+    outStream: process.stderr,
   });
 }

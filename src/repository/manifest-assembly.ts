@@ -1,4 +1,4 @@
-import packageJson from '../../package.json' with { type: 'json' };
+import { toolName, toolVersion } from '../version.ts';
 import type { Manifest, Piece, StoredObject, TableEntry } from './manifest.ts';
 
 /** A piece whose object has been stored. */
@@ -93,7 +93,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   );
   return {
     format: 1,
-    tool: { name: packageJson.name, version: packageJson.version },
+    tool: { name: toolName, version: toolVersion },
     id: parts.id,
     kind: parts.kind,
     label: parts.label,

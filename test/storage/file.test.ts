@@ -1,0 +1,195 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { FileStorage } from '../../src/storage/file.ts';
+import { RetainedError } from '../../src/storage/storage.ts';
+import { describeStorage, keysOf, valuesOf } from '../storage.contract.ts';
+import { isWhole } from './writer.ts';
+
+const base = await mkdtemp(join(tmpdir(), 'storage-file-'));
+afterAll(() => rm(base, { recursive: true, force: true }));
+
+let folders = 0;
+function newRoot(): string {
+  return join(base, `root-${folders++}`);
+}
+
+/** Whether a command that needs rights, or a kind of filesystem, works here. */
+function works(command: string, ...args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function mountedTmpfs(options: string): Promise<string | undefined> {
+  const path = newRoot();
+  await mkdir(path);
+  return works('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', path) ? path : undefined;
+}
+
+const readOnly = await mountedTmpfs('size=1m,ro');
+const small = await mountedTmpfs('size=2m');
+afterAll(() => {
+  for (const path of [readOnly, small]) if (path) works('umount', path);
+});
+
+const lockable = join(base, 'lockable');
+await writeFile(lockable, '');
+const canLock = works('chattr', '+i', lockable) && works('chattr', '-i', lockable);
+
+describeStorage('file', async () => new FileStorage(newRoot()));
+
+describe('a folder', () => {
+  test('is made with its parents, for its owner alone', async () => {
+    const root = join(newRoot(), 'made', 'deep');
+    const storage = new FileStorage(root);
+    await storage.put('objects/ab/key', Buffer.from('value'));
+    await storage.create('created', Buffer.from('value'));
+    for (const path of ['.', 'tmp', 'objects', 'objects/ab']) {
+      expect((await stat(join(root, path))).mode & 0o777).toBe(0o700);
+    }
+    for (const path of ['objects/ab/key', 'created']) {
+      expect((await stat(join(root, path))).mode & 0o777).toBe(0o600);
+    }
+  });
+
+  test('has nothing temporary left after a success, a refusal or a failure', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('key', Buffer.from('value'));
+    await storage.create('created', Buffer.from('value'));
+    await storage.create('created', Buffer.from('value'));
+    await expect(storage.put('key/below', Buffer.from('value'))).rejects.toThrow(StorageError);
+    await expect(storage.create('key/below', Buffer.from('value'))).rejects.toThrow(StorageError);
+    expect(await readdir(join(root, 'tmp'))).toEqual([]);
+  });
+
+  test('may hold what others left there, which is not listed', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('key', Buffer.from('value'));
+    await writeFile(join(root, 'name with spaces'), '');
+    await mkdir(join(root, 'lost+found'));
+    await writeFile(join(root, 'tmp', 'unfinished'), '');
+    expect(await keysOf(storage, '')).toEqual(['key']);
+  });
+
+  test('is freed by a probe of writes that were abandoned, not of those under way', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.probe();
+    for (const name of ['old', 'young']) await writeFile(join(root, 'tmp', name), 'part');
+    const yesterday = new Date(Date.now() - 25 * 60 * 60 * 1000);
+    await utimes(join(root, 'tmp', 'old'), yesterday, yesterday);
+    await storage.probe();
+    expect(await readdir(join(root, 'tmp'))).toEqual(['young']);
+  });
+
+  test.skipIf(!canLock)('names what cannot be deleted, and deletes the rest', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    for (const key of ['a', 'locked', 'c']) await storage.put(key, Buffer.from(key));
+    works('chattr', '+i', join(root, 'locked'));
+    try {
+      const error = await storage.delete(['a', 'locked', 'c']).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(RetainedError);
+      expect(error).toMatchObject({ keys: ['locked'] });
+      expect(await keysOf(storage, '')).toEqual(['locked']);
+    } finally {
+      works('chattr', '-i', join(root, 'locked'));
+    }
+  });
+});
+
+describe('a probe names the mistake', () => {
+  async function probe(root: string): Promise<unknown> {
+    return new FileStorage(root, './shown').probe().catch((thrown: unknown) => thrown);
+  }
+
+  test('a file', async () => {
+    const root = newRoot();
+    await writeFile(root, 'important');
+    const error = await probe(root);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain('./shown is not a folder, or lies under a file');
+    expect((error as ConfigurationError).next).toContain('`storage`');
+    expect(await readFile(root, 'utf8')).toBe('important');
+  });
+
+  test('a folder under a file', async () => {
+    const root = newRoot();
+    await writeFile(root, '');
+    const error = await probe(join(root, 'below'));
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain('./shown is not a folder, or lies under a file');
+  });
+
+  test.skipIf(process.platform !== 'linux')('a folder that cannot be made', async () => {
+    const error = await probe('/proc/backups');
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain('./shown cannot be created');
+  });
+
+  test.skipIf(!readOnly)('a read-only filesystem', async () => {
+    const error = await probe(readOnly ?? '');
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toBe('./shown is on a read-only filesystem (EROFS)');
+  });
+});
+
+test.skipIf(!small)(
+  'a full disk is an error that says so, and nothing of the failed write stays',
+  async () => {
+    const storage = new FileStorage(small ?? '');
+    await storage.put('kept', Buffer.alloc(1_000_000, 1));
+    for (const write of [
+      () => storage.put('kept', Buffer.alloc(1_500_000, 2)),
+      () => storage.create('new', Buffer.alloc(1_500_000, 2)),
+    ]) {
+      const error = await write().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(StorageError);
+      expect((error as StorageError).message).toContain('ENOSPC');
+      expect((error as StorageError).next).toContain('Free space');
+    }
+    expect(await keysOf(storage, '')).toEqual(['kept']);
+    expect((await storage.get('kept')).equals(Buffer.alloc(1_000_000, 1))).toBe(true);
+    await storage.put('fits', Buffer.alloc(500_000));
+  },
+);
+
+describe('a killed writer', () => {
+  // From before its first write to the middle of many.
+  test.each([1, 7, 20, 50, 120, 250])(
+    'after %i ms leaves only whole values, and all it has confirmed',
+    async (delay) => {
+      const root = newRoot();
+      const writer = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), root], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const confirmed: string[] = [];
+      createInterface(writer.stdout).on('line', (line) => confirmed.push(line));
+      await once(writer.stdout, 'data');
+      setTimeout(() => writer.kill('SIGKILL'), delay);
+      const [, signal] = await once(writer, 'close');
+      expect(signal).toBe('SIGKILL');
+
+      const storage = new FileStorage(root);
+      const values = await valuesOf(storage, '');
+      for (const { key, size } of values) {
+        const value = await storage.get(key);
+        expect(value).toHaveLength(size);
+        expect(isWhole(value)).toBe(true);
+      }
+      const keys = values.map(({ key }) => key);
+      expect(keys).toEqual(expect.arrayContaining(confirmed.slice(1)));
+    },
+  );
+});

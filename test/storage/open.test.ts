@@ -1,0 +1,103 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError } from '../../src/errors.ts';
+import { FileStorage } from '../../src/storage/file.ts';
+import { openStorage, type StorageOptions } from '../../src/storage/open.ts';
+import { S3Storage } from '../../src/storage/s3.ts';
+
+describe('a location', () => {
+  test.each(['./backups', '../backups', '.', '/var/backups', 'file:///var/backups'])(
+    '%s is a folder',
+    (location) => {
+      const storage = openStorage(location);
+      expect(storage).toBeInstanceOf(FileStorage);
+      expect(storage.location).toBe(location);
+    },
+  );
+
+  test('as a file URL leads to its path', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'storage open-'));
+    await openStorage(pathToFileURL(folder).href).put('key', Buffer.from('value'));
+    expect((await readdir(folder)).sort()).toEqual(['key', 'tmp']);
+    await rm(folder, { recursive: true });
+  });
+
+  test.each([
+    ['s3://my.bucket-1', 's3://my.bucket-1'],
+    ['s3://bucket/', 's3://bucket'],
+    ['s3://bucket/a/b', 's3://bucket/a/b'],
+    ['s3://bucket/a/b/', 's3://bucket/a/b'],
+    ['S3://bucket/a', 's3://bucket/a'],
+  ])('%s is a bucket', (location, shown) => {
+    const storage = openStorage(location, {
+      s3Endpoint: 'https://store.example:9000',
+      s3Region: 'eu-west-3',
+    });
+    expect(storage).toBeInstanceOf(S3Storage);
+    expect(storage.location).toBe(shown);
+  });
+
+  test.each([
+    ['', '`storage` is empty'],
+    ['  ', '`storage` is empty'],
+    ['backups', '`storage` has no scheme: backups'],
+    ['~/backups', '`storage` has no scheme'],
+    ['gs://bucket', '`storage` has a scheme that is not supported: gs:'],
+    ['artifact://nightly', 'not supported: artifact:'],
+    ['file://host/path', '`storage` is not a path'],
+    ['s3:bucket', '`storage` names no bucket'],
+    ['s3://', '`storage` names no bucket'],
+    ['s3:///prefix', '`storage` names no bucket'],
+    ['s3://b', '`storage` names a bucket that cannot exist: b'],
+    ['s3://bucket:9000/x', '`storage` names a bucket that cannot exist'],
+    ['s3://bucket/a//b', '`storage` has a prefix that is not supported'],
+    ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
+    ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
+  ])('%j is refused', (location, message) => {
+    expect(() => openStorage(location)).toThrow(ConfigurationError);
+    expect(() => openStorage(location)).toThrow(message);
+  });
+});
+
+describe('an endpoint', () => {
+  const refusal = (options: StorageOptions) => {
+    try {
+      openStorage('s3://bucket/prefix', options);
+    } catch (error) {
+      return error as ConfigurationError;
+    }
+    throw new Error('was not refused');
+  };
+
+  test.each(['store.example', 'store.example:9000', 'localhost:9000', 'ftp://store.example', 'https://'])(
+    '%s is not a URL',
+    (s3Endpoint) => {
+      expect(refusal({ s3Endpoint }).message).toBe('`s3-endpoint` is not a URL');
+    },
+  );
+
+  test('that ends with the bucket is refused', () => {
+    const error = refusal({ s3Endpoint: 'https://account.r2.cloudflarestorage.com/bucket' });
+    expect(error.next).toBe('Leave /bucket out of it: https://account.r2.cloudflarestorage.com.');
+  });
+});
+
+test('credentials in a location or an endpoint are refused without showing them', () => {
+  for (const [location, options] of [
+    ['s3://AKIA:hunter2@bucket/prefix', {}],
+    ['s3://bucket/prefix', { s3Endpoint: 'https://AKIA:hunter2@store.example' }],
+  ] as const) {
+    const thrown = (() => {
+      try {
+        return openStorage(location, options);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(thrown).toBeInstanceOf(ConfigurationError);
+    expect(`${(thrown as Error).message} ${(thrown as ConfigurationError).next}`).not.toContain('hunter2');
+  }
+});

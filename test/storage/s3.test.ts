@@ -1,0 +1,426 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { S3Storage } from '../../src/storage/s3.ts';
+import { RetainedError } from '../../src/storage/storage.ts';
+import { describeStorage, keysOf } from '../storage.contract.ts';
+import {
+  type FakeS3,
+  type FakeS3Options,
+  type Fault,
+  type S3Request,
+  startFakeS3,
+} from '../support/fake-s3.ts';
+
+let fakes: FakeS3[] = [];
+
+beforeEach(() => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test-key');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test-secret');
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await Promise.all(fakes.map((fake) => fake.close()));
+  fakes = [];
+});
+
+async function openFake(options: FakeS3Options = {}, prefix = 'some/prefix'): Promise<[FakeS3, S3Storage]> {
+  const fake = await startFakeS3(options);
+  fakes.push(fake);
+  return [fake, openAt(fake.endpoint, fake.bucket, prefix)];
+}
+
+function openAt(endpoint: string, bucket = 'backups', prefix = 'some/prefix'): S3Storage {
+  return new S3Storage({ bucket, prefix, endpoint: new URL(endpoint), firstPause: 2, silence: 1000 });
+}
+
+function answer(status: number, code: string, extra: Partial<Fault> = {}): Fault {
+  return { kind: 'answer', status, code, ...extra } as Fault;
+}
+
+/** The faults of a script one after the other for the requests it is about, then none. */
+function script(about: (request: S3Request) => boolean, ...faults: Fault[]): FakeS3['fault'] {
+  return (request) => (about(request) ? faults.shift() : undefined);
+}
+
+const isPut = (request: S3Request) => request.method === 'PUT';
+const isGet = (request: S3Request) => request.method === 'GET' && request.key !== '';
+const isList = (request: S3Request) => request.method === 'GET' && request.key === '';
+const isAny = () => true;
+
+describeStorage('s3 (a fake of it)', async () => (await openFake())[1]);
+describeStorage('s3 with pages of 7 keys', async () => (await openFake({ pageSize: 7 }))[1]);
+describeStorage('s3 in the root of a bucket', async () => (await openFake({}, ''))[1]);
+describeStorage(
+  's3 that ignores If-None-Match',
+  async () => (await openFake({ conditionalWrites: 'ignored' }))[1],
+  { createOnly: false, deletes: true },
+);
+describeStorage(
+  's3 that refuses If-None-Match',
+  async () => (await openFake({ conditionalWrites: 'refused' }))[1],
+  { createOnly: false, deletes: true },
+);
+describeStorage('s3 without DeleteObjects', async () => {
+  const [fake, storage] = await openFake();
+  fake.fault = ({ method }) => (method === 'POST' ? answer(501, 'NotImplemented') : undefined);
+  return storage;
+});
+
+const endpoint = process.env.TESTBED_S3_ENDPOINT;
+describe.skipIf(!endpoint)('a server that is not ours (TESTBED_S3_ENDPOINT)', () => {
+  const run = `contract/${Date.now()}-${process.pid}`;
+  let opened = 0;
+  describeStorage('s3', async () => openAt(endpoint ?? '', 'testbed', `${run}-${opened++}`));
+
+  afterEach(async () => {
+    const storage = openAt(endpoint ?? '', 'testbed', `${run}-${opened - 1}`);
+    await storage.delete(await keysOf(storage, ''));
+    await storage.close();
+  });
+});
+
+describe('what passes is retried', () => {
+  test.each([
+    ['500', answer(500, 'InternalError')],
+    ['503 SlowDown', answer(503, 'SlowDown')],
+    [
+      'a proxy’s 502 page',
+      answer(502, '', { headers: { 'content-type': 'text/html' }, body: '<html>bad gateway' }),
+    ],
+    ['429', answer(429, 'TooManyRequests')],
+    ['a reset connection', { kind: 'reset' } as Fault],
+    ['a lost answer', { kind: 'lose-answer' } as Fault],
+  ])('%s, on every kind of request', async (_, fault) => {
+    const [fake, storage] = await openFake();
+    const failEach = (method: string) => script((request) => request.method === method, fault, fault);
+    const value = Buffer.from('value');
+
+    fake.fault = failEach('PUT');
+    await storage.put('key', value);
+    fake.fault = failEach('HEAD');
+    expect(await storage.stat('key')).toMatchObject({ size: 5 });
+    fake.fault = failEach('GET');
+    expect(await storage.get('key')).toEqual(value);
+    fake.fault = failEach('GET');
+    expect(await keysOf(storage, '')).toEqual(['key']);
+    fake.fault = failEach('POST');
+    await storage.delete(['key']);
+    expect(fake.values.size).toBe(0);
+  });
+
+  test('a body that breaks off midway is read again from its start', async () => {
+    const [fake, storage] = await openFake();
+    const value = Buffer.alloc(3_000_000, 'row\n');
+    await storage.put('key', value);
+    fake.requests.length = 0;
+    fake.fault = script(isGet, { kind: 'cut', bytes: 0 }, { kind: 'cut', bytes: 2_000_000 });
+    expect((await storage.get('key')).equals(value)).toBe(true);
+    expect(fake.requests).toHaveLength(3);
+  });
+
+  test('a peer that falls silent, before its answer or midway, is asked again', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.from('0123456789'));
+    fake.fault = script(isGet, { kind: 'hang' }, { kind: 'stall', bytes: 4 });
+    expect((await storage.get('key')).toString()).toBe('0123456789');
+    fake.fault = script(isPut, { kind: 'hang' });
+    await storage.put('key', Buffer.alloc(5_000_000));
+  });
+
+  test('an upload that was damaged on its way is sent again', async () => {
+    const [fake, storage] = await openFake();
+    fake.fault = script(isPut, answer(400, 'BadDigest'));
+    expect(await storage.create('key', Buffer.from('value'))).toBe(true);
+    expect(fake.requests.filter(isPut).every(({ headers }) => headers['if-none-match'] === '*')).toBe(true);
+  });
+
+  test('a listing that breaks off midway is read again', async () => {
+    const [fake, storage] = await openFake({ pageSize: 2 });
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await storage.put(key, Buffer.from(key));
+    fake.fault = script(isList, { kind: 'cut', bytes: 60 });
+    expect(await keysOf(storage, '')).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('a conflict of two conditional writes is tried again until it is decided', async () => {
+    const [fake, storage] = await openFake();
+    await storage.probe();
+    fake.fault = script(isPut, answer(409, 'ConditionalRequestConflict'));
+    expect(await storage.create('key', Buffer.from('value'))).toBe(true);
+  });
+
+  test('a probe is not misled by a retry', async () => {
+    const [fake, storage] = await openFake();
+    let puts = 0;
+    fake.fault = (request) => (isPut(request) && ++puts === 2 ? answer(500, 'InternalError') : undefined);
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: true });
+  });
+
+  test('a create whose answer was lost knows its own value', async () => {
+    const [fake, storage] = await openFake();
+    await storage.probe();
+    fake.fault = script(isPut, { kind: 'lose-answer' });
+    expect(await storage.create('key', Buffer.from('mine'))).toBe(true);
+  });
+
+  test('a create that was retried does not take another’s value for its own', async () => {
+    const [fake, storage] = await openFake();
+    await storage.probe();
+    fake.fault = (request) => {
+      if (!isPut(request)) return undefined;
+      fake.fault = () => undefined;
+      fake.values.set(request.key, { bytes: Buffer.from('theirs'), modifiedAt: new Date() });
+      return answer(500, 'InternalError');
+    };
+    expect(await storage.create('key', Buffer.from('mine'))).toBe(false);
+    expect((await storage.get('key')).toString()).toBe('theirs');
+  });
+
+  test('retries end, and the error says what the store kept answering', async () => {
+    const [fake, storage] = await openFake();
+    fake.fault = () => answer(503, 'SlowDown');
+    const error = await storage.put('objects/key', Buffer.from('value')).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StorageError);
+    expect((error as Error).message).toBe(
+      `cannot store objects/key in s3://backups/some/prefix: ${new URL(fake.endpoint).host} kept answering SlowDown (HTTP 503)`,
+    );
+    expect(fake.requests).toHaveLength(8);
+  });
+
+  test('a body that never comes whole is an error, not a shorter value', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.from('0123456789'));
+    fake.fault = () => ({ kind: 'cut', bytes: 4 });
+    await expect(storage.get('key')).rejects.toThrow(/cannot read key .* broke off after \d+ bytes/);
+  });
+
+  test('what cannot pass is asked once', async () => {
+    const [fake, storage] = await openFake();
+    fake.fault = () => answer(403, 'AccessDenied');
+    await expect(storage.get('key')).rejects.toThrow('access is denied');
+    await expect(storage.put('key', Buffer.from('value'))).rejects.toThrow('access is denied');
+    expect(fake.requests).toHaveLength(2);
+  });
+});
+
+describe('a listing that is not whole is an error', () => {
+  test.each([
+    ['truncated without a token', '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'],
+    [
+      'truncated with the same token again',
+      '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken></ListBucketResult>',
+    ],
+    ['a page of the web', '<html><body>welcome</body></html>'],
+    ['nothing', ''],
+  ])('%s', async (_, body) => {
+    const [fake, storage] = await openFake();
+    fake.fault = () => answer(200, '', { body });
+    await expect(keysOf(storage, '')).rejects.toThrow('that is not whole');
+  });
+});
+
+test('at Amazon’s own endpoints the checksums of the SDK are used as well', async () => {
+  const fake = await startFakeS3();
+  fakes.push(fake);
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', fake.endpoint);
+  const storage = new S3Storage({ bucket: fake.bucket, prefix: '', region: 'eu-west-3', firstPause: 2 });
+  const value = Buffer.alloc(1_000_000, 'value');
+  await storage.put('key', value);
+  expect(fake.requests.find(isPut)?.headers).toMatchObject({
+    'content-md5': expect.any(String),
+    'x-amz-checksum-crc32': expect.any(String),
+  });
+  expect((await storage.get('key')).equals(value)).toBe(true);
+  fake.fault = script(isGet, { kind: 'cut', bytes: 300_000 });
+  expect((await storage.get('key')).equals(value)).toBe(true);
+  await storage.delete(['key']);
+  expect(fake.values.size).toBe(0);
+});
+
+describe('what is stored', () => {
+  test('lies under the prefix, and what is no key of ours is not listed', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('backups/one', Buffer.from('value'));
+    expect([...fake.values.keys()]).toEqual(['some/prefix/backups/one']);
+    const other = { bytes: Buffer.from('other'), modifiedAt: new Date() };
+    for (const key of ['some/prefix/', 'some/prefix/a folder/x', 'some/prefix-2/backups/two', 'else']) {
+      fake.values.set(key, other);
+    }
+    expect(await keysOf(storage, '')).toEqual(['backups/one']);
+  });
+
+  test('is sent with its MD5 and without the framing that other stores refuse', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.from('value'));
+    const { headers } = fake.requests.find(isPut) as S3Request;
+    expect(headers['content-md5']).toBe('IGPBYI1uC6+AJJxC4r5YBA==');
+    expect(Object.keys(headers).filter((name) => /checksum|trailer|expect/.test(name))).toEqual([]);
+  });
+
+  test('is missed when the store lost a part of it and answered success', async () => {
+    const [fake, storage] = await openFake();
+    fake.fault = script(isPut, { kind: 'store-less', bytes: 3 });
+    await expect(storage.put('key', Buffer.from('value'))).rejects.toThrow('key has 3 of 5 bytes in s3://');
+    fake.fault = script(isPut, { kind: 'store-less', bytes: 3 });
+    await expect(storage.create('new', Buffer.from('value'))).rejects.toThrow(
+      'new has 3 of 5 bytes in s3://',
+    );
+  });
+
+  test('is not overwritten by create in a store that ignores the condition, even before a probe', async () => {
+    const [, storage] = await openFake({ conditionalWrites: 'ignored' });
+    await storage.put('key', Buffer.from('first'));
+    expect(await storage.create('key', Buffer.from('second'))).toBe(false);
+    expect((await storage.get('key')).toString()).toBe('first');
+  });
+});
+
+test('a store that has honoured the condition once is never written to without it', async () => {
+  const [fake, storage] = await openFake();
+  await storage.probe();
+  await storage.put('key', Buffer.from('first'));
+  fake.fault = script(isPut, answer(501, 'NotImplemented'));
+  await expect(storage.create('key', Buffer.from('second'))).rejects.toThrow('NotImplemented (HTTP 501)');
+  expect((await storage.get('key')).toString()).toBe('first');
+});
+
+describe('what the store retains', () => {
+  test('is named by a delete that has removed the rest, in a batch or one by one', async () => {
+    for (const batches of [true, false]) {
+      const [fake, storage] = await openFake();
+      fake.retains = (key) => key.endsWith('locked');
+      fake.fault = ({ method }) =>
+        method === 'POST' && !batches ? answer(400, 'InvalidRequest') : undefined;
+      for (const key of ['a', 'b/locked', 'c']) await storage.put(key, Buffer.from(key));
+      const error = await storage.delete(['a', 'b/locked', 'c']).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(RetainedError);
+      expect(error).toMatchObject({
+        keys: ['b/locked'],
+        message: expect.stringContaining('retained b/locked'),
+      });
+      expect(await keysOf(storage, '')).toEqual(['b/locked']);
+    }
+  });
+
+  test('does not fail a probe, whose leftovers do not add up', async () => {
+    const [fake, storage] = await openFake();
+    fake.retains = () => true;
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
+    expect(fake.values.size).toBe(1);
+    for (const value of fake.values.values()) value.modifiedAt = new Date(Date.now() - 7_200_000);
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
+    expect(fake.values.size).toBe(1);
+  });
+
+  test('does not fail a probe either when it cannot be overwritten', async () => {
+    const [fake, storage] = await openFake();
+    fake.retains = () => true;
+    fake.fault = ({ method, key, headers }) =>
+      method === 'PUT' && fake.values.has(key) && !headers['if-none-match']
+        ? answer(403, 'RetentionPolicyNotMet')
+        : undefined;
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
+    for (const value of fake.values.values()) value.modifiedAt = new Date(0);
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
+  });
+
+  test('is removed by a later probe when it was a killed one that left it', async () => {
+    const [fake, storage] = await openFake();
+    fake.values.set('some/prefix/probe/left', { bytes: Buffer.from('x'), modifiedAt: new Date(0) });
+    expect(await storage.probe()).toEqual({ createOnly: true, deletes: true });
+    expect(fake.values.size).toBe(0);
+  });
+});
+
+describe('a probe names the mistake', () => {
+  test.each([
+    [answer(404, 'NoSuchBucket'), 'the bucket backups does not exist', 'Create the bucket'],
+    [answer(403, 'InvalidAccessKeyId'), 'does not know this access key', 'AWS_ACCESS_KEY_ID'],
+    [answer(403, 'SignatureDoesNotMatch'), 'secret key does not belong', 'AWS_SECRET_ACCESS_KEY'],
+    [answer(403, 'AccessDenied'), 'access is denied', 's3:ListBucket on backups'],
+    [answer(400, 'ExpiredToken'), 'session token', 'longer than the run'],
+    [answer(403, 'RequestTimeTooSkewed'), 'clocks', 'Set the clock'],
+    [
+      answer(301, 'PermanentRedirect', { headers: { 'x-amz-bucket-region': 'eu-west-3' } }),
+      'in another region',
+      'eu-west-3',
+    ],
+    [
+      answer(400, 'AuthorizationHeaderMalformed', {
+        body: '<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>',
+      }),
+      'in another region',
+      'eu-west-3',
+    ],
+  ])('$code', async (fault, what, next) => {
+    const [fake, storage] = await openFake();
+    fake.fault = () => fault;
+    const error = await storage.probe().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain(what);
+    expect((error as ConfigurationError).next).toContain(next);
+    expect((error as Error).message).not.toContain('test-secret');
+  });
+
+  test('an endpoint where nobody listens', async () => {
+    const [fake] = await openFake();
+    await fake.close();
+    const error = await openAt(fake.endpoint)
+      .probe()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain(
+      `${new URL(fake.endpoint).host} cannot be reached (ECONNREFUSED)`,
+    );
+  });
+
+  test('an endpoint that has no address', async () => {
+    const error = await openAt('https://store.invalid')
+      .probe()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toMatch(/store.invalid cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/);
+  });
+
+  test('https where the store speaks http', async () => {
+    const [fake] = await openFake();
+    const error = await openAt(fake.endpoint.replace('http:', 'https:'))
+      .probe()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as ConfigurationError).next).toContain('Check the scheme of `s3-endpoint`');
+  });
+
+  test('no credentials', async () => {
+    const [, storage] = await openFake();
+    for (const name of [
+      'AWS_ACCESS_KEY_ID',
+      'AWS_SECRET_ACCESS_KEY',
+      'AWS_PROFILE',
+      'AWS_WEB_IDENTITY_TOKEN_FILE',
+    ]) {
+      vi.stubEnv(name, undefined);
+    }
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('HOME', '/nonexistent');
+    const error = await storage.probe().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain('no credentials were found');
+  });
+
+  test('no region, at Amazon', async () => {
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
+    vi.stubEnv('HOME', '/nonexistent');
+    const storage = new S3Storage({ bucket: 'backups', prefix: '', firstPause: 2 });
+    const error = await storage.probe().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as ConfigurationError).next).toContain('`s3-region`');
+  });
+
+  test('but not when the store is only busy', async () => {
+    const [fake, storage] = await openFake();
+    fake.fault = script(isAny, ...Array.from({ length: 8 }, () => answer(503, 'SlowDown')));
+    const error = await storage.probe().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StorageError);
+  });
+});
