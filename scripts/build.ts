@@ -1,0 +1,208 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { Scalar, stringify } from 'yaml';
+import { type InputName, inputNames, inputs, operations } from '../src/inputs.ts';
+import { type OutputName, outputNames, outputs } from '../src/outputs.ts';
+
+/**
+ * Writes everything that is made from something else and committed: the bundles, their licences, both action.yml, the README's
+ * table of inputs. `--check` writes nothing and fails when a committed file is not what would be written.
+ */
+
+const root = join(import.meta.dirname, '..');
+const generatedNote = 'Generated from src/inputs.ts and src/outputs.ts: change those, then `npm run build`.';
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+const bundles = [
+  { entry: 'src/entry/action.ts', file: 'dist/index.cjs', banner: '' },
+  { entry: 'src/entry/cli.ts', file: 'dist/cli.cjs', banner: '#!/usr/bin/env node' },
+] as const;
+
+const files = new Map<string, string>([
+  ['action.yml', renderCompositeAction()],
+  ['dist/action.yml', renderBundledAction()],
+  ...(await buildBundles()),
+]);
+const readme = renderReadme();
+
+if (process.argv.includes('--check')) {
+  const stale = [...files].filter(([file, content]) => read(file) !== content).map(([file]) => file);
+  if (readme === undefined) stale.push('README.md (no `<!-- inputs -->` … `<!-- /inputs -->`)');
+  else if (read('README.md') !== readme) stale.push('README.md');
+  if (stale.length > 0) {
+    console.error(`stale: ${stale.join(', ')}\n→ npm run build, and commit what it wrote`);
+    process.exit(1);
+  }
+} else {
+  if (readme !== undefined) files.set('README.md', readme);
+  for (const [file, content] of files) {
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(join(root, file), content);
+    if (content.startsWith('#!')) await chmod(join(root, file), 0o755);
+    console.log(`${file}  ${(Buffer.byteLength(content) / 1e6).toFixed(2)} MB`);
+  }
+}
+
+/**
+ * CommonJS, because dependencies `require` Node's modules at run time, which an ES module bundle cannot. Names are kept, for stack
+ * traces that people can read and report.
+ */
+async function buildBundles(): Promise<[string, string][]> {
+  const packages = new Map<string, string>();
+  const built: [string, string][] = [];
+  for (const { entry, file, banner } of bundles) {
+    const result = await build({
+      absWorkingDir: root,
+      entryPoints: [entry],
+      outfile: file,
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'node',
+      format: 'cjs',
+      // Older than what we run on, so that an old Node can parse as far as src/entry/node-version.ts.
+      target: 'node20',
+      minifyWhitespace: true,
+      minifySyntax: true,
+      legalComments: 'none',
+      define: { BUNDLED_VERSION: JSON.stringify(version) },
+      banner: { js: banner },
+      logLevel: 'warning',
+      // A package that asks for its own path would start with `undefined` in a CommonJS bundle.
+      logOverride: { 'empty-import-meta': 'error' },
+    });
+    const [output] = result.outputFiles;
+    if (output === undefined) throw new Error(`esbuild wrote nothing for ${entry}`);
+    built.push([file, output.text]);
+    for (const [name, folder] of findPackages(result.metafile)) packages.set(name, folder);
+  }
+  return [...built, ['dist/licenses.txt', renderLicenses(packages)]];
+}
+
+/** The folders of the packages that a bundle contains. */
+function findPackages(metafile: Metafile): Map<string, string> {
+  const folders = Object.keys(metafile.inputs).flatMap(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? [],
+  );
+  return new Map(folders.map((folder) => [describePackage(folder).title, folder]));
+}
+
+function describePackage(folder: string): { title: string; license: string } {
+  const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+  return { title: `${name} ${version}`, license: String(license ?? 'no license named') };
+}
+
+function renderLicenses(packages: ReadonlyMap<string, string>): string {
+  const sections = [...packages].sort().map(([title, folder]) => {
+    const texts = readdirSync(join(root, folder))
+      .filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
+      .sort()
+      .map((file) =>
+        readFileSync(join(root, folder, file), 'utf8')
+          .replaceAll('\r\n', '\n')
+          .trim(),
+      );
+    return [`${title} (${describePackage(folder).license})`, ...texts].join('\n\n');
+  });
+  return `The bundles in this folder contain these packages.\n\n${sections.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+}
+
+/** What users refer to. */
+function renderCompositeAction(): string {
+  return renderYaml({
+    name: 'Supabase Backup',
+    description: 'Backups of a Supabase Postgres database that are proven by a restore',
+    author: 'supabase-backup contributors',
+    branding: { icon: 'database', color: 'green' },
+    inputs: describeInputs(),
+    outputs: describeOutputs((name) => ({ value: `\${{ steps.run.outputs.${name} }}` })),
+    runs: {
+      using: 'composite',
+      // A JavaScript action of this repository at the same commit; a run step would get neither the runner's Node nor its tokens.
+      steps: [
+        {
+          id: 'run',
+          uses: '$/dist',
+          with: Object.fromEntries(inputNames.map((name) => [name, `\${{ inputs.${name} }}`])),
+        },
+      ],
+    },
+  });
+}
+
+/** What the composite action runs. */
+function renderBundledAction(): string {
+  return renderYaml({
+    name: 'Supabase Backup (bundle)',
+    description: 'The program behind ../action.yml, which is the one to use',
+    inputs: describeInputs(),
+    outputs: describeOutputs(() => ({})),
+    runs: { using: 'node24', main: 'index.cjs' },
+  });
+}
+
+function describeInputs(): Record<string, object> {
+  return Object.fromEntries(inputNames.map((name) => [name, describeInput(name)]));
+}
+
+function describeInput(name: InputName): object {
+  const input = inputs[name];
+  const forAll = input.operations.length === operations.length;
+  return {
+    description: fold(forAll ? input.description : `(${input.operations.join(', ')}) ${input.description}`),
+    ...(input.required && forAll ? { required: true } : {}),
+    ...(typeof input.default === 'string' ? { default: input.default } : {}),
+  };
+}
+
+function describeOutputs(extend: (name: OutputName) => object): Record<string, object> {
+  return Object.fromEntries(
+    outputNames.map((name) => {
+      const { description, operations: setBy } = outputs[name];
+      return [name, { description: fold(`(${setBy.join(', ')}) ${description}`), ...extend(name) }];
+    }),
+  );
+}
+
+/** As a block: the same text quoted, or wrapped without marks, reads badly. */
+function fold(text: string): Scalar {
+  const scalar = new Scalar(text);
+  scalar.type = 'BLOCK_FOLDED';
+  return scalar;
+}
+
+function renderYaml(document: object): string {
+  const text = stringify(document, { lineWidth: 110, singleQuote: true });
+  return `# ${generatedNote}\n${text.replace(/^(branding|inputs|outputs|runs):/gm, '\n$&')}`;
+}
+
+/** The README with its table of inputs; undefined when it has no place for one. */
+function renderReadme(): string | undefined {
+  const text = read('README.md') ?? '';
+  const place = /(?<=<!-- inputs -->\n)[\s\S]*(?=<!-- \/inputs -->)/;
+  return place.test(text) ? text.replace(place, () => renderInputTable()) : undefined;
+}
+
+function renderInputTable(): string {
+  const rows = inputNames.map((name) => {
+    const { operations: usedBy, default: fallback, description, required, secret } = inputs[name];
+    const defaults = typeof fallback === 'object' ? Object.entries(fallback) : [['', fallback]];
+    return [
+      `\`${name}\`${required ? ' (required)' : ''}`,
+      usedBy.length === operations.length ? 'all' : usedBy.join(', '),
+      defaults
+        .map(([operation, value]) => (value ? `\`${value}\`${operation ? ` (${operation})` : ''}` : ''))
+        .join(', '),
+      `${secret ? '**Secret.** ' : ''}${description.replaceAll('|', '\\|')}`,
+    ];
+  });
+  const head = ['Input', 'Operations', 'Default', 'Meaning'];
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+}
+
+function read(file: string): string | undefined {
+  return existsSync(join(root, file)) ? readFileSync(join(root, file), 'utf8') : undefined;
+}

@@ -1,0 +1,200 @@
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const dist = new URL('../../dist/', import.meta.url).pathname;
+
+/** A folder with the bundles and nothing else: no package.json, no node_modules. */
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bundles-'));
+  for (const file of ['cli.cjs', 'index.cjs']) copyFileSync(join(dist, file), join(folder, file));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function start(
+  file: string,
+  words: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): SpawnSyncReturns<string> {
+  const nodeOptions = env.NODE_OPTIONS?.split(' ') ?? [];
+  return spawnSync(process.execPath, [...nodeOptions, join(folder, file), ...words], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, TMPDIR: folder, ...env },
+  });
+}
+
+describe('the command line, alone in a folder', () => {
+  test('prints its version', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(start('cli.cjs', ['--version'])).toMatchObject({
+      stdout: `supabase-backup ${version}\n`,
+      stderr: '',
+      status: 0,
+    });
+  });
+
+  test.each([[['--help']], [['backup', '--help']], [['validate', '-h']], [['restore', '--help']]])(
+    'prints help for %j in 80 columns, but for what is to be copied',
+    (words) => {
+      const { stdout, status } = start('cli.cjs', words);
+      expect(status).toBe(0);
+      expect(stdout).toContain('Usage: supabase-backup');
+      const prose = stdout.split('\n').filter((line) => !line.includes('supabase-backup '));
+      expect(prose.filter((line) => line.length > 80)).toEqual([]);
+    },
+  );
+
+  test('without words prints help on stderr and exits with 2', () => {
+    const { stdout, stderr, status } = start('cli.cjs');
+    expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
+    expect(stderr).toContain('Usage:');
+  });
+
+  test('tells a mistake and what to do on stderr, and exits with 2', () => {
+    expect(start('cli.cjs', ['validate'])).toMatchObject({
+      stdout: '',
+      stderr:
+        'error: storage: is required for validate\n→ Set it, for example to ./backups or s3://bucket/prefix.\n',
+      status: 2,
+    });
+  });
+
+  test('tells a mistake as JSON, too, when asked for JSON', () => {
+    const { stdout, status } = start('cli.cjs', ['validate', '--json', '--storge=x']);
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        kind: 'ConfigurationError',
+        message: 'there is no input --storge',
+        next: 'Did you mean --storage?',
+        exitCode: 2,
+      },
+    });
+  });
+
+  test('refuses an input that the operation does not use, unless it stands in the environment', () => {
+    const words = ['validate', '--storage', './backups', '--jobs', '8'];
+    expect(start('cli.cjs', words).stderr).toContain('error: validate does not use --jobs');
+    const { stderr } = start('cli.cjs', words.slice(0, 3), { SUPABASE_BACKUP_JOBS: '8' });
+    expect(stderr).not.toContain('jobs');
+  });
+
+  test('warns of a secret among its arguments without printing it', () => {
+    const { stderr } = start('cli.cjs', ['backup', '--database-url', 'postgresql://u:hunter2@h']);
+    expect(stderr).toContain('warning: --database-url is a secret');
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('on a Node without zstd says so before anything else', () => {
+    const preload = join(folder, 'no-zstd.cjs');
+    writeFileSync(preload, 'delete require("node:zlib").createZstdCompress');
+    const { stderr, status } = start('cli.cjs', ['--help'], { NODE_OPTIONS: `--require ${preload}` });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: Node\.js \S+ is too old: it has no zstd\n→ Use Node\.js 22\.15 or newer/);
+  });
+
+  test('ends at the second interruption at once, with nothing left in the temporary folder', async () => {
+    // Accepts connections and never answers, so that the backup is under way for as long as the test likes.
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const child = spawn(process.execPath, [join(folder, 'cli.cjs'), 'backup', '--storage', './backups'], {
+      cwd: folder,
+      env: {
+        TMPDIR: folder,
+        SUPABASE_BACKUP_DATABASE_URL: `postgresql://u:hunter2@127.0.0.1:${port}/db?sslmode=disable`,
+      },
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const temporaryFolders = () => readdirSync(folder).filter((name) => name.startsWith('supabase-backup-'));
+    await once(server, 'connection');
+    expect(temporaryFolders()).toHaveLength(1);
+
+    child.kill('SIGINT');
+    await expect.poll(() => stderr).toContain('warning: SIGINT: stopping');
+    child.kill('SIGINT');
+    const [exitCode] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
+    server.close();
+
+    expect(exitCode).toBe(130);
+    expect(temporaryFolders()).toEqual([]);
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('can be started by its name', () => {
+    expect(statSync(join(dist, 'cli.cjs')).mode & 0o111).toBe(0o111);
+    expect(readFileSync(join(dist, 'cli.cjs'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+});
+
+describe('the action, alone in a folder', () => {
+  function startAction(inputs: Record<string, string>) {
+    const files = { GITHUB_OUTPUT: join(folder, 'output'), GITHUB_STEP_SUMMARY: join(folder, 'summary') };
+    for (const file of Object.values(files)) writeFileSync(file, '');
+    const env = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
+    const { stdout, status } = start('index.cjs', [], {
+      ...files,
+      RUNNER_TEMP: folder,
+      ...Object.fromEntries(env),
+    });
+    return {
+      lines: stdout.trimEnd().split('\n'),
+      status,
+      summary: readFileSync(files.GITHUB_STEP_SUMMARY, 'utf8'),
+    };
+  }
+
+  test('fails the step with a clear error for a nonsensical operation', () => {
+    const { lines, status, summary } = startAction({ operation: 'nonsense' });
+    expect(status).toBe(1);
+    expect(lines).toContain(
+      '::error::operation: there is none named "nonsense"%0A→ The operations are backup, validate or restore.',
+    );
+    expect(summary).toContain('### nonsense failed');
+  });
+
+  test('masks every secret before any other line, even when an input is wrong', () => {
+    const { lines } = startAction({
+      operation: 'backup',
+      'database-url': 'postgresql://u:p%40ssword@h/db',
+      'repository-key': 'not-hexadecimal',
+      jobs: 'many',
+    });
+    const isMask = (line: string) => line.startsWith('::add-mask::');
+    const masks = lines.slice(
+      0,
+      lines.findIndex((line) => !isMask(line)),
+    );
+    expect(masks.map((line) => decodeURIComponent(line.slice('::add-mask::'.length)))).toEqual([
+      'postgresql://u:p%40ssword@h/db',
+      'not-hexadecimal',
+      'p%40ssword',
+      'p@ssword',
+    ]);
+    const rest = lines.slice(masks.length).join('\n');
+    expect(rest).toContain('::error::3 inputs of backup are wrong');
+    expect(rest).not.toMatch(/ssword|not-hexadecimal/);
+  });
+
+  test('warns of an input that the operation does not use', () => {
+    const { lines } = startAction({ operation: 'validate', storage: './nowhere', jobs: '8' });
+    expect(lines).toContain('::warning::validate does not use the input jobs');
+  });
+});

@@ -1,0 +1,289 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigurationError } from '../src/errors.ts';
+import {
+  findUnused,
+  type InputName,
+  inputNames,
+  inputs,
+  listSecrets,
+  operations,
+  parseInputs,
+} from '../src/inputs.ts';
+
+type Given = Partial<Record<InputName, string>>;
+
+const url = 'postgresql://postgres.ref:s3cret@db.example.com:5432/postgres';
+const identity = await generateIdentity();
+const recipient = await identityToRecipient(identity);
+const folder = mkdtempSync(join(tmpdir(), 'inputs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const backup: Given = { operation: 'backup', storage: './backups', 'database-url': url };
+const validate: Given = { operation: 'validate', storage: './backups' };
+const restore: Given = { operation: 'restore', storage: './backups', 'target-url': url };
+
+const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => parseInputs((name) => given[name], env);
+
+function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
+  try {
+    parse(given, env);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
+  throw new Error('was accepted');
+}
+
+describe('what is accepted', () => {
+  test('a backup with nothing but the necessary has the documented defaults', () => {
+    expect(parse(backup)).toEqual({
+      operation: 'backup',
+      storage: './backups',
+      s3Endpoint: undefined,
+      s3Region: undefined,
+      repositoryKey: undefined,
+      encryptionIdentity: [],
+      clientPath: undefined,
+      databaseUrl: url,
+      backupType: 'full',
+      label: null,
+      pin: false,
+      include: [],
+      exclude: [],
+      encryptionRecipients: [],
+      compressionLevel: 3,
+      jobs: 4,
+      lockTimeoutSeconds: 30,
+      sslrootcert: undefined,
+    });
+  });
+
+  test('the default backup-id is all for validate and latest for restore', () => {
+    expect(parse(validate)).toMatchObject({ backupId: 'all', share: 1 });
+    expect(parse(restore)).toMatchObject({
+      backupId: 'latest',
+      verify: 'content',
+      dryRun: false,
+      targetUrl: url,
+    });
+  });
+
+  test('empty and blank texts are absent inputs', () => {
+    expect(parse({ ...backup, label: '', jobs: '  ', include: '\n' })).toMatchObject({
+      label: null,
+      jobs: 4,
+      include: [],
+    });
+  });
+
+  test('lists are separated by commas and lines', () => {
+    expect(parse({ ...backup, include: 'public.a, public.b\n\n auth.* ,*' })).toMatchObject({
+      include: ['public.a', 'public.b', 'auth.*', '*'],
+    });
+  });
+
+  test('without a database-url the variables of libpq will do', () => {
+    expect(parse({ ...backup, 'database-url': '' }, { PGHOST: 'localhost' })).toMatchObject({
+      databaseUrl: undefined,
+    });
+  });
+
+  test.each([
+    'postgres://u@h/db',
+    'postgresql:///db?host=/run/postgresql',
+    'postgresql://u:p@/db?host=/run/postgresql',
+    'postgresql://u:p%40ss@[::1]:5433/db?sslmode=verify-full',
+  ])('the URL %s', (text) => {
+    expect(parse({ ...backup, 'database-url': text })).toMatchObject({ databaseUrl: text });
+  });
+
+  test.each(['./a', '../a', '/a', '.', 'file:///a', 's3://bucket', 's3://bucket/pre/fix/'])(
+    'the storage %s',
+    (text) => {
+      expect(parse({ ...validate, storage: text })).toMatchObject({ storage: text });
+    },
+  );
+
+  test.each([
+    ['10%', 0.1],
+    ['100%', 1],
+    ['0.5 %', 0.005],
+  ])('the share %s', (text, share) => {
+    expect(parse({ ...validate, share: text })).toMatchObject({ share });
+  });
+
+  test('a time is handed on in UTC', () => {
+    expect(parse({ ...restore, 'backup-id': 'before:2026-11-20T06:00:00+02:00' })).toMatchObject({
+      backupId: 'before:2026-11-20T04:00:00.000Z',
+    });
+  });
+
+  test('an identity comes from its text or from a file, with comments', () => {
+    const text = `# created: today\n# public key: ${recipient}\n${identity}\n`;
+    const file = join(folder, 'key.txt');
+    writeFileSync(file, text);
+    expect(parse({ ...validate, 'encryption-identity': text })).toMatchObject({
+      encryptionIdentity: [identity],
+    });
+    expect(parse({ ...validate, 'encryption-identity': file })).toMatchObject({
+      encryptionIdentity: [identity],
+    });
+  });
+
+  test('recipients are checked and kept', () => {
+    expect(parse({ ...backup, 'encryption-recipients': `${recipient}\n${recipient}` })).toMatchObject({
+      encryptionRecipients: [recipient, recipient],
+    });
+  });
+});
+
+const refused: [Given, InputName, string][] = [
+  [{ operation: '' }, 'operation', 'is required'],
+  [{ operation: 'bakup' }, 'operation', 'there is none named "bakup"'],
+  [{ ...backup, storage: '' }, 'storage', 'is required for backup'],
+  [{ ...backup, storage: 'gs://bucket' }, 'storage', 'is neither a folder nor an S3 location'],
+  [{ ...backup, storage: '~/backups' }, 'storage', 'is neither a folder'],
+  [{ ...backup, storage: 's3:bucket' }, 'storage', 'is neither a folder'],
+  [{ ...backup, storage: 's3://AKIA:s3cret@bucket' }, 'storage', 'must not hold credentials'],
+  [{ ...backup, 's3-endpoint': 'r2.example.com' }, 's3-endpoint', 'is not the address of an S3 service'],
+  [{ ...backup, 's3-endpoint': 'https://a:s3cret@r2.example.com' }, 's3-endpoint', 'is not the address'],
+  [{ ...backup, 's3-region': 'eu central' }, 's3-region', 'is not the name of a region'],
+  [{ ...backup, 'repository-key': 's3cret' }, 'repository-key', 'is not 64 hexadecimal digits'],
+  [
+    { ...backup, 'encryption-identity': 's3cret' },
+    'encryption-identity',
+    'is neither an age identity nor a file',
+  ],
+  [
+    { ...backup, 'encryption-identity': 'AGE-SECRET-KEY-1s3cret' },
+    'encryption-identity',
+    'no valid age identity',
+  ],
+  [{ ...backup, 'client-path': '/nowhere/bin' }, 'client-path', 'is no folder: "/nowhere/bin"'],
+  [{ ...backup, 'database-url': '' }, 'database-url', 'PGHOST is not set either'],
+  [
+    { ...backup, 'database-url': 'mysql://u:s3cret@h/db' },
+    'database-url',
+    'does not start with postgresql://',
+  ],
+  [{ ...backup, 'database-url': 'postgresql://u:s3cret#@h/db' }, 'database-url', 'is not a valid URL'],
+  [{ ...backup, 'database-url': 'postgresql://u:s3cret%@h/db' }, 'database-url', 'is not a valid URL'],
+  [{ ...backup, 'database-url': 'postgresql:///db' }, 'database-url', 'names no host'],
+  [{ ...backup, 'database-url': 'postgresql://u:s3cret@h' }, 'database-url', 'names no database'],
+  [
+    { ...backup, 'database-url': 'postgresql://u:[YOUR-PASSWORD]@h/db' },
+    'database-url',
+    'placeholder [YOUR-PASSWORD]',
+  ],
+  [{ ...backup, 'backup-type': 'weekly' }, 'backup-type', 'cannot be "weekly"'],
+  [{ ...backup, label: 'a\nb' }, 'label', 'is not one line'],
+  [{ ...backup, label: 'a'.repeat(201) }, 'label', 'at most 200 characters'],
+  [{ ...backup, pin: 'yes' }, 'pin', 'cannot be "yes"'],
+  [{ ...backup, include: 'users' }, 'include', 'cannot contain "users"'],
+  [{ ...backup, exclude: '*.users' }, 'exclude', 'cannot contain "*.users"'],
+  [
+    { ...backup, 'encryption-recipients': 'age1nonsense' },
+    'encryption-recipients',
+    'is not an age recipient',
+  ],
+  [{ ...backup, 'encryption-recipients': identity }, 'encryption-recipients', 'holds an identity'],
+  [{ ...backup, 'compression-level': '20' }, 'compression-level', 'cannot be "20"'],
+  [{ ...backup, jobs: '0' }, 'jobs', 'cannot be "0"'],
+  [{ ...backup, jobs: '2.5' }, 'jobs', 'cannot be "2.5"'],
+  [{ ...backup, 'lock-timeout': 'soon' }, 'lock-timeout', 'cannot be "soon"'],
+  [{ ...backup, sslrootcert: '/nowhere/ca.pem' }, 'sslrootcert', 'cannot be read: "/nowhere/ca.pem"'],
+  [{ ...validate, 'backup-id': 'yesterday' }, 'backup-id', 'cannot be "yesterday"'],
+  [{ ...validate, 'backup-id': 'before:2026-11-20' }, 'backup-id', 'cannot be before:<time> for validate'],
+  [{ ...validate, share: '0%' }, 'share', 'cannot be "0%"'],
+  [{ ...validate, share: '101%' }, 'share', 'cannot be "101%"'],
+  [{ ...validate, share: '0.1' }, 'share', 'cannot be "0.1"'],
+  [{ ...restore, 'target-url': '' }, 'target-url', 'is required for restore'],
+  [{ ...restore, 'target-url': 'h/db' }, 'target-url', 'does not start with postgresql://'],
+  [{ ...restore, 'backup-id': 'all' }, 'backup-id', 'cannot be all for restore'],
+  [{ ...restore, 'backup-id': 'before:noon' }, 'backup-id', 'holds no time: "noon"'],
+  [{ ...restore, 'backup-id': 'before:2026-11-20T06:00' }, 'backup-id', 'holds no time'],
+  [{ ...restore, verify: 'all' }, 'verify', 'cannot be "all"'],
+  [{ ...restore, 'dry-run': '1' }, 'dry-run', 'cannot be "1"'],
+];
+
+describe('what is refused', () => {
+  test.each(refused.map(([given, name, message]) => ({ given, name, message })))(
+    '$name $message',
+    ({ given, name, message }) => {
+      const error = refusalOf(given);
+      expect(error.message).toContain(`${name}: `);
+      expect(error.message).toContain(message);
+      expect(error.next).not.toBe('');
+      expect(error.exitCode).toBe(2);
+      expect(`${error.message} ${error.next}`).not.toContain('s3cret');
+      expect(`${error.message} ${error.next}`).not.toContain(identity);
+      expect(error.cause).toBeUndefined();
+    },
+  );
+
+  test('every input has a way to be wrong in the table above', () => {
+    expect(new Set(refused.map(([, name]) => name))).toEqual(new Set(inputNames));
+  });
+
+  test('all mistakes are told at once', () => {
+    const { message } = refusalOf({ operation: 'restore', jobs: 'many', verify: 'yes' });
+    expect(message).toMatch(/^4 inputs of restore are wrong\n/);
+    for (const name of ['storage', 'target-url', 'jobs', 'verify']) expect(message).toContain(`- ${name}: `);
+  });
+
+  test('an unknown operation is answered with the list of operations', () => {
+    expect(refusalOf({ operation: 'drill' }).next).toBe('The operations are backup, validate or restore.');
+  });
+});
+
+describe('inputs that an operation does not use', () => {
+  test('are found', () => {
+    expect(
+      findUnused('backup', (name) => ({ ...backup, share: '10%', 'dry-run': 'true' })[name as string]),
+    ).toEqual(['share', 'dry-run']);
+  });
+
+  test('do not count when they are at their default, which a runner always passes', () => {
+    const defaults = (name: InputName) =>
+      typeof inputs[name].default === 'string' ? inputs[name].default : '';
+    for (const operation of operations) expect(findUnused(operation, defaults)).toEqual([]);
+  });
+});
+
+describe('secrets', () => {
+  const secretsOf = (given: Given, env: NodeJS.ProcessEnv = {}) => listSecrets((name) => given[name], env);
+
+  test('are the URL and its password, encoded and decoded', () => {
+    const secret = 'postgresql://postgres.ref:p%40ss%2Fword@h/db';
+    expect(secretsOf({ 'database-url': secret })).toEqual([secret, 'p%40ss%2Fword', 'p@ss/word']);
+  });
+
+  test.each(['p@ss', 'p#ss', 'p%ss', 'p/ss:x@'])(
+    'include the password %s of a URL that is no valid one',
+    (password) => {
+      expect(secretsOf({ 'target-url': `postgresql://u:${password}@h/db` })).toContain(password);
+    },
+  );
+
+  test('include a password in the query of a URL', () => {
+    expect(secretsOf({ 'database-url': 'postgresql://h/db?user=u&password=a%20b&x=y' })).toEqual(
+      expect.arrayContaining(['a%20b', 'a b']),
+    );
+  });
+
+  test('do not include a password that is the name of the user', () => {
+    const local = 'postgresql://postgres:postgres@localhost/postgres';
+    expect(secretsOf({ 'database-url': local })).toEqual([local]);
+  });
+
+  test('include every line of an identity, the repository key, and those of the environment', () => {
+    const given = { 'encryption-identity': `# mine\n${identity}`, 'repository-key': 'ab'.repeat(32) };
+    expect(secretsOf(given, { PGPASSWORD: 'from-env', AWS_SECRET_ACCESS_KEY: 'aws' })).toEqual(
+      expect.arrayContaining([identity, 'ab'.repeat(32), 'from-env', 'aws']),
+    );
+  });
+});
