@@ -1,7 +1,13 @@
 import type { BackupInputs } from '../inputs.ts';
 import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
-import { countObjects, readExtensions, readRoles, readSequences } from '../postgres/facts.ts';
+import {
+  countObjects,
+  readExtensions,
+  readInvalidIndexes,
+  readRoles,
+  readSequences,
+} from '../postgres/facts.ts';
 import { planJobs } from '../postgres/ranges.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
@@ -70,6 +76,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     roles: await readRoles(snapshot.lead),
     extensions: await readExtensions(snapshot.lead),
   };
+  const invalidIndexes = await readInvalidIndexes(snapshot.lead);
   clock.end('snapshot');
 
   const jobs = planJobs(snapshot.tables, objectSize);
@@ -138,13 +145,18 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     archive,
     slices,
     facts: { ...facts, latest },
-    notCarried: schemaOnly
-      ? []
-      : snapshot.leftOut.map((table) => ({
-          what: `rows of ${qualifiedName(table)}`,
-          why: 'left out by include or exclude',
-          remedy: 'Back up without include and exclude.',
-        })),
+    notCarried: [
+      ...(schemaOnly ? [] : snapshot.leftOut).map((table) => ({
+        what: `rows of ${qualifiedName(table)}`,
+        why: 'left out by include or exclude',
+        remedy: 'Back up without include and exclude.',
+      })),
+      ...invalidIndexes.map((index) => ({
+        what: `index ${index}`,
+        why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
+        remedy: 'Drop it, or REINDEX it, and back up again.',
+      })),
+    ],
     durations: clock.milliseconds(),
   };
   const manifest = assembleManifest(parts);

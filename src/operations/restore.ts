@@ -11,11 +11,13 @@ import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
+import { analyzeTables } from '../target/analyze.ts';
+import { type ArchiveFile, restoreStep } from '../target/archive-restore.ts';
 import { compareWithBackup, type Parity, type ParityLine } from '../target/parity.ts';
 import { checkTarget, readSchemas } from '../target/preflight.ts';
 import { loadRows } from '../target/rows.ts';
-import { type ArchiveFile, restoreSection } from '../target/sections.ts';
 import { describeEntry, type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
+import { type Step, splitIntoSteps } from '../target/steps.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import { writeRootCertificates } from './certificates.ts';
@@ -48,20 +50,20 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const archive: ArchiveFile = {
     path: archivePath,
     client,
-    entries: selection.entries.filter(
-      (entry) => entry.kind !== 'SCHEMA' || !schemas.has(entry.tag.replace(/ [^ ]*$/, '')),
+    steps: splitIntoSteps(
+      selection.entries.filter(
+        (entry) => entry.kind !== 'SCHEMA' || !schemas.has(entry.tag.replace(/ [^ ]*$/, '')),
+      ),
     ),
+    database: settings.database,
+    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
   };
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   clock.end('preflight');
   if (inputs.dryRun) return describe(manifest, tables, selection, undefined, 'skipped', clock);
 
-  const env = clientEnvironment(settings, world.env, () => writeRootCertificates(world));
   const total = tables.reduce((sum, table) => sum + table.bytes, 0);
-  await world.log.group('Definitions', () =>
-    restoreSection(archive, 'pre-data', settings.database, 1, env, world),
-  );
-  clock.end('definitions');
+  await restoreArchive('definitions');
 
   const done = { rows: 0, bytes: 0 };
   const rowsStart = clock.elapsed();
@@ -82,15 +84,12 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   );
   clock.end('rows');
 
-  await world.log.group('Sequences and large objects', () =>
-    restoreSection(archive, 'data', settings.database, 1, env, world),
-  );
-  clock.end('sequences and large objects');
-  await world.log.group('Indexes, constraints, triggers, policies', () =>
-    restoreSection(archive, 'post-data', settings.database, inputs.jobs, env, world),
-  );
-  clock.end('indexes and constraints');
-  await analyze();
+  await restoreArchive('sequences and large objects');
+  await restoreArchive('indexes and constraints');
+  await restoreArchive('triggers and policies');
+  await restoreArchive('materialized views');
+  await restoreArchive('event triggers');
+  await analyzeTables(settings, { workers: inputs.jobs, signal: world.signal, log: world.log });
   clock.end('analyze');
 
   if (inputs.verify === 'none') return describe(manifest, tables, selection, undefined, 'skipped', clock);
@@ -112,6 +111,13 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   );
   clock.end('parity');
   return describe(manifest, tables, selection, parity, parity.equal ? 'equal' : 'different', clock);
+
+  async function restoreArchive(step: Step): Promise<void> {
+    if (!archive.steps.has(step)) return;
+    const title = `${step.charAt(0).toUpperCase()}${step.slice(1)}`;
+    await world.log.group(title, () => restoreStep(archive, step, inputs.jobs, world));
+    clock.end(step);
+  }
 
   async function askTarget() {
     const session = await openSession(settings, world.signal);
@@ -136,13 +142,6 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
       `include: nothing in backup ${manifest.id} fits ${inputs.include.join(', ')}${inputs.exclude.length > 0 ? ` without ${inputs.exclude.join(', ')}` : ''}`,
       'Give names as schema.table or schema.*; the manifest lists the tables.',
     );
-  }
-
-  /** Statistics, without which the first queries of the restored database would be slow; pg_restore leaves them out. */
-  async function analyze(): Promise<void> {
-    const session = await openSession(settings, world.signal);
-    await session.query('ANALYZE');
-    await session.close();
   }
 }
 

@@ -96,7 +96,8 @@ const kinds = [
   'ACL',
 ];
 
-const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`);
+// `s`: a name may hold U+2028, which a dot does not match otherwise.
+const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`, 's');
 
 /** Exported for its tests. */
 export function parseContents(listing: string): ArchiveEntry[] {
@@ -109,7 +110,11 @@ export function parseContents(listing: string): ArchiveEntry[] {
       continue;
     }
     const entry = entryPattern.exec(line);
-    if (!entry) continue;
+    if (!entry) {
+      if (line !== '' && !line.startsWith(';'))
+        throw new Error(`pg_restore lists something unknown: ${line}`);
+      continue;
+    }
     const [, id, catalogOid, oid, kind = '', rest = ''] = entry;
     raw.push({ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), kind, rest, needs: [] });
   }

@@ -18,6 +18,9 @@ const own = (catalog: string, oid: string) =>
 /** Objects are counted below the first oid that initdb leaves to users (FirstNormalObjectId). */
 const firstUserOid = 16384;
 
+/** Left behind by a failed CREATE INDEX CONCURRENTLY: pg_dump passes over it, and so does every plan. */
+const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
+
 /** Each query yields rows of (kind); what extensions own comes back with the extension and is not counted. */
 const kindQueries: readonly string[] = [
   `SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
@@ -26,7 +29,7 @@ const kindQueries: readonly string[] = [
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE ${userSchema} AND c.relkind <> 't' AND ${own('pg_class', 'c.oid')}
      AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
-              AND NOT (${own('pg_class', 'i.indrelid')})))`,
+              AND (NOT (${own('pg_class', 'i.indrelid')}) OR ${invalidIndex})))`,
   `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END
    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
    WHERE ${userSchema} AND ${own('pg_proc', 'p.oid')}`,
@@ -69,6 +72,15 @@ export async function countObjects(session: Session): Promise<Record<string, num
     `SELECT kind, count(*) AS count FROM (${kindQueries.join(' UNION ALL ')}) AS objects (kind) GROUP BY kind ORDER BY kind`,
   );
   return Object.fromEntries(rows.map((row) => [row.kind, row.count]));
+}
+
+/** Indexes that exist, serve nothing and are not in a dump. */
+export async function readInvalidIndexes(session: Session): Promise<string[]> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT n.nspname || '.' || c.relname AS name
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE ${userSchema} AND ${invalidIndex} ORDER BY 1`);
+  return rows.map((row) => row.name);
 }
 
 /** Sequences whose state is read in one statement. */

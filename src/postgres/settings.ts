@@ -172,7 +172,8 @@ export function clientEnvironment(
     PGGSSENCMODE: 'disable',
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    PGOPTIONS: settings.options,
+    // pg_dump leaves these to the database, and they show in the text of defaults.
+    PGOPTIONS: `-c TimeZone=UTC -c bytea_output=hex ${settings.options}`.trim(),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
   };

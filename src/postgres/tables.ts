@@ -8,8 +8,13 @@ export interface TableInfo {
   readonly relfilenode: number;
   /** SHA-256 over columns and types */
   readonly fingerprint: string;
-  /** Columns that COPY writes: neither dropped nor generated. */
+  /** Columns that COPY writes, neither dropped nor generated; in the order of `root` where there is one. */
   readonly columns: readonly string[];
+  /**
+   * Where the rows have to be loaded: the root of a partition tree in which a row may belong to another partition after a
+   * restore. Hashing an enum hashes its oid, which a restore changes (pg_dump's forcePartitionRootLoad).
+   */
+  readonly root: { readonly schema: string; readonly name: string } | undefined;
   /** Whether rows can be addressed by page: heap tables only. */
   readonly heap: boolean;
   /** bytes of the main fork */
@@ -28,6 +33,8 @@ interface CatalogRow {
   relfilenode: number;
   fingerprint: string;
   columns: string | null;
+  root_schema: string | null;
+  root_name: string | null;
   heap: boolean;
   heap_bytes: number;
   toast_bytes: number;
@@ -40,9 +47,16 @@ interface CatalogRow {
  * knows which of their rows are configuration; foreign tables hold nothing here, and materialized views are refreshed.
  */
 const tablesQuery = `
+  WITH RECURSIVE moving AS (
+    SELECT partrelid AS oid FROM pg_partitioned_table
+    WHERE partclass::oid[] && ARRAY(SELECT x.oid FROM pg_opclass x JOIN pg_am a ON a.oid = x.opcmethod
+                                    WHERE x.opcname = 'enum_ops' AND a.amname = 'hash')
+    UNION
+    SELECT i.inhrelid FROM moving JOIN pg_inherits i ON i.inhparent = moving.oid
+  )
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relfilenode,
          encode(sha256(convert_to(coalesce(a.shape, ''), 'UTF8')), 'hex') AS fingerprint,
-         a.columns, am.amname = 'heap' AS heap,
+         a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
          pg_relation_size(c.oid) AS heap_bytes,
          CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END AS toast_bytes,
          has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
@@ -51,7 +65,13 @@ const tablesQuery = `
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am am ON am.oid = c.relam
   LEFT JOIN LATERAL (
-    SELECT json_agg(attname ORDER BY attnum) FILTER (WHERE NOT attisdropped AND attgenerated = '')::text AS columns,
+    SELECT r.oid, rn.nspname AS schema, r.relname AS name
+    FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+    WHERE c.relispartition AND c.oid IN (SELECT oid FROM moving) AND r.oid = pg_partition_root(c.oid)
+  ) root ON true
+  LEFT JOIN LATERAL (
+    SELECT json_agg(attname ORDER BY coalesce(
+             (SELECT r.attnum FROM pg_attribute r WHERE r.attrelid = root.oid AND r.attname = pg_attribute.attname), attnum)) FILTER (WHERE NOT attisdropped AND attgenerated = '')::text AS columns,
            string_agg(concat_ws(chr(31), attnum, attname, atttypid, atttypmod, attcollation, attisdropped,
                                 atthasmissing, attmissingval, attgenerated, attidentity),
                       chr(30) ORDER BY attnum) AS shape
@@ -72,6 +92,10 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     relfilenode: row.relfilenode,
     fingerprint: row.fingerprint,
     columns: row.columns === null ? [] : (JSON.parse(row.columns) as string[]),
+    root:
+      row.root_schema === null || row.root_name === null
+        ? undefined
+        : { schema: row.root_schema, name: row.root_name },
     heap: row.heap,
     heapBytes: row.heap_bytes,
     toastBytes: row.toast_bytes,

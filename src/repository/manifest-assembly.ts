@@ -15,6 +15,7 @@ interface CopiedTable {
   readonly relfilenode: number;
   readonly fingerprint: string;
   readonly columns: readonly string[];
+  readonly root: { readonly schema: string; readonly name: string } | undefined;
 }
 
 interface SequenceState {
@@ -71,8 +72,9 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       const ranges = slices
         .toSorted((one, other) => one.slice.from - other.slice.from)
         .map(({ slice, rows, pieces }) => ({ from: slice.from, to: slice.to, rows, pieces: place(pieces) }));
-      const { oid, schema, name, relfilenode, fingerprint, columns } = (slices[0] as (typeof slices)[number])
-        .slice.table;
+      const { oid, schema, name, relfilenode, fingerprint, columns, root } = (
+        slices[0] as (typeof slices)[number]
+      ).slice.table;
       return {
         schema,
         name,
@@ -80,6 +82,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
         relfilenode,
         fingerprint,
         columns: [...columns],
+        root: root ?? null,
         rows: ranges.reduce((sum, range) => sum + range.rows, 0),
         bytes: ranges.flatMap((range) => range.pieces).reduce((sum, piece) => sum + piece.length, 0),
         ranges,

@@ -41,6 +41,8 @@ const table = v.strictObject({
   fingerprint: text,
   /** The columns of the COPY text in order; generated columns are left out. */
   columns: v.array(text),
+  /** The partitioned table to load the rows into, where they may belong to another partition after a restore. */
+  root: v.nullable(v.strictObject({ schema: text, name: text })),
   rows: count,
   /** bytes of COPY text */
   bytes: count,

@@ -85,14 +85,25 @@ async function compareContent(
     }
     await reader.close();
   });
-  return tables.map((table) => {
-    const expected = sent.get(table.oid) ?? new RowDigest();
-    const actual = found.get(identify(table));
+  return [...Map.groupBy(tables, (table) => identify(table.root ?? table)).values()].map((group) => {
+    // Partitions of one root are compared together where a restore may have moved rows between them.
+    const expected = new RowDigest();
+    const actual = new RowDigest();
+    for (const table of group) {
+      expected.merge(sent.get(table.oid) ?? new RowDigest());
+      actual.merge(found.get(identify(table)) ?? new RowDigest());
+    }
+    const rows = group.reduce((sum, table) => sum + table.rows, 0);
+    const named = group[0]?.root ?? group[0];
+    const missing = group.filter((table) => !found.has(identify(table)));
     return {
-      what: `${table.schema}.${table.name}`,
-      expected: describeDigest(table.rows, expected),
-      found: actual === undefined ? 'no such table' : describeDigest(actual.rows, actual),
-      equal: actual !== undefined && actual.rows === table.rows && actual.toString() === expected.toString(),
+      what: `${named?.schema}.${named?.name}`,
+      expected: describeDigest(rows, expected),
+      found:
+        missing.length > 0
+          ? `no table ${missing.map((table) => table.name).join(', ')}`
+          : describeDigest(actual.rows, actual),
+      equal: missing.length === 0 && actual.rows === rows && actual.toString() === expected.toString(),
     };
   });
 }
@@ -129,7 +140,7 @@ const countBatch = 200;
 
 async function compareCounts(session: Session, tables: readonly TableEntry[]): Promise<ParityLine[]> {
   const existing = new Set((await readTables(session)).map(identify));
-  const lines: ParityLine[] = [];
+  const found = new Map<number, number>();
   for (let start = 0; start < tables.length; start += countBatch) {
     const batch = tables.slice(start, start + countBatch);
     const counted = batch.filter((table) => existing.has(identify(table)));
@@ -145,17 +156,19 @@ async function compareCounts(session: Session, tables: readonly TableEntry[]): P
               .join(' UNION ALL '),
           );
     const counts = new Map(rows.map((row) => [row.id, row.count]));
-    for (const table of batch) {
-      const count = counts.get(identify(table));
-      lines.push({
-        what: `${table.schema}.${table.name}`,
-        expected: `${table.rows} rows`,
-        found: count === undefined ? 'no such table' : `${count} rows`,
-        equal: count === table.rows,
-      });
-    }
+    for (const table of counted) found.set(table.oid, counts.get(identify(table)) ?? 0);
   }
-  return lines;
+  return [...Map.groupBy(tables, (table) => identify(table.root ?? table)).values()].map((group) => {
+    const named = group[0]?.root ?? group[0];
+    const rows = group.reduce((sum, table) => sum + table.rows, 0);
+    const count = group.reduce((sum, table) => sum + (found.get(table.oid) ?? Number.NaN), 0);
+    return {
+      what: `${named?.schema}.${named?.name}`,
+      expected: `${rows} rows`,
+      found: Number.isNaN(count) ? 'no such table' : `${count} rows`,
+      equal: count === rows,
+    };
+  });
 }
 
 async function compareSequences(session: Session, manifest: Manifest): Promise<ParityLine[]> {

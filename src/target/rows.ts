@@ -48,7 +48,8 @@ export async function loadRows(
         const digest = new RowDigest();
         const columns = table.columns.map(quoteIdentifier).join(', ');
         const list = columns === '' ? '' : ` (${columns})`;
-        const sql = `COPY ${quoteQualified(table.schema, table.name)}${list} FROM STDIN`;
+        const into = table.root ?? table;
+        const sql = `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN`;
         let rows: number;
         try {
           rows = await copyIn(session, sql, readRange(range, cache, digest));

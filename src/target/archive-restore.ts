@@ -6,46 +6,47 @@ import type { ClientTools } from '../postgres/client.ts';
 import { runTool } from '../postgres/process.ts';
 import { quoteConnectionValue } from '../postgres/settings.ts';
 import type { World } from '../world.ts';
+import { isParallel, type Step } from './steps.ts';
 
-/** The archive as a file, with the tool and the entries to restore from it. */
+/** The archive as a file, with what it takes to restore from it. */
 export interface ArchiveFile {
   readonly path: string;
   readonly client: ClientTools;
-  readonly entries: readonly ArchiveEntry[];
+  readonly steps: ReadonlyMap<Step, readonly ArchiveEntry[]>;
+  readonly database: string;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /**
- * Restores one section of the archive: `pre-data` (definitions), `data` (sequence values, large objects, configuration of
- * extensions) or `post-data` (indexes, constraints, triggers, policies, refreshes of materialized views).
+ * Restores the entries of one step.
  *
- * @param jobs connections; more than one only for post-data
+ * @param jobs connections, for the steps that can use them
  * @throws TargetError with what pg_restore said
  */
-export async function restoreSection(
+export async function restoreStep(
   archive: ArchiveFile,
-  section: 'pre-data' | 'data' | 'post-data',
-  database: string,
+  step: Step,
   jobs: number,
-  env: NodeJS.ProcessEnv,
   world: World,
 ): Promise<void> {
-  const list = path.join(world.temporaryFolder, `${section}.list`);
-  writeFileSync(list, writeList(archive.entries), { mode: 0o600 });
+  const entries = archive.steps.get(step) ?? [];
+  if (entries.length === 0) return;
+  const list = path.join(world.temporaryFolder, 'restore.list');
+  writeFileSync(list, writeList(entries), { mode: 0o600 });
   const args = [
     '--exit-on-error',
     '--no-password',
-    `--section=${section}`,
     `--use-list=${list}`,
-    `--dbname=dbname=${quoteConnectionValue(database)}`,
-    ...(jobs > 1 ? [`--jobs=${jobs}`] : []),
+    `--dbname=dbname=${quoteConnectionValue(archive.database)}`,
+    ...(jobs > 1 && isParallel(step) ? [`--jobs=${jobs}`] : []),
     archive.path,
   ];
   try {
-    await runTool(archive.client.pgRestore, args, { env, signal: world.signal });
+    await runTool(archive.client.pgRestore, args, { env: archive.env, signal: world.signal });
   } catch (cause) {
     world.signal.throwIfAborted();
     throw new TargetError(
-      `${section}: ${messageOf(cause)}`,
+      `${step}: ${messageOf(cause)}`,
       'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
       cause,
     );

@@ -1,0 +1,64 @@
+import type { ArchiveEntry } from '../postgres/archive.ts';
+
+/**
+ * The order of a restore. It is pg_restore's own order of sections and passes, with two differences: rows are ours and come
+ * after the definitions, and only what is heavy runs in parallel, because pg_dump records too few dependencies for the rest
+ * (a trigger disabled on a partition comes without one on the trigger of its parent).
+ */
+export const steps = [
+  'definitions',
+  'sequences and large objects',
+  'indexes and constraints',
+  'triggers and policies',
+  'materialized views',
+  'event triggers',
+] as const;
+
+export type Step = (typeof steps)[number];
+
+const stepOfKind: ReadonlyMap<string, Step> = new Map([
+  ...['TABLE DATA', 'SEQUENCE SET', 'BLOB', 'BLOBS', 'BLOB METADATA', 'BLOB COMMENTS', 'STATISTICS DATA'].map(
+    (kind) => [kind, 'sequences and large objects'] as const,
+  ),
+  ...['INDEX', 'INDEX ATTACH', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT', 'STATISTICS'].map(
+    (kind) => [kind, 'indexes and constraints'] as const,
+  ),
+  ...[
+    'TRIGGER',
+    'RULE',
+    'POLICY',
+    'ROW SECURITY',
+    'PUBLICATION',
+    'PUBLICATION TABLE',
+    'PUBLICATION TABLES IN SCHEMA',
+    'SUBSCRIPTION',
+    'SUBSCRIPTION TABLE',
+    // Grants may take away what the steps before need, even from the owner.
+    'ACL',
+    'DEFAULT ACL',
+  ].map((kind) => [kind, 'triggers and policies'] as const),
+  ['MATERIALIZED VIEW DATA', 'materialized views'],
+  ['EVENT TRIGGER', 'event triggers'],
+]);
+
+/** Come right after what they are about. */
+const attached = new Set(['COMMENT', 'SECURITY LABEL']);
+
+/** Whether pg_restore may use several connections for a step. */
+export function isParallel(step: Step): boolean {
+  return step === 'indexes and constraints' || step === 'materialized views';
+}
+
+/** Gives every entry its step; within a step the archive's order stays. */
+export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, ArchiveEntry[]> {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const findStep = (entry: ArchiveEntry): Step => {
+    const own = stepOfKind.get(entry.kind);
+    if (own !== undefined) return own;
+    if (!attached.has(entry.kind)) return 'definitions';
+    const owners = entry.needs.map((id) => byId.get(id)).filter((need) => need !== undefined);
+    const order = owners.map((owner) => steps.indexOf(findStep(owner)));
+    return steps[Math.max(0, ...order)] as Step;
+  };
+  return Map.groupBy(entries, findStep);
+}
