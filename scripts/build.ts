@@ -65,8 +65,6 @@ async function buildBundles(): Promise<[string, string][]> {
       format: 'cjs',
       // Older than what we run on, so that an old Node can parse as far as src/entry/node-version.ts.
       target: 'node20',
-      minifyWhitespace: true,
-      minifySyntax: true,
       legalComments: 'none',
       define: { BUNDLED_VERSION: JSON.stringify(version) },
       banner: { js: banner },

@@ -74,7 +74,8 @@ const schema = {
     operations: everyOperation,
     placeholder: 'url',
     description:
-      'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage.',
+      'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
+      'When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.',
     parse: parseEndpoint,
   },
   's3-region': {
@@ -347,9 +348,14 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
   return parsed;
 
   function takeAll(): Inputs {
+    const storage = take('storage');
+    // The SDK would follow these on its own, but as if they were Amazon's.
+    const awsEndpoint = storage?.startsWith('s3:')
+      ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
+      : undefined;
     const common: CommonInputs = {
-      storage: take('storage'),
-      s3Endpoint: take('s3-endpoint'),
+      storage,
+      s3Endpoint: take('s3-endpoint') ?? awsEndpoint,
       s3Region: take('s3-region'),
       repositoryKey: take('repository-key'),
       encryptionIdentity: take('encryption-identity') ?? [],

@@ -86,6 +86,8 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
 
   await restoreArchive('sequences and large objects');
   await restoreArchive('indexes and constraints');
+  await restoreArchive('indexes of partitions');
+  await restoreArchive('foreign keys');
   await restoreArchive('triggers and policies');
   await restoreArchive('materialized views');
   await restoreArchive('event triggers');

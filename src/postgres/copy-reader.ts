@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import type { Session } from './connection.ts';
 import { ServerError } from './server-error.ts';
 
@@ -49,7 +50,11 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     if (error === undefined) resolve();
     else reject(error);
   };
-  const onClose = () => finish(new Error('the connection was lost while rows were being read'));
+  const onClose = () => {
+    // The server's farewell, when it sent one, says why.
+    const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
+    finish(new Error(`the connection was lost while rows were being read${why}`, { cause: failure }));
+  };
   const breakOff = (error: unknown) => {
     finish(error);
     session.destroy();
@@ -153,6 +158,8 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     }
   };
 
+  // Its 'close' has been and will not come again.
+  if (stream.destroyed) return Promise.reject(new Error('the connection was lost before rows were read'));
   for (const listener of parserListeners) stream.off('data', listener);
   stream.on('data', onChunk);
   stream.on('close', onClose);

@@ -39,10 +39,16 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     }
   };
   const onClose = () => {
-    const error = new Error('the connection was lost while rows were being written');
+    // The server's farewell, when it sent one, says why.
+    const why = failure === undefined ? '' : `: ${failure.message}`;
+    const error = new Error(`the connection was lost while rows were being written${why}`, {
+      cause: failure,
+    });
     ready.reject(error);
     ended.reject(error);
   };
+  // Its 'close' has been and will not come again.
+  if (stream.destroyed) throw new Error('the connection was lost before rows were written');
   for (const listener of parserListeners) stream.off('data', listener);
   stream.on('data', onChunk);
   stream.on('close', onClose);

@@ -30,6 +30,9 @@ const kindQueries: readonly string[] = [
    WHERE ${userSchema} AND c.relkind <> 't' AND ${own('pg_class', 'c.oid')}
      AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
               AND (NOT (${own('pg_class', 'i.indrelid')}) OR ${invalidIndex})))`,
+  // Valid only once the index of every partition is attached, and of no use to a foreign key or ON CONFLICT before.
+  `SELECT 'incomplete partitioned index' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+   WHERE c.relkind = 'I' AND NOT i.indisvalid`,
   `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END
    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
    WHERE ${userSchema} AND ${own('pg_proc', 'p.oid')}`,

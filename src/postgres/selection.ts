@@ -36,10 +36,12 @@ export function compilePattern(pattern: string): RegExp {
         : escapePattern(quoted.replaceAll('""', '"')),
     );
     rest = rest.slice(whole.length);
+    if (rest === '' && whole.endsWith('.')) throw new Error(`not a pattern: ${pattern}`);
   }
   if (parts.length === 1) parts.unshift('public');
   if (parts.length !== 2) throw new Error(`not a pattern: ${pattern}`);
-  return new RegExp(`^${parts.join('\\0')}$`, 's');
+  // `\0` before a digit would be an octal escape.
+  return new RegExp(`^${parts.join('\\x00')}$`, 's');
 }
 
 function escapePattern(text: string): string {

@@ -85,7 +85,7 @@ const knownParameters = new Set([
 const ignoredParameters = new Set(['pgbouncer', 'connection_limit', 'pool_timeout', 'supa']);
 
 const urlPattern =
-  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[^\]]+\]|[^:/?#@]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^?#/]*))?(?:\?(?<query>[^#]*))?$/;
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[^\]]+\]|[^:/?#@]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^?#/@]*))?(?:\?(?<query>[^#]*))?$/;
 
 function parseUrl(input: string, url: string): Map<string, string> {
   const wrong = (what: string): never => {
@@ -100,19 +100,29 @@ function parseUrl(input: string, url: string): Map<string, string> {
     return wrong('it is not a URL (a password with the characters @ : / # ? or % must be percent-encoded)');
   }
   const parameters = new Map<string, string>();
-  for (const name of ['host', 'port', 'user', 'password', 'dbname']) {
-    const part = parts[name]?.replace(/^\[|\]$/g, '');
-    if (!part) continue;
+  const decode = (name: string, part: string): string => {
     try {
-      parameters.set(name, decodeURIComponent(part));
+      return decodeURIComponent(part);
     } catch {
-      wrong(`its ${name} has a % that starts no percent-encoded character`);
+      return wrong(`its ${name} has a % that starts no percent-encoded character`);
     }
+  };
+  for (const name of ['host', 'port', 'user', 'password', 'dbname']) {
+    const part = name === 'host' ? parts.host?.replace(/^\[|\]$/g, '') : parts[name];
+    if (part) parameters.set(name, decode(name, part));
   }
-  for (const [name, value] of new URLSearchParams(parts.query ?? '')) {
+  // Not URLSearchParams: to libpq a plus is a plus.
+  for (const parameter of (parts.query ?? '').split('&').filter((text) => text !== '')) {
+    const [, name = '', value = ''] = /^([a-z_]+)=(.*)$/s.exec(parameter) ?? [];
     if (ignoredParameters.has(name)) continue;
-    if (!knownParameters.has(name)) wrong(`the parameter ${JSON.stringify(name)} is not supported`);
-    parameters.set(name, value);
+    if (!knownParameters.has(name)) {
+      // A ? in a password makes the rest of it look like parameters; then nothing is repeated.
+      const isName = name !== '' && !parts.query?.includes('@');
+      wrong(
+        isName ? `the parameter ${JSON.stringify(name)} is not supported` : 'behind its ? are no parameters',
+      );
+    }
+    parameters.set(name, decode(name, value));
   }
   return parameters;
 }

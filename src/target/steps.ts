@@ -2,13 +2,16 @@ import type { ArchiveEntry } from '../postgres/archive.ts';
 
 /**
  * The order of a restore. It is pg_restore's own order of sections and passes, with two differences: rows are ours and come
- * after the definitions, and only what is heavy runs in parallel, because pg_dump records too few dependencies for the rest
- * (a trigger disabled on a partition comes without one on the trigger of its parent).
+ * after the definitions, and only what is heavy and independent runs in parallel. `pg_restore --jobs` goes wrong with partitions:
+ * a trigger disabled on a partition may come before the trigger of its parent, two attached indexes may each miss that the
+ * other has made the parent's index complete, and a foreign key may come before the key it refers to is complete.
  */
 export const steps = [
   'definitions',
   'sequences and large objects',
   'indexes and constraints',
+  'indexes of partitions',
+  'foreign keys',
   'triggers and policies',
   'materialized views',
   'event triggers',
@@ -20,9 +23,11 @@ const stepOfKind: ReadonlyMap<string, Step> = new Map([
   ...['TABLE DATA', 'SEQUENCE SET', 'BLOB', 'BLOBS', 'BLOB METADATA', 'BLOB COMMENTS', 'STATISTICS DATA'].map(
     (kind) => [kind, 'sequences and large objects'] as const,
   ),
-  ...['INDEX', 'INDEX ATTACH', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT', 'STATISTICS'].map(
+  ...['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'STATISTICS'].map(
     (kind) => [kind, 'indexes and constraints'] as const,
   ),
+  ['INDEX ATTACH', 'indexes of partitions'],
+  ['FK CONSTRAINT', 'foreign keys'],
   ...[
     'TRIGGER',
     'RULE',
@@ -46,7 +51,7 @@ const attached = new Set(['COMMENT', 'SECURITY LABEL']);
 
 /** Whether pg_restore may use several connections for a step. */
 export function isParallel(step: Step): boolean {
-  return step === 'indexes and constraints' || step === 'materialized views';
+  return step === 'indexes and constraints' || step === 'foreign keys' || step === 'materialized views';
 }
 
 /** Gives every entry its step; within a step the archive's order stays. */

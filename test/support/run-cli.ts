@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const dist = new URL('../../dist/', import.meta.url).pathname;
+
+export interface CliOptions {
+  /** Added to an environment that holds nothing but PATH, HOME, TMPDIR and credentials of no store. */
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** The child's TMPDIR; without it a new folder. */
+  temporaryFolder?: string;
+}
+
+export interface Finished {
+  /** Null when a signal ended the process. */
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly temporaryFolder: string;
+  /** Resolves when the process has ended and its pipes are closed, whatever its exit code. */
+  readonly finished: Promise<Finished>;
+  /** What stderr holds so far. */
+  stderr(): string;
+}
+
+/** The AWS secret of every run that brings none of its own. No output may hold it. */
+export const awsSecret = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYscenarios';
+
+/** Starts a bundle of dist/ in a process of its own, and returns at once. */
+export function startBundle(file: string, words: readonly string[], options: CliOptions = {}): Running {
+  const temporaryFolder = options.temporaryFolder ?? mkdtempSync(join(tmpdir(), 'scenario-tmp-'));
+  mkdirSync(temporaryFolder, { recursive: true });
+  const child = spawn(process.execPath, [join(dist, file), ...words], {
+    cwd: options.cwd ?? temporaryFolder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      TMPDIR: temporaryFolder,
+      AWS_ACCESS_KEY_ID: 'AKIASCENARIOS',
+      AWS_SECRET_ACCESS_KEY: awsSecret,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ...options.env,
+    },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+  });
+  finished.catch(() => undefined);
+  return { child, temporaryFolder, finished, stderr: () => stderr };
+}
+
+export function startCli(words: readonly string[], options: CliOptions = {}): Running {
+  return startBundle('cli.cjs', words, options);
+}
+
+export function runCli(words: readonly string[], options: CliOptions = {}): Promise<Finished> {
+  return startCli(words, options).finished;
+}
+
+/** Runs the command line with `--json`, expects it to succeed, and returns its outputs. */
+export async function succeed(
+  words: readonly string[],
+  options: CliOptions = {},
+): Promise<Record<string, string | number>> {
+  const run = await runCli([...words, '--json'], options);
+  if (run.exitCode !== 0) {
+    throw new Error(`${words.join(' ')} ended with ${run.exitCode ?? run.signal}:\n${run.stdout}${run.stderr}`);
+  }
+  return JSON.parse(run.stdout) as Record<string, string | number>;
+}
