@@ -13,7 +13,7 @@ import { createSelection } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
 import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import { createBackupId, readKnownObjects, writeManifest } from '../repository/backups.ts';
 import { createSeal } from '../repository/codec.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
@@ -48,7 +48,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const env = clientEnvironment(settings, world.env, () => writeRootCertificates(world));
 
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, identity, startedAt);
   const known = await readKnownObjects(repository, (error) =>
@@ -82,7 +82,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const jobs = planJobs(snapshot.tables, objectSize);
   const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
   world.log.info(
-    `Snapshot ${snapshot.visible} at ${snapshot.lsn}: ${formatCount(snapshot.tables.length)} tables of about ${formatBytes(weight)} in ${formatCount(jobs.length)} parts`,
+    `Snapshot ${snapshot.visible} at ${snapshot.lsn}: ${formatCounted(snapshot.tables.length, 'table')} of about ${formatBytes(weight)} in ${formatCounted(jobs.length, 'part')}`,
   );
   // A buffer for each worker and the archive, and two that are being stored meanwhile.
   const pool = new BufferPool(inputs.jobs + 3, objectSize);
@@ -202,12 +202,12 @@ function describe(manifest: Manifest, writer: ObjectWriter, elapsed: number): Ou
           ['tables', formatCount(manifest.tables.length)],
           ['rows', formatCount(rows)],
           ['read', `${formatBytes(bytes)} (${formatRate(bytes, elapsed)})`],
-          ['stored', `${formatBytes(stored)} in ${formatCount(manifest.objects.length)} objects`],
+          ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
           ['new in the repository', formatBytes(writer.addedBytes)],
           [
             'encrypted',
             manifest.encryption.scheme === 'age'
-              ? `age, ${manifest.encryption.recipients.length} recipients`
+              ? `age, ${formatCounted(manifest.encryption.recipients.length, 'recipient')}`
               : 'no',
           ],
           ['duration', formatDuration(elapsed)],

@@ -1,11 +1,11 @@
 import { ConfigurationError } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
-import { readContents } from '../postgres/archive.ts';
+import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import { chooseBackup } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
@@ -32,7 +32,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const clock = new PhaseClock();
   const settings = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
     world.log.warn(`${error.message}; passed over`),
@@ -45,16 +45,12 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const archivePath = await fetchArchive(manifest, reader, world);
   const { targetMajor, schemas } = await askTarget();
   const client = await findClient(targetMajor, world, inputs.clientPath);
-  const contents = await readContents(client, archivePath, world);
+  const contents = await readContents(client, archivePath, manifest.facts.roles, world);
   const selection = choose();
   const archive: ArchiveFile = {
     path: archivePath,
     client,
-    steps: splitIntoSteps(
-      selection.entries.filter(
-        (entry) => entry.kind !== 'SCHEMA' || !schemas.has(entry.tag.replace(/ [^ ]*$/, '')),
-      ),
-    ),
+    steps: splitIntoSteps(selection.entries.filter((entry) => !isThere(entry))),
     database: settings.database,
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
   };
@@ -67,7 +63,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
 
   const done = { rows: 0, bytes: 0 };
   const rowsStart = clock.elapsed();
-  const sent = await world.log.group(`Rows of ${formatCount(tables.length)} tables`, () =>
+  const sent = await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, () =>
     loadRows(settings, manifest, tables, reader, {
       workers: inputs.jobs,
       signal: world.signal,
@@ -131,6 +127,11 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
     }
   }
 
+  /** Of the schema public, pg_dump writes only the owner, because every database has it. */
+  function isThere(entry: ArchiveEntry): boolean {
+    return entry.kind === 'SCHEMA' && entry.name !== 'public' && schemas.has(entry.name);
+  }
+
   function isWhole(): boolean {
     return inputs.include.length === 0 && inputs.exclude.length === 0;
   }
@@ -166,7 +167,7 @@ function describe(
     },
     {
       kind: 'paragraph',
-      text: `${formatCount(tables.length)} tables with ${formatCount(rows)} rows, ${formatCount(selection.entries.length)} entries of the archive.`,
+      text: `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')}, ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive.`,
     },
   ];
   if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {

@@ -4,7 +4,7 @@ import type { ValidateInputs } from '../inputs.ts';
 import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { ToolError } from '../postgres/process.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import { chooseBackup, listBackupIds, readManifest } from '../repository/backups.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
 import { createReader, readStored } from '../repository/objects.ts';
@@ -33,7 +33,7 @@ const workers = 4;
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
   const manifests = await readManifests(repository, inputs.backupId, damages);
@@ -48,7 +48,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const sample = takeShare([...uses.values()], inputs.share);
   const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
   world.log.info(
-    `${formatCount(manifests.length)} backups refer to ${formatCount(uses.size)} objects; reading ${formatCount(sample.length)} of ${formatBytes(total)}`,
+    `${formatCounted(manifests.length, 'backup')} with ${formatCounted(uses.size, 'object')}; reading ${formatCount(sample.length)} of them, ${formatBytes(total)}`,
   );
   const bad = new Set<string>();
   let read = 0;
@@ -110,7 +110,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       world,
     );
     try {
-      await readContents(client, file, world);
+      await readContents(client, file, manifest.facts.roles, world);
       return undefined;
     } catch (error) {
       if (error instanceof ToolError) return messageOf(error);
@@ -144,7 +144,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
             ['objects checked', `${formatCount(sample.length)} of ${formatCount(uses.size)}`],
             ['read', `${formatBytes(read)} (${formatRate(read, clock.elapsed())})`],
             ['archives listed by pg_restore', formatCount(archives.length)],
-            ['decrypted', sealed ? 'no, only the stored bytes were hashed' : 'all that is encrypted'],
+            ['encrypted', describeEncryption(manifests, sealed)],
             ['duration', formatDuration(clock.elapsed())],
           ],
         },
@@ -185,6 +185,11 @@ async function readManifests(repository: Repository, choice: string, damages: Da
 
 function mayOpen(manifest: Manifest, inputs: ValidateInputs): boolean {
   return manifest.encryption.scheme === 'none' || inputs.encryptionIdentity.length > 0;
+}
+
+function describeEncryption(manifests: readonly Manifest[], sealed: boolean): string {
+  if (manifests.every((manifest) => manifest.encryption.scheme === 'none')) return 'no';
+  return sealed ? 'yes; not opened, the stored bytes were hashed' : 'yes; opened';
 }
 
 /** An object, and the parts of backups that would be lost with it. */

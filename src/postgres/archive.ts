@@ -12,19 +12,28 @@ export interface ArchiveEntry {
   readonly kind: string;
   /** undefined for what lives in no schema */
   readonly schema: string | undefined;
-  /** Name, or what stands for one; newlines of the name are spaces here. The owner follows it. */
-  readonly tag: string;
+  /** Its name, with argument types for a function; newlines are spaces here. */
+  readonly name: string;
   /** Ids of entries that have to be restored before. */
   readonly needs: readonly number[];
 }
 
-/** Reads the table of contents, which proves at once that pg_restore can read the archive. */
-export async function readContents(client: ClientTools, file: string, world: World): Promise<ArchiveEntry[]> {
+/**
+ * Reads the table of contents, which proves at once that pg_restore can read the archive.
+ *
+ * @param roles names that occur as owners
+ */
+export async function readContents(
+  client: ClientTools,
+  file: string,
+  roles: readonly string[],
+  world: World,
+): Promise<ArchiveEntry[]> {
   const { stdout } = await runTool(client.pgRestore, ['--list', '--verbose', file], {
     env: { ...world.env, LC_MESSAGES: 'C' },
     signal: world.signal,
   });
-  return parseContents(stdout);
+  return parseContents(stdout, roles);
 }
 
 /** Longest first, so that `TABLE DATA` is not taken for a `TABLE` in a schema called DATA. From pg_dump.c and pg_backup_archiver.c. */
@@ -100,7 +109,7 @@ const kinds = [
 const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`, 's');
 
 /** Exported for its tests. */
-export function parseContents(listing: string): ArchiveEntry[] {
+export function parseContents(listing: string, roles: readonly string[]): ArchiveEntry[] {
   const raw: { id: number; catalogOid: number; oid: number; kind: string; rest: string; needs: number[] }[] =
     [];
   for (const line of listing.split('\n')) {
@@ -118,23 +127,21 @@ export function parseContents(listing: string): ArchiveEntry[] {
     const [, id, catalogOid, oid, kind = '', rest = ''] = entry;
     raw.push({ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), kind, rest, needs: [] });
   }
-  // Names are not quoted in the listing; a schema is known from its own entry, `SCHEMA - name owner`, less the owner, which has
-  // no delimiter either: any longer candidate that is a prefix of the rest wins.
+  // `schema name owner`, none of them quoted: the longest known schema is taken off its front and the longest known role off its end.
+  const owners = [...roles].sort((one, other) => other.length - one.length);
+  const dropOwner = (text: string): string => {
+    const owner = owners.find((role) => text.endsWith(` ${role}`)) ?? text.slice(text.lastIndexOf(' ') + 1);
+    return text.slice(0, Math.max(0, text.length - owner.length - 1));
+  };
   const schemas = raw
     .filter((entry) => entry.kind === 'SCHEMA')
-    .flatMap((entry) => prefixes(entry.rest.replace(/^- /, '')))
-    .concat('public', 'pg_catalog');
-  const known = [...new Set(schemas)].sort((one, other) => other.length - one.length);
+    .map((entry) => dropOwner(entry.rest.slice(2)))
+    .concat('public', 'pg_catalog')
+    .sort((one, other) => other.length - one.length);
   return raw.map(({ rest, ...entry }) => {
-    const schema = rest.startsWith('- ') ? undefined : known.find((name) => rest.startsWith(`${name} `));
-    return { ...entry, schema, tag: rest.slice(schema === undefined ? 2 : schema.length + 1) };
+    const schema = rest.startsWith('- ') ? undefined : schemas.find((name) => rest.startsWith(`${name} `));
+    return { ...entry, schema, name: dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1)) };
   });
-}
-
-/** `b c owner` → `b`, `b c` */
-function prefixes(text: string): string[] {
-  const words = text.split(' ');
-  return words.slice(1).map((_, index) => words.slice(0, index + 1).join(' '));
 }
 
 /** A list for `pg_restore --use-list`: only the ids are read. */

@@ -2,7 +2,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
-import { installClient } from './install.ts';
 import { runTool } from './process.ts';
 
 /** pg_dump, pg_restore and psql of one major. */
@@ -47,6 +46,7 @@ export async function findClient(
     .sort((one, other) => one.major - other.major);
   const best = found[0];
   if (best?.major === major) return best;
+  const { installClient } = await import('./install.ts');
   const installed = await installClient(major, world);
   if (installed !== undefined) {
     const tools = await readClient(installed, world);

@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
 import { type ConnectionSettings, describeConnection, readRootCertificates } from './settings.ts';
+import { ReusingSocket } from './socket.ts';
 
 /** One server session. It never hides that it died: `lost` rejects then, with the reason. */
 export interface Session {
@@ -85,6 +86,7 @@ async function connect(settings: ConnectionSettings): Promise<pg.Client> {
       ...(settings.password === undefined ? {} : { password: settings.password }),
       database: settings.database,
       ssl,
+      ...(ssl === false ? { stream: () => new ReusingSocket() } : {}),
       connectionTimeoutMillis: settings.connectTimeout * 1000,
       application_name: 'supabase-backup',
       options: `${startupOptions} ${settings.options}`.trim(),

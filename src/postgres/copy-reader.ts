@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Session } from './connection.ts';
 import { ServerError } from './server-error.ts';
+import { divert } from './socket.ts';
 
 /**
  * Reads COPY … TO STDOUT. The server sends one CopyData message per row (PostgreSQL manual 55.2.6), so this loop runs once
@@ -27,7 +28,6 @@ const copyData = 0x64;
  */
 export function copyOut(session: Session, sql: string, sink: RowSink): Promise<void> {
   const { stream } = session;
-  const parserListeners = stream.listeners('data') as ((chunk: Buffer) => void)[];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
 
   // A frame's header may be split between chunks.
@@ -43,9 +43,8 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
   let failure: unknown;
 
   const finish = (error?: unknown) => {
-    stream.off('data', onChunk);
+    release();
     stream.off('close', onClose);
-    for (const listener of parserListeners) stream.on('data', listener);
     stream.resume();
     if (error === undefined) resolve();
     else reject(error);
@@ -160,8 +159,7 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
 
   // Its 'close' has been and will not come again.
   if (stream.destroyed) return Promise.reject(new Error('the connection was lost before rows were read'));
-  for (const listener of parserListeners) stream.off('data', listener);
-  stream.on('data', onChunk);
+  const release = divert(stream, onChunk);
   stream.on('close', onClose);
   stream.write(simpleQuery(sql));
   return promise;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Session } from './connection.ts';
 import { simpleQuery } from './copy-reader.ts';
 import { ServerError } from './server-error.ts';
+import { divert } from './socket.ts';
 
 /**
  * Runs one COPY … FROM STDIN with the given text. A CopyData message may hold any part of the text (PostgreSQL manual
@@ -13,7 +14,6 @@ import { ServerError } from './server-error.ts';
  */
 export async function copyIn(session: Session, sql: string, text: AsyncIterable<Buffer>): Promise<number> {
   const { stream } = session;
-  const parserListeners = stream.listeners('data') as ((chunk: Buffer) => void)[];
   let pending: Buffer = Buffer.alloc(0);
   let failure: ServerError | undefined;
   let rows = 0;
@@ -23,7 +23,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
   ended.promise.catch(() => undefined);
 
   const onChunk = (chunk: Buffer) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    pending = Buffer.concat([pending, chunk]);
     while (pending.length >= 5) {
       const size = pending.readUInt32BE(1) + 1;
       if (pending.length < size) return;
@@ -49,8 +49,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
   };
   // Its 'close' has been and will not come again.
   if (stream.destroyed) throw new Error('the connection was lost before rows were written');
-  for (const listener of parserListeners) stream.off('data', listener);
-  stream.on('data', onChunk);
+  const release = divert(stream, onChunk);
   stream.on('close', onClose);
   try {
     stream.write(simpleQuery(sql));
@@ -77,9 +76,8 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     if (failure) throw failure;
     return rows;
   } finally {
-    stream.off('data', onChunk);
+    release();
     stream.off('close', onClose);
-    for (const listener of parserListeners) stream.on('data', listener);
   }
 }
 

@@ -15,8 +15,11 @@ const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.
 const own = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
-/** Objects are counted below the first oid that initdb leaves to users (FirstNormalObjectId). */
+/** The first oid that initdb leaves to users (FirstNormalObjectId). */
 const firstUserOid = 16384;
+
+/** The superuser that initdb makes (BOOTSTRAP_SUPERUSERID); pg_shdepend does not say what it owns. */
+const bootstrapRole = 10;
 
 /** Left behind by a failed CREATE INDEX CONCURRENTLY: pg_dump passes over it, and so does every plan. */
 const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
@@ -129,10 +132,16 @@ export async function readExtensions(session: Session): Promise<InstalledExtensi
 /** Roles that own, are granted or are named by something in this database. */
 export async function readRoles(session: Session): Promise<string[]> {
   const rows = await session.query<{ name: string }>(`
-    SELECT DISTINCT r.rolname AS name
+    SELECT r.rolname AS name
     FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
     WHERE d.refclassid = 'pg_authid'::regclass
       AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    UNION
+    SELECT rolname FROM pg_roles WHERE oid = ${bootstrapRole} AND EXISTS (
+      SELECT FROM (SELECT oid, relowner FROM pg_class UNION ALL SELECT oid, proowner FROM pg_proc
+                   UNION ALL SELECT oid, typowner FROM pg_type UNION ALL SELECT oid, nspowner FROM pg_namespace
+                   UNION ALL SELECT oid, evtowner FROM pg_event_trigger UNION ALL SELECT oid, extowner FROM pg_extension) AS object (oid, owner)
+      WHERE object.owner = ${bootstrapRole} AND object.oid >= ${firstUserOid})
     ORDER BY 1`);
   return rows.map((row) => row.name);
 }

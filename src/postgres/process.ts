@@ -42,9 +42,12 @@ export function startTool(
   // The tool may end before it has read its input; its exit code says so.
   child.stdin.on('error', () => undefined).end(options.input ?? '');
   const done = new Promise<string>((resolve, reject) => {
-    child.once('error', (error) =>
-      reject(new ToolError(tool, `could not run (${error.message})`, stderr.trim())),
-    );
+    child.once('error', (error) => {
+      const stopped = () => reject(new ToolError(tool, `could not run (${error.message})`, stderr.trim()));
+      // An abort comes this way too, while the tool is still ending.
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) stopped();
+      else child.once('exit', stopped);
+    });
     child.once('close', (code, signal) => {
       if (code === 0) resolve(stderr);
       else

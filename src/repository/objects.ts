@@ -65,17 +65,15 @@ export class ObjectWriter {
   async #store(name: string, plaintext: Buffer): Promise<StoredObject> {
     const key = objectKey(name);
     const known = this.#known.get(name);
-    if (known !== undefined) {
-      // An object that vanished or shrank since would make this backup unrestorable: it is stored again.
-      const found = await this.#storage.stat(key);
-      if (found?.size === known.stored) {
-        this.reused++;
-        return known;
-      }
+    const found = known === undefined ? undefined : await this.#storage.stat(key);
+    if (known !== undefined && found?.size === known.stored) {
+      this.reused++;
+      return known;
     }
     const sealed = await this.#seal(plaintext);
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
-    if (known !== undefined) {
+    if (found !== undefined) {
+      // It shrank since, which would make this backup unrestorable too.
       await this.#storage.put(key, sealed);
     } else if (!(await this.#storage.create(key, sealed))) {
       return this.#adopt(object);
@@ -107,18 +105,24 @@ export class ObjectReader {
     this.#open = open;
   }
 
-  /** @throws IntegrityError when it is missing or differs; the message names the object */
+  /**
+   * A lost object that a later backup has stored again has other bytes when it is encrypted; it is accepted when its content is
+   * what its name says.
+   *
+   * @throws IntegrityError when it is missing or differs; the message names the object
+   */
   async read(object: StoredObject): Promise<Buffer> {
-    const stored = await readStored(this.#storage, object);
+    const stored = await fetchStored(this.#storage, object);
+    const difference = describeDifference(stored, object);
     let plaintext: Buffer;
     try {
       plaintext = await this.#open(stored, object.bytes);
     } catch (error) {
       if (error instanceof ConfigurationError) throw error;
-      throw damaged(object, messageOf(error), error);
+      throw damaged(object, difference ?? messageOf(error), error);
     }
     if (this.#name(plaintext) !== object.name) {
-      throw damaged(object, 'its content is not what its name says');
+      throw damaged(object, difference ?? 'its content is not what its name says');
     }
     return plaintext;
   }
@@ -144,19 +148,23 @@ export function createReader(
 }
 
 /** Fetches the stored bytes and compares them with the manifest; needs no key. */
-export async function readStored(storage: Storage, object: StoredObject): Promise<Buffer> {
-  let stored: Buffer;
+export async function readStored(storage: Storage, object: StoredObject): Promise<void> {
+  const difference = describeDifference(await fetchStored(storage, object), object);
+  if (difference !== undefined) throw damaged(object, difference);
+}
+
+async function fetchStored(storage: Storage, object: StoredObject): Promise<Buffer> {
   try {
-    stored = await storage.get(objectKey(object.name));
+    return await storage.get(objectKey(object.name));
   } catch (error) {
     if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
     throw error;
   }
-  if (stored.length !== object.stored) {
-    throw damaged(object, `it has ${stored.length} bytes instead of ${object.stored}`);
-  }
-  if (hashStored(stored) !== object.sha256) throw damaged(object, 'its SHA-256 is not the recorded one');
-  return stored;
+}
+
+function describeDifference(stored: Buffer, object: StoredObject): string | undefined {
+  if (stored.length !== object.stored) return `it has ${stored.length} bytes instead of ${object.stored}`;
+  return hashStored(stored) === object.sha256 ? undefined : 'its SHA-256 is not the recorded one';
 }
 
 function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityError {

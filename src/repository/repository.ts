@@ -81,6 +81,8 @@ async function createRepository(
   now: Date,
 ): Promise<Repository> {
   for await (const value of storage.list('')) {
+    // Left by a probe that was not allowed to delete.
+    if (value.key.startsWith('probe/')) continue;
     throw new ConfigurationError(
       `storage: ${storage.location} is not empty (it holds ${value.key}) and is not a repository`,
       'Give an empty or a new location, or the one that holds your backups.',

@@ -44,11 +44,11 @@ export async function dumpArchive<Stored extends PlainObject>(
     await run.done;
   } catch (cause) {
     run.kill();
-    options.signal.throwIfAborted();
     const reason = await run.done.then(
       () => cause,
       (error: unknown) => error,
     );
+    options.signal.throwIfAborted();
     throw new SourceError(
       messageOf(reason),
       'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',

@@ -208,7 +208,8 @@ async function nameBlockers(settings: ConnectionSettings, error: unknown): Promi
       `SELECT format('%s is locked by process %s (%s, %s, running for %s: %s)', l.relation::regclass, a.pid, a.usename,
                      coalesce(nullif(a.application_name, ''), 'no application name'),
                      date_trunc('second', clock_timestamp() - a.xact_start),
-                     left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) AS text
+                     -- the command's two first words: the rest may hold somebody's data
+                     (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
        WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.relation = ANY ($1::oid[])
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../errors.ts';
 import { FileStorage } from './file.ts';
-import { S3Storage } from './s3.ts';
 import { isKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {
@@ -17,7 +16,7 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
  * The storage that the `storage` input names. Nothing is contacted yet: `probe` does that.
  * Throws `ConfigurationError` when the location or an option has no meaning.
  */
-export function openStorage(location: string, options: StorageOptions = {}): Storage {
+export async function openStorage(location: string, options: StorageOptions = {}): Promise<Storage> {
   if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
@@ -38,7 +37,7 @@ export function openStorage(location: string, options: StorageOptions = {}): Sto
   }
 }
 
-function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Storage {
+async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Promise<Storage> {
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
   if (bucket.includes('@')) {
@@ -60,10 +59,13 @@ function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Sto
       'Use letters, digits, dots, hyphens and underscores between single slashes.',
     );
   }
+  const endpoint = s3Endpoint ? parseEndpoint(s3Endpoint, bucket) : undefined;
+  // The SDK is most of the program: it is loaded by those who use it.
+  const { S3Storage } = await import('./s3.ts');
   return new S3Storage({
     bucket,
     prefix,
-    ...(s3Endpoint ? { endpoint: parseEndpoint(s3Endpoint, bucket) } : {}),
+    ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
   });
 }

@@ -167,15 +167,12 @@ function isChoosable(entry: ArchiveEntry): boolean {
   return entry.schema !== undefined && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
 
-/** The listing's tag is `name owner`, and a function's name has its argument types behind it. */
+/** A function's name has its argument types behind it. */
 function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
-  const words = entry.tag.split(' ');
-  const name = words.length > 1 ? words.slice(0, -1).join(' ') : entry.tag;
-  return { schema: entry.schema ?? '', name: name.replace(/\(.*$/, '') };
+  return { schema: entry.schema ?? '', name: entry.name.replace(/\(.*$/s, '') };
 }
 
-/** For people: `FK CONSTRAINT orders orders_customer_fkey in sales`. */
+/** For people: `fk constraint sales.orders orders_customer_fkey`. */
 export function describeEntry(entry: ArchiveEntry): string {
-  const name = entry.tag.replace(/ [^ ]*$/, '');
-  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${name}`;
+  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
 }

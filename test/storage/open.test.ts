@@ -11,8 +11,8 @@ import { S3Storage } from '../../src/storage/s3.ts';
 describe('a location', () => {
   test.each(['./backups', '../backups', '.', '/var/backups', 'file:///var/backups'])(
     '%s is a folder',
-    (location) => {
-      const storage = openStorage(location);
+    async (location) => {
+      const storage = await openStorage(location);
       expect(storage).toBeInstanceOf(FileStorage);
       expect(storage.location).toBe(location);
     },
@@ -20,7 +20,7 @@ describe('a location', () => {
 
   test('as a file URL leads to its path', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'storage open-'));
-    await openStorage(pathToFileURL(folder).href).put('key', Buffer.from('value'));
+    await (await openStorage(pathToFileURL(folder).href)).put('key', Buffer.from('value'));
     expect((await readdir(folder)).sort()).toEqual(['key', 'tmp']);
     await rm(folder, { recursive: true });
   });
@@ -31,8 +31,8 @@ describe('a location', () => {
     ['s3://bucket/a/b', 's3://bucket/a/b'],
     ['s3://bucket/a/b/', 's3://bucket/a/b'],
     ['S3://bucket/a', 's3://bucket/a'],
-  ])('%s is a bucket', (location, shown) => {
-    const storage = openStorage(location, {
+  ])('%s is a bucket', async (location, shown) => {
+    const storage = await openStorage(location, {
       s3Endpoint: 'https://store.example:9000',
       s3Region: 'eu-west-3',
     });
@@ -56,16 +56,16 @@ describe('a location', () => {
     ['s3://bucket/a//b', '`storage` has a prefix that is not supported'],
     ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
     ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
-  ])('%j is refused', (location, message) => {
-    expect(() => openStorage(location)).toThrow(ConfigurationError);
-    expect(() => openStorage(location)).toThrow(message);
+  ])('%j is refused', async (location, message) => {
+    await expect(openStorage(location)).rejects.toThrow(ConfigurationError);
+    await expect(openStorage(location)).rejects.toThrow(message);
   });
 });
 
 describe('an endpoint', () => {
-  const refusal = (options: StorageOptions) => {
+  const refusal = async (options: StorageOptions) => {
     try {
-      openStorage('s3://bucket/prefix', options);
+      await openStorage('s3://bucket/prefix', options);
     } catch (error) {
       return error as ConfigurationError;
     }
@@ -74,29 +74,23 @@ describe('an endpoint', () => {
 
   test.each(['store.example', 'store.example:9000', 'localhost:9000', 'ftp://store.example', 'https://'])(
     '%s is not a URL',
-    (s3Endpoint) => {
-      expect(refusal({ s3Endpoint }).message).toBe('`s3-endpoint` is not a URL');
+    async (s3Endpoint) => {
+      expect((await refusal({ s3Endpoint })).message).toBe('`s3-endpoint` is not a URL');
     },
   );
 
-  test('that ends with the bucket is refused', () => {
-    const error = refusal({ s3Endpoint: 'https://account.r2.cloudflarestorage.com/bucket' });
+  test('that ends with the bucket is refused', async () => {
+    const error = await refusal({ s3Endpoint: 'https://account.r2.cloudflarestorage.com/bucket' });
     expect(error.next).toBe('Leave /bucket out of it: https://account.r2.cloudflarestorage.com.');
   });
 });
 
-test('credentials in a location or an endpoint are refused without showing them', () => {
+test('credentials in a location or an endpoint are refused without showing them', async () => {
   for (const [location, options] of [
     ['s3://AKIA:hunter2@bucket/prefix', {}],
     ['s3://bucket/prefix', { s3Endpoint: 'https://AKIA:hunter2@store.example' }],
   ] as const) {
-    const thrown = (() => {
-      try {
-        return openStorage(location, options);
-      } catch (error) {
-        return error;
-      }
-    })();
+    const thrown = await openStorage(location, options).catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(ConfigurationError);
     expect(`${(thrown as Error).message} ${(thrown as ConfigurationError).next}`).not.toContain('hunter2');
   }
