@@ -1,0 +1,50 @@
+import type { Command } from './measure.ts';
+
+/** One row of a benchmark. A run is `prepare`, then `command` on the clock, then `inspect` and `clean`. */
+export interface Contender {
+  /** Short and stable: targets and the JSON file refer to it. */
+  readonly id: string;
+  readonly name: string;
+  /** Why it cannot run on this machine. The row stays, and says so. */
+  readonly missing?: string | undefined;
+  /** Once, before the first round. */
+  setUp?(): Promise<void>;
+  prepare?(): Promise<void>;
+  readonly command: Command;
+  /** What the run has left behind. */
+  inspect?(stdout: string): Promise<Findings>;
+  clean?(): Promise<void>;
+}
+
+export interface Findings {
+  readonly storedBytes?: number;
+  /** Durations as the contender itself reports them, by phase. */
+  readonly phases?: Readonly<Record<string, string>>;
+}
+
+/** Contenders that do the same work, and what is asked of them. */
+export interface Group {
+  readonly id: string;
+  readonly title: string;
+  /** What a reader has to know to compare the rows. */
+  readonly note: string;
+  readonly contenders: readonly Contender[];
+  /** Ids of the contenders that the others are shown in relation to. */
+  readonly baselines: readonly string[];
+  readonly targets: readonly Target[];
+}
+
+export type Target =
+  | {
+      readonly kind: 'time';
+      readonly contender: string;
+      readonly against: string;
+      /** Of the baseline's median wall time. */
+      readonly most: number;
+    }
+  | {
+      readonly kind: 'memory';
+      readonly contender: string;
+      /** In every run. */
+      readonly mostBytes: number;
+    };

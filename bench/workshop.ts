@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Contender } from './contender.ts';
+import { type Command, measure } from './measure.ts';
+import type { BenchServer } from './server.ts';
+
+export const root = join(import.meta.dirname, '..');
+const bundle = join(root, 'dist/cli.cjs');
+
+/** What the groups build their contenders from. */
+export interface Workshop {
+  readonly server: BenchServer;
+  /** A folder for what the contenders write, all on the same disk. */
+  readonly scratch: string;
+  readonly versions: Versions;
+}
+
+/** As the programs tell them; undefined when one is not installed. */
+export type Versions = Readonly<
+  Record<'supabase-backup' | 'pg_dump' | 'zstd' | 'restic', string | undefined>
+>;
+
+export async function readVersions(server: BenchServer): Promise<Versions> {
+  return {
+    'supabase-backup': await readVersion(process.execPath, [bundle, '--version']),
+    pg_dump: await readVersion(join(server.binFolder, 'pg_dump'), ['--version']),
+    zstd: await readVersion('zstd', ['--version']),
+    restic: await readVersion('restic', ['version']),
+  };
+}
+
+async function readVersion(file: string, args: readonly string[]): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(file, args);
+    return /\d+\.\d[\w.-]*/.exec(stdout)?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why the bundle should not be measured; undefined when it may be. */
+export function doubtBundle(): string | undefined {
+  if (!existsSync(bundle)) return 'dist/cli.cjs is missing';
+  const builtAt = statSync(bundle).mtimeMs;
+  const newer = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).find(
+    (file) => file.endsWith('.ts') && statSync(join(root, 'src', file)).mtimeMs > builtAt,
+  );
+  return newer === undefined ? undefined : `dist/cli.cjs is older than src/${newer}`;
+}
+
+/** A command of the bundle, as a user would run it: nothing set but what it is given here. */
+export function ours(operation: string, args: readonly string[], env: NodeJS.ProcessEnv): Command {
+  return { file: process.execPath, args: [bundle, operation, ...args], env };
+}
+
+export function backupCommand(
+  { server }: Workshop,
+  database: string,
+  repository: string,
+  args: readonly string[] = [],
+): Command {
+  const env = { SUPABASE_BACKUP_DATABASE_URL: server.url(database) };
+  return ours('backup', ['--storage', repository, ...args], env);
+}
+
+/** A backup of ours into a repository that each run makes anew. */
+export function backupContender(
+  workshop: Workshop,
+  database: string,
+  { id, name, args = [] }: { id: string; name: string; args?: readonly string[] },
+): Contender {
+  const repository = join(workshop.scratch, `${database}-${id}`);
+  return {
+    id,
+    name,
+    command: backupCommand(workshop, database, repository, args),
+    inspect: async () => ({ storedBytes: sizeOf(repository), phases: readBackupPhases(repository) }),
+    clean: async () => remove(repository),
+  };
+}
+
+/** A dump into one file or folder, which goes after each run. */
+export function dumpContender(
+  path: string,
+  dump: { id: string; name: string; command: Command; missing?: string | undefined },
+): Contender {
+  return {
+    ...dump,
+    inspect: async () => ({ storedBytes: sizeOf(path) }),
+    clean: async () => remove(path),
+  };
+}
+
+/** Runs something that is needed first, off the clock. */
+export async function arrange(command: Command): Promise<void> {
+  await measure(command);
+}
+
+/** Bytes of a file, or of all files in a folder. */
+export function sizeOf(path: string): number {
+  const status = statSync(path);
+  if (!status.isDirectory()) return status.size;
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+}
+
+export function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+}
+
+/** From the manifest of the newest backup: ids sort by time. */
+export function readBackupPhases(repository: string): Record<string, string> {
+  const folder = join(repository, 'backups');
+  const newest = readdirSync(folder).sort().at(-1);
+  if (newest === undefined) return {};
+  const { durations } = JSON.parse(readFileSync(join(folder, newest), 'utf8'));
+  return Object.fromEntries(
+    Object.entries(durations as Record<string, number>).map(([phase, milliseconds]) => [
+      phase,
+      `${(milliseconds / 1000).toFixed(2)} s`,
+    ]),
+  );
+}
