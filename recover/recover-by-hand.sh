@@ -1,0 +1,443 @@
+#!/bin/sh
+#
+# Restores a backup of supabase-backup without supabase-backup: with psql, pg_restore, zstd, age where the backup is encrypted,
+# and the tools that every Unix has. docs/recover-by-hand.md tells how to do the same without this script, and
+# docs/format.md what it reads.
+
+set -euf
+umask 077
+LC_ALL=C
+export LC_ALL
+
+usage() {
+  cat <<'TEXT'
+Usage: recover-by-hand.sh REPOSITORY BACKUP_ID|latest TARGET_URL|- [IDENTITY_FILE]
+       recover-by-hand.sh --list REPOSITORY
+
+Restores a backup into an empty database, one table after another.
+
+  REPOSITORY      A folder with repository.json, backups/ and objects/. Copy it from S3 first, for
+                  example with: aws s3 sync s3://bucket/prefix ./repository
+  BACKUP_ID       The name of a file in backups/, without .json; or latest, the newest with rows.
+  TARGET_URL      postgresql://user@host:5432/database of the target. A password in it is shown by the
+                  list of processes. With - the target comes from libpq's variables: PGHOST, PGPORT,
+                  PGUSER, PGPASSWORD (or ~/.pgpass), PGDATABASE, PGSSLMODE.
+  IDENTITY_FILE   The file that age-keygen wrote; needed when the backup is encrypted.
+
+Environment:
+  SUPABASE_BACKUP_REPOSITORY_KEY  The repository's key where it is kept outside of the repository.
+                                  Without it the manifest's seal is not checked; all else works.
+  TMPDIR                          Where there is room for the schema archive, which holds all large
+                                  objects, and for two more stored objects. Default /tmp.
+
+Exit status: 0 when everything was restored and every table has as many rows as the backup recorded,
+1 when not, 2 when it was called wrongly.
+TEXT
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+misuse() {
+  say "error: $*"
+  usage >&2
+  exit 2
+}
+
+need() { command -v "$1" >/dev/null 2>&1 || die "$1 is not installed. $2"; }
+
+# --- Which backup ------------------------------------------------------------------------------------------------------------
+
+# Ids of all backups, oldest first. The pattern is the shape of an id, so that whatever else lies there is passed over.
+list_backups() {
+  find "$repository/backups/" -type f -name '*.json' | sed -n 's|.*/\([0-9]\{8\}T[0-9]\{6\}Z-[0-9a-f]\{4\}\)\.json$|\1|p' | sort
+}
+
+# A quote inside of a JSON string is escaped, so this cannot be part of a label or a name.
+is_schema_only() { grep -q '"kind":"schema"' "$repository/backups/$1.json"; }
+
+find_latest() {
+  latest=
+  for id in $(list_backups); do
+    is_schema_only "$id" || latest=$id
+  done
+  [ -n "$latest" ] || die "there is no backup with rows in $repository"
+  printf '%s\n' "$latest"
+}
+
+case ${1-} in
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  --list)
+    [ $# -eq 2 ] || misuse '--list takes one folder'
+    [ -d "$2/backups" ] || die "$2 is no repository: it has no folder backups"
+    repository=$(CDPATH='' cd -- "$2" && pwd)
+    for id in $(list_backups); do
+      if is_schema_only "$id"; then printf '%s  definitions only\n' "$id"; else printf '%s\n' "$id"; fi
+    done
+    exit 0
+    ;;
+esac
+[ $# -eq 3 ] || [ $# -eq 4 ] || misuse 'three or four arguments are wanted'
+
+[ -d "$1/backups" ] || die "$1 is no repository: it has no folder backups"
+repository=$(CDPATH='' cd -- "$1" && pwd)
+target=$3
+[ "$target" != - ] || target=
+identity=
+if [ $# -eq 4 ]; then
+  [ -r "$4" ] || die "the identity file $4 cannot be read"
+  identity=$(CDPATH='' cd -- "$(dirname -- "$4")" && pwd)/$(basename -- "$4")
+fi
+if [ "$2" = latest ]; then backup=$(find_latest); else backup=$2; fi
+manifest=$repository/backups/$backup.json
+[ -f "$manifest" ] || die "there is no backup $backup in $repository; --list shows those that are"
+
+need psql 'Install the PostgreSQL client programs, of the major version of the target or newer.'
+need pg_restore 'Install the PostgreSQL client programs, of the major version of the target or newer.'
+need zstd 'Install zstd.'
+if command -v sha256sum >/dev/null 2>&1; then
+  hash='sha256sum'
+elif command -v shasum >/dev/null 2>&1; then
+  hash='shasum -a 256'
+else
+  die 'neither sha256sum nor shasum is installed. Install coreutils.'
+fi
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/recover-by-hand.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+cd "$folder"
+
+# Manifests and statements are UTF-8, whatever the locale here.
+ask() { PGCLIENTENCODING=UTF8 psql -X -w -q -A -t -P pager=off -v ON_ERROR_STOP=1 -d "$target" "$@"; }
+
+# --- The manifest becomes lists of lines ---------------------------------------------------------------------------------------
+# The target's own SQL reads the JSON and quotes the names. Nothing but temporary tables and functions is made there.
+
+cat >session.sql <<'SQL'
+-- A role or a database may have limits that a restore would run into. Not every server knows every one of them.
+SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');
+SET client_min_messages = error;
+SET search_path = '';
+SET standard_conforming_strings = on;
+SET row_security = off;
+SQL
+
+cat >plan.sql <<'SQL'
+CREATE TEMPORARY TABLE input (number int GENERATED ALWAYS AS IDENTITY, line text);
+-- JSON text holds no control characters, so these two never occur and every line is one value.
+\copy pg_temp.input (line) FROM pstdin WITH (FORMAT csv, DELIMITER e'\x02', QUOTE e'\x01')
+
+-- As quote_ident, but always on one line: a line end becomes an escape.
+CREATE FUNCTION pg_temp.quote_name(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN name ~ E'[\n\r]'
+    THEN 'U&"' || replace(replace(replace(replace(name, '\', '\\'), '"', '""'), chr(10), '\000A'), chr(13), '\000D') || '"'
+    ELSE quote_ident(name) END $$;
+CREATE FUNCTION pg_temp.quote_pair(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT format('%s.%s', pg_temp.quote_name(value ->> 'schema'), pg_temp.quote_name(value ->> 'name')) $$;
+
+-- HMAC-SHA256 (RFC 2104) with a key no longer than a block; null without a key.
+CREATE FUNCTION pg_temp.pad(key bytea, byte int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$
+  SELECT string_agg(set_byte('\x00'::bytea, 0, byte # CASE WHEN i < length(key) THEN get_byte(key, i) ELSE 0 END), ''::bytea ORDER BY i)
+  FROM generate_series(0, 63) AS i $$;
+CREATE FUNCTION pg_temp.hmac(key bytea, message bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+  SELECT encode(sha256(pg_temp.pad(key, 92) || sha256(pg_temp.pad(key, 54) || message)), 'hex') $$;
+
+CREATE TEMPORARY TABLE sealed AS
+  SELECT left(line, -75) || '}' AS content, left(right(line, 66), 64) AS seal FROM input WHERE number = 1;
+
+\o problems
+SELECT 'the manifest is truncated or damaged: no seal at its end. Use another backup.'
+FROM input WHERE number = 1 AND coalesce(right(line, 75) !~ '^,"seal":"[0-9a-f]{64}"\}$', true);
+\o
+
+CREATE TEMPORARY TABLE repository AS
+  SELECT config, decode(coalesce(config #>> '{key,value}', given), 'hex') AS key
+  FROM (SELECT (SELECT line::jsonb FROM input WHERE number = 2) AS config,
+               (SELECT line FROM input WHERE number = 3) AS given) AS read;
+
+\o problems-of-repository
+SELECT 'repository.json has format ' || (config ->> 'format') || '; this script reads format 1.'
+FROM repository WHERE config ->> 'format' <> '1';
+SELECT 'SUPABASE_BACKUP_REPOSITORY_KEY is not the key of this repository.'
+FROM repository WHERE pg_temp.hmac(key, convert_to('supabase-backup repository key check', 'UTF8')) <> config #>> '{key,check}';
+SELECT 'the seal of the manifest does not fit its content: it was damaged or changed. Use another backup.'
+FROM sealed, repository
+WHERE pg_temp.hmac(key, '\x6d616e696665737400'::bytea || convert_to(content, 'UTF8')) <> seal;
+SELECT format('the manifest has format %s; this script reads format 1.', content::jsonb ->> 'format')
+FROM sealed WHERE content::jsonb ->> 'format' <> '1';
+\o
+
+\o notes
+SELECT 'note: the seal of the manifest is not checked, because the key of the repository is not at hand' FROM repository WHERE key IS NULL;
+\o
+
+CREATE TEMPORARY TABLE manifest AS SELECT content::jsonb AS m FROM sealed;
+
+CREATE TEMPORARY TABLE object AS
+  SELECT position::int - 1 AS index, value ->> 'name' AS name, (value ->> 'bytes')::bigint AS bytes,
+         (value ->> 'stored')::bigint AS stored, value ->> 'sha256' AS sha256
+  FROM manifest, jsonb_array_elements(m -> 'objects') WITH ORDINALITY AS each (value, position);
+
+-- Where a table has a root, its rows are loaded there: a restore may move them to another of the root's partitions.
+CREATE TEMPORARY TABLE source_table AS
+  SELECT position AS number, pg_temp.quote_pair(value) AS name, pg_temp.quote_pair(coalesce(nullif(value -> 'root', 'null'), value)) AS target,
+         (SELECT string_agg(pg_temp.quote_name(col), ', ' ORDER BY place)
+          FROM jsonb_array_elements_text(value -> 'columns') WITH ORDINALITY AS c (col, place)) AS columns,
+         (value ->> 'rows')::bigint AS rows, value -> 'ranges' AS ranges
+  FROM manifest, jsonb_array_elements(m -> 'tables') WITH ORDINALITY AS each (value, position);
+
+CREATE TEMPORARY TABLE piece AS
+  SELECT t.number AS table_number, r.position AS range_number, p.position AS piece_number,
+         (p.value ->> 'object')::int AS object, (p.value ->> 'offset')::bigint AS skipped, (p.value ->> 'length')::bigint AS length
+  FROM source_table t, jsonb_array_elements(t.ranges) WITH ORDINALITY AS r (value, position),
+       jsonb_array_elements(r.value -> 'pieces') WITH ORDINALITY AS p (value, position);
+
+\o problems-of-target
+SELECT format('the server is PostgreSQL %s, and the backup comes from PostgreSQL %s. Restore into the same version or a newer one.',
+              current_setting('server_version_num')::int / 10000, (m #>> '{source,serverVersion}')::int / 10000)
+FROM manifest WHERE current_setting('server_version_num')::int / 10000 < (m #>> '{source,serverVersion}')::int / 10000;
+SELECT format('the database has encoding %s, and the backup holds text in %s. Create the target with TEMPLATE template0 ENCODING ''%s''.',
+              current_setting('server_encoding'), m #>> '{source,encoding}', m #>> '{source,encoding}')
+FROM manifest WHERE (m #>> '{source,encoding}' = 'SQL_ASCII') <> (current_setting('server_encoding') = 'SQL_ASCII');
+SELECT format('the database is not empty: it has %s tables, views or sequences, for one %s. Restore into a new database.',
+              count(*), min(format('%s.%s', pg_temp.quote_name(n.nspname), pg_temp.quote_name(c.relname))))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+HAVING count(*) > 0;
+SELECT 'the server lacks roles that own things in this backup or are granted something. Create them first, for example: '
+       || string_agg(format('CREATE ROLE %s;', pg_temp.quote_name(role)), ' ')
+FROM manifest, jsonb_array_elements_text(m #> '{facts,roles}') AS role
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role)
+HAVING count(*) > 0;
+\o
+
+-- Backup, time of its snapshot, encryption, and how many objects, stored bytes, tables, rows and bytes of rows.
+\o facts
+SELECT format('%s %s %s %s %s %s %s %s', m ->> 'id', m #>> '{source,snapshotAt}', m #>> '{encryption,scheme}',
+              (SELECT count(*) FROM object), (SELECT sum(stored) FROM object), (SELECT count(*) FROM source_table),
+              (SELECT coalesce(sum(rows), 0) FROM source_table), (SELECT coalesce(sum(length), 0) FROM piece))
+FROM manifest;
+
+\o checksums
+SELECT DISTINCT format('%s  objects/%s/%s', sha256, left(name, 2), name) FROM object;
+
+-- Objects of the archive, in order: name and bytes.
+\o archive
+SELECT format('%s %s', o.name, o.bytes)
+FROM manifest, jsonb_array_elements_text(m #> '{archive,objects}') WITH ORDINALITY AS a (index, position)
+JOIN object o ON o.index = a.index::int ORDER BY a.position;
+
+-- pg_restore lists names with line ends as spaces.
+\o schemas
+SELECT translate(nspname, E'\n\r', '  ') FROM pg_namespace;
+\o roles
+SELECT translate(rolname, E'\n\r', '  ') FROM pg_roles;
+
+-- Each range is `copy STATEMENT`, its `piece NAME BYTES OFFSET LENGTH` lines, and `end`; those that share an object stand together.
+\o rows
+SELECT line FROM (
+  SELECT table_number, range_number, first_object, first_skipped, step, line FROM (
+    SELECT table_number, range_number, object AS first_object, skipped AS first_skipped FROM piece WHERE piece_number = 1
+  ) AS range JOIN LATERAL (
+    SELECT 0 AS step, format('copy COPY %s%s FROM STDIN;', t.target, ' (' || t.columns || ')') AS line
+    FROM source_table t WHERE t.number = range.table_number
+    UNION ALL SELECT -1, 'end'
+  ) AS ends ON true
+  UNION ALL
+  SELECT p.table_number, p.range_number, f.object, f.skipped, p.piece_number,
+         format('piece %s %s %s %s', o.name, o.bytes, p.skipped, p.length)
+  FROM piece p JOIN piece f ON f.table_number = p.table_number AND f.range_number = p.range_number AND f.piece_number = 1
+  JOIN object o ON o.index = p.object
+) AS lines
+ORDER BY first_object, first_skipped, table_number, range_number, step < 0, step;
+
+-- What the rows were written with, so that they are read the same way.
+\o settings.sql
+SELECT format('SELECT set_config(%L, %L, false);', key, value) FROM manifest, jsonb_each_text(m #> '{source,settings}');
+SELECT format('SELECT set_config(''client_encoding'', %L, false);', m #>> '{source,encoding}') FROM manifest;
+
+-- Prints whether, how many of how many, and the table.
+\o counts.sql
+SELECT format(E'SELECT format(E''%%s\\t%%s of %%s rows\\t%%s'', CASE n WHEN %s THEN ''equal'' ELSE ''DIFFERENT'' END, n, %s, %L) FROM (SELECT %s) AS counted (n);',
+              sum(rows), sum(rows), target, string_agg(format('(SELECT count(*) FROM ONLY %s)', name), ' + '))
+FROM source_table GROUP BY target ORDER BY min(number);
+
+\o not-carried
+SELECT format('%s (%s)', value ->> 'what', value ->> 'why') FROM manifest, jsonb_array_elements(m -> 'notCarried') AS value;
+SQL
+
+if [ -f "$repository/repository.json" ]; then
+  tr -d '\r\n' <"$repository/repository.json" >repository.line
+else
+  : >repository.line
+fi
+{
+  tr -d '\n' <"$manifest"
+  printf '\n'
+  cat repository.line
+  printf '\n%s\n' "${SUPABASE_BACKUP_REPOSITORY_KEY-}"
+} >input
+# An error stops it midway; what it found until then says more than the error.
+planned=0
+ask -f session.sql -f plan.sql <input >/dev/null 2>errors || planned=$?
+for file in problems problems-of-repository problems-of-target; do
+  if [ -s "$file" ]; then die "$(sed 1q "$file")"; fi
+done
+if [ "$planned" -ne 0 ]; then die "the manifest could not be read through the target: $(cat errors)"; fi
+cat notes >&2
+
+read -r id snapshot scheme objects stored tables rows bytes <facts
+[ "$id" = "$backup" ] || die "the manifest of $backup says that it is backup $id. Use another backup."
+if [ "$scheme" = age ]; then
+  need age 'Install age: the backup is encrypted.'
+  [ -n "$identity" ] || die 'the backup is encrypted: give the file with the age identity as the fourth argument'
+fi
+say "Backup $id of $snapshot: $tables tables, $rows rows, $objects objects of $((stored / 1048576)) MB, encryption: $scheme"
+
+# --- Objects -------------------------------------------------------------------------------------------------------------------
+
+say 'Checking the SHA-256 of every stored object'
+if ! (cd "$repository" && $hash -c "$folder/checksums") >checked 2>&1; then
+  grep -v ': OK$' checked >&2
+  die 'stored objects are missing or damaged, and nothing was restored. Use another backup or another copy of the repository.'
+fi
+
+# Puts the plaintext of object $1, of $2 bytes, into the file `plaintext`. The object decoded last is still there.
+decoded=
+decode() {
+  [ "$decoded" != "$1" ] || return 0
+  decoded=
+  compressed=$repository/objects/${1%"${1#??}"}/$1
+  if [ "$scheme" = age ]; then
+    age -d -i "$identity" -o compressed "$compressed" || {
+      say "error: object $1 does not decrypt; does the identity belong to a recipient of this backup?"
+      return 1
+    }
+    compressed=compressed
+  fi
+  zstd -d -q -c <"$compressed" >plaintext || {
+    say "error: object $1 does not decompress"
+    return 1
+  }
+  [ "$(($(wc -c <plaintext)))" -eq "$2" ] || {
+    say "error: object $1 does not hold $2 bytes"
+    return 1
+  }
+  decoded=$1
+}
+
+# --- Definitions ---------------------------------------------------------------------------------------------------------------
+
+while read -r name size; do
+  decode "$name" "$size" || exit 1
+  cat plaintext
+done <archive >archive.dump
+
+restore_entries() {
+  pg_restore --exit-on-error --no-password --dbname="$target" --use-list="$1" archive.dump ||
+    die 'pg_restore failed. The target is incomplete: drop the database, mend the cause, and start again.'
+}
+
+# Definitions come before the rows. Grants wait until after them, because they may take away even from an owner the right to insert.
+# All else is left to pg_restore's own order.
+pg_restore --list archive.dump >contents
+pg_restore --section=pre-data --list archive.dump | sed -E '/^[0-9]+; [0-9]+ [0-9]+ (DEFAULT )?ACL /d' >definitions
+
+# A schema that is there already, such as public, is not created again. Candidates are entries `SCHEMA - name owner` of an existing
+# schema; of those, an entry that only changes the owner is kept.
+awk '
+  FILENAME == "schemas" { schemas[$0]; next }
+  FILENAME == "roles" { roles[$0]; next }
+  match($0, /^[0-9]+; [0-9]+ [0-9]+ SCHEMA - /) {
+    rest = substr($0, RLENGTH + 1)
+    for (role in roles) {
+      end = length(rest) - length(role)
+      if (end > 1 && substr(rest, end) == " " role && substr(rest, 1, end - 1) in schemas) { print; next }
+    }
+  }' schemas roles definitions >candidates
+: >skipped
+while read -r entry; do
+  printf '%s\n' "$entry" >one
+  pg_restore --use-list=one -f one.sql archive.dump
+  if grep -q '^CREATE SCHEMA ' one.sql; then printf '%s\n' "$entry" >>skipped; fi
+done <candidates
+# Entries are known by their first word, a number and a semicolon.
+awk 'FILENAME == "skipped" { skipped[$1]; next } !($1 in skipped)' skipped definitions >before-rows
+awk 'FILENAME == "definitions" { done[$1]; next } !($1 in done)' definitions contents >after-rows
+
+say 'Creating definitions'
+restore_entries before-rows
+
+# --- Rows ----------------------------------------------------------------------------------------------------------------------
+# One psql takes the rows of all tables, as it takes a plain dump: a COPY statement, its text, and `\.`. In that text no row can
+# be `\.`, because COPY doubles every backslash. The transaction keeps a range from arriving in part.
+
+write_rows() {
+  cat session.sql settings.sql
+  printf 'SET synchronous_commit = off;\n'
+  done=0
+  shown=-1
+  while read -r word rest; do
+    case $word in
+      copy) printf 'BEGIN;\n%s\n' "$rest" || return 1 ;;
+      piece)
+        # Four words without special characters.
+        # shellcheck disable=SC2086
+        set -- $rest
+        decode "$1" "$2" || return 1
+        if [ "$4" -eq "$2" ]; then cat plaintext; else tail -c "+$(($3 + 1))" plaintext | head -c "$4"; fi
+        done=$((done + $4))
+        if [ $((done * 100 / bytes)) -ne "$shown" ]; then
+          shown=$((done * 100 / bytes))
+          say "  $shown% of $((bytes / 1048576)) MB of rows"
+        fi
+        ;;
+      end) printf '\\.\nCOMMIT;\n' ;;
+    esac
+  done <rows
+  : >all-written
+}
+
+say "Loading $rows rows"
+write_rows | ask -f - >/dev/null || die 'the target refused rows. It is incomplete: drop the database, mend the cause, and start again.'
+[ -f all-written ] || die 'not all rows could be read. The target is incomplete: drop the database, mend the cause, and start again.'
+
+# --- The rest ------------------------------------------------------------------------------------------------------------------
+
+say 'Setting sequences, loading large objects, creating indexes, constraints, triggers and policies, granting, refreshing'
+restore_entries after-rows
+say 'Analyzing'
+# By name, because ANALYZE alone goes to the servers of foreign tables, too. Statistics are no content: an error is shown and passed over.
+cat >analyze.sql <<'SQL'
+SELECT format('ANALYZE %I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+  AND (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND NOT EXISTS (
+    SELECT FROM pg_partition_tree(c.oid) AS member JOIN pg_class f ON f.oid = member.relid AND f.relkind = 'f'))
+\gexec
+SQL
+ask -v ON_ERROR_STOP=0 -f session.sql -f analyze.sql >/dev/null
+
+say 'Counting rows'
+ask -f session.sql -f counts.sql >all-counts
+# The session's settings print lines of their own.
+grep -E '^(equal|DIFFERENT)	' all-counts >counts || [ "$tables" -eq 0 ] || die 'the rows could not be counted'
+cat counts
+if [ -s not-carried ]; then
+  say 'Not in this backup:'
+  sed 's/^/  /' not-carried >&2
+fi
+if grep -q '^DIFFERENT' counts; then die 'tables have other numbers of rows than the backup recorded; see above'; fi
+say "Restored backup $id: $tables tables with $rows rows, each as the backup recorded"
