@@ -70,6 +70,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     signal: world.signal,
     log: world.log,
   });
+  resources.defer(() => snapshot.lead.destroy());
   const facts = {
     sequences: await readSequences(snapshot.lead),
     objects: await countObjects(snapshot.lead),

@@ -7,22 +7,22 @@ import { createSelection } from '../postgres/selection.ts';
 import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import { chooseBackup } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
 import { analyzeTables } from '../target/analyze.ts';
 import { type ArchiveFile, restoreStep } from '../target/archive-restore.ts';
-import { compareWithBackup, type Parity, type ParityLine } from '../target/parity.ts';
+import { compareWithBackup } from '../target/parity.ts';
 import { checkTarget, readSchemas } from '../target/preflight.ts';
 import { loadRows } from '../target/rows.ts';
-import { describeEntry, type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
+import { type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
 import { type Step, splitIntoSteps } from '../target/steps.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import { writeRootCertificates } from './certificates.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
+import { describePlan, describeRestore } from './restore-report.ts';
 
 /**
  * Restores a backup, or the chosen part of one, into an empty database, and compares the result with the facts of the backup.
@@ -55,8 +55,9 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
   };
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
+  const scope = { manifest, target: describeConnection(settings), tables, selection };
   clock.end('preflight');
-  if (inputs.dryRun) return describe(manifest, tables, selection, undefined, 'skipped', clock);
+  if (inputs.dryRun) return describePlan(scope, clock);
 
   const total = tables.reduce((sum, table) => sum + table.bytes, 0);
   await restoreArchive('definitions');
@@ -66,6 +67,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const sent = await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, () =>
     loadRows(settings, manifest, tables, reader, {
       workers: inputs.jobs,
+      digest: inputs.verify === 'content',
       signal: world.signal,
       onProgress(rows, bytes) {
         done.rows += rows;
@@ -90,13 +92,13 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   await analyzeTables(settings, { workers: inputs.jobs, signal: world.signal, log: world.log });
   clock.end('analyze');
 
-  if (inputs.verify === 'none') return describe(manifest, tables, selection, undefined, 'skipped', clock);
+  if (inputs.verify === 'none') return describeRestore(scope, undefined, clock);
   let compared = 0;
   const parity = await world.log.group('Comparing with the backup', () =>
     compareWithBackup(
       settings,
       manifest,
-      { tables, whole: isWhole(), sent: inputs.verify === 'content' ? sent : undefined },
+      { tables, whole: isWhole(), sent },
       {
         workers: inputs.jobs,
         signal: world.signal,
@@ -108,7 +110,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
     ),
   );
   clock.end('parity');
-  return describe(manifest, tables, selection, parity, parity.equal ? 'equal' : 'different', clock);
+  return describeRestore(scope, parity, clock);
 
   async function restoreArchive(step: Step): Promise<void> {
     if (!archive.steps.has(step)) return;
@@ -146,100 +148,4 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
       'Give names as schema.table or schema.*; the manifest lists the tables.',
     );
   }
-}
-
-function describe(
-  manifest: Manifest,
-  tables: Manifest['tables'],
-  selection: RestoreSelection,
-  parity: Parity | undefined,
-  verdict: 'equal' | 'different' | 'skipped',
-  clock: PhaseClock,
-): Outcome {
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const phases = clock.milliseconds();
-  const report: Section[] = [
-    { kind: 'heading', text: `Restore of backup ${manifest.id}` },
-    {
-      kind: 'table',
-      columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
-      rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
-    },
-    {
-      kind: 'paragraph',
-      text: `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')}, ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive.`,
-    },
-  ];
-  if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
-    report.push(
-      { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'left out' }, { title: 'because of' }],
-        rows: [
-          ...selection.leftOut.map(({ entry, needs }) => [describeEntry(entry), describeEntry(needs)]),
-          ...selection.definitionsOnly.map((entry) => [
-            `rows of ${describeEntry(entry)}`,
-            'only its definition is needed',
-          ]),
-        ],
-      },
-    );
-  }
-  if (manifest.notCarried.length > 0) {
-    report.push(
-      { kind: 'paragraph', text: 'Not in this backup:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-        rows: manifest.notCarried.map((item) => [item.what, item.why, item.remedy]),
-      },
-    );
-  }
-  if (parity !== undefined) report.push(...describeParity(parity));
-  return {
-    exitCode: verdict === 'different' ? 3 : 0,
-    outputs: {
-      'backup-id': manifest.id,
-      tables: tables.length,
-      rows,
-      parity: verdict,
-      'duration-seconds': Math.round((phases.total ?? 0) / 100) / 10,
-    },
-    report,
-  };
-}
-
-/** Every difference, and otherwise a line per kind: a table of 2,000 equal tables would hide the one that is not. */
-function describeParity(parity: Parity): Section[] {
-  const groups: readonly (readonly [string, readonly ParityLine[]])[] = [
-    ['tables: rows and content', parity.tables],
-    ['sequences', parity.sequences],
-    ['kinds of objects', parity.objects],
-  ];
-  const different = groups.flatMap(([, lines]) => lines.filter((line) => !line.equal));
-  return [
-    { kind: 'heading', text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT' },
-    {
-      kind: 'table',
-      columns: [
-        { title: 'compared' },
-        { title: 'equal', align: 'right' },
-        { title: 'different', align: 'right' },
-      ],
-      rows: groups.map(([title, lines]) => {
-        const equal = lines.filter((line) => line.equal).length;
-        return [title, formatCount(equal), formatCount(lines.length - equal)];
-      }),
-    },
-    ...(different.length === 0
-      ? []
-      : ([
-          {
-            kind: 'table',
-            columns: [{ title: 'different' }, { title: 'in the backup' }, { title: 'in the target' }],
-            rows: different.map((line) => [line.what, line.expected, line.found]),
-          },
-        ] as const)),
-  ];
 }

@@ -40,6 +40,10 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   signal?.throwIfAborted();
   const client = await connect(settings);
   const stream = (client as unknown as { connection: { stream: Socket } }).connection.stream;
+  if (signal?.aborted) {
+    stream.destroy();
+    signal.throwIfAborted();
+  }
   stream.setKeepAlive(true, 10_000);
 
   const { promise: lost, reject } = Promise.withResolvers<never>();

@@ -83,6 +83,9 @@ async function createRepository(
   for await (const value of storage.list('')) {
     // Left by a probe that was not allowed to delete.
     if (value.key.startsWith('probe/')) continue;
+    // Another backup may have made it since we looked.
+    const made = await findRepository(storage, repositoryKey);
+    if (made) return made;
     throw new ConfigurationError(
       `storage: ${storage.location} is not empty (it holds ${value.key}) and is not a repository`,
       'Give an empty or a new location, or the one that holds your backups.',

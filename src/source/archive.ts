@@ -1,9 +1,9 @@
 import { messageOf, SourceError } from '../errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
-import { quoteIdentifier } from '../postgres/identifier.ts';
 import { startTool } from '../postgres/process.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { excludePatterns } from './exclude-patterns.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -32,6 +32,8 @@ export async function dumpArchive<Stored extends PlainObject>(
     '--compress=0',
     '--no-password',
     `--snapshot=${snapshot.exported}`,
+    // Otherwise pg_dump would read the patterns below in the database's encoding.
+    `--encoding=${snapshot.encoding}`,
     `--lock-wait-timeout=${Math.round(options.lockTimeoutSeconds * 1000)}`,
     ...(options.schemaOnly
       ? ['--schema-only']
@@ -58,23 +60,4 @@ export async function dumpArchive<Stored extends PlainObject>(
   await sink.finish();
   sink.endCopy(0);
   return sink.copies[0]?.pieces ?? [];
-}
-
-/** Names in one pattern. pg_dump runs a query for each pattern, so one per table would take minutes for thousands. */
-const namesPerPattern = 200;
-
-/**
- * The tables as few pg_dump patterns: `"schema"."one"|"two"`. Quoted parts are literal and an unquoted `|` is the regular
- * expression's (PostgreSQL manual, psql, "Patterns").
- */
-export function excludePatterns(tables: readonly TableInfo[]): string[] {
-  const bySchema = Map.groupBy(tables, (table) => table.schema);
-  return [...bySchema].flatMap(([schema, members]) => {
-    const patterns: string[] = [];
-    for (let start = 0; start < members.length; start += namesPerPattern) {
-      const names = members.slice(start, start + namesPerPattern).map((table) => quoteIdentifier(table.name));
-      patterns.push(`${quoteIdentifier(schema)}.${names.join('|')}`);
-    }
-    return patterns;
-  });
 }

@@ -1,5 +1,5 @@
 import { messageOf, TargetError } from '../errors.ts';
-import { openSession } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
@@ -8,7 +8,7 @@ import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { Manifest, TableEntry, TableRange } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { runWorkers } from '../workers.ts';
 
 interface RangeJob {
   readonly table: TableEntry;
@@ -19,7 +19,7 @@ interface RangeJob {
  * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY and so one
  * transaction; a range arrives whole or not at all.
  *
- * @returns what was sent, by the table's oid in the source
+ * @returns the digests of what was sent, by the table's oid in the source
  * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server refuses rows
  */
 export async function loadRows(
@@ -29,71 +29,145 @@ export async function loadRows(
   reader: ObjectReader,
   options: {
     workers: number;
+    /** Whether what is sent is digested, for a comparison with what arrived */
+    digest: boolean;
     signal: AbortSignal;
     onProgress: (rows: number, bytes: number) => void;
   },
-): Promise<Map<number, RowDigest>> {
-  const digests = new Map(tables.map((table) => [table.oid, new RowDigest()]));
-  const jobs = planLoad(tables);
-  await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
+): Promise<Map<number, RowDigest> | undefined> {
+  const digests = options.digest ? new Map(tables.map((table) => [table.oid, new RowDigest()])) : undefined;
+  const queue = new LoadQueue(tables);
+  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await openSession(settings, signal);
     await applySettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    for (const job of drain(jobs)) {
+    await queue.drain(async (jobs) => {
       const cache = new LastObject(reader, manifest);
-      for (const { table, range } of job) {
+      for (const job of jobs) {
         signal.throwIfAborted();
-        if (range.pieces.length === 0) continue;
-        const digest = new RowDigest();
-        const columns = table.columns.map(quoteIdentifier).join(', ');
-        const list = columns === '' ? '' : ` (${columns})`;
-        const into = table.root ?? table;
-        const sql = `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN`;
-        let rows: number;
-        try {
-          rows = await copyIn(session, sql, readRange(range, cache, digest));
-        } catch (cause) {
-          signal.throwIfAborted();
-          if (!(cause instanceof ServerError)) throw cause;
-          throw new TargetError(
-            `table ${table.schema}.${table.name}: ${messageOf(cause)}`,
-            'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
-            cause,
-          );
-        }
-        if (rows !== range.rows) {
-          throw new TargetError(
-            `table ${table.schema}.${table.name}: the server took ${rows} rows of a range of ${range.rows}`,
-            'Look for rules or triggers on the target that drop rows.',
-          );
-        }
-        digests.get(table.oid)?.merge(digest);
-        options.onProgress(
-          rows,
-          range.pieces.reduce((sum, piece) => sum + piece.length, 0),
-        );
+        await loadRange(session, job, cache, digests?.get(job.table.oid), signal);
+        options.onProgress(job.range.rows, sumBytes([job]));
       }
-    }
+    });
     await session.close();
   });
   return digests;
 }
 
-/** Large ranges one by one, largest first; ranges that share an object together, so that it is fetched once. */
-function planLoad(tables: readonly TableEntry[]): RangeJob[][] {
-  const ranges = tables.flatMap((table) => table.ranges.map((range) => ({ table, range })));
-  const byObject = Map.groupBy(ranges, ({ range }) => range.pieces[0]?.object ?? -1);
-  const bytes = (job: readonly RangeJob[]) =>
-    job.reduce((sum, { range }) => sum + range.pieces.reduce((total, piece) => total + piece.length, 0), 0);
-  return [...byObject.values()].sort((one, other) => bytes(other) - bytes(one));
+async function loadRange(
+  session: Session,
+  { table, range }: RangeJob,
+  cache: LastObject,
+  total: RowDigest | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
+  const digest = total === undefined ? undefined : new RowDigest();
+  const into = table.root ?? table;
+  const columns = table.columns.map(quoteIdentifier).join(', ');
+  const list = columns === '' ? '' : ` (${columns})`;
+  let rows: number;
+  try {
+    rows = await copyIn(
+      session,
+      `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN`,
+      readRange(range, cache, digest),
+    );
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (!(cause instanceof ServerError)) throw cause;
+    throw new TargetError(
+      `table ${table.schema}.${table.name}: ${messageOf(cause)}`,
+      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
+      cause,
+    );
+  }
+  if (rows !== range.rows) {
+    throw new TargetError(
+      `table ${table.schema}.${table.name}: the server took ${rows} rows of a range of ${range.rows}`,
+      'Look for rules or triggers on the target that drop rows.',
+    );
+  }
+  if (digest) total?.merge(digest);
 }
 
-async function* readRange(range: TableRange, cache: LastObject, digest: RowDigest): AsyncGenerator<Buffer> {
+/**
+ * Hands out what is to be loaded. The ranges of a table go in their order and, as long as there are other tables, to one worker at a
+ * time: rows then lie as they lay in the source, which index builds and later reads profit from, and sessions do not wait for each other to
+ * extend the same file. Ranges of small tables that share an object go together, so that it is fetched once.
+ */
+class LoadQueue {
+  readonly #lanes: Lane[];
+
+  constructor(tables: readonly TableEntry[]) {
+    const large: Lane[] = [];
+    const shared = new Map<number, RangeJob[]>();
+    for (const table of tables) {
+      const jobs = table.ranges.map((range): RangeJob => ({ table, range }));
+      const [first] = jobs;
+      const piece = first?.range.pieces[0];
+      if (jobs.length > 1) large.push(new Lane(jobs.map((job) => [job])));
+      else if (first && piece) shared.set(piece.object, [...(shared.get(piece.object) ?? []), first]);
+    }
+    this.#lanes = [...large, ...[...shared.values()].map((jobs) => new Lane([jobs]))];
+  }
+
+  get length(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.jobs.length, 0);
+  }
+
+  /** Runs `load` on one part after another until nothing is left. */
+  async drain(load: (jobs: readonly RangeJob[]) => Promise<void>): Promise<void> {
+    for (;;) {
+      const lane = this.#choose();
+      const jobs = lane?.jobs.shift();
+      if (!lane || !jobs) return;
+      if (lane.jobs.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      lane.active++;
+      lane.bytes -= sumBytes(jobs);
+      await load(jobs).finally(() => lane.active--);
+    }
+  }
+
+  /** The lane with the fewest workers on it, and of those the one with most left to do. */
+  #choose(): Lane | undefined {
+    let best = this.#lanes[0];
+    for (const lane of this.#lanes) {
+      if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
+        best = lane;
+    }
+    return best;
+  }
+}
+
+/** What is left of a table, or of the small tables in one object. */
+class Lane {
+  readonly jobs: (readonly RangeJob[])[];
+  /** bytes still to be handed out */
+  bytes: number;
+  /** workers on it */
+  active = 0;
+
+  constructor(jobs: (readonly RangeJob[])[]) {
+    this.jobs = jobs;
+    this.bytes = sumBytes(jobs.flat());
+  }
+}
+
+function sumBytes(jobs: readonly RangeJob[]): number {
+  return jobs.flatMap(({ range }) => range.pieces).reduce((sum, piece) => sum + piece.length, 0);
+}
+
+async function* readRange(
+  range: TableRange,
+  cache: LastObject,
+  digest: RowDigest | undefined,
+): AsyncGenerator<Buffer> {
   for (const piece of range.pieces) {
     const plaintext = await cache.read(piece.object);
     const part = plaintext.subarray(piece.offset, piece.offset + piece.length);
-    digest.update(part);
+    digest?.update(part);
     yield part;
   }
 }
