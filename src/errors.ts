@@ -26,14 +26,21 @@ export class SourceError extends BackupError {
   readonly exitCode = 1;
 }
 
-/** The storage did not keep its contract. `missing` tells an absent key from a failure. */
+/** The storage did not keep its contract. `missing` tells an absent key from a failure, `configuration` a wrong location or key. */
 export class StorageError extends BackupError {
   readonly exitCode = 1;
   readonly missing: boolean;
+  /** The location or the credentials are wrong, so that trying again cannot help. */
+  readonly configuration: boolean;
 
-  constructor(message: string, next: string, options: { cause?: unknown; missing?: boolean } = {}) {
+  constructor(
+    message: string,
+    next: string,
+    options: { cause?: unknown; missing?: boolean; configuration?: boolean } = {},
+  ) {
     super(message, next, options.cause);
     this.missing = options.missing ?? false;
+    this.configuration = options.configuration ?? false;
   }
 }
 

@@ -408,9 +408,16 @@ function parseOperation(read: ReadInput): Operation {
   const known = operations.find((operation) => operation === text);
   if (known !== undefined) return known;
   throw new ConfigurationError(
-    text ? `operation: there is none named ${JSON.stringify(text)}` : 'operation: is required',
+    text ? `operation: there is none named ${quoteWord(text)}` : 'operation: is required',
     `The operations are ${list(operations)}.`,
   );
+}
+
+/** Someone who forgot the `--name` of a secret input must not see it in a log: only what looks like a word is repeated. */
+export function quoteWord(text: string): string {
+  return /^[a-z][a-z-]{0,19}$/i.test(text)
+    ? JSON.stringify(text)
+    : `what stands there (${text.length} characters)`;
 }
 
 function toConfigurationError(

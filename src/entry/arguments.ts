@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
-import { type InputName, inputNames, inputs, operations } from '../inputs.ts';
+import { type InputName, inputNames, inputs, operations, quoteWord } from '../inputs.ts';
 
 /** What only the command line has, besides the inputs. */
 export const switches = {
@@ -56,7 +56,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     const before = given.get(name);
     if (before !== undefined && name === 'operation') {
       throw new ConfigurationError(
-        `${JSON.stringify(value)} stands after the operation ${JSON.stringify(before)}`,
+        `${quoteWord(value)} stands after the operation ${quoteWord(before)}`,
         'Write one operation, and every value after the --name of its input.',
       );
     }

@@ -13,6 +13,9 @@ export class Interruption extends Error {
   }
 }
 
+/** How long a run may take to end in good order once it was asked to. GitHub's runner waits for 7.5 seconds. */
+const graceMilliseconds = 5000;
+
 /** A signal that the first Ctrl-C or TERM aborts, so that locks are given back. The second ends the process at once. */
 export function abortOnSignals(announce: (message: string) => void): AbortSignal {
   const controller = new AbortController();
@@ -22,6 +25,8 @@ export function abortOnSignals(announce: (message: string) => void): AbortSignal
       if (controller.signal.aborted) process.exit(interruption.exitCode);
       announce(`${signal}: stopping; once more stops at once`);
       controller.abort(interruption);
+      // A storage may be silent for minutes, and whoever stops us kills us sooner.
+      setTimeout(() => process.exit(interruption.exitCode), graceMilliseconds).unref();
     });
   }
   return controller.signal;

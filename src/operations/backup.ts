@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
 import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
@@ -9,13 +10,13 @@ import {
   readSequences,
 } from '../postgres/facts.ts';
 import { planJobs } from '../postgres/ranges.ts';
-import { createSelection } from '../postgres/selection.ts';
+import { createSelection, findUnmatched } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
 import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { qualifiedName, readTables } from '../postgres/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import { createBackupId, readKnownObjects, writeManifest } from '../repository/backups.ts';
-import { createSeal } from '../repository/codec.ts';
+import { createOpen, createSeal } from '../repository/codec.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
 import { createNaming, ObjectWriter, objectSize } from '../repository/objects.ts';
@@ -59,6 +60,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     createNaming(repository.key, inputs.encryptionRecipients),
     createSeal(inputs.encryptionRecipients, inputs.compressionLevel),
     known,
+    inputs.encryptionRecipients.length === 0 ? createOpen('none', []) : undefined,
   );
   const store = (plaintext: Buffer): Promise<StoredObject> => writer.store(plaintext);
   clock.end('preflight');
@@ -167,11 +169,30 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   async function askServer() {
     const session = await openSession(settings, world.signal);
     try {
+      if (inputs.include.length > 0 || inputs.exclude.length > 0) {
+        const tables = await readTables(session);
+        refuseUnmatched('include', inputs.include, tables);
+        refuseUnmatched('exclude', inputs.exclude, tables);
+      }
       return await readIdentity(session);
     } finally {
       await session.close();
     }
   }
+}
+
+/** A pattern with a slip in it would leave rows out of the backup, or in it, without a word. */
+function refuseUnmatched(
+  input: 'include' | 'exclude',
+  patterns: readonly string[],
+  tables: Awaited<ReturnType<typeof readTables>>,
+): void {
+  const unmatched = findUnmatched(patterns, tables);
+  if (unmatched.length === 0) return;
+  throw new ConfigurationError(
+    `${input}: no table of this database fits ${unmatched.join(', ')}`,
+    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database.',
+  );
 }
 
 function describe(manifest: Manifest, writer: ObjectWriter, elapsed: number): Outcome {

@@ -1,8 +1,9 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
 import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
+import { ToolError } from '../postgres/process.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { clientEnvironment, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
@@ -45,7 +46,17 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const archivePath = await fetchArchive(manifest, reader, world);
   const { targetMajor, schemas } = await askTarget();
   const client = await findClient(targetMajor, world, inputs.clientPath);
-  const contents = await readContents(client, archivePath, manifest.facts.roles, world);
+  const contents = await readContents(client, archivePath, manifest.facts.roles, world).catch(
+    (cause: unknown) => {
+      if (!(cause instanceof ToolError)) throw cause;
+      // The archive is what the manifest says, byte for byte, so it is the program that does not understand it.
+      throw new ConfigurationError(
+        `client-path: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
+        'Give the folder of newer client programs with client-path; those that made the backup can read it.',
+        cause,
+      );
+    },
+  );
   const selection = choose();
   const archive: ArchiveFile = {
     path: archivePath,

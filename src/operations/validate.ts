@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { IntegrityError, messageOf } from '../errors.ts';
+import { identityToRecipient } from 'age-encryption';
+import { ConfigurationError, IntegrityError, messageOf } from '../errors.ts';
 import type { ValidateInputs } from '../inputs.ts';
 import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
@@ -38,10 +39,11 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const damages: Damage[] = [];
   const manifests = await readManifests(repository, inputs.backupId, damages);
 
-  const sealed = manifests.some((manifest) => !mayOpen(manifest, inputs));
+  const mayOpen = await matchIdentities(manifests, inputs.encryptionIdentity);
+  const sealed = manifests.some((manifest) => !mayOpen(manifest));
   if (sealed) {
     world.log.warn(
-      'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given.',
+      'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them.',
     );
   }
   const uses = gatherUses(manifests);
@@ -74,7 +76,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const archives = takeShare(
     manifests.filter(
       (manifest) =>
-        mayOpen(manifest, inputs) &&
+        mayOpen(manifest) &&
         !manifest.archive.objects.some((index) => bad.has(manifest.objects[index]?.name ?? '')),
     ),
     inputs.share,
@@ -87,7 +89,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   return describe();
 
   async function check(use: Use): Promise<string | undefined> {
-    const opener = use.parts.find(({ manifest }) => mayOpen(manifest, inputs));
+    const opener = use.parts.find(({ manifest }) => mayOpen(manifest));
     try {
       if (opener === undefined) await readStored(storage, use.object);
       else await createReader(repository, opener.manifest, inputs.encryptionIdentity).read(use.object);
@@ -113,6 +115,13 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       await readContents(client, file, manifest.facts.roles, world);
       return undefined;
     } catch (error) {
+      if (error instanceof ToolError && /unsupported version/.test(error.message)) {
+        throw new ConfigurationError(
+          `client-path: pg_restore ${client.version} is too old for the archive of backup ${manifest.id}: ${messageOf(error)}`,
+          'Give the folder of newer client programs with client-path; those that made the backup can read it.',
+          error,
+        );
+      }
       if (error instanceof ToolError) return messageOf(error);
       throw error;
     } finally {
@@ -183,8 +192,26 @@ async function readManifests(repository: Repository, choice: string, damages: Da
   return manifests;
 }
 
-function mayOpen(manifest: Manifest, inputs: ValidateInputs): boolean {
-  return manifest.encryption.scheme === 'none' || inputs.encryptionIdentity.length > 0;
+/**
+ * Tells which backups the identities open: over the years of a repository its recipients change.
+ *
+ * @throws ConfigurationError when identities were given and open none of the encrypted backups
+ */
+async function matchIdentities(
+  manifests: readonly Manifest[],
+  identities: readonly string[],
+): Promise<(manifest: Manifest) => boolean> {
+  const ours = new Set(await Promise.all(identities.map((identity) => identityToRecipient(identity))));
+  const mayOpen = ({ encryption }: Manifest) =>
+    encryption.scheme === 'none' || encryption.recipients.some((recipient) => ours.has(recipient));
+  const encrypted = manifests.filter(({ encryption }) => encryption.scheme === 'age');
+  if (identities.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
+    throw new ConfigurationError(
+      'encryption-identity: the identity given does not belong to any recipient of these backups',
+      'Give the identity whose recipient stands in the manifest, or none to check the hashes only.',
+    );
+  }
+  return mayOpen;
 }
 
 function describeEncryption(manifests: readonly Manifest[], sealed: boolean): string {

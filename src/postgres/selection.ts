@@ -1,5 +1,12 @@
 /** Tells whether a table is meant by `include` and `exclude`. */
-export type Selection = (table: { schema: string; name: string }) => boolean;
+export type Selection = (table: Selectable) => boolean;
+
+interface Selectable {
+  readonly schema: string;
+  readonly name: string;
+  /** The partitioned tables it is a part of. */
+  readonly ancestors?: readonly { readonly schema: string; readonly name: string }[];
+}
 
 /**
  * Patterns are `schema.table`, with `*` for any characters in either part; `*` alone is everything, and a name without a dot is a
@@ -10,13 +17,23 @@ export function createSelection(include: readonly string[], exclude: readonly st
   const included = include.map(compilePattern);
   const excluded = exclude.map(compilePattern);
   return (table) => {
-    // A character that no identifier can hold keeps the two parts apart.
-    const name = `${table.schema}\0${table.name}`;
-    return (
-      (included.length === 0 || included.some((pattern) => pattern.test(name))) &&
-      !excluded.some((pattern) => pattern.test(name))
-    );
+    const names = namesOf(table);
+    const fits = (pattern: RegExp) => names.some((name) => pattern.test(name));
+    return (included.length === 0 || included.some(fits)) && !excluded.some(fits);
   };
+}
+
+/** Those of the patterns that mean none of the tables. */
+export function findUnmatched(patterns: readonly string[], tables: readonly Selectable[]): string[] {
+  return patterns.filter((pattern) => {
+    const compiled = compilePattern(pattern);
+    return !tables.some((table) => namesOf(table).some((name) => compiled.test(name)));
+  });
+}
+
+/** A character that no identifier can hold keeps the two parts apart. */
+function namesOf(table: Selectable): string[] {
+  return [table, ...(table.ancestors ?? [])].map(({ schema, name }) => `${schema}\0${name}`);
 }
 
 const partPattern = /^(?:"((?:[^"]|"")*)"|([^."]+))(?:\.|$)/;

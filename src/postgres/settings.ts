@@ -182,8 +182,10 @@ export function clientEnvironment(
     PGGSSENCMODE: 'disable',
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    // pg_dump leaves these to the database, and they show in the text of defaults.
-    PGOPTIONS: `-c TimeZone=UTC -c bytea_output=hex ${settings.options}`.trim(),
+    // The programs switch timeouts off themselves, but only after their first queries. They leave the other two to the database, and
+    // those show in the text of defaults.
+    PGOPTIONS:
+      `-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex ${settings.options}`.trim(),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
   };

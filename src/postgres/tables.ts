@@ -15,6 +15,8 @@ export interface TableInfo {
    * restore. Hashing an enum hashes its oid, which a restore changes (pg_dump's forcePartitionRootLoad).
    */
   readonly root: { readonly schema: string; readonly name: string } | undefined;
+  /** The partitioned tables it is a part of: a pattern that means one of them means it. */
+  readonly ancestors?: readonly { readonly schema: string; readonly name: string }[];
   /** Whether rows can be addressed by page: heap tables only. */
   readonly heap: boolean;
   /** bytes of the main fork */
@@ -35,6 +37,7 @@ interface CatalogRow {
   columns: string | null;
   root_schema: string | null;
   root_name: string | null;
+  ancestors: string;
   heap: boolean;
   heap_bytes: number;
   toast_bytes: number;
@@ -56,6 +59,10 @@ const tablesQuery = `
   )
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relfilenode,
          encode(sha256(convert_to(coalesce(a.shape, ''), 'UTF8')), 'hex') AS fingerprint,
+         CASE WHEN c.relispartition THEN (
+           SELECT coalesce(json_agg(json_build_object('schema', pn.nspname, 'name', p.relname)), '[]')
+           FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+           WHERE p.oid <> c.oid) ELSE '[]' END::text AS ancestors,
          a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
          pg_relation_size(c.oid) AS heap_bytes,
          CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END AS toast_bytes,
@@ -96,6 +103,7 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
       row.root_schema === null || row.root_name === null
         ? undefined
         : { schema: row.root_schema, name: row.root_name },
+    ancestors: JSON.parse(row.ancestors) as { schema: string; name: string }[],
     heap: row.heap,
     heapBytes: row.heap_bytes,
     toastBytes: row.toast_bytes,

@@ -39,6 +39,7 @@ export class ObjectWriter {
   readonly #name: NameObject;
   readonly #seal: Seal;
   readonly #known: ReadonlyMap<string, StoredObject>;
+  readonly #open: Open | undefined;
   /** Contents of this run, under way or done. */
   readonly #ours = new Map<string, Promise<StoredObject>>();
   /** stored bytes that this run added */
@@ -46,12 +47,22 @@ export class ObjectWriter {
   /** objects that were there already */
   reused = 0;
 
-  /** @param known the objects that listed backups refer to */
-  constructor(storage: Storage, name: NameObject, seal: Seal, known: ReadonlyMap<string, StoredObject>) {
+  /**
+   * @param known the objects that listed backups refer to
+   * @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have
+   */
+  constructor(
+    storage: Storage,
+    name: NameObject,
+    seal: Seal,
+    known: ReadonlyMap<string, StoredObject>,
+    open?: Open,
+  ) {
     this.#storage = storage;
     this.#name = name;
     this.#seal = seal;
     this.#known = known;
+    this.#open = open;
   }
 
   /** When this resolves the content is durable. The buffer may be used again then, not before. */
@@ -76,7 +87,9 @@ export class ObjectWriter {
       // It shrank since, which would make this backup unrestorable too.
       await this.#storage.put(key, sealed);
     } else if (!(await this.#storage.create(key, sealed))) {
-      return this.#adopt(object);
+      const there = await this.#adopt(object, plaintext);
+      if (there !== undefined) return there;
+      await this.#storage.put(key, sealed);
     }
     this.addedBytes += sealed.length;
     return object;
@@ -84,12 +97,25 @@ export class ObjectWriter {
 
   /**
    * Another run stored the same content, now or before it was killed. Encryption gives every copy other bytes, so the manifest
-   * must describe the bytes that are there.
+   * must describe the bytes that are there. Undefined when they are not whole: no manifest vouches for them, and a store that
+   * confirmed less than it was sent is why a run before this one may have failed.
    */
-  async #adopt(object: StoredObject): Promise<StoredObject> {
+  async #adopt(object: StoredObject, plaintext: Buffer): Promise<StoredObject | undefined> {
     const there = await this.#storage.get(objectKey(object.name));
+    if (!(await this.#isWhole(there, object, plaintext))) return undefined;
     this.reused++;
     return { ...object, stored: there.length, sha256: hashStored(there) };
+  }
+
+  /** Encrypted bytes cannot be opened here; of equal content for equal recipients they have equal length. */
+  async #isWhole(there: Buffer, object: StoredObject, plaintext: Buffer): Promise<boolean> {
+    if (hashStored(there) === object.sha256) return true;
+    if (this.#open === undefined) return there.length === object.stored;
+    try {
+      return (await this.#open(there, plaintext.length)).equals(plaintext);
+    } catch {
+      return false;
+    }
   }
 }
 

@@ -118,6 +118,10 @@ async function findRepository(
     text = (await storage.get(location)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
+    // The first thing that is read of a repository: nothing was done yet, so it is the location that is wrong.
+    if (error instanceof StorageError && error.configuration) {
+      throw new ConfigurationError(error.message, error.next, error);
+    }
     throw error;
   }
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), repositorySchema), text);

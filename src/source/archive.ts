@@ -40,7 +40,7 @@ export async function dumpArchive<Stored extends PlainObject>(
       : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),
   ];
   const run = startTool(client.pgDump, args, { env: options.env, signal: options.signal });
-  const sink = new ObjectSink(options.pool, options.store);
+  const sink = new ObjectSink(options.pool, options.store, options.signal);
   try {
     for await (const chunk of run.stdout) await sink.append(chunk as Buffer);
     await run.done;

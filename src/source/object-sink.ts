@@ -35,17 +35,20 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
   #pieces: PendingPiece[] = [];
   #start = 0;
   #failure: { reason: unknown } | undefined;
+  readonly #signal: AbortSignal;
 
-  constructor(pool: BufferPool, store: Store<Stored>) {
+  /** @param signal when it is aborted nobody waits for the storage any more, which may be silent for minutes */
+  constructor(pool: BufferPool, store: Store<Stored>, signal: AbortSignal) {
     this.#pool = pool;
     this.#store = store;
+    this.#signal = signal;
   }
 
   async flush(): Promise<void> {
     this.#closePiece();
     this.#send();
     if (this.#failure) throw this.#failure.reason;
-    this.buffer = await this.#pool.take();
+    this.buffer = await unlessAborted(this.#signal, this.#pool.take());
     this.length = 0;
     this.#start = 0;
   }
@@ -70,7 +73,7 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
   async finish(): Promise<void> {
     this.#closePiece();
     this.#send();
-    await Promise.all(this.#underWay);
+    await unlessAborted(this.#signal, Promise.all(this.#underWay));
     if (this.#failure) throw this.#failure.reason;
   }
 
@@ -106,5 +109,21 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
         this.#pool.give(buffer);
       });
     this.#underWay.add(stored);
+  }
+}
+
+/**
+ * Waits for `work`, or for the abort, whichever comes first. The work goes on, and so do its buffers belong to it: they are not
+ * given back before it has ended.
+ */
+async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -40,7 +40,7 @@ export async function copyRows<Stored extends PlainObject>(
     const session = await joinSnapshot(snapshot, settings, signal);
     for (const job of drain(queue)) {
       signal.throwIfAborted();
-      const sink = new ObjectSink(options.pool, options.store);
+      const sink = new ObjectSink(options.pool, options.store, signal);
       await sink.flush();
       try {
         await copyOut(session, job.slices.map(copyStatement).join('; '), sink);
@@ -62,8 +62,8 @@ export async function copyRows<Stored extends PlainObject>(
         throw new Error('the server ended fewer COPYs than were asked for');
       options.onProgress(job, rows, bytes);
     }
-    await session.query('COMMIT');
-    await session.close();
+    // All is read and stored; the transaction wrote nothing, so it does not matter how its session ends.
+    await session.close().catch(() => undefined);
   });
   return copied;
 }

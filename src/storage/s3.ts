@@ -349,9 +349,10 @@ export class S3Storage implements Storage {
         const next = 'Validate the repository: a value is missing.';
         throw new StorageError(`${key} is not in ${this.location}`, next, { cause: error, missing: true });
       }
-      const { what, next } = explain(error, this.#place);
+      const { what, next, configuration } = explain(error, this.#place);
       throw new StorageError(`cannot ${action} ${key || 'the bucket'} in ${this.location}: ${what}`, next, {
         cause: error,
+        configuration,
       });
     }
   }

@@ -1,9 +1,8 @@
-import { messageOf, TargetError } from '../errors.ts';
+import { ConfigurationError, IntegrityError, messageOf, StorageError, TargetError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
-import { ServerError } from '../postgres/server-error.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { Manifest, TableEntry, TableRange } from '../repository/manifest.ts';
@@ -76,12 +75,7 @@ async function loadRange(
     );
   } catch (cause) {
     signal.throwIfAborted();
-    if (!(cause instanceof ServerError)) throw cause;
-    throw new TargetError(
-      `table ${table.schema}.${table.name}: ${messageOf(cause)}`,
-      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
-      cause,
-    );
+    throw explain(table, cause);
   }
   if (rows !== range.rows) {
     throw new TargetError(
@@ -90,6 +84,24 @@ async function loadRange(
     );
   }
   if (digest) total?.merge(digest);
+}
+
+/** Definitions are there and rows are not: whatever the cause, nobody may take the target for a restored database. */
+function explain(table: TableEntry, cause: unknown): Error {
+  const message = `table ${table.schema}.${table.name}: ${messageOf(cause)}`;
+  const drop = 'The target is incomplete: drop the database,';
+  if (cause instanceof ConfigurationError) return cause;
+  if (cause instanceof IntegrityError) {
+    return new IntegrityError(
+      message,
+      `${drop} see with validate which backups are whole, and restore one of those.`,
+      cause,
+    );
+  }
+  if (cause instanceof StorageError) {
+    return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
+  }
+  return new TargetError(message, `${drop} mend the cause, and restore into a new one.`, cause);
 }
 
 /**

@@ -107,7 +107,7 @@ export function selectPart(
   for (let before = -1; before !== selected.size; ) {
     before = selected.size;
     for (const entry of contents) {
-      if (!satellites.has(entry.kind) || selected.has(entry) || leftOut.has(entry)) continue;
+      if (!isSatellite(entry) || selected.has(entry) || leftOut.has(entry)) continue;
       const owners = entry.needs
         .map((id) => byId.get(id))
         .filter((need) => need !== undefined && selected.has(need));
@@ -125,6 +125,12 @@ export function selectPart(
     leftOut: [...leftOut].map(([entry, needs]) => ({ entry, needs })),
     definitionsOnly: entries.filter((entry) => entry.kind === 'TABLE' && !chosen.has(entry)),
   };
+
+  /** An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs the table. */
+  function isSatellite(entry: ArchiveEntry): boolean {
+    if (entry.kind === 'SEQUENCE') return entry.needs.some((id) => byId.get(id)?.kind === 'TABLE');
+    return satellites.has(entry.kind);
+  }
 
   /** Adds an entry with all it needs, or nothing and returns what stands in the way. */
   function add(entry: ArchiveEntry): ArchiveEntry | undefined {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -60,7 +60,11 @@ export function startBundle(file: string, words: readonly string[], options: Cli
   });
   const finished = new Promise<Finished>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+    child.once('close', (exitCode, signal) => {
+      // Whatever a killed run has left there; a caller who wants to look names a folder.
+      if (options.temporaryFolder === undefined) rmSync(temporaryFolder, { recursive: true, force: true });
+      resolve({ exitCode, signal, stdout, stderr });
+    });
   });
   finished.catch(() => undefined);
   return { child, temporaryFolder, finished, stderr: () => stderr };
@@ -81,7 +85,9 @@ export async function succeed(
 ): Promise<Record<string, string | number>> {
   const run = await runCli([...words, '--json'], options);
   if (run.exitCode !== 0) {
-    throw new Error(`${words.join(' ')} ended with ${run.exitCode ?? run.signal}:\n${run.stdout}${run.stderr}`);
+    throw new Error(
+      `${words.join(' ')} ended with ${run.exitCode ?? run.signal}:\n${run.stdout}${run.stderr}`,
+    );
   }
   return JSON.parse(run.stdout) as Record<string, string | number>;
 }

@@ -1,0 +1,47 @@
+import { expect } from 'vitest';
+import type { Finished } from '../support/run-cli.ts';
+
+/**
+ * What every failure owes the person who meets it: the right exit code, words that name the thing, a next step, no stack, no
+ * call for a bug report, and no secret in any form.
+ */
+export function expectRefusal(
+  run: Finished,
+  expected: { exitCode: number; says: RegExp | readonly RegExp[]; secrets?: readonly string[] },
+): void {
+  const all = `${run.stdout}\n${run.stderr}`;
+  expect(all).not.toMatch(/^\s+at .+[:)]/m);
+  expect(all).not.toContain('unexpected:');
+  for (const says of [expected.says].flat()) expect(run.stderr).toMatch(says);
+  expect(run.stderr).toMatch(/^→ \S.+[.;?]$/m);
+  expect(run.exitCode).toBe(expected.exitCode);
+  expectNoSecret(all, expected.secrets ?? []);
+}
+
+/** Neither as it is, nor percent-encoded or decoded, nor in base64. */
+export function expectNoSecret(text: string, secrets: readonly string[]): void {
+  for (const secret of secrets) {
+    for (const form of formsOf(secret))
+      expect(text.includes(form), `${form.slice(0, 4)}… is told`).toBe(false);
+  }
+}
+
+export function formsOf(secret: string): string[] {
+  const decoded = decode(secret);
+  return [
+    secret,
+    decoded,
+    encodeURIComponent(decoded),
+    JSON.stringify(decoded).slice(1, -1),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+    Buffer.from(decoded).toString('base64').replace(/=+$/, ''),
+  ];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
