@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 
 /**
  * Runs tasks side by side. The first failure aborts the signal that all of them got, and is what is thrown, after every task has
- * ended: when this returns or throws, nothing is under way any more.
+ * ended: when this returns or throws, none is under way any more.
  */
 export async function runTogether<Results extends readonly unknown[]>(
   signal: AbortSignal,

@@ -108,6 +108,11 @@ const kinds = [
 // `s`: a name may hold U+2028, which a dot does not match otherwise.
 const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`, 's');
 
+/** The kinds that pg_class describes: the others that begin alike (`TABLE DATA`, `SEQUENCE SET`) have no catalog. */
+const pgClass = 1259;
+const relationPattern =
+  /^(\d+); (\d+) (\d+) (MATERIALIZED VIEW|FOREIGN TABLE|SEQUENCE|TABLE|INDEX|VIEW) (.*)$/s;
+
 /** Exported for its tests. */
 export function parseContents(listing: string, roles: readonly string[]): ArchiveEntry[] {
   const raw: { id: number; catalogOid: number; oid: number; kind: string; rest: string; needs: number[] }[] =
@@ -118,7 +123,8 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
       raw.at(-1)?.needs.push(...needs.trim().split(' ').map(Number));
       continue;
     }
-    const entry = entryPattern.exec(line);
+    const isRelation = line.split(' ', 2)[1] === String(pgClass);
+    const entry = (isRelation ? relationPattern.exec(line) : null) ?? entryPattern.exec(line);
     if (!entry) {
       if (line !== '' && !line.startsWith(';'))
         throw new Error(`pg_restore lists something unknown: ${line}`);
@@ -138,9 +144,19 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
     .map((entry) => dropOwner(entry.rest.slice(2)))
     .concat('public', 'pg_catalog')
     .sort((one, other) => other.length - one.length);
+  // Where two schemas fit (`a` and `a b`), the one that the entry or what it belongs to depends on is meant.
+  const schemaOf = new Map<number, string>();
   return raw.map(({ rest, ...entry }) => {
-    const schema = rest.startsWith('- ') ? undefined : schemas.find((name) => rest.startsWith(`${name} `));
-    return { ...entry, schema, name: dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1)) };
+    const fitting = schemas.filter((name) => rest.startsWith(`${name} `));
+    const needed = entry.needs.map((id) => schemaOf.get(id));
+    const schema = rest.startsWith('- ')
+      ? undefined
+      : // The schema of an extension has no entry of its own.
+        (fitting.find((name) => needed.includes(name)) ?? fitting[0] ?? rest.slice(0, rest.indexOf(' ')));
+    const name = dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1));
+    const home = entry.kind === 'SCHEMA' ? name : schema;
+    if (home !== undefined) schemaOf.set(entry.id, home);
+    return { ...entry, schema, name };
   });
 }
 

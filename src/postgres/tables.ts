@@ -39,8 +39,6 @@ interface CatalogRow {
   root_name: string | null;
   ancestors: string;
   heap: boolean;
-  heap_bytes: number;
-  toast_bytes: number;
   readable: boolean;
   filtered: boolean;
 }
@@ -64,8 +62,6 @@ const tablesQuery = `
            FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid JOIN pg_namespace pn ON pn.oid = p.relnamespace
            WHERE p.oid <> c.oid) ELSE '[]' END::text AS ancestors,
          a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
-         pg_relation_size(c.oid) AS heap_bytes,
-         CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END AS toast_bytes,
          has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
          c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered
   FROM pg_class c
@@ -90,6 +86,7 @@ const tablesQuery = `
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   ORDER BY n.nspname, c.relname`;
 
+/** Reads the catalog only, so that nothing waits for a table that somebody has locked; sizes are 0 until `measureTables`. */
 export async function readTables(session: Session): Promise<TableInfo[]> {
   const rows = await session.query<CatalogRow>(tablesQuery);
   return rows.map((row) => ({
@@ -105,11 +102,26 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
         : { schema: row.root_schema, name: row.root_name },
     ancestors: JSON.parse(row.ancestors) as { schema: string; name: string }[],
     heap: row.heap,
-    heapBytes: row.heap_bytes,
-    toastBytes: row.toast_bytes,
+    heapBytes: 0,
+    toastBytes: 0,
     readable: row.readable,
     filtered: row.filtered,
   }));
+}
+
+/** Fills in the sizes. Takes a lock on each table: for tables that are locked already, or that nobody else uses. */
+export async function measureTables(session: Session, tables: readonly TableInfo[]): Promise<TableInfo[]> {
+  const rows = await session.query<{ oid: number; heap: number; toast: number }>(
+    `SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) AS heap,
+            CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast
+     FROM pg_class c WHERE c.oid = ANY ($1::oid[])`,
+    [`{${tables.map((table) => table.oid).join(',')}}`],
+  );
+  const sizes = new Map(rows.map((row) => [row.oid, row]));
+  return tables.map((table) => {
+    const size = sizes.get(table.oid);
+    return { ...table, heapBytes: size?.heap ?? 0, toastBytes: size?.toast ?? 0 };
+  });
 }
 
 export function qualifiedName(table: { schema: string; name: string }): string {

@@ -3,7 +3,7 @@ import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
+import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Log } from '../world.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
 import { checkReadable, checkServer } from './preflight.ts';
@@ -94,10 +94,11 @@ async function lockSnapshot(
            to_char(transaction_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
   if (!position) throw new Error('the server did not tell its position');
   const all = await readTables(lead);
-  const tables = all.filter(wanted);
-  await checkReadable(lead, tables);
-  await lockTables(lead, tables, options.lockTimeoutSeconds);
-  await compareWithLive(settings, tables, options.signal);
+  const named = all.filter(wanted);
+  await checkReadable(lead, named);
+  await lockTables(lead, named, options.lockTimeoutSeconds);
+  await compareWithLive(settings, named, options.signal);
+  const tables = await measureTables(lead, named);
 
   const controller = new AbortController();
   lead.lost.catch((cause: unknown) => {
@@ -205,15 +206,17 @@ async function nameBlockers(settings: ConnectionSettings, error: unknown): Promi
   const session = await openSession(settings);
   try {
     const rows = await session.query<{ text: string }>(
-      `SELECT format('%s is locked by process %s (%s, %s, running for %s: %s)', l.relation::regclass, a.pid, a.usename,
+      `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
+                     CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
                      coalesce(nullif(a.application_name, ''), 'no application name'),
                      date_trunc('second', clock_timestamp() - a.xact_start),
                      -- the command's two first words: the rest may hold somebody's data
                      (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.relation = ANY ($1::oid[])
+       -- One that waits counts too: whoever comes later queues behind it.
+       WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       LIMIT 5`,
+       ORDER BY l.granted DESC LIMIT 5`,
       [`{${error.oids.join(',')}}`],
     );
     return rows.map((row) => `; ${row.text}`).join('');

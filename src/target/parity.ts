@@ -6,7 +6,7 @@ import { copyStatement, planJobs } from '../postgres/ranges.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import { readTables, type TableInfo } from '../postgres/tables.ts';
+import { measureTables, readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Manifest, SequenceFact, TableEntry } from '../repository/manifest.ts';
 import { drain, runWorkers } from '../workers.ts';
 
@@ -65,10 +65,11 @@ async function compareContent(
 ): Promise<ParityLine[]> {
   const columns = new Map(tables.map((table) => [identify(table), table.columns]));
   // Read with the backup's own column list: the target's must come to the same text.
-  const there = (await readTables(session)).flatMap((table): TableInfo[] => {
+  const named = (await readTables(session)).flatMap((table): TableInfo[] => {
     const wanted = columns.get(identify(table));
     return wanted === undefined ? [] : [{ ...table, columns: wanted }];
   });
+  const there = await measureTables(session, named);
   const found = new Map(there.map((table) => [identify(table), new RowDigest()]));
   const queue = planJobs(there, readBackRange);
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {

@@ -41,10 +41,10 @@ async function checkEncoding(session: Session, manifest: Manifest): Promise<void
 async function checkEmpty(session: Session): Promise<void> {
   const rows = await session.query<{ what: string; total: number }>(`
     SELECT what, count(*) OVER () AS total FROM (
-      SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' ELSE 'table' END,
+      SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'table' END,
                     n.nspname, c.relname), 'pg_class'::regclass, c.oid
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
       UNION ALL
       SELECT format('function %I.%I', n.nspname, p.proname), 'pg_proc'::regclass, p.oid
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

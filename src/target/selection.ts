@@ -90,10 +90,14 @@ export function selectPart(
   const chosen = new Set(
     contents.filter((entry) => isChoosable(entry) && chosenBy(names.get(entry.oid) ?? nameOf(entry))),
   );
-  // A partitioned table stands for its partitions.
-  for (const attach of contents.filter((entry) => entry.kind === 'TABLE ATTACH')) {
-    const [child, parent] = attach.needs.map((id) => byId.get(id));
-    if (child && parent && chosen.has(parent)) chosen.add(child);
+  // A partitioned table stands for its partitions, and they for theirs; the archive has them by name.
+  const attachments = contents.filter((entry) => entry.kind === 'TABLE ATTACH');
+  for (let before = -1; before !== chosen.size; ) {
+    before = chosen.size;
+    for (const attachment of attachments) {
+      const [child, parent] = attachment.needs.map((id) => byId.get(id));
+      if (child && parent && chosen.has(parent)) chosen.add(child);
+    }
   }
 
   const selected = new Set(contents.filter((entry) => entry.kind === 'EXTENSION'));
@@ -110,7 +114,10 @@ export function selectPart(
       if (!isSatellite(entry) || selected.has(entry) || leftOut.has(entry)) continue;
       const owners = entry.needs
         .map((id) => byId.get(id))
-        .filter((need) => need !== undefined && selected.has(need));
+        // Its schema is where it lives, not what it belongs to.
+        .filter(
+          (need) => need && selected.has(need) && !(need.kind === 'SCHEMA' && entry.schema !== undefined),
+        );
       if (owners.length === 0) continue;
       const missing = add(entry);
       if (missing) leftOut.set(entry, missing);

@@ -1,0 +1,101 @@
+import pg from 'pg';
+import { openSession, type Session } from '../../src/postgres/connection.ts';
+import { type ConnectionSettings, parseConnection } from '../../src/postgres/settings.ts';
+import type { Log, World } from '../../src/world.ts';
+import type { Cluster } from '../support/cluster.ts';
+
+/** A database of a throwaway cluster, with a `pg` client of its own for whatever the test wants to arrange or to look at. */
+export interface Database {
+  readonly name: string;
+  readonly url: string;
+  readonly settings: ConnectionSettings;
+  readonly client: pg.Client;
+  /** Runs SQL, any number of statements, as the superuser. */
+  run(sql: string): Promise<void>;
+  /** The rows of a query as arrays of texts. */
+  rows(sql: string, values?: unknown[]): Promise<string[][]>;
+  /** A session as the tool opens it; closed with the database at the latest. */
+  open(): Promise<Session>;
+  close(): Promise<void>;
+}
+
+let made = 0;
+
+export async function createDatabase(cluster: Cluster, options = ''): Promise<Database> {
+  const name = `test_${++made}`;
+  const admin = await connect(cluster.superuserUrl());
+  await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 ${options}`);
+  await admin.end();
+  return openDatabase(cluster.superuserUrl(name));
+}
+
+export async function openDatabase(url: string): Promise<Database> {
+  const settings = parseConnection('database-url', url, {});
+  const client = await connect(url);
+  const sessions: Session[] = [];
+  return {
+    name: settings.database,
+    url,
+    settings,
+    client,
+    async run(sql) {
+      await client.query(sql);
+    },
+    async rows(sql, values) {
+      const types = { getTypeParser: () => String };
+      return (await client.query({ text: sql, values: values ?? [], rowMode: 'array', types })).rows;
+    },
+    async open() {
+      const session = await openSession(settings);
+      sessions.push(session);
+      return session;
+    },
+    async close() {
+      for (const session of sessions) session.destroy();
+      await client.end();
+    },
+  };
+}
+
+/** A client of `pg` that does not end the process when its server does. */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** The same server and database, asked by another role. */
+export function asRole(settings: ConnectionSettings, user: string, password: string): ConnectionSettings {
+  return { ...settings, user, password };
+}
+
+/** Asks until the answer is yes: for what another process does in its own time. The runner's time limit is the only one. */
+export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+export class CollectingLog implements Log {
+  readonly warnings: string[] = [];
+  debug(): void {}
+  info(): void {}
+  warn(message: string): void {
+    this.warnings.push(message);
+  }
+  error(): void {}
+  group<T>(_title: string, body: () => Promise<T>): Promise<T> {
+    return body();
+  }
+  progress(): void {}
+}
+
+export function createWorld(overrides: Partial<World> = {}): World & { log: CollectingLog } {
+  return {
+    env: process.env,
+    signal: new AbortController().signal,
+    temporaryFolder: '/nonexistent',
+    now: () => new Date('2026-11-20T02:17:00Z'),
+    ...overrides,
+    log: (overrides.log as CollectingLog | undefined) ?? new CollectingLog(),
+  };
+}

@@ -1,0 +1,110 @@
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { runTool, startTool, ToolError } from '../../src/postgres/process.ts';
+import { until } from './database.ts';
+
+const node = (
+  script: string,
+  options: { signal?: AbortSignal; input?: string; env?: NodeJS.ProcessEnv } = {},
+) =>
+  [
+    process.execPath,
+    ['-e', script],
+    { env: process.env, signal: new AbortController().signal, ...options },
+  ] as const;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a client tool', () => {
+  it('gives out what it printed', async () => {
+    expect(await runTool(...node('console.log("out"); console.error("err")'))).toEqual({
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+  });
+
+  it('gets its input and no shell', async () => {
+    const script = 'process.stdin.pipe(process.stdout)';
+    expect((await runTool(...node(script, { input: 'in $HOME' }))).stdout).toBe('in $HOME');
+  });
+
+  it('sees the environment it is given, and no more', async () => {
+    const script = 'console.log(JSON.stringify(process.env))';
+    const { stdout } = await runTool(...node(script, { env: { PGPASSWORD: 'p' } }));
+    expect(JSON.parse(stdout)).toEqual({ PGPASSWORD: 'p' });
+  });
+
+  it('that fails is an error with its exit code and what it complained about', async () => {
+    const failed = runTool(...node('console.error("relation is gone"); process.exit(3)'));
+    await expect(failed).rejects.toThrow(ToolError);
+    await expect(failed).rejects.toThrow(/node exited with 3: relation is gone$/);
+  });
+
+  it('that fails after much output still fails', async () => {
+    const script = 'process.stdout.write("x".repeat(1e6), () => process.exit(1))';
+    await expect(runTool(...node(script))).rejects.toThrow(/exited with 1/);
+  });
+
+  it('that is killed is an error with the signal', async () => {
+    await expect(runTool(...node('process.kill(process.pid, "SIGKILL")'))).rejects.toThrow(
+      /ended by SIGKILL/,
+    );
+  });
+
+  it('may complain at length; the end is kept', async () => {
+    const script = 'for (let i = 0; i < 20000; i++) console.error("complaint " + i); process.exitCode = 1';
+    const error = await runTool(...node(script)).catch((reason: ToolError) => reason as ToolError);
+    expect(error).toBeInstanceOf(ToolError);
+    expect((error as ToolError).stderr).toMatch(/complaint 19999$/);
+    expect((error as ToolError).stderr.length).toBeLessThanOrEqual(16_384);
+  });
+
+  it('that is not there is an error with its name', async () => {
+    const gone = runTool('/nonexistent/pg_dump', [], { env: {}, signal: new AbortController().signal });
+    await expect(gone).rejects.toThrow(/pg_dump could not run/);
+  });
+
+  it('may end without reading its input', async () => {
+    await runTool(...node('process.exit(0)', { input: 'x'.repeat(1 << 20) }));
+  });
+
+  it('has ended when an abort has rejected it', async () => {
+    const controller = new AbortController();
+    const run = startTool(
+      ...node(
+        'process.on("SIGTERM", () => setTimeout(() => process.exit(0), 200)); console.log(process.pid); setInterval(() => {}, 1000)',
+        { signal: controller.signal },
+      ),
+    );
+    const pid = await new Promise<number>((resolve) =>
+      run.stdout.once('data', (line: Buffer) => resolve(Number(line.toString()))),
+    );
+    expect(isAlive(pid)).toBe(true);
+    controller.abort();
+    await expect(run.done).rejects.toThrow(ToolError);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('is killed on request', async () => {
+    const run = startTool(...node('console.log(process.pid); setInterval(() => {}, 1000)'));
+    const pid = await new Promise<number>((resolve) =>
+      run.stdout.once('data', (line: Buffer) => resolve(Number(line.toString()))),
+    );
+    run.kill();
+    await expect(run.done).rejects.toThrow(/ended by SIGTERM/);
+    await until(() => !isAlive(pid));
+  });
+
+  it('rejects quietly: who reads its output learns of the failure at the end', async () => {
+    const run = startTool(...node('process.stdout.write("part"); process.exitCode = 1'));
+    expect(await text(run.stdout)).toBe('part');
+    await expect(run.done).rejects.toThrow(/exited with 1/);
+  });
+});

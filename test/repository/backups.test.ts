@@ -1,0 +1,258 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import {
+  chooseBackup,
+  createBackupId,
+  listBackupIds,
+  manifestKey,
+  readKnownObjects,
+  readManifest,
+  writeManifest,
+} from '../../src/repository/backups.ts';
+import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Repository } from '../../src/repository/repository.ts';
+import { createRepository, makeManifest, makeObject } from './example.ts';
+
+let repository: Repository;
+const manifest = makeManifest();
+const key = manifestKey(manifest.id);
+
+beforeEach(async () => {
+  repository = await createRepository();
+});
+
+/** Seals content as `writeManifest` does: what is wrong with it then is not its seal. */
+async function store(id: string, content: unknown): Promise<void> {
+  const text = JSON.stringify(content);
+  const seal = createHmac('sha256', repository.key).update('manifest\0').update(text).digest('hex');
+  await repository.storage.put(manifestKey(id), Buffer.from(`${text.slice(0, -1)},"seal":"${seal}"}\n`));
+}
+
+describe('a backup id', () => {
+  it('sorts by time and is the manifest’s own format', () => {
+    const id = createBackupId(new Date('2026-11-20T02:17:00.999Z'));
+    expect(id).toMatch(/^20261120T021700Z-[0-9a-f]{4}$/);
+    expect(createBackupId(new Date('2026-11-20T02:17:01Z')) > id).toBe(true);
+  });
+});
+
+describe('a manifest', () => {
+  it('comes back as it was written', async () => {
+    await writeManifest(repository, manifest);
+    expect(await readManifest(repository, manifest.id)).toEqual(manifest);
+  });
+
+  it('is JSON that other programs read', async () => {
+    await writeManifest(repository, manifest);
+    const text = (await repository.storage.get(key)).toString();
+    const { seal, ...content } = JSON.parse(text);
+    expect(content).toEqual(manifest);
+    expect(seal).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('is never replaced', async () => {
+    await writeManifest(repository, manifest);
+    await expect(writeManifest(repository, makeManifest({ label: 'other' }))).rejects.toThrow(StorageError);
+    expect((await readManifest(repository, manifest.id)).label).toBe(manifest.label);
+  });
+
+  it('that is not there is a wrong id', async () => {
+    await expect(readManifest(repository, manifest.id)).rejects.toThrow(ConfigurationError);
+  });
+
+  it('cut off at any place is damaged', async () => {
+    await writeManifest(repository, manifest);
+    const bytes = await repository.storage.get(key);
+    // The last byte is a line break that says nothing.
+    for (let length = 0; length < bytes.length - 1; length += 7) {
+      await repository.storage.put(key, bytes.subarray(0, length));
+      await expect(readManifest(repository, manifest.id)).rejects.toThrow(IntegrityError);
+    }
+    for (let length = bytes.length - 100; length < bytes.length - 1; length++) {
+      await repository.storage.put(key, bytes.subarray(0, length));
+      await expect(readManifest(repository, manifest.id)).rejects.toThrow(IntegrityError);
+    }
+  });
+
+  it('with any one byte changed is damaged', async () => {
+    await writeManifest(repository, manifest);
+    const bytes = await repository.storage.get(key);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] as number) ^ change;
+        await repository.storage.put(key, changed);
+        await expect(readManifest(repository, manifest.id)).rejects.toThrow(IntegrityError);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each([
+    [
+      'another seal in front of its own',
+      (text: string) => text.replace(/,"seal"/, `,"seal":"${'0'.repeat(64)}","seal"`),
+    ],
+    ['something behind its seal', (text: string) => `${text.trimEnd()} `],
+    ['a byte order mark', (text: string) => `\ufeff${text}`],
+    ['nothing but a seal', () => `{"x":1,"seal":"${'0'.repeat(64)}"}\n`],
+    ['no text', () => ''],
+  ])('with %s is damaged', async (_what, change) => {
+    await writeManifest(repository, manifest);
+    await repository.storage.put(key, Buffer.from(change((await repository.storage.get(key)).toString())));
+    await expect(readManifest(repository, manifest.id)).rejects.toThrow(IntegrityError);
+  });
+
+  it('sealed by another repository is damaged', async () => {
+    const other = await createRepository();
+    await writeManifest(other, manifest);
+    await repository.storage.put(key, await other.storage.get(key));
+    await expect(readManifest(repository, manifest.id)).rejects.toThrow(/seal does not fit/);
+  });
+
+  it('put in the place of another is damaged', async () => {
+    await store('20261120T021701Z-0000', manifest);
+    await expect(readManifest(repository, '20261120T021701Z-0000')).rejects.toThrow(
+      /it says that it is backup 20261120T021700Z-7f3a/,
+    );
+  });
+
+  const table = manifest.tables[0] as Manifest['tables'][number];
+  const withPiece = (piece: { object: number; offset: number; length: number }) => ({
+    ...manifest,
+    tables: [{ ...table, ranges: [{ from: 0, to: null, rows: 1, pieces: [piece] }] }],
+  });
+  it.each([
+    ['a later format', { ...manifest, format: 2 }, /not of format 1/],
+    ['a field of a later version', { ...manifest, chain: [] }, /not of format 1/],
+    ['a field missing', { ...manifest, objects: undefined }, /not of format 1/],
+    ['a negative count', { ...manifest, archive: { bytes: -1, objects: [] } }, /not of format 1/],
+    ['no object at all', [], /./],
+    [
+      'a piece of an object that is not listed',
+      withPiece({ object: 2, offset: 0, length: 1 }),
+      /points outside/,
+    ],
+    [
+      'a piece beyond the end of its object',
+      withPiece({ object: 0, offset: 990, length: 11 }),
+      /points outside/,
+    ],
+    [
+      'an archive in an object that is not listed',
+      { ...manifest, archive: { bytes: 1, objects: [2] } },
+      /its archive/,
+    ],
+  ])('sealed but with %s is damaged', async (_what, content, message) => {
+    await store(manifest.id, content);
+    const read = readManifest(repository, manifest.id);
+    await expect(read).rejects.toThrow(IntegrityError);
+    await expect(read).rejects.toThrow(message);
+  });
+
+  it('may name a piece that ends with its object', async () => {
+    const fitting = withPiece({ object: 0, offset: 990, length: 10 });
+    await store(manifest.id, fitting);
+    expect(await readManifest(repository, manifest.id)).toEqual(fitting);
+  });
+});
+
+describe('choosing a backup', () => {
+  const ignore = () => {};
+  const at = (hour: number, overrides: Partial<Manifest> = {}) => {
+    const two = String(hour).padStart(2, '0');
+    return makeManifest({
+      id: `20261120T${two}0000Z-0000`,
+      source: { ...manifest.source, snapshotAt: `2026-11-20T${two}:00:05.500000Z` },
+      ...overrides,
+    });
+  };
+  const choose = async (choice: string, onDamaged: (error: IntegrityError) => void = ignore) =>
+    (await chooseBackup(repository, choice, onDamaged)).id;
+
+  beforeEach(async () => {
+    for (const hour of [3, 1, 2]) await writeManifest(repository, at(hour));
+  });
+
+  it('lists what exists, oldest first, and nothing else that lies there', async () => {
+    await repository.storage.put('backups/notes.json', Buffer.from('mine'));
+    await repository.storage.put('backups/20261120T040000Z-0000.json.tmp', Buffer.from(''));
+    expect(await listBackupIds(repository)).toEqual([1, 2, 3].map((hour) => at(hour).id));
+  });
+
+  it('takes an id', async () => {
+    expect(await choose(at(2).id)).toBe(at(2).id);
+  });
+
+  it('takes the latest', async () => {
+    expect(await choose('latest')).toBe(at(3).id);
+  });
+
+  it('takes the last whose snapshot is not after a time', async () => {
+    expect(await choose('before:2026-11-20T02:30:00Z')).toBe(at(2).id);
+    expect(await choose('before:2026-11-20T02:00:05.500Z')).toBe(at(2).id);
+    expect(await choose('before:2026-11-20T02:00:05Z')).toBe(at(1).id);
+    expect(await choose('before:2026-11-20T03:30:00+01:00')).toBe(at(2).id);
+  });
+
+  it('finds none before the first', async () => {
+    await expect(choose('before:2026-11-20T00:00:00Z')).rejects.toThrow(ConfigurationError);
+  });
+
+  it('passes over definitions without rows, unless asked for by id', async () => {
+    const schema = at(4, { kind: 'schema' });
+    await writeManifest(repository, schema);
+    expect(await choose('latest')).toBe(at(3).id);
+    expect(await choose(schema.id)).toBe(schema.id);
+  });
+
+  it('passes over damaged ones and tells of them, but not when one was asked for by id', async () => {
+    await repository.storage.put(manifestKey(at(3).id), Buffer.from('{'));
+    const damaged: string[] = [];
+    expect(await choose('latest', (error) => damaged.push(error.message))).toBe(at(2).id);
+    expect(damaged).toHaveLength(1);
+    expect(damaged[0]).toContain(at(3).id);
+    await expect(choose(at(3).id)).rejects.toThrow(IntegrityError);
+  });
+
+  it('says that there is none in an empty repository', async () => {
+    repository = await createRepository();
+    await expect(choose('latest')).rejects.toMatchObject({ next: 'Run a backup first.' });
+  });
+
+  it('does not take a storage that fails for a damaged backup', async () => {
+    const failing = new StorageError('the network is down', 'Try again.');
+    repository.storage.get = () => Promise.reject(failing);
+    await expect(chooseBackup(repository, 'latest', ignore)).rejects.toBe(failing);
+  });
+});
+
+describe('the objects that are known', () => {
+  it('are those of all backups, described by the newest; a damaged backup vouches for none', async () => {
+    const [shared, onlyOld, lost] = [makeObject(), makeObject(), makeObject()];
+    const renewed = { ...shared, stored: 11, sha256: 'f'.repeat(64) };
+    const empty = { archive: { bytes: 0, objects: [] }, tables: [] };
+    await writeManifest(
+      repository,
+      makeManifest({ id: '20261120T010000Z-0000', objects: [shared, onlyOld], ...empty }),
+    );
+    await writeManifest(
+      repository,
+      makeManifest({ id: '20261120T020000Z-0000', objects: [renewed], ...empty }),
+    );
+    await writeManifest(repository, makeManifest({ id: '20261120T030000Z-0000', objects: [lost], ...empty }));
+    const last = await repository.storage.get(manifestKey('20261120T030000Z-0000'));
+    await repository.storage.put(manifestKey('20261120T030000Z-0000'), last.subarray(0, -10));
+    const damaged: string[] = [];
+    const known = await readKnownObjects(repository, (error) => damaged.push(error.message));
+    expect(new Map(known)).toEqual(
+      new Map([
+        [shared.name, renewed],
+        [onlyOld.name, onlyOld],
+      ]),
+    );
+    expect(damaged).toHaveLength(1);
+  });
+});

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import type { Manifest } from '../../src/repository/manifest.ts';
+import { openForBackup, type Repository } from '../../src/repository/repository.ts';
+import { MemoryStorage } from '../../src/storage/memory.ts';
+
+export const source = { systemIdentifier: '7300000000000000001', database: 'postgres' };
+export const now = new Date('2026-11-20T02:17:00Z');
+
+export function createRepository(storage = new MemoryStorage()): Promise<Repository> {
+  return openForBackup(storage, undefined, source, now);
+}
+
+/** A whole manifest; a test names only what it is about. */
+export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
+  return {
+    format: 1,
+    tool: { name: 'supabase-backup', version: '1.0.0' },
+    id: '20261120T021700Z-7f3a',
+    kind: 'full',
+    label: 'vor dem Umzug – "ü" 🎉',
+    pin: false,
+    startedAt: '2026-11-20T02:17:00.000Z',
+    finishedAt: '2026-11-20T02:18:00.000Z',
+    source: {
+      database: 'postgres',
+      databaseOid: 5,
+      systemIdentifier: source.systemIdentifier,
+      timeline: 1,
+      postmasterStartedAt: '2026-11-01T00:00:00.123456Z',
+      serverVersion: 150018,
+      encoding: 'UTF8',
+      settings: { DateStyle: 'ISO, YMD' },
+      snapshot: '10:20:11',
+      lsn: '0/1A2B3C',
+      snapshotAt: '2026-11-20T02:17:01.654321Z',
+    },
+    encryption: { scheme: 'none' },
+    objects: [
+      { name: 'a'.repeat(64), bytes: 1000, stored: 100, sha256: 'b'.repeat(64) },
+      { name: 'c'.repeat(64), bytes: 50, stored: 40, sha256: 'd'.repeat(64) },
+    ],
+    archive: { bytes: 50, objects: [1] },
+    tables: [
+      {
+        schema: 'public',
+        name: 'söme "table"\n',
+        oid: 16400,
+        relfilenode: 16400,
+        fingerprint: 'e'.repeat(64),
+        columns: ['id', 'naïve'],
+        root: null,
+        rows: 3,
+        bytes: 1000,
+        ranges: [{ from: 0, to: null, rows: 3, pieces: [{ object: 0, offset: 0, length: 1000 }] }],
+      },
+    ],
+    facts: {
+      sequences: [
+        { schema: 'public', name: 's', lastValue: '9223372036854775807', isCalled: true, latest: null },
+      ],
+      objects: { table: 1 },
+      roles: ['postgres'],
+      extensions: [],
+    },
+    notCarried: [],
+    durations: { total: 1 },
+    ...overrides,
+  };
+}
+
+export function makeObject(bytes = 10) {
+  return {
+    name: randomBytes(32).toString('hex'),
+    bytes,
+    stored: bytes,
+    sha256: randomBytes(32).toString('hex'),
+  };
+}

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { openForBackup, openRepository } from '../../src/repository/repository.ts';
+import { MemoryStorage } from '../../src/storage/memory.ts';
+import { now, source } from './example.ts';
+
+const key = 'ab'.repeat(32);
+const config = async (storage: MemoryStorage) =>
+  JSON.parse((await storage.get('repository.json')).toString());
+
+describe('a repository', () => {
+  it('is made by the first backup and opened by the next, with the same key', async () => {
+    const storage = new MemoryStorage();
+    const made = await openForBackup(storage, undefined, source, now);
+    const opened = await openForBackup(storage, undefined, source, new Date());
+    expect(opened.key.equals(made.key)).toBe(true);
+    expect(made.key).toHaveLength(32);
+    expect(opened.id).toBe(made.id);
+    expect((await openRepository(storage, undefined)).source).toEqual(source);
+  });
+
+  it('keeps a key that is held outside out of the storage', async () => {
+    const storage = new MemoryStorage();
+    const made = await openForBackup(storage, key, source, now);
+    expect(made.key.toString('hex')).toBe(key);
+    expect(JSON.stringify(await config(storage))).not.toContain(key);
+    expect((await openRepository(storage, key.toUpperCase())).key.toString('hex')).toBe(key);
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['another', 'cd'.repeat(32)],
+  ])('with its key outside is not opened when the key is %s', async (_what, given) => {
+    const storage = new MemoryStorage();
+    await openForBackup(storage, key, source, now);
+    await expect(openRepository(storage, given)).rejects.toThrow(ConfigurationError);
+    await expect(openForBackup(storage, given, source, now)).rejects.toThrow(/repository-key/);
+  });
+
+  it('with a key of its own is opened with that key or none, and no other', async () => {
+    const storage = new MemoryStorage();
+    const made = await openForBackup(storage, undefined, source, now);
+    await expect(openRepository(storage, key)).rejects.toThrow(ConfigurationError);
+    expect((await openRepository(storage, made.key.toString('hex'))).id).toBe(made.id);
+  });
+
+  it('that is not there cannot be read from', async () => {
+    await expect(openRepository(new MemoryStorage(), undefined)).rejects.toThrow(ConfigurationError);
+  });
+
+  it.each([
+    ['another server', { ...source, systemIdentifier: '1' }],
+    ['another database', { ...source, database: 'other' }],
+  ])('takes no backups of %s', async (_what, other) => {
+    const storage = new MemoryStorage();
+    await openForBackup(storage, undefined, source, now);
+    await expect(openForBackup(storage, undefined, other, now)).rejects.toThrow(ConfigurationError);
+    expect((await openRepository(storage, undefined)).source).toEqual(source);
+  });
+
+  it('is not made among other files', async () => {
+    const storage = new MemoryStorage();
+    await storage.put('holiday/photo.jpg', Buffer.from('…'));
+    await expect(openForBackup(storage, undefined, source, now)).rejects.toThrow(/holiday\/photo\.jpg/);
+    expect(await storage.stat('repository.json')).toBeUndefined();
+  });
+
+  it.each([
+    ['is empty', ''],
+    ['is cut off', '{"format": 1, "id"'],
+    ['is no JSON', 'hello'],
+    ['lacks its key', JSON.stringify({ format: 1, id: '0'.repeat(32), createdAt: now, source })],
+    [
+      'has a short key',
+      JSON.stringify({
+        format: 1,
+        id: '0'.repeat(32),
+        createdAt: now,
+        source,
+        key: { held: 'repository', value: 'ab' },
+      }),
+    ],
+  ])('whose file %s is damaged, and no new one is made over it', async (_what, text) => {
+    const storage = new MemoryStorage();
+    await storage.put('repository.json', Buffer.from(text));
+    await expect(openRepository(storage, undefined)).rejects.toThrow(IntegrityError);
+    await expect(openForBackup(storage, undefined, source, now)).rejects.toThrow(IntegrityError);
+    expect((await storage.get('repository.json')).toString()).toBe(text);
+  });
+
+  it('of a later format asks for a newer version', async () => {
+    const storage = new MemoryStorage();
+    await openForBackup(storage, undefined, source, now);
+    const later = JSON.stringify({ ...(await config(storage)), format: 2 }, null, 2);
+    await storage.put('repository.json', Buffer.from(later));
+    await expect(openRepository(storage, undefined)).rejects.toThrow(/format 2; this version reads format 1/);
+  });
+
+  it('passes on a storage that fails, and makes nothing', async () => {
+    const failing = new StorageError('the network is down', 'Try again.');
+    const storage = Object.assign(new MemoryStorage(), { get: () => Promise.reject(failing) });
+    await expect(openForBackup(storage, undefined, source, now)).rejects.toBe(failing);
+  });
+});
+
+describe('two first backups at once', () => {
+  it('make one repository when both look before either writes', async () => {
+    const storage = new MemoryStorage();
+    const [one, other] = await Promise.all([
+      openForBackup(storage, undefined, source, now),
+      openForBackup(storage, undefined, source, now),
+    ]);
+    expect(one.id).toBe(other.id);
+    expect(one.key.equals(other.key)).toBe(true);
+  });
+
+  it('make one repository when one writes between the other’s two looks', async () => {
+    const storage = new MemoryStorage();
+    const get = storage.get.bind(storage);
+    storage.get = async (name) => {
+      storage.get = get;
+      const found = await get(name).catch((error: unknown) => error);
+      await openForBackup(storage, undefined, source, now);
+      if (found instanceof Error) throw found;
+      return found as Buffer;
+    };
+    const opened = await openForBackup(storage, undefined, source, now);
+    expect(opened.id).toBe((await openRepository(storage, undefined)).id);
+  });
+
+  it('of two databases do not share it', async () => {
+    const storage = new MemoryStorage();
+    const results = await Promise.allSettled([
+      openForBackup(storage, undefined, source, now),
+      openForBackup(storage, undefined, { ...source, database: 'other' }, now),
+    ]);
+    expect(results.map((result) => result.status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+});
