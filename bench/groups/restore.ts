@@ -16,8 +16,9 @@ export function createRestoreGroup(workshop: Workshop): Group {
     inspect: async (stdout) => ({ phases: readRestorePhases(stdout) }),
     clean: () => server.dropDatabase(databases.target),
   });
+  // As many connections as pg_restore gets.
   const restoreOurs = (verify: 'none' | 'content'): Command =>
-    ours('restore', ['--storage', repository, '--verify', verify], {
+    ours('restore', ['--storage', repository, '--verify', verify, '--jobs', '2'], {
       SUPABASE_BACKUP_TARGET_URL: server.url(databases.target),
     });
 

@@ -12,12 +12,12 @@ import { createReader } from '../repository/objects.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
 import { analyzeTables } from '../target/analyze.ts';
-import { type ArchiveFile, restoreStep } from '../target/archive-restore.ts';
+import { type ArchiveFile, restoreEntries } from '../target/archive-restore.ts';
 import { compareWithBackup } from '../target/parity.ts';
 import { checkTarget, readSchemas } from '../target/preflight.ts';
 import { loadRows } from '../target/rows.ts';
 import { type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
-import { type Step, splitIntoSteps } from '../target/steps.ts';
+import { findOwnIndexes, type Step, splitIntoSteps } from '../target/steps.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import { writeRootCertificates } from './certificates.ts';
@@ -71,6 +71,8 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   if (inputs.dryRun) return describePlan(scope, clock);
 
   const total = tables.reduce((sum, table) => sum + table.bytes, 0);
+  // Indexes that are built as soon as their table is loaded, while others are still being loaded.
+  const early = new Set<ArchiveEntry>();
   await restoreArchive('definitions');
 
   const done = { rows: 0, bytes: 0 };
@@ -88,6 +90,11 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
         world.log.progress(
           `${formatCount(done.rows)} rows, ${formatBytes(done.bytes)} of ${formatBytes(total)}, ${formatRate(done.bytes, elapsed)}, about ${formatDuration(left)} left`,
         );
+      },
+      async onLoaded(table) {
+        const indexes = findOwnIndexes(archive.steps, table.oid);
+        for (const entry of indexes) early.add(entry);
+        await restoreEntries(archive, 'indexes and constraints', indexes, 1, world);
       },
     }),
   );
@@ -124,9 +131,10 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   return describeRestore(scope, parity, clock);
 
   async function restoreArchive(step: Step): Promise<void> {
-    if (!archive.steps.has(step)) return;
+    const entries = archive.steps.get(step)?.filter((entry) => !early.has(entry)) ?? [];
+    if (entries.length === 0) return;
     const title = `${step.charAt(0).toUpperCase()}${step.slice(1)}`;
-    await world.log.group(title, () => restoreStep(archive, step, inputs.jobs, world));
+    await world.log.group(title, () => restoreEntries(archive, step, entries, inputs.jobs, world));
     clock.end(step);
   }
 

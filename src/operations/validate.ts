@@ -92,7 +92,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     const opener = use.parts.find(({ manifest }) => mayOpen(manifest));
     try {
       if (opener === undefined) await readStored(storage, use.object);
-      else await createReader(repository, opener.manifest, inputs.encryptionIdentity).read(use.object);
+      else await createReader(repository, opener.manifest, inputs.encryptionIdentity).prove(use.object);
       return undefined;
     } catch (error) {
       if (error instanceof IntegrityError) return error.message;

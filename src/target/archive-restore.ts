@@ -18,20 +18,20 @@ export interface ArchiveFile {
 }
 
 /**
- * Restores the entries of one step.
+ * Restores entries of one step.
  *
  * @param jobs connections, for the steps that can use them
  * @throws TargetError with what pg_restore said
  */
-export async function restoreStep(
+export async function restoreEntries(
   archive: ArchiveFile,
   step: Step,
+  entries: readonly ArchiveEntry[],
   jobs: number,
   world: World,
 ): Promise<void> {
-  const entries = archive.steps.get(step) ?? [];
   if (entries.length === 0) return;
-  const list = path.join(world.temporaryFolder, 'restore.list');
+  const list = path.join(world.temporaryFolder, `restore-${entries[0]?.id}.list`);
   writeFileSync(list, writeList(entries), { mode: 0o600 });
   const args = [
     '--exit-on-error',

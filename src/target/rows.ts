@@ -5,18 +5,14 @@ import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import type { Manifest, TableEntry, TableRange } from '../repository/manifest.ts';
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import { runWorkers } from '../workers.ts';
-
-interface RangeJob {
-  readonly table: TableEntry;
-  readonly range: TableRange;
-}
+import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
 
 /**
- * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY and so one
- * transaction; a range arrives whole or not at all.
+ * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY, which arrives whole
+ * or not at all.
  *
  * @returns the digests of what was sent, by the table's oid in the source
  * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server refuses rows
@@ -32,34 +28,60 @@ export async function loadRows(
     digest: boolean;
     signal: AbortSignal;
     onProgress: (rows: number, bytes: number) => void;
+    /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
+    onLoaded: (table: TableEntry) => Promise<void>;
   },
 ): Promise<Map<number, RowDigest> | undefined> {
   const digests = options.digest ? new Map(tables.map((table) => [table.oid, new RowDigest()])) : undefined;
-  const queue = new LoadQueue(tables);
+  const queue = new LoadQueue(tables, options.workers);
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await openSession(settings, signal);
     await applySettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    await queue.drain(async (jobs) => {
-      const cache = new LastObject(reader, manifest);
-      for (const job of jobs) {
+    await queue.drain(async (part) => {
+      const pieces = new PieceReader(reader, manifest, part);
+      const frozen = await beginFrozen(session, part);
+      for (const job of part.jobs) {
         signal.throwIfAborted();
-        await loadRange(session, job, cache, digests?.get(job.table.oid), signal);
+        await loadRange(session, job, { pieces, frozen, total: digests?.get(job.table.oid), signal });
         options.onProgress(job.range.rows, sumBytes([job]));
       }
-    });
+      if (frozen) await session.query('COMMIT');
+    }, options.onLoaded);
     await session.close();
   });
   return digests;
 }
 
+/**
+ * Opens the transaction in which a whole table may be loaded with FREEZE: the table has to be truncated in it, and has just been
+ * created empty by this restore. False where this role may not truncate the table, or it is no part of that kind.
+ */
+async function beginFrozen(session: Session, { whole }: LoadPart): Promise<boolean> {
+  if (whole === undefined) return false;
+  await session.query('BEGIN');
+  try {
+    await session.query(`TRUNCATE ONLY ${quoteQualified(whole.schema, whole.name)}`);
+    return true;
+  } catch (error) {
+    await session.query('ROLLBACK');
+    if ((error as { code?: string }).code === insufficientPrivilege) return false;
+    throw explain(whole, error);
+  }
+}
+
+const insufficientPrivilege = '42501';
+
 async function loadRange(
   session: Session,
   { table, range }: RangeJob,
-  cache: LastObject,
-  total: RowDigest | undefined,
-  signal: AbortSignal,
+  {
+    pieces,
+    frozen,
+    total,
+    signal,
+  }: { pieces: PieceReader; frozen: boolean; total: RowDigest | undefined; signal: AbortSignal },
 ): Promise<void> {
   // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
   const digest = total === undefined ? undefined : new RowDigest();
@@ -70,8 +92,8 @@ async function loadRange(
   try {
     rows = await copyIn(
       session,
-      `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN`,
-      readRange(range, cache, digest),
+      `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN${frozen ? ' WITH (FREEZE)' : ''}`,
+      readRange(range, pieces, digest),
     );
   } catch (cause) {
     signal.throwIfAborted();
@@ -104,105 +126,57 @@ function explain(table: TableEntry, cause: unknown): Error {
   return new TargetError(message, `${drop} mend the cause, and restore into a new one.`, cause);
 }
 
-/**
- * Hands out what is to be loaded. The ranges of a table go in their order and, as long as there are other tables, to one worker at a
- * time: rows then lie as they lay in the source, which index builds and later reads profit from, and sessions do not wait for each other to
- * extend the same file. Ranges of small tables that share an object go together, so that it is fetched once.
- */
-class LoadQueue {
-  readonly #lanes: Lane[];
-
-  constructor(tables: readonly TableEntry[]) {
-    const large: Lane[] = [];
-    const shared = new Map<number, RangeJob[]>();
-    for (const table of tables) {
-      const jobs = table.ranges.map((range): RangeJob => ({ table, range }));
-      const [first] = jobs;
-      const piece = first?.range.pieces[0];
-      if (jobs.length > 1) large.push(new Lane(jobs.map((job) => [job])));
-      else if (first && piece) shared.set(piece.object, [...(shared.get(piece.object) ?? []), first]);
-    }
-    this.#lanes = [...large, ...[...shared.values()].map((jobs) => new Lane([jobs]))];
-  }
-
-  get length(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.jobs.length, 0);
-  }
-
-  /** Runs `load` on one part after another until nothing is left. */
-  async drain(load: (jobs: readonly RangeJob[]) => Promise<void>): Promise<void> {
-    for (;;) {
-      const lane = this.#choose();
-      const jobs = lane?.jobs.shift();
-      if (!lane || !jobs) return;
-      if (lane.jobs.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
-      lane.active++;
-      lane.bytes -= sumBytes(jobs);
-      await load(jobs).finally(() => lane.active--);
-    }
-  }
-
-  /** The lane with the fewest workers on it, and of those the one with most left to do. */
-  #choose(): Lane | undefined {
-    let best = this.#lanes[0];
-    for (const lane of this.#lanes) {
-      if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
-        best = lane;
-    }
-    return best;
-  }
-}
-
-/** What is left of a table, or of the small tables in one object. */
-class Lane {
-  readonly jobs: (readonly RangeJob[])[];
-  /** bytes still to be handed out */
-  bytes: number;
-  /** workers on it */
-  active = 0;
-
-  constructor(jobs: (readonly RangeJob[])[]) {
-    this.jobs = jobs;
-    this.bytes = sumBytes(jobs.flat());
-  }
-}
-
-function sumBytes(jobs: readonly RangeJob[]): number {
-  return jobs.flatMap(({ range }) => range.pieces).reduce((sum, piece) => sum + piece.length, 0);
-}
-
 async function* readRange(
   range: TableRange,
-  cache: LastObject,
+  pieces: PieceReader,
   digest: RowDigest | undefined,
 ): AsyncGenerator<Buffer> {
   for (const piece of range.pieces) {
-    const plaintext = await cache.read(piece.object);
+    const plaintext = await pieces.read(piece.object);
     const part = plaintext.subarray(piece.offset, piece.offset + piece.length);
     digest?.update(part);
     yield part;
   }
 }
 
-/** Keeps the object read last: the next small table is most often in it too. */
-class LastObject {
+/**
+ * Reads the objects of a part in the order in which their pieces are needed: one is at hand, and the next is fetched and opened while the
+ * server takes the rows of this one.
+ */
+class PieceReader {
   readonly #reader: ObjectReader;
-  readonly #manifest: Manifest;
-  #index = -1;
-  #plaintext: Buffer = Buffer.alloc(0);
+  readonly #objects: readonly StoredObject[];
+  /** Indexes of objects, each where it is first needed */
+  readonly #order: readonly number[];
+  #at = -1;
+  #current: Promise<Buffer> | undefined;
+  #next: Promise<Buffer> | undefined;
 
-  constructor(reader: ObjectReader, manifest: Manifest) {
+  constructor(reader: ObjectReader, manifest: Manifest, part: LoadPart) {
     this.#reader = reader;
-    this.#manifest = manifest;
+    this.#objects = manifest.objects;
+    this.#order = part.jobs
+      .flatMap(({ range }) => range.pieces.map((piece) => piece.object))
+      .filter((object, position, all) => object !== all[position - 1]);
   }
 
-  async read(index: number): Promise<Buffer> {
-    if (index !== this.#index) {
-      const object = this.#manifest.objects[index];
-      if (!object) throw new Error(`the manifest has no object ${index}`);
-      this.#plaintext = await this.#reader.read(object);
-      this.#index = index;
+  async read(object: number): Promise<Buffer> {
+    if (this.#current === undefined || this.#order[this.#at] !== object) {
+      this.#at++;
+      this.#current = this.#next ?? this.#fetch(this.#order[this.#at]);
+      const plaintext = await this.#current;
+      this.#next = this.#at + 1 < this.#order.length ? this.#fetch(this.#order[this.#at + 1]) : undefined;
+      return plaintext;
     }
-    return this.#plaintext;
+    return this.#current;
+  }
+
+  #fetch(index: number | undefined): Promise<Buffer> {
+    const object = this.#objects[index ?? -1];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    const plaintext = this.#reader.read(object);
+    // Whoever needs it gets the error; a restore that failed before has no more use for it.
+    plaintext.catch(() => undefined);
+    return plaintext;
   }
 }

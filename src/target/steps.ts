@@ -67,3 +67,22 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
   };
   return Map.groupBy(entries, findStep);
 }
+
+/**
+ * The indexes and constraints of one table that need nothing but the table: they can be built as soon as its rows are there. The index of a
+ * partition needs that of its parent, and waits.
+ *
+ * @param oid the table's, in the source
+ */
+export function findOwnIndexes(
+  steps: ReadonlyMap<Step, readonly ArchiveEntry[]>,
+  oid: number,
+): ArchiveEntry[] {
+  const table = steps.get('definitions')?.find((entry) => entry.kind === 'TABLE' && entry.oid === oid);
+  const indexes = steps.get('indexes and constraints') ?? [];
+  const inStep = new Set(indexes.map((entry) => entry.id));
+  return indexes.filter(
+    (entry) =>
+      table !== undefined && entry.needs.includes(table.id) && !entry.needs.some((id) => inStep.has(id)),
+  );
+}

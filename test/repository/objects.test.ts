@@ -247,7 +247,7 @@ describe('reading an object back', () => {
   it('does not trust the key of another repository', async () => {
     const other = { ...repository, key: randomBytes(32) };
     const reader = createReader(other, makeManifest(), []);
-    await expect(reader.read(object)).rejects.toThrow(/content is not what its name says/);
+    await expect(reader.prove(object)).rejects.toThrow(/content is not what its name says/);
   });
 
   it('passes on that the storage failed: that is no damage', async () => {
