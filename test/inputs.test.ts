@@ -55,7 +55,7 @@ describe('what is accepted', () => {
       include: [],
       exclude: [],
       encryptionRecipients: [],
-      compressionLevel: 3,
+      compressionLevel: 2,
       jobs: 4,
       lockTimeoutSeconds: 30,
       sslrootcert: undefined,

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../repo
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import type { Parity, ParityLine } from '../target/parity.ts';
 import { describeEntry, type RestoreSelection } from '../target/selection.ts';
+import { describeNotCarried } from './backup-report.ts';
 import type { Outcome, Section } from './outcome.ts';
 import type { PhaseClock } from './phases.ts';
 
@@ -107,17 +108,7 @@ function describeOmissions({ manifest, selection }: RestoreScope): Section[] {
       },
     );
   }
-  if (manifest.notCarried.length > 0) {
-    sections.push(
-      { kind: 'paragraph', text: 'Not in this backup:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-        rows: manifest.notCarried.map((item) => [item.what, item.why, item.remedy]),
-      },
-    );
-  }
-  return sections;
+  return [...sections, ...describeNotCarried(manifest)];
 }
 
 /** Every difference, and otherwise a line per kind: a table of 2,000 equal tables would hide the one that is not. */

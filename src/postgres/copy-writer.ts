@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Session } from './connection.ts';
 import { simpleQuery } from './copy-reader.ts';
 import { ServerError } from './server-error.ts';
@@ -58,13 +59,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     try {
       for await (const part of text) {
         if (failure) break;
-        const header = Buffer.alloc(5);
-        header.write('d');
-        header.writeUInt32BE(part.length + 4, 1);
-        stream.cork();
-        stream.write(header);
-        const flowing = stream.write(part);
-        stream.uncork();
+        const flowing = writeCopyData(stream, part);
         if (!flowing) await Promise.race([once(stream, 'drain'), ended.promise]);
       }
     } catch (reason) {
@@ -79,6 +74,25 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     release();
     stream.off('close', onClose);
   }
+}
+
+/** bytes; the server collects a whole message before it looks at it, and one of this size stays in its processor's cache */
+const messageSize = 64 * 1024;
+
+/** Sends text as CopyData messages; false when the socket's buffer is full. */
+function writeCopyData(stream: Socket, text: Buffer): boolean {
+  let flowing = true;
+  stream.cork();
+  for (let at = 0; at < text.length; at += messageSize) {
+    const part = text.subarray(at, at + messageSize);
+    const header = Buffer.allocUnsafe(5);
+    header[0] = 0x64;
+    header.writeUInt32BE(part.length + 4, 1);
+    stream.write(header);
+    flowing = stream.write(part);
+  }
+  stream.uncork();
+  return flowing;
 }
 
 const copyDone = Buffer.from([0x63, 0, 0, 0, 4]);

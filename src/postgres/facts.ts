@@ -122,7 +122,7 @@ export interface InstalledExtension {
   readonly version: string;
 }
 
-export async function readExtensions(session: Session): Promise<InstalledExtension[]> {
+async function readExtensions(session: Session): Promise<InstalledExtension[]> {
   const rows = await session.query<{ name: string; schema: string; version: string }>(`
     SELECT e.extname AS name, n.nspname AS schema, e.extversion AS version
     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY 1`);
@@ -130,7 +130,7 @@ export async function readExtensions(session: Session): Promise<InstalledExtensi
 }
 
 /** Roles that own, are granted or are named by something in this database. */
-export async function readRoles(session: Session): Promise<string[]> {
+async function readRoles(session: Session): Promise<string[]> {
   const rows = await session.query<{ name: string }>(`
     SELECT r.rolname AS name
     FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
@@ -144,4 +144,21 @@ export async function readRoles(session: Session): Promise<string[]> {
       WHERE object.owner = ${bootstrapRole} AND object.oid >= ${firstUserOid})
     ORDER BY 1`);
   return rows.map((row) => row.name);
+}
+
+/** What a restored database is compared with, and what its server must have. */
+export interface DatabaseFacts {
+  readonly sequences: SequenceState[];
+  readonly objects: Record<string, number>;
+  readonly roles: string[];
+  readonly extensions: InstalledExtension[];
+}
+
+export async function readFacts(session: Session): Promise<DatabaseFacts> {
+  return {
+    sequences: await readSequences(session),
+    objects: await countObjects(session),
+    roles: await readRoles(session),
+    extensions: await readExtensions(session),
+  };
 }

@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { Decrypter, Encrypter } from 'age-encryption';
+import { Decrypter } from 'age-encryption';
 import { ConfigurationError, IntegrityError, messageOf } from '../errors.ts';
+import { decryptAge, encryptAge } from './age.ts';
 
 const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
@@ -11,8 +12,6 @@ export type Seal = (plaintext: Buffer) => Promise<Uint8Array>;
 
 /** @param level zstd compression level, 1 to 19 */
 export function createSeal(recipients: readonly string[], level: number): Seal {
-  const encrypter = recipients.length === 0 ? undefined : new Encrypter();
-  for (const recipient of recipients) encrypter?.addRecipient(recipient);
   return async (plaintext) => {
     const compressed = await compress(plaintext, {
       // One output chunk for most objects: each one more is a trip through the event loop.
@@ -23,7 +22,7 @@ export function createSeal(recipients: readonly string[], level: number): Seal {
       },
       pledgedSrcSize: plaintext.length,
     });
-    return encrypter === undefined ? compressed : encrypter.encrypt(compressed);
+    return recipients.length === 0 ? compressed : encryptAge(recipients, compressed);
   };
 }
 
@@ -62,7 +61,7 @@ export function createOpen(encryption: Encryption, identities: readonly string[]
 
 async function decrypt(decrypter: Decrypter, stored: Uint8Array): Promise<Uint8Array> {
   try {
-    return await decrypter.decrypt(stored);
+    return await decryptAge(decrypter, stored);
   } catch (cause) {
     if (/no identity matched/.test(messageOf(cause))) {
       throw new ConfigurationError(

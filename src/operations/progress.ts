@@ -1,0 +1,30 @@
+import { formatBytes, formatCount, formatDuration, formatRate } from '../report/quantity.ts';
+import type { Log } from '../world.ts';
+
+/** Counts what has been moved and tells it, with a rate and an estimate of what is left. */
+export class Progress {
+  readonly #log: Log;
+  /** What all of it weighs, in the unit of `advance`'s weight */
+  readonly #total: number;
+  readonly #start = performance.now();
+  #rows = 0;
+  #bytes = 0;
+  #weight = 0;
+
+  constructor(log: Log, total: number) {
+    this.#log = log;
+    this.#total = total;
+  }
+
+  advance(rows: number, bytes: number, weight: number): void {
+    this.#rows += rows;
+    this.#bytes += bytes;
+    this.#weight += weight;
+    const elapsed = performance.now() - this.#start;
+    const share = this.#total > 0 ? Math.min(1, this.#weight / this.#total) : 1;
+    const left = share > 0 ? elapsed / share - elapsed : 0;
+    this.#log.progress(
+      `${Math.floor(share * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, about ${formatDuration(left)} left`,
+    );
+  }
+}
