@@ -117,7 +117,7 @@ function describeRoundTrip(open: () => Promise<Server>, close?: () => Promise<vo
       const outputs = await run('backup', ['--storage', storage, ...client()], {
         SUPABASE_BACKUP_DATABASE_URL: source.ownerUrl,
       });
-      expect(outputs['tables']).toBeGreaterThan(450);
+      expect(outputs.tables).toBeGreaterThan(450);
       await expectRestored(['--storage', storage]);
       stored.push({ major: server.major, storage, schema, data });
     },
@@ -138,7 +138,7 @@ function describeRoundTrip(open: () => Promise<Server>, close?: () => Promise<vo
       ];
       const first = await run('backup', backup, { SUPABASE_BACKUP_DATABASE_URL: source.ownerUrl });
       const second = await run('backup', backup, { SUPABASE_BACKUP_DATABASE_URL: source.ownerUrl });
-      expect(second['rows']).toBe(first['rows']);
+      expect(second.rows).toBe(first.rows);
       expect(Number(second['new-bytes'])).toBeLessThan(Number(first['new-bytes']) / 3);
       const key = { SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity };
       expect(await run('validate', ['--storage', storage, ...client()], key)).toMatchObject({
