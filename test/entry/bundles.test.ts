@@ -99,12 +99,15 @@ describe('the command line, alone in a folder', () => {
     expect(stderr).not.toContain('hunter2');
   });
 
-  test('on a Node without zstd says so before anything else', () => {
-    const preload = join(folder, 'no-zstd.cjs');
-    writeFileSync(preload, 'delete require("node:zlib").createZstdCompress');
+  test.each([
+    ['zstd', 'delete require("node:zlib").createZstdCompress'],
+    ['disposable stacks', 'delete globalThis.AsyncDisposableStack'],
+  ])('on a Node without %s says so before anything else', (_what, removal) => {
+    const preload = join(folder, 'old-node.cjs');
+    writeFileSync(preload, removal);
     const { stderr, status } = start('cli.cjs', ['--help'], { NODE_OPTIONS: `--require ${preload}` });
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^error: Node\.js \S+ is too old: it has no zstd\n→ Use Node\.js 22\.15 or newer/);
+    expect(stderr).toMatch(/^error: Node\.js \S+ is too old\n→ Use Node\.js 24 or newer/);
   });
 
   test('ends at the second interruption at once, with nothing left in the temporary folder', async () => {
