@@ -12,13 +12,14 @@ import {
   describeConnection,
   parseConnection,
 } from '../postgres/settings.ts';
+import { qualifiedName } from '../postgres/tables.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import { chooseBackup } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
-import { analyzeTables } from '../target/analyze.ts';
+import { analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
 import { checkTarget, readSchemas } from '../target/preflight.ts';
@@ -73,10 +74,15 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   );
   const [first, ...others] = steps;
   await runStep(first, definitions, world, clock);
-  const sent = await loadTables(inputs, settings, scope, reader, definitions, world);
+  const { sent, analyzed } = await loadTables(inputs, settings, scope, reader, definitions, world);
   clock.end('rows');
   for (const step of others) await runStep(step, definitions, world, clock);
-  await analyzeTables(settings, { workers: inputs.jobs, signal: world.signal, log: world.log });
+  await analyzeTables(settings, {
+    workers: inputs.jobs,
+    done: analyzed,
+    signal: world.signal,
+    log: world.log,
+  });
   clock.end('analyze');
 
   if (inputs.verify === 'none') return describeRestore(scope, undefined, clock);
@@ -150,28 +156,35 @@ async function runStep(
   clock.end(step);
 }
 
-/** Loads all rows; a large table gets its indexes while others are still being loaded. */
-function loadTables(
+/** Loads all rows; a large table gets its indexes and statistics while others are still being loaded. */
+async function loadTables(
   inputs: RestoreInputs,
   settings: ConnectionSettings,
   { manifest, tables }: RestoreScope,
   reader: ObjectReader,
   definitions: ArchiveRestore,
   world: World,
-): Promise<Map<number, RowDigest> | undefined> {
+): Promise<{ sent: Map<number, RowDigest> | undefined; analyzed: Set<string> }> {
+  const analyzed = new Set<string>();
   const progress = new Progress(
     world.log,
     tables.reduce((sum, table) => sum + table.bytes, 0),
   );
-  return world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, () =>
+  const sent = await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, () =>
     loadRows(settings, manifest, tables, reader, {
       workers: inputs.jobs,
       digest: inputs.verify === 'content',
       signal: world.signal,
       onProgress: (rows, bytes) => progress.advance(rows, bytes, bytes),
-      onLoaded: (table) => definitions.buildIndexes(table.oid),
+      async onLoaded(table, session) {
+        const complete = await definitions.buildIndexes(table.oid);
+        if (!complete || table.root !== null) return;
+        await analyzeTable(session, table, world.log, world.signal);
+        analyzed.add(qualifiedName(table));
+      },
     }),
   );
+  return { sent, analyzed };
 }
 
 function compare(

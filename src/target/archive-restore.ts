@@ -48,9 +48,12 @@ export class ArchiveRestore {
    * Builds the indexes of a table ahead of their step, as soon as its rows are there.
    *
    * @param oid the table's, in the source
+   * @returns whether these were all, so that ANALYZE finds everything of which it gathers statistics
    */
-  buildIndexes(oid: number): Promise<void> {
-    return this.#restore('indexes and constraints', findOwnIndexes(this.#steps, oid), 1);
+  async buildIndexes(oid: number): Promise<boolean> {
+    const { ready, waiting } = findOwnIndexes(this.#steps, oid);
+    await this.#restore('indexes and constraints', ready, 1);
+    return waiting.length === 0;
   }
 
   #left(step: Step): ArchiveEntry[] {

@@ -29,7 +29,7 @@ export async function loadRows(
     signal: AbortSignal;
     onProgress: (rows: number, bytes: number) => void;
     /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
-    onLoaded: (table: TableEntry) => Promise<void>;
+    onLoaded: (table: TableEntry, session: Session) => Promise<void>;
   },
 ): Promise<Map<number, RowDigest> | undefined> {
   const digests = options.digest ? new Map(tables.map((table) => [table.oid, new RowDigest()])) : undefined;
@@ -39,7 +39,7 @@ export async function loadRows(
     await applySettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    await queue.drain(async (part) => {
+    const load = async (part: LoadPart) => {
       const pieces = new PieceReader(reader, manifest, part);
       const frozen = await beginFrozen(session, part);
       for (const job of part.jobs) {
@@ -48,7 +48,8 @@ export async function loadRows(
         options.onProgress(job.range.rows, sumBytes([job]));
       }
       if (frozen) await session.query('COMMIT');
-    }, options.onLoaded);
+    };
+    await queue.drain(load, (table) => options.onLoaded(table, session));
     await session.close();
   });
   return digests;

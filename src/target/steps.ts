@@ -69,20 +69,19 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
 }
 
 /**
- * The indexes and constraints of one table that need nothing but the table: they can be built as soon as its rows are there. The index of a
- * partition needs that of its parent, and waits.
+ * The indexes, constraints and statistics objects of one table. Those that need nothing but the table can be built as soon as its
+ * rows are there; the index of a partition needs that of its parent, and waits.
  *
  * @param oid the table's, in the source
  */
 export function findOwnIndexes(
   steps: ReadonlyMap<Step, readonly ArchiveEntry[]>,
   oid: number,
-): ArchiveEntry[] {
+): { ready: ArchiveEntry[]; waiting: ArchiveEntry[] } {
   const table = steps.get('definitions')?.find((entry) => entry.kind === 'TABLE' && entry.oid === oid);
   const indexes = steps.get('indexes and constraints') ?? [];
   const inStep = new Set(indexes.map((entry) => entry.id));
-  return indexes.filter(
-    (entry) =>
-      table !== undefined && entry.needs.includes(table.id) && !entry.needs.some((id) => inStep.has(id)),
-  );
+  const own = indexes.filter((entry) => table !== undefined && entry.needs.includes(table.id));
+  const waits = (entry: ArchiveEntry) => entry.needs.some((id) => inStep.has(id));
+  return { ready: own.filter((entry) => !waits(entry)), waiting: own.filter(waits) };
 }
