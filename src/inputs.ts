@@ -1,19 +1,56 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { Decrypter, Encrypter } from 'age-encryption';
-import { ConfigurationError, messageOf } from './errors.ts';
+import { ConfigurationError } from './errors.ts';
+import {
+  databaseUrlForm,
+  decode,
+  identityLines,
+  list,
+  matching,
+  oneOf,
+  Problem,
+  parseBackupId,
+  parseBoolean,
+  parseDatabaseUrl,
+  parseEndpoint,
+  parseFile,
+  parseFolder,
+  parseIdentities,
+  parseInterval,
+  parsePatterns,
+  parseRecipients,
+  parseRetention,
+  parseShare,
+  parseStorage,
+  parseTimeZone,
+  wholeNumber,
+} from './input-values.ts';
+import type { RetentionPolicy } from './repository/retention.ts';
 
 /**
  * Every input, once. The Action's `with:`, the command line, the environment, action.yml, `--help` and the README's table
  * all come from `schema`; past `parseInputs` nobody reads a raw input again.
  */
 
-export const operations = ['backup', 'validate', 'restore'] as const;
+export const operations = [
+  'backup',
+  'validate',
+  'restore',
+  'cleanup',
+  'list',
+  'show',
+  'pin',
+  'unpin',
+] as const;
 export type Operation = (typeof operations)[number];
 
 export const operationSummaries: Readonly<Record<Operation, string>> = {
   backup: 'Store a restore point of the database',
   validate: 'Read back what is stored and check every byte of it; needs no database',
   restore: 'Restore a stored backup into a database and compare the result with what was recorded',
+  cleanup: 'Remove the backups that the retention policy does not keep, and what only they needed',
+  list: 'List the stored backups, and what keeps each of them',
+  show: 'Show all that is known of one stored backup',
+  pin: 'Keep a backup for good, whatever the retention policy says',
+  unpin: 'Leave a pinned backup to the retention policy again',
 };
 
 export interface Input {
@@ -37,18 +74,7 @@ export interface Input {
   parse(text: string): unknown;
 }
 
-/** One wrong input: what is wrong with it, and what to write instead. Neither may quote a secret. */
-class Problem extends Error {
-  readonly remedy: string;
-
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
-  }
-}
-
 const everyOperation = operations;
-const databaseUrlForm = 'postgresql://user:password@host:5432/database';
 
 const schema = {
   operation: {
@@ -131,8 +157,10 @@ const schema = {
     operations: ['backup'],
     default: 'full',
     placeholder: 'type',
-    description: 'What to store: `full` for schema and rows, `schema` for definitions without rows.',
-    parse: oneOf(['full', 'schema'] as const),
+    description:
+      'What to store: `full` for schema and rows, `incremental` for the same without reading again what provably did not change since ' +
+      'the backup before, `schema` for definitions without rows. Each restores alone.',
+    parse: oneOf(['full', 'incremental', 'schema'] as const),
   },
   label: {
     operations: ['backup'],
@@ -149,6 +177,25 @@ const schema = {
     description: 'Whether the backup is kept for good, whatever a retention policy says.',
     parse: parseBoolean,
   },
+  recheck: {
+    operations: ['backup'],
+    default: '1%',
+    placeholder: 'percentage',
+    description:
+      'How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is ' +
+      'stored. A difference fails the run, which then reads everything.',
+    parse: parseShare,
+  },
+  ledger: {
+    operations: ['backup'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether each backup leaves a token in the database, in a schema named `supabase_backup`, so that an incremental backup notices ' +
+      'that the database was rolled back to an earlier state. Needs the right to create that schema.',
+    parse: parseBoolean,
+  },
   'target-url': {
     operations: ['restore'],
     required: true,
@@ -160,9 +207,10 @@ const schema = {
     parse: parseDatabaseUrl,
   },
   'backup-id': {
-    operations: ['validate', 'restore'],
-    default: { validate: 'all', restore: 'latest' },
+    operations: ['validate', 'restore', 'show', 'pin', 'unpin'],
+    default: { validate: 'all', restore: 'latest', show: 'latest' },
     placeholder: 'id',
+    example: '20261120T021700Z-7f3a',
     description:
       'Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` also ' +
       '`before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`.',
@@ -234,12 +282,37 @@ const schema = {
       'What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.',
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
+  retention: {
+    operations: ['cleanup', 'list'],
+    default: 'daily=7 weekly=5 monthly=12',
+    placeholder: 'rules',
+    description:
+      'Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 ' +
+      'monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones ' +
+      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.',
+    parse: parseRetention,
+  },
+  'time-zone': {
+    operations: ['cleanup', 'list'],
+    default: 'UTC',
+    placeholder: 'zone',
+    description: 'The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.',
+    parse: parseTimeZone,
+  },
+  'grace-period': {
+    operations: ['cleanup'],
+    default: '24h',
+    placeholder: 'interval',
+    description:
+      'How long stored objects that no backup needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
+    parse: parseInterval,
+  },
   'dry-run': {
-    operations: ['restore'],
+    operations: ['restore', 'cleanup'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
-    description: 'Whether to print what the restore would do and stop there.',
+    description: 'Whether to print what the operation would do and stop there.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;
@@ -267,7 +340,7 @@ export interface BackupInputs extends CommonInputs {
   readonly operation: 'backup';
   /** Undefined: the PG… variables of the environment say it all. */
   readonly databaseUrl: string | undefined;
-  readonly backupType: 'full' | 'schema';
+  readonly backupType: 'full' | 'incremental' | 'schema';
   readonly label: string | null;
   readonly pin: boolean;
   /** `schema.table`, `schema.*` or `*`; empty means all. */
@@ -278,6 +351,9 @@ export interface BackupInputs extends CommonInputs {
   readonly compressionLevel: number;
   readonly jobs: number;
   readonly lockTimeoutSeconds: number;
+  /** Above 0, at most 1. */
+  readonly recheck: number;
+  readonly ledger: boolean;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
 }
@@ -304,7 +380,42 @@ export interface RestoreInputs extends CommonInputs {
   readonly sslrootcert: string | undefined;
 }
 
-export type Inputs = BackupInputs | ValidateInputs | RestoreInputs;
+export interface CleanupInputs extends CommonInputs {
+  readonly operation: 'cleanup';
+  readonly retention: RetentionPolicy;
+  /** A name of the IANA database */
+  readonly timeZone: string;
+  /** milliseconds */
+  readonly gracePeriod: number;
+  readonly dryRun: boolean;
+}
+
+export interface ListInputs extends CommonInputs {
+  readonly operation: 'list';
+  readonly retention: RetentionPolicy;
+  readonly timeZone: string;
+}
+
+export interface ShowInputs extends CommonInputs {
+  readonly operation: 'show';
+  /** An id or `latest`. */
+  readonly backupId: string;
+}
+
+export interface PinInputs extends CommonInputs {
+  readonly operation: 'pin' | 'unpin';
+  /** An id or `latest`. */
+  readonly backupId: string;
+}
+
+export type Inputs =
+  | BackupInputs
+  | ValidateInputs
+  | RestoreInputs
+  | CleanupInputs
+  | ListInputs
+  | ShowInputs
+  | PinInputs;
 
 /** The text of an input as the user gave it; undefined or empty means not given. */
 export type ReadInput = (name: InputName) => string | undefined;
@@ -348,6 +459,27 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
   if (problems.length > 0) throw toConfigurationError(operation, problems);
   return parsed;
 
+  /** @param words what an operation takes besides an id */
+  function takeBackupId(words: readonly string[]): string {
+    const id = take('backup-id');
+    if (id === undefined) {
+      if (!problems.some(({ name }) => name === 'backup-id')) {
+        const problem = new Problem(`is required for ${operation}`, 'Write an id; `list` shows them all.');
+        problems.push({ name: 'backup-id', problem });
+      }
+      return id;
+    }
+    const form = id.startsWith('before:') ? 'before:<time>' : id;
+    if (!words.includes(form) && !/^\d/.test(id)) {
+      const problem = new Problem(
+        `cannot be ${form} for ${operation}`,
+        `Write an id, ${words.join(' or ')}.`,
+      );
+      problems.push({ name: 'backup-id', problem });
+    }
+    return id;
+  }
+
   function takeAll(): Inputs {
     const storage = take('storage');
     // The SDK would follow these on its own, but as if they were Amazon's.
@@ -377,21 +509,38 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           compressionLevel: take('compression-level'),
           jobs: take('jobs'),
           lockTimeoutSeconds: take('lock-timeout'),
+          recheck: take('recheck'),
+          ledger: take('ledger'),
           sslrootcert: take('sslrootcert'),
         };
       case 'validate': {
-        const backupId = take('backup-id');
-        if (backupId?.startsWith('before:')) problems.push(unfitBackupId('before:<time>', operation));
+        const backupId = takeBackupId(['latest', 'all']);
         return { operation, ...common, backupId, share: take('share') };
       }
+      case 'cleanup': {
+        const retention = take('retention');
+        const timeZone = take('time-zone');
+        return {
+          operation,
+          ...common,
+          retention,
+          timeZone,
+          gracePeriod: take('grace-period'),
+          dryRun: take('dry-run'),
+        };
+      }
+      case 'list':
+        return { operation, ...common, retention: take('retention'), timeZone: take('time-zone') };
+      case 'show':
+      case 'pin':
+      case 'unpin':
+        return { operation, ...common, backupId: takeBackupId(['latest']) };
       case 'restore': {
-        const backupId = take('backup-id');
-        if (backupId === 'all') problems.push(unfitBackupId('all', operation));
         return {
           operation,
           ...common,
           targetUrl: take('target-url'),
-          backupId,
+          backupId: takeBackupId(['latest', 'before:<time>']),
           include: take('include') ?? [],
           exclude: take('exclude') ?? [],
           jobs: take('jobs'),
@@ -434,15 +583,6 @@ function toConfigurationError(
     `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
     'Correct them all and start again; nothing was read or written.',
   );
-}
-
-function unfitBackupId(
-  value: string,
-  operation: 'validate' | 'restore',
-): { name: InputName; problem: Problem } {
-  const remedy =
-    operation === 'validate' ? 'Write an id, latest or all.' : 'Write an id, latest or before:<time>.';
-  return { name: 'backup-id', problem: new Problem(`cannot be ${value} for ${operation}`, remedy) };
 }
 
 /** What an absent input means for an operation; undefined when it simply is absent. */
@@ -494,231 +634,4 @@ function passwordsIn(url: string): readonly string[] {
     if (!password || password === user) return [];
     return [password, decode(password) ?? password];
   });
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
-  return (text) => {
-    const found = values.find((value) => value === text);
-    if (found === undefined) throw new Problem(`cannot be ${JSON.stringify(text)}`, `Write ${list(values)}.`);
-    return found;
-  };
-}
-
-/** For texts that fit one pattern. Quotes nothing of what was given, so that a secret may use it. */
-function matching(pattern: RegExp, message: string, remedy: string): (text: string) => string {
-  return (text) => {
-    if (!pattern.test(text)) throw new Problem(message, remedy);
-    return text;
-  };
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new Problem(`cannot be ${JSON.stringify(text)}`, `Write a whole number from ${least} to ${most}.`);
-  };
-}
-
-/** The YAML 1.2 core schema, as GitHub's own actions read booleans. */
-function parseBoolean(text: string): boolean {
-  if (/^(true|True|TRUE)$/.test(text)) return true;
-  if (/^(false|False|FALSE)$/.test(text)) return false;
-  throw new Problem(`cannot be ${JSON.stringify(text)}`, 'Write true or false.');
-}
-
-/** The form only, and early; what a bucket may be called is known to storage/open.ts, which refuses it before contacting anyone. */
-function parseStorage(text: string): string {
-  if (text.includes('://') && text.includes('@')) {
-    throw new Problem(
-      'must not hold credentials',
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.',
-    );
-  }
-  if (/^(s3:\/\/[^/]|file:\/\/\/|\.{0,2}\/|\.\.?$)/i.test(text)) return text;
-  throw new Problem(
-    'is neither a folder nor an S3 location',
-    'Write a folder that starts with ./ or /, such as ./backups, or s3://bucket/prefix.',
-  );
-}
-
-function parseEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new Problem('is not the address of an S3 service', 'Write it as in https://s3.example.com.');
-  }
-  return text;
-}
-
-function parseDatabaseUrl(text: string): string {
-  if (!/^postgres(ql)?:\/\//.test(text)) {
-    throw new Problem('does not start with postgresql://', `Write it as ${databaseUrlForm}.`);
-  }
-  if (/\[your-password\]/i.test(text)) {
-    throw new Problem(
-      'still holds the placeholder [YOUR-PASSWORD]',
-      'Put the password of the database in its place.',
-    );
-  }
-  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), the URL standard does not.
-  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'));
-  const url = URL.canParse(standard) ? new URL(standard) : undefined;
-  if (url === undefined || decode(url.password) === undefined) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
-    throw new Problem('is not a valid URL', remedy);
-  }
-  if (url.hostname === '' && !url.searchParams.get('host'))
-    throw new Problem('names no host', `Write it as ${databaseUrlForm}.`);
-  if (url.pathname.length < 2) {
-    throw new Problem(
-      'names no database',
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`,
-    );
-  }
-  return text;
-}
-
-function parseBackupId(text: string): string {
-  if (text === 'latest' || text === 'all' || /^\d{8}T\d{6}Z-[0-9a-f]{4}$/.test(text)) return text;
-  const [, time] = /^before:(.*)$/.exec(text) ?? [];
-  if (time === undefined) {
-    throw new Problem(
-      `cannot be ${JSON.stringify(text)}`,
-      'Write an id such as 20261120T021700Z-7f3a, latest, all, or before:<time>.',
-    );
-  }
-  // A time without a zone would mean something else on every machine.
-  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(time);
-  const date = new Date(time.replace(' ', 'T'));
-  if (!isAbsolute || Number.isNaN(date.getTime())) {
-    throw new Problem(
-      `holds no time: ${JSON.stringify(time)}`,
-      'Write it with its zone, as in before:2026-11-20T06:00:00Z.',
-    );
-  }
-  return `before:${date.toISOString()}`;
-}
-
-function parsePatterns(text: string): readonly string[] {
-  return splitList(text).map((pattern) => {
-    if (pattern === '*' || /^[^."*]+\.([^."*]+|\*)$/.test(pattern)) return pattern;
-    throw new Problem(
-      `cannot contain ${JSON.stringify(pattern)}`,
-      'Write schema.table, schema.* or *, names as they are, without quotes.',
-    );
-  });
-}
-
-function parseShare(text: string): number {
-  const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text) ?? [];
-  const share = Number(digits ?? Number.NaN) / 100;
-  if (share > 0 && share <= 1) return share;
-  throw new Problem(
-    `cannot be ${JSON.stringify(text)}`,
-    'Write a percentage above 0% and up to 100%, such as 10%.',
-  );
-}
-
-function parseRecipients(text: string): readonly string[] {
-  return splitList(text).map((recipient) => {
-    // Someone who pastes the wrong half of a key pair must not see it in a log.
-    if (/AGE-SECRET-KEY-/i.test(recipient)) {
-      throw new Problem(
-        'holds an identity, which is the secret half',
-        'Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if this was logged.',
-      );
-    }
-    try {
-      new Encrypter().addRecipient(recipient);
-      return recipient;
-    } catch (error) {
-      throw new Problem(
-        `${JSON.stringify(recipient)} is not an age recipient (${messageOf(error)})`,
-        'Write what `age-keygen -y` prints; it starts with age1.',
-      );
-    }
-  });
-}
-
-function parseIdentities(text: string): readonly string[] {
-  const lines = identityLines(text);
-  if (lines.length === 0) {
-    throw new Problem(
-      'is neither an age identity nor a file that holds one',
-      'Write the text of the file that `age-keygen` made, or the path of a file that can be read here.',
-    );
-  }
-  for (const [index, line] of lines.entries()) {
-    try {
-      new Decrypter().addIdentity(line);
-    } catch {
-      // The library's message quotes the identity, so neither it nor the error as a cause goes on.
-      throw new Problem(
-        `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
-        'Copy it again from the file that `age-keygen` made, whole lines only.',
-      );
-    }
-  }
-  return lines;
-}
-
-/** The lines of a text that holds identities, or of the file that it names, without comments and empty lines. */
-function identityLines(text: string): readonly string[] {
-  const content = text.includes('AGE-SECRET-KEY-') ? text : readIfPossible(text);
-  return content
-    .split(/[\r\n]+/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
-}
-
-function readIfPossible(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function parseFolder(path: string): string {
-  if (isFolder(path)) return path;
-  throw new Problem(`is no folder: ${JSON.stringify(path)}`, 'Write the path of an existing folder.');
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function parseFile(path: string): string {
-  try {
-    accessSync(path, constants.R_OK);
-    return path;
-  } catch {
-    throw new Problem(
-      `cannot be read: ${JSON.stringify(path)}`,
-      'Write the path of a file that can be read here.',
-    );
-  }
-}
-
-function splitList(text: string): readonly string[] {
-  return text
-    .split(/[,\r\n]/)
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
-function list(values: readonly string[]): string {
-  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 }

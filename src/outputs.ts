@@ -12,24 +12,56 @@ export interface Output {
 
 const schema = {
   'backup-id': {
-    operations: ['backup', 'restore'],
-    description: 'Id of the backup that was made or restored.',
+    operations: ['backup', 'restore', 'show', 'pin', 'unpin'],
+    description: 'Id of the backup that was made, restored, shown or pinned.',
   },
-  'backup-type': { operations: ['backup'], description: 'What was stored: `full` or `schema`.' },
-  tables: { operations: ['backup', 'restore'], description: 'Tables whose rows were copied.' },
-  rows: { operations: ['backup', 'restore'], description: 'Rows copied.' },
-  bytes: { operations: ['backup'], description: 'Bytes of the backup before compression.' },
+  'backup-type': {
+    operations: ['backup', 'show'],
+    description:
+      'What is stored: `full`, `incremental` or `schema`. An incremental backup that found nothing to build upon is `full`.',
+  },
+  tables: { operations: ['backup', 'restore', 'show'], description: 'Tables whose rows were copied.' },
+  rows: { operations: ['backup', 'restore', 'show'], description: 'Rows copied.' },
+  bytes: { operations: ['backup', 'show'], description: 'Bytes of the backup before compression.' },
   'stored-bytes': {
-    operations: ['backup'],
+    operations: ['backup', 'show'],
     description: 'Bytes of the backup as stored, compressed and encrypted, whoever stored them first.',
   },
-  'new-bytes': { operations: ['backup'], description: 'Stored bytes that this run added to the storage.' },
-  objects: { operations: ['backup'], description: 'Stored objects that the backup consists of.' },
-  backups: { operations: ['validate'], description: 'Backups that were checked.' },
+  'new-bytes': {
+    operations: ['backup', 'show'],
+    description: 'Stored bytes that the backup added to the storage.',
+  },
+  'base-id': {
+    operations: ['backup'],
+    description: 'Id of the backup that an incremental backup was built upon; empty for the others.',
+  },
+  'reused-share': {
+    operations: ['backup'],
+    description: 'Share of the bytes of the rows that an incremental backup did not read again, from 0 to 1.',
+  },
+  objects: { operations: ['backup', 'show'], description: 'Stored objects that the backup consists of.' },
+  backups: {
+    operations: ['validate', 'cleanup', 'list'],
+    description: 'Backups that were checked, are left, or are listed.',
+  },
+  removed: { operations: ['cleanup'], description: 'Backups that were removed, or would be in a dry run.' },
+  'removed-objects': { operations: ['cleanup'], description: 'Stored objects that were removed.' },
+  'removed-bytes': { operations: ['cleanup'], description: 'Bytes of storage that were freed.' },
+  'marked-objects': {
+    operations: ['cleanup'],
+    description: 'Stored objects that no backup needs and that will be removed after the grace period.',
+  },
+  retained: {
+    operations: ['cleanup'],
+    description:
+      'Stored files that the storage did not let go: a retention lock, or credentials without that right.',
+  },
+  list: { operations: ['list'], description: 'The backups, newest first, as a JSON array of objects.' },
   'objects-checked': { operations: ['validate'], description: 'Stored objects that were read back.' },
   damaged: {
-    operations: ['validate'],
-    description: 'Backups of which something is missing or damaged.',
+    operations: ['validate', 'list'],
+    description:
+      'Backups of which something is missing or damaged; for `list`, those whose manifest is, which are not in `backups`.',
   },
   parity: {
     operations: ['restore'],

@@ -10,7 +10,7 @@ const source = path.join(import.meta.dirname, '..', 'src');
 const rooms: Readonly<Record<string, readonly string[]>> = {
   entry: ['operations', 'report', 'storage', 'postgres', 'inputs'],
   operations: ['source', 'repository', 'target', 'report', 'postgres', 'storage', 'inputs'],
-  source: ['postgres', 'storage'],
+  source: ['repository', 'postgres', 'storage'],
   repository: ['postgres', 'storage'],
   target: ['repository', 'postgres', 'storage'],
   report: ['operations'],

@@ -5,6 +5,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../src/errors.ts';
 import {
+  type CleanupInputs,
   findUnused,
   type InputName,
   inputNames,
@@ -24,6 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const backup: Given = { operation: 'backup', storage: './backups', 'database-url': url };
 const validate: Given = { operation: 'validate', storage: './backups' };
+const cleanup: Given = { operation: 'cleanup', storage: './backups' };
 const restore: Given = { operation: 'restore', storage: './backups', 'target-url': url };
 
 const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => parseInputs((name) => given[name], env);
@@ -58,6 +60,8 @@ describe('what is accepted', () => {
       compressionLevel: 2,
       jobs: 4,
       lockTimeoutSeconds: 30,
+      recheck: 0.01,
+      ledger: false,
       sslrootcert: undefined,
     });
   });
@@ -69,6 +73,32 @@ describe('what is accepted', () => {
       verify: 'content',
       dryRun: false,
       targetUrl: url,
+    });
+  });
+
+  test('a cleanup keeps 7 days, 5 weeks and 12 months, and removes nothing within a day', () => {
+    expect(parse(cleanup)).toMatchObject({
+      retention: { last: 0, hourly: 0, daily: 7, weekly: 5, monthly: 12, yearly: 0, within: 0, verified: 3 },
+      timeZone: 'UTC',
+      gracePeriod: 86_400_000,
+      dryRun: false,
+    });
+  });
+
+  test('retention rules may be in any order and on lines of their own', () => {
+    const { retention } = parse({
+      ...cleanup,
+      retention: 'yearly=3 within=36h,\nlast=2  hourly=24 verified=1',
+    }) as CleanupInputs;
+    expect(retention).toEqual({
+      last: 2,
+      hourly: 24,
+      daily: 0,
+      weekly: 0,
+      monthly: 0,
+      yearly: 3,
+      within: 36 * 3_600_000,
+      verified: 1,
     });
   });
 
@@ -208,6 +238,19 @@ const refused: [Given, InputName, string][] = [
   [{ ...restore, 'backup-id': 'before:2026-11-20T06:00' }, 'backup-id', 'holds no time'],
   [{ ...restore, verify: 'all' }, 'verify', 'cannot be "all"'],
   [{ ...restore, 'dry-run': '1' }, 'dry-run', 'cannot be "1"'],
+  [{ ...backup, recheck: '0%' }, 'recheck', 'cannot be "0%"'],
+  [{ ...backup, ledger: 'on' }, 'ledger', 'cannot be "on"'],
+  [{ ...cleanup, retention: 'daily' }, 'retention', 'cannot contain "daily"'],
+  [{ ...cleanup, retention: 'fortnightly=2' }, 'retention', 'cannot contain "fortnightly=2"'],
+  [{ ...cleanup, retention: 'daily=7 daily=8' }, 'retention', 'names daily twice'],
+  [{ ...cleanup, retention: 'daily=-1' }, 'retention', 'cannot contain "daily=-1"'],
+  [{ ...cleanup, retention: 'within=7' }, 'retention', 'cannot be "7"'],
+  [{ ...cleanup, retention: 'daily=7 verified=0' }, 'retention', 'cannot have verified=0'],
+  [{ ...cleanup, 'time-zone': 'Mars/Olympus' }, 'time-zone', 'is no time zone: "Mars/Olympus"'],
+  [{ ...cleanup, 'grace-period': '30m' }, 'grace-period', 'cannot be "30m"'],
+  [{ ...cleanup, 'grace-period': '0h' }, 'grace-period', 'cannot be "0h"'],
+  [{ ...cleanup, operation: 'pin' }, 'backup-id', 'is required for pin'],
+  [{ ...cleanup, operation: 'show', 'backup-id': 'all' }, 'backup-id', 'cannot be all for show'],
 ];
 
 describe('what is refused', () => {
@@ -236,7 +279,9 @@ describe('what is refused', () => {
   });
 
   test('an unknown operation is answered with the list of operations', () => {
-    expect(refusalOf({ operation: 'drill' }).next).toBe('The operations are backup, validate or restore.');
+    expect(refusalOf({ operation: 'drill' }).next).toBe(
+      'The operations are backup, validate, restore, cleanup, list, show, pin or unpin.',
+    );
   });
 });
 

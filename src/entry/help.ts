@@ -17,6 +17,20 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
   ],
+  cleanup: [
+    `${program} cleanup --storage ./backups --dry-run`,
+    `${program} cleanup --storage s3://bucket/production --retention 'daily=7 weekly=5 monthly=12 yearly=3'`,
+  ],
+  list: [
+    `${program} list --storage ./backups`,
+    `${program} list --storage s3://bucket/production --json --retention 'daily=7 weekly=5'`,
+  ],
+  show: [
+    `${program} show --storage ./backups`,
+    `${program} show --storage ./backups --backup-id 20261120T021700Z-7f3a`,
+  ],
+  pin: [`${program} pin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+  unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
 /** `--help` without an operation. Lines are wrapped at `width` columns, except those to be copied. */

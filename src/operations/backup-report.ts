@@ -2,18 +2,25 @@ import { qualifiedName } from '../postgres/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { ObjectWriter } from '../repository/objects.ts';
+import type { TableChoice } from '../source/incremental.ts';
+import type { CopyPlan } from './incremental.ts';
 import type { Outcome, Section } from './outcome.ts';
 
 const shownTables = 10;
 
 /** @param elapsed milliseconds */
-export function describeBackup(manifest: Manifest, writer: ObjectWriter, elapsed: number): Outcome {
-  const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
-  const bytes = manifest.objects.reduce((sum, object) => sum + object.bytes, 0);
-  const stored = manifest.objects.reduce((sum, object) => sum + object.stored, 0);
+export function describeBackup(
+  manifest: Manifest,
+  plan: CopyPlan,
+  writer: ObjectWriter,
+  elapsed: number,
+): Outcome {
+  const { rows, bytes, stored } = manifest.totals;
+  const reusedBytes = plan.choices.reduce((sum, choice) => sum + sumReused(choice), 0);
+  const rowBytes = manifest.tables.reduce((sum, table) => sum + table.bytes, 0);
   const { encryption } = manifest;
   return {
-    exitCode: 0,
+    exitCode: plan.mismatches.length === 0 ? 0 : 3,
     outputs: {
       'backup-id': manifest.id,
       'backup-type': manifest.kind,
@@ -22,6 +29,8 @@ export function describeBackup(manifest: Manifest, writer: ObjectWriter, elapsed
       bytes,
       'stored-bytes': stored,
       'new-bytes': writer.addedBytes,
+      'base-id': manifest.base ?? '',
+      'reused-share': rowBytes === 0 ? 0 : Math.round((reusedBytes / rowBytes) * 10_000) / 10_000,
       objects: manifest.objects.length,
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
@@ -32,10 +41,12 @@ export function describeBackup(manifest: Manifest, writer: ObjectWriter, elapsed
         columns: [{ title: 'what' }, { title: '', align: 'right' }],
         rows: [
           ['kind', manifest.kind],
+          ...(manifest.base === null ? [] : [['built upon', manifest.base]]),
           ['snapshot', manifest.source.snapshotAt],
           ['tables', formatCount(manifest.tables.length)],
           ['rows', formatCount(rows)],
-          ['read', `${formatBytes(bytes)} (${formatRate(bytes, elapsed)})`],
+          ['read', `${formatBytes(bytes - reusedBytes)} (${formatRate(bytes - reusedBytes, elapsed)})`],
+          ...(manifest.base === null ? [] : [['unchanged, not read', formatBytes(reusedBytes)]]),
           ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
           ['new in the repository', formatBytes(writer.addedBytes)],
           [
@@ -47,10 +58,67 @@ export function describeBackup(manifest: Manifest, writer: ObjectWriter, elapsed
           ['duration', formatDuration(elapsed)],
         ],
       },
-      ...describeTables(manifest),
+      ...describeMismatches(plan),
+      ...(manifest.fullBecause === null
+        ? []
+        : [{ kind: 'paragraph' as const, text: `Everything was read: ${manifest.fullBecause}.` }]),
+      ...(manifest.base === null ? describeTables(manifest) : describeChoices(manifest, plan)),
       ...describeNotCarried(manifest),
     ],
   };
+}
+
+function sumReused(choice: TableChoice): number {
+  return choice.reused.flatMap((slice) => slice.pieces).reduce((sum, piece) => sum + piece.length, 0);
+}
+
+function describeMismatches({ mismatches }: CopyPlan): Section[] {
+  if (mismatches.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        'An incremental backup would have been wrong: these were read again although nothing says that they changed, and they are not ' +
+        'what is stored. Everything was read for this backup, so it is sound; those before it may not be. Compare one of them with the ' +
+        'database, and look for a damaged disk.',
+    },
+    { kind: 'table', columns: [{ title: 'differs' }], rows: mismatches.map((mismatch) => [mismatch]) },
+  ];
+}
+
+/** What an incremental backup read and what it did not, the tables of which it read most first. */
+function describeChoices(manifest: Manifest, plan: CopyPlan): Section[] {
+  const entries = new Map(manifest.tables.map((table) => [table.oid, table]));
+  const rows = plan.choices
+    .map((choice) => {
+      const bytes = entries.get(choice.table.oid)?.bytes ?? 0;
+      const reused = sumReused(choice);
+      return { choice, bytes, reused, read: bytes - reused };
+    })
+    .sort((one, other) => other.read - one.read || other.bytes - one.bytes);
+  const shown = rows.slice(0, shownTables);
+  const changed = rows.filter(({ choice }) => choice.read.length > 0).length;
+  return [
+    {
+      kind: 'paragraph',
+      text: `${formatCounted(changed, 'table')} of ${formatCount(rows.length)} had something to read.`,
+    },
+    {
+      kind: 'table',
+      columns: [
+        { title: shown.length < rows.length ? `the ${shownTables} tables with most to read` : 'table' },
+        { title: 'read', align: 'right' },
+        { title: 'reused', align: 'right' },
+        { title: 'why' },
+      ],
+      rows: shown.map(({ choice, read, reused }) => [
+        qualifiedName(choice.table),
+        formatBytes(read),
+        formatBytes(reused),
+        choice.why ?? 'unchanged',
+      ]),
+    },
+  ];
 }
 
 function describeTables({ tables }: Manifest): Section[] {

@@ -16,12 +16,15 @@ import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { createBackupId, readKnownObjects, writeManifest } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
+import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
+import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
-import { createNaming, ObjectWriter, objectSize } from '../repository/objects.ts';
+import { createNaming, type NameObject, ObjectWriter, objectSize } from '../repository/objects.ts';
 import { openForBackup, type Repository } from '../repository/repository.ts';
 import { dumpArchive } from '../source/archive.ts';
 import { BufferPool } from '../source/buffer-pool.ts';
 import { readIdentity } from '../source/identity.ts';
+import { leaveToken } from '../source/ledger.ts';
 import type { PendingPiece } from '../source/object-sink.ts';
 import { type CopiedSlice, copyRows } from '../source/rows.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
@@ -29,7 +32,9 @@ import { openStorage } from '../storage/open.ts';
 import { runTogether } from '../workers.ts';
 import type { World } from '../world.ts';
 import { describeBackup } from './backup-report.ts';
+import { findBase } from './base.ts';
 import { writeRootCertificates } from './certificates.ts';
+import { type CopyPlan, findArchive, planFull, planIncremental } from './incremental.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
@@ -50,41 +55,65 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, identity, startedAt);
-  const writer = await createWriter(inputs, repository, world);
+  const lock = resources.adopt(await lockShared(repository, world), (held) => held.release());
+  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
+  const name = createNaming(repository.key, inputs.encryptionRecipients);
+  const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
+  const writer = await createWriter(inputs, repository, name, damaged, guarded);
+  const base =
+    inputs.backupType === 'incremental' ? await findBase(inputs, repository, damaged, guarded) : undefined;
   clock.end('preflight');
 
   const snapshot = await takeSnapshot(settings, chooseTables(inputs), {
     lockTimeoutSeconds: inputs.lockTimeoutSeconds,
-    signal: world.signal,
+    signal: guarded.signal,
     log: world.log,
   });
   resources.defer(() => snapshot.lead.destroy());
+  const token = inputs.ledger ? await leaveToken(settings, snapshot.signal) : null;
   const facts = await readFacts(snapshot.lead);
   const notCarried = await listNotCarried(inputs, snapshot);
   clock.end('snapshot');
 
-  const { archive, slices } = await copyEverything(inputs, world, settings, client, snapshot, writer);
+  // A buffer for each worker and the archive, and two that are being stored meanwhile.
+  const pool = new BufferPool(inputs.jobs + 3, objectSize);
+  const plan = base
+    ? await planIncremental(inputs, guarded, settings, snapshot, base, { name, pool })
+    : planFull(snapshot, null);
+  clock.end('changes');
+
+  const archived = base && findArchive(base, plan, facts.sequences);
+  const { archive, slices } = await copyEverything(inputs, guarded, settings, client, snapshot, {
+    plan,
+    archived,
+    writer,
+    pool,
+  });
   const latest = await readSequences(snapshot.lead);
   await snapshot.close();
   clock.end('copy');
 
   const manifest = assembleManifest({
     id: createBackupId(startedAt),
-    kind: inputs.backupType,
+    kind: plan.base === undefined && inputs.backupType === 'incremental' ? 'full' : inputs.backupType,
+    base: plan.base?.id ?? null,
+    fullBecause: plan.fullBecause,
     label: inputs.label,
     pin: inputs.pin,
     startedAt,
     finishedAt: world.now(),
-    source: describeSource(snapshot),
+    source: describeSource(snapshot, token),
     recipients: inputs.encryptionRecipients,
     archive,
-    slices,
+    slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
     facts: { ...facts, latest },
     notCarried,
+    added: writer.addedBytes,
     durations: clock.milliseconds(),
   });
+  lock.signal.throwIfAborted();
   await writeManifest(repository, manifest);
-  return describeBackup(manifest, writer, clock.elapsed());
+  return describeBackup(manifest, plan, writer, clock.elapsed());
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */
@@ -116,21 +145,45 @@ function refuseUnmatched(
   );
 }
 
+/** Keeps cleanups from removing anything while the backup runs. Backups do not keep each other out. */
+function lockShared(repository: Repository, world: World): Promise<Lock> {
+  return acquireLock(repository, {
+    operation: 'backup',
+    mode: 'shared',
+    holder: describeHolder(world.env),
+    now: () => world.now(),
+    signal: world.signal,
+    log: world.log,
+    waitSeconds: lockWaitSeconds,
+  });
+}
+
+/** A cleanup holds the repository for itself while it removes objects. */
+const lockWaitSeconds = 15 * 60;
+
 /** A writer that knows what the repository holds. */
 async function createWriter(
   inputs: BackupInputs,
   repository: Repository,
+  name: NameObject,
+  damaged: Doubted,
   world: World,
 ): Promise<ObjectWriter> {
   const known = await readKnownObjects(repository, (error) =>
     world.log.warn(`${error.message}; it is not built upon`),
   );
+  const marked = await readMarked(
+    repository,
+    (object) => known.has(object),
+    (error) => world.log.warn(error.message),
+  );
   const recipients = inputs.encryptionRecipients;
   return new ObjectWriter(
     repository.storage,
-    createNaming(repository.key, recipients),
+    name,
     createSeal(recipients, inputs.compressionLevel),
     known,
+    new Map([...marked, ...damaged]),
     recipients.length === 0 ? createOpen('none', []) : undefined,
   );
 }
@@ -166,19 +219,29 @@ async function copyEverything(
   settings: ConnectionSettings,
   client: ClientTools,
   snapshot: Snapshot,
-  writer: ObjectWriter,
+  {
+    plan,
+    archived,
+    writer,
+    pool,
+  }: {
+    plan: CopyPlan;
+    /** The archive of the base, where it still holds */
+    archived: readonly PendingPiece[] | undefined;
+    writer: ObjectWriter;
+    pool: BufferPool;
+  },
 ): Promise<{ archive: readonly PendingPiece[]; slices: readonly CopiedSlice[] }> {
-  const jobs = planJobs(snapshot.tables, objectSize);
+  const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
   const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
   world.log.info(
     `Snapshot ${snapshot.visible} at ${snapshot.lsn}: ${formatCounted(snapshot.tables.length, 'table')} of about ${formatBytes(weight)} in ${formatCounted(jobs.length, 'part')}`,
   );
   const progress = new Progress(world.log, weight);
-  // A buffer for each worker and the archive, and two that are being stored meanwhile.
-  const pool = new BufferPool(inputs.jobs + 3, objectSize);
   const store = (plaintext: Buffer) => writer.store(plaintext);
   const [archive, slices] = await runTogether<[readonly PendingPiece[], CopiedSlice[]]>(snapshot.signal, [
-    (signal) =>
+    async (signal) =>
+      archived ??
       dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
         schemaOnly: inputs.backupType === 'schema',
         env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
@@ -199,7 +262,7 @@ async function copyEverything(
   return { archive, slices };
 }
 
-function describeSource({ identity, ...snapshot }: Snapshot): ManifestParts['source'] {
+function describeSource({ identity, ...snapshot }: Snapshot, token: string | null): ManifestParts['source'] {
   return {
     database: identity.database,
     databaseOid: identity.databaseOid,
@@ -212,5 +275,6 @@ function describeSource({ identity, ...snapshot }: Snapshot): ManifestParts['sou
     snapshot: snapshot.visible,
     lsn: snapshot.lsn,
     snapshotAt: snapshot.takenAt,
+    token,
   };
 }

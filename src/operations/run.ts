@@ -17,5 +17,22 @@ export async function run(inputs: Inputs, world: World): Promise<Outcome> {
       const { restore } = await import('./restore.ts');
       return restore(inputs, world);
     }
+    case 'cleanup': {
+      const { cleanup } = await import('./cleanup.ts');
+      return cleanup(inputs, world);
+    }
+    case 'list': {
+      const { list } = await import('./list.ts');
+      return list(inputs, world);
+    }
+    case 'show': {
+      const { show } = await import('./show.ts');
+      return show(inputs, world);
+    }
+    case 'pin':
+    case 'unpin': {
+      const { pin } = await import('./pin.ts');
+      return pin(inputs, world);
+    }
   }
 }

@@ -1,14 +1,15 @@
 import { rm } from 'node:fs/promises';
 import { identityToRecipient } from 'age-encryption';
-import { ConfigurationError, IntegrityError, messageOf } from '../errors.ts';
+import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
 import type { ValidateInputs } from '../inputs.ts';
 import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { ToolError } from '../postgres/process.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
-import { chooseBackup, listBackupIds, readManifest } from '../repository/backups.ts';
+import { chooseBackup, listBackupIds, readIfPresent, readManifest } from '../repository/backups.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
 import { createReader, readStored } from '../repository/objects.ts';
+import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
 import { drain, runWorkers } from '../workers.ts';
@@ -29,7 +30,8 @@ const workers = 4;
 
 /**
  * Reads back what is stored. Every manifest is checked; of the objects all or a share, each fetched and hashed, and opened too
- * where that is possible: always when it is not encrypted, with the identity when it is.
+ * where that is possible: always when it is not encrypted, with the identity when it is. What was found is recorded, so that
+ * retention and people know which backups were proven.
  */
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
@@ -86,16 +88,43 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     if (how !== undefined) damages.push({ backup: manifest.id, part: 'schema archive', how });
   }
   clock.end('archives');
+  await record();
   return describe();
 
   async function check(use: Use): Promise<string | undefined> {
     const opener = use.parts.find(({ manifest }) => mayOpen(manifest));
     try {
-      if (opener === undefined) await readStored(storage, use.object);
+      if (opener === undefined) await readAnyCopy(use.object);
       else await createReader(repository, opener.manifest, inputs.encryptionIdentity).prove(use.object);
       return undefined;
     } catch (error) {
       if (error instanceof IntegrityError) return error.message;
+      throw error;
+    }
+  }
+
+  /**
+   * Encrypted anew, a content has other bytes. Where a later backup has stored a lost object again, the bytes that are there are those of
+   * one of the descriptions, and each of these is sealed.
+   */
+  async function readAnyCopy(object: StoredObject): Promise<void> {
+    try {
+      await readStored(storage, object);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      const others = [...uses.values()].filter(
+        (other) => other.object.name === object.name && other.object !== object,
+      );
+      for (const other of others) {
+        const sound = await readStored(storage, other.object).then(
+          () => true,
+          (cause: unknown) => {
+            if (cause instanceof IntegrityError) return false;
+            throw cause;
+          },
+        );
+        if (sound) return;
+      }
       throw error;
     }
   }
@@ -129,8 +158,36 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     }
   }
 
+  /** Credentials that may only read are a good choice for this operation: that nothing can be written does not fail it. */
+  async function record(): Promise<void> {
+    const broken = findBroken();
+    const opened = new Map(manifests.map((manifest) => [manifest.id, mayOpen(manifest)]));
+    const ids = new Set([...opened.keys(), ...broken]);
+    if (ids.size === 0) return;
+    try {
+      await appendRecord(repository, 'validations', world.now(), {
+        share: inputs.share,
+        backups: [...ids].sort().map((id) => ({
+          id,
+          outcome: broken.has(id) ? 'damaged' : 'passed',
+          opened: opened.get(id) ?? false,
+        })),
+        damagedObjects: [...bad].sort(),
+      });
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      world.log.warn(
+        `the result was not recorded, so no backup counts as verified by it: ${error.message}. Give credentials that may write below records/ to have it recorded.`,
+      );
+    }
+  }
+
+  function findBroken(): Set<string> {
+    return new Set(damages.map((damage) => damage.backup));
+  }
+
   function describe(): Outcome {
-    const broken = new Set(damages.map((damage) => damage.backup));
+    const broken = findBroken();
     const all = manifests.length + damages.filter((damage) => damage.part === 'manifest').length;
     return {
       exitCode: damages.length === 0 ? 0 : 3,
@@ -178,12 +235,15 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
 async function readManifests(repository: Repository, choice: string, damages: Damage[]): Promise<Manifest[]> {
   const onDamaged = (id: string, error: IntegrityError) =>
     damages.push({ backup: id, part: 'manifest', how: error.message });
-  if (choice === 'latest')
-    return [await chooseBackup(repository, choice, (error) => onDamaged('latest', error))];
+  if (choice === 'latest') {
+    return [await chooseBackup(repository, choice, (error, id) => onDamaged(id, error))];
+  }
   const manifests: Manifest[] = [];
   for (const id of choice === 'all' ? await listBackupIds(repository) : [choice]) {
     try {
-      manifests.push(await readManifest(repository, id));
+      // A cleanup may remove one of all since they were listed.
+      const manifest = await (choice === 'all' ? readIfPresent : readManifest)(repository, id);
+      if (manifest) manifests.push(manifest);
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
       onDamaged(id, error);

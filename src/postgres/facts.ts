@@ -1,5 +1,6 @@
 import type { Session } from './connection.ts';
 import { quoteIdentifier, quoteQualified } from './identifier.ts';
+import { isNoLedger, ledgerComment } from './ledger-schema.ts';
 
 /** A sequence's state. Its value is text because a bigint may not fit a number. */
 export interface SequenceState {
@@ -9,7 +10,7 @@ export interface SequenceState {
   readonly isCalled: boolean;
 }
 
-const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'`;
+const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
 
 /** True for objects that no extension owns. */
 const own = (catalog: string, oid: string) =>
@@ -69,7 +70,8 @@ const kindQueries: readonly string[] = [
   `SELECT 'default privileges' FROM pg_default_acl`,
   `SELECT 'large object' FROM pg_largeobject_metadata`,
   `SELECT 'comment' FROM pg_description d
-   WHERE d.objoid >= ${firstUserOid} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')`,
+   WHERE d.objoid >= ${firstUserOid} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
+     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
 ];
 
 /** How many objects of each kind the database has, outside of what extensions own. */

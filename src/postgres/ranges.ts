@@ -25,13 +25,44 @@ const tinyTable = 1024 * 1024;
 /** Tables read in one round trip. */
 const tablesPerJob = 250;
 
+/** bytes that tiny tables fill together */
+const sharedBytes = 8 * 1024 * 1024;
+
+/** bytes: a smaller range would cost more in requests than a changed one costs in rows, a larger one would not fit one object */
+const [smallestRange, largestRange] = [4 * 1024 * 1024, 32 * 1024 * 1024];
+
+/** Into how many ranges a table is cut, as long as they are of a size between the two above. */
+const rangesPerTable = 128;
+
 /**
- * Cuts tables into jobs, the heaviest first so that no worker is left alone with a large one at the end. Sizes are heap plus
- * TOAST: a table of few pages may hold nearly all its bytes out of line.
+ * Cuts a table, or what follows page `from` of it, into half-open page ranges without gaps; the last is open-ended, because a table's
+ * size is only an estimate of where it ends. A range is what an incremental backup takes or leaves whole, so its size is a share of
+ * the table: docs/incremental.md tells what was measured. Sizes are heap plus TOAST: a table of few pages may hold nearly all its bytes
+ * out of line.
  *
- * @param targetBytes how much one range should hold
+ * @param target bytes that one range should hold
  */
-export function planJobs(tables: readonly TableInfo[], targetBytes: number): CopyJob[] {
+export function planRanges(table: TableInfo, first = 0, target = chooseRangeSize(table)): Slice[] {
+  const whole = Math.max(1, Math.ceil(table.heapBytes / pageSize));
+  const pages = Math.max(0, whole - first);
+  const weight = (weigh(table) * pages) / whole;
+  const count = table.heap ? Math.max(1, Math.min(pages, Math.round(weight / target))) : 1;
+  const step = Math.ceil(pages / count);
+  return Array.from({ length: count }, (_, index) => first + index * step)
+    .filter((from) => from === first || from < whole)
+    .map((from, index, starts) => ({ table, from, to: starts[index + 1] ?? null }));
+}
+
+/** bytes */
+function chooseRangeSize(table: TableInfo): number {
+  return Math.min(largestRange, Math.max(smallestRange, weigh(table) / rangesPerTable));
+}
+
+/**
+ * Gathers slices into jobs, the heaviest first so that no worker is left alone with a large one at the end. Tiny tables of one schema
+ * are read together, into one object.
+ */
+export function planJobs(slices: readonly Slice[]): CopyJob[] {
   const jobs: CopyJob[] = [];
   let tiny: Slice[] = [];
   let tinyWeight = 0;
@@ -40,44 +71,34 @@ export function planJobs(tables: readonly TableInfo[], targetBytes: number): Cop
     tiny = [];
     tinyWeight = 0;
   };
-  for (const table of tables) {
-    const weight = weigh(table);
-    if (weight >= tinyTable) {
-      for (const slice of planRanges(table, targetBytes)) {
-        jobs.push({ slices: [slice], weight: weight * share(slice, table) });
-      }
+  for (const slice of slices) {
+    const weight = weighSlice(slice);
+    if (!isWholeTable(slice) || weight >= tinyTable) {
+      jobs.push({ slices: [slice], weight });
       continue;
     }
-    const full = tiny.length === tablesPerJob || tinyWeight + weight > targetBytes / 4;
-    if (tiny[0] !== undefined && (full || tiny[0].table.schema !== table.schema)) closeTiny();
-    tiny.push({ table, from: 0, to: null });
+    const full = tiny.length === tablesPerJob || tinyWeight + weight > sharedBytes;
+    if (tiny[0] !== undefined && (full || tiny[0].table.schema !== slice.table.schema)) closeTiny();
+    tiny.push(slice);
     tinyWeight += weight;
   }
   closeTiny();
   return jobs.sort((one, other) => other.weight - one.weight);
 }
 
-/** Half-open page ranges without gaps; the last is open-ended because a table's size is only an estimate of where it ends. */
-export function planRanges(table: TableInfo, targetBytes: number): Slice[] {
-  const pages = Math.ceil(table.heapBytes / pageSize);
-  const count = table.heap ? Math.max(1, Math.min(pages, Math.round(weigh(table) / targetBytes))) : 1;
-  const step = Math.ceil(pages / count);
-  const slices: Slice[] = [];
-  for (let from = 0; from === 0 || from < pages; from += step) {
-    const to = from + step;
-    slices.push({ table, from, to: count === 1 || to >= pages ? null : to });
-    if (slices.at(-1)?.to === null) break;
-  }
-  return slices;
-}
-
 function weigh(table: TableInfo): number {
   return table.heapBytes + table.toastBytes;
 }
 
-function share(slice: Slice, table: TableInfo): number {
-  const pages = Math.max(1, Math.ceil(table.heapBytes / pageSize));
-  return ((slice.to ?? pages) - slice.from) / pages;
+/** Pages of the slice, as far as the table's size tells. */
+export function countPages({ table, from, to }: Slice): number {
+  return Math.max(0, (to ?? Math.ceil(table.heapBytes / pageSize)) - from);
+}
+
+/** bytes on disk, expected */
+export function weighSlice(slice: Slice): number {
+  const pages = Math.max(1, Math.ceil(slice.table.heapBytes / pageSize));
+  return isWholeTable(slice) ? weigh(slice.table) : (weigh(slice.table) * countPages(slice)) / pages;
 }
 
 export function isWholeTable(slice: Slice): boolean {

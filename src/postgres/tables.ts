@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Session } from './connection.ts';
+import { isNoLedger } from './ledger-schema.ts';
+import { type ColumnShapes, readColumnShapes } from './types.ts';
 
 /** A table that holds rows of its own, as the catalog describes it. */
 export interface TableInfo {
@@ -6,8 +9,11 @@ export interface TableInfo {
   readonly schema: string;
   readonly name: string;
   readonly relfilenode: number;
-  /** SHA-256 over columns and types */
+  /** SHA-256 over the columns and all that their types are made of */
   readonly fingerprint: string;
+  readonly persistence: 'permanent' | 'unlogged';
+  /** Why a row of it may read differently although nobody wrote it; undefined when none can. */
+  readonly unsteady: string | undefined;
   /** Columns that COPY writes, neither dropped nor generated; in the order of `root` where there is one. */
   readonly columns: readonly string[];
   /**
@@ -33,7 +39,9 @@ interface CatalogRow {
   schema: string;
   name: string;
   relfilenode: number;
-  fingerprint: string;
+  shape: string;
+  types: string;
+  unlogged: boolean;
   columns: string | null;
   root_schema: string | null;
   root_name: string | null;
@@ -56,7 +64,7 @@ const tablesQuery = `
     SELECT i.inhrelid FROM moving JOIN pg_inherits i ON i.inhparent = moving.oid
   )
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relfilenode,
-         encode(sha256(convert_to(coalesce(a.shape, ''), 'UTF8')), 'hex') AS fingerprint,
+         coalesce(a.shape, '') AS shape, coalesce(a.types, '[]') AS types, c.relpersistence = 'u' AS unlogged,
          CASE WHEN c.relispartition THEN (
            SELECT coalesce(json_agg(json_build_object('schema', pn.nspname, 'name', p.relname)), '[]')
            FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -73,7 +81,8 @@ const tablesQuery = `
     WHERE c.relispartition AND c.oid IN (SELECT oid FROM moving) AND r.oid = pg_partition_root(c.oid)
   ) root ON true
   LEFT JOIN LATERAL (
-    SELECT json_agg(attname ORDER BY coalesce(
+    SELECT json_agg(DISTINCT atttypid::int8) FILTER (WHERE NOT attisdropped AND attgenerated = '')::text AS types,
+           json_agg(attname ORDER BY coalesce(
              (SELECT r.attnum FROM pg_attribute r WHERE r.attrelid = root.oid AND r.attname = pg_attribute.attname), attnum)) FILTER (WHERE NOT attisdropped AND attgenerated = '')::text AS columns,
            string_agg(concat_ws(chr(31), attnum, attname, atttypid, atttypmod, attcollation, attisdropped,
                                 atthasmissing, attmissingval, attgenerated, attidentity),
@@ -81,7 +90,7 @@ const tablesQuery = `
     FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
   ) a ON true
   WHERE c.relkind = 'r'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}
     AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   ORDER BY n.nspname, c.relname`;
@@ -89,12 +98,13 @@ const tablesQuery = `
 /** Reads the catalog only, so that nothing waits for a table that somebody has locked; sizes are 0 until `measureTables`. */
 export async function readTables(session: Session): Promise<TableInfo[]> {
   const rows = await session.query<CatalogRow>(tablesQuery);
+  const shapes = await readColumnShapes(session);
   return rows.map((row) => ({
     oid: row.oid,
     schema: row.schema,
     name: row.name,
     relfilenode: row.relfilenode,
-    fingerprint: row.fingerprint,
+    ...describeShape(row, shapes),
     columns: row.columns === null ? [] : (JSON.parse(row.columns) as string[]),
     root:
       row.root_schema === null || row.root_name === null
@@ -107,6 +117,24 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     readable: row.readable,
     filtered: row.filtered,
   }));
+}
+
+function describeShape(
+  row: CatalogRow,
+  shapes: ColumnShapes,
+): Pick<TableInfo, 'fingerprint' | 'persistence' | 'unsteady'> {
+  const types = JSON.parse(row.types) as number[];
+  const unsteadyType = shapes.findUnsteady(types);
+  return {
+    fingerprint: createHash('sha256')
+      .update(`${row.shape}\n${shapes.fingerprint(types)}`)
+      .digest('hex'),
+    persistence: row.unlogged ? 'unlogged' : 'permanent',
+    unsteady:
+      (row.heap ? undefined : 'it is not a heap table') ??
+      (row.unlogged ? 'it is unlogged' : undefined) ??
+      (unsteadyType === undefined ? undefined : `it has a column of type ${unsteadyType}`),
+  };
 }
 
 /** Fills in the sizes. Takes a lock on each table: for tables that are locked already, or that nobody else uses. */

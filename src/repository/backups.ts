@@ -1,8 +1,9 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
 import { type Manifest, manifestSchema, type StoredObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
+import { openSealed, sealContent } from './seal.ts';
 
 /** UTC time and a short random part, so that ids sort by time: `20261120T021700Z-7f3a`. */
 export function createBackupId(now: Date): string {
@@ -18,19 +19,23 @@ export function manifestKey(id: string): string {
 
 /** The ids of all backups that exist, oldest first. */
 export async function listBackupIds(repository: Repository): Promise<string[]> {
-  const ids: string[] = [];
+  return [...(await measureManifests(repository)).keys()].sort();
+}
+
+/** The size of each manifest in bytes, by the id of the backup. */
+export async function measureManifests(repository: Repository): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
   for await (const value of repository.storage.list('backups/')) {
     const id = idPattern.exec(value.key)?.[1];
-    if (id !== undefined) ids.push(id);
+    if (id !== undefined) sizes.set(id, value.size);
   }
-  return ids.sort();
+  return sizes;
 }
 
 /** The commit of a backup: after this it exists, before this it does not. Never replaces a manifest. */
 export async function writeManifest(repository: Repository, manifest: Manifest): Promise<void> {
-  const content = JSON.stringify(manifest);
-  const sealed = `${content.slice(0, -1)},"seal":"${sealContent(repository, content)}"}\n`;
-  const created = await repository.storage.create(manifestKey(manifest.id), Buffer.from(sealed));
+  const sealed = sealContent(repository, 'manifest', manifest);
+  const created = await repository.storage.create(manifestKey(manifest.id), sealed);
   if (!created) {
     throw new StorageError(
       `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
@@ -39,51 +44,96 @@ export async function writeManifest(repository: Repository, manifest: Manifest):
   }
 }
 
-const sealPattern = /,"seal":"([0-9a-f]{64})"\}\n?$/;
-
 /**
  * @throws IntegrityError when it is damaged, truncated or was not written with this repository's key
  * @throws ConfigurationError when there is no such backup
  */
 export async function readManifest(repository: Repository, id: string): Promise<Manifest> {
-  const key = manifestKey(id);
-  let text: string;
+  const manifest = await readIfPresent(repository, id);
+  if (manifest) return manifest;
+  throw new ConfigurationError(
+    `backup-id: there is no backup ${id} at ${repository.storage.location}`,
+    'Give the id of a backup that exists, or latest; `list` shows them all.',
+  );
+}
+
+/**
+ * Like `readManifest`, for those who go through all backups: undefined when a cleanup has removed it since they were listed.
+ *
+ * @throws IntegrityError as `readManifest` does
+ */
+export async function readIfPresent(repository: Repository, id: string): Promise<Manifest | undefined> {
+  const manifest = await readAs(repository, id, manifestSchema);
+  const lost = manifest && findDanglingPiece(manifest);
+  if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
+  return manifest;
+}
+
+const outlineTime = v.pipe(v.string(), v.isoTimestamp());
+
+/** The part of a manifest that says what a backup is, and which objects it needs. */
+const outlineSchema = v.object({
+  format: v.literal(1),
+  id: v.string(),
+  kind: manifestSchema.entries.kind,
+  base: manifestSchema.entries.base,
+  fullBecause: manifestSchema.entries.fullBecause,
+  label: v.nullable(v.string()),
+  pin: v.boolean(),
+  startedAt: outlineTime,
+  finishedAt: outlineTime,
+  source: v.object({ serverVersion: v.number(), snapshotAt: outlineTime }),
+  encryption: v.object({ scheme: v.string() }),
+  objects: v.array(v.object({ name: v.string(), stored: v.number() })),
+  totals: manifestSchema.entries.totals,
+});
+
+export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
+
+/**
+ * What a list of many backups needs of each. The seal is checked over the whole manifest, its form only as far as it is used here,
+ * which takes a fraction of the time of `readManifest`. Undefined when there is no such backup.
+ *
+ * @throws IntegrityError as `readManifest` does
+ */
+export function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
+  return readAs(repository, id, outlineSchema);
+}
+
+async function readAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
+  repository: Repository,
+  id: string,
+  schema: Schema,
+): Promise<v.InferOutput<Schema> | undefined> {
+  let bytes: Buffer;
   try {
-    text = (await repository.storage.get(key)).toString('utf8');
+    bytes = await repository.storage.get(manifestKey(id));
   } catch (error) {
-    if (error instanceof StorageError && error.missing) {
-      throw new ConfigurationError(
-        `backup-id: there is no backup ${id} at ${repository.storage.location}`,
-        'Give the id of a backup that exists, or latest.',
-        error,
-      );
-    }
+    if (error instanceof StorageError && error.missing) return undefined;
     throw error;
   }
-  const damaged = (how: string, cause?: unknown) =>
-    new IntegrityError(`manifest ${key}: ${how}`, 'Use another backup; this one cannot be trusted.', cause);
-  const seal = sealPattern.exec(text);
-  if (!seal) throw damaged(`it is truncated or damaged (${text.length} characters, no seal at its end)`);
-  const content = `${text.slice(0, seal.index)}}`;
-  const expected = Buffer.from(sealContent(repository, content));
-  if (!timingSafeEqual(expected, Buffer.from(seal[1] ?? '')))
-    throw damaged('its seal does not fit its content');
-  let parsed: v.SafeParseResult<typeof manifestSchema>;
+  let parsed: v.SafeParseResult<Schema>;
   try {
-    parsed = v.safeParse(manifestSchema, JSON.parse(content));
+    parsed = v.safeParse(schema, JSON.parse(openSealed(repository, 'manifest', bytes)));
   } catch (cause) {
-    throw damaged(messageOf(cause), cause);
+    throw describeDamage(id, messageOf(cause), cause);
   }
   if (!parsed.success) {
     const paths = parsed.issues
       .slice(0, 3)
       .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message}`);
-    throw damaged(`it is sealed but not of format 1 (${paths.join('; ')})`);
+    throw describeDamage(id, `it is sealed but not of format 1 (${paths.join('; ')})`);
   }
-  const lost = findDanglingPiece(parsed.output);
-  if (lost !== undefined) throw damaged(`it is sealed but ${lost} points outside of its objects`);
-  if (parsed.output.id !== id) throw damaged(`it says that it is backup ${parsed.output.id}`);
+  if (parsed.output.id !== id) throw describeDamage(id, `it says that it is backup ${parsed.output.id}`);
   return parsed.output;
+}
+
+function describeDamage(id: string, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(
+    `manifest ${manifestKey(id)}: ${how}`,
+    'Use another backup; this one cannot be trusted.',
+    cause,
+  );
 }
 
 /** Names what refers to bytes that no object has. */
@@ -97,11 +147,6 @@ function findDanglingPiece(manifest: Manifest): string | undefined {
   )?.name;
 }
 
-/** HMAC-SHA256 over the JSON text without the seal: detects any change by one who does not hold the key. */
-function sealContent(repository: Repository, content: string): string {
-  return createHmac('sha256', repository.key).update('manifest\0').update(content).digest('hex');
-}
-
 /**
  * Finds the backup that an input means: an id, `latest`, or `before:<time>`, by the time of its snapshot. Damaged manifests are
  * passed over for the two latter and reported to `onDamaged`.
@@ -109,20 +154,27 @@ function sealContent(repository: Repository, content: string): string {
 export async function chooseBackup(
   repository: Repository,
   choice: string,
-  onDamaged: (error: IntegrityError) => void,
+  onDamaged: (error: IntegrityError, id: string) => void,
 ): Promise<Manifest> {
   const before = /^before:(.*)$/.exec(choice)?.[1];
   if (choice !== 'latest' && before === undefined) return readManifest(repository, choice);
   const limit = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(before);
   const ids = await listBackupIds(repository);
-  for (const id of ids.toReversed()) {
-    try {
-      const manifest = await readManifest(repository, id);
-      if (manifest.kind !== 'schema' && Date.parse(manifest.source.snapshotAt) <= limit) return manifest;
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(error);
+  // Ids tell the order of backups to the second; which of one second is the newest, only their snapshots tell.
+  for (const group of Map.groupBy(ids.toReversed(), (id) => id.slice(0, id.indexOf('-'))).values()) {
+    let newest: Manifest | undefined;
+    for (const id of group) {
+      try {
+        const manifest = await readIfPresent(repository, id);
+        if (!manifest || manifest.kind === 'schema') continue;
+        const time = Date.parse(manifest.source.snapshotAt);
+        if (time <= limit && !(newest && Date.parse(newest.source.snapshotAt) >= time)) newest = manifest;
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error, id);
+      }
     }
+    if (newest) return newest;
   }
   throw new ConfigurationError(
     `backup-id: no backup at ${repository.storage.location} fits ${choice} (it holds ${ids.length})`,
@@ -130,15 +182,28 @@ export async function chooseBackup(
   );
 }
 
-/** Every object that a listed backup refers to, by name. A damaged manifest refers to nothing and is reported. */
+/** What a backup stores again is nearly always what one of the last few holds; the rest is found when it is written. */
+const rememberedBackups = 3;
+
+/**
+ * The objects of the newest backups, by name: what need not be compressed and stored again. A damaged manifest refers to nothing and
+ * is reported. An object that only older backups hold is found there when it is about to be stored (see `ObjectWriter`), so that the time
+ * and memory that this takes do not grow with the number of backups.
+ */
 export async function readKnownObjects(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
 ): Promise<Map<string, StoredObject>> {
   const known = new Map<string, StoredObject>();
-  for (const id of await listBackupIds(repository)) {
+  let remembered = 0;
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    if (remembered === rememberedBackups) break;
     try {
-      for (const object of (await readManifest(repository, id)).objects) known.set(object.name, object);
+      const manifest = await readIfPresent(repository, id);
+      if (manifest === undefined) continue;
+      remembered++;
+      // The newest description of an object counts: it may have been stored anew since the older one.
+      for (const object of manifest.objects) if (!known.has(object.name)) known.set(object.name, object);
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
       onDamaged(error);

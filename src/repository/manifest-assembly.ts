@@ -14,6 +14,7 @@ interface CopiedTable {
   readonly name: string;
   readonly relfilenode: number;
   readonly fingerprint: string;
+  readonly persistence: 'permanent' | 'unlogged';
   readonly columns: readonly string[];
   readonly root: { readonly schema: string; readonly name: string } | undefined;
 }
@@ -29,6 +30,8 @@ interface SequenceState {
 export interface ManifestParts {
   readonly id: string;
   readonly kind: Manifest['kind'];
+  readonly base: string | null;
+  readonly fullBecause: string | null;
   readonly label: string | null;
   readonly pin: boolean;
   readonly startedAt: Date;
@@ -39,6 +42,7 @@ export interface ManifestParts {
   readonly slices: readonly {
     readonly slice: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
     readonly rows: number;
+    readonly places: string | null;
     readonly pieces: readonly StoredPiece[];
   }[];
   readonly facts: {
@@ -50,6 +54,8 @@ export interface ManifestParts {
     readonly extensions: Manifest['facts']['extensions'];
   };
   readonly notCarried: Manifest['notCarried'];
+  /** stored bytes that this run added */
+  readonly added: number;
   readonly durations: Manifest['durations'];
 }
 
@@ -71,8 +77,14 @@ export function assembleManifest(parts: ManifestParts): Manifest {
     (slices): TableEntry => {
       const ranges = slices
         .toSorted((one, other) => one.slice.from - other.slice.from)
-        .map(({ slice, rows, pieces }) => ({ from: slice.from, to: slice.to, rows, pieces: place(pieces) }));
-      const { oid, schema, name, relfilenode, fingerprint, columns, root } = (
+        .map(({ slice, rows, places, pieces }) => ({
+          from: slice.from,
+          to: slice.to,
+          rows,
+          places,
+          pieces: place(pieces),
+        }));
+      const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
         slices[0] as (typeof slices)[number]
       ).slice.table;
       return {
@@ -80,6 +92,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
         name,
         oid,
         relfilenode,
+        persistence,
         fingerprint,
         columns: [...columns],
         root: root ?? null,
@@ -94,11 +107,14 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   const latest = new Map(
     parts.facts.latest.map((state) => [JSON.stringify([state.schema, state.name]), state]),
   );
+  const archiveBytes = archive.reduce((sum, piece) => sum + piece.length, 0);
   return {
     format: 1,
     tool: { name: toolName, version: toolVersion },
     id: parts.id,
     kind: parts.kind,
+    base: parts.base,
+    fullBecause: parts.fullBecause,
     label: parts.label,
     pin: parts.pin,
     startedAt: parts.startedAt.toISOString(),
@@ -110,7 +126,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
         : { scheme: 'age', recipients: [...parts.recipients] },
     objects,
     archive: {
-      bytes: archive.reduce((sum, piece) => sum + piece.length, 0),
+      bytes: archiveBytes,
       objects: archive.map((piece) => piece.object),
     },
     tables,
@@ -124,6 +140,12 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       objects: parts.facts.objects,
       roles: [...parts.facts.roles],
       extensions: parts.facts.extensions,
+    },
+    totals: {
+      rows: tables.reduce((sum, table) => sum + table.rows, 0),
+      bytes: tables.reduce((sum, table) => sum + table.bytes, archiveBytes),
+      stored: objects.reduce((sum, object) => sum + object.stored, 0),
+      added: parts.added,
     },
     notCarried: parts.notCarried,
     durations: parts.durations,

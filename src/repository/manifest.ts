@@ -8,6 +8,7 @@ import * as v from 'valibot';
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const time = v.pipe(v.string(), v.isoTimestamp());
 const text = v.string();
+const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
 const storedObject = v.strictObject({
@@ -28,6 +29,11 @@ const range = v.strictObject({
   from: count,
   to: v.nullable(count),
   rows: count,
+  /**
+   * A digest of the places (ctid) of the rows, a signed 64-bit number in decimal: what an incremental compares besides counts.
+   * null where no incremental has counted the range yet; a COPY does not tell places.
+   */
+  places: v.nullable(v.pipe(text, v.regex(/^-?\d{1,19}$/))),
   /** Concatenated they are the range's COPY text. A row longer than an object goes on in the next piece. */
   pieces: v.array(piece),
 });
@@ -37,7 +43,9 @@ const table = v.strictObject({
   name: text,
   oid: count,
   relfilenode: count,
-  /** SHA-256 over the columns and their types, hexadecimal */
+  /** An unlogged table is emptied by a crash of its server. */
+  persistence: v.picklist(['permanent', 'unlogged']),
+  /** SHA-256 over the columns and all that their types are made of, hexadecimal */
   fingerprint: text,
   /** The columns of the COPY text in order; generated columns are left out. */
   columns: v.array(text),
@@ -61,8 +69,12 @@ const sequence = v.strictObject({
 export const manifestSchema = v.strictObject({
   format: v.literal(1),
   tool: v.strictObject({ name: text, version: text }),
-  id: v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/)),
+  id: backupId,
   kind: v.picklist(['full', 'incremental', 'schema']),
+  /** The backup whose ranges an incremental one found unchanged. Nothing of it is needed to restore: all ranges are listed here too. */
+  base: v.nullable(backupId),
+  /** Why a backup that was to be incremental read everything; null for all others. */
+  fullBecause: v.nullable(text),
   label: v.nullable(text),
   pin: v.boolean(),
   startedAt: time,
@@ -84,6 +96,8 @@ export const manifestSchema = v.strictObject({
     lsn: text,
     /** transaction_timestamp() of the snapshot */
     snapshotAt: time,
+    /** What this backup left in the ledger of the database, after its snapshot; null where it keeps none. */
+    token: v.nullable(text),
   }),
   encryption: v.variant('scheme', [
     v.strictObject({ scheme: v.literal('none') }),
@@ -100,6 +114,15 @@ export const manifestSchema = v.strictObject({
     /** Roles that own or are granted something in the archive */
     roles: v.array(text),
     extensions: v.array(v.strictObject({ name: text, schema: text, version: text })),
+  }),
+  totals: v.strictObject({
+    rows: count,
+    /** bytes of COPY text and of the archive */
+    bytes: count,
+    /** stored bytes of all objects that it refers to */
+    stored: count,
+    /** stored bytes that this backup added to the repository */
+    added: count,
   }),
   notCarried: v.array(v.strictObject({ what: text, why: text, remedy: text })),
   /** milliseconds by phase */

@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createOpen, type Open, type Seal } from './codec.ts';
+import type { Doubted } from './doubts.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
 
@@ -39,6 +40,7 @@ export class ObjectWriter {
   readonly #name: NameObject;
   readonly #seal: Seal;
   readonly #known: ReadonlyMap<string, StoredObject>;
+  readonly #doubted: Doubted;
   readonly #open: Open | undefined;
   /** Contents of this run, under way or done. */
   readonly #ours = new Map<string, Promise<StoredObject>>();
@@ -49,6 +51,7 @@ export class ObjectWriter {
 
   /**
    * @param known the objects that listed backups refer to
+   * @param doubted objects that are about to be removed, or were found damaged
    * @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have
    */
   constructor(
@@ -56,12 +59,14 @@ export class ObjectWriter {
     name: NameObject,
     seal: Seal,
     known: ReadonlyMap<string, StoredObject>,
+    doubted: Doubted,
     open?: Open,
   ) {
     this.#storage = storage;
     this.#name = name;
     this.#seal = seal;
     this.#known = known;
+    this.#doubted = doubted;
     this.#open = open;
   }
 
@@ -76,15 +81,17 @@ export class ObjectWriter {
   async #store(name: string, plaintext: Buffer): Promise<StoredObject> {
     const key = objectKey(name);
     const known = this.#known.get(name);
-    const found = known === undefined ? undefined : await this.#storage.stat(key);
-    if (known !== undefined && found?.size === known.stored) {
+    const doubtedAt = this.#doubted.get(name);
+    const found = known === undefined && doubtedAt === undefined ? undefined : await this.#storage.stat(key);
+    const sound = doubtedAt === undefined || (found !== undefined && found.modifiedAt > doubtedAt);
+    if (known !== undefined && sound && found?.size === known.stored) {
       this.reused++;
       return known;
     }
     const sealed = await this.#seal(plaintext);
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
-    if (found !== undefined) {
-      // It shrank since, which would make this backup unrestorable too.
+    if (found !== undefined && (known !== undefined || !sound)) {
+      // It shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
       await this.#storage.put(key, sealed);
     } else if (!(await this.#storage.create(key, sealed))) {
       const there = await this.#adopt(object, plaintext);

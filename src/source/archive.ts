@@ -1,5 +1,6 @@
 import { messageOf, SourceError } from '../errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { startTool } from '../postgres/process.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -35,6 +36,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     // Otherwise pg_dump would read the patterns below in the database's encoding.
     `--encoding=${snapshot.encoding}`,
     `--lock-wait-timeout=${Math.round(options.lockTimeoutSeconds * 1000)}`,
+    ...(snapshot.ledger === undefined ? [] : [`--exclude-schema=${ledgerSchema}`]),
     ...(options.schemaOnly
       ? ['--schema-only']
       : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),

@@ -1,18 +1,18 @@
-import { messageOf, SourceError } from '../errors.ts';
 import { copyOut } from '../postgres/copy-reader.ts';
 import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
-import { ServerError } from '../postgres/server-error.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
-import { joinSnapshot, type Snapshot } from './snapshot.ts';
+import { explainUnreadable, joinSnapshot, type Snapshot } from './snapshot.ts';
 
 /** A slice whose rows are stored. Every holder of its pieces has its object by now. */
 export interface CopiedSlice {
   readonly slice: Slice;
   readonly rows: number;
+  /** Not told by a COPY */
+  readonly places: null;
   readonly pieces: readonly PendingPiece[];
 }
 
@@ -46,7 +46,7 @@ export async function copyRows<Stored extends PlainObject>(
         await copyOut(session, job.slices.map(copyStatement).join('; '), sink);
       } catch (error) {
         signal.throwIfAborted();
-        throw explain(job, sink.copies.length, error);
+        throw await explain(job, sink.copies.length, error, snapshot, settings);
       }
       await sink.finish();
       let rows = 0;
@@ -54,7 +54,7 @@ export async function copyRows<Stored extends PlainObject>(
       for (const [index, copy] of sink.copies.entries()) {
         const slice = job.slices[index];
         if (!slice) throw new Error('the server ended more COPYs than were asked for');
-        copied.push({ slice, rows: copy.rows, pieces: copy.pieces });
+        copied.push({ slice, rows: copy.rows, places: null, pieces: copy.pieces });
         rows += copy.rows;
         for (const piece of copy.pieces) bytes += piece.length;
       }
@@ -68,13 +68,16 @@ export async function copyRows<Stored extends PlainObject>(
   return copied;
 }
 
-function explain(job: CopyJob, done: number, error: unknown): unknown {
+async function explain(
+  job: CopyJob,
+  done: number,
+  error: unknown,
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+): Promise<unknown> {
   const slice = job.slices[done];
-  if (!slice || !(error instanceof ServerError || error instanceof Error)) return error;
+  if (!slice || !(error instanceof Error)) return error;
   const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
-  return new SourceError(
-    `table ${qualifiedName(slice.table)}${pages}: ${messageOf(error)}`,
-    'Nothing was recorded. Run the backup again; if it fails at the same place, the table may be damaged.',
-    error,
-  );
+  const what = `table ${qualifiedName(slice.table)}${pages}`;
+  return explainUnreadable(error, what, [slice.table], snapshot, settings);
 }

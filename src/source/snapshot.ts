@@ -6,6 +6,7 @@ import type { ConnectionSettings } from '../postgres/settings.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Log } from '../world.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
+import { type LedgerEntry, readLedger } from './ledger.ts';
 import { checkReadable, checkServer } from './preflight.ts';
 
 /**
@@ -25,9 +26,19 @@ export interface Snapshot {
   readonly visible: string;
   readonly lsn: string;
   readonly takenAt: string;
+  /** The tokens of earlier backups; undefined where there is no ledger. */
+  readonly ledger: readonly LedgerEntry[] | undefined;
   readonly lead: Session;
+  /** How long a session of the snapshot may wait for a lock */
+  readonly lockTimeoutSeconds: number;
   /** Aborted by the caller's signal, or when the lead session is lost; the reason tells. */
   readonly signal: AbortSignal;
+  /**
+   * Ends the snapshot. Before, it makes sure that the tables are still what they were: the labels of an enum and the attributes of a
+   * composite type can change under a lock of the table, and then rows read before and after do not fit one set of definitions.
+   *
+   * @throws SourceError when they are not
+   */
   close(): Promise<void>;
 }
 
@@ -51,7 +62,8 @@ export async function takeSnapshot(
       return await lockSnapshot(lead, settings, wanted, options);
     } catch (error) {
       const again = error instanceof SnapshotOutdated && attempt < attempts;
-      const blockers = again ? '' : await nameBlockers(settings, error);
+      const blockers =
+        again || !(error instanceof SnapshotOutdated) ? '' : await nameBlockers(settings, error.oids);
       lead.destroy();
       if (!(error instanceof SnapshotOutdated)) throw error;
       if (!again) {
@@ -93,11 +105,18 @@ async function lockSnapshot(
            (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS lsn,
            to_char(transaction_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
   if (!position) throw new Error('the server did not tell its position');
+  const ledger = await readLedger(lead);
   const all = await readTables(lead);
   const named = all.filter(wanted);
   await checkReadable(lead, named);
   await lockTables(lead, named, options.lockTimeoutSeconds);
-  await compareWithLive(settings, named, options.signal);
+  const changed = await findChanged(settings, named, encoding, options.signal);
+  if (changed.length > 0) {
+    throw new SnapshotOutdated(
+      `${changed.slice(0, 5).join(', ')} changed between the snapshot and the lock (TRUNCATE, DROP or ALTER TABLE)`,
+      [],
+    );
+  }
   const tables = await measureTables(lead, named);
 
   const controller = new AbortController();
@@ -119,9 +138,18 @@ async function lockSnapshot(
     visible: position.visible,
     lsn: position.lsn,
     takenAt: position.taken,
+    ledger,
     lead,
+    lockTimeoutSeconds: options.lockTimeoutSeconds,
     signal: AbortSignal.any([options.signal, controller.signal]),
     async close() {
+      const changed = await findChanged(settings, named, encoding, options.signal);
+      if (changed.length > 0) {
+        throw new SourceError(
+          `${changed.slice(0, 5).join(', ')}: a type was altered while the backup ran`,
+          'Nothing was recorded. Run the backup again, when no migration is running.',
+        );
+      }
       await lead.query('COMMIT');
       await lead.close();
     },
@@ -173,13 +201,16 @@ async function lockTables(
  * Compares the locked tables with what the snapshot says of them, through a session that sees the present. Covers TRUNCATE,
  * rewrites, ALTER TABLE, and a table dropped and made again under its name.
  */
-async function compareWithLive(
+async function findChanged(
   settings: ConnectionSettings,
   tables: readonly TableInfo[],
+  encoding: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string[]> {
   const session = await openSession(settings, signal);
   try {
+    // The fingerprint holds the values that rows from before ADD COLUMN have, and they are written as the settings say.
+    await applySettings(session, encoding);
     const live = new Map((await readTables(session)).map((table) => [table.oid, table]));
     const changed = tables.filter((table) => {
       const now = live.get(table.oid);
@@ -190,19 +221,42 @@ async function compareWithLive(
         now.schema !== table.schema
       );
     });
-    if (changed.length > 0) {
-      throw new SnapshotOutdated(
-        `${changed.map(qualifiedName).slice(0, 5).join(', ')} changed between the snapshot and the lock (TRUNCATE, DROP or ALTER TABLE)`,
-        [],
-      );
-    }
+    return changed.map(qualifiedName);
   } finally {
     await session.close();
   }
 }
 
-async function nameBlockers(settings: ConnectionSettings, error: unknown): Promise<string> {
-  if (!(error instanceof SnapshotOutdated) || error.oids.length === 0) return '';
+/**
+ * What to throw when a session of the snapshot could not read tables.
+ *
+ * @param what the tables, for people
+ */
+export async function explainUnreadable(
+  error: unknown,
+  what: string,
+  tables: readonly TableInfo[],
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+): Promise<SourceError> {
+  if ((error as { code?: string }).code !== '55P03') {
+    return new SourceError(
+      `${what}: ${messageOf(error)}`,
+      'Nothing was recorded. Run the backup again; if it fails at the same place, the table may be damaged.',
+      error,
+    );
+  }
+  const oids = tables.map((table) => table.oid);
+  const blockers = await nameBlockers(settings, oids).catch(() => '');
+  return new SourceError(
+    `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
+    'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
+    error,
+  );
+}
+
+async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
+  if (oids.length === 0) return '';
   const session = await openSession(settings);
   try {
     const rows = await session.query<{ text: string }>(
@@ -217,7 +271,7 @@ async function nameBlockers(settings: ConnectionSettings, error: unknown): Promi
        WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
        ORDER BY l.granted DESC LIMIT 5`,
-      [`{${error.oids.join(',')}}`],
+      [`{${oids.join(',')}}`],
     );
     return rows.map((row) => `; ${row.text}`).join('');
   } finally {
@@ -233,6 +287,8 @@ export async function joinSnapshot(
 ): Promise<Session> {
   const session = await openSession(settings, signal);
   await applySettings(session, snapshot.encoding);
+  // One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
+  await session.query(`SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)}`);
   // Pages are addressed by range; a sequential scan would read the whole table for each.
   await session.query('SET enable_seqscan = off');
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');

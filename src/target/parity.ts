@@ -2,7 +2,7 @@ import { openSession, type Session } from '../postgres/connection.ts';
 import { copyOut, type RowSink } from '../postgres/copy-reader.ts';
 import { countObjects, readSequences } from '../postgres/facts.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { copyStatement, planJobs } from '../postgres/ranges.ts';
+import { copyStatement, planJobs, planRanges } from '../postgres/ranges.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -71,7 +71,7 @@ async function compareContent(
   });
   const there = await measureTables(session, named);
   const found = new Map(there.map((table) => [identify(table), new RowDigest()]));
-  const queue = planJobs(there, readBackRange);
+  const queue = planJobs(there.flatMap((table) => planRanges(table, 0, readBackRange)));
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const reader = await openSession(settings, signal);
     await applySettings(reader, manifest.source.encoding);

@@ -18,6 +18,8 @@ function makeTable(overrides: Partial<TableInfo> = {}): TableInfo {
     name: `t${oid}`,
     relfilenode: oid,
     fingerprint: '',
+    persistence: 'permanent',
+    unsteady: undefined,
     columns: ['id'],
     root: undefined,
     heap: true,
@@ -62,7 +64,7 @@ describe('the ranges of a table', () => {
   it('are gapless and half-open, the first from page 0, the last without an end', () => {
     fc.assert(
       fc.property(tableOf, target, (table, bytes) => {
-        const slices = planRanges(table, bytes);
+        const slices = planRanges(table, 0, bytes);
         expectCover(slices);
         expect(slices.every((slice) => slice.table === table)).toBe(true);
       }),
@@ -70,10 +72,28 @@ describe('the ranges of a table', () => {
     );
   });
 
+  it('grow with the table, between 4 and 32 MiB', () => {
+    const size = (bytes: number) =>
+      (planRanges(makeTable({ heapBytes: bytes }))[0]?.to ?? bytes / pageSize) * pageSize;
+    expect(size(100 * MiB)).toBe(4 * MiB);
+    expect(size(1024 * MiB)).toBe(8 * MiB);
+    expect(size(100 * 1024 * MiB)).toBe(32 * MiB);
+  });
+
+  it('go on where another range ended', () => {
+    const table = makeTable({ heapBytes: 100 * MiB });
+    const slices = planRanges(table, 6400);
+    expect(slices[0]?.from).toBe(6400);
+    expect(slices.length).toBeGreaterThan(5);
+    expect(slices.at(-1)?.to).toBeNull();
+    // Beyond its end: the table has shrunk, and may grow again.
+    expect(planRanges(table, 99_999)).toEqual([{ table, from: 99_999, to: null }]);
+  });
+
   it('are one where rows cannot be addressed by page', () => {
     fc.assert(
       fc.property(tableOf, target, (table, bytes) => {
-        expect(planRanges({ ...table, heap: false }, bytes)).toEqual([
+        expect(planRanges({ ...table, heap: false }, 0, bytes)).toEqual([
           { table: { ...table, heap: false }, from: 0, to: null },
         ]);
       }),
@@ -82,7 +102,7 @@ describe('the ranges of a table', () => {
 
   it('hold about what was asked for, TOAST included', () => {
     const count = (heapBytes: number, toastBytes: number) =>
-      planRanges(makeTable({ heapBytes, toastBytes }), 32 * MiB).length;
+      planRanges(makeTable({ heapBytes, toastBytes }), 0, 32 * MiB).length;
     expect(count(0, 0)).toBe(1);
     expect(count(32 * MiB, 0)).toBe(1);
     expect(count(320 * MiB, 0)).toBe(10);
@@ -96,7 +116,7 @@ describe('the ranges of a table', () => {
   it('are never more than its pages, nor much larger than asked for while pages allow', () => {
     fc.assert(
       fc.property(tableOf, target, (table, bytes) => {
-        const slices = planRanges({ ...table, heap: true }, bytes);
+        const slices = planRanges({ ...table, heap: true }, 0, bytes);
         const pages = Math.max(1, table.heapBytes / pageSize);
         expect(slices.length).toBeLessThanOrEqual(pages);
         const weight = table.heapBytes + table.toastBytes;
@@ -115,7 +135,9 @@ describe('the jobs of a backup', () => {
   it('read every table exactly once, whole or in ranges', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
-        const slices = planJobs(list, bytes).flatMap((job) => job.slices);
+        const slices = planJobs(list.flatMap((table) => planRanges(table, 0, bytes))).flatMap(
+          (job) => job.slices,
+        );
         const byTable = Map.groupBy(slices, (slice) => slice.table);
         expect([...byTable.keys()].map((table) => table.oid).sort()).toEqual(
           list.map((table) => table.oid).sort(),
@@ -130,7 +152,9 @@ describe('the jobs of a backup', () => {
   it('come heaviest first and weigh together what the tables weigh', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
-        const weights = planJobs(list, bytes).map((job) => job.weight);
+        const weights = planJobs(list.flatMap((table) => planRanges(table, 0, bytes))).map(
+          (job) => job.weight,
+        );
         expect(weights).toEqual(weights.toSorted((one, other) => other - one));
         const total = list.reduce((sum, table) => sum + table.heapBytes + table.toastBytes, 0);
         expect(weights.reduce((sum, weight) => sum + weight, 0) / Math.max(1, total)).toBeCloseTo(
@@ -144,14 +168,14 @@ describe('the jobs of a backup', () => {
   it('share an object among small tables of one schema only, and never with a part of a large one', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
-        for (const job of planJobs(list, bytes)) {
+        for (const job of planJobs(list.flatMap((table) => planRanges(table, 0, bytes)))) {
           if (job.slices.length === 1) continue;
           expect(new Set(job.slices.map((slice) => slice.table.schema)).size).toBe(1);
           expect(job.slices.every(isWholeTable)).toBe(true);
           expect(job.slices.every((slice) => slice.table.heapBytes + slice.table.toastBytes < MiB)).toBe(
             true,
           );
-          expect(job.weight).toBeLessThanOrEqual(Math.max(bytes / 4, MiB));
+          expect(job.weight).toBeLessThanOrEqual(8 * MiB);
         }
       }),
     );
@@ -159,7 +183,7 @@ describe('the jobs of a backup', () => {
 
   it('pack a thousand empty tables into a few round trips', () => {
     const list = Array.from({ length: 1000 }, () => makeTable());
-    const jobs = planJobs(list, 32 * MiB);
+    const jobs = planJobs(list.flatMap((table) => planRanges(table, 0, 32 * MiB)));
     expect(jobs.length).toBe(4);
     expect(jobs.flatMap((job) => job.slices)).toHaveLength(1000);
   });
@@ -227,7 +251,7 @@ describe('the COPYs of all ranges, with PostgreSQL', () => {
     )) as [[string, string]];
     const table = { ...found, heapBytes: Number(heap), toastBytes: Number(toast) };
     await session.close();
-    const slices = planRanges(table, bytes);
+    const slices = planRanges(table, 0, bytes);
     if (bytes === 10_000) expect(slices.length).toBeGreaterThan(1);
     const rows = (await Promise.all(slices.map((slice) => readRows(copyStatement(slice))))).flat();
     const expected = await readRows(`COPY ${name} TO STDOUT`);

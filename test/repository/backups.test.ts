@@ -122,7 +122,7 @@ describe('a manifest', () => {
   const table = manifest.tables[0] as Manifest['tables'][number];
   const withPiece = (piece: { object: number; offset: number; length: number }) => ({
     ...manifest,
-    tables: [{ ...table, ranges: [{ from: 0, to: null, rows: 1, pieces: [piece] }] }],
+    tables: [{ ...table, ranges: [{ from: 0, to: null, rows: 1, places: null, pieces: [piece] }] }],
   });
   it.each([
     ['a later format', { ...manifest, format: 2 }, /not of format 1/],
@@ -169,8 +169,7 @@ describe('choosing a backup', () => {
       ...overrides,
     });
   };
-  const choose = async (choice: string, onDamaged: (error: IntegrityError) => void = ignore) =>
-    (await chooseBackup(repository, choice, onDamaged)).id;
+  const choose = async (choice: string) => (await chooseBackup(repository, choice, ignore)).id;
 
   beforeEach(async () => {
     for (const hour of [3, 1, 2]) await writeManifest(repository, at(hour));
@@ -197,6 +196,16 @@ describe('choosing a backup', () => {
     expect(await choose('before:2026-11-20T03:30:00+01:00')).toBe(at(2).id);
   });
 
+  it('takes the last of one second by its snapshot, not by its random part', async () => {
+    const snapshots = ['04:00:05.1', '04:00:05.3', '04:00:05.2'];
+    for (const [index, time] of snapshots.entries()) {
+      const source = { ...manifest.source, snapshotAt: `2026-11-20T${time}Z` };
+      await writeManifest(repository, at(4, { id: `20261120T040000Z-000${index}`, source }));
+    }
+    expect(await choose('latest')).toBe('20261120T040000Z-0001');
+    expect(await choose('before:2026-11-20T04:00:05.250Z')).toBe('20261120T040000Z-0002');
+  });
+
   it('finds none before the first', async () => {
     await expect(choose('before:2026-11-20T00:00:00Z')).rejects.toThrow(ConfigurationError);
   });
@@ -211,9 +220,9 @@ describe('choosing a backup', () => {
   it('passes over damaged ones and tells of them, but not when one was asked for by id', async () => {
     await repository.storage.put(manifestKey(at(3).id), Buffer.from('{'));
     const damaged: string[] = [];
-    expect(await choose('latest', (error) => damaged.push(error.message))).toBe(at(2).id);
-    expect(damaged).toHaveLength(1);
-    expect(damaged[0]).toContain(at(3).id);
+    const onDamaged = (error: IntegrityError, id: string) => damaged.push(id, error.message);
+    expect((await chooseBackup(repository, 'latest', onDamaged)).id).toBe(at(2).id);
+    expect(damaged).toEqual([at(3).id, expect.stringContaining(at(3).id)]);
     await expect(choose(at(3).id)).rejects.toThrow(IntegrityError);
   });
 

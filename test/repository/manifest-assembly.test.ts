@@ -11,6 +11,8 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
   return {
     id: example.id,
     kind: 'full',
+    base: null,
+    fullBecause: null,
     label: null,
     pin: false,
     startedAt: new Date('2026-11-20T02:17:00Z'),
@@ -21,6 +23,7 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
     slices: [],
     facts: { sequences: [], latest: [], objects: {}, roles: [], extensions: [] },
     notCarried: [],
+    added: 0,
     durations: {},
     ...overrides,
   };
@@ -31,6 +34,7 @@ const table = (oid: number, schema: string, name: string) => ({
   schema,
   name,
   relfilenode: oid,
+  persistence: 'permanent' as const,
   fingerprint: 'f',
   columns: ['id'],
   root: undefined,
@@ -47,10 +51,16 @@ it('lists each object once and points pieces at it', () => {
     makeParts({
       archive: [piece(two, 0, 50)],
       slices: [
-        { slice: { table: table(1, 's', 'a'), from: 0, to: null }, rows: 2, pieces: [piece(one, 0, 60)] },
+        {
+          slice: { table: table(1, 's', 'a'), from: 0, to: null },
+          rows: 2,
+          places: null,
+          pieces: [piece(one, 0, 60)],
+        },
         {
           slice: { table: table(2, 's', 'b'), from: 0, to: null },
           rows: 3,
+          places: null,
           pieces: [piece({ ...one }, 60, 40)],
         },
       ],
@@ -72,6 +82,7 @@ it('is the same in whatever order workers finished, and sums rows and bytes', ()
     return [0, 10, 200].map((from, index) => ({
       slice: { table: of, from, to: [10, 200, null][index] as number | null },
       rows: index,
+      places: null,
       pieces: [piece(object, from === 0 ? 0 : 30 * index, 30)],
     }));
   });
@@ -101,8 +112,8 @@ it('keeps tables apart that are called the same in two schemas, and ranges witho
   const manifest = assembleManifest(
     makeParts({
       slices: [
-        { slice: { table: table(1, 'a', 't'), from: 0, to: null }, rows: 0, pieces: [] },
-        { slice: { table: table(2, 'b', 't'), from: 0, to: null }, rows: 0, pieces: [] },
+        { slice: { table: table(1, 'a', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
+        { slice: { table: table(2, 'b', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
       ],
     }),
   );
@@ -151,7 +162,7 @@ it('makes what a reader of the format accepts', () => {
   const parts = makeParts({
     recipients: ['age1x'],
     archive: [piece(makeObject(5), 0, 5)],
-    slices: [{ slice: { table: table(1, 's', 'a'), from: 0, to: null }, rows: 2, pieces: [] }],
+    slices: [{ slice: { table: table(1, 's', 'a'), from: 0, to: null }, rows: 2, places: null, pieces: [] }],
   });
   expect(v.safeParse(manifestSchema, JSON.parse(JSON.stringify(assembleManifest(parts)))).success).toBe(true);
 });

@@ -36,12 +36,17 @@ beforeEach(async () => {
   storage.writes.length = 0;
 });
 
-function write(recipients: readonly string[] = [], known: readonly StoredObject[] = []): ObjectWriter {
+function write(
+  recipients: readonly string[] = [],
+  known: readonly StoredObject[] = [],
+  doubted: ReadonlyMap<string, Date> = new Map(),
+): ObjectWriter {
   return new ObjectWriter(
     storage,
     createNaming(repository.key, recipients),
     createSeal(recipients, 3),
     new Map(known.map((object) => [object.name, object])),
+    doubted,
   );
 }
 
@@ -113,6 +118,27 @@ describe('storing objects', () => {
     expect(storage.writes).toHaveLength(1);
     expect(writer).toMatchObject({ addedBytes: 0, reused: 1 });
     expect((await read(recipients, [identity]).read(adopted)).equals(rows)).toBe(true);
+  });
+
+  it('stores anew what is doubted, unless somebody has done so since', async () => {
+    const object = await write().store(rows);
+    const key = objectKey(object.name);
+    const storedAt = (await storage.stat(key))?.modifiedAt as Date;
+    const doubtedAt = (milliseconds: number) =>
+      new Map([[object.name, new Date(storedAt.getTime() + milliseconds)]]);
+
+    storage.writes.length = 0;
+    await write([], [object], doubtedAt(-1)).store(rows);
+    expect(storage.writes).toEqual([]);
+    // Damaged, of the same length: neither a listing nor a size tells.
+    await MemoryStorage.prototype.put.call(storage, key, randomBytes(object.stored));
+    await write([], [object], doubtedAt(60_000)).store(rows);
+    expect(storage.writes).toEqual([key]);
+    expect((await read().prove(object)).equals(rows)).toBe(true);
+    // Marked for removal, and needed by no listed backup.
+    storage.writes.length = 0;
+    await write([], [], doubtedAt(60_000)).store(rows);
+    expect(storage.writes).toEqual([key]);
   });
 
   it('gives two runs that store the same at the same time objects that both can be read', async () => {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/errors.ts';
-import { planJobs } from '../../src/postgres/ranges.ts';
+import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
 import { copyRows } from '../../src/source/rows.ts';
@@ -64,16 +64,21 @@ async function readRows(
 ): Promise<{ tables: string[]; rows: Record<string, number>; text: string }> {
   const texts: string[] = [];
   let named = 0;
-  const slices = await copyRows(snapshot, database.settings, planJobs(snapshot.tables, 1 << 25), {
-    workers: 2,
-    pool: new BufferPool(5, 1 << 20),
-    store: async (plaintext) => {
-      texts.push(plaintext.toString());
-      return { name: String(named++) };
+  const slices = await copyRows(
+    snapshot,
+    database.settings,
+    planJobs(snapshot.tables.flatMap((table) => planRanges(table, 0, 1 << 25))),
+    {
+      workers: 2,
+      pool: new BufferPool(5, 1 << 20),
+      store: async (plaintext) => {
+        texts.push(plaintext.toString());
+        return { name: String(named++) };
+      },
+      signal: snapshot.signal,
+      onProgress: () => {},
     },
-    signal: snapshot.signal,
-    onProgress: () => {},
-  });
+  );
   const rows = Object.fromEntries(slices.map((copied) => [copied.slice.table.name, copied.rows]));
   return { tables: snapshot.tables.map((table) => table.name), rows, text: texts.join('') };
 }
@@ -272,18 +277,23 @@ describe('when the session that holds the snapshot dies', () => {
     );
     const snapshot = await take();
     const midway = Promise.withResolvers<void>();
-    const copying = copyRows(snapshot, database.settings, planJobs(snapshot.tables, 1 << 20), {
-      workers: 2,
-      pool: new BufferPool(5, 1 << 20),
-      store: async () => {
-        midway.resolve();
-        // No object is stored any more until everything has been told to stop.
-        await new Promise((resolve) => snapshot.signal.addEventListener('abort', resolve, { once: true }));
-        return { name: '' };
+    const copying = copyRows(
+      snapshot,
+      database.settings,
+      planJobs(snapshot.tables.flatMap((table) => planRanges(table, 0, 1 << 20))),
+      {
+        workers: 2,
+        pool: new BufferPool(5, 1 << 20),
+        store: async () => {
+          midway.resolve();
+          // No object is stored any more until everything has been told to stop.
+          await new Promise((resolve) => snapshot.signal.addEventListener('abort', resolve, { once: true }));
+          return { name: '' };
+        },
+        signal: snapshot.signal,
+        onProgress: () => {},
       },
-      signal: snapshot.signal,
-      onProgress: () => {},
-    });
+    );
     const rejected = expect(copying).rejects.toThrow('the session that holds the snapshot was lost');
     await midway.promise;
     await kill(snapshot);
@@ -304,16 +314,21 @@ describe('when the session that holds the snapshot dies', () => {
 it('an abort while rows are copied ends every session', async () => {
   const controller = new AbortController();
   const snapshot = await take({ signal: controller.signal });
-  const copying = copyRows(snapshot, database.settings, planJobs(snapshot.tables, 1 << 25), {
-    workers: 1,
-    pool: new BufferPool(4, 1 << 20),
-    store: async () => {
-      controller.abort(new Error('the user asked'));
-      return { name: '' };
+  const copying = copyRows(
+    snapshot,
+    database.settings,
+    planJobs(snapshot.tables.flatMap((table) => planRanges(table, 0, 1 << 25))),
+    {
+      workers: 1,
+      pool: new BufferPool(4, 1 << 20),
+      store: async () => {
+        controller.abort(new Error('the user asked'));
+        return { name: '' };
+      },
+      signal: snapshot.signal,
+      onProgress: () => {},
     },
-    signal: snapshot.signal,
-    onProgress: () => {},
-  });
+  );
   await expect(copying).rejects.toThrow('the user asked');
   await until(async () => {
     const left = await database.rows(

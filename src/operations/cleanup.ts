@@ -1,0 +1,219 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigurationError, messageOf } from '../errors.ts';
+import type { CleanupInputs } from '../inputs.ts';
+import { formatBytes, formatCounted } from '../report/quantity.ts';
+import { manifestKey } from '../repository/backups.ts';
+import { describeHolder } from '../repository/locks.ts';
+import {
+  type Garbage,
+  isDue,
+  lockForRemoval,
+  markGarbage,
+  type PruneContext,
+  previewGarbage,
+  removeBackup,
+  type Sweep,
+  sweepGarbage,
+} from '../repository/prune.ts';
+import { appendRecord } from '../repository/records.ts';
+import { openRepository, type Repository } from '../repository/repository.ts';
+import { type Decision, formatInterval, planRetention } from '../repository/retention.ts';
+import { readShelf, readStandings, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { openStorage } from '../storage/open.ts';
+import type { World } from '../world.ts';
+import { describeCleanup, sumWaiting } from './cleanup-report.ts';
+import type { Outcome } from './outcome.ts';
+
+/** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
+const sweepWaitSeconds = 20;
+
+/** What a cleanup did, or what it would do. */
+export interface Cleanup {
+  readonly inputs: CleanupInputs;
+  /** Backups that there were, those with manifests that cannot be trusted included */
+  readonly backups: number;
+  readonly decisions: readonly Decision<ShelvedBackup>[];
+  /** Manifests that cannot be trusted. While there are any, nothing is removed after they were found. */
+  readonly damaged: Shelf['damaged'];
+  /** Ids of backups that are gone */
+  readonly removed: readonly string[];
+  /** What no backup needs any more, as it was before the sweep */
+  readonly marked: Garbage['marked'];
+  readonly swept: Sweep['removed'];
+  /** Whether the grace period of what was marked at a time had passed, and the sweep was not postponed */
+  readonly isSwept: (markedAt: Date) => boolean;
+  /** Keys that the storage did not let go */
+  readonly retained: readonly string[];
+  /** Why the sweep was left to the next run */
+  readonly postponed: string | undefined;
+}
+
+/**
+ * Removes the backups that the policy does not keep, and what only they needed: objects go in a run that comes a grace period after
+ * the one that found them unneeded.
+ */
+export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outcome> {
+  await using resources = new AsyncDisposableStack();
+  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  refuseWholeStorage(inputs.storage);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const context: PruneContext = {
+    holder: describeHolder(world.env),
+    now: () => world.now(),
+    signal: world.signal,
+    log: world.log,
+    gracePeriod: inputs.gracePeriod,
+    sweepWaitSeconds,
+  };
+  const done = inputs.dryRun
+    ? await preview(inputs, repository, context)
+    : await carryOut(inputs, repository, context);
+  return describeCleanup(done);
+}
+
+/** What `carryOut` would do, except for what only a storage that is asked to delete can tell. */
+async function preview(
+  inputs: CleanupInputs,
+  repository: Repository,
+  context: PruneContext,
+): Promise<Cleanup> {
+  const { shelf, decisions } = await plan(inputs, repository, context);
+  if (shelf.damaged.length > 0) return nothingDone(inputs, shelf, decisions);
+  const removed = listRemovals(decisions).map(({ backup }) => backup.id);
+  const garbage = await previewGarbage(repository, context, new Set(removed));
+  const isSwept = (markedAt: Date) => isDue(markedAt, context.now(), context);
+  const swept = { objects: 0, bytes: 0 };
+  for (const tally of garbage.marked.filter(({ markedAt }) => isSwept(markedAt))) {
+    swept.objects += tally.objects;
+    swept.bytes += tally.bytes;
+  }
+  return { ...nothingDone(inputs, shelf, decisions), ...garbage, removed, swept, isSwept };
+}
+
+async function carryOut(
+  inputs: CleanupInputs,
+  repository: Repository,
+  context: PruneContext,
+): Promise<Cleanup> {
+  const { log } = context;
+  const lock = await lockForRemoval(repository, context);
+  const removed: string[] = [];
+  const retained: string[] = [];
+  let done: Cleanup;
+  try {
+    const held = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
+    const { shelf, decisions } = await plan(inputs, repository, held);
+    done = { ...nothingDone(inputs, shelf, decisions), removed, retained };
+    if (shelf.damaged.length > 0) return done;
+    try {
+      // Whoever pinned a backup while the plan was made meant it.
+      const standings = await readStandings(repository, (error) => log.warn(error.message), held.signal);
+      // The oldest first: whatever ends this run, the newest of what was to go are what is left.
+      for (const { backup, reasons } of listRemovals(decisions).toReversed()) {
+        held.signal.throwIfAborted();
+        if (standings.get(backup.id)?.pinned && !backup.pinned) {
+          log.info(`${backup.id} stays: it was pinned since the plan was made`);
+          continue;
+        }
+        const gone = await removeBackup(repository, backup.id);
+        log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
+        if (gone) removed.push(backup.id);
+        else retained.push(manifestKey(backup.id));
+      }
+      done = { ...done, ...(await markGarbage(repository, held)) };
+      await lock.release();
+      if (done.damaged.length === 0) done = await sweep(done, repository, context, lock.acquiredAt);
+    } catch (error) {
+      // What is gone belongs on record, whatever stopped the rest.
+      await record(done, repository, context.now()).catch((failure: unknown) =>
+        log.warn(`what was removed could not be recorded: ${messageOf(failure)}`),
+      );
+      throw error;
+    }
+  } finally {
+    await lock.release();
+  }
+  await record(done, repository, context.now());
+  return done;
+}
+
+async function sweep(
+  done: Cleanup,
+  repository: Repository,
+  context: PruneContext,
+  storeNow: Date,
+): Promise<Cleanup> {
+  const { damaged, removed, retained, postponed } = await sweepGarbage(repository, context, storeNow);
+  context.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
+  const swept = damaged.length === 0 && postponed === undefined;
+  return {
+    ...done,
+    damaged,
+    swept: removed,
+    retained: [...done.retained, ...retained],
+    postponed,
+    isSwept: (markedAt) => swept && isDue(markedAt, storeNow, context),
+  };
+}
+
+async function plan(
+  inputs: CleanupInputs,
+  repository: Repository,
+  { now, signal, log }: PruneContext,
+): Promise<{ shelf: Shelf; decisions: Decision<ShelvedBackup>[] }> {
+  const shelf = await readShelf(repository, { onDamaged: (error) => log.warn(error.message), signal });
+  const decisions = planRetention(shelf.backups, inputs.retention, { now: now(), timeZone: inputs.timeZone });
+  return { shelf, decisions };
+}
+
+function nothingDone(
+  inputs: CleanupInputs,
+  { damaged }: Shelf,
+  decisions: readonly Decision<ShelvedBackup>[],
+): Cleanup {
+  return {
+    inputs,
+    backups: decisions.length + damaged.length,
+    decisions,
+    damaged,
+    removed: [],
+    marked: [],
+    swept: { objects: 0, bytes: 0 },
+    isSwept: () => false,
+    retained: [],
+    postponed: undefined,
+  };
+}
+
+function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Decision<ShelvedBackup>[] {
+  return decisions.filter(({ keep }) => !keep);
+}
+
+async function record(done: Cleanup, repository: Repository, now: Date): Promise<void> {
+  const { retention, timeZone } = done.inputs;
+  const gone = new Set(done.removed);
+  await appendRecord(repository, 'prunes', now, {
+    retention: { ...retention, within: formatInterval(retention.within) },
+    timeZone,
+    removed: listRemovals(done.decisions)
+      .filter(({ backup }) => gone.has(backup.id))
+      .map(({ backup, reasons }) => ({ id: backup.id, why: reasons.join('; ') })),
+    objects: { removed: done.swept.objects, bytes: done.swept.bytes },
+    marked: sumWaiting(done).objects,
+    retained: done.retained.length,
+  });
+}
+
+/** Where others keep things too, or may one day, nothing is deleted by what its name looks like. */
+function refuseWholeStorage(location: string): void {
+  const isBucket = /^s3:\/\/[^/]+\/*$/i.test(location);
+  const folder = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);
+  if (!isBucket && (/^s3:/i.test(location) || resolve(folder, '..') !== folder)) return;
+  throw new ConfigurationError(
+    `storage: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only below a ${isBucket ? 'prefix' : 'folder'} of its own`,
+    isBucket
+      ? 'Copy the repository to s3://bucket/prefix, and use that location for backups and cleanup.'
+      : 'Move the repository into a folder, and use that location for backups and cleanup.',
+  );
+}

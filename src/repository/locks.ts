@@ -1,0 +1,410 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import * as v from 'valibot';
+import { messageOf, StorageError } from '../errors.ts';
+import { RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
+import type { Log } from '../world.ts';
+import type { Repository } from './repository.ts';
+
+/**
+ * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock of one's own, then
+ * list them all; who sees one that conflicts takes back his own and tries again later. Of two who do so at once at least one sees
+ * the other, because storages show what was written to every listing that starts afterwards.
+ *
+ * Only the storage's clock decides whether a lock still holds: its time of the last change against that of a lock written just
+ * now. The clocks of the machines that hold locks may be wrong by any amount.
+ *
+ * Locks are not sealed. One who can write them could as well delete what they protect.
+ */
+
+/** How long a lock holds after it was last written. A killed run stands in the way for so long. */
+const lifetimeSeconds = 30 * 60;
+
+/** A lock that claims to hold for longer than this is not believed. */
+const maxLifetimeSeconds = 24 * 60 * 60;
+
+const refreshMilliseconds = (lifetimeSeconds * 1000) / 3;
+/** After a refresh that failed. */
+const retryMilliseconds = 60_000;
+
+/** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
+const firstPause = 1000;
+const longestPause = 30_000;
+
+const contentSchema = v.object({
+  format: v.literal(1),
+  operation: v.string(),
+  mode: v.picklist(['shared', 'exclusive']),
+  holder: v.string(),
+  /** By the holder's clock: for people, never compared */
+  since: v.pipe(v.string(), v.isoTimestamp()),
+  ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),
+  /** Given back, on a storage that does not let it be deleted */
+  released: v.optional(v.boolean()),
+});
+
+type LockContent = v.InferOutput<typeof contentSchema>;
+
+export interface LockOptions {
+  /** For those who meet the lock, like `holder`. */
+  readonly operation: string;
+  /** Shared locks stand beside each other; an exclusive one stands alone. */
+  readonly mode: 'shared' | 'exclusive';
+  /** See `describeHolder`. */
+  readonly holder: string;
+  readonly now: () => Date;
+  /** Ends the waiting. Says nothing about the lock once it is held. */
+  readonly signal: AbortSignal;
+  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
+  /** How long to wait for others; 0: try once. */
+  readonly waitSeconds: number;
+}
+
+export interface Lock {
+  readonly id: string;
+  /** By the storage's clock */
+  readonly acquiredAt: Date;
+  /** How far the storage's clock is ahead of this machine's; as exact as the storage's times, which may be whole seconds. */
+  readonly skewSeconds: number;
+  /**
+   * Aborted, with a `StorageError`, when the lock is lost: it could not be refreshed before it expired, or somebody removed it.
+   * Others may then do what it was to keep them from.
+   */
+  readonly signal: AbortSignal;
+  /** Gives the lock back. Never throws: a lock that cannot be removed is reported and expires. May be called twice. */
+  release(): Promise<void>;
+}
+
+/** Somebody else holds a lock that conflicts. */
+export class LockedError extends StorageError {}
+
+/** A lock as it lies in the storage. */
+export interface ListedLock {
+  readonly key: string;
+  /** By the storage's clock */
+  readonly modifiedAt: Date;
+  /** By the storage's clock: from then on it holds no longer, unless it is refreshed before */
+  readonly expiresAt: Date;
+  /** Undefined when it cannot be read: such a lock counts as exclusive until it expires. */
+  readonly content: LockContent | undefined;
+}
+
+/**
+ * Gets a lock, waiting for others to end.
+ *
+ * @throws LockedError when somebody else still holds one that conflicts; it names the holder
+ */
+export async function acquireLock(repository: Repository, options: LockOptions): Promise<Lock> {
+  const { storage } = repository;
+  const { log, signal } = options;
+  const file = new LockFile(storage, options);
+  const deadline = options.now().getTime() + options.waitSeconds * 1000;
+  for (let attempt = 0; ; attempt++) {
+    signal.throwIfAborted();
+    let conflict: ListedLock | undefined;
+    try {
+      const acquired = await file.write();
+      const others = (await listAll(storage)).filter(({ key }) => !file.owns(key));
+      const spent = others.filter((lock) => isSpent(lock, acquired.modifiedAt));
+      conflict = others.find((lock) => !spent.includes(lock) && conflicts(lock, options.mode));
+      if (!conflict) {
+        if (options.mode === 'exclusive') await removeSpent(storage, spent, log);
+        return new HeldLock(file, acquired, options);
+      }
+      await file.remove();
+    } catch (error) {
+      await file.removeOrReport();
+      throw error;
+    }
+    const left = deadline - options.now().getTime();
+    if (left <= 0) throw describeConflict(conflict, storage, options);
+    if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
+    const pause = Math.min(firstPause * 2 ** Math.min(attempt, 10), longestPause);
+    // Jitter, so that two who met once do not meet for ever.
+    await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
+  }
+}
+
+async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Every lock that was not given back, expired ones too: only who writes to the storage learns its clock. */
+export async function listLocks(repository: Repository): Promise<ListedLock[]> {
+  return (await listAll(repository.storage)).filter(({ content }) => !content?.released);
+}
+
+/** Whom to ask about a lock: the run on GitHub, or the process. */
+export function describeHolder(env: NodeJS.ProcessEnv): string {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID } = env;
+  return GITHUB_SERVER_URL && GITHUB_REPOSITORY && GITHUB_RUN_ID
+    ? `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`
+    : `${hostname()}, process ${process.pid}`;
+}
+
+/** When a lock was written. */
+interface Written {
+  /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
+  readonly startedAt: number;
+  /** By the storage's clock */
+  readonly modifiedAt: Date;
+  readonly skewSeconds: number;
+}
+
+/** The file of one lock, through all attempts to get it. */
+class LockFile {
+  readonly id = randomBytes(8).toString('hex');
+  readonly storage: Storage;
+  readonly #options: LockOptions;
+  /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
+  readonly #keys = [`locks/${this.id}.json`];
+  /** Whether there may be something to remove. */
+  #exists = false;
+
+  constructor(storage: Storage, options: LockOptions) {
+    this.storage = storage;
+    this.#options = options;
+  }
+
+  get key(): string {
+    return this.#keys.at(-1) as string;
+  }
+
+  owns(key: string): boolean {
+    return this.#keys.includes(key);
+  }
+
+  /** @param since when it was got; by default now */
+  async write(since = this.#options.now()): Promise<Written> {
+    this.#exists = true;
+    const startedAt = performance.now();
+    const before = this.#options.now().getTime();
+    const value = this.#render(since, false);
+    try {
+      await this.storage.put(this.key, value);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      // A retention lock (of R2 or B2, for one) may forbid overwriting; then the lock goes on under another name.
+      const next = `locks/${this.id}-${this.#keys.length}.json`;
+      if (!(await this.storage.create(next, value))) throw error;
+      this.#keys.push(next);
+    }
+    const after = this.#options.now().getTime();
+    const found = await this.storage.stat(this.key);
+    if (!found) {
+      throw new StorageError(
+        `${this.key} is not in ${this.storage.location} right after it was stored`,
+        'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
+      );
+    }
+    const skewSeconds = (found.modifiedAt.getTime() - (before + after) / 2) / 1000;
+    return { startedAt, modifiedAt: found.modifiedAt, skewSeconds };
+  }
+
+  stat(): Promise<StoredValue | undefined> {
+    return this.storage.stat(this.key);
+  }
+
+  /** Where deleting is denied, the file is overwritten with one that counts as no lock. */
+  async remove(): Promise<void> {
+    if (!this.#exists) return;
+    try {
+      await this.storage.delete(this.#keys);
+    } catch (error) {
+      if (!(error instanceof RetainedError)) throw error;
+      for (const key of error.keys) {
+        await this.storage.put(key, this.#render(this.#options.now(), true));
+      }
+    }
+    this.#exists = false;
+  }
+
+  async removeOrReport(): Promise<void> {
+    try {
+      await this.remove();
+    } catch (error) {
+      this.#options.log.warn(
+        `the lock ${this.key} could not be removed from ${this.storage.location} and holds for up to ` +
+          `${lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  #render(since: Date, released: boolean): Buffer {
+    const { operation, mode, holder } = this.#options;
+    const content: LockContent = {
+      format: 1,
+      operation,
+      mode,
+      holder,
+      since: since.toISOString(),
+      ttlSeconds: lifetimeSeconds,
+      ...(released ? { released } : {}),
+    };
+    return Buffer.from(`${JSON.stringify(content)}\n`);
+  }
+}
+
+class HeldLock implements Lock {
+  readonly id: string;
+  readonly acquiredAt: Date;
+  readonly skewSeconds: number;
+  readonly signal: AbortSignal;
+  readonly #file: LockFile;
+  readonly #options: LockOptions;
+  readonly #since: Date;
+  readonly #loss = new AbortController();
+  #modifiedAt: Date;
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #expiryTimer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<void> = Promise.resolve();
+  #released: Promise<void> | undefined;
+
+  constructor(file: LockFile, { startedAt, modifiedAt, skewSeconds }: Written, options: LockOptions) {
+    this.#file = file;
+    this.#options = options;
+    this.#since = options.now();
+    this.#modifiedAt = modifiedAt;
+    this.id = file.id;
+    this.acquiredAt = modifiedAt;
+    this.skewSeconds = skewSeconds;
+    this.signal = this.#loss.signal;
+    this.#expireAfter(startedAt);
+    this.#refreshAfter(refreshMilliseconds);
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#expiryTimer);
+    // It could write the lock again after it was removed.
+    await this.#refreshing;
+    await this.#file.removeOrReport();
+  }
+
+  #refreshAfter(milliseconds: number): void {
+    if (this.#released || this.signal.aborted) return;
+    this.#refreshTimer = setTimeout(() => {
+      this.#refreshing = this.#refresh();
+    }, milliseconds);
+    this.#refreshTimer.unref();
+  }
+
+  /** @param startedAt see `Written` */
+  #expireAfter(startedAt: number): void {
+    clearTimeout(this.#expiryTimer);
+    if (this.#released || this.signal.aborted) return;
+    this.#expiryTimer = setTimeout(
+      () => this.#lose('it could not be refreshed before it expired'),
+      lifetimeSeconds * 1000 - (performance.now() - startedAt),
+    );
+    this.#expiryTimer.unref();
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      if (!(await this.#file.stat())) return this.#lose('somebody removed it');
+      const { startedAt, modifiedAt } = await this.#file.write(this.#since);
+      // A machine that was suspended does not notice by its own timers that the lock had expired in between.
+      if (modifiedAt.getTime() - this.#modifiedAt.getTime() >= lifetimeSeconds * 1000) {
+        return this.#lose('it expired before it was refreshed');
+      }
+      this.#modifiedAt = modifiedAt;
+      this.#expireAfter(startedAt);
+      this.#refreshAfter(refreshMilliseconds);
+    } catch (error) {
+      this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
+      this.#refreshAfter(retryMilliseconds);
+    }
+  }
+
+  #lose(why: string): void {
+    if (this.#released) return;
+    clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#expiryTimer);
+    this.#loss.abort(
+      new StorageError(
+        `the lock ${this.#file.key} of this ${this.#options.operation} in ${this.#file.storage.location} is lost: ${why}`,
+        `Run the ${this.#options.operation} again; another operation may have changed the repository meanwhile.`,
+      ),
+    );
+  }
+}
+
+async function listAll(storage: Storage): Promise<ListedLock[]> {
+  const locks: ListedLock[] = [];
+  for await (const value of storage.list('locks/')) {
+    const lock = await readLock(storage, value);
+    if (lock) locks.push(lock);
+  }
+  return locks;
+}
+
+/** Undefined when it was removed since it was listed. */
+async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Promise<ListedLock | undefined> {
+  let text: string;
+  try {
+    text = (await storage.get(key)).toString('utf8');
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) return undefined;
+    throw error;
+  }
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), contentSchema), text);
+  const content = parsed.success ? parsed.output : undefined;
+  const expiresAt = new Date(modifiedAt.getTime() + (content?.ttlSeconds ?? lifetimeSeconds) * 1000);
+  return { key, modifiedAt, expiresAt, content };
+}
+
+/** @param storeNow the storage's time */
+function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
+  return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
+}
+
+function conflicts({ content }: ListedLock, mode: LockOptions['mode']): boolean {
+  return mode === 'exclusive' || content === undefined || content.mode === 'exclusive';
+}
+
+async function removeSpent(
+  storage: Storage,
+  spent: readonly ListedLock[],
+  log: LockOptions['log'],
+): Promise<void> {
+  if (spent.length === 0) return;
+  try {
+    await storage.delete(spent.map(({ key }) => key));
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    log.debug(`locks that hold no longer stay where they are: ${messageOf(error)}`);
+  }
+}
+
+function describe({ key, content, expiresAt }: ListedLock, storage: Storage): string {
+  const until = `if it is not refreshed, until ${expiresAt.toISOString()}`;
+  if (!content) return `${key} in ${storage.location} cannot be read; it counts as a lock, ${until}`;
+  const { operation, holder, mode, since } = content;
+  const held = mode === 'exclusive' ? 'exclusively' : 'together with others';
+  return `${operation} (${holder}) holds ${storage.location} ${held} since ${since} and, ${until}, by the lock ${key}`;
+}
+
+function describeConflict(lock: ListedLock, storage: Storage, options: LockOptions): LockedError {
+  const waited = options.waitSeconds > 0 ? ` after ${options.waitSeconds} seconds` : '';
+  return new LockedError(
+    `${options.operation} did not get its lock${waited}: ${describe(lock, storage)}`,
+    `Start again when ${lock.content?.operation ?? 'its holder'} has ended. If it was killed, the lock ends at that time by itself; ` +
+      `if you are sure of it, delete ${lock.key}.`,
+  );
+}

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import * as v from 'valibot';
+import { IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { drain, runWorkers } from '../workers.ts';
+import type { Repository } from './repository.ts';
+import { openSealed, type SealedKind, sealContent } from './seal.ts';
+
+/**
+ * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is
+ * written once and never replaced; of records that contradict each other the newest holds.
+ */
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const backupId = v.pipe(v.string(), v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
+
+/** Fields of a later version are passed over: a fact that we know in part is better than none. */
+const contentSchemas = {
+  /** A run of `validate`. */
+  validations: v.object({
+    /** The part of the objects that was read, above 0; 1 is all of them. */
+    share: v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
+    backups: v.array(
+      v.object({
+        id: backupId,
+        outcome: v.picklist(['passed', 'damaged']),
+        /** Whether its objects were decrypted and decompressed, or only the stored bytes hashed. */
+        opened: v.boolean(),
+      }),
+    ),
+    /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */
+    damagedObjects: v.optional(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))), []),
+  }),
+  /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
+  pins: v.object({ backup: backupId, pinned: v.boolean() }),
+  /** A run of `cleanup`. */
+  prunes: v.object({
+    /** The policy, rule by rule */
+    retention: v.record(v.string(), v.union([v.string(), v.number()])),
+    timeZone: v.string(),
+    removed: v.array(v.object({ id: backupId, why: v.string() })),
+    objects: v.object({
+      removed: count,
+      /** stored bytes that were freed */
+      bytes: count,
+    }),
+    /** objects that were found to be needed by no backup, and wait for the grace period to pass */
+    marked: count,
+    /** stored files that the storage did not let go */
+    retained: count,
+  }),
+} as const;
+
+export type RecordKind = keyof typeof contentSchemas;
+export type RecordContent<Kind extends RecordKind> = v.InferOutput<(typeof contentSchemas)[Kind]>;
+
+export interface StoredRecord<Kind extends RecordKind> {
+  /** By the clock of the machine that wrote it */
+  readonly at: Date;
+  /** By the storage's clock: what to compare with the times of objects. A copy of the repository has times of its own. */
+  readonly storedAt: Date;
+  readonly content: RecordContent<Kind>;
+}
+
+/** How many records are read at once. */
+const readers = 16;
+
+/** Two records of one second share an id once in 65,536 times. */
+const maxAttempts = 8;
+
+const envelope = <Kind extends RecordKind>(kind: Kind) =>
+  v.object({
+    format: v.literal(1),
+    /** Its own name: a copy of an old record under a newer one would be a lie. */
+    id: v.string(),
+    at: v.pipe(v.string(), v.isoTimestamp()),
+    content: contentSchemas[kind],
+  });
+
+/**
+ * Writes a record, and returns when it is durable.
+ *
+ * @param now the time that the record gets: what is to overrule another record must be later
+ * @throws StorageError when the storage does not take it, for example because the credentials may only read
+ */
+export async function appendRecord<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  now: Date,
+  content: RecordContent<Kind>,
+): Promise<void> {
+  const at = now.toISOString();
+  const time = at.replace(/[-:]|\.\d+/g, '');
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const id = `${time}-${randomBytes(2).toString('hex')}`;
+    const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content });
+    if (await repository.storage.create(`records/${kind}/${id}.json`, sealed)) return;
+  }
+  throw new StorageError(
+    `${repository.storage.location} said ${maxAttempts} times that a record of ${time} in records/${kind} exists already`,
+    'Check that the storage tells absent keys from present ones, then run the operation again.',
+  );
+}
+
+/**
+ * Records of a kind, oldest first. One that is damaged, forged or out of its place is reported to `onDamaged` and counts for
+ * nothing.
+ *
+ * @param newest so many at most, the newest by their names; by default all
+ * @throws StorageError when one cannot be read at all
+ */
+export async function readRecords<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  onDamaged: (error: IntegrityError) => void,
+  {
+    newest = Number.POSITIVE_INFINITY,
+    signal = new AbortController().signal,
+  }: { newest?: number; signal?: AbortSignal | undefined } = {},
+): Promise<StoredRecord<Kind>[]> {
+  const pattern = new RegExp(`^records/${kind}/(\\d{8}T\\d{6}Z-[0-9a-f]{4})\\.json$`);
+  const found: { id: string; storedAt: Date }[] = [];
+  for await (const { key, modifiedAt } of repository.storage.list(`records/${kind}/`)) {
+    const id = pattern.exec(key)?.[1];
+    if (id !== undefined) found.push({ id, storedAt: modifiedAt });
+  }
+  found.sort((one, other) => compare(other.id, one.id));
+  const chosen = found.slice(0, newest);
+  const records: (StoredRecord<Kind> & { readonly id: string })[] = [];
+  await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
+    for (const { id, storedAt } of drain(chosen)) {
+      stop.throwIfAborted();
+      try {
+        const record = await readRecord(repository, kind, id);
+        if (record) records.push({ id, storedAt, ...record });
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error);
+      }
+    }
+  });
+  return records
+    .sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id))
+    .map(({ at, storedAt, content }) => ({ at, storedAt, content }));
+}
+
+/** By code unit, so that the order does not depend on a locale. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+async function readRecord<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  id: string,
+): Promise<Pick<StoredRecord<Kind>, 'at' | 'content'> | undefined> {
+  const key = `records/${kind}/${id}.json`;
+  const damaged = (how: string, cause?: unknown) =>
+    new IntegrityError(
+      `record ${key}: ${how}`,
+      'It is ignored. Delete it, and run the operation that wrote it again if what it said still holds.',
+      cause,
+    );
+  let bytes: Buffer;
+  try {
+    bytes = await repository.storage.get(key);
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) return undefined;
+    throw error;
+  }
+  let parsed: v.SafeParseResult<ReturnType<typeof envelope<Kind>>>;
+  try {
+    parsed = v.safeParse(envelope(kind), JSON.parse(openSealed(repository, sealedKind(kind), bytes)));
+  } catch (cause) {
+    throw damaged(messageOf(cause), cause);
+  }
+  if (!parsed.success) throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues)})`);
+  const record = parsed.output as { id: string; at: string; content: RecordContent<Kind> };
+  if (record.id !== id) throw damaged(`it says that it is record ${record.id}`);
+  return { at: new Date(record.at), content: record.content };
+}
+
+function sealedKind(kind: RecordKind): SealedKind {
+  return `record ${kind}`;
+}

@@ -1,0 +1,47 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Repository } from './repository.ts';
+
+/**
+ * Sealed files: one line of JSON whose last field is an HMAC over all before it, by the key of the repository. It detects any
+ * change by one who does not hold the key, and any truncation. docs/format.md shows how to check one by hand.
+ */
+
+/** What a file is. It goes into the seal, so that a record never passes for a manifest, nor one kind of record for another. */
+export type SealedKind = 'manifest' | `record ${string}`;
+
+/** `,"seal":"<64 digits>"}` and a line break */
+const sealLength = 76;
+const sealPattern = /,"seal":"([0-9a-f]{64})"\}\n?$/;
+
+/** @param content an object with at least one field, none of them named `seal` */
+export function sealContent(repository: Repository, kind: SealedKind, content: object): Buffer {
+  const open = Buffer.from(JSON.stringify(content).slice(0, -1));
+  return Buffer.concat([open, Buffer.from(`,"seal":"${computeSeal(repository, kind, open)}"}\n`)]);
+}
+
+/** Why a file is not what this repository has sealed. Its reader knows what to do about it. */
+export class BrokenSealError extends Error {}
+
+/**
+ * The JSON text that was sealed.
+ *
+ * @throws BrokenSealError when the file is damaged or truncated, of another kind, or was not written with this repository's key
+ */
+export function openSealed(repository: Repository, kind: SealedKind, bytes: Buffer): string {
+  const tail = bytes.subarray(-sealLength).toString('latin1');
+  const found = sealPattern.exec(tail);
+  if (!found) {
+    throw new BrokenSealError(`it is truncated or damaged (${bytes.length} bytes, no seal at its end)`);
+  }
+  const open = bytes.subarray(0, Math.max(bytes.length - sealLength, 0) + found.index);
+  const expected = Buffer.from(computeSeal(repository, kind, open));
+  if (!timingSafeEqual(expected, Buffer.from(found[1] ?? ''))) {
+    throw new BrokenSealError('its seal does not fit its content');
+  }
+  return `${open.toString('utf8')}}`;
+}
+
+/** @param open the content without the brace that ends it */
+function computeSeal({ key }: Repository, kind: SealedKind, open: Buffer): string {
+  return createHmac('sha256', key).update(`${kind}\0`).update(open).update('}').digest('hex');
+}

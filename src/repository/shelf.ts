@@ -1,0 +1,164 @@
+import { IntegrityError } from '../errors.ts';
+import { drain, runWorkers } from '../workers.ts';
+import { type ManifestOutline, measureManifests, readOutline } from './backups.ts';
+import { readRecords, type StoredRecord } from './records.ts';
+import type { Repository } from './repository.ts';
+
+/** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
+export interface ShelvedBackup {
+  readonly id: string;
+  readonly kind: ManifestOutline['kind'];
+  readonly label: string | null;
+  /** By the source's clock; what the backup holds is as of then. */
+  readonly snapshotAt: Date;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly base: string | null;
+  readonly fullBecause: string | null;
+  readonly totals: ManifestOutline['totals'];
+  /** server_version_num */
+  readonly serverVersion: number;
+  readonly encrypted: boolean;
+  readonly pinned: boolean;
+  /** When all of it was last read and found whole; null when it never was, or was found damaged since. */
+  readonly verifiedAt: Date | null;
+  /** When it was last found damaged; null when it never was, or when all of it was found whole since. */
+  readonly damagedAt: Date | null;
+}
+
+export interface Shelf {
+  /** Newest snapshot first. */
+  readonly backups: readonly ShelvedBackup[];
+  /** Manifests that cannot be trusted, newest id first. What their backups would need is not known. */
+  readonly damaged: readonly { readonly id: string; readonly message: string }[];
+}
+
+export interface ShelfOptions {
+  /** Told the objects of each backup while its manifest is at hand; manifests are not kept. In no particular order. */
+  readonly onManifest?: (manifest: {
+    readonly id: string;
+    readonly objects: ManifestOutline['objects'];
+  }) => void;
+  /** Told of every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
+  readonly onDamaged: (error: IntegrityError) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How many manifests are read at once, as long as together they have no more bytes than this: parsed, they take several times that. */
+const [readers, readBytes] = [16, 32 * 1024 * 1024];
+
+/**
+ * Reads what is known of every backup of a repository. A backup that is removed meanwhile is left out.
+ *
+ * @throws StorageError when a manifest or a record cannot be read at all: a shelf that is not whole is no ground for a decision
+ */
+export async function readShelf(repository: Repository, options: ShelfOptions): Promise<Shelf> {
+  const { onManifest, onDamaged, signal = new AbortController().signal } = options;
+  const standings = await readStandings(repository, onDamaged, signal);
+  const sizes = await measureManifests(repository);
+  const ids = [...sizes.keys()];
+  const largest = ids.reduce((most, id) => Math.max(most, sizes.get(id) ?? 0), 1);
+  const workers = Math.max(1, Math.min(readers, ids.length, Math.floor(readBytes / largest)));
+  const backups: ShelvedBackup[] = [];
+  const damaged: { id: string; message: string }[] = [];
+  await runWorkers(workers, signal, async (stop) => {
+    for (const id of drain(ids)) {
+      stop.throwIfAborted();
+      try {
+        const outline = await readOutline(repository, id);
+        if (!outline) continue;
+        onManifest?.({ id, objects: outline.objects });
+        backups.push(shelve(outline, standings.get(id)));
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        damaged.push({ id, message: error.message });
+        onDamaged(error);
+      }
+    }
+  });
+  backups.sort(
+    (one, other) => other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id),
+  );
+  damaged.sort((one, other) => compare(other.id, one.id));
+  return { backups, damaged };
+}
+
+function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBackup {
+  return {
+    id: outline.id,
+    kind: outline.kind,
+    label: outline.label,
+    snapshotAt: new Date(outline.source.snapshotAt),
+    startedAt: new Date(outline.startedAt),
+    finishedAt: new Date(outline.finishedAt),
+    base: outline.base,
+    fullBecause: outline.fullBecause,
+    totals: outline.totals,
+    serverVersion: outline.source.serverVersion,
+    encrypted: outline.encryption.scheme !== 'none',
+    pinned: standing.pinned ?? outline.pin,
+    verifiedAt: standing.verifiedAt ?? null,
+    damagedAt: standing.damagedAt ?? null,
+  };
+}
+
+/** What records say about a backup; a field is absent where none does. */
+export interface Standing {
+  pinned?: boolean;
+  /** When a record last pinned or unpinned it. */
+  pinnedAt?: Date;
+  verifiedAt?: Date;
+  damagedAt?: Date;
+}
+
+/** @throws StorageError when a record cannot be read at all */
+export async function readStandings(
+  repository: Repository,
+  onDamaged: (error: IntegrityError) => void,
+  signal?: AbortSignal,
+): Promise<Map<string, Standing>> {
+  return weighRecords(
+    await readRecords(repository, 'pins', onDamaged, { signal }),
+    await readRecords(repository, 'validations', onDamaged, { signal }),
+  );
+}
+
+/**
+ * What records, oldest first, say of each backup. Only a run that read everything verifies a backup, or clears it of damage found
+ * before: one that read a share may have passed over what is damaged. For the same reason it does not take back what a whole run
+ * has found.
+ */
+export function weighRecords(
+  pins: readonly StoredRecord<'pins'>[],
+  validations: readonly StoredRecord<'validations'>[],
+): Map<string, Standing> {
+  const standings = new Map<string, Standing>();
+  const standingOf = (id: string): Standing => {
+    const standing = standings.get(id) ?? {};
+    standings.set(id, standing);
+    return standing;
+  };
+  for (const { at, content } of pins) {
+    const standing = standingOf(content.backup);
+    standing.pinned = content.pinned;
+    standing.pinnedAt = at;
+  }
+  for (const { at, content } of validations) {
+    for (const { id, outcome } of content.backups) {
+      const standing = standingOf(id);
+      if (outcome === 'damaged') {
+        standing.damagedAt = at;
+        delete standing.verifiedAt;
+      } else if (content.share === 1) {
+        standing.verifiedAt = at;
+        delete standing.damagedAt;
+      }
+    }
+  }
+  return standings;
+}
+
+/** By code unit, so that the order does not depend on a locale. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

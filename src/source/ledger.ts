@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { ConfigurationError, messageOf } from '../errors.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
+import { ledgerComment, ledgerSchema } from '../postgres/ledger-schema.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+
+/** A token that a backup left, with the transaction (xid8) that wrote it. */
+export interface LedgerEntry {
+  readonly token: string;
+  readonly xid: bigint;
+}
+
+/** More tokens than any base is backups behind. */
+const keptTokens = 1000;
+
+/**
+ * Leaves a new token, committed. To be called after the snapshot of the backup that it stands for: a database that was rolled back to
+ * a state before that snapshot does not have it, however equal everything else looks.
+ *
+ * @throws ConfigurationError when the ledger cannot be written
+ */
+export async function leaveToken(settings: ConnectionSettings, signal: AbortSignal): Promise<string> {
+  const session = await openSession(settings, signal);
+  const token = randomBytes(16).toString('hex');
+  try {
+    await session.query('BEGIN');
+    await createLedger(session);
+    await session.query(`INSERT INTO ${ledgerSchema}.tokens (token) VALUES ($1)`, [token]);
+    await session.query(
+      `DELETE FROM ${ledgerSchema}.tokens WHERE xid < (SELECT xid FROM ${ledgerSchema}.tokens ORDER BY xid DESC OFFSET ${keptTokens} LIMIT 1)`,
+    );
+    await session.query('COMMIT');
+    return token;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new ConfigurationError(
+      `ledger: the token cannot be written (${messageOf(cause)})`,
+      `Let the role create the schema ${ledgerSchema}, or leave ledger out.`,
+      cause,
+    );
+  } finally {
+    await session.close();
+  }
+}
+
+async function createLedger(session: Session): Promise<void> {
+  const [found] = await session.query<{ comment: string | null }>(
+    `SELECT obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace WHERE nspname = '${ledgerSchema}'`,
+  );
+  if (found !== undefined && found.comment !== ledgerComment) {
+    throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
+  }
+  if (found !== undefined) return;
+  await session.query(`CREATE SCHEMA ${ledgerSchema}`);
+  await session.query(`COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`);
+  await session.query(
+    `CREATE TABLE ${ledgerSchema}.tokens (
+       token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
+  );
+}
+
+/** The tokens that a snapshot sees; undefined where there is no ledger. */
+export async function readLedger(session: Session): Promise<LedgerEntry[] | undefined> {
+  const [ours] = await session.query(
+    `SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}' AND obj_description(oid, 'pg_namespace') = '${ledgerComment}'`,
+  );
+  if (ours === undefined) return undefined;
+  const rows = await session.query<{ token: string; xid: string }>(
+    `SELECT token, xid::text AS xid FROM ${ledgerSchema}.tokens`,
+  );
+  return rows.map((row) => ({ token: row.token, xid: BigInt(row.xid) }));
+}

@@ -1,0 +1,97 @@
+import { outputSettings } from '../postgres/session-settings.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import type { SourceIdentity } from './identity.ts';
+import type { LedgerEntry } from './ledger.ts';
+
+/** Where the history of a database stands, as a snapshot saw it. */
+export interface Position {
+  readonly identity: SourceIdentity;
+  readonly encoding: string;
+  /** pg_current_snapshot() */
+  readonly visible: string;
+  readonly lsn: string;
+}
+
+/**
+ * What a base backup is good for: nothing (`broken`: its history is not the one of this database, or not provably so), everything
+ * (`idle`: no transaction has written since), or what no transaction numbered `since` or later has written (`active`).
+ */
+export type Lineage =
+  | { readonly kind: 'broken'; readonly why: string }
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'active'; readonly since: bigint };
+
+/**
+ * A row tells the lower 32 bits of the transaction that wrote it, so it can be told to be older than another only within half of
+ * that range (PostgreSQL manual 25.1.5). Less a margin for what is assigned while the backup runs.
+ */
+const widestWindow = 2n ** 31n - 2n ** 24n;
+
+/**
+ * Decides whether the state that `base` recorded is one that this database has been in, on this very history.
+ *
+ * @param ledger the tokens found in the database; undefined when it keeps no ledger
+ */
+export function followLineage(
+  base: Manifest['source'],
+  now: Position,
+  ledger: readonly LedgerEntry[] | undefined,
+): Lineage {
+  const why = findBreak(base, now, ledger);
+  if (why !== undefined) return { kind: 'broken', why };
+  const [then, present] = [parseSnapshot(base.snapshot), parseSnapshot(now.visible)];
+  if (present.xmax - then.xmin >= widestWindow) {
+    return { kind: 'broken', why: 'two billion transactions were assigned since' };
+  }
+  // The tokens that the backups themselves have left are the only writes that do not count.
+  const own = (ledger ?? []).filter((entry) => entry.xid >= then.xmax && entry.xid < present.xmax).length;
+  const idle =
+    then.xmin === then.xmax && present.xmin === present.xmax && present.xmax - then.xmax === BigInt(own);
+  return idle ? { kind: 'idle' } : { kind: 'active', since: then.xmin };
+}
+
+function findBreak(
+  base: Manifest['source'],
+  { identity, encoding, visible, lsn }: Position,
+  ledger: readonly LedgerEntry[] | undefined,
+): string | undefined {
+  if (base.systemIdentifier !== identity.systemIdentifier) return 'it is another server';
+  if (base.databaseOid !== identity.databaseOid) return 'the database was made anew';
+  if (base.serverVersion !== identity.serverVersion) return 'the server has another version';
+  if (base.timeline !== identity.timeline) return 'the server has begun a new timeline';
+  if (base.postmasterStartedAt !== identity.postmasterStartedAt) {
+    return `the server was started again at ${identity.postmasterStartedAt}`;
+  }
+  if (base.encoding !== encoding || !isEqual(base.settings, outputSettings)) {
+    return 'the text of rows is written with other settings';
+  }
+  if (parseLsn(lsn) < parseLsn(base.lsn))
+    return 'the write-ahead log is behind the base: the database was rolled back';
+  const [then, present] = [parseSnapshot(base.snapshot), parseSnapshot(visible)];
+  if (present.xmax < then.xmax || present.xmin < then.xmin) {
+    return 'transaction numbers are behind the base: the database was rolled back';
+  }
+  if (base.token !== null && !ledger?.some((entry) => entry.token === base.token)) {
+    return 'the ledger of the database lacks the token of the base: the database was rolled back, or the ledger emptied';
+  }
+  return undefined;
+}
+
+function isEqual(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
+}
+
+/** The bounds of `xmin:xmax:xip_list`: everything below xmin had ended, nothing from xmax on had begun. */
+export function parseSnapshot(text: string): { xmin: bigint; xmax: bigint } {
+  const [, xmin, xmax] = /^(\d+):(\d+):/.exec(text) ?? [];
+  if (xmin === undefined || xmax === undefined) throw new Error(`not a snapshot: ${text}`);
+  return { xmin: BigInt(xmin), xmax: BigInt(xmax) };
+}
+
+/** Bytes since the beginning of the write-ahead log, of `16/B374D848`. */
+function parseLsn(text: string): bigint {
+  const [, high, low] = /^([0-9A-F]+)\/([0-9A-F]+)$/i.exec(text) ?? [];
+  if (high === undefined || low === undefined) throw new Error(`not an LSN: ${text}`);
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}

@@ -1,0 +1,116 @@
+import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../postgres/ranges.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+import { qualifiedName } from '../postgres/tables.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { ReusedSlice } from './incremental.ts';
+import type { PlainObject } from './object-sink.ts';
+import { copyRows } from './rows.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Slices that were read together into objects of their own: read again, they must give the very same objects. */
+type Unit = readonly ReusedSlice[];
+
+/**
+ * Chooses the part of what is reused that this run reads all the same. Another part each hour, so that all of it comes round,
+ * whatever the schedule.
+ *
+ * @param share above 0, at most 1
+ * @param now decides whose turn it is
+ */
+export function chooseUnits(reused: readonly ReusedSlice[], share: number, now: Date): Unit[] {
+  const units = gatherUnits(reused);
+  const period = Math.max(1, Math.round(1 / share));
+  const turn = Math.floor(now.getTime() / 3_600_000) % period;
+  return units.filter((_, index) => index % period === turn % Math.min(period, units.length));
+}
+
+/**
+ * A unit is a slice with all its objects, or an object with all its slices. What shares an object with a slice that goes on in
+ * another one is in no unit: its order is not known any more.
+ */
+function gatherUnits(reused: readonly ReusedSlice[]): Unit[] {
+  const users = new Map<string, ReusedSlice[]>();
+  for (const slice of reused) {
+    for (const name of new Set(slice.pieces.map(nameOf)))
+      users.set(name, [...(users.get(name) ?? []), slice]);
+  }
+  const units: Unit[] = [];
+  const seen = new Set<ReusedSlice>();
+  for (const slice of reused) {
+    if (slice.pieces.length === 0 || seen.has(slice)) continue;
+    const names = [...new Set(slice.pieces.map(nameOf))];
+    const together = new Set(names.flatMap((name) => users.get(name) ?? []));
+    for (const member of together) seen.add(member);
+    const unit = [...together].sort((one, other) => startOf(one) - startOf(other));
+    const single =
+      names.length === 1 && unit.every((member) => new Set(member.pieces.map(nameOf)).size === 1);
+    if ((single || unit.length === 1) && isComplete(unit)) units.push(unit);
+  }
+  return units;
+}
+
+function nameOf(piece: { holder: { object?: PlainObject } }): string {
+  return piece.holder.object?.name ?? '';
+}
+
+function startOf(slice: ReusedSlice): number {
+  return slice.pieces[0]?.offset ?? 0;
+}
+
+/** Whether the pieces, one after another, are whole objects: then nothing else was read into them. */
+function isComplete(unit: Unit): boolean {
+  const lengths = new Map<string, number>();
+  for (const piece of unit.flatMap((slice) => slice.pieces)) {
+    const before = lengths.get(nameOf(piece)) ?? 0;
+    if (piece.offset !== before) return false;
+    lengths.set(nameOf(piece), before + piece.length);
+  }
+  const sizes = new Map(
+    unit
+      .flatMap((slice) => slice.pieces)
+      .map((piece) => [nameOf(piece), piece.holder.object as { bytes?: number }]),
+  );
+  return [...lengths].every(([name, length]) => sizes.get(name)?.bytes === length);
+}
+
+/**
+ * Reads units again and compares them with what is stored, by the names of their objects, which are digests of their content. Nothing
+ * is fetched and nothing is stored.
+ *
+ * @param name gives content the name that it has in the repository
+ * @returns what differs, for people; empty when all is as it should be
+ */
+export async function recheckUnits(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  units: readonly Unit[],
+  options: { name: (plaintext: Buffer) => string; workers: number; pool: BufferPool; signal: AbortSignal },
+): Promise<string[]> {
+  const expected = new Map<Slice, ReusedSlice>(units.flat().map((member) => [member.slice, member]));
+  const jobs = units.map(
+    (unit): CopyJob => ({
+      slices: unit.map((member) => member.slice),
+      weight: unit.reduce((sum, member) => sum + weighSlice(member.slice), 0),
+    }),
+  );
+  const copied = await copyRows(snapshot, settings, jobs, {
+    ...options,
+    store: async (plaintext): Promise<PlainObject> => ({ name: options.name(plaintext) }),
+    onProgress: () => undefined,
+  });
+  return copied.flatMap(({ slice, rows, pieces }) => {
+    const stored = expected.get(slice);
+    return stored?.rows === rows && describePieces(stored.pieces) === describePieces(pieces)
+      ? []
+      : [describeSlice(slice)];
+  });
+}
+
+function describePieces(pieces: ReusedSlice['pieces']): string {
+  return pieces.map((piece) => `${nameOf(piece)} ${piece.offset} ${piece.length}`).join(',');
+}
+
+function describeSlice(slice: Slice): string {
+  const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
+  return `${qualifiedName(slice.table)}${pages}`;
+}
