@@ -70,7 +70,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     log: world.log,
   });
   resources.defer(() => snapshot.lead.destroy());
-  const token = inputs.ledger ? await leaveToken(settings, snapshot.signal) : null;
+  const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
   const facts = await readFacts(snapshot.lead);
   const notCarried = await listNotCarried(inputs, snapshot);
   clock.end('snapshot');

@@ -6,6 +6,7 @@ import type { Manifest, StoredObject } from '../repository/manifest.ts';
 import { objectKey } from '../repository/objects.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { StoredValue } from '../storage/storage.ts';
+import { drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 
 /** What an incremental backup builds upon, or why there is nothing. */
@@ -30,7 +31,7 @@ export async function findBase(
   if (recipients.toSorted().join(' ') !== inputs.encryptionRecipients.toSorted().join(' ')) {
     return { manifest: undefined, why: `backup ${manifest.id} is encrypted for others` };
   }
-  const stored = await findObjects(repository, manifest);
+  const stored = await findObjects(repository, manifest, world.signal);
   return {
     manifest,
     isStored({ name, stored: size }) {
@@ -54,12 +55,34 @@ async function findNewest(repository: Repository, world: World): Promise<Manifes
   return undefined;
 }
 
-/** What is there of the objects of one backup, by key: one listing, instead of a question for each. */
-async function findObjects(repository: Repository, manifest: Manifest): Promise<Map<string, StoredValue>> {
-  const wanted = new Set(manifest.objects.map((object) => objectKey(object.name)));
+/** Questions asked at once */
+const askers = 32;
+
+/**
+ * What is there of the objects of one backup, by key. A listing tells a thousand at a time, so it is asked first; where a repository
+ * holds far more than this backup, the rest is asked for one by one.
+ */
+async function findObjects(
+  repository: Repository,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<Map<string, StoredValue>> {
+  const { storage } = repository;
+  const missing = new Set(manifest.objects.map((object) => objectKey(object.name)));
   const found = new Map<string, StoredValue>();
-  for await (const value of repository.storage.list('objects/')) {
-    if (wanted.has(value.key)) found.set(value.key, value);
+  let left = 10_000 + 4 * missing.size;
+  for await (const value of storage.list('objects/')) {
+    if (missing.delete(value.key)) found.set(value.key, value);
+    if (missing.size === 0 || --left === 0) break;
   }
+  if (left > 0) return found;
+  const queue = [...missing];
+  await runWorkers(Math.min(askers, queue.length), signal, async (stop) => {
+    for (const key of drain(queue)) {
+      stop.throwIfAborted();
+      const value = await storage.stat(key);
+      if (value !== undefined) found.set(key, value);
+    }
+  });
   return found;
 }

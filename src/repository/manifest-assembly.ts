@@ -124,6 +124,15 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       parts.recipients.length === 0
         ? { scheme: 'none' }
         : { scheme: 'age', recipients: [...parts.recipients] },
+    totals: {
+      rows: tables.reduce((sum, table) => sum + table.rows, 0),
+      bytes: tables.reduce((sum, table) => sum + table.bytes, archiveBytes),
+      stored: objects.reduce((sum, object) => sum + object.stored, 0),
+      added: parts.added,
+    },
+    notCarried: parts.notCarried,
+    durations: parts.durations,
+    // What a list of many backups does not read comes last: see readOutline.
     objects,
     archive: {
       bytes: archiveBytes,
@@ -141,14 +150,6 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       roles: [...parts.facts.roles],
       extensions: parts.facts.extensions,
     },
-    totals: {
-      rows: tables.reduce((sum, table) => sum + table.rows, 0),
-      bytes: tables.reduce((sum, table) => sum + table.bytes, archiveBytes),
-      stored: objects.reduce((sum, object) => sum + object.stored, 0),
-      added: parts.added,
-    },
-    notCarried: parts.notCarried,
-    durations: parts.durations,
   };
 }
 

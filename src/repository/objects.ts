@@ -82,7 +82,7 @@ export class ObjectWriter {
     const key = objectKey(name);
     const known = this.#known.get(name);
     const doubtedAt = this.#doubted.get(name);
-    const found = known === undefined && doubtedAt === undefined ? undefined : await this.#storage.stat(key);
+    const found = await this.#storage.stat(key);
     const sound = doubtedAt === undefined || (found !== undefined && found.modifiedAt > doubtedAt);
     if (known !== undefined && sound && found?.size === known.stored) {
       this.reused++;
@@ -90,14 +90,17 @@ export class ObjectWriter {
     }
     const sealed = await this.#seal(plaintext);
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
-    if (found !== undefined && (known !== undefined || !sound)) {
-      // It shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
-      await this.#storage.put(key, sealed);
-    } else if (!(await this.#storage.create(key, sealed))) {
+    // Offering it to `create` would send all of it, only to be told that it is there.
+    if (found === undefined && (await this.#storage.create(key, sealed))) {
+      this.addedBytes += sealed.length;
+      return object;
+    }
+    // Unless it shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
+    if (found === undefined || (known === undefined && sound)) {
       const there = await this.#adopt(object, plaintext);
       if (there !== undefined) return there;
-      await this.#storage.put(key, sealed);
     }
+    await this.#storage.put(key, sealed);
     this.addedBytes += sealed.length;
     return object;
   }

@@ -2,7 +2,7 @@ import { ConfigurationError, IntegrityError } from '../errors.ts';
 import { RetainedError } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { Log } from '../world.ts';
-import { listBackupIds, manifestKey, readOutline } from './backups.ts';
+import { listBackupIds, manifestKey, readObjectNames } from './backups.ts';
 import { acquireLock, type Lock, LockedError } from './locks.ts';
 import {
   listMarkFiles,
@@ -309,9 +309,9 @@ async function readNeeded(
     for (const id of drain(ids)) {
       stop.throwIfAborted();
       try {
-        const outline = await readOutline(repository, id);
-        if (!outline) vanished.push(id);
-        for (const { name } of outline?.objects ?? []) names.add(name);
+        const found = await readObjectNames(repository, id);
+        if (!found) vanished.push(id);
+        for (const name of found ?? []) names.add(name);
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
         damaged.push({ id, message: error.message });

@@ -28,6 +28,15 @@ export class BrokenSealError extends Error {}
  * @throws BrokenSealError when the file is damaged or truncated, of another kind, or was not written with this repository's key
  */
 export function openSealed(repository: Repository, kind: SealedKind, bytes: Buffer): string {
+  return `${checkSeal(repository, kind, bytes).toString('utf8')}}`;
+}
+
+/**
+ * The bytes that were sealed, but for the brace that ends them: for those who need a part only.
+ *
+ * @throws BrokenSealError as `openSealed` does
+ */
+export function checkSeal(repository: Repository, kind: SealedKind, bytes: Buffer): Buffer {
   const tail = bytes.subarray(-sealLength).toString('latin1');
   const found = sealPattern.exec(tail);
   if (!found) {
@@ -38,7 +47,7 @@ export function openSealed(repository: Repository, kind: SealedKind, bytes: Buff
   if (!timingSafeEqual(expected, Buffer.from(found[1] ?? ''))) {
     throw new BrokenSealError('its seal does not fit its content');
   }
-  return `${open.toString('utf8')}}`;
+  return open;
 }
 
 /** @param open the content without the brace that ends it */

@@ -34,11 +34,6 @@ export interface Shelf {
 }
 
 export interface ShelfOptions {
-  /** Told the objects of each backup while its manifest is at hand; manifests are not kept. In no particular order. */
-  readonly onManifest?: (manifest: {
-    readonly id: string;
-    readonly objects: ManifestOutline['objects'];
-  }) => void;
   /** Told of every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
@@ -53,7 +48,7 @@ const [readers, readBytes] = [16, 32 * 1024 * 1024];
  * @throws StorageError when a manifest or a record cannot be read at all: a shelf that is not whole is no ground for a decision
  */
 export async function readShelf(repository: Repository, options: ShelfOptions): Promise<Shelf> {
-  const { onManifest, onDamaged, signal = new AbortController().signal } = options;
+  const { onDamaged, signal = new AbortController().signal } = options;
   const standings = await readStandings(repository, onDamaged, signal);
   const sizes = await measureManifests(repository);
   const ids = [...sizes.keys()];
@@ -67,7 +62,6 @@ export async function readShelf(repository: Repository, options: ShelfOptions): 
       try {
         const outline = await readOutline(repository, id);
         if (!outline) continue;
-        onManifest?.({ id, objects: outline.objects });
         backups.push(shelve(outline, standings.get(id)));
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { ledgerComment, ledgerSchema } from '../postgres/ledger-schema.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -13,17 +13,26 @@ export interface LedgerEntry {
 /** More tokens than any base is backups behind. */
 const keptTokens = 1000;
 
+/** SQLSTATE classes, and codes of the system, of what is nobody's configuration: a lost connection, a full disk, a lock. */
+const passing = /^(08|40|53|55|57|58|E)/;
+
 /**
  * Leaves a new token, committed. To be called after the snapshot of the backup that it stands for: a database that was rolled back to
  * a state before that snapshot does not have it, however equal everything else looks.
  *
- * @throws ConfigurationError when the ledger cannot be written
+ * @throws ConfigurationError when the ledger must not be written
+ * @throws SourceError when it could not be written this time
  */
-export async function leaveToken(settings: ConnectionSettings, signal: AbortSignal): Promise<string> {
+export async function leaveToken(
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+  lockTimeoutSeconds = 30,
+): Promise<string> {
   const session = await openSession(settings, signal);
   const token = randomBytes(16).toString('hex');
   try {
     await session.query('BEGIN');
+    await session.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 1000)}`);
     await createLedger(session);
     await session.query(`INSERT INTO ${ledgerSchema}.tokens (token) VALUES ($1)`, [token]);
     await session.query(
@@ -33,6 +42,14 @@ export async function leaveToken(settings: ConnectionSettings, signal: AbortSign
     return token;
   } catch (cause) {
     signal.throwIfAborted();
+    const { code = '' } = cause as { code?: string };
+    if (passing.test(code) || /^connection terminated/i.test(messageOf(cause))) {
+      throw new SourceError(
+        `ledger: the token could not be written (${messageOf(cause)})`,
+        'Nothing was recorded. Run the backup again.',
+        cause,
+      );
+    }
     throw new ConfigurationError(
       `ledger: the token cannot be written (${messageOf(cause)})`,
       `Let the role create the schema ${ledgerSchema}, or leave ledger out.`,
@@ -51,6 +68,10 @@ async function createLedger(session: Session): Promise<void> {
     throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
   }
   if (found !== undefined) return;
+  // Of two backups at once one makes it, and the other waits and finds it.
+  await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
+  const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
+  if (made !== undefined) return;
   await session.query(`CREATE SCHEMA ${ledgerSchema}`);
   await session.query(`COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`);
   await session.query(

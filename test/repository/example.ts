@@ -38,6 +38,9 @@ export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
       token: null,
     },
     encryption: { scheme: 'none' },
+    totals: { rows: 3, bytes: 1050, stored: 140, added: 140 },
+    notCarried: [],
+    durations: { total: 1 },
     objects: [
       { name: 'a'.repeat(64), bytes: 1000, stored: 100, sha256: 'b'.repeat(64) },
       { name: 'c'.repeat(64), bytes: 50, stored: 40, sha256: 'd'.repeat(64) },
@@ -68,9 +71,6 @@ export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
       roles: ['postgres'],
       extensions: [],
     },
-    totals: { rows: 3, bytes: 1050, stored: 140, added: 140 },
-    notCarried: [],
-    durations: { total: 1 },
     ...overrides,
   };
 }
