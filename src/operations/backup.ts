@@ -45,7 +45,7 @@ import { Progress } from './progress.ts';
  */
 export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
-  const startedAt = world.now();
+  const calledAt = world.now();
   const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
   const identity = await askServer(inputs, settings, world);
@@ -54,8 +54,10 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   await using resources = new AsyncDisposableStack();
   const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   await storage.probe();
-  const repository = await openForBackup(storage, inputs.repositoryKey, identity, startedAt);
+  const repository = await openForBackup(storage, inputs.repositoryKey, identity, calledAt);
   const lock = resources.adopt(await lockShared(repository, world), (held) => held.release());
+  const shift = findClockError(lock, storage.location, world.log);
+  const startedAt = shift(calledAt);
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const name = createNaming(repository.key, inputs.encryptionRecipients);
   const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
@@ -101,7 +103,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     label: inputs.label,
     pin: inputs.pin,
     startedAt,
-    finishedAt: world.now(),
+    finishedAt: shift(world.now()),
     source: describeSource(snapshot, token),
     recipients: inputs.encryptionRecipients,
     archive,
@@ -111,7 +113,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     added: writer.addedBytes,
     durations: clock.milliseconds(),
   });
-  lock.signal.throwIfAborted();
+  await lock.assertHeld();
   await writeManifest(repository, manifest);
   return describeBackup(manifest, plan, writer, clock.elapsed());
 }
@@ -157,6 +159,21 @@ function lockShared(repository: Repository, world: World): Promise<Lock> {
     waitSeconds: lockWaitSeconds,
   });
 }
+
+/**
+ * A machine whose clock is wrong would date its backups before older ones, or into the future: then the storage's clock is taken. What is
+ * within the exactness of a storage's times is left alone.
+ */
+function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
+  if (Math.abs(skewSeconds) <= tolerableSkewSeconds) return (time) => time;
+  const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
+  log.warn(
+    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,
+  );
+  return (time) => new Date(time.getTime() + skewSeconds * 1000);
+}
+
+const tolerableSkewSeconds = 300;
 
 /** A cleanup holds the repository for itself while it removes objects. */
 const lockWaitSeconds = 15 * 60;

@@ -16,6 +16,8 @@ export const outputSettings: Readonly<Record<string, string>> = {
   xmloption: 'content',
   row_security: 'off',
   search_path: '',
+  // Names within values of type regclass and its like
+  quote_all_identifiers: 'off',
   synchronize_seqscans: 'off',
 };
 

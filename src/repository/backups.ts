@@ -157,7 +157,7 @@ function parse<Schema extends v.GenericSchema>(
   if (parsed.success) return parsed.output;
   const paths = parsed.issues
     .slice(0, 3)
-    .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message}`);
+    .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message.slice(0, 150)}`);
   throw describeDamage(id, `it is sealed but not of format 1 (${paths.join('; ')})`);
 }
 
@@ -167,7 +167,7 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
   text: string,
 ): v.InferOutput<Schema> {
   const output = parse(id, schema, text);
-  if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id}`);
+  if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
   return output;
 }
 

@@ -71,6 +71,12 @@ export interface Lock {
    * Others may then do what it was to keep them from.
    */
   readonly signal: AbortSignal;
+  /**
+   * Looks whether the lock still holds, and refreshes it: to be called before what it was got for becomes final.
+   *
+   * @throws StorageError when it is lost
+   */
+  assertHeld(): Promise<void>;
   /** Gives the lock back. Never throws: a lock that cannot be removed is reported and expires. May be called twice. */
   release(): Promise<void>;
 }
@@ -281,6 +287,15 @@ class HeldLock implements Lock {
     this.signal = this.#loss.signal;
     this.#expireAfter(startedAt);
     this.#refreshAfter(refreshMilliseconds);
+  }
+
+  async assertHeld(): Promise<void> {
+    clearTimeout(this.#refreshTimer);
+    await this.#refreshing;
+    this.signal.throwIfAborted();
+    this.#refreshing = this.#refresh();
+    await this.#refreshing;
+    this.signal.throwIfAborted();
   }
 
   release(): Promise<void> {

@@ -95,9 +95,10 @@ async function readNames(repository: Repository, key: string): Promise<string[] 
   } catch (cause) {
     throw damaged(messageOf(cause), cause);
   }
-  if (!parsed.success) throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues)})`);
+  if (!parsed.success)
+    throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
   if (parsed.output.id !== keyPattern.exec(key)?.[1])
-    throw damaged(`it says that it is mark ${parsed.output.id}`);
+    throw damaged(`it says that it is mark ${parsed.output.id.slice(0, 40)}`);
   return parsed.output.names;
 }
 

@@ -173,9 +173,10 @@ async function readRecord<Kind extends RecordKind>(
   } catch (cause) {
     throw damaged(messageOf(cause), cause);
   }
-  if (!parsed.success) throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues)})`);
+  if (!parsed.success)
+    throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
   const record = parsed.output as { id: string; at: string; content: RecordContent<Kind> };
-  if (record.id !== id) throw damaged(`it says that it is record ${record.id}`);
+  if (record.id !== id) throw damaged(`it says that it is record ${record.id.slice(0, 40)}`);
   return { at: new Date(record.at), content: record.content };
 }
 

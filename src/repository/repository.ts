@@ -133,7 +133,7 @@ async function findRepository(
           'Use the version of supabase-backup that wrote it, or a newer one.',
         )
       : new IntegrityError(
-          `${location} at ${storage.location} is damaged: ${v.summarize(parsed.issues)}`,
+          `${location} at ${storage.location} is damaged: ${v.summarize(parsed.issues).slice(0, 500)}`,
           'Restore this one small file from a copy; docs/format.md shows its contents.',
         );
   }

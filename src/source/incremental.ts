@@ -56,6 +56,8 @@ function findDifference(table: TableInfo, entry: TableEntry, idle: boolean): str
   if (table.relfilenode !== entry.relfilenode) return 'rewritten or truncated';
   if (table.fingerprint !== entry.fingerprint) return 'its columns or their types changed';
   if (JSON.stringify(table.columns) !== JSON.stringify(entry.columns)) return 'its columns changed';
+  // A crash of a server process empties it without a transaction, and without a new start of the server.
+  if (table.persistence === 'unlogged') return 'it is unlogged';
   if (!idle && table.unsteady !== undefined) return table.unsteady;
   return undefined;
 }

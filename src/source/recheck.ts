@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
@@ -11,8 +12,8 @@ import type { Snapshot } from './snapshot.ts';
 type Unit = readonly ReusedSlice[];
 
 /**
- * Chooses the part of what is reused that this run reads all the same. Another part each hour, so that all of it comes round,
- * whatever the schedule.
+ * Chooses the part of what is reused that this run reads all the same. Another part each hour, in no order: turns that follow one
+ * another would leave most of them out for good where backups are made every day at the same hour.
  *
  * @param share above 0, at most 1
  * @param now decides whose turn it is
@@ -20,8 +21,10 @@ type Unit = readonly ReusedSlice[];
 export function chooseUnits(reused: readonly ReusedSlice[], share: number, now: Date): Unit[] {
   const units = gatherUnits(reused);
   const period = Math.max(1, Math.round(1 / share));
-  const turn = Math.floor(now.getTime() / 3_600_000) % period;
-  return units.filter((_, index) => index % period === turn % Math.min(period, units.length));
+  const hour = Math.floor(now.getTime() / 3_600_000);
+  const turn =
+    createHash('sha256').update(String(hour)).digest().readUInt32BE(0) % Math.min(period, units.length);
+  return units.filter((_, index) => index % period === turn);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
@@ -102,9 +103,10 @@ async function lockSnapshot(
   const exported = await exportSnapshot(lead, settings);
   const [position] = await lead.query<{ visible: string; lsn: string; taken: string }>(`
     SELECT pg_current_snapshot()::text AS visible,
-           (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS lsn,
+           (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
            to_char(transaction_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
   if (!position) throw new Error('the server did not tell its position');
+  const positionAt = performance.now();
   const ledger = await readLedger(lead);
   const all = await readTables(lead);
   const named = all.filter(wanted);
@@ -150,6 +152,7 @@ async function lockSnapshot(
           'Nothing was recorded. Run the backup again, when no migration is running.',
         );
       }
+      await waitForDisk(lead, position.lsn, positionAt, options.signal);
       await lead.query('COMMIT');
       await lead.close();
     },
@@ -253,6 +256,26 @@ export async function explainUnreadable(
     'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
     error,
   );
+}
+
+/**
+ * Waits until all that the snapshot sees is on the server's disk. What was committed with synchronous_commit = off is seen before; a
+ * crash of a server process takes it back and gives its transaction number to another, and nothing would tell an incremental backup.
+ * It takes three times wal_writer_delay at most (PostgreSQL manual 30.4), and a backup hardly ever is that fast.
+ *
+ * @param lsn where the write-ahead log stood when the snapshot had been taken
+ * @param since then, by performance.now()
+ */
+async function waitForDisk(lead: Session, lsn: string, since: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const [row] = await lead.query<{ written: boolean; delay: number }>(
+      `SELECT CASE WHEN pg_is_in_recovery() THEN true ELSE pg_current_wal_flush_lsn() >= $1::pg_lsn END AS written,
+              (SELECT setting::int FROM pg_settings WHERE name = 'wal_writer_delay') AS delay`,
+      [lsn],
+    );
+    if (!row || row.written || performance.now() - since > 3 * row.delay) return;
+    await sleep(20, undefined, { signal });
+  }
 }
 
 async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
