@@ -6,9 +6,11 @@ import { renderText } from '../src/report/text.ts';
 import { compare, type GroupResult } from './compare.ts';
 import { type Conditions, readConditions } from './conditions.ts';
 import type { Group } from './contender.ts';
-import { countTables, provideRows, provideTables } from './data.ts';
+import { countTables, provideChangingRows, provideRows, provideSingle, provideTables } from './data.ts';
 import { createBackupGroup } from './groups/backup.ts';
+import { createIncrementalGroup } from './groups/incremental.ts';
 import { createRestoreGroup } from './groups/restore.ts';
+import { createShelfGroup } from './groups/shelf.ts';
 import { createTinyGroup } from './groups/tiny.ts';
 import { endRunning } from './measure.ts';
 import { createReport } from './report.ts';
@@ -23,11 +25,13 @@ interface Benchmark {
 
 const benchmarks = {
   backup: { provide: provideRows, create: createBackupGroup },
+  incremental: { provide: provideChangingRows, create: createIncrementalGroup },
   restore: { provide: provideRows, create: createRestoreGroup },
   tiny: {
     provide: provideTables,
     create: (workshop, scale) => createTinyGroup(workshop, countTables(scale)),
   },
+  shelf: { provide: provideSingle, create: createShelfGroup },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;
 const names = Object.keys(benchmarks) as BenchmarkName[];
@@ -37,7 +41,7 @@ const help = `Usage: npm run bench -- [options]
 Compares supabase-backup with pg_dump, pg_restore and restic, side by side, on a throwaway PostgreSQL server.
 
   --only <name>      ${names.join(', ')}; several times for several (default: all)
-  --scale <number>   size of the data; 1 is about 1.4 GB and 2,000 tables (default: 1)
+  --scale <number>   size of the data; 1 is about 1.4 GB, 2,000 tables, 500 backups (default: 1)
   --runs <number>    runs of each contender (default: 3)
   --settle <seconds> pause before each run (default: 2)
   --markdown         print Markdown
@@ -141,7 +145,7 @@ function readOptions(): Options {
       only: values.only.map(parseName),
       scale: parsePositive('scale', values.scale),
       runs: Math.ceil(parsePositive('runs', values.runs)),
-      settleSeconds: parsePositive('settle', values.settle),
+      settleSeconds: parseSeconds('settle', values.settle),
       markdown: values.markdown,
       check: values.check,
     };
@@ -156,6 +160,12 @@ function parseName(text: string): BenchmarkName {
   const name = names.find((name) => name === text);
   if (name === undefined) throw new Error(`--only: there is no ${text}; there are ${names.join(', ')}`);
   return name;
+}
+
+function parseSeconds(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value >= 0)) throw new Error(`--${name}: not a number of seconds: ${text}`);
+  return value;
 }
 
 function parsePositive(name: string, text: string): number {

@@ -16,9 +16,9 @@ export interface Row {
 
 export interface Verdict {
   readonly target: Target;
-  /** A ratio of median wall times, or bytes; undefined when one of the contenders did not run. */
+  /** Of medians, or the peak of memory, in the target's own unit; undefined when one of the contenders did not run. */
   readonly measured: number | undefined;
-  /** The same ratio of the best wall times. */
+  /** The same of the best runs. */
   readonly ofBest: number | undefined;
   readonly met: boolean;
 }
@@ -68,19 +68,25 @@ async function runOnce(contender: Contender, settle: () => Promise<void>): Promi
 /** What was not measured is not met. */
 function judge(target: Target, rows: readonly Row[]): Verdict {
   const row = find(rows, target.contender);
+  const verdict = (most: number, measured: number | undefined, ofBest: number | undefined): Verdict => ({
+    ...{ target, measured, ofBest },
+    met: measured !== undefined && measured <= most,
+  });
   switch (target.kind) {
     case 'time': {
-      const measured = ratio(row, find(rows, target.against), medianSeconds);
-      const ofBest = ratio(row, find(rows, target.against), bestSeconds);
-      return { target, measured, ofBest, met: measured !== undefined && measured <= target.most };
+      const against = find(rows, target.against);
+      return verdict(target.most, ratio(row, against, medianSeconds), ratio(row, against, bestSeconds));
     }
-    case 'memory': {
-      const measured = peakBytes(row);
-      return {
-        ...{ target, measured, ofBest: undefined },
-        met: measured !== undefined && measured <= target.mostBytes,
-      };
+    case 'seconds':
+      return verdict(target.mostSeconds, medianSeconds(row), bestSeconds(row));
+    case 'bytes': {
+      const against = find(rows, target.against);
+      return verdict(target.most, ratio(row, against, medianStored), ratio(row, against, leastStored));
     }
+    case 'size':
+      return verdict(target.mostBytes, medianStored(row), leastStored(row));
+    case 'memory':
+      return verdict(target.mostBytes, peakBytes(row), undefined);
   }
 }
 
@@ -97,16 +103,27 @@ export function ratio(row: Row, baseline: Row, figure: (row: Row) => number | un
 }
 
 export function medianSeconds(row: Row): number | undefined {
-  const seconds = row.runs.map((run) => run.seconds).sort((a, b) => a - b);
-  const [low, high] = [
-    seconds[Math.floor((seconds.length - 1) / 2)],
-    seconds[Math.floor(seconds.length / 2)],
-  ];
-  return low === undefined || high === undefined ? undefined : (low + high) / 2;
+  return median(row.runs.map((run) => run.seconds));
 }
 
 export function bestSeconds(row: Row): number | undefined {
   return row.runs.length === 0 ? undefined : Math.min(...row.runs.map((run) => run.seconds));
+}
+
+/** Undefined when it stores nothing. */
+export function medianStored(row: Row): number | undefined {
+  return median(row.runs.flatMap((run) => run.storedBytes ?? []));
+}
+
+function leastStored(row: Row): number | undefined {
+  const stored = row.runs.flatMap((run) => run.storedBytes ?? []);
+  return stored.length === 0 ? undefined : Math.min(...stored);
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]];
+  return low === undefined || high === undefined ? undefined : (low + high) / 2;
 }
 
 /** Of all runs. */

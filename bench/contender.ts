@@ -17,6 +17,7 @@ export interface Contender {
 }
 
 export interface Findings {
+  /** What the run has left on the disk, or added to what was there. */
   readonly storedBytes?: number;
   /** Durations as the contender itself reports them, by phase. */
   readonly phases?: Readonly<Record<string, string>>;
@@ -41,6 +42,25 @@ export type Target =
       readonly against: string;
       /** Of the baseline's median wall time. */
       readonly most: number;
+    }
+  | {
+      readonly kind: 'seconds';
+      readonly contender: string;
+      /** Median wall time. */
+      readonly mostSeconds: number;
+    }
+  | {
+      readonly kind: 'bytes';
+      readonly contender: string;
+      readonly against: string;
+      /** Of the baseline's median of stored bytes. */
+      readonly most: number;
+    }
+  | {
+      readonly kind: 'size';
+      readonly contender: string;
+      /** Median of stored bytes. */
+      readonly mostBytes: number;
     }
   | {
       readonly kind: 'memory';

@@ -7,6 +7,10 @@ import type { BenchServer } from './server.ts';
 export const databases = {
   rows: 'supabase_backup_bench_rows',
   tables: 'supabase_backup_bench_tables',
+  /** Of those that change it */
+  changing: 'supabase_backup_bench_changing',
+  /** With one tiny table */
+  single: 'supabase_backup_bench_single',
   target: 'supabase_backup_bench_target',
 } as const;
 
@@ -14,7 +18,7 @@ export const databases = {
 const edition = 1;
 
 /** At scale 1. */
-const size = { events: 8_000_000, documents: 2_000_000, tables: 2_000 };
+const size = { events: 8_000_000, documents: 2_000_000, tables: 2_000, region: 20_000 };
 
 /** 64, so that six bits of a hash choose one. */
 const vocabulary = `
@@ -37,11 +41,66 @@ function phrase(hash: string, count: number): string {
 export function provideRows(server: BenchServer, scale: number): Promise<'built' | 'found'> {
   const contents = `rows at scale ${scale}, edition ${edition}`;
   return server.provide(databases.rows, contents, async () => {
-    await Promise.all([
-      server.run(databases.rows, eventStatements(Math.round(size.events * scale))),
-      server.run(databases.rows, documentStatements(Math.round(size.documents * scale))),
-    ]);
+    await makeRows(server, databases.rows, scale);
   });
+}
+
+/** The same two tables and a small one, always made anew: what measures with them changes them. */
+export async function provideChangingRows(server: BenchServer, scale: number): Promise<'built'> {
+  await server.createDatabase(databases.changing);
+  await makeRows(server, databases.changing, scale);
+  await server.run(databases.changing, [
+    'CREATE TABLE remarks (id integer PRIMARY KEY, remark text NOT NULL)',
+    `INSERT INTO remarks SELECT i, 'remark ' || i FROM generate_series(1, 100) AS i`,
+    'VACUUM (ANALYZE) remarks',
+  ]);
+  return 'built';
+}
+
+async function makeRows(server: BenchServer, database: string, scale: number): Promise<void> {
+  await Promise.all([
+    server.run(database, eventStatements(countEvents(scale))),
+    server.run(database, documentStatements(Math.round(size.documents * scale))),
+  ]);
+}
+
+/** One table of ten rows. */
+export function provideSingle(server: BenchServer): Promise<'built' | 'found'> {
+  return server.provide(databases.single, `one table, edition ${edition}`, async () => {
+    await server.run(databases.single, tinyTableStatements(1));
+  });
+}
+
+function countEvents(scale: number): number {
+  return Math.round(size.events * scale);
+}
+
+export function insertRemark(): string[] {
+  return [`INSERT INTO remarks SELECT max(id) + 1, 'one more' FROM remarks`];
+}
+
+/** Changes rows that lie together, and appends as many: 20,000 at scale 1. Every `turn`, from 1 on, takes other ones. */
+export function changeRegion(scale: number, turn: number): string[] {
+  const rows = Math.max(1, Math.round(size.region * scale));
+  // Multiples of the golden ratio fall evenly, and never where one was before.
+  const first = 1 + Math.floor(((turn * 0.618_034) % 1) * (countEvents(scale) - rows));
+  return [
+    `UPDATE events SET amount = amount + 1 WHERE id BETWEEN ${first} AND ${first + rows - 1}`,
+    insertEvents(`(SELECT max(id) + 1 FROM events), (SELECT max(id) + ${rows} FROM events)`),
+  ];
+}
+
+/** Changes one row in a hundred, chosen by a hash. Every `turn` takes other ones. */
+export function changeAtRandom(turn: number): string[] {
+  return [`UPDATE events SET amount = amount + 1 WHERE hashint8extended(id, ${100 + turn}) % 100 = 0`];
+}
+
+/**
+ * Takes the dead rows away, and the gaps too. A plain VACUUM would leave gaps all over the table; the next rows that belong together
+ * would be strewn into them, and that would be one more random change.
+ */
+export function compactEvents(): string[] {
+  return ['VACUUM (FULL) events', 'VACUUM (ANALYZE) events'];
 }
 
 /** Many tables of ten rows. */
@@ -66,21 +125,29 @@ function eventStatements(rows: number): string[] {
        occurred_at timestamptz NOT NULL,
        note text
      )`,
-    // Few accounts have many events; prices end as prices do; one note in eight is missing.
-    `INSERT INTO events
+    insertEvents(`1::bigint, ${rows}`),
+    'ALTER TABLE events ADD PRIMARY KEY (id)',
+    'CREATE INDEX ON events (account_id, occurred_at)',
+    'VACUUM (ANALYZE) events',
+  ];
+}
+
+/**
+ * Few accounts have many events; prices end as prices do; one note in eight is missing.
+ *
+ * @param ids SQL for the first and the last
+ */
+function insertEvents(ids: string): string {
+  return `INSERT INTO events
      SELECT i,
        1 + floor(50000 * power((a & 1048575) / 1048576.0::float8, 3))::int,
        (a >> 20) & 7,
        ((a >> 24) & 511) + (ARRAY[0, 0.49, 0.5, 0.9, 0.95, 0.99, 0.99, 0.99])[1 + ((a >> 40) & 7)::int],
        timestamptz '2024-01-01 00:00:00+00' + i * interval '7.9 s' + (b & 4194303) * interval '1 us',
        CASE WHEN (a >> 50) & 7 > 0 THEN ${phrase('b', 4)} || ' ' || (10000 + (a >> 30) % 90000) END
-     FROM generate_series(1::bigint, ${rows}) AS i,
+     FROM generate_series(${ids}) AS i,
        LATERAL (SELECT abs(hashint8extended(i, 1)) AS a, hashint8extended(i, 2) AS b) AS hashes,
-       ${words}`,
-    'ALTER TABLE events ADD PRIMARY KEY (id)',
-    'CREATE INDEX ON events (account_id, occurred_at)',
-    'VACUUM (ANALYZE) events',
-  ];
+       ${words}`;
 }
 
 function documentStatements(rows: number): string[] {

@@ -5,6 +5,7 @@ import {
   find,
   type GroupResult,
   medianSeconds,
+  medianStored,
   peakBytes,
   type Row,
   ratio,
@@ -30,7 +31,7 @@ export function createReport(conditions: Conditions, results: readonly GroupResu
 
 function reportGroup({ group, rows, verdicts }: GroupResult): Section[] {
   const baselines = group.baselines.map((id) => find(rows, id));
-  const stores = rows.some((row) => typicalRun(row)?.storedBytes !== undefined);
+  const stores = rows.some((row) => medianStored(row) !== undefined);
   return [
     { kind: 'heading', text: group.title },
     {
@@ -49,7 +50,7 @@ function reportGroup({ group, rows, verdicts }: GroupResult): Section[] {
         formatSeconds(medianSeconds(row)),
         ...baselines.map((baseline) => formatRatio(ratio(row, baseline, medianSeconds))),
         formatSize(peakBytes(row)),
-        ...(stores ? [formatSize(typicalRun(row)?.storedBytes)] : []),
+        ...(stores ? [formatSize(medianStored(row))] : []),
       ]),
     },
     { kind: 'paragraph', text: group.note },
@@ -94,6 +95,21 @@ function describeVerdict({ target, measured, ofBest, met }: Verdict, rows: reado
       return [
         `time of ${name} against ${find(rows, target.against).name}`,
         ...[formatRatio(target.most), formatRatio(measured), formatRatio(ofBest), answer],
+      ];
+    case 'seconds':
+      return [
+        `time of ${name}`,
+        ...[formatSeconds(target.mostSeconds), formatSeconds(measured), formatSeconds(ofBest), answer],
+      ];
+    case 'bytes':
+      return [
+        `bytes stored by ${name} against ${find(rows, target.against).name}`,
+        ...[formatRatio(target.most), formatRatio(measured), formatRatio(ofBest), answer],
+      ];
+    case 'size':
+      return [
+        `bytes stored by ${name}`,
+        ...[formatSize(target.mostBytes), formatSize(measured), formatSize(ofBest), answer],
       ];
     case 'memory':
       return [`peak memory of ${name}`, formatSize(target.mostBytes), formatSize(measured), nothing, answer];

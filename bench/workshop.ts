@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Manifest } from '../src/repository/manifest.ts';
 import type { Contender } from './contender.ts';
-import { type Command, measure } from './measure.ts';
+import { type Command, measure, pipeline } from './measure.ts';
 import type { BenchServer } from './server.ts';
 
 export const root = join(import.meta.dirname, '..');
@@ -76,7 +77,10 @@ export function backupContender(
     id,
     name,
     command: backupCommand(workshop, database, repository, args),
-    inspect: async () => ({ storedBytes: sizeOf(repository), phases: readBackupPhases(repository) }),
+    inspect: async () => ({
+      storedBytes: sizeOf(repository),
+      phases: describePhases(readAdded(repository, [])),
+    }),
     clean: async () => remove(repository),
   };
 }
@@ -90,6 +94,27 @@ export function dumpContender(
     ...dump,
     inspect: async () => ({ storedBytes: sizeOf(path) }),
     clean: async () => remove(path),
+  };
+}
+
+/** A dump into a restic repository, which `init` makes first. */
+export function resticCommands(
+  { server, scratch }: Workshop,
+  database: string,
+  path: string,
+): { init: Command; backup: Command } {
+  const env = {
+    RESTIC_REPOSITORY: path,
+    RESTIC_PASSWORD: 'benchmark',
+    RESTIC_CACHE_DIR: join(scratch, 'restic-cache'),
+  };
+  return {
+    init: { file: 'restic', args: ['init', '--quiet'], env },
+    backup: pipeline(
+      '"$1" | restic backup --quiet --stdin --stdin-filename dump.sql',
+      [join(server.binFolder, 'pg_dump')],
+      { ...server.env(database), ...env },
+    ),
   };
 }
 
@@ -109,14 +134,21 @@ export function remove(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-/** From the manifest of the newest backup: ids sort by time. */
-export function readBackupPhases(repository: string): Record<string, string> {
-  const folder = join(repository, 'backups');
-  const newest = readdirSync(folder).sort().at(-1);
-  if (newest === undefined) return {};
-  const { durations } = JSON.parse(readFileSync(join(folder, newest), 'utf8'));
+/** The manifests of a repository of ours, by the names of their files. */
+export function listManifests(repository: string): string[] {
+  return readdirSync(join(repository, 'backups'));
+}
+
+/** The manifest that was not there `before`. Its seal is not checked. */
+export function readAdded(repository: string, before: readonly string[]): Manifest {
+  const [added, ...more] = listManifests(repository).filter((name) => !before.includes(name));
+  if (added === undefined || more.length > 0) throw new Error(`not one backup was added to ${repository}`);
+  return JSON.parse(readFileSync(join(repository, 'backups', added), 'utf8'));
+}
+
+export function describePhases({ durations }: Manifest): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(durations as Record<string, number>).map(([phase, milliseconds]) => [
+    Object.entries(durations).map(([phase, milliseconds]) => [
       phase,
       `${(milliseconds / 1000).toFixed(2)} s`,
     ]),

@@ -7,9 +7,12 @@ import {
   arrange,
   backupCommand,
   backupContender,
+  describePhases,
   dumpContender,
-  readBackupPhases,
+  listManifests,
+  readAdded,
   remove,
+  resticCommands,
   sizeOf,
   type Workshop,
 } from '../workshop.ts';
@@ -100,25 +103,17 @@ function pipedDump({ server, scratch, versions }: Workshop): Contender {
   });
 }
 
-function resticDump({ server, scratch, versions }: Workshop): Contender {
-  const path = join(scratch, 'restic');
-  const env = {
-    RESTIC_REPOSITORY: path,
-    RESTIC_PASSWORD: 'benchmark',
-    RESTIC_CACHE_DIR: join(scratch, 'restic-cache'),
-  };
+function resticDump(workshop: Workshop): Contender {
+  const path = join(workshop.scratch, 'restic');
+  const { init, backup } = resticCommands(workshop, databases.rows, path);
   return {
     ...dumpContender(path, {
       id: 'restic',
       name: 'pg_dump | restic backup --stdin',
-      missing: versions.restic ? undefined : 'restic is not installed',
-      command: pipeline(
-        '"$1" | restic backup --quiet --stdin --stdin-filename dump.sql',
-        [join(server.binFolder, 'pg_dump')],
-        { ...server.env(databases.rows), ...env },
-      ),
+      missing: workshop.versions.restic ? undefined : 'restic is not installed',
+      command: backup,
     }),
-    prepare: () => arrange({ file: 'restic', args: ['init', '--quiet'], env }),
+    prepare: () => arrange(init),
   };
 }
 
@@ -126,7 +121,8 @@ function resticDump({ server, scratch, versions }: Workshop): Contender {
 function unchangedBackup(workshop: Workshop): Contender {
   const repository = join(workshop.scratch, 'ours-unchanged');
   const command = backupCommand(workshop, databases.rows, repository);
-  let before = 0;
+  let bytes = 0;
+  let manifests: string[] = [];
   return {
     id: 'ours-unchanged',
     name: 'ours (again, unchanged)',
@@ -136,11 +132,12 @@ function unchangedBackup(workshop: Workshop): Contender {
       await arrange(command);
     },
     prepare: async () => {
-      before = sizeOf(repository);
+      bytes = sizeOf(repository);
+      manifests = listManifests(repository);
     },
     inspect: async () => ({
-      storedBytes: sizeOf(repository) - before,
-      phases: readBackupPhases(repository),
+      storedBytes: sizeOf(repository) - bytes,
+      phases: describePhases(readAdded(repository, manifests)),
     }),
   };
 }

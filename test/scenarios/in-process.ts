@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { InputName } from '../../src/inputs.ts';
+import { parseInputs } from '../../src/inputs.ts';
+import type { Outcome } from '../../src/operations/outcome.ts';
+import { run } from '../../src/operations/run.ts';
+
+/**
+ * Runs an operation inside this process, so that a test may decide what each single call of the storage does. A file that uses it
+ * puts the storage in place of the one that the inputs name:
+ *
+ *     vi.mock('../../src/storage/open.ts', () => ({ openStorage: async () => stage.storage }));
+ */
+export async function operate(
+  { now: storageNow }: { now: () => Date },
+  inputs: Partial<Record<InputName, string>>,
+  { messages = [], now = storageNow }: { messages?: string[]; now?: () => Date } = {},
+): Promise<Outcome> {
+  const note = (message: string) => void messages.push(message);
+  const temporaryFolder = mkdtempSync(join(tmpdir(), 'in-process-'));
+  const given: Partial<Record<InputName, string>> = { storage: './scripted', ...inputs };
+  try {
+    return await run(
+      parseInputs((name) => given[name], {}),
+      {
+        env: { PATH: process.env.PATH, HOME: process.env.HOME },
+        signal: new AbortController().signal,
+        temporaryFolder,
+        now,
+        log: {
+          debug: note,
+          info: note,
+          warn: note,
+          error: note,
+          progress: () => {},
+          group: (_, body) => body(),
+        },
+      },
+    );
+  } finally {
+    rmSync(temporaryFolder, { recursive: true, force: true });
+  }
+}
