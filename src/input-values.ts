@@ -100,12 +100,15 @@ export function parseDatabaseUrl(text: string): string {
 }
 
 export function parseBackupId(text: string): string {
-  if (text === 'latest' || text === 'all' || /^\d{8}T\d{6}Z-[0-9a-f]{4}$/.test(text)) return text;
+  if (['latest', 'latest-verified', 'all'].includes(text) || /^\d{8}T\d{6}Z-[0-9a-f]{4}$/.test(text))
+    return text;
+  const [, interval] = /^random:(.*)$/.exec(text) ?? [];
+  if (interval !== undefined) return `random:${parseInterval(interval)}`;
   const [, time] = /^before:(.*)$/.exec(text) ?? [];
   if (time === undefined) {
     throw new Problem(
       `cannot be ${JSON.stringify(text)}`,
-      'Write an id such as 20261120T021700Z-7f3a, latest, all, or before:<time>.',
+      'Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>.',
     );
   }
   // A time without a zone would mean something else on every machine.
@@ -296,4 +299,41 @@ export function decode(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** SQL statements, one a line, or in a file; empty lines and those that begin with `--` or `#` are passed over. */
+export function parseChecks(text: string): readonly string[] {
+  const source = text.includes('\n') || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const checks = source
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^(--|#)/.test(line));
+  if (checks.length === 0) {
+    throw new Problem('holds no check', 'Write one SELECT a line, each of which must return true.');
+  }
+  return checks;
+}
+
+function readFileAsText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new Problem(
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path)}`,
+      'Write one SELECT a line, each of which must return true, or the path of a file with them.',
+    );
+  }
+}
+
+const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** milliseconds of `90s`, `30m` or `4h` */
+export function parseDuration(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const milliseconds = Number(digits) * (shortUnits[unit] ?? Number.NaN);
+  if (milliseconds > 0) return milliseconds;
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    'Write seconds, minutes, hours or days, such as 90s, 30m or 4h.',
+  );
 }

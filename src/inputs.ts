@@ -9,7 +9,9 @@ import {
   Problem,
   parseBackupId,
   parseBoolean,
+  parseChecks,
   parseDatabaseUrl,
+  parseDuration,
   parseEndpoint,
   parseFile,
   parseFolder,
@@ -34,6 +36,7 @@ export const operations = [
   'backup',
   'validate',
   'restore',
+  'drill',
   'cleanup',
   'list',
   'show',
@@ -46,6 +49,7 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   backup: 'Store a restore point of the database',
   validate: 'Read back what is stored and check every byte of it; needs no database',
   restore: 'Restore a stored backup into a database and compare the result with what was recorded',
+  drill: 'Restore a backup into a throwaway database, compare and test it, and record how long that took',
   cleanup: 'Remove the backups that the retention policy does not keep, and what only they needed',
   list: 'List the stored backups, and what keeps each of them',
   show: 'Show all that is known of one stored backup',
@@ -75,6 +79,9 @@ export interface Input {
 }
 
 const everyOperation = operations;
+
+/** What stands for a backup besides its id, where it is to be restored. */
+const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
 
 const schema = {
   operation: {
@@ -197,23 +204,26 @@ const schema = {
     parse: parseBoolean,
   },
   'target-url': {
-    operations: ['restore'],
+    operations: ['restore', 'drill'],
     required: true,
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
     description:
-      'The database to restore into: `postgresql://user:password@host:5432/database`. Required for `restore`.',
+      'The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the ' +
+      'throwaway database is made beside it, and dropped.',
     parse: parseDatabaseUrl,
   },
   'backup-id': {
-    operations: ['validate', 'restore', 'show', 'pin', 'unpin'],
-    default: { validate: 'all', restore: 'latest', show: 'latest' },
+    operations: ['validate', 'restore', 'drill', 'show', 'pin', 'unpin'],
+    default: { validate: 'all', restore: 'latest', drill: 'latest', show: 'latest' },
     placeholder: 'id',
     example: '20261120T021700Z-7f3a',
     description:
-      'Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` also ' +
-      '`before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`.',
+      'Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also ' +
+      '`latest-verified`, the newest that was read back whole or drilled, ' +
+      '`before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and ' +
+      '`random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.',
     parse: parseBackupId,
   },
   include: {
@@ -246,7 +256,7 @@ const schema = {
     parse: wholeNumber(1, 19),
   },
   jobs: {
-    operations: ['backup', 'restore'],
+    operations: ['backup', 'restore', 'drill'],
     default: '4',
     placeholder: '1-16',
     description: 'How many connections copy rows at the same time, 1 to 16.',
@@ -261,7 +271,7 @@ const schema = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: ['backup', 'restore'],
+    operations: ['backup', 'restore', 'drill'],
     placeholder: 'file',
     description:
       "The path of a file with the certificate authority that the database server's certificate is checked against.",
@@ -306,6 +316,37 @@ const schema = {
     description:
       'How long stored objects that no backup needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
     parse: parseInterval,
+  },
+  fallback: {
+    operations: ['drill'],
+    default: '3',
+    placeholder: '0-100',
+    description:
+      'How many backups before the chosen one to try when it fails, each with the next older one, until one works.',
+    parse: wholeNumber(0, 100),
+  },
+  checks: {
+    operations: ['drill'],
+    placeholder: 'sql',
+    description:
+      'Questions to the restored database: one `SELECT` a line that must return true, or the path of a file with them. They are asked in a ' +
+      'transaction that cannot write.',
+    parse: parseChecks,
+  },
+  command: {
+    operations: ['drill'],
+    placeholder: 'command',
+    description:
+      'A shell command that tests the restored database, for example with the tests of the application. It finds it in `PGHOST`, `PGPORT`, ' +
+      '`PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with 0.',
+    parse: matching(/^.{1,8000}$/s, 'has more than 8,000 characters', 'Put it into a script, and name that.'),
+  },
+  'rto-target': {
+    operations: ['drill'],
+    placeholder: 'duration',
+    description:
+      'How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3.',
+    parse: parseDuration,
   },
   'dry-run': {
     operations: ['restore', 'cleanup'],
@@ -369,13 +410,29 @@ export interface ValidateInputs extends CommonInputs {
 export interface RestoreInputs extends CommonInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
-  /** An id, `latest`, or `before:` and an ISO 8601 time in UTC. */
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
   readonly backupId: string;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly jobs: number;
   readonly verify: 'content' | 'counts' | 'none';
   readonly dryRun: boolean;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+}
+
+export interface DrillInputs extends CommonInputs {
+  readonly operation: 'drill';
+  /** Any database of the server */
+  readonly targetUrl: string;
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
+  readonly backupId: string;
+  readonly fallback: number;
+  readonly checks: readonly string[];
+  readonly command: string | undefined;
+  /** milliseconds */
+  readonly rtoTarget: number | undefined;
+  readonly jobs: number;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
 }
@@ -412,6 +469,7 @@ export type Inputs =
   | BackupInputs
   | ValidateInputs
   | RestoreInputs
+  | DrillInputs
   | CleanupInputs
   | ListInputs
   | ShowInputs
@@ -469,7 +527,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
       }
       return id;
     }
-    const form = id.startsWith('before:') ? 'before:<time>' : id;
+    const form = id.replace(/^before:.*/, 'before:<time>').replace(/^random:.*/, 'random:<interval>');
     if (!words.includes(form) && !/^\d/.test(id)) {
       const problem = new Problem(
         `cannot be ${form} for ${operation}`,
@@ -517,6 +575,19 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
         const backupId = takeBackupId(['latest', 'all']);
         return { operation, ...common, backupId, share: take('share') };
       }
+      case 'drill':
+        return {
+          operation,
+          ...common,
+          targetUrl: take('target-url'),
+          backupId: takeBackupId(drillable),
+          fallback: take('fallback'),
+          checks: take('checks') ?? [],
+          command: take('command'),
+          rtoTarget: take('rto-target'),
+          jobs: take('jobs'),
+          sslrootcert: take('sslrootcert'),
+        };
       case 'cleanup': {
         const retention = take('retention');
         const timeZone = take('time-zone');
@@ -540,7 +611,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           operation,
           ...common,
           targetUrl: take('target-url'),
-          backupId: takeBackupId(['latest', 'before:<time>']),
+          backupId: takeBackupId(drillable),
           include: take('include') ?? [],
           exclude: take('exclude') ?? [],
           jobs: take('jobs'),

@@ -12,8 +12,9 @@ export interface Output {
 
 const schema = {
   'backup-id': {
-    operations: ['backup', 'restore', 'show', 'pin', 'unpin'],
-    description: 'Id of the backup that was made, restored, shown or pinned.',
+    operations: ['backup', 'restore', 'drill', 'show', 'pin', 'unpin'],
+    description:
+      'Id of the backup that was made, restored, shown or pinned; for `drill`, of the newest that works.',
   },
   'backup-type': {
     operations: ['backup', 'show'],
@@ -64,12 +65,22 @@ const schema = {
       'Backups of which something is missing or damaged; for `list`, those whose manifest is, which are not in `backups`.',
   },
   parity: {
-    operations: ['restore'],
+    operations: ['restore', 'drill'],
     description:
       'Whether the restored database is what the backup recorded: `equal`, `different`, or `skipped` when `verify` is `none`.',
   },
+  drill: {
+    operations: ['drill'],
+    description:
+      '`passed`; `fell-back` when only a backup before the chosen one works; `failed` when none of those tried does.',
+  },
+  attempts: { operations: ['drill'], description: 'Backups that were tried.' },
+  'recovery-seconds': {
+    operations: ['drill'],
+    description: 'How long it took until the database could be used, in seconds; empty when no backup works.',
+  },
   'duration-seconds': {
-    operations: ['backup', 'restore'],
+    operations: ['backup', 'restore', 'drill'],
     description: 'How long the operation took, in seconds.',
   },
 } as const satisfies Record<string, Output>;

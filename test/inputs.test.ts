@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../src/errors.ts';
 import {
   type CleanupInputs,
+  type DrillInputs,
   findUnused,
   type InputName,
   inputNames,
@@ -26,6 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const backup: Given = { operation: 'backup', storage: './backups', 'database-url': url };
 const validate: Given = { operation: 'validate', storage: './backups' };
 const cleanup: Given = { operation: 'cleanup', storage: './backups' };
+const drill: Given = { operation: 'drill', storage: './backups', 'target-url': url };
 const restore: Given = { operation: 'restore', storage: './backups', 'target-url': url };
 
 const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => parseInputs((name) => given[name], env);
@@ -82,6 +84,21 @@ describe('what is accepted', () => {
       timeZone: 'UTC',
       gracePeriod: 86_400_000,
       dryRun: false,
+    });
+  });
+
+  test('checks are the lines that are no comments', () => {
+    const { checks } = parse({
+      ...drill,
+      checks: '-- rows\nSELECT true\n\n# more\n  select 1 = 1',
+    }) as DrillInputs;
+    expect(checks).toEqual(['SELECT true', 'select 1 = 1']);
+    expect(parse({ ...drill, 'backup-id': 'random:7d', 'rto-target': '30m' })).toMatchObject({
+      backupId: `random:${7 * 86_400_000}`,
+      rtoTarget: 1_800_000,
+      fallback: 3,
+      checks: [],
+      command: undefined,
     });
   });
 
@@ -250,6 +267,13 @@ const refused: [Given, InputName, string][] = [
   [{ ...cleanup, 'grace-period': '30m' }, 'grace-period', 'cannot be "30m"'],
   [{ ...cleanup, 'grace-period': '0h' }, 'grace-period', 'cannot be "0h"'],
   [{ ...cleanup, operation: 'pin' }, 'backup-id', 'is required for pin'],
+  [{ ...drill, 'backup-id': 'random:soon' }, 'backup-id', 'cannot be "soon"'],
+  [{ ...validate, 'backup-id': 'random:7d' }, 'backup-id', 'cannot be random:<interval> for validate'],
+  [{ ...drill, fallback: 'all' }, 'fallback', 'cannot be "all"'],
+  [{ ...drill, checks: '/nowhere/checks.sql' }, 'checks', 'is neither a SELECT nor a file that can be read'],
+  [{ ...drill, checks: '-- nothing\n# yet' }, 'checks', 'holds no check'],
+  [{ ...drill, command: 'x'.repeat(8001) }, 'command', 'has more than 8,000 characters'],
+  [{ ...drill, 'rto-target': '30' }, 'rto-target', 'cannot be "30"'],
   [{ ...cleanup, operation: 'show', 'backup-id': 'all' }, 'backup-id', 'cannot be all for show'],
 ];
 
@@ -279,8 +303,8 @@ describe('what is refused', () => {
   });
 
   test('an unknown operation is answered with the list of operations', () => {
-    expect(refusalOf({ operation: 'drill' }).next).toBe(
-      'The operations are backup, validate, restore, cleanup, list, show, pin or unpin.',
+    expect(refusalOf({ operation: 'drive' }).next).toBe(
+      'The operations are backup, validate, restore, drill, cleanup, list, show, pin or unpin.',
     );
   });
 });

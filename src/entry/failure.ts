@@ -39,6 +39,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
   validate: 'stored backups are damaged',
   restore: 'the restored database differs from the backup',
+  drill: 'the backup failed its drill, or took too long',
   cleanup: 'stored backups are damaged, so nothing that one of them may need was removed',
   list: 'stored backups are damaged',
   show: 'the backup is damaged',

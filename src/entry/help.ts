@@ -17,6 +17,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
   ],
+  drill: [
+    `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
+    `${program} drill --storage s3://bucket/production --backup-id random:7d --rto-target 30m --checks 'SELECT count(*) > 0 FROM users'`,
+  ],
   cleanup: [
     `${program} cleanup --storage ./backups --dry-run`,
     `${program} cleanup --storage s3://bucket/production --retention 'daily=7 weekly=5 monthly=12 yearly=3'`,

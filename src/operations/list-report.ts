@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatCounted, formatShare } from '../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
 import type { Decision } from '../repository/retention.ts';
 import type { Shelf, ShelvedBackup } from '../repository/shelf.ts';
 import type { Outcome, Section } from './outcome.ts';
@@ -48,6 +48,7 @@ function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): obje
     pinned: backup.pinned,
     verifiedAt: backup.verifiedAt,
     damagedAt: backup.damagedAt,
+    drilled: backup.drilled,
     keep,
     reasons,
   };
@@ -73,6 +74,7 @@ function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section
         { title: 'stored', align: 'right' },
         { title: 'reused', align: 'right' },
         { title: 'verified (UTC)' },
+        { title: 'drilled (UTC)' },
         { title: 'label' },
         { title: 'pin' },
         { title: 'kept by' },
@@ -86,6 +88,7 @@ function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section
         formatBytes(backup.totals.stored),
         describeReuse(backup),
         describeVerification(backup),
+        describeDrilled(backup.drilled),
         backup.label ?? '',
         backup.pinned ? 'pinned' : '',
         keep ? reasons.join(', ') : `nothing: ${reasons.join(', ')}`,
@@ -112,6 +115,13 @@ export function describeVerification({
 }: Pick<ShelvedBackup, 'verifiedAt' | 'damagedAt'>): string {
   if (damagedAt) return `DAMAGED, found ${formatTime(damagedAt)}`;
   return verifiedAt ? formatTime(verifiedAt) : 'no';
+}
+
+export function describeDrilled(drilled: ShelvedBackup['drilled']): string {
+  if (drilled === null) return 'no';
+  const time = formatTime(drilled.at);
+  if (!drilled.passed) return `FAILED ${time}`;
+  return drilled.recovery === null ? time : `${time}, in ${formatDuration(drilled.recovery)}`;
 }
 
 function describeDamaged(damaged: Shelf['damaged']): Section[] {

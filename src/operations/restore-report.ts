@@ -112,7 +112,7 @@ function describeOmissions({ manifest, selection }: RestoreScope): Section[] {
 }
 
 /** Every difference, and otherwise a line per kind: a table of 2,000 equal tables would hide the one that is not. */
-function describeParity(parity: Parity): Section[] {
+export function describeParity(parity: Parity): Section[] {
   const groups: readonly (readonly [string, readonly ParityLine[]])[] = [
     ['tables: rows and content', parity.tables],
     ['sequences', parity.sequences],

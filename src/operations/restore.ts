@@ -1,10 +1,11 @@
 import type { RestoreInputs } from '../inputs.ts';
 import { describeConnection, parseConnection } from '../postgres/settings.ts';
-import { chooseBackup } from '../repository/backups.ts';
+import { readManifest } from '../repository/backups.ts';
 import { createReader } from '../repository/objects.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
+import { chooseBackup } from './choose-backups.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { prepareRestore } from './restore-into.ts';
@@ -20,9 +21,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   await using resources = new AsyncDisposableStack();
   const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
-    world.log.warn(`${error.message}; passed over`),
-  );
+  const manifest = await readManifest(repository, await chooseBackup(repository, inputs.backupId, world));
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
   world.log.info(
     `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}`,

@@ -17,6 +17,10 @@ export async function run(inputs: Inputs, world: World): Promise<Outcome> {
       const { restore } = await import('./restore.ts');
       return restore(inputs, world);
     }
+    case 'drill': {
+      const { drill } = await import('./drill.ts');
+      return drill(inputs, world);
+    }
     case 'cleanup': {
       const { cleanup } = await import('./cleanup.ts');
       return cleanup(inputs, world);

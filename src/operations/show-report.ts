@@ -4,13 +4,14 @@ import type { Manifest } from '../repository/manifest.ts';
 import type { StoredRecord } from '../repository/records.ts';
 import { weighRecords } from '../repository/shelf.ts';
 import { describeNotCarried } from './backup-report.ts';
-import { describeVerification } from './list-report.ts';
+import { describeDrilled, describeVerification } from './list-report.ts';
 import type { Outcome, Section } from './outcome.ts';
 
 /** Oldest first, of all backups */
 export interface History {
   readonly pins: readonly StoredRecord<'pins'>[];
   readonly validations: readonly StoredRecord<'validations'>[];
+  readonly drills: readonly StoredRecord<'drills'>[];
 }
 
 export function describeManifest(manifest: Manifest, history: History): Outcome {
@@ -43,9 +44,9 @@ export function describeManifest(manifest: Manifest, history: History): Outcome 
   };
 }
 
-function describeBackup(manifest: Manifest, { pins, validations }: History): [string, string][] {
+function describeBackup(manifest: Manifest, { pins, validations, drills }: History): [string, string][] {
   const { totals, encryption } = manifest;
-  const standing = weighRecords(pins, validations).get(manifest.id) ?? {};
+  const standing = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
   return [
     ['kind', manifest.kind],
     ...(manifest.base === null ? [] : ([['built upon', manifest.base]] as [string, string][])),
@@ -61,6 +62,7 @@ function describeBackup(manifest: Manifest, { pins, validations }: History): [st
         damagedAt: standing.damagedAt ?? null,
       }),
     ],
+    ['drilled (UTC)', describeDrilled(standing.drilled ?? null)],
     ['started', manifest.startedAt],
     ['finished', manifest.finishedAt],
     ['rows', formatCount(totals.rows)],
@@ -133,7 +135,7 @@ function describeExtensions({ facts }: Manifest): Section[] {
   ];
 }
 
-function describeHistory({ id }: Manifest, { pins, validations }: History): Section[] {
+function describeHistory({ id }: Manifest, { pins, validations, drills }: History): Section[] {
   const events = [
     ...pins
       .filter(({ content }) => content.backup === id)
@@ -146,9 +148,23 @@ function describeHistory({ id }: Manifest, { pins, validations }: History): Sect
           what: `validated: ${outcome}; ${formatShare(content.share, 1)} of the objects ${opened ? 'read and opened' : 'read, not opened'}`,
         })),
     ),
+    ...drills
+      .filter(({ content }) => content.backup === id)
+      .map(({ at, content }) => ({
+        at,
+        what:
+          content.why === null
+            ? `drilled: passed${content.recovery === null ? '' : `, recovered in ${formatDuration(content.recovery)}`}`
+            : `drilled: FAILED, ${content.why}`,
+      })),
   ].sort((one, other) => one.at.getTime() - other.at.getTime());
   if (events.length === 0) {
-    return [{ kind: 'paragraph', text: 'Nothing was recorded of it since: it was never validated.' }];
+    return [
+      {
+        kind: 'paragraph',
+        text: 'Nothing was recorded of it since: it was never validated and never restored in a drill.',
+      },
+    ];
   }
   return [
     {

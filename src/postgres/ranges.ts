@@ -10,7 +10,7 @@ export interface Slice {
   readonly to: number | null;
 }
 
-/** What one worker reads into objects of its own: one range of a large table, or many tiny tables of one schema. */
+/** What one worker reads into objects of its own: some ranges of a large table, or many tiny tables of one schema. */
 export interface CopyJob {
   readonly slices: readonly Slice[];
   /** expected bytes, for the order of work and for progress */
@@ -25,14 +25,17 @@ const tinyTable = 1024 * 1024;
 /** Tables read in one round trip. */
 const tablesPerJob = 250;
 
-/** bytes that tiny tables fill together */
-const sharedBytes = 8 * 1024 * 1024;
+/**
+ * bytes that the slices of one job fill together. Objects of this size cost no more time than larger ones; of a quarter of it, a backup
+ * took 7 % longer.
+ */
+const sharedBytes = 16 * 1024 * 1024;
 
-/** bytes: a smaller range would cost more in requests than a changed one costs in rows, a larger one would not fit one object */
-const [smallestRange, largestRange] = [4 * 1024 * 1024, 32 * 1024 * 1024];
+/** bytes: of smaller ranges a manifest would have too many, and a larger one would not fit one object */
+const [smallestRange, largestRange] = [2 * 1024 * 1024, sharedBytes];
 
 /** Into how many ranges a table is cut, as long as they are of a size between the two above. */
-const rangesPerTable = 128;
+const rangesPerTable = 256;
 
 /**
  * Cuts a table, or what follows page `from` of it, into half-open page ranges without gaps; the last is open-ended, because a table's
@@ -59,31 +62,33 @@ function chooseRangeSize(table: TableInfo): number {
 }
 
 /**
- * Gathers slices into jobs, the heaviest first so that no worker is left alone with a large one at the end. Tiny tables of one schema
- * are read together, into one object.
+ * Gathers slices into jobs, the heaviest first so that no worker is left alone with a large one at the end. Ranges of one table are
+ * read together, into one object, and so are tiny tables of one schema.
  */
 export function planJobs(slices: readonly Slice[]): CopyJob[] {
   const jobs: CopyJob[] = [];
-  let tiny: Slice[] = [];
-  let tinyWeight = 0;
-  const closeTiny = () => {
-    if (tiny.length > 0) jobs.push({ slices: tiny, weight: tinyWeight });
-    tiny = [];
-    tinyWeight = 0;
-  };
-  for (const slice of slices) {
-    const weight = weighSlice(slice);
-    if (!isWholeTable(slice) || weight >= tinyTable) {
-      jobs.push({ slices: [slice], weight });
-      continue;
+  for (const group of Map.groupBy(slices, shareKey).values()) {
+    let together: Slice[] = [];
+    let weight = 0;
+    for (const slice of group) {
+      const more = weighSlice(slice);
+      if (together.length === tablesPerJob || (together.length > 0 && weight + more > sharedBytes)) {
+        jobs.push({ slices: together, weight });
+        together = [];
+        weight = 0;
+      }
+      together.push(slice);
+      weight += more;
     }
-    const full = tiny.length === tablesPerJob || tinyWeight + weight > sharedBytes;
-    if (tiny[0] !== undefined && (full || tiny[0].table.schema !== slice.table.schema)) closeTiny();
-    tiny.push(slice);
-    tinyWeight += weight;
+    jobs.push({ slices: together, weight });
   }
-  closeTiny();
   return jobs.sort((one, other) => other.weight - one.weight);
+}
+
+/** Slices of one key may share an object. */
+function shareKey(slice: Slice): string {
+  const tiny = isWholeTable(slice) && weighSlice(slice) < tinyTable;
+  return tiny ? `tiny ${slice.table.schema}` : `table ${slice.table.oid}`;
 }
 
 function weigh(table: TableInfo): number {

@@ -32,6 +32,20 @@ const contentSchemas = {
   }),
   /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
   pins: v.object({ backup: backupId, pinned: v.boolean() }),
+  /** One backup of a run of `drill`. */
+  drills: v.object({
+    backup: backupId,
+    outcome: v.picklist(['passed', 'failed']),
+    /** Why it failed; null when it passed */
+    why: v.nullable(v.string()),
+    /** milliseconds until the restored database could have been used; null when it never could */
+    recovery: v.nullable(count),
+    /** milliseconds by phase, as far as it came */
+    phases: v.record(v.string(), count),
+    /** Whether the restored database was what the backup had recorded; null when it did not come so far */
+    parity: v.nullable(v.boolean()),
+    checks: v.object({ asked: count, failed: v.array(v.string()) }),
+  }),
   /** A run of `cleanup`. */
   prunes: v.object({
     /** The policy, rule by rule */

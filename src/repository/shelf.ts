@@ -24,6 +24,8 @@ export interface ShelvedBackup {
   readonly verifiedAt: Date | null;
   /** When it was last found damaged; null when it never was, or when all of it was found whole since. */
   readonly damagedAt: Date | null;
+  /** Its newest drill; null when it never had one. */
+  readonly drilled: Drilled | null;
 }
 
 export interface Shelf {
@@ -93,6 +95,7 @@ function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBacku
     pinned: standing.pinned ?? outline.pin,
     verifiedAt: standing.verifiedAt ?? null,
     damagedAt: standing.damagedAt ?? null,
+    drilled: standing.drilled ?? null,
   };
 }
 
@@ -103,6 +106,16 @@ export interface Standing {
   pinnedAt?: Date;
   verifiedAt?: Date;
   damagedAt?: Date;
+  /** The newest drill of it */
+  drilled?: Drilled;
+}
+
+/** What a drill has shown. */
+export interface Drilled {
+  readonly at: Date;
+  readonly passed: boolean;
+  /** milliseconds until the restored database could have been used; null when it never could */
+  readonly recovery: number | null;
 }
 
 /** @throws StorageError when a record cannot be read at all */
@@ -114,6 +127,7 @@ export async function readStandings(
   return weighRecords(
     await readRecords(repository, 'pins', onDamaged, { signal }),
     await readRecords(repository, 'validations', onDamaged, { signal }),
+    await readRecords(repository, 'drills', onDamaged, { signal }),
   );
 }
 
@@ -125,6 +139,7 @@ export async function readStandings(
 export function weighRecords(
   pins: readonly StoredRecord<'pins'>[],
   validations: readonly StoredRecord<'validations'>[],
+  drills: readonly StoredRecord<'drills'>[] = [],
 ): Map<string, Standing> {
   const standings = new Map<string, Standing>();
   const standingOf = (id: string): Standing => {
@@ -147,6 +162,17 @@ export function weighRecords(
         standing.verifiedAt = at;
         delete standing.damagedAt;
       }
+    }
+  }
+  for (const { at, content } of drills) {
+    const standing = standingOf(content.backup);
+    const passed = content.outcome === 'passed';
+    standing.drilled = { at, passed, recovery: content.recovery };
+    // Every byte of it was read, and what came of them is what was recorded: more than a validation does.
+    const known = standing.verifiedAt ?? standing.damagedAt;
+    if (passed && (known === undefined || known < at)) {
+      standing.verifiedAt = at;
+      delete standing.damagedAt;
     }
   }
   return standings;

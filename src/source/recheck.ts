@@ -28,28 +28,51 @@ export function chooseUnits(reused: readonly ReusedSlice[], share: number, now: 
 }
 
 /**
- * A unit is a slice with all its objects, or an object with all its slices. What shares an object with a slice that goes on in
- * another one is in no unit: its order is not known any more.
+ * A unit is all slices that were read in one go: those that are connected by objects that they share, in the order in which their pieces
+ * lie in these. Where one of them has been read anew since, the others do not fill their objects any more and are in no unit.
  */
 function gatherUnits(reused: readonly ReusedSlice[]): Unit[] {
   const users = new Map<string, ReusedSlice[]>();
   for (const slice of reused) {
-    for (const name of new Set(slice.pieces.map(nameOf)))
-      users.set(name, [...(users.get(name) ?? []), slice]);
+    for (const name of namesOf(slice)) {
+      const sharing = users.get(name);
+      if (sharing === undefined) users.set(name, [slice]);
+      else sharing.push(slice);
+    }
   }
   const units: Unit[] = [];
   const seen = new Set<ReusedSlice>();
   for (const slice of reused) {
     if (slice.pieces.length === 0 || seen.has(slice)) continue;
-    const names = [...new Set(slice.pieces.map(nameOf))];
-    const together = new Set(names.flatMap((name) => users.get(name) ?? []));
-    for (const member of together) seen.add(member);
-    const unit = [...together].sort((one, other) => startOf(one) - startOf(other));
-    const single =
-      names.length === 1 && unit.every((member) => new Set(member.pieces.map(nameOf)).size === 1);
-    if ((single || unit.length === 1) && isComplete(unit)) units.push(unit);
+    const together = new Set([slice]);
+    for (const member of together) {
+      seen.add(member);
+      for (const name of namesOf(member)) for (const other of users.get(name) ?? []) together.add(other);
+    }
+    const unit = sortByPlace([...together]);
+    if (unit !== undefined && isComplete(unit)) units.push(unit);
   }
   return units;
+}
+
+function namesOf(slice: ReusedSlice): string[] {
+  return [...new Set(slice.pieces.map(nameOf))];
+}
+
+/** Undefined when the objects do not follow one another: the same content may have been stored for others, too. */
+function sortByPlace(slices: readonly ReusedSlice[]): ReusedSlice[] | undefined {
+  const next = new Map<string, string>();
+  for (const names of slices.map(namesOf)) {
+    for (const [index, name] of names.slice(1).entries()) next.set(names[index] ?? '', name);
+  }
+  const followers = new Set(next.values());
+  const all = new Set(slices.flatMap(namesOf));
+  const order = new Map<string, number>();
+  let name = [...all].find((candidate) => !followers.has(candidate));
+  for (; name !== undefined && !order.has(name); name = next.get(name)) order.set(name, order.size);
+  if (order.size !== all.size) return undefined;
+  const placeOf = ({ pieces: [first] }: ReusedSlice) => (first ? (order.get(nameOf(first)) ?? 0) : 0);
+  return slices.toSorted((one, other) => placeOf(one) - placeOf(other) || startOf(one) - startOf(other));
 }
 
 function nameOf(piece: { holder: { object?: PlainObject } }): string {

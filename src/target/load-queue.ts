@@ -25,7 +25,7 @@ const worthFreezing = 1024 * 1024;
 /**
  * Hands out what is to be loaded. The ranges of a table go in their order and, as long as there are other tables, to one worker at
  * a time: rows then lie as they lay in the source, which index builds and later reads profit from, and sessions do not wait for each
- * other to extend the same file. Ranges of small tables that share an object go together, so that it is fetched once.
+ * other to extend the same file. Ranges that share an object go together, so that it is fetched once.
  */
 export class LoadQueue {
   readonly #lanes: Lane[];
@@ -46,7 +46,7 @@ export class LoadQueue {
       } else if (jobs.length > 1) {
         lanes.push(
           new Lane(
-            jobs.map((job) => ({ jobs: [job], whole: undefined })),
+            gatherByObject(jobs).map((together) => ({ jobs: together, whole: undefined })),
             table,
           ),
         );
@@ -92,6 +92,19 @@ export class LoadQueue {
     }
     return best;
   }
+}
+
+/** Ranges that follow one another and begin in the same object: together, so that it is fetched once. */
+function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
+  const groups: RangeJob[][] = [];
+  let last: number | undefined;
+  for (const job of jobs) {
+    const object = job.range.pieces[0]?.object;
+    if (object === last) groups.at(-1)?.push(job);
+    else groups.push([job]);
+    last = object;
+  }
+  return groups;
 }
 
 /** What is left of a table, or of the small tables in one object. */

@@ -140,18 +140,22 @@ async function* readRange(
   }
 }
 
+/** Objects at hand: the one that is being read, and the last one before it, between which changed and unchanged ranges alternate. */
+const keptObjects = 2;
+
 /**
- * Reads the objects of a part in the order in which their pieces are needed: one is at hand, and the next is fetched and opened while the
+ * Reads the objects of a part in the order in which their pieces are needed: a few are at hand, and the next is fetched and opened while the
  * server takes the rows of this one.
  */
 class PieceReader {
   readonly #reader: ObjectReader;
   readonly #objects: readonly StoredObject[];
-  /** Indexes of objects, each where it is first needed */
+  /** Indexes of objects, each where it is needed */
   readonly #order: readonly number[];
-  #at = -1;
-  #current: Promise<Buffer> | undefined;
-  #next: Promise<Buffer> | undefined;
+  #at = 0;
+  /** By index of the object, the one that was used last at the end */
+  readonly #held = new Map<number, Promise<Buffer>>();
+  #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
 
   constructor(reader: ObjectReader, manifest: Manifest, part: LoadPart) {
     this.#reader = reader;
@@ -162,18 +166,33 @@ class PieceReader {
   }
 
   async read(object: number): Promise<Buffer> {
-    if (this.#current === undefined || this.#order[this.#at] !== object) {
-      this.#at++;
-      this.#current = this.#next ?? this.#fetch(this.#order[this.#at]);
-      const plaintext = await this.#current;
-      this.#next = this.#at + 1 < this.#order.length ? this.#fetch(this.#order[this.#at + 1]) : undefined;
-      return plaintext;
-    }
-    return this.#current;
+    if (this.#order[this.#at] !== object) this.#at++;
+    const plaintext = await this.#hold(object);
+    this.#prefetch();
+    return plaintext;
   }
 
-  #fetch(index: number | undefined): Promise<Buffer> {
-    const object = this.#objects[index ?? -1];
+  #hold(object: number): Promise<Buffer> {
+    const plaintext =
+      this.#held.get(object) ?? (this.#next?.object === object ? this.#next.plaintext : this.#fetch(object));
+    if (this.#next?.object === object) this.#next = undefined;
+    this.#held.delete(object);
+    this.#held.set(object, plaintext);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= keptObjects) break;
+      this.#held.delete(oldest);
+    }
+    return plaintext;
+  }
+
+  #prefetch(): void {
+    const object = this.#order.slice(this.#at + 1).find((later) => !this.#held.has(later));
+    if (object === undefined || this.#next !== undefined) return;
+    this.#next = { object, plaintext: this.#fetch(object) };
+  }
+
+  #fetch(index: number): Promise<Buffer> {
+    const object = this.#objects[index];
     if (!object) throw new Error(`the manifest has no object ${index}`);
     const plaintext = this.#reader.read(object);
     // Whoever needs it gets the error; a restore that failed before has no more use for it.

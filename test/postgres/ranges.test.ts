@@ -72,12 +72,12 @@ describe('the ranges of a table', () => {
     );
   });
 
-  it('grow with the table, between 4 and 32 MiB', () => {
+  it('grow with the table, between 2 and 16 MiB', () => {
     const size = (bytes: number) =>
       (planRanges(makeTable({ heapBytes: bytes }))[0]?.to ?? bytes / pageSize) * pageSize;
-    expect(size(100 * MiB)).toBe(4 * MiB);
-    expect(size(1024 * MiB)).toBe(8 * MiB);
-    expect(size(100 * 1024 * MiB)).toBe(32 * MiB);
+    expect(size(100 * MiB)).toBe(2 * MiB);
+    expect(size(1024 * MiB)).toBe(4 * MiB);
+    expect(size(100 * 1024 * MiB)).toBe(16 * MiB);
   });
 
   it('go on where another range ended', () => {
@@ -165,20 +165,35 @@ describe('the jobs of a backup', () => {
     );
   });
 
-  it('share an object among small tables of one schema only, and never with a part of a large one', () => {
+  it('share an object among ranges of one table, or among small tables of one schema, and never more than 16 MiB', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
         for (const job of planJobs(list.flatMap((table) => planRanges(table, 0, bytes)))) {
           if (job.slices.length === 1) continue;
-          expect(new Set(job.slices.map((slice) => slice.table.schema)).size).toBe(1);
-          expect(job.slices.every(isWholeTable)).toBe(true);
-          expect(job.slices.every((slice) => slice.table.heapBytes + slice.table.toastBytes < MiB)).toBe(
-            true,
-          );
-          expect(job.weight).toBeLessThanOrEqual(8 * MiB);
+          expect(job.weight).toBeLessThanOrEqual(16 * MiB);
+          if (job.slices.every(isWholeTable)) {
+            expect(new Set(job.slices.map((slice) => slice.table.schema)).size).toBe(1);
+            expect(job.slices.every((slice) => slice.table.heapBytes + slice.table.toastBytes < MiB)).toBe(
+              true,
+            );
+          } else {
+            expect(new Set(job.slices.map((slice) => slice.table)).size).toBe(1);
+          }
         }
       }),
     );
+  });
+
+  it('read neighbouring ranges together', () => {
+    const slices = planRanges(makeTable({ heapBytes: 320 * MiB }));
+    const jobs = planJobs(slices);
+    expect(slices.length).toBe(160);
+    expect(jobs.length).toBe(20);
+    for (const { slices: together } of jobs) {
+      for (const [index, slice] of together.entries()) {
+        if (index > 0) expect(slice.from).toBe(together[index - 1]?.to);
+      }
+    }
   });
 
   it('pack a thousand empty tables into a few round trips', () => {

@@ -60,6 +60,7 @@ describe('the shelf', () => {
         pinned: false,
         verifiedAt: null,
         damagedAt: null,
+        drilled: null,
       },
     ]);
   });

@@ -189,23 +189,20 @@ describe('a check with PostgreSQL', () => {
     expect(await check(reused)).toEqual([]);
   });
 
-  it('names the table and the pages whose object has another name', async () => {
+  it('names the table and the pages of which something lies in an object of another name', async () => {
     const reused = await store();
     const range = reused.find(
       ({ slice }) => slice.table.name === 'large' && slice.from > 0 && slice.to !== null,
     );
-    const tampered = reused.map((each) =>
-      each === range
-        ? {
-            ...each,
-            pieces: each.pieces.map((piece) => ({
-              ...piece,
-              holder: { object: { ...piece.holder.object, name: 'other' } },
-            })),
-          }
-        : each,
-    );
-    expect(await check(tampered)).toEqual([`public.large, pages ${range?.slice.from} to ${range?.slice.to}`]);
+    const other = range?.pieces[0]?.holder.object?.name;
+    const rename = (piece: ReusedSlice['pieces'][number]) =>
+      piece.holder.object?.name === other
+        ? { ...piece, holder: { object: { ...piece.holder.object, name: 'other' } } }
+        : piece;
+    const tampered = reused.map((each) => ({ ...each, pieces: each.pieces.map(rename) }));
+    const found = await check(tampered);
+    expect(found).toContain(`public.large, pages ${range?.slice.from} to ${range?.slice.to}`);
+    expect(found.length).toBeLessThan(reused.length / 2);
   });
 
   it('names every table that shares the object', async () => {

@@ -1,0 +1,52 @@
+import { ConfigurationError } from '../errors.ts';
+import type { Repository } from '../repository/repository.ts';
+import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
+import type { World } from '../world.ts';
+
+/**
+ * The backups that a drill may fall back upon, in turn: the one that `choice` means, and those before it, newest first. Backups without
+ * rows are none of them.
+ *
+ * @param choice an id, `latest`, `latest-verified`, `before:<time>` or `random:<milliseconds>`
+ * @throws ConfigurationError when none fits
+ */
+export async function chooseBackups(
+  repository: Repository,
+  choice: string,
+  world: World,
+): Promise<ShelvedBackup[]> {
+  const shelf = await readShelf(repository, {
+    onDamaged: (error) => world.log.warn(`${error.message}; passed over`),
+    signal: world.signal,
+  });
+  const backups = shelf.backups.filter((backup) => backup.kind !== 'schema');
+  const first = findFirst(backups, choice, world.now());
+  if (first >= 0) return backups.slice(first);
+  const { location } = repository.storage;
+  throw new ConfigurationError(
+    `backup-id: no backup with rows at ${location} fits ${choice} (it holds ${backups.length})`,
+    backups.length === 0 ? 'Run a backup first.' : 'List them with the operation list.',
+  );
+}
+
+/** The id of the one backup that `choice` means: an id as it is given, whatever else the repository holds. */
+export async function chooseBackup(repository: Repository, choice: string, world: World): Promise<string> {
+  if (/^\d/.test(choice)) return choice;
+  const [first] = await chooseBackups(repository, choice, world);
+  if (first === undefined) throw new Error('a choice of no backup');
+  return first.id;
+}
+
+/** An index into `backups`, which are newest first; -1 when none fits. */
+function findFirst(backups: readonly ShelvedBackup[], choice: string, now: Date): number {
+  if (choice === 'latest') return backups.length === 0 ? -1 : 0;
+  if (choice === 'latest-verified') return backups.findIndex((backup) => backup.verifiedAt !== null);
+  const [, word, value = ''] = /^(before|random):(.*)$/.exec(choice) ?? [];
+  if (word === 'before') return backups.findIndex((backup) => backup.snapshotAt <= new Date(value));
+  if (word === 'random') {
+    const oldest = now.getTime() - Number(value);
+    const young = backups.filter((backup) => backup.snapshotAt.getTime() >= oldest).length;
+    return young === 0 ? -1 : Math.floor(Math.random() * young);
+  }
+  return backups.findIndex((backup) => backup.id === choice);
+}
