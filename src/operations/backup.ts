@@ -34,7 +34,7 @@ import type { World } from '../world.ts';
 import { describeBackup } from './backup-report.ts';
 import { findBase } from './base.ts';
 import { writeRootCertificates } from './certificates.ts';
-import { type CopyPlan, findArchive, planFull, planIncremental } from './incremental.ts';
+import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
@@ -79,15 +79,13 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 
   // A buffer for each worker and the archive, and two that are being stored meanwhile.
   const pool = new BufferPool(inputs.jobs + 3, objectSize);
-  const plan = base
-    ? await planIncremental(inputs, guarded, settings, snapshot, base, { name, pool })
-    : planFull(snapshot, null);
-  clock.end('changes');
-
-  const archived = base && findArchive(base, plan, facts.sequences);
-  const { archive, slices } = await copyEverything(inputs, guarded, settings, client, snapshot, {
-    plan,
-    archived,
+  const relation = base && relate(base, snapshot);
+  const { archive, plan, slices } = await copyEverything(inputs, guarded, settings, client, snapshot, {
+    archived: relation && findArchive(relation, facts.sequences),
+    makePlan: async (signal) =>
+      relation
+        ? planIncremental(inputs, guarded, settings, snapshot, relation, { name, pool, signal })
+        : planFull(snapshot, null),
     writer,
     pool,
   });
@@ -229,7 +227,7 @@ async function listNotCarried(
   ];
 }
 
-/** pg_dump writes the archive while workers read the rows, all under the one snapshot. */
+/** pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot. */
 async function copyEverything(
   inputs: BackupInputs,
   world: World,
@@ -237,46 +235,69 @@ async function copyEverything(
   client: ClientTools,
   snapshot: Snapshot,
   {
-    plan,
     archived,
+    makePlan,
     writer,
     pool,
   }: {
-    plan: CopyPlan;
     /** The archive of the base, where it still holds */
     archived: readonly PendingPiece[] | undefined;
+    makePlan: (signal: AbortSignal) => Promise<CopyPlan>;
     writer: ObjectWriter;
     pool: BufferPool;
   },
-): Promise<{ archive: readonly PendingPiece[]; slices: readonly CopiedSlice[] }> {
-  const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
-  const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
-  world.log.info(
-    `Snapshot ${snapshot.visible} at ${snapshot.lsn}: ${formatCounted(snapshot.tables.length, 'table')} of about ${formatBytes(weight)} in ${formatCounted(jobs.length, 'part')}`,
-  );
-  const progress = new Progress(world.log, weight);
+): Promise<Copied> {
+  world.log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
   const store = (plaintext: Buffer) => writer.store(plaintext);
-  const [archive, slices] = await runTogether<[readonly PendingPiece[], CopiedSlice[]]>(snapshot.signal, [
-    async (signal) =>
-      archived ??
-      dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
-        schemaOnly: inputs.backupType === 'schema',
-        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
-        lockTimeoutSeconds: inputs.lockTimeoutSeconds,
-        pool,
-        store,
-        signal,
-      }),
-    (signal) =>
-      copyRows(snapshot, settings, jobs, {
-        workers: inputs.jobs,
-        pool,
-        store,
-        signal,
-        onProgress: (job, rows, bytes) => progress.advance(rows, bytes, job.weight),
-      }),
-  ]);
-  return { archive, slices };
+  const [archive, rows] = await runTogether<[readonly PendingPiece[], Omit<Copied, 'archive'>]>(
+    snapshot.signal,
+    [
+      async (signal) =>
+        archived ??
+        dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
+          schemaOnly: inputs.backupType === 'schema',
+          env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
+          lockTimeoutSeconds: inputs.lockTimeoutSeconds,
+          pool,
+          store,
+          signal,
+        }),
+      async (signal) => {
+        const plan = await makePlan(signal);
+        const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
+          (combined) => readChosen(plan, combined),
+          (combined) => plan.recheck(combined),
+        ]);
+        return proven === plan
+          ? { plan, slices }
+          : { plan: proven, slices: await readChosen(proven, signal) };
+      },
+    ],
+  );
+  return { archive, ...rows };
+
+  function readChosen(plan: CopyPlan, signal: AbortSignal): Promise<CopiedSlice[]> {
+    const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
+    const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
+    world.log.info(
+      `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
+    );
+    const progress = new Progress(world.log, weight);
+    return copyRows(snapshot, settings, jobs, {
+      workers: inputs.jobs,
+      pool,
+      store,
+      signal,
+      onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
+    });
+  }
+}
+
+interface Copied {
+  readonly archive: readonly PendingPiece[];
+  readonly plan: CopyPlan;
+  /** What was read; what was taken over from the base is in the plan. */
+  readonly slices: readonly CopiedSlice[];
 }
 
 function describeSource({ identity, ...snapshot }: Snapshot, token: string | null): ManifestParts['source'] {

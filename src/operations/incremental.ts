@@ -23,10 +23,13 @@ export interface CopyPlan {
   readonly base: Manifest | undefined;
   /** Why a backup that was to be incremental reads everything; null otherwise */
   readonly fullBecause: string | null;
-  /** No transaction has written since the base, so that its archive differs in sequences at most. */
-  readonly idle: boolean;
   /** What was read again and is not what is stored, for people; empty in a sound repository. */
   readonly mismatches: readonly string[];
+  /**
+   * Reads a part of what is taken over, to see whether the decision was right. When it was not, nothing of this rule can be relied upon,
+   * and the plan it gives reads everything.
+   */
+  recheck(signal: AbortSignal): Promise<CopyPlan>;
 }
 
 /** Reads everything. */
@@ -41,57 +44,75 @@ export function planFull(
     read: planRanges(table),
     why: undefined,
   }));
-  return { choices, base: undefined, fullBecause, idle: false, mismatches };
+  const plan: CopyPlan = { choices, base: undefined, fullBecause, mismatches, recheck: async () => plan };
+  return plan;
 }
 
-/**
- * Decides range by range what did not change since the base, and has a part of that read again to see whether the decision was right.
- * When it was not, everything is read: then nothing of this rule can be relied upon.
- */
+/** Beside those that read what has changed. */
+const recheckWorkers = 2;
+
+/** How a backup stands to the base it was given. */
+export type Relation =
+  | { readonly kind: 'unrelated'; readonly why: string }
+  | {
+      readonly kind: 'idle' | 'active';
+      readonly base: Manifest;
+      readonly isStored: (object: StoredObject) => boolean;
+      /** Rows of transactions numbered below this are the base's. */
+      readonly since: bigint;
+    };
+
+/** Finds out whether a base may be built upon at all. */
+export function relate(found: Base, snapshot: Snapshot): Relation {
+  if (found.manifest === undefined) return { kind: 'unrelated', why: found.why };
+  const { manifest, isStored } = found;
+  const lineage = followLineage(manifest.source, snapshot, snapshot.ledger);
+  switch (lineage.kind) {
+    case 'broken':
+      return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };
+    case 'idle':
+      return { kind: 'idle', base: manifest, isStored, since: 0n };
+    case 'active':
+      return { kind: 'active', base: manifest, isStored, since: lineage.since };
+  }
+}
+
+/** Decides range by range what did not change since the base. */
 export async function planIncremental(
   inputs: BackupInputs,
   world: World,
   settings: ConnectionSettings,
   snapshot: Snapshot,
-  found: Base,
-  { name, pool }: { name: NameObject; pool: BufferPool },
+  relation: Relation,
+  options: { name: NameObject; pool: BufferPool; signal: AbortSignal },
 ): Promise<CopyPlan> {
-  if (found.manifest === undefined) return planFull(snapshot, found.why);
-  const base = found.manifest;
-  const lineage = followLineage(base.source, snapshot, snapshot.ledger);
-  if (lineage.kind === 'broken')
-    return planFull(snapshot, `backup ${base.id} cannot be built upon: ${lineage.why}`);
+  if (relation.kind === 'unrelated') return planFull(snapshot, relation.why);
+  const { base } = relation;
+  const idle = relation.kind === 'idle';
+  const plans = matchTables(base, snapshot.tables, relation.isStored, idle);
+  const candidates = plans.flatMap((plan) => plan.candidates.map(({ slice }) => slice));
+  const choices = chooseRanges(base, plans, idle ? undefined : await count(candidates, relation.since));
+  const plan: CopyPlan = { choices, base, fullBecause: null, mismatches: [], recheck };
+  return plan;
 
-  const idle = lineage.kind === 'idle';
-  const plans = matchTables(base, snapshot.tables, found.isStored, idle);
-  const counts =
-    lineage.kind === 'idle'
-      ? undefined
-      : await count(
-          plans.flatMap((plan) => plan.candidates.map(({ slice }) => slice)),
-          lineage.since,
-        );
-  const choices = chooseRanges(base, plans, counts);
-  const units = chooseUnits(
-    choices.flatMap((choice) => choice.reused),
-    inputs.recheck,
-    world.now(),
-  );
-  const mismatches = await recheckUnits(snapshot, settings, units, {
-    name,
-    pool,
-    workers: inputs.jobs,
-    signal: snapshot.signal,
-  });
-  if (mismatches.length > 0) {
+  async function recheck(signal: AbortSignal): Promise<CopyPlan> {
+    const reused = choices.flatMap((choice) => choice.reused);
+    const units = chooseUnits(reused, inputs.recheck, world.now());
+    const { name, pool } = options;
+    const mismatches = await recheckUnits(snapshot, settings, units, {
+      name,
+      pool,
+      signal,
+      workers: Math.min(inputs.jobs, recheckWorkers),
+    });
     for (const mismatch of mismatches) {
       world.log.error(
         `${mismatch}: its rows are not what backup ${base.id} stored, although nothing says that they changed`,
       );
     }
+    if (mismatches.length === 0) return plan;
     return planFull(snapshot, `what was read again differs from backup ${base.id}`, mismatches);
   }
-  return { choices, base, fullBecause: null, idle, mismatches };
 
   function count(slices: readonly Slice[], since: bigint): Promise<Map<Slice, RangeCount>> {
     const total = slices.reduce((sum, slice) => sum + countPages(slice), 0);
@@ -101,7 +122,7 @@ export async function planIncremental(
       () =>
         countRanges(snapshot, settings, slices, since, {
           workers: inputs.jobs,
-          signal: snapshot.signal,
+          signal: options.signal,
           onProgress(pages) {
             done += pages;
             world.log.progress(`${formatCount(done)} of ${formatCount(total)} pages`);
@@ -116,12 +137,11 @@ export async function planIncremental(
  * are outside of transactions. Undefined when pg_dump has to write a new one.
  */
 export function findArchive(
-  base: Base,
-  plan: CopyPlan,
+  relation: Relation,
   sequences: readonly SequenceState[],
 ): readonly PendingPiece[] | undefined {
-  const { manifest } = base;
-  if (manifest === undefined || !plan.idle || manifest.tool.version !== toolVersion) return undefined;
+  if (relation.kind !== 'idle' || relation.base.tool.version !== toolVersion) return undefined;
+  const manifest = relation.base;
   const stateOf = ({ schema, name, lastValue, isCalled }: SequenceState) =>
     JSON.stringify([schema, name, lastValue, isCalled]);
   const recorded = new Set(manifest.facts.sequences.filter((then) => then.latest === null).map(stateOf));
@@ -130,6 +150,6 @@ export function findArchive(
     recorded.size === sequences.length &&
     sequences.every((now) => recorded.has(stateOf(now)));
   const objects = manifest.archive.objects.map((index) => manifest.objects[index] as StoredObject);
-  if (!stood || !objects.every(base.isStored)) return undefined;
+  if (!stood || !objects.every(relation.isStored)) return undefined;
   return objects.map((object) => ({ holder: { object }, offset: 0, length: object.bytes }));
 }

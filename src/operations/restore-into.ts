@@ -13,9 +13,9 @@ import type { ObjectReader } from '../repository/objects.ts';
 import { analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { type ArchiveFile, ArchiveRestore } from '../target/archive-restore.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
-import { checkTarget, readSchemas } from '../target/preflight.ts';
+import { checkTarget, findMissingExtensions, readSchemas } from '../target/preflight.ts';
 import { loadRows } from '../target/rows.ts';
-import { type RestoreSelection, selectAll, selectPart } from '../target/selection.ts';
+import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
 import { type Step, steps } from '../target/steps.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
@@ -55,10 +55,15 @@ export async function prepareRestore(
 ): Promise<PreparedRestore> {
   const { manifest, reader, settings } = request;
   const archive = await fetchArchive(manifest, reader, world);
-  const { major, schemas } = await askTarget(settings, manifest, world);
+  const { major, schemas, missing } = await askTarget(settings, manifest, world);
   const client = await findClient(major, world, request.clientPath);
   const contents = await listArchive(client, archive, manifest, world);
-  const selection = chooseEntries(request, manifest, contents);
+  const selection = withoutExtensions(chooseEntries(request, manifest, contents), missing);
+  if (missing.size > 0) {
+    world.log.warn(
+      `the server lacks ${[...missing].join(', ')}: what needs that is left out and listed in the report`,
+    );
+  }
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const scope: RestoreScope = { manifest, target: describeConnection(settings), tables, selection };
   clock.end('preflight');
@@ -98,7 +103,11 @@ async function askTarget(settings: ConnectionSettings, manifest: Manifest, world
   const session = await openSession(settings, world.signal);
   try {
     await checkTarget(session, manifest);
-    return { major: Math.floor(session.serverVersion / 10000), schemas: await readSchemas(session) };
+    return {
+      major: Math.floor(session.serverVersion / 10000),
+      schemas: await readSchemas(session),
+      missing: await findMissingExtensions(session, manifest),
+    };
   } finally {
     await session.close();
   }
@@ -190,7 +199,7 @@ async function loadTables(
 
 function compare(
   request: RestoreRequest,
-  { manifest, tables }: RestoreScope,
+  { manifest, tables, selection }: RestoreScope,
   sent: ReadonlyMap<number, RowDigest> | undefined,
   world: World,
 ): Promise<Parity> {
@@ -199,7 +208,7 @@ function compare(
     compareWithBackup(
       request.settings,
       manifest,
-      { tables, whole: isWhole(request), sent },
+      { tables, whole: isWhole(request) && selection.leftOut.length === 0, sent },
       {
         workers: request.jobs,
         signal: world.signal,

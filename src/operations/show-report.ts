@@ -12,6 +12,7 @@ export interface History {
   readonly pins: readonly StoredRecord<'pins'>[];
   readonly validations: readonly StoredRecord<'validations'>[];
   readonly drills: readonly StoredRecord<'drills'>[];
+  readonly restores: readonly StoredRecord<'restores'>[];
 }
 
 export function describeManifest(manifest: Manifest, history: History): Outcome {
@@ -135,7 +136,7 @@ function describeExtensions({ facts }: Manifest): Section[] {
   ];
 }
 
-function describeHistory({ id }: Manifest, { pins, validations, drills }: History): Section[] {
+function describeHistory({ id }: Manifest, { pins, validations, drills, restores }: History): Section[] {
   const events = [
     ...pins
       .filter(({ content }) => content.backup === id)
@@ -156,6 +157,12 @@ function describeHistory({ id }: Manifest, { pins, validations, drills }: Histor
           content.why === null
             ? `drilled: passed${content.recovery === null ? '' : `, recovered in ${formatDuration(content.recovery)}`}`
             : `drilled: FAILED, ${content.why}`,
+      })),
+    ...restores
+      .filter(({ content }) => content.backup === id)
+      .map(({ at, content: { target, actor, whole, outcome, why } }) => ({
+        at,
+        what: `restored${whole ? '' : ' in part'} into ${target} by ${actor}: ${outcome}${why === null ? '' : `, ${why}`}`,
       })),
   ].sort((one, other) => one.at.getTime() - other.at.getTime());
   if (events.length === 0) {

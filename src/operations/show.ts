@@ -19,6 +19,7 @@ export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
   return describeManifest(manifest, {
     pins: await readRecords(repository, 'pins', onDamaged, { signal: world.signal }),
     validations: await readRecords(repository, 'validations', onDamaged, { signal: world.signal }),
+    restores: await readRecords(repository, 'restores', onDamaged, { signal: world.signal }),
     drills: await readRecords(repository, 'drills', onDamaged, { signal: world.signal }),
   });
 }

@@ -109,13 +109,23 @@ export async function readOutline(repository: Repository, id: string): Promise<M
 export async function readObjectNames(repository: Repository, id: string): Promise<string[] | undefined> {
   const open = await readSealed(repository, id);
   if (open === undefined) return undefined;
-  const start = findObjects(id, open) + objectsField.length - 1;
+  const start = findObjects(id, open);
   // Objects hold numbers and hexadecimal digits, so the first bracket is the one that ends the list.
-  const text = open.subarray(start, open.indexOf(']', start) + 1).toString('latin1');
-  return parse(id, namesSchema, text).map((object) => object.name);
+  const list = open.subarray(start, open.indexOf(']', start + objectsField.length));
+  const names: string[] = [];
+  // Parsed as JSON, a million names take four times as long.
+  for (let at = list.indexOf(nameField); at >= 0; at = list.indexOf(nameField, at)) {
+    at += nameField.length;
+    const name = list.toString('latin1', at, at + nameLength);
+    if (!/^[0-9a-f]{64}$/.test(name))
+      throw describeDamage(id, 'it is sealed but names an object that cannot be');
+    names.push(name);
+  }
+  return names;
 }
 
-const namesSchema = v.array(v.object({ name: v.string() }));
+const nameField = '{"name":"';
+const nameLength = 64;
 
 /** Unescaped quotes stand between fields only, so nothing that a user wrote looks like this. */
 const objectsField = ',"objects":[';

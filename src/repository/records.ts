@@ -46,6 +46,23 @@ const contentSchemas = {
     parity: v.nullable(v.boolean()),
     checks: v.object({ asked: count, failed: v.array(v.string()) }),
   }),
+  /** A run of `restore`, a dry run aside: who brought which backup where, and what came of it. */
+  restores: v.object({
+    backup: backupId,
+    /** User, host, port and database of the target */
+    target: v.string(),
+    /** The workflow's actor, or the user of the machine */
+    actor: v.string(),
+    /** The run on GitHub, or machine and process */
+    run: v.string(),
+    /** Whether all of the backup was restored, or chosen tables */
+    whole: v.boolean(),
+    outcome: v.picklist(['equal', 'different', 'unverified', 'failed']),
+    /** Why it failed; null when it did not */
+    why: v.nullable(v.string()),
+    /** milliseconds by phase, as far as it came */
+    phases: v.record(v.string(), count),
+  }),
   /** A run of `cleanup`. */
   prunes: v.object({
     /** The policy, rule by rule */

@@ -109,7 +109,7 @@ async function countTask(
 ): Promise<void> {
   const [first] = task;
   if (!first) return;
-  const measure = `count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) BETWEEN 0 AND ${age}) AS fresh,
+  const measure = `count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) <= ${age} AND age(t.xmin) >= 0) AS fresh,
                    coalesce(bit_xor(hashtidextended(t.ctid, 0)), 0)::text AS places`;
   const oneTable = task.every((slice) => slice.table === first.table);
   const sql = oneTable

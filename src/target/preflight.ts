@@ -78,6 +78,13 @@ async function checkRoles(session: Session, manifest: Manifest): Promise<void> {
   );
 }
 
+/** Extensions of the backup that cannot be created on this server, because their files are not there. */
+export async function findMissingExtensions(session: Session, manifest: Manifest): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>('SELECT name FROM pg_available_extensions');
+  const there = new Set(rows.map((row) => row.name));
+  return new Set(manifest.facts.extensions.map(({ name }) => name).filter((name) => !there.has(name)));
+}
+
 /** Names of the schemas that are there already: their CREATE SCHEMA is skipped. */
 export async function readSchemas(session: Session): Promise<Set<string>> {
   const rows = await session.query<{ name: string }>('SELECT nspname AS name FROM pg_namespace');

@@ -185,6 +185,43 @@ function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
   return { schema: entry.schema ?? '', name: entry.name.replace(/\(.*$/s, '') };
 }
 
+/**
+ * What is left of a selection where the server lacks extensions: neither these, nor what cannot be without them, directly or by way of
+ * others.
+ *
+ * @param missing names of extensions
+ */
+export function withoutExtensions(
+  selection: RestoreSelection,
+  missing: ReadonlySet<string>,
+): RestoreSelection {
+  if (missing.size === 0) return selection;
+  const gone = new Map<number, ArchiveEntry>();
+  const leftOut: LeftOut[] = [];
+  for (const entry of selection.entries) {
+    if (entry.kind === 'EXTENSION' && missing.has(entry.name)) gone.set(entry.id, entry);
+  }
+  // What an entry needs may stand after it in the archive where the two belong to a circle, so once is not enough.
+  for (let before = -1; before !== gone.size; ) {
+    before = gone.size;
+    for (const entry of selection.entries) {
+      const needs = entry.needs.map((id) => gone.get(id)).find((need) => need !== undefined);
+      if (needs === undefined || gone.has(entry.id)) continue;
+      gone.set(entry.id, entry);
+      leftOut.push({ entry, needs });
+    }
+  }
+  const remains = (entry: ArchiveEntry) => !gone.has(entry.id);
+  const tables = new Set(selection.tables);
+  for (const entry of gone.values()) if (entry.kind === 'TABLE') tables.delete(entry.oid);
+  return {
+    entries: selection.entries.filter(remains),
+    tables,
+    leftOut: [...selection.leftOut, ...leftOut],
+    definitionsOnly: selection.definitionsOnly.filter(remains),
+  };
+}
+
 /** For people: `fk constraint sales.orders orders_customer_fkey`. */
 export function describeEntry(entry: ArchiveEntry): string {
   return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;

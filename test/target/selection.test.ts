@@ -6,7 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ArchiveEntry, readContents, writeList } from '../../src/postgres/archive.ts';
 import { createSelection } from '../../src/postgres/selection.ts';
 import { clientEnvironment } from '../../src/postgres/settings.ts';
-import { describeEntry, type RestoreSelection, selectAll, selectPart } from '../../src/target/selection.ts';
+import {
+  describeEntry,
+  type RestoreSelection,
+  selectAll,
+  selectPart,
+  withoutExtensions,
+} from '../../src/target/selection.ts';
 import { createDatabase, createWorld, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
@@ -246,5 +252,52 @@ describe('a selection', () => {
     await target.run("INSERT INTO shop.customers (mail) VALUES ('a@b')");
     expect(await target.rows('SELECT id, mail FROM shop.customers')).toEqual([['1', 'a@b']]);
     await target.close();
+  });
+});
+
+describe('a server that lacks an extension', () => {
+  it('gets all that can be without it, and a list of the rest', async () => {
+    const other = await createDatabase(cluster);
+    await other.run(`
+      CREATE EXTENSION citext; CREATE SCHEMA app;
+      CREATE TABLE app.people (id int PRIMARY KEY, mail citext);
+      CREATE TABLE app.pets (id int PRIMARY KEY, owner int REFERENCES app.people);
+      CREATE VIEW app.mails AS SELECT mail FROM app.people;
+      CREATE TABLE app.plain (id int DEFAULT 1);
+      CREATE FUNCTION app.same(citext) RETURNS citext LANGUAGE sql AS 'SELECT $1';
+      GRANT SELECT ON app.people TO PUBLIC;`);
+    const dump = path.join(folder, 'citext.dump');
+    execFileSync(`${cluster.binFolder}/pg_dump`, ['-Fc', '-f', dump], {
+      env: clientEnvironment(other.settings, process.env, () => ''),
+    });
+    const client = { pgRestore: `${cluster.binFolder}/pg_restore`, pgDump: '', version: '' };
+    const all = await readContents(client as never, dump, ['supabase_admin'], createWorld());
+    const tables = all.filter((entry) => entry.kind === 'TABLE');
+    const everything = selectAll(all, tables);
+    expect(withoutExtensions(everything, new Set())).toBe(everything);
+
+    const rest = withoutExtensions(everything, new Set(['citext']));
+    const kept = rest.entries.map(describeEntry);
+    expect(kept).toEqual(
+      expect.arrayContaining([
+        'schema app',
+        'table app.pets',
+        'table app.plain',
+        'constraint app.pets pets_pkey',
+      ]),
+    );
+    const leftOut = rest.leftOut.map(({ entry }) => describeEntry(entry));
+    expect(leftOut).toEqual(
+      expect.arrayContaining([
+        'table app.people',
+        'view app.mails',
+        'function app.same(public.citext)',
+        'fk constraint app.pets pets_owner_fkey',
+        'constraint app.people people_pkey',
+      ]),
+    );
+    expect(kept.filter((entry) => /people|mails|citext/.test(entry))).toEqual([]);
+    expect(rest.tables.size).toBe(2);
+    await other.close();
   });
 });

@@ -1,0 +1,226 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type Finished, runCli, succeed } from '../support/run-cli.ts';
+import { expectRefusal } from './refusal.ts';
+import { findObject, flipBit, listFolder, readStoredManifest } from './repository-folder.ts';
+import { createDatabase, createShop, query } from './shop.ts';
+
+/* A drill proves a backup by restoring it: into a database that nobody misses, with an answer that is kept. */
+
+let cluster: Cluster;
+/** The server of the drills has none of the source's roles. */
+let other: Cluster;
+let folder: string;
+let original: string;
+let older: string;
+let newer: string;
+let copies = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'drill-'));
+  original = join(folder, 'original');
+  [cluster, other] = await Promise.all([startCluster(), startCluster()]);
+  const source = await createShop(cluster.superuserUrl(), 'shop');
+  await query(
+    source,
+    `CREATE ROLE "the ""accountant"; ALTER TABLE private.notes OWNER TO "the ""accountant"`,
+  );
+  const env = { SUPABASE_BACKUP_DATABASE_URL: source };
+  const backup = async () => String((await succeed(['backup', '--storage', original], { env }))['backup-id']);
+  older = await backup();
+  await query(source, `UPDATE public.events SET text = 'changed' WHERE id = 1`);
+  newer = await backup();
+});
+afterAll(async () => {
+  await Promise.all([cluster?.stop(), other?.stop()]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function copy(): string {
+  const path = join(folder, `copy-${++copies}`);
+  cpSync(original, path, { recursive: true });
+  return path;
+}
+
+const env = () => ({ SUPABASE_BACKUP_TARGET_URL: other.superuserUrl() });
+const drill = (storage: string, ...words: string[]): Promise<Finished> =>
+  runCli(['drill', '--json', '--storage', storage, ...words], { env: env() });
+
+function outputsOf(run: Finished): Record<string, unknown> {
+  return JSON.parse(run.stdout);
+}
+
+/** What the one record of a drill says. */
+function readRecords(storage: string): Record<string, unknown>[] {
+  const path = join(storage, 'records', 'drills');
+  return readdirSync(path)
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')).content);
+}
+
+async function describeServer(): Promise<unknown> {
+  return [
+    await query(other.superuserUrl(), 'SELECT datname FROM pg_database ORDER BY 1'),
+    await query(other.superuserUrl(), 'SELECT rolname FROM pg_roles ORDER BY 1'),
+  ];
+}
+
+describe('a drill', () => {
+  test('of a sound backup passes, measures the recovery, is recorded on it, and leaves the server as it was', async () => {
+    const storage = copy();
+    const before = await describeServer();
+    const run = await drill(
+      storage,
+      '--checks',
+      'SELECT count(*) = 50 FROM sales.customers',
+      '--rto-target',
+      '10m',
+    );
+    expect(run.exitCode).toBe(0);
+    expect(outputsOf(run)).toMatchObject({
+      'backup-id': newer,
+      drill: 'passed',
+      attempts: 1,
+      parity: 'equal',
+    });
+    expect(outputsOf(run)['recovery-seconds']).toBeGreaterThan(0);
+    expect(await describeServer()).toEqual(before);
+
+    const [record] = readRecords(storage);
+    expect(record).toMatchObject({ backup: newer, outcome: 'passed', why: null, parity: true });
+    expect(record?.checks).toEqual({ asked: 1, failed: [] });
+    const listed = JSON.parse(String((await succeed(['list', '--storage', storage])).list));
+    expect(listed[0]).toMatchObject({ id: newer, drilled: { passed: true } });
+    expect(listed[0].verifiedAt).not.toBeNull();
+    expect(listed[1]).toMatchObject({ id: older, drilled: null, verifiedAt: null });
+  });
+
+  test('tests the restored database with the command of the user', async () => {
+    const storage = copy();
+    const out = join(folder, 'rows');
+    const command = `psql -XAtc 'SELECT count(*) FROM public.readings' > '${out}'`;
+    expect((await drill(storage, '--command', command)).exitCode).toBe(0);
+    expect(readFileSync(out, 'utf8')).toBe('12000\n');
+    const failing = await drill(
+      storage,
+      '--command',
+      'echo the app does not start >&2; exit 7',
+      '--fallback',
+      '0',
+    );
+    expect(failing.exitCode).toBe(3);
+    expect(outputsOf(failing)).toMatchObject({ drill: 'failed', 'backup-id': '' });
+    expect(readRecords(storage).at(-1)?.why).toMatch(/exited with 7: the app does not start/);
+  });
+
+  test.each([
+    ['says no', 'SELECT false', 'false'],
+    ['has no row', 'SELECT true WHERE false', 'no row'],
+    ['does not run', 'SELECT * FROM nowhere', 'relation "nowhere" does not exist'],
+    ['would write', 'DELETE FROM private.notes RETURNING true', 'read-only transaction'],
+  ])('fails when a check %s, and asks the others all the same', async (_what, sql, answer) => {
+    const storage = copy();
+    const checks = join(folder, 'checks.sql');
+    writeFileSync(checks, `-- what the app needs\n${sql}\nSELECT true\n`);
+    const words = ['drill', '--storage', storage, '--checks', checks, '--fallback', '0'];
+    const run = await runCli(words, { env: env() });
+    expect(run.exitCode).toBe(3);
+    expect(run.stdout).toContain('1 of 2 checks passed');
+    expect(run.stdout).toContain(answer);
+    expect(readRecords(storage)[0]).toMatchObject({ outcome: 'failed', checks: { asked: 2, failed: [sql] } });
+  });
+
+  test('falls back on the backup before when one is damaged, and names it', async () => {
+    const storage = copy();
+    const before = await describeServer();
+    flipBit(join(storage, findObject(readStoredManifest(storage, newer), 'public.events').key));
+    const run = await runCli(['drill', '--storage', storage], { env: env() });
+    expect(run.exitCode).toBe(3);
+    expect(run.stdout).toContain(`the newest backup that works is ${older}`);
+    expect(readRecords(storage)).toMatchObject([
+      { backup: newer, outcome: 'failed', why: expect.stringContaining('public.events') },
+      { backup: older, outcome: 'passed' },
+    ]);
+    expect(await describeServer()).toEqual(before);
+  });
+
+  test('without a fallback says that nothing works', async () => {
+    const storage = copy();
+    flipBit(join(storage, findObject(readStoredManifest(storage, newer), 'public.events').key));
+    const run = await drill(storage, '--fallback', '0');
+    expect(run.exitCode).toBe(3);
+    expect(outputsOf(run)).toMatchObject({ drill: 'failed', attempts: 1, 'backup-id': '' });
+  });
+
+  test.each([
+    ['its id', () => older],
+    ['a time', () => `before:${readSnapshotTime(older)}`],
+  ])('of another backup takes it by %s', async (_what, choose) => {
+    expect(outputsOf(await drill(copy(), '--backup-id', choose()))).toMatchObject({ 'backup-id': older });
+  });
+
+  test('of any backup of the last days takes one of them', async () => {
+    const run = await drill(copy(), '--backup-id', 'random:1d');
+    expect([older, newer]).toContain(outputsOf(run)['backup-id']);
+  });
+
+  test('of the latest verified backup takes the newest that was proven', async () => {
+    const storage = copy();
+    const none = await runCli(['drill', '--storage', storage, '--backup-id', 'latest-verified'], {
+      env: env(),
+    });
+    expectRefusal(none, { exitCode: 2, says: /no backup with rows .* fits latest-verified/ });
+    await succeed(['validate', '--storage', storage, '--backup-id', older]);
+    expect(outputsOf(await drill(storage, '--backup-id', 'latest-verified'))).toMatchObject({
+      'backup-id': older,
+    });
+  });
+
+  test('refuses a role that may not make databases, and records nothing', async () => {
+    const storage = copy();
+    const before = listFolder(storage);
+    await query(other.superuserUrl(), `CREATE ROLE poor LOGIN PASSWORD 'poor'`);
+    const url = new URL(other.superuserUrl());
+    url.username = 'poor';
+    url.password = 'poor';
+    const run = await runCli(['drill', '--storage', storage], {
+      env: { SUPABASE_BACKUP_TARGET_URL: url.href },
+    });
+    expectRefusal(run, { exitCode: 2, says: /the throwaway database cannot be made/, secrets: [url.href] });
+    expect(listFolder(storage)).toEqual(before);
+    await query(other.superuserUrl(), 'DROP ROLE poor');
+  });
+});
+
+describe('a restore', () => {
+  test('is recorded with who, where and what came of it, unless it was a dry run', async () => {
+    const storage = copy();
+    const target = await createDatabase(cluster.superuserUrl(), 'restored');
+    const env = { SUPABASE_BACKUP_TARGET_URL: target, GITHUB_ACTOR: 'octocat' };
+    await succeed(['restore', '--storage', storage, '--dry-run'], { env });
+    expect(existsSync(join(storage, 'records', 'restores'))).toBe(false);
+    await succeed(['restore', '--storage', storage], { env });
+    const [name = ''] = readdirSync(join(storage, 'records', 'restores'));
+    const text = readFileSync(join(storage, 'records', 'restores', name), 'utf8');
+    const { content } = JSON.parse(text);
+    expect(content).toMatchObject({
+      backup: newer,
+      actor: 'octocat',
+      whole: true,
+      outcome: 'equal',
+      why: null,
+    });
+    expect(content.target).toMatch(/\/restored$/);
+    expect(text).not.toContain(new URL(target).password);
+    const shown = await runCli(['show', '--storage', storage, '--backup-id', newer]);
+    expect(shown.stdout).toContain('by octocat: equal');
+  });
+});
+
+function readSnapshotTime(id: string): string {
+  const text = readFileSync(join(original, 'backups', `${id}.json`), 'utf8');
+  return JSON.parse(text).source.snapshotAt;
+}
