@@ -256,6 +256,7 @@ async function copyEverything(
         archived ??
         dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
           schemaOnly: inputs.backupType === 'schema',
+          settings,
           env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
           lockTimeoutSeconds: inputs.lockTimeoutSeconds,
           pool,

@@ -2,11 +2,12 @@ import { messageOf, SourceError } from '../errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { startTool } from '../postgres/process.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
-import type { Snapshot } from './snapshot.ts';
+import { nameBlockers, type Snapshot } from './snapshot.ts';
 
 /**
  * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,
@@ -21,7 +22,9 @@ export async function dumpArchive<Stored extends PlainObject>(
   excluded: readonly TableInfo[],
   options: {
     schemaOnly: boolean;
+    /** The same connection twice: for pg_dump, and for questions about who keeps it waiting */
     env: NodeJS.ProcessEnv;
+    settings: ConnectionSettings;
     lockTimeoutSeconds: number;
     pool: BufferPool;
     store: Store<Stored>;
@@ -53,8 +56,11 @@ export async function dumpArchive<Stored extends PlainObject>(
       (error: unknown) => error,
     );
     options.signal.throwIfAborted();
+    const waited = /timeout.*LOCK TABLE/s.test(messageOf(reason));
+    const oids = snapshot.tables.map((table) => table.oid);
+    const blockers = waited ? await nameBlockers(options.settings, oids).catch(() => '') : '';
     throw new SourceError(
-      messageOf(reason),
+      `${messageOf(reason)}${blockers}`,
       'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
       cause,
     );

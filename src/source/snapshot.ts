@@ -278,7 +278,8 @@ async function waitForDisk(lead: Session, lsn: string, since: number, signal: Ab
   }
 }
 
-async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
+/** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
+export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
   if (oids.length === 0) return '';
   const session = await openSession(settings);
   try {

@@ -35,6 +35,11 @@ describe('a backup id', () => {
     const id = createBackupId(new Date('2026-11-20T02:17:00.999Z'));
     expect(id).toMatch(/^20261120T021700Z-[0-9a-f]{4}$/);
     expect(createBackupId(new Date('2026-11-20T02:17:01Z')) > id).toBe(true);
+    const ids = Array.from({ length: 1000 }, (_, ms) =>
+      createBackupId(new Date(Date.UTC(2026, 10, 20) + ms)),
+    );
+    expect(ids).toEqual(ids.toSorted());
+    for (const each of ids) expect(each).toMatch(/^20261120T000000Z-[0-9a-f]{4}$/);
   });
 });
 

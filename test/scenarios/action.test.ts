@@ -47,6 +47,8 @@ test('backup writes its outputs and a summary', async () => {
   expect(Object.fromEntries(run.outputs)).toEqual({
     'backup-id': id,
     'backup-type': 'full',
+    'base-id': '',
+    'reused-share': '0',
     tables: '7',
     rows: '24473',
     bytes: expect.stringMatching(/^\d+$/),

@@ -53,12 +53,13 @@ function outputsOf(run: Finished): Record<string, unknown> {
   return JSON.parse(run.stdout);
 }
 
-/** What the one record of a drill says. */
+/** What the records of drills say, oldest first. */
 function readRecords(storage: string): Record<string, unknown>[] {
   const path = join(storage, 'records', 'drills');
   return readdirSync(path)
-    .sort()
-    .map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')).content);
+    .map((name) => JSON.parse(readFileSync(join(path, name), 'utf8')))
+    .sort((one, other) => (one.at < other.at ? -1 : 1))
+    .map(({ content }) => content);
 }
 
 async function describeServer(): Promise<unknown> {

@@ -155,6 +155,8 @@ describe('what --json prints', () => {
     expect(JSON.parse(backedUp.stdout)).toEqual({
       'backup-id': expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
       'backup-type': 'full',
+      'base-id': '',
+      'reused-share': 0,
       tables: 7,
       rows: 24_473,
       bytes: expect.any(Number),

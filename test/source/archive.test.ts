@@ -45,6 +45,7 @@ async function dump(
   });
   const stored: Buffer[] = [];
   const pieces = await dumpArchive(snapshot, client(), snapshot.tables.filter(excluded), {
+    settings: database.settings,
     schemaOnly,
     env: clientEnvironment(database.settings, process.env, () => ''),
     lockTimeoutSeconds: 10,
@@ -165,6 +166,7 @@ it('fails with what pg_dump said', async () => {
     log: new CollectingLog(),
   });
   const dumping = dumpArchive({ ...snapshot, exported: '00000000-00000000-1' }, client(), [], {
+    settings: database.settings,
     schemaOnly: false,
     env: clientEnvironment(database.settings, process.env, () => ''),
     lockTimeoutSeconds: 10,
