@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
+import { ConfigurationError, isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
@@ -303,8 +303,30 @@ export async function nameBlockers(settings: ConnectionSettings, oids: readonly 
   }
 }
 
-/** Opens a session that sees the database exactly as the snapshot does. */
+/**
+ * Opens a session that sees the database exactly as the snapshot does.
+ *
+ * @throws SourceError when the server ends it before it does
+ */
 export async function joinSnapshot(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+): Promise<Session> {
+  try {
+    return await openJoined(snapshot, settings, signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (isKnownError(cause)) throw cause;
+    throw new SourceError(
+      `a session under the snapshot was lost while it was being opened: ${messageOf(cause)}`,
+      'Nothing was recorded. Check the server for restarts, and run the backup again.',
+      cause,
+    );
+  }
+}
+
+async function openJoined(
   snapshot: Snapshot,
   settings: ConnectionSettings,
   signal: AbortSignal,

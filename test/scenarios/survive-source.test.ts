@@ -71,6 +71,11 @@ function hold(): () => void {
 
 const isSent = () => s3.requests.some(({ method, key }) => method === 'PUT' && isObject(key));
 
+/** Different objects that were offered so far. */
+const countSent = () =>
+  new Set(s3.requests.filter(({ method, key }) => method === 'PUT' && isObject(key)).map(({ key }) => key))
+    .size;
+
 function expectSourceError(run: Finished, says: RegExp | RegExp[]): void {
   expectRefusal(run, { exitCode: 1, says });
   expect((JSON.parse(run.stdout) as { error: { kind: string } }).error.kind).toBe('SourceError');
@@ -267,7 +272,8 @@ describe('an incremental', () => {
     await query(source, 'UPDATE public.readings SET text = upper(text)');
     const release = hold();
     const run = start(...words);
-    await waitUntil('an object is sent', isSent);
+    // The archive's object and one of rows: the look for changes is over, and every session is open.
+    await waitUntil('two objects are sent', () => countSent() >= 2);
     await watcher.close();
     await Promise.all([other.end(), looker.end()]);
     await restart();
