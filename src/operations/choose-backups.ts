@@ -1,4 +1,6 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { chooseBackup, readManifest } from '../repository/backups.ts';
+import type { Manifest } from '../repository/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
@@ -20,6 +22,8 @@ export async function chooseBackups(
     signal: world.signal,
   });
   const backups = shelf.backups.filter((backup) => backup.kind !== 'schema');
+  const damaged = shelf.damaged.find(({ id }) => id === choice);
+  if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
   const first = findFirst(backups, choice, world.now());
   if (first >= 0) return backups.slice(first);
   const { location } = repository.storage;
@@ -29,12 +33,21 @@ export async function chooseBackups(
   );
 }
 
-/** The id of the one backup that `choice` means: an id as it is given, whatever else the repository holds. */
-export async function chooseBackup(repository: Repository, choice: string, world: World): Promise<string> {
-  if (/^\d/.test(choice)) return choice;
+/**
+ * The one backup that `choice` means. An id, `latest` and `before:<time>` are found without what else the repository holds: a restore shall
+ * not fail because of a file that it does not need.
+ */
+export async function chooseManifest(
+  repository: Repository,
+  choice: string,
+  world: World,
+): Promise<Manifest> {
+  if (!/^(latest-verified|random:)/.test(choice)) {
+    return chooseBackup(repository, choice, (error) => world.log.warn(`${error.message}; passed over`));
+  }
   const [first] = await chooseBackups(repository, choice, world);
   if (first === undefined) throw new Error('a choice of no backup');
-  return first.id;
+  return readManifest(repository, first.id);
 }
 
 /** An index into `backups`, which are newest first; -1 when none fits. */

@@ -158,14 +158,20 @@ async function askChecks(
   }
 }
 
-/** Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. */
+/**
+ * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Our own inputs, and
+ * the secrets among them, are none of its business.
+ */
 async function runCommand(
   settings: ConnectionSettings,
   command: string | undefined,
   world: World,
 ): Promise<string | undefined> {
   if (command === undefined) return undefined;
-  const env = clientEnvironment(settings, world.env, () => writeRootCertificates(world));
+  const theirs = Object.fromEntries(
+    Object.entries(world.env).filter(([name]) => !/^(SUPABASE_BACKUP_|INPUT_)/.test(name)),
+  );
+  const env = clientEnvironment(settings, theirs, () => writeRootCertificates(world));
   try {
     const { stdout, stderr } = await runTool('/bin/sh', ['-c', command], { env, signal: world.signal });
     for (const line of `${stdout}\n${stderr}`.split('\n').filter((text) => text !== '')) world.log.info(line);

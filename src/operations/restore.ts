@@ -2,7 +2,6 @@ import { userInfo } from 'node:os';
 import { isKnownError, messageOf } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
 import { describeConnection, parseConnection } from '../postgres/settings.ts';
-import { readManifest } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
 import { createReader } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
@@ -10,7 +9,7 @@ import { openRepository, type Repository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
-import { chooseBackup } from './choose-backups.ts';
+import { chooseManifest } from './choose-backups.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { prepareRestore } from './restore-into.ts';
@@ -26,7 +25,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   await using resources = new AsyncDisposableStack();
   const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await readManifest(repository, await chooseBackup(repository, inputs.backupId, world));
+  const manifest = await chooseManifest(repository, inputs.backupId, world);
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
   world.log.info(
     `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}`,

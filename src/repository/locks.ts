@@ -31,11 +31,14 @@ const retryMilliseconds = 60_000;
 const firstPause = 1000;
 const longestPause = 30_000;
 
+/** Anyone who can write to the storage can write these, and they are printed: no line breaks, with which a runner would take orders. */
+const words = v.pipe(v.string(), v.maxLength(500), v.regex(/^\P{Cc}*$/u));
+
 const contentSchema = v.object({
   format: v.literal(1),
-  operation: v.string(),
+  operation: words,
   mode: v.picklist(['shared', 'exclusive']),
-  holder: v.string(),
+  holder: words,
   /** By the holder's clock: for people, never compared */
   since: v.pipe(v.string(), v.isoTimestamp()),
   ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),
