@@ -17,6 +17,7 @@ export function describeBackup(
 ): Outcome {
   const { rows, bytes, stored } = manifest.totals;
   const reusedBytes = plan.choices.reduce((sum, choice) => sum + sumReused(choice), 0);
+  const read = bytes - reusedBytes - (reusesArchive(manifest, plan) ? manifest.archive.bytes : 0);
   const rowBytes = manifest.tables.reduce((sum, table) => sum + table.bytes, 0);
   const { encryption } = manifest;
   return {
@@ -45,7 +46,7 @@ export function describeBackup(
           ['snapshot', manifest.source.snapshotAt],
           ['tables', formatCount(manifest.tables.length)],
           ['rows', formatCount(rows)],
-          ['read', `${formatBytes(bytes - reusedBytes)} (${formatRate(bytes - reusedBytes, elapsed)})`],
+          ['read', `${formatBytes(read)} (${formatRate(read, elapsed)})`],
           ...(manifest.base === null ? [] : [['unchanged, not read', formatBytes(reusedBytes)]]),
           ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
           ['new in the repository', formatBytes(writer.addedBytes)],
@@ -70,6 +71,13 @@ export function describeBackup(
 
 function sumReused(choice: TableChoice): number {
   return choice.reused.flatMap((slice) => slice.pieces).reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** pg_dump writes the time into an archive, so two of the same content are one. */
+function reusesArchive(manifest: Manifest, { base }: CopyPlan): boolean {
+  const namesOf = ({ archive, objects }: Manifest) =>
+    archive.objects.map((index) => objects[index]?.name).join();
+  return base !== undefined && namesOf(base) === namesOf(manifest);
 }
 
 function describeMismatches({ mismatches }: CopyPlan): Section[] {

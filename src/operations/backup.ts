@@ -1,43 +1,23 @@
 import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { type ClientTools, findClient } from '../postgres/client.ts';
+import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
 import { readFacts, readInvalidIndexes, readSequences } from '../postgres/facts.ts';
-import { planJobs } from '../postgres/ranges.ts';
 import { createSelection, findUnmatched } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
-import {
-  type ConnectionSettings,
-  clientEnvironment,
-  describeConnection,
-  parseConnection,
-} from '../postgres/settings.ts';
+import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
-import { formatBytes, formatCounted } from '../report/quantity.ts';
-import { createBackupId, readKnownObjects, writeManifest } from '../repository/backups.ts';
-import { createOpen, createSeal } from '../repository/codec.ts';
-import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
-import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
+import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
-import { createNaming, type NameObject, ObjectWriter, objectSize } from '../repository/objects.ts';
-import { openForBackup, type Repository } from '../repository/repository.ts';
-import { dumpArchive } from '../source/archive.ts';
-import { BufferPool } from '../source/buffer-pool.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
-import type { PendingPiece } from '../source/object-sink.ts';
-import { type CopiedSlice, copyRows } from '../source/rows.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
-import { openStorage } from '../storage/open.ts';
-import { runTogether } from '../workers.ts';
 import type { World } from '../world.ts';
 import { describeBackup } from './backup-report.ts';
-import { findBase } from './base.ts';
-import { writeRootCertificates } from './certificates.ts';
-import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
+import { copyDatabase } from './copy.ts';
+import { openDestination } from './destination.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
-import { Progress } from './progress.ts';
 
 /**
  * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there
@@ -52,23 +32,12 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const client = await findClient(Math.floor(identity.serverVersion / 10000), world, inputs.clientPath);
 
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
-  await storage.probe();
-  const repository = await openForBackup(storage, inputs.repositoryKey, identity, calledAt);
-  const lock = resources.adopt(await lockShared(repository, world), (held) => held.release());
-  const shift = findClockError(lock, storage.location, world.log);
-  const startedAt = shift(calledAt);
-  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
-  const name = createNaming(repository.key, inputs.encryptionRecipients);
-  const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
-  const writer = await createWriter(inputs, repository, name, damaged, guarded);
-  const base =
-    inputs.backupType === 'incremental' ? await findBase(inputs, repository, damaged, guarded) : undefined;
+  const destination = await openDestination(inputs, identity, calledAt, resources, world);
   clock.end('preflight');
 
   const snapshot = await takeSnapshot(settings, chooseTables(inputs), {
     lockTimeoutSeconds: inputs.lockTimeoutSeconds,
-    signal: guarded.signal,
+    signal: destination.world.signal,
     log: world.log,
   });
   resources.defer(() => snapshot.lead.destroy());
@@ -77,43 +46,33 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const notCarried = await listNotCarried(inputs, snapshot);
   clock.end('snapshot');
 
-  // A buffer for each worker and the archive, and two that are being stored meanwhile.
-  const pool = new BufferPool(inputs.jobs + 3, objectSize);
-  const relation = base && relate(base, snapshot);
-  const { archive, plan, slices } = await copyEverything(inputs, guarded, settings, client, snapshot, {
-    archived: relation && findArchive(relation, facts.sequences),
-    makePlan: async (signal) =>
-      relation
-        ? planIncremental(inputs, guarded, settings, snapshot, relation, { name, pool, signal })
-        : planFull(snapshot, null),
-    writer,
-    pool,
-  });
+  const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
+  const { archive, plan, slices } = await copyDatabase(request);
   const latest = await readSequences(snapshot.lead);
   await snapshot.close();
   clock.end('copy');
 
   const manifest = assembleManifest({
-    id: createBackupId(startedAt),
+    id: createBackupId(destination.date(calledAt)),
     kind: plan.base === undefined && inputs.backupType === 'incremental' ? 'full' : inputs.backupType,
     base: plan.base?.id ?? null,
     fullBecause: plan.fullBecause,
     label: inputs.label,
     pin: inputs.pin,
-    startedAt,
-    finishedAt: shift(world.now()),
+    startedAt: destination.date(calledAt),
+    finishedAt: destination.date(world.now()),
     source: describeSource(snapshot, token),
     recipients: inputs.encryptionRecipients,
     archive,
     slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
     facts: { ...facts, latest },
     notCarried,
-    added: writer.addedBytes,
+    added: destination.writer.addedBytes,
     durations: clock.milliseconds(),
   });
-  await lock.assertHeld();
-  await writeManifest(repository, manifest);
-  return describeBackup(manifest, plan, writer, clock.elapsed());
+  await destination.lock.assertHeld();
+  await writeManifest(destination.repository, manifest);
+  return describeBackup(manifest, plan, destination.writer, clock.elapsed());
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */
@@ -145,64 +104,6 @@ function refuseUnmatched(
   );
 }
 
-/** Keeps cleanups from removing anything while the backup runs. Backups do not keep each other out. */
-function lockShared(repository: Repository, world: World): Promise<Lock> {
-  return acquireLock(repository, {
-    operation: 'backup',
-    mode: 'shared',
-    holder: describeHolder(world.env),
-    now: () => world.now(),
-    signal: world.signal,
-    log: world.log,
-    waitSeconds: lockWaitSeconds,
-  });
-}
-
-/**
- * A machine whose clock is wrong would date its backups before older ones, or into the future: then the storage's clock is taken. What is
- * within the exactness of a storage's times is left alone.
- */
-function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
-  if (Math.abs(skewSeconds) <= tolerableSkewSeconds) return (time) => time;
-  const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
-  log.warn(
-    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,
-  );
-  return (time) => new Date(time.getTime() + skewSeconds * 1000);
-}
-
-const tolerableSkewSeconds = 300;
-
-/** A cleanup holds the repository for itself while it removes objects. */
-const lockWaitSeconds = 15 * 60;
-
-/** A writer that knows what the repository holds. */
-async function createWriter(
-  inputs: BackupInputs,
-  repository: Repository,
-  name: NameObject,
-  damaged: Doubted,
-  world: World,
-): Promise<ObjectWriter> {
-  const known = await readKnownObjects(repository, (error) =>
-    world.log.warn(`${error.message}; it is not built upon`),
-  );
-  const marked = await readMarked(
-    repository,
-    (object) => known.has(object),
-    (error) => world.log.warn(error.message),
-  );
-  const recipients = inputs.encryptionRecipients;
-  return new ObjectWriter(
-    repository.storage,
-    name,
-    createSeal(recipients, inputs.compressionLevel),
-    known,
-    new Map([...marked, ...damaged]),
-    recipients.length === 0 ? createOpen('none', []) : undefined,
-  );
-}
-
 /** Tells the tables whose rows are wanted; a schema backup wants none. */
 function chooseTables(inputs: BackupInputs): (table: TableInfo) => boolean {
   return inputs.backupType === 'schema' ? () => false : createSelection(inputs.include, inputs.exclude);
@@ -225,80 +126,6 @@ async function listNotCarried(
       remedy: 'Drop it, or REINDEX it, and back up again.',
     })),
   ];
-}
-
-/** pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot. */
-async function copyEverything(
-  inputs: BackupInputs,
-  world: World,
-  settings: ConnectionSettings,
-  client: ClientTools,
-  snapshot: Snapshot,
-  {
-    archived,
-    makePlan,
-    writer,
-    pool,
-  }: {
-    /** The archive of the base, where it still holds */
-    archived: readonly PendingPiece[] | undefined;
-    makePlan: (signal: AbortSignal) => Promise<CopyPlan>;
-    writer: ObjectWriter;
-    pool: BufferPool;
-  },
-): Promise<Copied> {
-  world.log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
-  const store = (plaintext: Buffer) => writer.store(plaintext);
-  const [archive, rows] = await runTogether<[readonly PendingPiece[], Omit<Copied, 'archive'>]>(
-    snapshot.signal,
-    [
-      async (signal) =>
-        archived ??
-        dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
-          schemaOnly: inputs.backupType === 'schema',
-          settings,
-          env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
-          lockTimeoutSeconds: inputs.lockTimeoutSeconds,
-          pool,
-          store,
-          signal,
-        }),
-      async (signal) => {
-        const plan = await makePlan(signal);
-        const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
-          (combined) => readChosen(plan, combined),
-          (combined) => plan.recheck(combined),
-        ]);
-        return proven === plan
-          ? { plan, slices }
-          : { plan: proven, slices: await readChosen(proven, signal) };
-      },
-    ],
-  );
-  return { archive, ...rows };
-
-  function readChosen(plan: CopyPlan, signal: AbortSignal): Promise<CopiedSlice[]> {
-    const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
-    const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
-    world.log.info(
-      `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
-    );
-    const progress = new Progress(world.log, weight);
-    return copyRows(snapshot, settings, jobs, {
-      workers: inputs.jobs,
-      pool,
-      store,
-      signal,
-      onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
-    });
-  }
-}
-
-interface Copied {
-  readonly archive: readonly PendingPiece[];
-  readonly plan: CopyPlan;
-  /** What was read; what was taken over from the base is in the plan. */
-  readonly slices: readonly CopiedSlice[];
 }
 
 function describeSource({ identity, ...snapshot }: Snapshot, token: string | null): ManifestParts['source'] {

@@ -1,10 +1,7 @@
-import type { BackupInputs } from '../inputs.ts';
 import type { SequenceState } from '../postgres/facts.ts';
 import { countPages, planRanges, type Slice } from '../postgres/ranges.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
-import type { NameObject } from '../repository/objects.ts';
 import type { BufferPool } from '../source/buffer-pool.ts';
 import { countRanges, type RangeCount } from '../source/changes.ts';
 import { chooseRanges, matchTables, type TableChoice } from '../source/incremental.ts';
@@ -13,8 +10,8 @@ import type { PendingPiece } from '../source/object-sink.ts';
 import { chooseUnits, recheckUnits } from '../source/recheck.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { toolVersion } from '../version.ts';
-import type { World } from '../world.ts';
 import type { Base } from './base.ts';
+import type { CopyRequest } from './copy.ts';
 
 /** What a backup reads, and what it takes over from its base. */
 export interface CopyPlan {
@@ -79,13 +76,11 @@ export function relate(found: Base, snapshot: Snapshot): Relation {
 
 /** Decides range by range what did not change since the base. */
 export async function planIncremental(
-  inputs: BackupInputs,
-  world: World,
-  settings: ConnectionSettings,
-  snapshot: Snapshot,
+  { inputs, settings, snapshot, destination }: CopyRequest,
   relation: Relation,
-  options: { name: NameObject; pool: BufferPool; signal: AbortSignal },
+  options: { pool: BufferPool; signal: AbortSignal },
 ): Promise<CopyPlan> {
+  const { name, world } = destination;
   if (relation.kind === 'unrelated') return planFull(snapshot, relation.why);
   const { base } = relation;
   const idle = relation.kind === 'idle';
@@ -98,10 +93,9 @@ export async function planIncremental(
   async function recheck(signal: AbortSignal): Promise<CopyPlan> {
     const reused = choices.flatMap((choice) => choice.reused);
     const units = chooseUnits(reused, inputs.recheck, world.now());
-    const { name, pool } = options;
     const mismatches = await recheckUnits(snapshot, settings, units, {
       name,
-      pool,
+      pool: options.pool,
       signal,
       workers: Math.min(inputs.jobs, recheckWorkers),
     });

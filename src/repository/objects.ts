@@ -6,7 +6,10 @@ import type { Doubted } from './doubts.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
 
-/** bytes of plaintext in one object. With the number of workers it decides how much memory a run takes. */
+/**
+ * bytes of plaintext in one object. With the number of workers it decides how much memory a run takes. Another number would cut rows
+ * elsewhere, and an incremental backup that reads again what an older version has stored would take that for a difference.
+ */
 export const objectSize = 32 * 1024 * 1024;
 
 export function objectKey(name: string): string {

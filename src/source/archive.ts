@@ -25,7 +25,6 @@ export async function dumpArchive<Stored extends PlainObject>(
     /** The same connection twice: for pg_dump, and for questions about who keeps it waiting */
     env: NodeJS.ProcessEnv;
     settings: ConnectionSettings;
-    lockTimeoutSeconds: number;
     pool: BufferPool;
     store: Store<Stored>;
     signal: AbortSignal;
@@ -38,7 +37,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     `--snapshot=${snapshot.exported}`,
     // Otherwise pg_dump would read the patterns below in the database's encoding.
     `--encoding=${snapshot.encoding}`,
-    `--lock-wait-timeout=${Math.round(options.lockTimeoutSeconds * 1000)}`,
+    `--lock-wait-timeout=${Math.round(snapshot.lockTimeoutSeconds * 1000)}`,
     ...(snapshot.ledger === undefined ? [] : [`--exclude-schema=${ledgerSchema}`]),
     ...(options.schemaOnly
       ? ['--schema-only']

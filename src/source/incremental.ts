@@ -1,4 +1,4 @@
-import { isWholeTable, planRanges, type Slice } from '../postgres/ranges.ts';
+import { planRanges, type Slice } from '../postgres/ranges.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
 import type { RangeCount } from './changes.ts';
@@ -124,9 +124,4 @@ export function chooseRanges(
 /** The last range takes in what a table grows by; it is cut when it is read. A table that was one range is cut like a new one. */
 function cutAnew(table: TableInfo, { from, to }: TableRange): Slice[] {
   return to === null ? planRanges(table, from) : [{ table, from, to }];
-}
-
-/** Tells a table that was read whole from one of which parts were. */
-export function isReadWhole({ read }: TableChoice): boolean {
-  return read.some(isWholeTable);
 }

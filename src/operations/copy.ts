@@ -1,0 +1,90 @@
+import type { BackupInputs } from '../inputs.ts';
+import type { ClientTools } from '../postgres/client.ts';
+import type { SequenceState } from '../postgres/facts.ts';
+import { planJobs } from '../postgres/ranges.ts';
+import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
+import { formatBytes, formatCounted } from '../report/quantity.ts';
+import { objectSize } from '../repository/objects.ts';
+import { dumpArchive } from '../source/archive.ts';
+import { BufferPool } from '../source/buffer-pool.ts';
+import type { PendingPiece } from '../source/object-sink.ts';
+import { type CopiedSlice, copyRows } from '../source/rows.ts';
+import type { Snapshot } from '../source/snapshot.ts';
+import { runTogether } from '../workers.ts';
+import { writeRootCertificates } from './certificates.ts';
+import type { Destination } from './destination.ts';
+import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
+import { Progress } from './progress.ts';
+
+/** What is copied, and where. */
+export interface CopyRequest {
+  readonly inputs: BackupInputs;
+  readonly settings: ConnectionSettings;
+  readonly client: ClientTools;
+  readonly snapshot: Snapshot;
+  readonly destination: Destination;
+  /** As the snapshot's lead session has read them */
+  readonly sequences: readonly SequenceState[];
+}
+
+export interface CopiedDatabase {
+  readonly archive: readonly PendingPiece[];
+  readonly plan: CopyPlan;
+  /** What was read; what was taken over from the base is in the plan. */
+  readonly slices: readonly CopiedSlice[];
+}
+
+/** pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot. */
+export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase> {
+  const { inputs, settings, client, snapshot, destination } = request;
+  const { world } = destination;
+  world.log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
+  // A buffer for each worker and the archive, and two that are being stored meanwhile.
+  const pool = new BufferPool(inputs.jobs + 3, objectSize);
+  const relation = destination.base && relate(destination.base, snapshot);
+  const store = (plaintext: Buffer) => destination.writer.store(plaintext);
+  const [archive, rows] = await runTogether<[readonly PendingPiece[], Omit<CopiedDatabase, 'archive'>]>(
+    snapshot.signal,
+    [
+      async (signal) =>
+        (relation && findArchive(relation, request.sequences)) ??
+        dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
+          schemaOnly: inputs.backupType === 'schema',
+          settings,
+          env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
+          pool,
+          store,
+          signal,
+        }),
+      async (signal) => {
+        const plan = relation
+          ? await planIncremental(request, relation, { pool, signal })
+          : planFull(snapshot, null);
+        const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
+          (combined) => readChosen(plan, combined),
+          (combined) => plan.recheck(combined),
+        ]);
+        return proven === plan
+          ? { plan, slices }
+          : { plan: proven, slices: await readChosen(proven, signal) };
+      },
+    ],
+  );
+  return { archive, ...rows };
+
+  function readChosen(plan: CopyPlan, signal: AbortSignal): Promise<CopiedSlice[]> {
+    const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
+    const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
+    world.log.info(
+      `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
+    );
+    const progress = new Progress(world.log, weight);
+    return copyRows(snapshot, settings, jobs, {
+      workers: inputs.jobs,
+      pool,
+      store,
+      signal,
+      onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
+    });
+  }
+}
