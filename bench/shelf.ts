@@ -121,6 +121,7 @@ function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[
     durations: { total: 1000 },
     objects,
     archive: { bytes: plainBytes, objects: [0] },
+    supplement: { bytes: 0, objects: [] },
     tables: entries,
     facts: { sequences: [], objects: { table: tables }, roles: ['postgres'], extensions: [] },
   };

@@ -12,9 +12,12 @@ export LC_ALL
 usage() {
   cat <<'TEXT'
 Usage: recover-by-hand.sh REPOSITORY BACKUP_ID|latest TARGET_URL|- [IDENTITY_FILE]
+       recover-by-hand.sh --globals REPOSITORY BACKUP_ID|latest TARGET_URL|- [IDENTITY_FILE]
        recover-by-hand.sh --list REPOSITORY
 
-Restores a backup into an empty database, one table after another.
+Restores a backup into an empty database, one table after another. With --globals it restores nothing and prints the SQL
+of what belongs to the server or the project rather than to the database: roles that the target lacks, their memberships and
+settings, settings of the database, cron jobs. Read it, and run it with psql: the roles before a restore, the rest after it.
 
   REPOSITORY      A folder with repository.json, backups/ and objects/. Copy it from S3 first, for
                   example with: aws s3 sync s3://bucket/prefix ./repository
@@ -84,6 +87,11 @@ case ${1-} in
     exit 0
     ;;
 esac
+globals=
+if [ "${1-}" = --globals ]; then
+  globals=yes
+  shift
+fi
 [ $# -eq 3 ] || [ $# -eq 4 ] || misuse 'three or four arguments are wanted'
 
 [ -d "$1/backups" ] || die "$1 is no repository: it has no folder backups"
@@ -216,7 +224,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 HAVING count(*) > 0;
-SELECT 'the server lacks roles that own things in this backup or are granted something. Create them first, for example: '
+SELECT 'the server lacks roles that own things in this backup or are granted something. Create them first: --globals prints them as they were; for example: '
        || string_agg(format('CREATE ROLE %s;', pg_temp.quote_name(role)), ' ')
 FROM manifest, jsonb_array_elements_text(m #> '{facts,roles}') AS role
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role)
@@ -237,6 +245,12 @@ SELECT DISTINCT format('%s  objects/%s/%s', sha256, left(name, 2), name) FROM ob
 \o archive
 SELECT format('%s %s', o.name, o.bytes)
 FROM manifest, jsonb_array_elements_text(m #> '{archive,objects}') WITH ORDINALITY AS a (index, position)
+JOIN object o ON o.index = a.index::int ORDER BY a.position;
+
+-- Objects of the supplement, in order: name and bytes.
+\o supplement
+SELECT format('%s %s', o.name, o.bytes)
+FROM manifest, jsonb_array_elements_text(m #> '{supplement,objects}') WITH ORDINALITY AS a (index, position)
 JOIN object o ON o.index = a.index::int ORDER BY a.position;
 
 -- pg_restore lists names with line ends as spaces.
@@ -292,6 +306,7 @@ fi
 # An error stops it midway; what it found until then says more than the error.
 planned=0
 ask -f session.sql -f plan.sql <input >/dev/null 2>errors || planned=$?
+if [ -n "$globals" ]; then : >problems-of-target; fi
 for file in problems problems-of-repository problems-of-target; do
   if [ -s "$file" ]; then die "$(sed 1q "$file")"; fi
 done
@@ -337,6 +352,72 @@ decode() {
   }
   decoded=$1
 }
+
+# --- What pg_dump leaves out -----------------------------------------------------------------------------------------------------
+
+cat >globals.sql <<'SQL'
+CREATE TEMPORARY TABLE input (line text);
+\copy pg_temp.input FROM pstdin WITH (FORMAT csv, DELIMITER e'\x02', QUOTE e'\x01')
+CREATE TEMPORARY TABLE supplement AS SELECT string_agg(line, '')::jsonb AS s FROM input;
+CREATE TEMPORARY TABLE role AS
+  SELECT value ->> 'name' AS name, value FROM supplement, jsonb_array_elements(s -> 'roles') AS value;
+
+-- A setting that is a list has to be given as one, or it becomes a list of one element.
+CREATE FUNCTION pg_temp.write_setting(setting jsonb) RETURNS text LANGUAGE sql AS $$
+  SELECT format('SET %I TO %s', setting ->> 'name', CASE
+    WHEN setting ->> 'name' IN ('search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces') THEN
+      coalesce((SELECT string_agg(quote_literal(coalesce(replace(part[1], '""', '"'), part[2])), ', ')
+                FROM regexp_matches(setting ->> 'value', '"((?:[^"]|"")*)"|([^,[:space:]]+)', 'g') AS part), '''''')
+    ELSE quote_literal(setting ->> 'value') END) $$;
+
+SELECT '-- Roles. Their passwords cannot be read by a backup: set them with ALTER ROLE … PASSWORD.';
+SELECT concat(format('CREATE ROLE %I', name),
+              CASE WHEN (value ->> 'login')::bool THEN ' LOGIN' END, CASE WHEN NOT (value ->> 'inherit')::bool THEN ' NOINHERIT' END,
+              CASE WHEN (value ->> 'createRole')::bool THEN ' CREATEROLE' END, CASE WHEN (value ->> 'createDatabase')::bool THEN ' CREATEDB' END,
+              CASE WHEN (value ->> 'replication')::bool THEN ' REPLICATION' END, CASE WHEN (value ->> 'bypassRls')::bool THEN ' BYPASSRLS' END,
+              CASE WHEN (value ->> 'connectionLimit')::int >= 0 THEN ' CONNECTION LIMIT ' || (value ->> 'connectionLimit') END,
+              ' VALID UNTIL ' || quote_literal(value ->> 'validUntil'), ';',
+              CASE WHEN (value ->> 'superuser')::bool THEN ' -- was a superuser' END)
+FROM role WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) ORDER BY name;
+SELECT format('COMMENT ON ROLE %I IS %L;', name, value ->> 'comment') FROM role WHERE value ->> 'comment' IS NOT NULL ORDER BY name;
+SELECT '-- Memberships.';
+SELECT concat(format('GRANT %I TO %I', member ->> 'role', name),
+              ' WITH ' || nullif(concat_ws(', ', CASE WHEN (member ->> 'admin')::bool THEN 'ADMIN OPTION' END,
+                'INHERIT ' || (member ->> 'inherit'), 'SET ' || (member ->> 'set')), ''), ';')
+FROM (SELECT name, jsonb_array_elements(value -> 'memberOf') AS member FROM role) AS membership ORDER BY name, member ->> 'role';
+SELECT '-- Settings of roles.';
+SELECT format('ALTER ROLE %I %s;', name, pg_temp.write_setting(setting))
+FROM (SELECT name, jsonb_array_elements(value -> 'settings') AS setting FROM role) AS own ORDER BY name, setting ->> 'name';
+SELECT format('ALTER ROLE %I IN DATABASE %I %s;', name, current_database(), pg_temp.write_setting(setting))
+FROM (SELECT name, jsonb_array_elements(value -> 'settingsHere') AS setting FROM role) AS own ORDER BY name, setting ->> 'name';
+SELECT '-- The database: after the restore.';
+SELECT format('COMMENT ON DATABASE %I IS %L;', current_database(), s #>> '{database,comment}') FROM supplement
+WHERE s #>> '{database,comment}' IS NOT NULL;
+SELECT format('ALTER DATABASE %I %s;', current_database(), pg_temp.write_setting(setting))
+FROM supplement, jsonb_array_elements(s #> '{database,settings}') AS setting ORDER BY setting ->> 'name';
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', current_database()) FROM supplement
+WHERE jsonb_typeof(s #> '{database,grants}') = 'array';
+SELECT format('GRANT %s ON DATABASE %I TO %s%s;', item ->> 'privilege', current_database(),
+              CASE item ->> 'grantee' WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(item ->> 'grantee') END,
+              CASE WHEN (item ->> 'grantable')::bool THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM supplement, jsonb_array_elements(CASE jsonb_typeof(s #> '{database,grants}') WHEN 'array' THEN s #> '{database,grants}' ELSE '[]' END) AS item
+-- What an owner may do follows from being it, and the target has its own.
+WHERE item ->> 'grantee' <> s #>> '{database,owner}';
+SELECT '-- Jobs of pg_cron: after the restore, in the database where pg_cron lives.';
+SELECT CASE WHEN job ->> 'name' IS NULL THEN format('SELECT cron.schedule(%L, %L);', job ->> 'schedule', job ->> 'command')
+       ELSE format('SELECT cron.schedule(%L, %L, %L);', job ->> 'name', job ->> 'schedule', job ->> 'command') END
+       || CASE WHEN (job ->> 'active')::bool THEN '' ELSE ' -- was switched off' END
+FROM supplement, jsonb_array_elements(s -> 'cronJobs') AS job;
+SQL
+
+if [ -n "$globals" ]; then
+  while read -r name size; do
+    decode "$name" "$size" || exit 1
+    cat plaintext
+  done <supplement >supplement.json
+  ask -f globals.sql <supplement.json
+  exit 0
+fi
 
 # --- Definitions ---------------------------------------------------------------------------------------------------------------
 

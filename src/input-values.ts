@@ -133,6 +133,24 @@ export function parsePatterns(text: string): readonly string[] {
   });
 }
 
+export interface ColumnName {
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+}
+
+export function parseColumns(text: string): readonly ColumnName[] {
+  return splitList(text).map((name) => {
+    const [schema, table, column, ...more] = name.split('.');
+    if (schema && table && column && more.length === 0 && !name.includes('"'))
+      return { schema, table, column };
+    throw new Problem(
+      `cannot contain ${JSON.stringify(name)}`,
+      'Write schema.table.column, names as they are, without quotes.',
+    );
+  });
+}
+
 export function parseShare(text: string): number {
   const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text) ?? [];
   const share = Number(digits ?? Number.NaN) / 100;

@@ -1,5 +1,6 @@
 import { ConfigurationError } from './errors.ts';
 import {
+  type ColumnName,
   databaseUrlForm,
   decode,
   identityLines,
@@ -10,6 +11,7 @@ import {
   parseBackupId,
   parseBoolean,
   parseChecks,
+  parseColumns,
   parseDatabaseUrl,
   parseDuration,
   parseEndpoint,
@@ -292,6 +294,93 @@ const schema = {
       'What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.',
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
+  'target-kind': {
+    operations: ['restore'],
+    default: 'auto',
+    placeholder: 'kind',
+    description:
+      'What the target is: `plain` for any PostgreSQL, `supabase-image` for a container of `supabase/postgres` reached as its superuser, ' +
+      '`supabase-project` for a hosted project or whatever keeps its own `auth` and `storage`. `auto` looks.',
+    parse: oneOf(['auto', 'plain', 'supabase-image', 'supabase-project'] as const),
+  },
+  environment: {
+    operations: ['restore'],
+    placeholder: 'name',
+    description:
+      'What the target is used for, kept in the record of the restore. `production` needs `confirm`, and a safety backup is taken first.',
+    parse: matching(
+      /^[\w .-]{1,100}$/u,
+      'is not a name of at most 100 letters',
+      'Write it as in `production`.',
+    ),
+  },
+  confirm: {
+    operations: ['restore'],
+    placeholder: 'words',
+    description:
+      'The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where ' +
+      '`environment` is `production`, and where a Supabase project is not empty.',
+    parse: matching(
+      /^RESTORE PRODUCTION$/,
+      'is not the words that confirm it',
+      'Write RESTORE PRODUCTION, in capitals, or leave it out.',
+    ),
+  },
+  clean: {
+    operations: ['restore'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether a target that is not empty, or that a restore left unfinished, is emptied first. Without it such a target is refused.',
+    parse: parseBoolean,
+  },
+  'safety-backup': {
+    operations: ['restore'],
+    default: 'true',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether a target that is to be emptied is backed up first, pinned, and encrypted for the same recipients as the backup that is restored.',
+    parse: parseBoolean,
+  },
+  'safety-storage': {
+    operations: ['restore'],
+    placeholder: 'location',
+    description:
+      'Where the safety backup goes when the target is another database than the one that was backed up: a repository holds one database. ' +
+      'Written like `storage`.',
+    parse: parseStorage,
+  },
+  'staging-url': {
+    operations: ['restore'],
+    secret: true,
+    placeholder: 'url',
+    description:
+      'A server on which the backup is restored and compared first, in a throwaway database as `drill` makes it. The target is touched only ' +
+      'when that went well, with the newest backup with which it did.',
+    parse: parseDatabaseUrl,
+  },
+  'side-schema': {
+    operations: ['restore'],
+    placeholder: 'schema',
+    description:
+      'Restores the rows of the tables that `include` names into a new schema beside the live tables, compares the two, and writes the SQL ' +
+      'that brings back what is missing or was changed. The live tables stay as they are.',
+    parse: matching(
+      /^[^"\p{Cc}]{1,63}$/u,
+      'is not the name of a schema',
+      'Write a name of at most 63 characters, without quotes.',
+    ),
+  },
+  'report-folder': {
+    operations: ['restore', 'drill'],
+    placeholder: 'folder',
+    description:
+      'A folder in which the comparison is written as `parity.md` and `parity.json`, every line of it, and for `side-schema` the SQL. It is ' +
+      'made where it does not exist.',
+    parse: matching(/^[^\0]{1,4000}$/, 'is not a path', 'Write the path of a folder.'),
+  },
   retention: {
     operations: ['cleanup', 'list'],
     default: 'daily=7 weekly=5 monthly=12',
@@ -318,20 +407,31 @@ const schema = {
     parse: parseInterval,
   },
   fallback: {
-    operations: ['drill'],
+    operations: ['restore', 'drill'],
     default: '3',
     placeholder: '0-100',
     description:
-      'How many backups before the chosen one to try when it fails, each with the next older one, until one works.',
+      'How many backups before the chosen one to try when it fails, each with the next older one, until one works. For `restore` only with ' +
+      '`staging-url`, where a failure costs nothing.',
     parse: wholeNumber(0, 100),
   },
   checks: {
-    operations: ['drill'],
+    operations: ['backup', 'restore', 'drill'],
     placeholder: 'sql',
     description:
-      'Questions to the restored database: one `SELECT` a line that must return true, or the path of a file with them. They are asked in a ' +
-      'transaction that cannot write.',
+      'Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` ' +
+      'asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to ' +
+      '`restore` or `drill` must return true.',
     parse: parseChecks,
+  },
+  freshness: {
+    operations: ['backup'],
+    placeholder: 'columns',
+    example: 'public.orders.created_at',
+    description:
+      'Columns whose newest value tells how fresh the data is, as `schema.table.column`, separated by commas or lines. Recorded with the ' +
+      'backup, and compared and shown by restores and drills.',
+    parse: parseColumns,
   },
   command: {
     operations: ['drill'],
@@ -395,6 +495,8 @@ export interface BackupInputs extends CommonInputs {
   /** Above 0, at most 1. */
   readonly recheck: number;
   readonly ledger: boolean;
+  readonly checks: readonly string[];
+  readonly freshness: readonly ColumnName[];
   /** A readable file. */
   readonly sslrootcert: string | undefined;
 }
@@ -416,6 +518,20 @@ export interface RestoreInputs extends CommonInputs {
   readonly exclude: readonly string[];
   readonly jobs: number;
   readonly verify: 'content' | 'counts' | 'none';
+  readonly checks: readonly string[];
+  readonly targetKind: 'auto' | 'plain' | 'supabase-image' | 'supabase-project';
+  readonly environment: string | undefined;
+  /** Whether the words were typed */
+  readonly confirmed: boolean;
+  readonly clean: boolean;
+  readonly safetyBackup: boolean;
+  readonly safetyStorage: string | undefined;
+  readonly stagingUrl: string | undefined;
+  /** Only with `stagingUrl` */
+  readonly fallback: number;
+  readonly sideSchema: string | undefined;
+  /** May not exist yet */
+  readonly reportFolder: string | undefined;
   readonly dryRun: boolean;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
@@ -432,6 +548,8 @@ export interface DrillInputs extends CommonInputs {
   readonly command: string | undefined;
   /** milliseconds */
   readonly rtoTarget: number | undefined;
+  /** May not exist yet */
+  readonly reportFolder: string | undefined;
   readonly jobs: number;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
@@ -569,6 +687,8 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           lockTimeoutSeconds: take('lock-timeout'),
           recheck: take('recheck'),
           ledger: take('ledger'),
+          checks: take('checks') ?? [],
+          freshness: take('freshness') ?? [],
           sslrootcert: take('sslrootcert'),
         };
       case 'validate': {
@@ -585,6 +705,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           checks: take('checks') ?? [],
           command: take('command'),
           rtoTarget: take('rto-target'),
+          reportFolder: take('report-folder'),
           jobs: take('jobs'),
           sslrootcert: take('sslrootcert'),
         };
@@ -616,6 +737,17 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           exclude: take('exclude') ?? [],
           jobs: take('jobs'),
           verify: take('verify'),
+          checks: take('checks') ?? [],
+          targetKind: take('target-kind'),
+          environment: take('environment'),
+          confirmed: take('confirm') !== undefined,
+          clean: take('clean'),
+          safetyBackup: take('safety-backup'),
+          safetyStorage: take('safety-storage'),
+          stagingUrl: take('staging-url'),
+          fallback: take('fallback'),
+          sideSchema: take('side-schema'),
+          reportFolder: take('report-folder'),
           dryRun: take('dry-run'),
           sslrootcert: take('sslrootcert'),
         };

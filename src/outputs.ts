@@ -67,14 +67,40 @@ const schema = {
   parity: {
     operations: ['restore', 'drill'],
     description:
-      'Whether the restored database is what the backup recorded: `equal`, `different`, or `skipped` when `verify` is `none`.',
+      'Whether the restored database is what the backup recorded: `equal`, `different`, or `skipped` when `verify` is `none` and with ' +
+      '`side-schema`.',
+  },
+  'not-carried': {
+    operations: ['restore', 'drill'],
+    description:
+      'How many lines of the comparison are otherwise than in the backup for a reason that the report gives; `equal` does not count them.',
+  },
+  'safety-backup-id': {
+    operations: ['restore'],
+    description: 'Id of the backup of the target that was taken before it was emptied; empty when none was.',
+  },
+  'target-kind': {
+    operations: ['restore'],
+    description: 'What the target was taken for: `plain`, `supabase-image` or `supabase-project`.',
+  },
+  'rows-missing': {
+    operations: ['restore'],
+    description: 'With `side-schema`: rows of the backup that the live tables lack.',
+  },
+  'rows-changed': {
+    operations: ['restore'],
+    description: 'With `side-schema`: rows that are otherwise in the live tables.',
+  },
+  'rows-added': {
+    operations: ['restore'],
+    description: 'With `side-schema`: rows of the live tables that the backup lacks.',
   },
   drill: {
     operations: ['drill'],
     description:
       '`passed`; `fell-back` when only a backup before the chosen one works; `failed` when none of those tried does.',
   },
-  attempts: { operations: ['drill'], description: 'Backups that were tried.' },
+  attempts: { operations: ['restore', 'drill'], description: 'Backups that were tried.' },
   'recovery-seconds': {
     operations: ['drill'],
     description: 'How long it took until the database could be used, in seconds; empty when no backup works.',

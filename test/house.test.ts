@@ -9,10 +9,11 @@ const source = path.join(import.meta.dirname, '..', 'src');
 /** Files at the top of src (errors, world, workers, inputs, …) that every room may use, except inputs. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   entry: ['operations', 'report', 'storage', 'postgres', 'inputs'],
-  operations: ['source', 'repository', 'target', 'report', 'postgres', 'storage', 'inputs'],
+  operations: ['source', 'repository', 'target', 'supabase', 'report', 'postgres', 'storage', 'inputs'],
   source: ['repository', 'postgres', 'storage'],
   repository: ['postgres', 'storage'],
-  target: ['repository', 'postgres', 'storage'],
+  target: ['repository', 'supabase', 'postgres', 'storage'],
+  supabase: ['repository', 'postgres'],
   report: ['operations'],
   postgres: [],
   storage: [],

@@ -38,7 +38,8 @@ export function describeFailure(error: unknown, signal: AbortSignal): Failure {
 export const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
   validate: 'stored backups are damaged',
-  restore: 'the restored database differs from the backup',
+  restore:
+    'the restored database differs from the backup, a check on it failed, or no backup passed on staging',
   drill: 'the backup failed its drill, or took too long',
   cleanup: 'stored backups are damaged, so nothing that one of them may need was removed',
   list: 'stored backups are damaged',

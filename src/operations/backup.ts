@@ -2,11 +2,12 @@ import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
 import { findClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
-import { readFacts, readInvalidIndexes, readSequences } from '../postgres/facts.ts';
+import { readFacts, readSequences } from '../postgres/facts.ts';
+import { checkFreshness } from '../postgres/questions.ts';
 import { createSelection, findUnmatched } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
-import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
+import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
 import { readIdentity } from '../source/identity.ts';
@@ -14,8 +15,9 @@ import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
 import type { World } from '../world.ts';
 import { describeBackup } from './backup-report.ts';
-import { copyDatabase } from './copy.ts';
+import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
+import { listNotCarried } from './not-carried.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 
@@ -43,11 +45,11 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   resources.defer(() => snapshot.lead.destroy());
   const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
   const facts = await readFacts(snapshot.lead);
-  const notCarried = await listNotCarried(inputs, snapshot);
   clock.end('snapshot');
 
   const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
-  const { archive, plan, slices } = await copyDatabase(request);
+  const { plan, slices, ...copied } = await copyDatabase(request);
+  const notCarried = await listNotCarried(inputs, snapshot, copied.description.roles);
   const latest = await readSequences(snapshot.lead);
   await snapshot.close();
   clock.end('copy');
@@ -63,7 +65,8 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     finishedAt: destination.date(world.now()),
     source: describeSource(snapshot, token),
     recipients: inputs.encryptionRecipients,
-    archive,
+    archive: copied.archive,
+    supplement: copied.supplement,
     slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
     facts: { ...facts, latest },
     notCarried,
@@ -79,6 +82,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 async function askServer(inputs: BackupInputs, settings: ConnectionSettings, world: World) {
   const session = await openSession(settings, world.signal);
   try {
+    await checkFreshness(session, askedOf(inputs).freshness);
     if (inputs.include.length > 0 || inputs.exclude.length > 0) {
       const tables = await readTables(session);
       refuseUnmatched('include', inputs.include, tables);
@@ -107,25 +111,6 @@ function refuseUnmatched(
 /** Tells the tables whose rows are wanted; a schema backup wants none. */
 function chooseTables(inputs: BackupInputs): (table: TableInfo) => boolean {
   return inputs.backupType === 'schema' ? () => false : createSelection(inputs.include, inputs.exclude);
-}
-
-async function listNotCarried(
-  inputs: BackupInputs,
-  snapshot: Snapshot,
-): Promise<ManifestParts['notCarried']> {
-  const leftOut = inputs.backupType === 'schema' ? [] : snapshot.leftOut;
-  return [
-    ...leftOut.map((table) => ({
-      what: `rows of ${qualifiedName(table)}`,
-      why: 'left out by include or exclude',
-      remedy: 'Back up without include and exclude.',
-    })),
-    ...(await readInvalidIndexes(snapshot.lead)).map((index) => ({
-      what: `index ${index}`,
-      why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
-      remedy: 'Drop it, or REINDEX it, and back up again.',
-    })),
-  ];
 }
 
 function describeSource({ identity, ...snapshot }: Snapshot, token: string | null): ManifestParts['source'] {

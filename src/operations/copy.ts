@@ -5,11 +5,13 @@ import { planJobs } from '../postgres/ranges.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { objectSize } from '../repository/objects.ts';
+import type { Supplement } from '../repository/supplement.ts';
 import { dumpArchive } from '../source/archive.ts';
 import { BufferPool } from '../source/buffer-pool.ts';
 import type { PendingPiece } from '../source/object-sink.ts';
 import { type CopiedSlice, copyRows } from '../source/rows.ts';
 import type { Snapshot } from '../source/snapshot.ts';
+import { describeDatabase, type Questions, storeSupplement } from '../source/supplement.ts';
 import { runTogether } from '../workers.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { Destination } from './destination.ts';
@@ -29,6 +31,9 @@ export interface CopyRequest {
 
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];
+  readonly supplement: readonly PendingPiece[];
+  /** What the supplement says */
+  readonly description: Supplement;
   readonly plan: CopyPlan;
   /** What was read; what was taken over from the base is in the plan. */
   readonly slices: readonly CopiedSlice[];
@@ -43,34 +48,39 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
   const pool = new BufferPool(inputs.jobs + 3, objectSize);
   const relation = destination.base && relate(destination.base, snapshot);
   const store = (plaintext: Buffer) => destination.writer.store(plaintext);
-  const [archive, rows] = await runTogether<[readonly PendingPiece[], Omit<CopiedDatabase, 'archive'>]>(
-    snapshot.signal,
+  const [archive, described, rows] = await runTogether<
     [
-      async (signal) =>
-        (relation && findArchive(relation, request.sequences)) ??
-        dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
-          schemaOnly: inputs.backupType === 'schema',
-          settings,
-          env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
-          pool,
-          store,
-          signal,
-        }),
-      async (signal) => {
-        const plan = relation
-          ? await planIncremental(request, relation, { pool, signal })
-          : planFull(snapshot, null);
-        const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
-          (combined) => readChosen(plan, combined),
-          (combined) => plan.recheck(combined),
-        ]);
-        return proven === plan
-          ? { plan, slices }
-          : { plan: proven, slices: await readChosen(proven, signal) };
-      },
-    ],
-  );
-  return { archive, ...rows };
+      CopiedDatabase['archive'],
+      Pick<CopiedDatabase, 'supplement' | 'description'>,
+      Pick<CopiedDatabase, 'plan' | 'slices'>,
+    ]
+  >(snapshot.signal, [
+    async (signal) =>
+      (relation && findArchive(relation, request.sequences)) ??
+      dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
+        schemaOnly: inputs.backupType === 'schema',
+        settings,
+        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
+        pool,
+        store,
+        signal,
+      }),
+    async (signal) => {
+      const description = await describeDatabase(snapshot, settings, askedOf(inputs), signal);
+      return { description, supplement: await storeSupplement(description, store, signal) };
+    },
+    async (signal) => {
+      const plan = relation
+        ? await planIncremental(request, relation, { pool, signal })
+        : planFull(snapshot, null);
+      const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
+        (combined) => readChosen(plan, combined),
+        (combined) => plan.recheck(combined),
+      ]);
+      return proven === plan ? { plan, slices } : { plan: proven, slices: await readChosen(proven, signal) };
+    },
+  ]);
+  return { archive, ...described, ...rows };
 
   function readChosen(plan: CopyPlan, signal: AbortSignal): Promise<CopiedSlice[]> {
     const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
@@ -87,4 +97,9 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
     });
   }
+}
+
+/** Definitions without rows answer no question about rows. */
+export function askedOf({ backupType, checks, freshness }: BackupInputs): Questions {
+  return backupType === 'schema' ? { checks: [], freshness: [] } : { checks, freshness };
 }

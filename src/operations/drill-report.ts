@@ -2,7 +2,7 @@ import type { DrillInputs } from '../inputs.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
 import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
 import type { Outcome, Section } from './outcome.ts';
-import { describeParity } from './restore-report.ts';
+import { countNotCarried, describeParity } from './parity-report.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
 export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {
@@ -18,6 +18,7 @@ export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: Drill
       drill: works === chosen ? 'passed' : works === undefined ? 'failed' : 'fell-back',
       attempts: attempts.length,
       parity: chosen.parity === undefined ? 'skipped' : chosen.parity.equal ? 'equal' : 'different',
+      'not-carried': countNotCarried(chosen.parity),
       'recovery-seconds': works?.recovery === undefined ? '' : Math.round(works.recovery / 100) / 10,
       'duration-seconds':
         Math.round(attempts.reduce((sum, { phases }) => sum + (phases.total ?? 0), 0) / 100) / 10,
@@ -60,7 +61,9 @@ function describeAttempt(attempt: Attempt, named: boolean): Section[] {
     ...(hasPassed(attempt)
       ? []
       : [{ kind: 'paragraph' as const, text: `Failed: ${explainFailure(attempt)}` }]),
-    ...(attempt.parity === undefined ? [] : describeParity(attempt.parity)),
+    ...(attempt.parity === undefined
+      ? []
+      : describeParity(attempt.parity, attempt.manifest?.source.snapshotAt)),
     ...(attempt.checks.length === 0
       ? []
       : [

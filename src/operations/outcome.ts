@@ -17,7 +17,9 @@ export type Section =
       readonly kind: 'table';
       readonly columns: readonly Column[];
       readonly rows: readonly (readonly string[])[];
-    };
+    }
+  /** Text to be copied and run: it stays as it is, line by line. */
+  | { readonly kind: 'code'; readonly language: 'sql'; readonly text: string };
 
 export interface Column {
   readonly title: string;

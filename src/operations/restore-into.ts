@@ -1,40 +1,35 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
-import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
-import { type ClientTools, findClient } from '../postgres/client.ts';
-import { openSession } from '../postgres/connection.ts';
-import { ToolError } from '../postgres/process.ts';
+import { isKnownError, messageOf, TargetError } from '../errors.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import type { RowDigest } from '../postgres/row-digest.ts';
-import { createSelection } from '../postgres/selection.ts';
-import { type ConnectionSettings, clientEnvironment, describeConnection } from '../postgres/settings.ts';
+import { clientEnvironment } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
-import type { ObjectReader } from '../repository/objects.ts';
+import type { TableEntry } from '../repository/manifest.ts';
+import type { Supplement } from '../repository/supplement.ts';
+import { clearImage } from '../supabase/image.ts';
 import { analyzeTable, analyzeTables } from '../target/analyze.ts';
-import { type ArchiveFile, ArchiveRestore } from '../target/archive-restore.ts';
+import { ArchiveRestore } from '../target/archive-restore.ts';
+import { restoreCronJobs } from '../target/cron.ts';
+import { type Neutralized, neutralizeDefaultPrivileges } from '../target/default-privileges.ts';
+import { applyDatabase } from '../target/globals.ts';
+import { grantAgain } from '../target/grants.ts';
+import { loadManagedRows } from '../target/managed-rows.ts';
+import { findOccupants, refuseOccupants } from '../target/occupants.ts';
+import { findUnfounded } from '../target/orphans.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
-import { checkTarget, findMissingExtensions, readSchemas } from '../target/preflight.ts';
+import { readAssumableRoles, startsAsReplica } from '../target/preflight.ts';
+import { createRolesOf, finishRoles } from '../target/roles.ts';
 import { loadRows } from '../target/rows.ts';
-import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
 import { type Step, steps } from '../target/steps.ts';
+import { grantToUsers } from '../target/user-grants.ts';
 import type { World } from '../world.ts';
-import { fetchArchive } from './archive-file.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
+import { isWhole, planRestore, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
 import type { RestoreScope } from './restore-report.ts';
 
-/** What is restored, and where. */
-export interface RestoreRequest {
-  readonly manifest: Manifest;
-  readonly reader: ObjectReader;
-  readonly settings: ConnectionSettings;
-  readonly clientPath: string | undefined;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly jobs: number;
-  readonly verify: 'content' | 'counts' | 'none';
-}
+export type { RestoreRequest } from './restore-plan.ts';
 
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {
@@ -44,7 +39,7 @@ export interface PreparedRestore {
 }
 
 /**
- * Checks the identity, the archive and the target of a restore into an empty database.
+ * Checks the identity, the archive and the target of a restore, and plans it.
  *
  * @param clock gets the phases, those of `run` included
  */
@@ -53,108 +48,174 @@ export async function prepareRestore(
   world: World,
   clock: PhaseClock,
 ): Promise<PreparedRestore> {
-  const { manifest, reader, settings } = request;
-  const archive = await fetchArchive(manifest, reader, world);
-  const { major, schemas, missing } = await askTarget(settings, manifest, world);
-  const client = await findClient(major, world, request.clientPath);
-  const contents = await listArchive(client, archive, manifest, world);
-  const selection = withoutExtensions(chooseEntries(request, manifest, contents), missing);
-  if (missing.size > 0) {
-    world.log.warn(
-      `the server lacks ${[...missing].join(', ')}: what needs that is left out and listed in the report`,
-    );
-  }
-  const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
-  const scope: RestoreScope = { manifest, target: describeConnection(settings), tables, selection };
+  const plan = await planRestore(request, world);
+  const { scope } = plan;
+  if (scope.kind !== 'plain') world.log.info(`The target is a ${scope.kind}`);
+  for (const note of scope.notes) world.log.info(note);
+  for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
   clock.end('preflight');
-  const file: ArchiveFile = {
-    path: archive,
-    client,
-    entries: selection.entries.filter((entry) => !isThere(entry, schemas)),
-    database: settings.database,
-    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
-    jobs: request.jobs,
-  };
-  return { scope, run: () => carryOut(request, scope, new ArchiveRestore(file, world), world, clock) };
+  return { scope, run: () => carryOut(request, plan, world, clock) };
 }
 
 async function carryOut(
   request: RestoreRequest,
-  scope: RestoreScope,
-  definitions: ArchiveRestore,
+  plan: RestorePlan,
   world: World,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
-  const { settings, jobs, verify } = request;
-  const [first, ...others] = steps;
-  await runStep(first, definitions, world, clock);
-  const { sent, analyzed } = await loadTables(request, scope, definitions, world);
-  clock.end('rows');
-  for (const step of others) await runStep(step, definitions, world, clock);
-  await analyzeTables(settings, { workers: jobs, done: analyzed, signal: world.signal, log: world.log });
-  clock.end('analyze');
+  const { settings, verify } = request;
+  const neutralized = await askServer(request, world, 'roles', (session) => prepareServer(session, plan));
+  clock.end('roles');
+  let loaded: LoadedRows;
+  try {
+    loaded = await restoreContents(request, plan, world, clock);
+  } catch (error) {
+    await giveBack(request, neutralized, world);
+    throw error;
+  }
+  await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, neutralized));
+  clock.end('settings');
+  const starts = await openSession(settings, world.signal);
+  if (await startsAsReplica(starts)) {
+    plan.scope.notCarried.push({
+      what: 'triggers and foreign keys of new sessions',
+      why: 'sessions of this database start with session_replication_role = replica, as a setting of the database or the role says',
+      remedy:
+        'Unless it is meant so: ALTER DATABASE … RESET session_replication_role, and the same of the role.',
+    });
+  }
+  await starts.close();
   if (verify === 'none') return undefined;
-  const parity = await compare(request, scope, sent, world);
+  const parity = await compare(request, plan.scope, loaded, world);
   clock.end('parity');
   return parity;
 }
 
-async function askTarget(settings: ConnectionSettings, manifest: Manifest, world: World) {
+/** Makes room and roles, and keeps what the target grants on new objects away from those that are restored. */
+async function prepareServer(session: Session, { image, roles, scope }: RestorePlan): Promise<Neutralized> {
+  if (image !== undefined) {
+    // Whoever said that the target is empty may have meant less than its schemas.
+    const rows = (await findOccupants(session, scope.kind)).filter((what) => what.startsWith('rows of '));
+    refuseOccupants(rows, scope.kind);
+    await clearImage(session, image);
+  }
+  // What is left to people is known since the plan.
+  const refused = await createRolesOf(session, roles);
+  scope.notCarried.push(...refused.filter((item) => !roles.listed.includes(item)));
+  return neutralizeDefaultPrivileges(session);
+}
+
+/** What sessions would feel, or jobs would act on, comes when everything else is there. */
+async function finishServer(
+  session: Session,
+  request: RestoreRequest,
+  { roles, scope }: RestorePlan,
+  neutralized: Neutralized,
+): Promise<void> {
+  const { manifest, supplement, notCarried } = scope;
+  if (!isWhole(request)) await neutralized.restore(session);
+  else {
+    if (request.roles !== 'throwaway') {
+      notCarried.push(
+        ...(await restoreCronJobs(
+          session,
+          supplement.cronJobs,
+          manifest.source.database,
+          request.live === true,
+        )),
+      );
+    }
+    notCarried.push(...(await applyDatabase(session, supplement.database, roles.scope)));
+  }
+  notCarried.push(...(await finishRoles(session, roles)));
+}
+
+async function askServer<Result>(
+  { settings }: RestoreRequest,
+  world: World,
+  step: string,
+  ask: (session: Session) => Promise<Result>,
+): Promise<Result> {
   const session = await openSession(settings, world.signal);
   try {
-    await checkTarget(session, manifest);
-    return {
-      major: Math.floor(session.serverVersion / 10000),
-      schemas: await readSchemas(session),
-      missing: await findMissingExtensions(session, manifest),
-    };
+    return await ask(session);
+  } catch (cause) {
+    world.signal.throwIfAborted();
+    if (isKnownError(cause)) throw cause;
+    throw new TargetError(
+      `${step}: ${messageOf(cause)}`,
+      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
+      cause,
+    );
   } finally {
     await session.close();
   }
 }
 
-async function listArchive(
-  client: ClientTools,
-  archive: string,
-  manifest: Manifest,
-  world: World,
-): Promise<ArchiveEntry[]> {
+/** A restore that failed leaves the default privileges as it found them; the run may have been told to stop. */
+async function giveBack({ settings }: RestoreRequest, neutralized: Neutralized, world: World): Promise<void> {
+  if (neutralized.entries.length === 0) return;
   try {
-    return await readContents(client, archive, manifest.facts.roles, world);
-  } catch (cause) {
-    if (!(cause instanceof ToolError)) throw cause;
-    // The archive is what the manifest says, byte for byte, so it is the program that does not understand it.
-    throw new ConfigurationError(
-      `client-path: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
-      'Give the folder of newer client programs with client-path; those that made the backup can read it.',
-      cause,
+    const session = await openSession(settings);
+    await neutralized.restore(session);
+    await session.close();
+  } catch (error) {
+    world.log.warn(
+      `the target's default privileges could not be given back: ${messageOf(error)}; run ${neutralized.undo.join('; ')}`,
     );
   }
 }
 
-function isWhole({ include, exclude }: RestoreRequest): boolean {
-  return include.length === 0 && exclude.length === 0;
+/** What was loaded, for the comparison. */
+interface LoadedRows {
+  readonly sent: Map<number, RowDigest> | undefined;
+  readonly countOnly: ReadonlyMap<number, string>;
 }
 
-function chooseEntries(
+async function restoreContents(
   request: RestoreRequest,
-  manifest: Manifest,
-  contents: readonly ArchiveEntry[],
-): RestoreSelection {
-  if (isWhole(request)) return selectAll(contents, manifest.tables);
-  const names = new Map(manifest.tables.map((table) => [table.oid, table]));
-  const part = selectPart(contents, names, createSelection(request.include, request.exclude));
-  if (part.entries.some((entry) => entry.kind !== 'EXTENSION')) return part;
-  const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
-  throw new ConfigurationError(
-    `include: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
-    'Give names as schema.table or schema.*; the manifest lists the tables.',
+  plan: RestorePlan,
+  world: World,
+  clock: PhaseClock,
+): Promise<LoadedRows> {
+  const { settings, jobs } = request;
+  const { scope, archive, client, entries, tolerated, orphans } = plan;
+  const file = {
+    path: archive,
+    client,
+    entries,
+    tolerated,
+    assumable: await askServer(request, world, 'roles', readAssumableRoles),
+    database: settings.database,
+    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
+    jobs,
+  };
+  const definitions = new ArchiveRestore(file, world);
+  const [first, ...others] = steps;
+  await runStep(first, definitions, world, clock);
+  const { unfounded, notCarried } = await askServer(request, world, 'extensions', (session) =>
+    findUnfounded(session, orphans),
   );
-}
-
-/** Of the schema public, pg_dump writes only the owner, because every database has it. */
-function isThere(entry: ArchiveEntry, schemas: ReadonlySet<string>): boolean {
-  return entry.kind === 'SCHEMA' && entry.name !== 'public' && schemas.has(entry.name);
+  definitions.leaveOut(unfounded);
+  scope.notCarried.push(...notCarried);
+  const { analyzed, ...loaded } = await loadTables(request, plan, definitions, world);
+  clock.end('rows');
+  for (const step of others) await runStep(step, definitions, world, clock);
+  const refused = definitions.refusedGrants;
+  if (refused.length > 0) {
+    const { privileges } = scope.supplement;
+    const again = (session: Session) => grantAgain(session, refused, privileges);
+    scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
+  }
+  if (scope.kind === 'supabase-project' && isWhole(request)) {
+    const { definitions: wanted } = scope.supplement;
+    const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
+    scope.notCarried.push(...(await askServer(request, world, 'grants', give)));
+  }
+  scope.notCarried.push(...definitions.notCarried);
+  await analyzeTables(settings, { workers: jobs, done: analyzed, signal: world.signal, log: world.log });
+  clock.end('analyze');
+  return loaded;
 }
 
 async function runStep(
@@ -170,37 +231,58 @@ async function runStep(
 
 /** Loads all rows; a large table gets its indexes and statistics while others are still being loaded. */
 async function loadTables(
-  { settings, reader, jobs, verify }: RestoreRequest,
-  { manifest, tables }: RestoreScope,
+  request: RestoreRequest,
+  { scope, created, present }: RestorePlan,
   definitions: ArchiveRestore,
   world: World,
-): Promise<{ sent: Map<number, RowDigest> | undefined; analyzed: Set<string> }> {
+): Promise<LoadedRows & { analyzed: Set<string> }> {
+  const { settings, reader, jobs, verify } = request;
+  const { manifest, tables } = scope;
+  const { signal } = world;
   const analyzed = new Set<string>();
   const progress = new Progress(
     world.log,
     tables.reduce((sum, table) => sum + table.bytes, 0),
   );
-  const sent = await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, () =>
-    loadRows(settings, manifest, tables, reader, {
+  const onProgress = (rows: number, bytes: number) => progress.advance(rows, bytes, bytes);
+  const possible = created.filter((table) => !definitions.isGone(table.oid));
+  scope.notCarried.push(...created.filter((table) => definitions.isGone(table.oid)).map(describeGone));
+  return await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, async () => {
+    const sent = await loadRows(settings, manifest, possible, reader, {
       workers: jobs,
       digest: verify === 'content',
-      signal: world.signal,
-      onProgress: (rows, bytes) => progress.advance(rows, bytes, bytes),
+      signal,
+      onProgress,
       async onLoaded(table, session) {
         const complete = await definitions.buildIndexes(table.oid);
         if (!complete || table.root !== null) return;
-        await analyzeTable(session, table, world.log, world.signal);
+        await analyzeTable(session, table, world.log, signal);
         analyzed.add(qualifiedName(table));
       },
-    }),
-  );
-  return { sent, analyzed };
+    });
+    const rows = await loadManagedRows(settings, manifest, present, reader, {
+      workers: jobs,
+      signal,
+      onProgress,
+    });
+    scope.notCarried.push(...rows.notCarried);
+    for (const [oid, digest] of rows.sent) sent?.set(oid, digest);
+    return { sent, countOnly: rows.countOnly, analyzed };
+  });
+}
+
+function describeGone(table: TableEntry) {
+  return {
+    what: `rows of ${qualifiedName(table)}`,
+    why: `the table could not be created; ${table.rows} rows are lost`,
+    remedy: 'Mend what kept it from being created, and restore again.',
+  };
 }
 
 function compare(
   request: RestoreRequest,
-  { manifest, tables, selection }: RestoreScope,
-  sent: ReadonlyMap<number, RowDigest> | undefined,
+  { manifest, supplement, tables, selection, kind, managed, notCarried }: RestoreScope,
+  { sent, countOnly }: LoadedRows,
   world: World,
 ): Promise<Parity> {
   let compared = 0;
@@ -208,7 +290,11 @@ function compare(
     compareWithBackup(
       request.settings,
       manifest,
-      { tables, whole: isWhole(request) && selection.leftOut.length === 0, sent },
+      supplement,
+      {
+        ...{ tables, whole: isWhole(request), sent, countOnly, selection, kind, managed },
+        notCarried: [...notCarried, ...(request.roles === 'throwaway' ? describeIdleJobs(supplement) : [])],
+      },
       {
         workers: request.jobs,
         signal: world.signal,
@@ -219,4 +305,11 @@ function compare(
       },
     ),
   );
+}
+
+/** What is dropped again schedules no jobs: they would act, on whatever they are made to act on. */
+function describeIdleJobs({ cronJobs }: Supplement): RestoreScope['notCarried'] {
+  if (cronJobs.length === 0) return [];
+  const what = formatCounted(cronJobs.length, 'cron job');
+  return [{ what, why: 'a drill schedules no jobs', remedy: 'A restore into a database that stays does.' }];
 }

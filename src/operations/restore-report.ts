@@ -1,9 +1,11 @@
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
-import type { Parity, ParityLine } from '../target/parity.ts';
+import type { Supplement } from '../repository/supplement.ts';
+import type { Parity, ParityScope } from '../target/parity.ts';
 import { describeEntry, type RestoreSelection } from '../target/selection.ts';
 import { describeNotCarried } from './backup-report.ts';
 import type { Outcome, Section } from './outcome.ts';
+import { countNotCarried, describeParity } from './parity-report.ts';
 import type { PhaseClock } from './phases.ts';
 
 /** What a restore is about to do, or has done. */
@@ -12,6 +14,14 @@ export interface RestoreScope {
   readonly target: string;
   readonly tables: readonly TableEntry[];
   readonly selection: RestoreSelection;
+  readonly supplement: Supplement;
+  readonly kind: ParityScope['kind'];
+  /** Names of the target's schemas that are the platform's own; empty unless it is a project */
+  readonly managed: ReadonlySet<string>;
+  /** What this restore leaves out or cannot do; it grows while the restore runs. */
+  readonly notCarried: Manifest['notCarried'];
+  /** What is otherwise than in the source and no loss, for people */
+  readonly notes: readonly string[];
 }
 
 const shownTables = 20;
@@ -52,7 +62,7 @@ export function describeRestore(scope: RestoreScope, parity: Parity | undefined,
   const verdict = parity === undefined ? 'skipped' : parity.equal ? 'equal' : 'different';
   return {
     exitCode: verdict === 'different' ? 3 : 0,
-    outputs: summarize(scope, verdict, clock),
+    outputs: { ...summarize(scope, verdict, clock), 'not-carried': countNotCarried(parity) },
     report: [
       { kind: 'heading', text: `Restore of backup ${scope.manifest.id} into ${scope.target}` },
       {
@@ -65,7 +75,7 @@ export function describeRestore(scope: RestoreScope, parity: Parity | undefined,
       },
       { kind: 'paragraph', text: `Restored ${describeAmount(scope)}.` },
       ...describeOmissions(scope),
-      ...(parity === undefined ? [] : describeParity(parity)),
+      ...(parity === undefined ? [] : describeParity(parity, scope.manifest.source.snapshotAt)),
     ],
   };
 }
@@ -90,8 +100,15 @@ function describeAmount({ tables, selection }: RestoreScope): string {
   return `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')} (${formatBytes(bytes)}), by ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive`;
 }
 
-function describeOmissions({ manifest, selection }: RestoreScope): Section[] {
+function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {
   const sections: Section[] = [];
+  if (notes.length > 0) {
+    sections.push({
+      kind: 'table',
+      columns: [{ title: 'otherwise than in the source, and no loss' }],
+      rows: notes.map((note) => [note]),
+    });
+  }
   if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
     sections.push(
       { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },
@@ -108,39 +125,15 @@ function describeOmissions({ manifest, selection }: RestoreScope): Section[] {
       },
     );
   }
+  if (notCarried.length > 0) {
+    sections.push(
+      { kind: 'paragraph', text: 'Not brought by this restore:' },
+      {
+        kind: 'table',
+        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
+        rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
+      },
+    );
+  }
   return [...sections, ...describeNotCarried(manifest)];
-}
-
-/** Every difference, and otherwise a line per kind: a table of 2,000 equal tables would hide the one that is not. */
-export function describeParity(parity: Parity): Section[] {
-  const groups: readonly (readonly [string, readonly ParityLine[]])[] = [
-    ['tables: rows and content', parity.tables],
-    ['sequences', parity.sequences],
-    ['kinds of objects', parity.objects],
-  ];
-  const different = groups.flatMap(([, lines]) => lines.filter((line) => !line.equal));
-  return [
-    { kind: 'heading', text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT' },
-    {
-      kind: 'table',
-      columns: [
-        { title: 'compared' },
-        { title: 'equal', align: 'right' },
-        { title: 'different', align: 'right' },
-      ],
-      rows: groups.map(([title, lines]) => {
-        const equal = lines.filter((line) => line.equal).length;
-        return [title, formatCount(equal), formatCount(lines.length - equal)];
-      }),
-    },
-    ...(different.length === 0
-      ? []
-      : ([
-          {
-            kind: 'table',
-            columns: [{ title: 'different' }, { title: 'in the backup' }, { title: 'in the target' }],
-            rows: different.map((line) => [line.what, line.expected, line.found]),
-          },
-        ] as const)),
-  ];
 }

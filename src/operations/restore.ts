@@ -1,65 +1,234 @@
-import { userInfo } from 'node:os';
-import { isKnownError, messageOf } from '../errors.ts';
+import {
+  type ConfigurationError,
+  isKnownError,
+  type KnownError,
+  messageOf,
+  StorageError,
+  type TargetError,
+} from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
-import { describeConnection, parseConnection } from '../postgres/settings.ts';
+import { openSession } from '../postgres/connection.ts';
+import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { describeHolder } from '../repository/locks.ts';
+import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
-import { appendRecord } from '../repository/records.ts';
+import { appendRecord, type RecordContent } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { openStorage } from '../storage/open.ts';
+import type { NotCarried } from '../target/attempt.ts';
+import type { CheckResult } from '../target/checks.ts';
+import { emptyDatabase } from '../target/clean.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
-import { chooseManifest } from './choose-backups.ts';
+import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
+import { MarkedTarget, nameActor } from './marked-target.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
-import { prepareRestore } from './restore-into.ts';
-import { describePlan, describeRestore, type RestoreScope } from './restore-report.ts';
+import { makeReportFolder, writeParity } from './report-files.ts';
+import { chooseCandidates } from './restore-candidates.ts';
+import {
+  findRefusals,
+  isOccupied,
+  isSourceOf,
+  isWorthKeeping,
+  lookAtTarget,
+  needsSafetyBackup,
+  refuseContradictions,
+  type TargetState,
+} from './restore-guard.ts';
+import { type PreparedRestore, prepareRestore } from './restore-into.ts';
+import { takeSafetyBackup } from './safety-backup.ts';
+import { inScratchFolder } from './scratch-folder.ts';
+import { restoreAside } from './side-restore.ts';
+import { tryInTurn } from './staging.ts';
+import { askChecks } from './user-questions.ts';
+
+/** A restore, with what it was asked for and what it found. */
+export interface Job {
+  readonly inputs: RestoreInputs;
+  readonly settings: ConnectionSettings;
+  readonly repository: Repository;
+  readonly manifest: Manifest;
+  readonly state: TargetState;
+  readonly clock: PhaseClock;
+  /** What was tried on staging; undefined without it */
+  readonly attempts: readonly Attempt[] | undefined;
+}
+
+/** What has been done to the target, as far as it came. */
+export interface Done {
+  safetyBackup: string | null;
+  /** What was in the target and could not be removed */
+  left: readonly NotCarried[];
+  /** Whether the target holds only a part of what it should */
+  incomplete: boolean;
+}
 
 /**
- * Restores a backup, or the chosen part of one, into an empty database, and compares the result with the facts of the backup.
- * The identity, the archive and the target are all checked before the target is touched. What was done is recorded.
+ * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked
+ * for before anything begins; then come the trial on staging, the safety backup and the emptying of the target, each where it applies.
+ * Nothing of the target is touched before the identity, the archive and the target are known to fit. What was done is recorded.
  */
 export async function restore(inputs: RestoreInputs, world: World): Promise<Outcome> {
+  if (inputs.sideSchema !== undefined) return restoreAside(inputs, world);
+  refuseContradictions(inputs);
   const clock = new PhaseClock();
   const settings = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
+  const staging =
+    inputs.stagingUrl === undefined
+      ? undefined
+      : parseConnection('staging-url', inputs.stagingUrl, world.env, inputs.sslrootcert);
   await using resources = new AsyncDisposableStack();
   const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseManifest(repository, inputs.backupId, world);
+  const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
+  const state = await lookAtTarget(settings, inputs, world);
+  const job: Job = { inputs, settings, repository, manifest, state, clock, attempts: undefined };
+  if (inputs.dryRun) return foresee(job, world);
+  const [refusal] = findRefusals(inputs, manifest, state);
+  if (refusal !== undefined) throw refusal;
+  await makeReportFolder(inputs.reportFolder);
+  if (staging === undefined) return bringIn(job, world);
+
+  const trial = { ...inputs, command: undefined };
+  const attempts = await tryInTurn(candidates, repository, staging, trial, world);
+  clock.end('staging');
+  const works = attempts.find(hasPassed)?.manifest;
+  if (works !== undefined) return bringIn({ ...job, manifest: works, attempts }, world);
+  const nothing: Done = { safetyBackup: null, left: [], incomplete: false };
+  const why = 'no backup passed on staging; the target was not touched';
+  await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
+  return describeNoneWorks({ ...job, attempts });
+}
+
+/** The plan, and what would be asked for. */
+function foresee(job: Job, world: World): Promise<Outcome> {
+  return inScratchFolder(world, async (scratch) => {
+    const { scope } = await prepare(job, 'accept', scratch);
+    return describeForesight(job, scope);
+  });
+}
+
+function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): Promise<PreparedRestore> {
+  const { inputs, settings, repository, manifest, state, clock } = job;
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
+  const live = inputs.environment?.toLowerCase() === 'production' || isSourceOf(manifest, state);
+  const request = { ...inputs, manifest, reader, settings, targetKind: state.kind, occupied, live };
+  return prepareRestore(request, world, clock);
+}
+
+async function bringIn(job: Job, world: World): Promise<Outcome> {
+  const { inputs, manifest, settings, clock } = job;
   world.log.info(
     `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}`,
   );
-  const { scope, run } = await prepareRestore({ ...inputs, manifest, reader, settings }, world, clock);
-  if (inputs.dryRun) return describePlan(scope, clock);
-  let parity: Parity | undefined;
-  try {
-    parity = await run();
-  } catch (error) {
-    await record(repository, inputs, scope, { outcome: 'failed', why: messageOf(error) }, clock, world);
-    throw error;
+  const target = new MarkedTarget(settings, world);
+  const done: Done = { safetyBackup: null, left: [], incomplete: false };
+  return inScratchFolder(target.world, async (scratch) => {
+    const planned = await plan(job, scratch);
+    try {
+      const prepared = planned ?? (await makeRoom(job, done, scratch));
+      await target.leave({
+        backup: manifest.id,
+        wasEmpty: !isWorthKeeping(job.state),
+        safetyBackup: done.safetyBackup,
+      });
+      done.incomplete = true;
+      const parity = await prepared.run();
+      await target.remove();
+      done.incomplete = false;
+      const usableAfter = clock.elapsed() - (clock.milliseconds().parity ?? 0);
+      if (parity !== undefined) await writeParity(inputs.reportFolder, prepared.scope, parity, world);
+      const checks = await askChecks(settings, inputs.checks, world);
+      if (checks.length > 0) clock.end('checks');
+      await record(job, done, judge(parity, checks), world);
+      return describeResult({ ...job, ...done, scope: prepared.scope, parity, checks, usableAfter });
+    } catch (error) {
+      await record(job, done, { outcome: 'failed', why: messageOf(error) }, world);
+      throw done.incomplete && isKnownError(error) ? explainStop(error, job) : error;
+    }
+  });
+}
+
+/**
+ * Makes sure that the backup and the target fit before anything is touched.
+ *
+ * @returns undefined when the target has to be emptied first: what is planned for a full one does not hold for the empty one
+ */
+async function plan(job: Job, world: World): Promise<PreparedRestore | undefined> {
+  if (!isOccupied(job.state)) return prepare(job, 'refuse', world);
+  // What it says about the full one is not what will happen.
+  const { log } = world;
+  const quiet = { ...log, info: log.debug, warn: log.debug };
+  await inScratchFolder({ ...world, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
+  return undefined;
+}
+
+/** Backs the target up, empties it, and plans anew. */
+async function makeRoom(job: Job, done: Done, world: World): Promise<PreparedRestore> {
+  const { inputs, manifest, settings, state, clock } = job;
+  if (needsSafetyBackup(inputs, state)) {
+    const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
+    done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, world);
+    clock.end('safety backup');
+    world.log.info(`The target is backed up as ${done.safetyBackup}`);
   }
-  const outcome = parity === undefined ? 'unverified' : parity.equal ? 'equal' : 'different';
-  await record(repository, inputs, scope, { outcome, why: null }, clock, world);
-  return describeRestore(scope, parity, clock);
+  const session = await openSession(settings, world.signal);
+  try {
+    const { transactions, left } = await world.log.group('Emptying the target', () =>
+      emptyDatabase(session, state.kind),
+    );
+    done.left = left;
+    done.incomplete = true;
+    if (transactions > 1) {
+      world.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
+    }
+  } finally {
+    await session.close();
+  }
+  clock.end('clean');
+  // What of a Supabase target could not be removed is told, and the restore goes around it.
+  return prepare(job, state.kind === 'plain' ? 'refuse' : 'accept', world);
+}
+
+type Result = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
+
+function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Result {
+  const failed = checks.filter((check) => !check.passed).length;
+  if (parity?.equal === false) return { outcome: 'different', why: null };
+  if (failed > 0) return { outcome: 'failed', why: `${failed} of ${checks.length} checks failed` };
+  return { outcome: parity === undefined ? 'unverified' : 'equal', why: null };
+}
+
+/** What stopped the restore, with how far it came and the two ways on. */
+function explainStop(error: KnownError, { manifest, clock }: Job): KnownError {
+  const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
+  const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
+  const next = `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
+  if (error instanceof StorageError) {
+    const { configuration, missing } = error;
+    return new StorageError(message, next, { cause: error, configuration, missing });
+  }
+  const Kind = error.constructor as typeof TargetError | typeof ConfigurationError;
+  return new Kind(message, next, error);
 }
 
 /** Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure. */
-async function record(
-  repository: Repository,
-  inputs: RestoreInputs,
-  { manifest, target }: RestoreScope,
-  result: { outcome: 'equal' | 'different' | 'unverified' | 'failed'; why: string | null },
-  clock: PhaseClock,
-  world: World,
-): Promise<void> {
+async function record(job: Job, done: Done, result: Result, world: World): Promise<void> {
+  const { inputs, repository, manifest, state, clock, attempts = [] } = job;
   try {
     await appendRecord(repository, 'restores', world.now(), {
       backup: manifest.id,
-      target,
-      actor: world.env.GITHUB_ACTOR ?? userInfo().username,
+      target: state.target,
+      actor: nameActor(world),
       run: describeHolder(world.env),
       whole: inputs.include.length === 0 && inputs.exclude.length === 0,
+      kind: state.kind,
+      environment: inputs.environment ?? null,
+      confirmed: inputs.confirmed,
+      safetyBackup: done.safetyBackup,
+      staging: attempts.map((attempt) => ({ backup: attempt.backup, why: explainFailure(attempt) ?? null })),
       ...result,
       phases: clock.milliseconds(),
     });

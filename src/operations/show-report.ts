@@ -69,6 +69,7 @@ function describeBackup(manifest: Manifest, { pins, validations, drills }: Histo
     ['rows', formatCount(totals.rows)],
     ['size', formatBytes(totals.bytes)],
     ['of that, schema archive', formatBytes(manifest.archive.bytes)],
+    ['of that, supplement', formatBytes(manifest.supplement.bytes)],
     ['stored', `${formatBytes(totals.stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
     ['reused from other backups', formatShare(Math.max(totals.stored - totals.added, 0), totals.stored)],
     [

@@ -11,6 +11,7 @@ import type { Manifest, StoredObject } from '../repository/manifest.ts';
 import { createReader, readStored } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
+import { readSupplement } from '../repository/supplement.ts';
 import { openStorage } from '../storage/open.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
@@ -75,17 +76,17 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   });
   clock.end('objects');
 
-  const archives = takeShare(
-    manifests.filter(
-      (manifest) =>
-        mayOpen(manifest) &&
-        !manifest.archive.objects.some((index) => bad.has(manifest.objects[index]?.name ?? '')),
-    ),
-    inputs.share,
-  );
+  const isWhole = (manifest: Manifest, { objects }: Manifest['archive']) =>
+    !objects.some((index) => bad.has(manifest.objects[index]?.name ?? ''));
+  const opened = takeShare(manifests.filter(mayOpen), inputs.share);
+  const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
   for (const manifest of archives) {
     const how = await checkArchive(manifest);
     if (how !== undefined) damages.push({ backup: manifest.id, part: 'schema archive', how });
+  }
+  for (const manifest of opened.filter((each) => isWhole(each, each.supplement))) {
+    const how = await checkSupplement(manifest);
+    if (how !== undefined) damages.push({ backup: manifest.id, part: 'supplement', how });
   }
   clock.end('archives');
   await record();
@@ -155,6 +156,16 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       throw error;
     } finally {
       await rm(file, { force: true });
+    }
+  }
+
+  async function checkSupplement(manifest: Manifest): Promise<string | undefined> {
+    try {
+      await readSupplement(manifest, createReader(repository, manifest, inputs.encryptionIdentity));
+      return undefined;
+    } catch (error) {
+      if (error instanceof IntegrityError) return error.message;
+      throw error;
     }
   }
 
@@ -299,6 +310,7 @@ function gatherUses(manifests: readonly Manifest[]): Map<string, Use> {
   };
   for (const manifest of manifests) {
     for (const index of manifest.archive.objects) note(manifest, index, 'schema archive');
+    for (const index of manifest.supplement.objects) note(manifest, index, 'supplement');
     for (const table of manifest.tables) {
       for (const range of table.ranges) {
         const pages = table.ranges.length === 1 ? '' : `, pages ${range.from} to ${range.to ?? 'the end'}`;

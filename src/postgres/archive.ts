@@ -14,6 +14,8 @@ export interface ArchiveEntry {
   readonly schema: string | undefined;
   /** Its name, with argument types for a function; newlines are spaces here. */
   readonly name: string;
+  /** Whom it belongs to, for a default privilege whose it is; empty for what belongs to nobody, such as an extension. */
+  readonly owner: string;
   /** Ids of entries that have to be restored before. */
   readonly needs: readonly number[];
 }
@@ -135,10 +137,10 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
   }
   // `schema name owner`, none of them quoted: the longest known schema is taken off its front and the longest known role off its end.
   const owners = [...roles].sort((one, other) => other.length - one.length);
-  const dropOwner = (text: string): string => {
-    const owner = owners.find((role) => text.endsWith(` ${role}`)) ?? text.slice(text.lastIndexOf(' ') + 1);
-    return text.slice(0, Math.max(0, text.length - owner.length - 1));
-  };
+  const findOwner = (text: string): string =>
+    owners.find((role) => text.endsWith(` ${role}`)) ?? text.slice(text.lastIndexOf(' ') + 1);
+  const dropOwner = (text: string): string =>
+    text.slice(0, Math.max(0, text.length - findOwner(text).length - 1));
   const schemas = raw
     .filter((entry) => entry.kind === 'SCHEMA')
     .map((entry) => dropOwner(entry.rest.slice(2)))
@@ -156,11 +158,16 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
     const name = dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1));
     const home = entry.kind === 'SCHEMA' ? name : schema;
     if (home !== undefined) schemaOf.set(entry.id, home);
-    return { ...entry, schema, name };
+    return { ...entry, schema, name, owner: findOwner(rest) };
   });
 }
 
 /** A list for `pg_restore --use-list`: only the ids are read. */
 export function writeList(entries: readonly ArchiveEntry[]): string {
   return entries.map((entry) => `${entry.id};\n`).join('');
+}
+
+/** For people: `fk constraint sales.orders orders_customer_fkey`. */
+export function describeEntry(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): string {
+  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
 }

@@ -37,7 +37,7 @@ const types: pg.CustomTypesConfig = {
  * catalog queries takes half a second and saves nothing.
  */
 const startupOptions =
-  '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c client_min_messages=warning -c jit=off';
+  '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c lock_timeout=0 -c client_min_messages=warning -c jit=off';
 
 export async function openSession(settings: ConnectionSettings, signal?: AbortSignal): Promise<Session> {
   signal?.throwIfAborted();

@@ -10,14 +10,15 @@ export interface SequenceState {
   readonly isCalled: boolean;
 }
 
-const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
+/** A condition on a row `n` of pg_namespace: neither the server's schemas nor ours. */
+export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
 
 /** True for objects that no extension owns. */
-const own = (catalog: string, oid: string) =>
+export const own = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
 /** The first oid that initdb leaves to users (FirstNormalObjectId). */
-const firstUserOid = 16384;
+export const firstUserOid = 16384;
 
 /** The superuser that initdb makes (BOOTSTRAP_SUPERUSERID); pg_shdepend does not say what it owns. */
 const bootstrapRole = 10;

@@ -25,6 +25,12 @@ function renderSection(section: Section): string {
         ...section.rows.map((row) => line(section.columns.map((_, index) => escapeLine(row[index] ?? '')))),
       ].join('\n');
     }
+    case 'code': {
+      // A fence ends at the next run of backticks that is as long.
+      const runs = section.text.match(/`+/g) ?? [];
+      const fence = '`'.repeat(Math.max(3, ...runs.map((run) => run.length + 1)));
+      return `${fence}${section.language}\n${section.text.trimEnd()}\n${fence}`;
+    }
     default:
       return assertNever(section);
   }

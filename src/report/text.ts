@@ -16,6 +16,7 @@ function renderSection(section: Section): string {
       return `${text}\n${'='.repeat(displayWidth(text))}`;
     }
     case 'paragraph':
+    case 'code':
       return section.text.split('\n').map(printable).join('\n');
     case 'table':
       return renderTable(section.columns, section.rows);

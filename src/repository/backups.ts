@@ -197,6 +197,7 @@ function describeDamage(id: string, how: string, cause?: unknown): IntegrityErro
 function findDanglingPiece(manifest: Manifest): string | undefined {
   const { objects } = manifest;
   if (manifest.archive.objects.some((index) => objects[index] === undefined)) return 'its archive';
+  if (manifest.supplement.objects.some((index) => objects[index] === undefined)) return 'its supplement';
   return manifest.tables.find((table) =>
     table.ranges.some((range) =>
       range.pieces.some((piece) => piece.offset + piece.length > (objects[piece.object]?.bytes ?? -1)),

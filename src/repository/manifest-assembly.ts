@@ -39,6 +39,7 @@ export interface ManifestParts {
   readonly source: Manifest['source'];
   readonly recipients: readonly string[];
   readonly archive: readonly StoredPiece[];
+  readonly supplement: readonly StoredPiece[];
   readonly slices: readonly {
     readonly slice: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
     readonly rows: number;
@@ -73,6 +74,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
     });
 
   const archive = place(parts.archive);
+  const supplement = place(parts.supplement);
   const tables = [...Map.groupBy(parts.slices, ({ slice }) => slice.table.oid).values()].map(
     (slices): TableEntry => {
       const ranges = slices
@@ -107,7 +109,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   const latest = new Map(
     parts.facts.latest.map((state) => [JSON.stringify([state.schema, state.name]), state]),
   );
-  const archiveBytes = archive.reduce((sum, piece) => sum + piece.length, 0);
+  const sumBytes = (pieces: readonly Piece[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
   return {
     format: 1,
     tool: { name: toolName, version: toolVersion },
@@ -126,7 +128,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
         : { scheme: 'age', recipients: [...parts.recipients] },
     totals: {
       rows: tables.reduce((sum, table) => sum + table.rows, 0),
-      bytes: tables.reduce((sum, table) => sum + table.bytes, archiveBytes),
+      bytes: tables.reduce((sum, table) => sum + table.bytes, sumBytes(archive) + sumBytes(supplement)),
       stored: objects.reduce((sum, object) => sum + object.stored, 0),
       added: parts.added,
     },
@@ -134,10 +136,8 @@ export function assembleManifest(parts: ManifestParts): Manifest {
     durations: parts.durations,
     // What a list of many backups does not read comes last: see readOutline.
     objects,
-    archive: {
-      bytes: archiveBytes,
-      objects: archive.map((piece) => piece.object),
-    },
+    archive: { bytes: sumBytes(archive), objects: archive.map((piece) => piece.object) },
+    supplement: { bytes: sumBytes(supplement), objects: supplement.map((piece) => piece.object) },
     tables,
     facts: {
       sequences: parts.facts.sequences.map((state) => {

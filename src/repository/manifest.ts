@@ -106,6 +106,8 @@ export const manifestSchema = v.strictObject({
   objects: v.array(storedObject),
   /** The pg_dump custom archive: the concatenated plaintexts of these objects. */
   archive: v.strictObject({ bytes: count, objects: v.array(count) }),
+  /** What pg_dump leaves out and what parity compares: the concatenated plaintexts are one JSON text, see supplement.ts. */
+  supplement: v.strictObject({ bytes: count, objects: v.array(count) }),
   tables: v.array(table),
   facts: v.strictObject({
     sequences: v.array(sequence),

@@ -57,6 +57,16 @@ const contentSchemas = {
     run: v.string(),
     /** Whether all of the backup was restored, or chosen tables */
     whole: v.boolean(),
+    /** What the target was taken for */
+    kind: v.optional(v.string()),
+    /** What the user says it is used for */
+    environment: v.optional(v.nullable(v.string())),
+    /** Whether the words that confirm it were typed */
+    confirmed: v.optional(v.boolean()),
+    /** The backup that was taken of the target before it was emptied */
+    safetyBackup: v.optional(v.nullable(backupId)),
+    /** Backups that were tried elsewhere first, in turn; `why` is null for the one that passed */
+    staging: v.optional(v.array(v.object({ backup: backupId, why: v.nullable(v.string()) }))),
     outcome: v.picklist(['equal', 'different', 'unverified', 'failed']),
     /** Why it failed; null when it did not */
     why: v.nullable(v.string()),

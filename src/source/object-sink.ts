@@ -116,7 +116,8 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
  * Waits for `work`, or for the abort, whichever comes first. The work goes on, and so do its buffers belong to it: they are not
  * given back before it has ended.
  */
-async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+/** Waits for work, but not longer than anybody wants it. */
+export async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

@@ -127,7 +127,8 @@ function explain(table: TableEntry, cause: unknown): Error {
   return new TargetError(message, `${drop} mend the cause, and restore into a new one.`, cause);
 }
 
-async function* readRange(
+/** The COPY text of a range, piece by piece; what is read is digested. */
+export async function* readRange(
   range: TableRange,
   pieces: PieceReader,
   digest: RowDigest | undefined,
@@ -147,7 +148,7 @@ const keptObjects = 2;
  * Reads the objects of a part in the order in which their pieces are needed: a few are at hand, and the next is fetched and opened while the
  * server takes the rows of this one.
  */
-class PieceReader {
+export class PieceReader {
   readonly #reader: ObjectReader;
   readonly #objects: readonly StoredObject[];
   /** Indexes of objects, each where it is needed */

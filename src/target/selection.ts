@@ -1,6 +1,8 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Selection } from '../postgres/selection.ts';
 
+export { describeEntry } from '../postgres/archive.ts';
+
 /** What a restore will create, and what it leaves out. */
 export interface RestoreSelection {
   /** Entries of the archive to restore, in the archive's order */
@@ -220,9 +222,4 @@ export function withoutExtensions(
     leftOut: [...selection.leftOut, ...leftOut],
     definitionsOnly: selection.definitionsOnly.filter(remains),
   };
-}
-
-/** For people: `fk constraint sales.orders orders_customer_fkey`. */
-export function describeEntry(entry: ArchiveEntry): string {
-  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
 }

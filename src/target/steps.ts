@@ -69,6 +69,20 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
 }
 
 /**
+ * The order in which pg_restore carries out a list that it is given as a whole: grants come last, because they may take away what the rest
+ * needs, and event triggers after them (_tocEntryRestorePass in pg_backup_archiver.c). A list that is cut in pieces has to be in it.
+ */
+export function sortByPass(entries: readonly ArchiveEntry[]): ArchiveEntry[] {
+  return entries.toSorted((one, other) => findPass(one) - findPass(other));
+}
+
+function findPass({ kind, name }: ArchiveEntry): number {
+  if (kind === 'ACL' || kind === 'DEFAULT ACL') return 1;
+  if (kind === 'EVENT TRIGGER' || kind === 'MATERIALIZED VIEW DATA') return 2;
+  return attached.has(kind) && name.startsWith('EVENT TRIGGER ') ? 2 : 0;
+}
+
+/**
  * The indexes, constraints and statistics objects of one table. Those that need nothing but the table can be built as soon as its
  * rows are there; the index of a partition needs that of its parent, and waits.
  *

@@ -2,13 +2,14 @@ import { expect, it } from 'vitest';
 import type { DrillInputs } from '../../src/inputs.ts';
 import type { Attempt } from '../../src/operations/drill-attempt.ts';
 import { describeDrill } from '../../src/operations/drill-report.ts';
+import { makeLine, makeParity } from '../target/parity-example.ts';
 
 const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   manifest: undefined,
   backup: '20261120T021700Z-7f3a',
   phases: { preflight: 100, total: 5000 },
   recovery: 4000,
-  parity: { equal: true, tables: [], sequences: [], objects: [] },
+  parity: makeParity(),
   checks: [],
   command: undefined,
   failure: undefined,
@@ -33,7 +34,7 @@ it('says no to a recovery that took longer than it may, though the backup is sou
 
 it.each([
   ['did not restore', { failure: 'object x: it is missing', recovery: undefined, parity: undefined }],
-  ['differs', { parity: { equal: false, tables: [], sequences: [], objects: [] } }],
+  ['differs', { parity: makeParity({ tables: [makeLine({ status: 'different' })] }) }],
   ['failed a check', { checks: [{ sql: 'SELECT false', passed: false, answer: 'false' }] }],
   ['failed the command', { command: 'sh exited with 1' }],
 ])('says no to a backup that %s, and names one that works', (_what, wrong) => {

@@ -42,6 +42,7 @@ line" (id int);
     CREATE VIEW a.v AS SELECT * FROM a.plain;
     CREATE TYPE a.mood AS ENUM ('x');
     COMMENT ON TABLE "a b"."c d" IS 'with a comment';
+    CREATE EXTENSION hstore;
     SELECT lo_create(77);`);
   const env = clientEnvironment(database.settings, process.env, () => '');
   execFileSync(client.pgDump, ['-Fc', '-f', file], { env });
@@ -85,6 +86,25 @@ describe('the table of contents', () => {
         .map((entry) => entry.name)
         .concat(find('BLOB METADATA').map((entry) => entry.name)),
     ).toHaveLength(1);
+  });
+
+  it('tells whom each object belongs to, whatever the role is called', async () => {
+    const owners = await database.rows(`
+      SELECT nspname, translate(relname, E'\\n', ' '), pg_get_userbyid(relowner)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY c.oid`);
+    const found = entries
+      .filter((entry) => entry.kind === 'TABLE')
+      .sort((one, other) => one.oid - other.oid)
+      .map((entry) => [entry.schema, entry.name, entry.owner]);
+    expect(found).toEqual(owners);
+    expect(new Set(found.map(([, , owner]) => owner))).toEqual(
+      new Set(['supabase_admin', 'two words', 'words']),
+    );
+    expect(entries.find((entry) => entry.kind === 'EXTENSION')).toMatchObject({ name: 'hstore', owner: '' });
+    expect(entries.find((entry) => entry.kind === 'SCHEMA' && entry.name === 'a b')).toMatchObject({
+      owner: 'two words',
+    });
   });
 
   it('tells what has to be there before', () => {

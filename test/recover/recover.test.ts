@@ -156,6 +156,19 @@ of lines" VALUES ('x', 1);
     .join('\n')}
 `;
 
+/** What pg_dump leaves out. */
+const globals = `
+  CREATE ROLE "Team ""of"" it's" NOINHERIT LOGIN CONNECTION LIMIT 3 VALID UNTIL '2030-01-02 03:04:05+00' IN ROLE reader;
+  COMMENT ON ROLE reader IS 'reads; it''s all';
+  ALTER ROLE reader SET statement_timeout = '3s';
+  ALTER ROLE reader SET search_path = "$user", "a b", public, "it's";
+  ALTER ROLE "Team ""of"" it's" IN DATABASE source SET work_mem = '7MB';
+  ALTER DATABASE source SET search_path = '';
+  ALTER DATABASE source SET application_name = 'it''s; a "name"';
+  COMMENT ON DATABASE source IS 'a comment';
+  REVOKE TEMPORARY ON DATABASE source FROM PUBLIC;
+  GRANT CREATE ON DATABASE source TO reader WITH GRANT OPTION`;
+
 describe.skipIf(missing.length > 0)('recovery by hand', () => {
   const folder = mkdtempSync(join(tmpdir(), 'recover-'));
   const tools = join(folder, 'tools');
@@ -179,6 +192,7 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     sourceUrl = await createDatabase('source');
     await query(sourceUrl, schema);
     await query(sourceUrl, 'GRANT SELECT ON shapes.texts TO reader');
+    await query(cluster.superuserUrl('source'), globals);
 
     const identity = await generateX25519Identity();
     recipient = await identityToRecipient(identity);
@@ -264,6 +278,50 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     },
     2 * minutes,
   );
+
+  it(
+    'prints roles, settings and grants that make another server and its database what the source was',
+    async () => {
+      await using other = await startCluster({ major: cluster.major });
+      await query(other.superuserUrl(), 'CREATE DATABASE source TEMPLATE template0');
+      const printed = await recover([
+        '--globals',
+        encrypted,
+        'latest',
+        other.superuserUrl('source'),
+        identityFile,
+      ]);
+      expect(printed).toMatchObject({ status: 0, stderr: expect.stringContaining('Checking the SHA-256') });
+      const file = join(folder, 'globals.sql');
+      writeFileSync(file, printed.stdout);
+      const ran = await run(
+        join(tools, 'psql'),
+        ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', other.superuserUrl('source'), '-f', file],
+        { PATH: tools },
+      );
+      expect(ran).toMatchObject({ status: 0, stderr: '' });
+      expect(await dumpGlobals(other)).toEqual(await dumpGlobals(cluster));
+    },
+    2 * minutes,
+  );
+
+  /** What pg_dumpall and pg_dump --create say of roles and of the database, less what is of no backup. */
+  async function dumpGlobals({ binFolder, superuserUrl }: Cluster): Promise<string[]> {
+    const env = { PATH: process.env.PATH, ...connectionEnvironment(superuserUrl('source')) };
+    const lines: string[] = [];
+    for (const [tool, ...args] of [
+      ['pg_dumpall', '--roles-only', '--no-role-passwords'],
+      ['pg_dump', '--create', '--schema-only', '--exclude-schema=*'],
+    ] as [string, ...string[]][]) {
+      const dumped = await run(join(binFolder, tool), args, env);
+      expect(dumped).toMatchObject({ status: 0 });
+      lines.push(...dumped.stdout.split('\n'));
+    }
+    return lines
+      .filter((line) => /^(CREATE ROLE|ALTER ROLE|GRANT|REVOKE|COMMENT|ALTER DATABASE)/.test(line))
+      .filter((line) => !/supabase_admin|OWNER TO/.test(line.replace(/ GRANTED BY .*/, '')))
+      .sort();
+  }
 
   it('is a test of ranges, of rows longer than an object, and of tables that share one', () => {
     const manifest = readManifest(plain);

@@ -46,6 +46,7 @@ export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
       { name: 'c'.repeat(64), bytes: 50, stored: 40, sha256: 'd'.repeat(64) },
     ],
     archive: { bytes: 50, objects: [1] },
+    supplement: { bytes: 0, objects: [] },
     tables: [
       {
         schema: 'public',

@@ -20,6 +20,7 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
     source: example.source,
     recipients: [],
     archive: [],
+    supplement: [],
     slices: [],
     facts: { sequences: [], latest: [], objects: {}, roles: [], extensions: [] },
     notCarried: [],

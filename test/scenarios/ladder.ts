@@ -117,9 +117,14 @@ export class Ladder {
     return target;
   }
 
-  /** Restores the newest backup and compares all that pg_dump writes of the source, as it is now, with the restored database. */
-  async expectRestored(): Promise<void> {
+  /**
+   * Restores the newest backup and compares all that pg_dump writes of the source, as it is now, with the restored database.
+   *
+   * @param adjust gets the restored database before it is compared
+   */
+  async expectRestored(adjust?: (target: string) => Promise<unknown>): Promise<void> {
     const target = await this.restore();
+    await adjust?.(target);
     const { bin } = this.server;
     const both = [this.source, target];
     const [[one, other], [schema, restored]] = await Promise.all([

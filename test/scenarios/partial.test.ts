@@ -177,6 +177,10 @@ describe('what --json prints', () => {
       tables: 7,
       rows: 24_473,
       parity: 'equal',
+      'not-carried': 0,
+      'safety-backup-id': '',
+      'target-kind': 'plain',
+      attempts: 1,
       'duration-seconds': expect.any(Number),
     });
   });

@@ -209,8 +209,8 @@ describe('a cleanup beside', () => {
     await run(cleanup);
     await expectSound(1);
     await expectRestorable();
-    // Two of rows, and definitions.
-    expect(await storage.keys('objects/')).toHaveLength(3);
+    // Two of rows, definitions, and the supplement.
+    expect(await storage.keys('objects/')).toHaveLength(4);
     expect(await storage.keys('locks/')).toEqual([]);
   });
 });

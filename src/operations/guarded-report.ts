@@ -1,0 +1,138 @@
+import { formatDuration } from '../report/quantity.ts';
+import type { NotCarried } from '../target/attempt.ts';
+import type { CheckResult } from '../target/checks.ts';
+import type { Parity } from '../target/parity.ts';
+import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import type { Outcome, Section } from './outcome.ts';
+import type { Job } from './restore.ts';
+import {
+  describeOccupants,
+  findReasons,
+  findRefusals,
+  isOccupied,
+  needsSafetyBackup,
+} from './restore-guard.ts';
+import { describePlan, describeRestore, type RestoreScope } from './restore-report.ts';
+import { describeChecks } from './user-questions.ts';
+
+interface Result extends Job {
+  readonly safetyBackup: string | null;
+  readonly left: readonly NotCarried[];
+  readonly scope: RestoreScope;
+  readonly parity: Parity | undefined;
+  readonly checks: readonly CheckResult[];
+  /** milliseconds from the start until the database could have been used */
+  readonly usableAfter: number;
+}
+
+/** The result of a restore with all that was done around it. */
+export function describeResult(result: Result): Outcome {
+  const { inputs, state, scope, parity, checks, attempts, safetyBackup, left, clock, usableAfter } = result;
+  const outcome = describeRestore(scope, parity, clock);
+  const [heading, ...rest] = outcome.report;
+  return {
+    exitCode: checks.every((check) => check.passed) ? outcome.exitCode : 3,
+    outputs: {
+      ...outcome.outputs,
+      'safety-backup-id': safetyBackup ?? '',
+      'target-kind': state.kind,
+      attempts: attempts?.length ?? 1,
+    },
+    report: [
+      ...(heading === undefined ? [] : [heading]),
+      ...describeAttempts(attempts ?? []),
+      ...(safetyBackup === null
+        ? []
+        : [
+            tell(
+              `The target was backed up before it was emptied: ${safetyBackup}, pinned, in ${inputs.safetyStorage ?? inputs.storage}. It is no \`latest\` for a restore; its id brings it back.`,
+            ),
+          ]),
+      ...describeLeft(left),
+      tell(`From the start until the database could be used: ${formatDuration(usableAfter)}.`),
+      ...rest,
+      ...describeChecks(checks),
+    ],
+  };
+}
+
+/** The plan of a dry run, and what would be asked for before it. */
+export function describeForesight(job: Job, scope: RestoreScope): Outcome {
+  const { inputs, manifest, state, clock } = job;
+  const outcome = describePlan(scope, clock);
+  const [heading, ...rest] = outcome.report;
+  const reasons = findReasons(inputs, manifest, state);
+  const steps = [
+    ...(isOccupied(state) ? [`The target is not empty: it has ${describeOccupants(state)}.`] : []),
+    ...(reasons.length > 0 ? [`The restore has to be confirmed: ${reasons.join(', ')}.`] : []),
+    ...(inputs.stagingUrl === undefined ? [] : ['It would be tried on staging first.']),
+    ...(needsSafetyBackup(inputs, state)
+      ? [`The target would be backed up to ${inputs.safetyStorage ?? inputs.storage} before it is emptied.`]
+      : []),
+    ...findRefusals(inputs, manifest, state).map(({ message, next }) => `Missing: ${message}. ${next}`),
+  ];
+  return {
+    ...outcome,
+    outputs: { ...outcome.outputs, 'safety-backup-id': '', 'target-kind': state.kind, attempts: 0 },
+    report: [...(heading === undefined ? [] : [heading]), ...steps.map(tell), ...rest],
+  };
+}
+
+/** No backup passed on staging, so that the target was left alone. */
+export function describeNoneWorks({ attempts = [], manifest, state, clock }: Job): Outcome {
+  return {
+    exitCode: 3,
+    outputs: {
+      'backup-id': '',
+      parity: 'skipped',
+      'safety-backup-id': '',
+      'target-kind': state.kind,
+      attempts: attempts.length,
+      'duration-seconds': Math.round(clock.elapsed() / 100) / 10,
+    },
+    report: [
+      { kind: 'heading', text: `Restore of backup ${manifest.id} into ${state.target}` },
+      ...describeAttempts(attempts),
+      tell(
+        'NOT RESTORED: no backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.',
+      ),
+    ],
+  };
+}
+
+function describeAttempts(attempts: readonly Attempt[]): Section[] {
+  if (attempts.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: 'tried on staging' },
+        { title: 'as of' },
+        { title: 'time', align: 'right' },
+        { title: 'result' },
+      ],
+      rows: attempts.map((attempt) => [
+        attempt.backup,
+        attempt.manifest?.source.snapshotAt ?? '',
+        formatDuration(attempt.phases.total ?? 0),
+        hasPassed(attempt) ? 'passed' : `FAILED: ${explainFailure(attempt)}`,
+      ]),
+    },
+  ];
+}
+
+function describeLeft(left: readonly NotCarried[]): Section[] {
+  if (left.length === 0) return [];
+  return [
+    tell('Of what was in the target before, this could not be removed:'),
+    {
+      kind: 'table',
+      columns: [{ title: 'still there' }, { title: 'why' }, { title: 'what to do' }],
+      rows: left.map(({ what, why, remedy }) => [what, why, remedy]),
+    },
+  ];
+}
+
+function tell(text: string): Section {
+  return { kind: 'paragraph', text };
+}

@@ -1,0 +1,64 @@
+import { ConfigurationError, IntegrityError } from '../errors.ts';
+import type { RestoreInputs } from '../inputs.ts';
+import { readManifest } from '../repository/backups.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { ShelvedBackup } from '../repository/shelf.ts';
+import type { World } from '../world.ts';
+import { chooseBackups, chooseManifest } from './choose-backups.ts';
+import { isSafetyBackup } from './safety-backup.ts';
+
+export interface Candidates {
+  /** In the order in which they are tried; only the first without staging */
+  readonly candidates: readonly { readonly id: string; readonly snapshotAt: Date }[];
+  /** Of the first whose manifest can be read; all are of the same database */
+  readonly manifest: Manifest;
+}
+
+/**
+ * The backups that a restore may bring. A safety backup shows a database in trouble, and is only meant when it is named: `latest`, said
+ * again after a restore that failed, must not come to mean the trouble.
+ */
+export async function chooseCandidates(
+  repository: Repository,
+  { backupId, stagingUrl, fallback }: RestoreInputs,
+  world: World,
+): Promise<Candidates> {
+  const isNamed = /^\d/.test(backupId);
+  if (stagingUrl === undefined) {
+    const manifest = await chooseManifest(repository, backupId, world);
+    if (isNamed || !isSafetyBackup(manifest)) {
+      const snapshotAt = new Date(manifest.source.snapshotAt);
+      return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
+    }
+  }
+  const [first, ...others] = await chooseBackups(repository, backupId, world);
+  const chosen = first === undefined || (!isNamed && isSafetyBackup(first)) ? [] : [first];
+  if (first !== undefined && chosen.length === 0) {
+    world.log.warn(`${first.id} is a safety backup (${first.label}) and passed over: only its id means it`);
+  }
+  const usable = [...chosen, ...others.filter((backup) => !isSafetyBackup(backup))];
+  const candidates = usable.slice(0, stagingUrl === undefined ? 1 : 1 + fallback);
+  return { candidates, manifest: await readFirst(repository, candidates, backupId) };
+}
+
+async function readFirst(
+  repository: Repository,
+  candidates: readonly ShelvedBackup[],
+  choice: string,
+): Promise<Manifest> {
+  let damage: IntegrityError | undefined;
+  for (const { id } of candidates) {
+    try {
+      return await readManifest(repository, id);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      damage ??= error;
+    }
+  }
+  if (damage !== undefined) throw damage;
+  throw new ConfigurationError(
+    `backup-id: only safety backups fit ${choice}`,
+    'List them with the operation list, and name the one that you mean.',
+  );
+}

@@ -1,0 +1,237 @@
+import { ConfigurationError, messageOf } from '../errors.ts';
+import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
+import { type ClientTools, findClient } from '../postgres/client.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
+import { ToolError } from '../postgres/process.ts';
+import { createSelection } from '../postgres/selection.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { qualifiedName } from '../postgres/tables.ts';
+import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { ObjectReader } from '../repository/objects.ts';
+import { readSupplement, type Supplement } from '../repository/supplement.ts';
+import { type ImagePlan, planImage } from '../supabase/image.ts';
+import { type PresentTable, selectForProject } from '../supabase/selection.ts';
+import { readTargetCatalog } from '../supabase/target-catalog.ts';
+import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
+import type { NotCarried } from '../target/attempt.ts';
+import { findOrphans } from '../target/orphans.ts';
+import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
+import { planRoles, type RolePlan } from '../target/roles.ts';
+import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
+import type { World } from '../world.ts';
+import { fetchArchive } from './archive-file.ts';
+import type { RestoreScope } from './restore-report.ts';
+
+/** What is restored, and where. */
+export interface RestoreRequest {
+  readonly manifest: Manifest;
+  readonly reader: ObjectReader;
+  readonly settings: ConnectionSettings;
+  readonly clientPath: string | undefined;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly jobs: number;
+  readonly verify: 'content' | 'counts' | 'none';
+  /** What the target is taken for; `auto`, as without it, looks. */
+  readonly targetKind?: TargetKind | 'auto';
+  /** `refuse`, as without it: a target that is not empty is a configuration error. */
+  readonly occupied?: 'refuse' | 'accept';
+  /** `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is scheduled. */
+  readonly roles?: 'throwaway';
+  /** Whether the target is production, so that jobs may act from now on; not so without it. */
+  readonly live?: boolean;
+}
+
+/** All that is decided before the target is touched. */
+export interface RestorePlan {
+  readonly scope: RestoreScope;
+  readonly archive: string;
+  readonly client: ClientTools;
+  /** In the archive's order */
+  readonly entries: readonly ArchiveEntry[];
+  readonly tolerated: ReadonlySet<ArchiveEntry>;
+  /** Those of the entries that are about something that extensions make */
+  readonly orphans: readonly ArchiveEntry[];
+  readonly roles: RolePlan;
+  readonly image: ImagePlan | undefined;
+  /** Tables that the restore creates */
+  readonly created: readonly TableEntry[];
+  /** Tables that the target has */
+  readonly present: readonly PresentTable[];
+}
+
+/** What goes where, and what does not. */
+type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present'> & {
+  readonly tolerated: Set<ArchiveEntry>;
+  readonly selection: RestoreSelection;
+  readonly tables: readonly TableEntry[];
+  readonly notes: readonly string[];
+  readonly managed: ReadonlySet<string>;
+  readonly notCarried: readonly NotCarried[];
+};
+
+/**
+ * Checks the identity, the archive and the target, and decides what of the backup goes into it.
+ *
+ * @throws ConfigurationError when it cannot be restored there
+ */
+export async function planRestore(request: RestoreRequest, world: World): Promise<RestorePlan> {
+  const { manifest, reader, settings } = request;
+  const archive = await fetchArchive(manifest, reader, world);
+  const supplement = await readSupplement(manifest, reader);
+  const session = await openSession(settings, world.signal);
+  try {
+    const kind = await chooseTargetKind(session, request.targetKind ?? 'auto');
+    await checkTarget(session, manifest, kind, request.occupied);
+    const client = await findClient(Math.floor(session.serverVersion / 10000), world, request.clientPath);
+    const contents = await listArchive(client, archive, manifest, world);
+    const missing = await findMissingExtensions(session, manifest);
+    const chosen = chooseEntries(
+      request,
+      manifest,
+      contents.filter((entry) => !isJobTable(entry)),
+    );
+    const selection = withoutExtensions(chosen, missing);
+    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
+    const wanted = new Set(placed.entries);
+    const orphans = findOrphans(contents).filter((entry) => wanted.has(entry));
+    for (const entry of orphans) placed.tolerated.add(entry);
+    const roles = await planRolesOf(session, request, supplement, kind);
+    const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
+    const scope: RestoreScope = {
+      manifest,
+      target: describeConnection(settings),
+      tables: placed.tables,
+      selection: placed.selection,
+      supplement,
+      kind,
+      managed: placed.managed,
+      notCarried: [...describeMissing(missing, chosen, selection, manifest), ...notCarried, ...roles.listed],
+      notes: [...notes, ...created],
+    };
+    return { ...placed, scope, archive, client, orphans, roles };
+  } finally {
+    await session.close();
+  }
+}
+
+/** Whether all of the backup is restored, so that what belongs to the whole database is, too. */
+export function isWhole({ include, exclude }: Pick<RestoreRequest, 'include' | 'exclude'>): boolean {
+  return include.length === 0 && exclude.length === 0;
+}
+
+function planRolesOf(
+  session: Session,
+  request: RestoreRequest,
+  { roles }: Supplement,
+  kind: TargetKind,
+): Promise<RolePlan> {
+  const needed = request.manifest.facts.roles;
+  const wanted = isWhole(request) ? roles : roles.filter(({ name }) => needed.includes(name));
+  return planRoles(session, wanted, needed, request.roles ?? kind);
+}
+
+async function place(
+  session: Session,
+  kind: TargetKind,
+  selection: RestoreSelection,
+  manifest: Manifest,
+): Promise<Placement> {
+  const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
+  const schemas = await readSchemas(session);
+  // Some can only be created where the server has loaded them, and pg_cron in one database of it.
+  const tolerated = new Set(selection.entries.filter(({ kind }) => kind === 'EXTENSION'));
+  const whole = { selection, tables, created: tables, present: [], tolerated };
+  const plain = { ...whole, managed: new Set<string>(), notCarried: [], notes: [], image: undefined };
+  if (kind === 'plain') {
+    return { ...plain, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };
+  }
+  const target = await readTargetCatalog(session);
+  if (kind === 'supabase-image') {
+    const image = await planImage(session, selection.entries, target);
+    for (const schema of image.schemas) schemas.delete(schema);
+    return { ...plain, image, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };
+  }
+  const chosen = selectForProject(selection.entries, tables, target, {
+    assumable: (await readAssumableRoles(session)) ?? new Set(manifest.facts.roles),
+    extensions: manifest.facts.extensions,
+  });
+  const loaded = [...chosen.created, ...chosen.present.map(({ table }) => table)];
+  const oids = new Set(loaded.map(({ oid }) => oid));
+  return {
+    ...chosen,
+    tolerated: new Set(chosen.tolerated),
+    image: undefined,
+    selection: { ...selection, entries: chosen.entries, tables: oids },
+    tables: [...loaded, ...chosen.lost],
+    managed: target.managed,
+  };
+}
+
+/** Of the schema public, pg_dump writes only the owner, because every database has it. */
+function isThere(entry: ArchiveEntry, schemas: ReadonlySet<string>): boolean {
+  return entry.kind === 'SCHEMA' && entry.name !== 'public' && schemas.has(entry.name);
+}
+
+function describeMissing(
+  missing: ReadonlySet<string>,
+  before: RestoreSelection,
+  after: RestoreSelection,
+  manifest: Manifest,
+): NotCarried[] {
+  const tables = manifest.tables.filter(
+    (table) => table.rows > 0 && before.tables.has(table.oid) && !after.tables.has(table.oid),
+  );
+  return [
+    ...[...missing].map((name) => ({
+      what: `extension ${name}`,
+      why: 'the server does not have its files; what needs it is left out',
+      remedy: 'Install it on the server, or restore into one that has it.',
+    })),
+    ...tables.map((table) => ({
+      what: `rows of ${qualifiedName(table)}`,
+      why: `the table needs an extension that the server lacks; ${table.rows} rows are lost`,
+      remedy: 'Install the extension on the server, and restore again.',
+    })),
+  ];
+}
+
+/** The jobs of pg_cron come through its functions, so that they do not run before somebody wants them to. */
+function isJobTable({ kind, schema, name }: ArchiveEntry): boolean {
+  return kind === 'TABLE DATA' && schema === 'cron' && name === 'job';
+}
+
+export async function listArchive(
+  client: ClientTools,
+  archive: string,
+  manifest: Manifest,
+  world: World,
+): Promise<ArchiveEntry[]> {
+  try {
+    return await readContents(client, archive, manifest.facts.roles, world);
+  } catch (cause) {
+    if (!(cause instanceof ToolError)) throw cause;
+    // The archive is what the manifest says, byte for byte, so it is the program that does not understand it.
+    throw new ConfigurationError(
+      `client-path: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
+      'Give the folder of newer client programs with client-path; those that made the backup can read it.',
+      cause,
+    );
+  }
+}
+
+function chooseEntries(
+  request: RestoreRequest,
+  manifest: Manifest,
+  contents: readonly ArchiveEntry[],
+): RestoreSelection {
+  if (isWhole(request)) return selectAll(contents, manifest.tables);
+  const names = new Map(manifest.tables.map((table) => [table.oid, table]));
+  const part = selectPart(contents, names, createSelection(request.include, request.exclude));
+  if (part.entries.some((entry) => entry.kind !== 'EXTENSION')) return part;
+  const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
+  throw new ConfigurationError(
+    `include: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
+    'Give names as schema.table or schema.*; the manifest lists the tables.',
+  );
+}

@@ -1,0 +1,123 @@
+import { ConfigurationError, isKnownError, messageOf } from '../errors.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { readManifest } from '../repository/backups.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import { createReader } from '../repository/objects.ts';
+import { appendRecord } from '../repository/records.ts';
+import type { Repository } from '../repository/repository.ts';
+import { readSupplement } from '../repository/supplement.ts';
+import type { CheckResult } from '../target/checks.ts';
+import type { Parity } from '../target/parity.ts';
+import type { World } from '../world.ts';
+import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { PhaseClock } from './phases.ts';
+import { writeParity } from './report-files.ts';
+import { prepareRestore } from './restore-into.ts';
+import { inScratchFolder } from './scratch-folder.ts';
+import { makeThrowaway } from './throwaway.ts';
+import { askChecks, runCommand } from './user-questions.ts';
+
+/** What is asked of a backup. */
+export interface Trial {
+  readonly encryptionIdentity: readonly string[];
+  readonly clientPath: string | undefined;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly checks: readonly string[];
+  readonly command: string | undefined;
+  readonly reportFolder: string | undefined;
+  readonly jobs: number;
+}
+
+/**
+ * Tries backups one after another, each in a database made for the occasion, until one passes. What each showed is recorded on it as a
+ * drill.
+ *
+ * @throws ConfigurationError when no database can be made on the server, which says nothing about a backup
+ */
+export async function tryInTurn(
+  candidates: readonly { readonly id: string; readonly snapshotAt: Date }[],
+  repository: Repository,
+  server: ConnectionSettings,
+  trial: Trial,
+  world: World,
+): Promise<Attempt[]> {
+  const attempts: Attempt[] = [];
+  for (const { id, snapshotAt } of candidates) {
+    world.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
+    const attempt = await inScratchFolder(world, (scratch) =>
+      tryBackup(id, repository, server, trial, scratch),
+    );
+    attempts.push(attempt);
+    await record(attempt, repository, world);
+    if (hasPassed(attempt)) break;
+    world.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
+  }
+  return attempts;
+}
+
+async function tryBackup(
+  id: string,
+  repository: Repository,
+  server: ConnectionSettings,
+  trial: Trial,
+  world: World,
+): Promise<Attempt> {
+  const clock = new PhaseClock();
+  let manifest: Manifest | undefined;
+  let recovery: number | undefined;
+  let parity: Parity | undefined;
+  let checks: readonly CheckResult[] = [];
+  let command: string | undefined;
+  let failure: string | undefined;
+  try {
+    manifest = await readManifest(repository, id);
+    const reader = createReader(repository, manifest, trial.encryptionIdentity);
+    const supplement = await readSupplement(manifest, reader);
+    await using throwaway = await makeThrowaway(server, manifest, supplement, world);
+    clock.end('database');
+    const { settings } = throwaway;
+    const { clientPath, include, exclude, jobs } = trial;
+    const request = {
+      ...{ manifest, reader, settings, clientPath, include, exclude, jobs },
+      verify: 'content' as const,
+      targetKind: 'plain' as const,
+      roles: 'throwaway' as const,
+    };
+    const prepared = await prepareRestore(request, world, clock);
+    parity = await prepared.run();
+    recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
+    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, world);
+    checks = await askChecks(settings, trial.checks, world);
+    clock.end('checks');
+    command = await runCommand(settings, trial.command, world);
+    clock.end('command');
+  } catch (error) {
+    world.signal.throwIfAborted();
+    // A wrong input says nothing about the backup, and a defect of ours is none of its.
+    if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
+    failure = messageOf(error);
+  }
+  return { manifest, backup: id, phases: clock.milliseconds(), recovery, parity, checks, command, failure };
+}
+
+/** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */
+async function record(attempt: Attempt, repository: Repository, world: World): Promise<void> {
+  try {
+    await appendRecord(repository, 'drills', world.now(), {
+      backup: attempt.backup,
+      outcome: hasPassed(attempt) ? 'passed' : 'failed',
+      why: explainFailure(attempt) ?? null,
+      recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
+      phases: { ...attempt.phases },
+      parity: attempt.parity === undefined ? null : attempt.parity.equal,
+      checks: {
+        asked: attempt.checks.length,
+        failed: attempt.checks.filter((check) => !check.passed).map((check) => check.sql),
+      },
+    });
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    world.log.warn(`the drill could not be recorded: ${error.message}`);
+  }
+}

@@ -1,0 +1,69 @@
+import { openSession } from '../postgres/connection.ts';
+import { runTool, ToolError } from '../postgres/process.ts';
+import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
+import { formatCounted } from '../report/quantity.ts';
+import { type CheckResult, runChecks } from '../target/checks.ts';
+import type { World } from '../world.ts';
+import { writeRootCertificates } from './certificates.ts';
+import type { Section } from './outcome.ts';
+
+/** Asks the user's checks of a restored database. */
+export async function askChecks(
+  settings: ConnectionSettings,
+  checks: readonly string[],
+  world: World,
+): Promise<CheckResult[]> {
+  if (checks.length === 0) return [];
+  const session = await openSession(settings, world.signal);
+  try {
+    return await runChecks(session, checks);
+  } finally {
+    await session.close();
+  }
+}
+
+export function describeChecks(checks: readonly CheckResult[]): Section[] {
+  const failed = checks.filter((check) => !check.passed);
+  if (checks.length === 0) return [];
+  const passed = checks.length - failed.length;
+  const summary: Section = {
+    kind: 'paragraph',
+    text: `${passed} of ${formatCounted(checks.length, 'check')} passed.`,
+  };
+  if (failed.length === 0) return [summary];
+  return [
+    summary,
+    {
+      kind: 'table',
+      columns: [{ title: 'check that failed' }, { title: 'answer' }],
+      rows: failed.map((check) => [check.sql, check.answer ?? '']),
+    },
+  ];
+}
+
+/**
+ * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Our own inputs, and
+ * the secrets among them, are none of its business.
+ *
+ * @returns what it said when it failed
+ */
+export async function runCommand(
+  settings: ConnectionSettings,
+  command: string | undefined,
+  world: World,
+): Promise<string | undefined> {
+  if (command === undefined) return undefined;
+  const theirs = Object.fromEntries(
+    Object.entries(world.env).filter(([name]) => !/^(SUPABASE_BACKUP_|INPUT_)/.test(name)),
+  );
+  const env = clientEnvironment(settings, theirs, () => writeRootCertificates(world));
+  try {
+    const { stdout, stderr } = await runTool('/bin/sh', ['-c', command], { env, signal: world.signal });
+    for (const line of `${stdout}\n${stderr}`.split('\n').filter((text) => text !== '')) world.log.info(line);
+    return undefined;
+  } catch (error) {
+    world.signal.throwIfAborted();
+    if (error instanceof ToolError) return error.message;
+    throw error;
+  }
+}

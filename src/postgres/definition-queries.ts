@@ -1,0 +1,443 @@
+import { firstUserOid, own, userSchema } from './facts.ts';
+import { ledgerComment } from './ledger-schema.ts';
+
+/*
+ * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details name everything by name,
+ * qualified by the server itself because no search_path is set; lists that mean the same in any order are sorted.
+ */
+
+/** Relations of the user, once for all that belongs to them. */
+const relations = `
+  SELECT c.*, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${userSchema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${own('pg_class', 'c.oid')}`;
+
+/** True for what no extension owns and the server has not made along with something else, as it makes the constructors of a range. */
+const made = (catalog: string, oid: string) =>
+  `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype IN ('e', 'i'))`;
+
+/** Functions, procedures and aggregates, each with its name as `signature`: that and the types of its arguments. */
+export const routines = `
+  SELECT p.*, n.nspname, p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE ${userSchema} AND ${made('pg_proc', 'p.oid')}`;
+
+/** Enums, domains, ranges, composite and base types; neither arrays nor the row types of tables, nor multiranges. */
+const types = `
+  SELECT t.*, n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+  WHERE ${userSchema} AND ${own('pg_type', 't.oid')}
+    AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A') OR (t.typtype = 'p' AND NOT t.typisdefined)
+      OR (t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')))`;
+
+/** SHA-256 of a text in the encoding of the client, which does not depend on that of the server. */
+const digest = (text: string) => `encode(sha256(textsend(${text})), 'hex')`;
+
+/** What the server prints in its own words: of use only to a server of the same major. */
+const definitionOf = (text: string, major: number) => `'definition ' || ${digest(text)} || ' of ${major}'`;
+
+/** A list whose order means nothing, as one text; null when it is empty. */
+const sorted = (item: string, from: string) =>
+  `(SELECT string_agg(${item}, ', ' ORDER BY (${item}) COLLATE "C") FROM ${from})`;
+
+/** A list in an order that means something, as one text; null when it is empty. */
+const parts = (item: string, order: string, from: string) =>
+  `(SELECT string_agg(${item}, ', ' ORDER BY ${order}) FROM ${from})`;
+
+/** A list of name=value texts; null when there is none. */
+const options = (list: string, prefix = '') => sorted(`'${prefix}' || o`, `unnest(${list}) AS o`);
+
+/** Options of a foreign object; of those that look like secrets the name alone. */
+const foreignOptions = (list: string) =>
+  sorted(
+    `CASE WHEN split_part(o, '=', 1) ~* '(pass|secret|token|credential|key|auth)' THEN split_part(o, '=', 1) ELSE o END`,
+    `unnest(${list}) AS o`,
+  );
+
+/** The parent of a partition, or of the index of one. */
+const parentOf = (oid: string) =>
+  `(SELECT h.inhparent::regclass FROM pg_inherits h WHERE h.inhrelid = ${oid})`;
+
+const state = (column: string) =>
+  `CASE ${column} WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'enabled on replicas' ELSE 'enabled always' END`;
+
+/** A collation other than the one that the type has by itself; null without. */
+const collation = (column: string, type: string) =>
+  `(SELECT 'collate ' || x.oid::regcollation FROM pg_collation x
+    WHERE x.oid = ${column} AND ${column} <> (SELECT y.typcollation FROM pg_type y WHERE y.oid = ${type}))`;
+
+const when = (condition: string, text: string) => `CASE WHEN ${condition} THEN '${text}' END`;
+
+const tables = (major: number): string[] => [
+  `SELECT 'schema', NULL, NULL, n.nspname, '' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
+  `SELECT 'table', r.nspname, NULL, r.relname, concat_ws('; ',
+     CASE r.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'permanent' END,
+     'partitioned by ' || pg_get_partkeydef(r.oid),
+     CASE WHEN r.relispartition THEN 'partition of ' || ${parentOf('r.oid')} || ' ' || pg_get_expr(r.relpartbound, r.oid)
+          ELSE 'inherits ' || ${parts('h.inhparent::regclass::text', 'h.inhseqno', 'pg_inherits h WHERE h.inhrelid = r.oid')} END,
+     'of type ' || nullif(r.reloftype, 0)::regtype,
+     'access method ' || (SELECT a.amname FROM pg_am a WHERE a.oid = r.relam AND a.amname <> 'heap'),
+     'with ' || nullif(concat_ws(', ', ${options('r.reloptions')},
+       (SELECT ${options('x.reloptions', 'toast.')} FROM pg_class x WHERE x.oid = r.reltoastrelid)), ''),
+     CASE r.relreplident WHEN 'f' THEN 'replica identity full' WHEN 'n' THEN 'replica identity nothing'
+       WHEN 'i' THEN 'replica identity by ' ||
+         (SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = r.oid AND i.indisreplident) END)
+   FROM relations r WHERE r.relkind IN ('r', 'p')`,
+  `SELECT 'foreign table', r.nspname, NULL, r.relname, concat_ws('; ', 'server ' || s.srvname,
+     'options ' || ${foreignOptions('t.ftoptions')}, 'partition of ' || ${parentOf('r.oid')} || ' ' || pg_get_expr(r.relpartbound, r.oid))
+   FROM relations r JOIN pg_foreign_table t ON t.ftrelid = r.oid JOIN pg_foreign_server s ON s.oid = t.ftserver`,
+  `SELECT CASE r.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, r.nspname, NULL, r.relname, concat_ws('; ',
+     'columns ' || ${parts(
+       `quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)`,
+       'a.attnum',
+       'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
+     )},
+     'with ' || ${options('r.reloptions')}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
+     ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, ${definitionOf('pg_get_viewdef(r.oid)', major)})
+   FROM relations r WHERE r.relkind IN ('v', 'm')`,
+  // A view's columns follow from its definition, except for what was set on them. Since 17 a partition shows its parent's identity.
+  `SELECT 'column', r.nspname, r.relname, a.attname, concat_ws('; ', format_type(a.atttypid, a.atttypmod),
+     ${collation('a.attcollation', 'a.atttypid')}, ${when('a.attnotnull', 'not null')},
+     CASE a.attgenerated WHEN 's' THEN 'generated ' WHEN 'v' THEN 'generated virtual ' ELSE 'default ' END
+       || pg_get_expr(d.adbin, d.adrelid),
+     ${when(`a.attidentity = 'a' AND NOT r.relispartition`, 'identity always')},
+     ${when(`a.attidentity = 'd' AND NOT r.relispartition`, 'identity by default')},
+     CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' ||
+       CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
+     CASE a.attcompression WHEN 'p' THEN 'compression pglz' WHEN 'l' THEN 'compression lz4' END,
+     'statistics ' || nullif(a.attstattarget, -1), 'with ' || ${options('a.attoptions')},
+     'options ' || ${foreignOptions('a.attfdwoptions')})
+   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid JOIN pg_type t ON t.oid = a.atttypid
+   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND (r.relkind IN ('r', 'p', 'f') OR (r.relkind = 'v' AND a.atthasdef))`,
+  // A foreign key of a partition follows its parent's under a name that a restore chooses anew.
+  `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ', pg_get_constraintdef(c.oid),
+     'triggers ' || (SELECT string_agg(DISTINCT (${state('t.tgenabled')} || ' on ' || t.tgrelid::regclass) COLLATE "C", ', ')
+                     FROM odd_triggers t WHERE t.tgconstraint = c.oid))
+   FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
+   WHERE c.contype NOT IN ('n', 't') AND NOT (c.contype = 'f' AND c.conparentid <> 0)`,
+  `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', pg_get_indexdef(i.indexrelid),
+     ${when('i.indisclustered', 'clustered')}, ${when('NOT i.indisvalid', 'incomplete')},
+     CASE WHEN x.relispartition THEN 'partition of ' || ${parentOf('x.oid')} END,
+     CASE WHEN i.indexprs IS NOT NULL THEN 'statistics ' || ${parts(
+       `a.attnum || ' ' || a.attstattarget`,
+       'a.attnum',
+       'pg_attribute a WHERE a.attrelid = x.oid AND a.attnum > 0 AND a.attstattarget >= 0',
+     )} END)
+   FROM relations r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid
+   WHERE i.indisvalid OR x.relkind = 'I'`,
+  `SELECT 'sequence', r.nspname, NULL, r.relname, concat_ws('; ', format_type(s.seqtypid, NULL), 'start ' || s.seqstart,
+     'increment ' || s.seqincrement, 'from ' || s.seqmin || ' to ' || s.seqmax, 'cache ' || s.seqcache, ${when('s.seqcycle', 'cycle')},
+     ${when(`r.relpersistence = 'u'`, 'unlogged')},
+     (SELECT CASE d.deptype WHEN 'i' THEN 'identity of ' ELSE 'owned by ' END || d.refobjid::regclass || '.' || quote_ident(a.attname)
+      FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass))
+   FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid`,
+];
+
+/** The object of a comment or a label, for `address`. */
+const identified = (row: string) => `
+  CROSS JOIN LATERAL pg_identify_object(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS i
+  CROSS JOIN LATERAL (
+    SELECT x.object_names AS names, i.type ~ '^(table|view|materialized view|foreign table|sequence)$' AS "isRelation",
+           cardinality(x.object_names) = 3 AND i.type ~ '(column|policy|trigger|rule|table constraint)$' AS "isPart"
+    FROM pg_identify_object_as_address(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS x) AS a`;
+
+/** Schema, relation and name of an object; what belongs to a relation is told by that relation's. */
+const address = `
+  CASE WHEN a."isPart" THEN a.names[1] ELSE i.schema END, CASE WHEN a."isRelation" OR a."isPart" THEN a.names[2] END,
+  CASE WHEN a."isRelation" THEN '' WHEN i.type ~ 'column$' THEN a.names[3] WHEN a."isPart" THEN i.type || ' ' || a.names[3]
+       ELSE i.type || ' ' || i.identity END`;
+
+const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
+
+/** Arguments as their digest: those of Supabase's webhooks hold keys. */
+const triggerDefinition = `
+  CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
+       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END`;
+
+const security = (major: number): string[] => [
+  `SELECT 'row level security', r.nspname, r.relname, '', concat_ws(', ',
+     ${when('r.relrowsecurity', 'enabled')}, ${when('r.relforcerowsecurity', 'forced')})
+   FROM relations r WHERE r.relrowsecurity OR r.relforcerowsecurity`,
+  `SELECT 'policy', r.nspname, r.relname, p.polname, concat_ws(' ', CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
+     CASE p.polcmd WHEN 'r' THEN 'for select' WHEN 'a' THEN 'for insert' WHEN 'w' THEN 'for update'
+       WHEN 'd' THEN 'for delete' ELSE 'for all' END,
+     'to ' || ${sorted(`CASE g WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(g)) END`, 'unnest(p.polroles) AS g')},
+     'using (' || pg_get_expr(p.polqual, p.polrelid) || ')', 'with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+   FROM relations r JOIN pg_policy p ON p.polrelid = r.oid`,
+  // A partition's trigger follows its parent's, except for a state of its own.
+  `SELECT 'trigger', r.nspname, r.relname, t.tgname, ${triggerDefinition} || '; ' || ${state('t.tgenabled')}
+   FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid LEFT JOIN pg_trigger p ON p.oid = t.tgparentid
+   WHERE (NOT t.tgisinternal AND t.tgparentid = 0)
+     OR (t.tgenabled <> p.tgenabled
+       AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.oid = t.tgconstraint AND c.contype = 'f'))`,
+  `SELECT 'rule', r.nspname, r.relname, w.rulename, concat_ws('; ',
+     'on ' || CASE w.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update' WHEN '3' THEN 'insert' ELSE 'delete' END
+       || CASE WHEN w.is_instead THEN ' instead' ELSE ' also' END,
+     ${state('w.ev_enabled')}, ${definitionOf('pg_get_ruledef(w.oid)', major)})
+   FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'`,
+  `SELECT 'event trigger', NULL, NULL, e.evtname, concat_ws(' ', 'on', e.evtevent,
+     'when tag in (' || ${sorted('x', 'unnest(e.evttags) AS x')} || ')',
+     'execute function', e.evtfoid::regprocedure) || '; ' || ${state('e.evtenabled')}
+   FROM pg_event_trigger e WHERE ${own('pg_event_trigger', 'e.oid')}`,
+  `SELECT 'security label', ${address} || ' by ' || s.provider, s.label FROM pg_seclabel s ${identified('s')}`,
+];
+
+/** The parts of an aggregate, by their names in CREATE AGGREGATE. */
+const aggregate = `(
+  SELECT concat_ws('; ', 'kind ' || nullif(a.aggkind::text, 'n'), 'direct arguments ' || nullif(a.aggnumdirectargs, 0),
+    'sfunc ' || a.aggtransfn::regprocedure, 'stype ' || format_type(a.aggtranstype, NULL), 'sspace ' || nullif(a.aggtransspace, 0),
+    'initcond ' || quote_literal(a.agginitval), 'finalfunc ' || nullif(a.aggfinalfn::oid, 0)::regprocedure,
+    ${when('a.aggfinalextra', 'finalfunc_extra')}, 'finalfunc_modify ' || a.aggfinalmodify::text,
+    'combinefunc ' || nullif(a.aggcombinefn::oid, 0)::regprocedure,
+    'serialfunc ' || nullif(a.aggserialfn::oid, 0)::regprocedure, 'deserialfunc ' || nullif(a.aggdeserialfn::oid, 0)::regprocedure,
+    'msfunc ' || nullif(a.aggmtransfn::oid, 0)::regprocedure, 'minvfunc ' || nullif(a.aggminvtransfn::oid, 0)::regprocedure,
+    'mstype ' || format_type(nullif(a.aggmtranstype, 0), NULL), 'minitcond ' || quote_literal(a.aggminitval),
+    'mfinalfunc ' || nullif(a.aggmfinalfn::oid, 0)::regprocedure, 'sortop ' || nullif(a.aggsortop, 0)::regoperator)
+  FROM pg_aggregate a WHERE a.aggfnoid = f.oid)`;
+
+const functions = (major: number): string[] => [
+  `SELECT 'function', f.nspname, NULL, f.signature, concat_ws('; ',
+     CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window function' ELSE 'function' END,
+     'arguments ' || nullif(pg_get_function_arguments(f.oid), ''), 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
+     CASE f.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
+     CASE f.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' END,
+     ${when('f.proisstrict', 'strict')}, ${when('f.proleakproof', 'leakproof')}, ${when('f.prosecdef', 'security definer')},
+     'cost ' || f.procost, 'rows ' || nullif(f.prorows, 0), 'support ' || nullif(f.prosupport::oid, 0)::regprocedure,
+     'transforms ' || ${sorted('format_type(x, NULL)', 'unnest(f.protrftypes) AS x')},
+     'set ' || ${options('f.proconfig')}, 'library ' || f.probin, ${aggregate},
+     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest('f.prosrc')} ELSE ${definitionOf('pg_get_function_sqlbody(f.oid)', major)} END)
+   FROM routines f JOIN pg_language l ON l.oid = f.prolang`,
+];
+
+const typeDetails = `CASE t.typtype
+  WHEN 'e' THEN 'enum (' || coalesce(${parts(
+    'quote_literal(e.enumlabel)',
+    'e.enumsortorder',
+    'pg_enum e WHERE e.enumtypid = t.oid',
+  )}, '') || ')'
+  WHEN 'd' THEN concat_ws('; ', 'domain over ' || format_type(t.typbasetype, t.typtypmod), ${collation('t.typcollation', 't.typbasetype')},
+    ${when('t.typnotnull', 'not null')}, 'default ' || t.typdefault,
+    ${parts(
+      `c.conname || ' ' || pg_get_constraintdef(c.oid)`,
+      'c.conname',
+      `pg_constraint c WHERE c.contypid = t.oid AND c.contype <> 'n'`,
+    )})
+  WHEN 'c' THEN 'composite (' || coalesce(${parts(
+    `concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), ${collation('a.attcollation', 'a.atttypid')})`,
+    'a.attnum',
+    'pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped',
+  )}, '') || ')'
+  WHEN 'r' THEN (SELECT concat_ws('; ', 'range of ' || format_type(g.rngsubtype, NULL), ${collation('g.rngcollation', 'g.rngsubtype')},
+      'multirange ' || format_type(g.rngmultitypid, NULL),
+      (SELECT 'operator class ' || i.identity FROM pg_identify_object('pg_opclass'::regclass, g.rngsubopc, 0) AS i),
+      'canonical ' || nullif(g.rngcanonical::oid, 0)::regprocedure, 'subtype_diff ' || nullif(g.rngsubdiff::oid, 0)::regprocedure)
+    FROM pg_range g WHERE g.rngtypid = t.oid)
+  WHEN 'p' THEN 'shell type'
+  ELSE concat_ws('; ', 'base type', 'input ' || t.typinput::regprocedure, 'output ' || t.typoutput::regprocedure,
+    'receive ' || nullif(t.typreceive::oid, 0)::regprocedure, 'send ' || nullif(t.typsend::oid, 0)::regprocedure,
+    'typmod_in ' || nullif(t.typmodin::oid, 0)::regprocedure, 'typmod_out ' || nullif(t.typmodout::oid, 0)::regprocedure,
+    'analyze ' || nullif(t.typanalyze::oid, 0)::regprocedure, 'subscript ' || nullif(t.typsubscript::oid, 0)::regprocedure,
+    'length ' || t.typlen, ${when('t.typbyval', 'by value')}, 'alignment ' || t.typalign::text, 'storage ' || t.typstorage::text,
+    'category ' || t.typcategory::text, ${when('t.typispreferred', 'preferred')}, 'default ' || t.typdefault,
+    'element ' || format_type(nullif(t.typelem, 0), NULL), 'delimiter ' || t.typdelim::text,
+    ${when('t.typcollation <> 0', 'collatable')}) END`;
+
+const otherTypes = [
+  `SELECT 'type', t.nspname, NULL, t.typname, ${typeDetails} FROM types t`,
+  // The columns of the locale have changed their names twice, so they are read by name.
+  `SELECT 'collation', n.nspname, NULL, x.collname, concat_ws('; ',
+     'provider ' || CASE x.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' WHEN 'c' THEN 'libc' ELSE 'default' END,
+     'locale ' || coalesce(to_jsonb(x) ->> 'colllocale', to_jsonb(x) ->> 'colliculocale', x.collcollate),
+     'ctype ' || CASE WHEN x.collprovider = 'c' THEN x.collctype END, 'rules ' || (to_jsonb(x) ->> 'collicurules'),
+     ${when('NOT x.collisdeterministic', 'nondeterministic')}, 'encoding ' || nullif(pg_encoding_to_char(x.collencoding), ''))
+   FROM pg_collation x JOIN pg_namespace n ON n.oid = x.collnamespace WHERE ${userSchema} AND ${own('pg_collation', 'x.oid')}`,
+  `SELECT 'cast', NULL, NULL, format_type(x.castsource, NULL) || ' AS ' || format_type(x.casttarget, NULL), concat_ws('; ',
+     CASE x.castmethod WHEN 'i' THEN 'with inout' WHEN 'b' THEN 'without function' ELSE 'with function ' || x.castfunc::regprocedure END,
+     CASE x.castcontext WHEN 'a' THEN 'as assignment' WHEN 'i' THEN 'as implicit' END)
+   FROM pg_cast x WHERE x.oid >= ${firstUserOid} AND ${made('pg_cast', 'x.oid')}`,
+  `SELECT 'operator', n.nspname, NULL, x.oprname || '(' || CASE x.oprleft WHEN 0 THEN 'NONE' ELSE format_type(x.oprleft, NULL) END
+       || ', ' || format_type(x.oprright, NULL) || ')',
+     concat_ws('; ', 'function ' || nullif(x.oprcode::oid, 0)::regprocedure, 'commutator ' || nullif(x.oprcom, 0)::regoperator,
+       'negator ' || nullif(x.oprnegate, 0)::regoperator, 'restrict ' || nullif(x.oprrest::oid, 0)::regprocedure,
+       'join ' || nullif(x.oprjoin::oid, 0)::regprocedure, ${when('x.oprcanmerge', 'merges')}, ${when('x.oprcanhash', 'hashes')})
+   FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')}`,
+  `SELECT 'statistics object', n.nspname, x.stxrelid::regclass::text, x.stxname,
+     concat_ws('; ', pg_get_statisticsobjdef(x.oid), 'statistics ' || nullif(x.stxstattarget, -1))
+   FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')}`,
+  `SELECT 'text search configuration', n.nspname, NULL, x.cfgname, concat_ws('; ', 'parser ' || p.nspname || '.' || p.prsname,
+     (SELECT string_agg(m.line, ', ' ORDER BY m.line COLLATE "C") FROM (
+        SELECT t.alias || ' ' || string_agg(m.mapdict::regdictionary::text, ' ' ORDER BY m.mapseqno) AS line
+        FROM pg_ts_config_map m JOIN LATERAL ts_token_type(x.cfgparser) AS t ON t.tokid = m.maptokentype
+        WHERE m.mapcfg = x.oid GROUP BY t.alias) AS m))
+   FROM pg_ts_config x JOIN pg_namespace n ON n.oid = x.cfgnamespace
+   JOIN (SELECT y.oid, y.prsname, z.nspname FROM pg_ts_parser y JOIN pg_namespace z ON z.oid = y.prsnamespace) AS p ON p.oid = x.cfgparser
+   WHERE ${userSchema} AND ${own('pg_ts_config', 'x.oid')}`,
+  `SELECT 'text search dictionary', n.nspname, NULL, x.dictname, concat_ws('; ', 'template ' || i.identity, x.dictinitoption)
+   FROM pg_ts_dict x JOIN pg_namespace n ON n.oid = x.dictnamespace
+   CROSS JOIN LATERAL pg_identify_object('pg_ts_template'::regclass, x.dicttemplate, 0) AS i
+   WHERE ${userSchema} AND ${own('pg_ts_dict', 'x.oid')}`,
+];
+
+/** Kinds of which no more is told than that they are there. */
+const unexplained: Readonly<Record<string, string>> = {
+  'access method': 'pg_am',
+  conversion: 'pg_conversion',
+  language: 'pg_language',
+  'operator class': 'pg_opclass',
+  'operator family': 'pg_opfamily',
+  'text search parser': 'pg_ts_parser',
+  'text search template': 'pg_ts_template',
+  transform: 'pg_transform',
+};
+
+const identities = Object.entries(unexplained).map(
+  ([kind, catalog]) => `SELECT '${kind}', i.schema, NULL, i.identity, ''
+   FROM ${catalog} x CROSS JOIN LATERAL pg_identify_object('${catalog}'::regclass, x.oid, 0) AS i
+   WHERE x.oid >= ${firstUserOid} AND ${own(catalog, 'x.oid')}`,
+);
+
+const publications = (major: number): string[] => [
+  `SELECT 'publication', NULL, NULL, p.pubname, concat_ws('; ', ${when('p.puballtables', 'all tables')},
+     'publish ' || nullif(concat_ws(', ', ${when('p.pubinsert', 'insert')}, ${when('p.pubupdate', 'update')},
+                                    ${when('p.pubdelete', 'delete')}, ${when('p.pubtruncate', 'truncate')}), ''),
+     ${when('p.pubviaroot', 'via partition root')}, 'generated columns ' || nullif(to_jsonb(p) ->> 'pubgencols', 'n'))
+   FROM pg_publication p WHERE ${own('pg_publication', 'p.oid')}`,
+  `SELECT 'publication table', n.nspname, c.relname, p.pubname, ${
+    major < 15
+      ? `''`
+      : `concat_ws(' ', 'columns (' || ${parts(
+          'quote_ident(a.attname)',
+          'a.attname',
+          'pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (x.prattrs)',
+        )} || ')',
+           'where (' || pg_get_expr(x.prqual, x.prrelid) || ')')`
+  }
+   FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid JOIN pg_class c ON c.oid = x.prrelid
+   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${own('pg_publication', 'p.oid')}`,
+  ...(major < 15
+    ? []
+    : [
+        `SELECT 'publication schema', n.nspname, NULL, p.pubname, ''
+         FROM pg_publication_namespace x JOIN pg_publication p ON p.oid = x.pnpubid JOIN pg_namespace n ON n.oid = x.pnnspid
+         WHERE ${own('pg_publication', 'p.oid')}`,
+      ]),
+];
+
+/** Without its connection string, which only superusers may read. */
+const subscription = `
+  SELECT 'subscription', NULL, NULL, s.subname, concat_ws('; ',
+    'publications ' || ${sorted('quote_ident(x)', 'unnest(s.subpublications) AS x')},
+    'slot ' || s.subslotname, CASE WHEN s.subenabled THEN 'enabled' ELSE 'disabled' END)
+  FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database()`;
+
+const foreign = [
+  `SELECT 'foreign data wrapper', NULL, NULL, w.fdwname, concat_ws('; ', 'handler ' || nullif(w.fdwhandler, 0)::regprocedure,
+     'validator ' || nullif(w.fdwvalidator, 0)::regprocedure, 'options ' || ${foreignOptions('w.fdwoptions')})
+   FROM pg_foreign_data_wrapper w WHERE ${own('pg_foreign_data_wrapper', 'w.oid')}`,
+  `SELECT 'foreign server', NULL, NULL, s.srvname, concat_ws('; ', 'wrapper ' || w.fdwname, 'type ' || s.srvtype,
+     'version ' || s.srvversion, 'options ' || ${foreignOptions('s.srvoptions')})
+   FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw WHERE ${own('pg_foreign_server', 's.oid')}`,
+  // The view shows options only to those who may see them, and pg_dump reads the same.
+  `SELECT 'user mapping', NULL, NULL, m.usename || ' on ' || m.srvname,
+     'options ' || ${sorted(`split_part(o, '=', 1)`, 'unnest(m.umoptions) AS o')}
+   FROM pg_user_mappings m WHERE ${own('pg_foreign_server', 'm.srvid')}`,
+];
+
+const environment = [
+  `SELECT 'extension', NULL, NULL, e.extname, 'schema ' || quote_ident(n.nspname) || '; version ' || e.extversion
+   FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace`,
+  // MAINTAIN came with 17, and ALL of 15 becomes ALL of 17. An empty list differs from none: it takes away what is built in.
+  `SELECT 'default privileges', n.nspname, NULL,
+     CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types'
+       WHEN 'n' THEN 'schemas' WHEN 'L' THEN 'large objects' ELSE d.defaclobjtype::text END
+       || ' of ' || quote_ident(pg_get_userbyid(d.defaclrole))
+       || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE coalesce(quote_ident(pg_get_userbyid(g.grantee)), 'nobody') END,
+     coalesce(g.list, '')
+   FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
+   LEFT JOIN LATERAL (
+     SELECT x.grantee,
+            string_agg(DISTINCT (x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END)
+                       COLLATE "C", ', ') AS list
+     FROM aclexplode(d.defaclacl) AS x WHERE x.privilege_type <> 'MAINTAIN' GROUP BY x.grantee) AS g ON true`,
+  // A schema public that the server made has a comment of the server. Those of extensions come with them.
+  `SELECT 'comment', ${address}, d.description
+   FROM pg_description d ${identified('d')}
+   WHERE (d.objoid >= ${firstUserOid} OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
+                                          AND d.objoid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'public')))
+     AND d.classoid <> 'pg_extension'::regclass
+     AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
+     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
+];
+
+const owner = (name: string) => `quote_ident(pg_get_userbyid(${name}))`;
+
+/**
+ * Whose everything is. A function with SECURITY DEFINER, a view without security_invoker and a table's policies work with the rights
+ * of an owner, so all owners are told and not only unusual ones: what is usual is something else in another database. What belongs to a
+ * relation has the relation's owner.
+ */
+const owners = [
+  `SELECT 'owner', n.nspname, NULL, '(schema)', ${owner('n.nspowner')}
+   FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
+  `SELECT 'owner', r.nspname, r.relname, '', ${owner('r.relowner')}
+   FROM relations r
+   WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE r.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = r.oid
+                       AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass)`,
+  `SELECT 'owner', f.nspname, NULL, f.signature, ${owner('f.proowner')} FROM routines f`,
+  `SELECT 'owner', t.nspname, NULL, t.typname, ${owner('t.typowner')} FROM types t`,
+  `SELECT 'owner', NULL, NULL, 'event trigger ' || e.evtname, ${owner('e.evtowner')}
+   FROM pg_event_trigger e WHERE ${own('pg_event_trigger', 'e.oid')}`,
+  `SELECT 'owner', NULL, NULL, 'publication ' || p.pubname, ${owner('p.pubowner')}
+   FROM pg_publication p WHERE ${own('pg_publication', 'p.oid')}`,
+  `SELECT 'owner', NULL, NULL, 'foreign server ' || s.srvname, ${owner('s.srvowner')}
+   FROM pg_foreign_server s WHERE ${own('pg_foreign_server', 's.oid')}`,
+];
+
+/** Supabase's own roles get their grants from the platform, and those of its API are compared by what they can do in effect. */
+const ofUsers = `u.rolname NOT IN ('anon', 'authenticated', 'authenticator', 'dashboard_user', 'pgbouncer', 'postgres', 'service_role')
+  AND u.rolname !~ '^(pg_|supabase_|cli_login_|pgsodium_key|pgtle_)'`;
+
+/** Grants of a list to the user's own roles, other than its owner: one row of (grantee, privileges) for each. */
+const granted = (acl: string, owner: string) => `LATERAL (
+  SELECT u.rolname AS grantee,
+         string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END, ', ') AS list
+  FROM aclexplode(${acl}) AS x JOIN pg_roles u ON u.oid = x.grantee
+  WHERE x.grantee <> ${owner} AND x.privilege_type <> 'MAINTAIN' AND ${ofUsers} GROUP BY u.rolname) AS g`;
+
+const grants = [
+  `SELECT 'grant', NULL, NULL, 'schema ' || quote_ident(n.nspname) || ' to ' || quote_ident(g.grantee), g.list
+   FROM pg_namespace n CROSS JOIN ${granted('n.nspacl', 'n.nspowner')} WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
+  `SELECT 'grant', r.nspname, r.relname, g.grantee, g.list
+   FROM relations r CROSS JOIN ${granted('r.relacl', 'r.relowner')}`,
+  `SELECT 'grant', r.nspname, r.relname, quote_ident(a.attname) || ' to ' || quote_ident(g.grantee), g.list
+   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
+   CROSS JOIN ${granted('a.attacl', 'r.relowner')}`,
+  `SELECT 'grant', f.nspname, NULL, f.signature || ' to ' || quote_ident(g.grantee), g.list
+   FROM routines f CROSS JOIN ${granted('f.proacl', 'f.proowner')}`,
+];
+
+/** The first of a UNION has a say in its types, and `name` would cut what is longer. */
+const typed = `SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text WHERE false`;
+
+/** One statement for all kinds of definitions: its rows are of (kind, schema, relation, name, detail), all texts. */
+export function buildDefinitionsQuery(serverVersion: number): string {
+  const major = Math.trunc(serverVersion / 10_000);
+  const queries = [
+    ...tables(major),
+    ...security(major),
+    ...functions(major),
+    ...otherTypes,
+    ...identities,
+    ...publications(major),
+    subscription,
+    ...foreign,
+    ...environment,
+    ...owners,
+    ...grants,
+  ];
+  return `
+    WITH relations AS MATERIALIZED (${relations}), routines AS MATERIALIZED (${routines}), types AS MATERIALIZED (${types}),
+      odd_triggers AS MATERIALIZED (SELECT * FROM pg_trigger WHERE tgisinternal AND tgconstraint <> 0 AND tgenabled <> 'O')
+    SELECT kind, schema, relation, name, coalesce(detail, '') AS detail
+    FROM (${[typed, ...queries].join('\nUNION ALL\n')}) AS definitions (kind, schema, relation, name, detail)`;
+}

@@ -1,0 +1,154 @@
+import * as v from 'valibot';
+import { IntegrityError, messageOf } from '../errors.ts';
+import type { Manifest } from './manifest.ts';
+import type { ObjectReader } from './objects.ts';
+
+/**
+ * What a restore needs besides rows and the archive, and what a restored database is compared with: roles, settings and jobs, which
+ * pg_dump leaves out, and a description of every definition and privilege. One JSON text, stored and sealed like rows, because it tells
+ * what a database is like inside.
+ */
+
+const text = v.string();
+const flag = v.boolean();
+
+/** A setting of a role or a database, as ALTER … SET takes it: lists are one text, as in pg_db_role_setting. */
+const setting = v.strictObject({ name: text, value: text });
+
+const membership = v.strictObject({
+  /** The role that the other one is a member of */
+  role: text,
+  admin: flag,
+  /** null before PostgreSQL 16, where a membership has no such options of its own */
+  inherit: v.nullable(flag),
+  set: v.nullable(flag),
+});
+
+const role = v.strictObject({
+  name: text,
+  superuser: flag,
+  inherit: flag,
+  createRole: flag,
+  createDatabase: flag,
+  login: flag,
+  replication: flag,
+  bypassRls: flag,
+  /** -1: no limit */
+  connectionLimit: v.number(),
+  /** ISO 8601 in UTC, or `infinity`; null: the password does not expire */
+  validUntil: v.nullable(text),
+  comment: v.nullable(text),
+  memberOf: v.array(membership),
+  /** Set in every database */
+  settings: v.array(setting),
+  /** Set in this database only */
+  settingsHere: v.array(setting),
+});
+
+const cronJob = v.strictObject({
+  name: v.nullable(text),
+  schedule: text,
+  command: text,
+  database: text,
+  username: text,
+  active: flag,
+});
+
+/** One definition, in a form that two databases of equal definitions share. */
+const definition = v.strictObject({
+  /** For example `policy`, `trigger`, `function`, `row level security` */
+  kind: text,
+  /** null for what lives in no schema */
+  schema: v.nullable(text),
+  /** The relation that it belongs to; null for what belongs to none */
+  relation: v.nullable(text),
+  /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
+  name: text,
+  /** What there is to know of it; long definitions as their SHA-256 */
+  detail: text,
+});
+
+/** What a role can do with an object, whichever way it came to it: memberships, PUBLIC, ownership. */
+const privilege = v.strictObject({
+  kind: v.picklist(['schema', 'table', 'column', 'sequence', 'function']),
+  /** The schema's own name for a schema */
+  schema: text,
+  /** Empty for a schema; `table.column` is split for a column; a function's has its argument types behind it */
+  name: text,
+  /** null unless `kind` is `column` */
+  column: v.nullable(text),
+  /** `PUBLIC`, or a role */
+  grantee: text,
+  /** In alphabetical order, none of them grantable or not: `SELECT`, `INSERT`, … */
+  privileges: v.array(text),
+  /** Whether a function runs as its owner: what may be executed is then as much as the owner may do */
+  definer: flag,
+});
+
+/** A question of the user, and what the source answered under the snapshot of the backup. */
+const answer = v.strictObject({
+  sql: text,
+  /** Rows of the answer; null when the question failed */
+  rows: v.nullable(v.number()),
+  /** SHA-256 of all rows as text, in the order of the answer; null when the question failed */
+  digest: v.nullable(text),
+  /** The first rows, for people, or what the server said */
+  sample: text,
+});
+
+/** The newest value of a column that tells how fresh the data is. */
+const freshness = v.strictObject({
+  schema: text,
+  table: text,
+  column: text,
+  /** As text in UTC; null when there is no row */
+  newest: v.nullable(text),
+});
+
+export const supplementSchema = v.strictObject({
+  roles: v.array(role),
+  database: v.strictObject({
+    owner: text,
+    comment: v.nullable(text),
+    settings: v.array(setting),
+    /** Grants on the database itself; null: PostgreSQL's own default */
+    grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
+  }),
+  cronJobs: v.array(cronJob),
+  definitions: v.array(definition),
+  privileges: v.array(privilege),
+  answers: v.array(answer),
+  freshness: v.array(freshness),
+});
+
+export type Supplement = v.InferOutput<typeof supplementSchema>;
+export type Role = v.InferOutput<typeof role>;
+export type Setting = v.InferOutput<typeof setting>;
+export type CronJob = v.InferOutput<typeof cronJob>;
+export type Definition = v.InferOutput<typeof definition>;
+export type Privilege = v.InferOutput<typeof privilege>;
+export type Answer = v.InferOutput<typeof answer>;
+export type Freshness = v.InferOutput<typeof freshness>;
+
+export function writeSupplement(supplement: Supplement): Buffer {
+  return Buffer.from(JSON.stringify(supplement));
+}
+
+/** @throws IntegrityError when it is not what a backup of this format has */
+export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
+  const pieces: Buffer[] = [];
+  for (const index of manifest.supplement.objects) {
+    const object = manifest.objects[index];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    pieces.push(await reader.read(object));
+  }
+  try {
+    return v.parse(supplementSchema, JSON.parse(Buffer.concat(pieces).toString('utf8')));
+  } catch (cause) {
+    throw new IntegrityError(
+      `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,
+      'Restore another backup; validate tells which are whole.',
+      cause,
+    );
+  }
+}

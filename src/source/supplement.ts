@@ -1,0 +1,91 @@
+import { SourceError } from '../errors.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
+import { readDefinitions } from '../postgres/definitions.ts';
+import { readGlobals } from '../postgres/globals.ts';
+import { readPrivileges } from '../postgres/privileges.ts';
+import { askQuestions, readFreshness } from '../postgres/questions.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+import { objectSize } from '../repository/objects.ts';
+import { type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
+import { nameBlockers, type Snapshot } from './snapshot.ts';
+
+/** What the user wants to know of the data, besides that it is all there. */
+export interface Questions {
+  readonly checks: readonly string[];
+  readonly freshness: readonly { readonly schema: string; readonly table: string; readonly column: string }[];
+}
+
+/**
+ * Describes the database as the snapshot sees it.
+ *
+ * @param signal when it is aborted nobody waits for a locked table any more
+ * @throws ConfigurationError when a column that is to tell the freshness does not exist; SourceError when somebody keeps a table locked
+ */
+export async function describeDatabase(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  questions: Questions,
+  signal: AbortSignal,
+): Promise<Supplement> {
+  const { lead, lockTimeoutSeconds } = snapshot;
+  try {
+    // The server locks a relation to print its expressions. pg_dump waits for the same one, and is the first to say so.
+    await lead.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}`);
+    return await unlessAborted(signal, describeThrough(lead, questions));
+  } catch (error) {
+    if ((error as { code?: string }).code !== lockNotAvailable) throw error;
+    const blockers = await nameBlockers(settings, await findLocked(settings));
+    throw new SourceError(
+      `the definitions could not be read within ${2 * lockTimeoutSeconds} s, because a table is locked${blockers}`,
+      'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
+      error,
+    );
+  }
+}
+
+const lockNotAvailable = '55P03';
+
+/** Relations that somebody has locked against all others, or waits to. */
+async function findLocked(settings: ConnectionSettings): Promise<number[]> {
+  const session = await openSession(settings);
+  try {
+    const rows = await session.query<{ oid: number }>(`
+      SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+    return rows.map(({ oid }) => oid);
+  } finally {
+    await session.close();
+  }
+}
+
+/** The same for a session in a transaction. */
+export async function describeThrough(session: Session, questions: Questions): Promise<Supplement> {
+  return {
+    ...(await readGlobals(session)),
+    definitions: await readDefinitions(session),
+    privileges: await readPrivileges(session),
+    answers: await askQuestions(session, questions.checks),
+    freshness: await readFreshness(session, questions.freshness),
+  };
+}
+
+/**
+ * Stores it in objects of its own: it is the same text for as long as nothing of it changes.
+ *
+ * @param signal when it is aborted nobody waits for the storage any more
+ */
+export async function storeSupplement(
+  supplement: Supplement,
+  store: Store<PlainObject>,
+  signal: AbortSignal,
+): Promise<PendingPiece[]> {
+  const text = writeSupplement(supplement);
+  const pieces: PendingPiece[] = [];
+  for (let start = 0; start < text.length; start += objectSize) {
+    const part = text.subarray(start, start + objectSize);
+    const object = await unlessAborted(signal, store(part));
+    pieces.push({ holder: { object }, offset: 0, length: part.length });
+  }
+  return pieces;
+}

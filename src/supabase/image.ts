@@ -1,0 +1,70 @@
+import type { ArchiveEntry } from '../postgres/archive.ts';
+import type { Session } from '../postgres/connection.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import type { TargetCatalog } from './target-catalog.ts';
+
+/** What of an image gives way to what the archive has of the same name. */
+export interface ImagePlan {
+  readonly schemas: readonly string[];
+  /** Statements, in their order */
+  readonly statements: readonly string[];
+}
+
+/**
+ * Plans how a container of `supabase/postgres` becomes what the source was: the platform's own schemas and whatever else bears a name of the
+ * archive are dropped, because their version is the image's. Schemas in which an extension lives stay, and so does what the archive lacks.
+ * To be asked only where there are no rows of a user.
+ */
+export async function planImage(
+  session: Session,
+  entries: readonly ArchiveEntry[],
+  target: TargetCatalog,
+): Promise<ImagePlan> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT n.nspname AS name FROM pg_namespace n
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e' AND (
+        d.classid = 'pg_namespace'::regclass AND d.objid = n.oid
+        OR d.classid = 'pg_class'::regclass AND d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid)
+        OR d.classid = 'pg_proc'::regclass AND d.objid IN (SELECT oid FROM pg_proc WHERE pronamespace = n.oid)
+        OR d.classid = 'pg_type'::regclass AND d.objid IN (SELECT oid FROM pg_type WHERE typnamespace = n.oid)))`);
+  const free = new Set(rows.map(({ name }) => name).filter((name) => target.managed.has(name)));
+  const schemas = entries
+    .filter(({ kind, name }) => kind === 'SCHEMA' && free.has(name))
+    .map(({ name }) => name);
+  const there = entries.filter((entry) => target.has(entry) && !schemas.includes(entry.schema ?? ''));
+  const named = (kind: string) =>
+    there.filter((entry) => entry.kind === kind).map(({ name }) => quoteIdentifier(name));
+  const routines = there.filter(({ kind }) => kind === 'FUNCTION' || kind === 'PROCEDURE');
+  return {
+    schemas,
+    statements: [
+      ...named('EVENT TRIGGER').map((name) => `DROP EVENT TRIGGER ${name}`),
+      ...named('PUBLICATION').map((name) => `DROP PUBLICATION ${name}`),
+      ...(schemas.length === 0 ? [] : [`DROP SCHEMA ${schemas.map(quoteIdentifier).join(', ')} CASCADE`]),
+      ...(await findRoutines(session, routines)).map((routine) => `DROP ROUTINE ${routine} CASCADE`),
+    ],
+  };
+}
+
+/** What an extension has made has no entry in an archive, so that the names alone are enough. */
+async function findRoutines(session: Session, entries: readonly ArchiveEntry[]): Promise<string[]> {
+  if (entries.length === 0) return [];
+  const wanted = new Set(entries.map(({ schema, name }) => `${schema}.${name}`));
+  const rows = await session.query<{ routine: string; name: string }>(`
+    SELECT p.oid::regprocedure::text AS routine, n.nspname || '.' || p.proname || '(' || array_to_string(
+             ARRAY(SELECT format_type(a.type, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, at) ORDER BY a.at), ', ') || ')' AS name
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`);
+  return rows.filter(({ name }) => wanted.has(name)).map(({ routine }) => routine);
+}
+
+/** Carries the plan out: all of it or nothing. */
+export async function clearImage(session: Session, plan: ImagePlan): Promise<void> {
+  await session.query('BEGIN');
+  try {
+    for (const statement of plan.statements) await session.query(statement);
+    await session.query('COMMIT');
+  } catch (error) {
+    await session.query('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+import { ConfigurationError } from '../errors.ts';
+import type { Session } from '../postgres/connection.ts';
+import { isReservedRole } from './reserved-roles.ts';
+
+/**
+ * What a restore finds: any PostgreSQL; a container of `supabase/postgres` reached as its superuser, which is there to be overwritten; or a
+ * hosted project, whose own schemas belong to the platform.
+ */
+export type TargetKind = 'plain' | 'supabase-image' | 'supabase-project';
+
+/** Looks at what the platform makes before its user comes: `auth` and `storage` of its own roles, and the roles of its API. */
+export async function detectTargetKind(session: Session): Promise<TargetKind> {
+  const schemas = await session.query<{ owner: string }>(
+    `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname IN ('auth', 'storage')`,
+  );
+  const [roles] = await session.query<{ found: number; superuser: boolean }>(`
+    SELECT (SELECT count(*) FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role')) AS found,
+           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser`);
+  const isPlatform = ({ owner }: { owner: string }) => owner !== 'postgres' && isReservedRole(owner);
+  if (schemas.length < 2 || !schemas.every(isPlatform) || roles?.found !== 3) return 'plain';
+  return roles.superuser ? 'supabase-image' : 'supabase-project';
+}
+
+/**
+ * The kind that was asked for, or the one that is found.
+ *
+ * @throws ConfigurationError when the connected role cannot do what the kind asks for
+ */
+export async function chooseTargetKind(session: Session, wanted: TargetKind | 'auto'): Promise<TargetKind> {
+  const found = await detectTargetKind(session);
+  if (wanted === 'auto' || wanted === found) return found;
+  if (wanted === 'supabase-image') {
+    throw new ConfigurationError(
+      found === 'plain'
+        ? 'target-kind: supabase-image was given, and the database has no auth and storage of Supabase'
+        : 'target-kind: supabase-image was given, and the connected role is not a superuser',
+      'Connect to the container as supabase_admin, or leave target-kind out.',
+    );
+  }
+  return wanted;
+}

@@ -1,0 +1,94 @@
+import { ConfigurationError } from '../errors.ts';
+import type { Session } from '../postgres/connection.ts';
+import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed.ts';
+import type { TargetKind } from '../supabase/target-kind.ts';
+
+interface Occupant {
+  readonly what: string;
+  readonly schema: string;
+  readonly owner: string;
+  /** Whether it may be the user's although its owner is the platform's: what hangs on a table of the platform. */
+  readonly added: boolean;
+  /** Whether the platform may have made it as `postgres` */
+  readonly helper: boolean;
+}
+
+/** Whatever a user can have made, outside of extensions. */
+const objectsQuery = `
+  SELECT what, schema, owner, added, helper FROM (
+    SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'table' END,
+                  n.nspname, c.relname),
+           n.nspname, pg_get_userbyid(c.relowner), false, false, 'pg_class'::regclass, c.oid
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    UNION ALL
+    SELECT format('function %I.%I', n.nspname, p.proname), n.nspname, pg_get_userbyid(p.proowner), false,
+           n.nspname IN ('graphql', 'graphql_public', 'pgbouncer') OR n.nspname = 'extensions' AND p.prorettype = 'event_trigger'::regtype
+             OR n.nspname = 'auth' AND p.proname IN ('uid', 'role', 'email', 'jwt'), 'pg_proc'::regclass, p.oid
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    UNION ALL
+    SELECT format('type %I.%I', n.nspname, t.typname), n.nspname, pg_get_userbyid(t.typowner), false, false, 'pg_type'::regclass, t.oid
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    UNION ALL
+    SELECT 'large object ' || oid, '', '', false, false, 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
+  ) AS objects (what, schema, owner, added, helper, class, oid)
+  WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = objects.oid AND d.deptype = 'e')
+  UNION ALL
+  SELECT format('trigger %I on %I.%I', t.tgname, n.nspname, c.relname), n.nspname, pg_get_userbyid(p.proowner), true, false
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid
+  WHERE NOT t.tgisinternal AND p.pronamespace <> 'pg_catalog'::regnamespace
+  UNION ALL
+  SELECT format('policy %I on %I.%I', p.polname, n.nspname, c.relname), n.nspname, '', true, false
+  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname <> 'cron'`;
+
+/**
+ * Names what keeps a target from being empty: what a user has made, and in the schemas of a platform what the user has added to them, rows
+ * included. The platform's own definitions, and what extensions own, are none of it.
+ */
+export async function findOccupants(session: Session, kind: TargetKind): Promise<string[]> {
+  const objects = await session.query<Occupant & Record<string, unknown>>(objectsQuery);
+  if (kind === 'plain') return objects.filter(({ added }) => !added).map(({ what }) => what);
+  const managed = await readManagedSchemas(session);
+  const isTheirs = ({ schema, owner, added, helper }: Occupant) =>
+    added ? managed.has(schema) && !isPlatformRole(owner) : !helper && !isPlatformRole(owner);
+  return [...objects.filter(isTheirs).map(({ what }) => what), ...(await findRows(session, [...managed]))];
+}
+
+/** Tables of the platform that hold rows of a user. */
+async function findRows(session: Session, managed: readonly string[]): Promise<string[]> {
+  const tables = await session.query<{ schema: string; name: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'r' AND n.nspname = ANY ($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+     ORDER BY 1, 2`,
+    [managed],
+  );
+  const asked = tables.filter(isUserData);
+  if (asked.length === 0) return [];
+  const found = await session.query<{ what: string }>(
+    asked
+      .map(({ schema, name }) => {
+        const what = quoteLiteral(`rows of ${schema}.${name}`);
+        return `SELECT ${what} AS what WHERE EXISTS (SELECT FROM ${quoteQualified(schema, name)})`;
+      })
+      .join(' UNION ALL '),
+  );
+  return found.map(({ what }) => what);
+}
+
+const shown = 5;
+
+/** @throws ConfigurationError with a few names when there are any */
+export function refuseOccupants(occupants: readonly string[], kind: TargetKind): void {
+  if (occupants.length === 0) return;
+  const more = occupants.length - shown;
+  throw new ConfigurationError(
+    `target-url: the database is not empty: it has ${occupants.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more objects` : ''}`,
+    kind === 'plain'
+      ? 'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with clean.'
+      : 'Restore into a new project or container, or have it emptied first with clean.',
+  );
+}

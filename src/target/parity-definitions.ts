@@ -1,0 +1,208 @@
+import type { Definition } from '../repository/supplement.ts';
+import { isPlatformRole } from '../supabase/managed.ts';
+import { type Excuse, judge, type Subject } from './parity-excuses.ts';
+import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
+
+/** What decides whether a difference is one. */
+export interface DefinitionContext {
+  readonly scope: Pick<ParityScope, 'whole' | 'kind' | 'managed' | 'selection'>;
+  readonly excuse: Excuse;
+  /** Whether this restore made the definition itself */
+  readonly isRestored: (subject: Subject) => boolean;
+  /** Names of the schemas that the source had */
+  readonly schemas: ReadonlySet<string>;
+  /** Whether the backup has rows; without them materialized views are not populated, and there are no large objects. */
+  readonly withRows: boolean;
+}
+
+/** Compares definition by definition, each with the one of the same kind, schema, relation and name. */
+export function compareDefinitions(
+  expected: readonly Definition[],
+  found: readonly Definition[],
+  context: DefinitionContext,
+): ParityLine[] {
+  const relations = new Set(
+    found.filter(({ kind }) => kind === 'table').map(({ schema, name }) => `${schema}.${name}`),
+  );
+  const there = Map.groupBy(found, identify);
+  const wanted = Map.groupBy(expected, identify);
+  const isCompared = context.scope.whole ? () => true : selectRestored(context);
+  return [...new Set([...wanted.keys(), ...there.keys()])].flatMap((key) => {
+    const [want = [], have = []] = [wanted.get(key), there.get(key)];
+    const subject = want[0] ?? have[0];
+    if (!subject || !isCompared(subject, have.length > 0)) return [];
+    const line = compareOne(subject, join(want), join(have), context);
+    const isThere = relations.has(`${subject.schema}.${subject.relation}`);
+    return isThere && lacksGuard(line, want) ? [{ ...line, status: 'different', wider: true }] : [line];
+  });
+}
+
+/** Without row level security, or a policy that restricts, more can be seen than in the source: no reason makes that good. */
+function lacksGuard({ kind, status, found }: ParityLine, want: readonly Definition[]): boolean {
+  if (status === 'equal' || want.length === 0) return false;
+  if (kind === 'row level security') return true;
+  return kind === 'policy' && found === absent && want.some(({ detail }) => detail.startsWith('restrictive'));
+}
+
+function identify({ kind, schema, relation, name }: Definition): string {
+  return JSON.stringify([kind, schema, relation, name]);
+}
+
+/** Of what has no name of its own, such as a cast, there may be several. */
+function join(definitions: readonly Definition[]): string | undefined {
+  if (definitions.length === 0) return undefined;
+  return definitions
+    .map(({ detail }) => detail)
+    .sort()
+    .join('; ');
+}
+
+function compareOne(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  context: DefinitionContext,
+): ParityLine {
+  const line = {
+    kind: subject.kind,
+    what: describeSubject(subject),
+    ...show(want, have),
+  };
+  return judge(line, areEqual(want, have, context), explain(subject, want, have, context));
+}
+
+function show(want: string | undefined, have: string | undefined): { expected: string; found: string } {
+  const [expected, found] = [want, have].map((detail) =>
+    detail === undefined ? absent : conceal(detail) || 'there',
+  ) as [string, string];
+  if (expected !== found || want === have) return { expected, found };
+  // They differ in what is not shown.
+  return { expected: `${expected} (${digestOf(want ?? '')})`, found: `${found} (${digestOf(have ?? '')})` };
+}
+
+const populated = /; (not )?populated(?=;|$)/;
+const digests = /definition [0-9a-f]+ of (\d+)/g;
+
+/** Views and rules are written anew by each major, so their digests say something only within one. */
+function areEqual(
+  want: string | undefined,
+  have: string | undefined,
+  { withRows }: Pick<DefinitionContext, 'withRows'>,
+): boolean {
+  if (want === undefined || have === undefined) return false;
+  const majors = new Set([...`${want} ${have}`.matchAll(digests)].map((match) => match[1]));
+  const [wanted, found] = [want, have].map((detail) => {
+    const steady = withRows ? detail : detail.replace(populated, '');
+    return majors.size > 1 ? steady.replace(digests, 'definition') : steady;
+  });
+  return wanted === found;
+}
+
+function explain(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  context: DefinitionContext,
+): string | undefined {
+  return (
+    context.excuse(subject) ??
+    (context.withRows || !isOfLargeObject(subject) ? undefined : 'the backup is one of definitions only') ??
+    (subject.kind === 'extension' ? explainExtension(subject, want, have, context) : undefined) ??
+    (isPlatforms(subject, want, have, context) ? platforms : undefined)
+  );
+}
+
+function isOfLargeObject({ kind, name }: Definition): boolean {
+  return kind === 'comment' && name.startsWith('large object ');
+}
+
+export const platforms = "the platform's own: the target keeps the version that it has";
+
+/** An extension comes in the version that the server has, and not at all where the server has none. */
+function explainExtension(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  { isRestored }: DefinitionContext,
+): string | undefined {
+  if (have === undefined) return isRestored(subject) ? undefined : 'the server does not have it';
+  if (want === undefined) return 'it came with the target';
+  const version = /version (.+)$/;
+  if (want.replace(version, '') !== have.replace(version, '')) return undefined;
+  return `version ${version.exec(want)?.[1]} in the source; the server has ${version.exec(have)?.[1]}`;
+}
+
+/** A project has its own schemas in its own version. What users have hung on them is theirs, and has to be there. */
+function isPlatforms(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  context: DefinitionContext,
+): boolean {
+  const { scope } = context;
+  if (scope.kind === 'plain') return false;
+  // What the platform's roles own elsewhere is made by a role that cannot give it to them.
+  if (subject.kind === 'owner' && want !== undefined && isPlatformRole(want)) return true;
+  if (subject.kind === 'default privileges' && isPlatformRole(creatorOf(subject.name))) return true;
+  if (want === undefined && homeOf(subject) === null) return true;
+  if (!isOfPlatform(subject, context)) return false;
+  if (want === undefined || have !== undefined) return true;
+  if (subject.kind === 'policy') return false;
+  return subject.kind !== 'trigger' || callsManaged(want, scope.managed);
+}
+
+/** `tables of supabase_admin to anon` */
+function creatorOf(defaults: string): string {
+  return /^[a-z ]+? of (\w+) to /.exec(defaults)?.[1] ?? '';
+}
+
+/** The schema that decides whose it is; null for what lives in none. */
+function homeOf({ kind, schema, name }: Subject): string | null {
+  if (schema !== null) return schema;
+  if (kind === 'schema') return name;
+  return kind === 'comment' ? (/^schema (\w+)$/.exec(name)?.[1] ?? null) : null;
+}
+
+/**
+ * Whether it came with the target, in a schema that the source did not have, or lives in one of the platform and is not of this restore's
+ * making.
+ */
+export function isOfPlatform(subject: Subject, { scope, isRestored, schemas }: DefinitionContext): boolean {
+  const home = homeOf(subject);
+  if (scope.kind === 'plain' || home === null) return false;
+  if (!schemas.has(home)) return true;
+  return scope.kind === 'supabase-project' && scope.managed.has(home) && !isRestored(subject);
+}
+
+/** @param trigger CREATE TRIGGER … EXECUTE FUNCTION schema.name(…), as the server writes it */
+function callsManaged(trigger: string, managed: ReadonlySet<string>): boolean {
+  const schema = /EXECUTE (?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")*)"|([^".(]+))\./.exec(trigger);
+  return managed.has(schema?.[1]?.replaceAll('""', '"') ?? schema?.[2] ?? '');
+}
+
+const relationKinds = ['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE'];
+const ofTheWholeDatabase = /^(publication|subscription)/;
+
+/** Of a part: lines about the relations, types and functions that were chosen, or that these brought along. */
+export function selectRestored({
+  scope,
+  isRestored,
+}: Pick<DefinitionContext, 'scope' | 'isRestored'>): (subject: Subject, isThere: boolean) => boolean {
+  const relations = new Set(
+    scope.selection.entries
+      .filter((entry) => relationKinds.includes(entry.kind))
+      .map((entry) => JSON.stringify([entry.schema, entry.name])),
+  );
+  return (subject: Subject, isThere: boolean): boolean => {
+    const { kind, schema, relation, name } = subject;
+    if (ofTheWholeDatabase.test(kind) || schema === null) return false;
+    if (relation !== null) return relations.has(JSON.stringify([schema, relation]));
+    return isRestored(subject) || (isThere && relations.has(JSON.stringify([schema, name])));
+  };
+}
+
+export function describeSubject({ schema, relation, name }: Subject): string {
+  const prefix = schema === null ? '' : `${schema}.`;
+  if (relation === null) return `${prefix}${name}`;
+  return name === '' ? `${prefix}${relation}` : `${prefix}${relation} ${name}`;
+}

@@ -1,0 +1,126 @@
+import type { Manifest } from '../repository/manifest.ts';
+import type { ParityLine, ParityScope } from './parity-line.ts';
+import { describeEntry } from './selection.ts';
+
+/** What a line of the comparison is about, in the terms of the supplement. */
+export interface Subject {
+  readonly kind: string;
+  /** null for what lives in no schema */
+  readonly schema: string | null;
+  /** The relation that it belongs to; null for what belongs to none */
+  readonly relation: string | null;
+  readonly name: string;
+}
+
+/** Why a difference is no surprise; undefined when it is one. */
+export type Excuse = (subject: Subject) => string | undefined;
+
+/** The entries of an archive that make a kind of definition, where these are called otherwise. */
+const makers: Readonly<Record<string, readonly string[]>> = {
+  constraint: ['constraint', 'check constraint', 'fk constraint'],
+  // The index of a primary key is a part of the constraint.
+  index: ['index', 'constraint'],
+  'row level security': ['row security'],
+  function: ['function', 'procedure', 'aggregate'],
+  type: ['type', 'domain'],
+  'publication schema': ['publication tables in schema'],
+  'foreign server': ['server', 'foreign server'],
+  'statistics object': ['statistics', 'statistics object'],
+};
+
+/** What else may be said of it where something of it is left out. */
+const parts: Readonly<Record<string, readonly string[]>> = {
+  table: ['rows of', 'table data'],
+  sequence: ['sequence set', 'sequence owned by'],
+  column: ['default'],
+  index: ['index attach'],
+  'materialized view': ['materialized view data'],
+};
+
+const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 'sequence'];
+
+/**
+ * Gathers what this restore, or the backup before it, has said that it leaves out. Whoever leaves something out names it as
+ * `describeEntry` does (`policy storage.objects own files`), so that the lines about it are found.
+ */
+export function collectExcuses(
+  { selection, notCarried }: Pick<ParityScope, 'selection' | 'notCarried'>,
+  manifest: Pick<Manifest, 'notCarried'>,
+): Excuse {
+  const reasons = new Map<string, string>();
+  for (const { what, why } of [...manifest.notCarried, ...notCarried]) reasons.set(what, why);
+  for (const { entry, needs } of selection.leftOut) {
+    reasons.set(describeEntry(entry), `it needs ${describeEntry(needs)}, which is not restored`);
+  }
+  return (subject) => {
+    const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
+    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)];
+    return names.map((name) => reasons.get(name)).find((reason) => reason !== undefined);
+  };
+}
+
+/** Tells which definitions the restore has made itself, from the entries of the archive that it ran. */
+export function collectRestored({ entries }: ParityScope['selection']): (subject: Subject) => boolean {
+  const made = new Set(entries.map(describeEntry));
+  return (subject) => namesUnder(kindsOf(subject), subject).some((name) => made.has(name));
+}
+
+function kindsOf({ kind }: Subject): readonly string[] {
+  return makers[kind] ?? [kind];
+}
+
+/** As `describeEntry` writes it, and as people do. */
+function namesUnder(kinds: readonly string[], { schema, relation, name }: Subject): string[] {
+  const prefix = schema === null ? '' : `${schema}.`;
+  const of = `${prefix}${relation}`;
+  return kinds.flatMap((kind) => [
+    `${kind} ${prefix}${name}`,
+    ...(relation === null
+      ? []
+      : [name === '' ? `${kind} ${of}` : `${kind} ${of} ${name}`, `${kind} ${name} on ${of}`]),
+    ...(relation === null ? [] : [`${kind} ${of}.${name}`]),
+  ]);
+}
+
+/** The kind of an object and its name, which may begin like the rest of a kind. */
+const commented =
+  /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
+
+/** A comment's entry is called after what it is about: `comment auth.TRIGGER on_new_user ON users`. */
+function tagsOf({ kind, schema, relation, name }: Subject): string[] {
+  if (kind !== 'comment') return [];
+  const prefix = schema === null ? '' : `${schema}.`;
+  const [, type = '', rest = ''] = commented.exec(name) ?? [];
+  const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
+  if (relation === null) {
+    return [`comment ${prefix}${tag} ${rest.startsWith(prefix) ? rest.slice(prefix.length) : rest}`];
+  }
+  if (name === '') return relationKinds.map((of) => `comment ${prefix}${of.toUpperCase()} ${relation}`);
+  return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
+}
+
+/** What it cannot be without. */
+function homesOf({ kind, schema, relation, name }: Subject): string[] {
+  const about = describing.has(kind) && relation === null ? [name] : [];
+  if (schema === null) return about;
+  return [
+    ...about,
+    ...(about.length > 0 ? routinesAndTypes.map((of) => `${of} ${schema}.${name}`) : []),
+    ...(relation === null ? [] : relationKinds.map((of) => `${of} ${schema}.${relation}`)),
+    `schema ${schema}`,
+  ];
+}
+
+/** Kinds that say something of an object, which their names name, with its kind or without. */
+const describing = new Set(['comment', 'owner', 'security label']);
+const routinesAndTypes = ['function', 'procedure', 'aggregate', 'type', 'domain'];
+
+/** A line whose two sides are the same or not, and why that is none of this restore's doing. */
+export function judge(
+  line: Pick<ParityLine, 'kind' | 'what' | 'expected' | 'found'>,
+  equal: boolean,
+  why: string | undefined,
+): ParityLine {
+  if (equal) return { ...line, status: 'equal' };
+  return why === undefined ? { ...line, status: 'different' } : { ...line, status: 'not carried', why };
+}

@@ -1,0 +1,33 @@
+import type { Manifest } from '../repository/manifest.ts';
+import { judge } from './parity-excuses.ts';
+import { absent, type ParityLine } from './parity-line.ts';
+
+/** No definition tells of these: where their number differs, nothing else would show it. */
+const untold = new Set(['large object']);
+
+/**
+ * Compares how many objects of each kind there are: a second look, which does not depend on how definitions are described.
+ *
+ * @param definitions the first look: where it found something that was not carried, the numbers cannot be the same
+ */
+export function compareObjects(
+  { kind, facts }: Pick<Manifest, 'kind' | 'facts'>,
+  found: Readonly<Record<string, number>>,
+  definitions: readonly ParityLine[],
+): ParityLine[] {
+  const kinds = [...new Set([...Object.keys(facts.objects), ...Object.keys(found)])]
+    // Definitions alone carry no large objects.
+    .filter((name) => kind !== 'schema' || name !== 'large object')
+    .sort();
+  const known = definitions.some(
+    ({ status, ...line }) => status === 'not carried' && (line.expected === absent || line.found === absent),
+  );
+  return kinds.map((name) => {
+    const [want, have] = [facts.objects[name] ?? 0, found[name] ?? 0];
+    return judge(
+      { kind: 'count', what: name, expected: String(want), found: String(have) },
+      want === have,
+      known && !untold.has(name) ? 'the definitions tell which are not carried' : undefined,
+    );
+  });
+}

@@ -1,0 +1,57 @@
+import type { Session } from '../postgres/connection.ts';
+import { ledgerComment, ledgerSchema } from '../postgres/ledger-schema.ts';
+
+/**
+ * What a restore leaves in its target until it has come to its end, so that whoever finds the target knows what it is. It stands in the
+ * schema of the ledger, which no backup carries and no comparison sees.
+ */
+export interface RestoreMark {
+  /** Id of the backup that is being restored */
+  readonly backup: string;
+  /** ISO 8601 */
+  readonly startedAt: string;
+  readonly startedBy: string;
+  /** The step that began last */
+  readonly step: string;
+  /** Whether the target held nothing before, so that nothing in it can be lost */
+  readonly wasEmpty: boolean;
+  /** The backup that was taken of the target before it was emptied; null when there was none */
+  readonly safetyBackup: string | null;
+}
+
+const table = `${ledgerSchema}.unfinished_restore`;
+
+/** @returns undefined when no restore is under way there, and none was left unfinished */
+export async function readMark(session: Session): Promise<RestoreMark | undefined> {
+  const [there] = await session.query<{ found: boolean }>(
+    `SELECT to_regclass('${table}') IS NOT NULL AS found`,
+  );
+  if (there?.found !== true) return undefined;
+  const [mark] = await session.query<{ mark: string }>(`SELECT mark::text FROM ${table} LIMIT 1`);
+  return mark === undefined ? undefined : JSON.parse(mark.mark);
+}
+
+/** Makes the mark. A ledger that is there already is of a history that ends here. */
+export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
+  await session.query('BEGIN');
+  await session.query(`CREATE SCHEMA IF NOT EXISTS ${ledgerSchema}`);
+  await session.query(`COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`);
+  // A backup of the unfinished database looks for tokens where there is this schema; src/source/ledger.ts has the table.
+  await session.query(
+    `CREATE TABLE IF NOT EXISTS ${ledgerSchema}.tokens (
+       token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  await session.query(`CREATE TABLE ${table} (mark jsonb NOT NULL)`);
+  await session.query(`INSERT INTO ${table} VALUES ($1)`, [JSON.stringify(mark)]);
+  await session.query('COMMIT');
+}
+
+export async function noteStep(session: Session, step: string): Promise<void> {
+  await session.query(`UPDATE ${table} SET mark = jsonb_set(mark, '{step}', to_jsonb($1::text))`, [step]);
+}
+
+export async function removeMark(session: Session): Promise<void> {
+  // A role may have a lock_timeout that an autovacuum outlasts.
+  await session.query(`SET lock_timeout = '1min'`);
+  await session.query(`DROP SCHEMA IF EXISTS ${ledgerSchema} CASCADE`);
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import type { RestoreInputs } from '../../src/inputs.ts';
+import { parseInputs } from '../../src/inputs.ts';
+import {
+  findReasons,
+  findRefusals,
+  needsSafetyBackup,
+  type TargetState,
+} from '../../src/operations/restore-guard.ts';
+import { makeManifest } from '../repository/example.ts';
+
+/* What a restore asks for, by what its target is and holds. */
+
+const manifest = makeManifest();
+const { database, systemIdentifier } = manifest.source;
+
+function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
+  const given: Record<string, string> = {
+    operation: 'restore',
+    storage: './repository',
+    'target-url': 'postgresql://someone@127.0.0.1/target',
+  };
+  const inputs = parseInputs((name) => given[name], {});
+  if (inputs.operation !== 'restore') throw new Error('other inputs than those given');
+  return { ...inputs, ...overrides };
+}
+
+/** An empty database of nobody. */
+function makeState(overrides: Partial<TargetState> = {}): TargetState {
+  return {
+    ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
+    ...{ occupants: [], tables: 0, rows: 0, mark: undefined },
+    ...overrides,
+  };
+}
+
+const full = { occupants: ['table public.t'], tables: 1, rows: 5 };
+const mark = {
+  backup: '20261120T021700Z-7f3a',
+  startedAt: '2026-11-20T02:17:00.000Z',
+  startedBy: 'octocat',
+  step: 'Definitions',
+  wasEmpty: true,
+  safetyBackup: null,
+};
+
+/** The inputs that are asked for, in order. */
+const ask = (inputs: Partial<RestoreInputs>, state: Partial<TargetState>): string[] =>
+  findRefusals(makeInputs(inputs), manifest, makeState(state)).map(
+    ({ message }) => /^[a-z-]+/.exec(message)?.[0] ?? '',
+  );
+
+describe('the guard of a restore', () => {
+  it.each<[string, Partial<RestoreInputs>, Partial<TargetState>, string[]]>([
+    ['an empty database of nobody', {}, {}, []],
+    ['an empty project', {}, { kind: 'supabase-project' }, []],
+    ['what was backed up, empty', {}, { database, systemIdentifier }, ['confirm']],
+    ['a database of the same name elsewhere', {}, { database }, []],
+    ['another database of the same server', {}, { systemIdentifier }, []],
+    ['production', { environment: 'PRODuction' }, {}, ['confirm']],
+    ['production, confirmed', { environment: 'production', confirmed: true }, {}, []],
+    ['staging', { environment: 'staging' }, {}, []],
+    ['a full database', {}, full, ['target-url']],
+    ['a full database, confirmed', { confirmed: true }, full, ['target-url']],
+    ['a full database to be emptied', { clean: true }, full, ['safety-storage']],
+    ['a full one with a place', { clean: true, safetyStorage: './safety' }, full, []],
+    ['a full one without a safety backup', { clean: true, safetyBackup: false }, full, []],
+    ['what was backed up, full', { clean: true }, { ...full, database, systemIdentifier }, ['confirm']],
+    [
+      'a full project',
+      { clean: true, safetyBackup: false },
+      { ...full, kind: 'supabase-project' },
+      ['confirm'],
+    ],
+    ['a full image', { clean: true, safetyBackup: false }, { ...full, kind: 'supabase-image' }, []],
+    ['an unfinished one', {}, { mark }, ['target-url']],
+    ['an unfinished one that was empty', { clean: true }, { ...full, mark }, []],
+    ['an unfinished project that was empty', { clean: true }, { mark, kind: 'supabase-project' }, []],
+    [
+      'an unfinished one that was not',
+      { clean: true },
+      { mark: { ...mark, wasEmpty: false }, kind: 'supabase-project' },
+      ['confirm', 'safety-storage'],
+    ],
+  ])('asks for what is due: %s', (_what, inputs, state, expected) => {
+    expect(ask(inputs, state)).toEqual(expected);
+  });
+
+  it('takes a safety backup of what would be lost, and of nothing else', () => {
+    const takes = (inputs: Partial<RestoreInputs>, state: Partial<TargetState>) =>
+      needsSafetyBackup(makeInputs({ clean: true, ...inputs }), makeState(state));
+    expect(takes({}, full)).toBe(true);
+    expect(takes({}, { mark: { ...mark, wasEmpty: false } })).toBe(true);
+    expect(takes({}, {})).toBe(false);
+    expect(takes({}, { ...full, mark })).toBe(false);
+    expect(takes({ safetyBackup: false }, full)).toBe(false);
+    expect(takes({ clean: false }, full)).toBe(false);
+  });
+
+  it('gives every reason, and says what would be lost', () => {
+    const state = makeState({ ...full, database, systemIdentifier, kind: 'supabase-project' });
+    const inputs = makeInputs({ environment: 'production', clean: true });
+    expect(findReasons(inputs, manifest, state)).toHaveLength(3);
+    const [refusal] = findRefusals(inputs, manifest, state);
+    expect(refusal?.message).toMatch(/its 1 table with about 5 rows would be replaced/);
+    expect(refusal?.next).toContain('RESTORE PRODUCTION');
+  });
+
+  it('names what an unfinished restore left, and where that is kept which was there before', () => {
+    const safetyBackup = '20261120T021600Z-0001';
+    const [refusal] = findRefusals(
+      makeInputs(),
+      manifest,
+      makeState({ ...full, mark: { ...mark, safetyBackup } }),
+    );
+    expect(refusal?.message).toMatch(
+      new RegExp(
+        `a restore of backup ${mark.backup}, .* by octocat, .* "Definitions" \\(.*${safetyBackup}\\), table`,
+      ),
+    );
+  });
+});

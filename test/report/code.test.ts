@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import type { Section } from '../../src/operations/outcome.ts';
+import { renderMarkdown } from '../../src/report/markdown.ts';
+import { renderText } from '../../src/report/text.ts';
+
+const code = (text: string): Section[] => [{ kind: 'code', language: 'sql', text }];
+
+test('code stays as it is, line by line', () => {
+  expect(renderText(code('SELECT *\n  FROM "a_b";'))).toBe('SELECT *\n  FROM "a_b";\n');
+  expect(renderMarkdown(code('SELECT *\n  FROM "a_b";\n'))).toBe('```sql\nSELECT *\n  FROM "a_b";\n```\n');
+});
+
+test('code cannot end its own fence', () => {
+  expect(renderMarkdown(code('SELECT "\n````\n# heading";'))).toBe(
+    '`````sql\nSELECT "\n````\n# heading";\n`````\n',
+  );
+});
+
+test('code sends no control characters to the terminal', () => {
+  expect(renderText(code('SELECT "\u001b[2J"'))).toBe('SELECT "\\u{1b}[2J"\n');
+});

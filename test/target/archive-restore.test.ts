@@ -1,0 +1,162 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TargetError } from '../../src/errors.ts';
+import { type ArchiveEntry, readContents } from '../../src/postgres/archive.ts';
+import { type ConnectionSettings, clientEnvironment } from '../../src/postgres/settings.ts';
+import { ArchiveRestore } from '../../src/target/archive-restore.ts';
+import { findRefusal } from '../../src/target/refusal.ts';
+import { steps } from '../../src/target/steps.ts';
+import { asRole, createDatabase, createWorld, type Database } from '../postgres/database.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+
+/* A restore by a role that is no superuser, of objects some of which only a superuser can make. */
+
+let cluster: Cluster;
+let entries: ArchiveEntry[];
+const folder = mkdtempSync(path.join(tmpdir(), 'archive-restore-'));
+const archive = path.join(folder, 'archive');
+const world = createWorld({ temporaryFolder: folder });
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  const source = await createDatabase(cluster);
+  await source.run(`
+    CREATE ROLE guest LOGIN PASSWORD 'guest'; CREATE ROLE stranger; CREATE ROLE friend; GRANT friend TO guest;
+    CREATE TABLE public.plain (id int PRIMARY KEY);
+    CREATE FUNCTION public.quick(int) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'int4up';
+    CREATE VIEW public.quickly AS SELECT public.quick(id) FROM public.plain;
+    CREATE TABLE public.after (id int);
+    CREATE TABLE public.theirs (id int); ALTER TABLE public.theirs OWNER TO stranger;
+    CREATE TABLE public.friendly (id int); ALTER TABLE public.friendly OWNER TO friend;
+    COMMENT ON FUNCTION public.quick(int) IS 'quick'; COMMENT ON TABLE public.after IS 'after';
+    ALTER TABLE public.plain OWNER TO guest; ALTER TABLE public.after OWNER TO guest;
+    ALTER FUNCTION public.quick(int) OWNER TO guest; ALTER VIEW public.quickly OWNER TO guest;
+    GRANT SELECT ON public.after TO friend`);
+  const env = clientEnvironment(source.settings, process.env, () => '');
+  execFileSync(`${cluster.binFolder}/pg_dump`, ['-Fc', '-f', archive], { env });
+  entries = await readContents(client(), archive, ['guest', 'stranger', 'friend', 'supabase_admin'], world);
+  await source.close();
+}, 60_000);
+afterAll(async () => {
+  await cluster?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const client = () => ({
+  major: cluster.major,
+  version: String(cluster.major),
+  pgDump: `${cluster.binFolder}/pg_dump`,
+  pgRestore: `${cluster.binFolder}/pg_restore`,
+});
+
+async function createTarget(): Promise<{ database: Database; settings: ConnectionSettings }> {
+  const database = await createDatabase(cluster, 'OWNER guest');
+  return { database, settings: asRole(database.settings, 'guest', 'guest') };
+}
+
+async function restore(settings: ConnectionSettings, tolerates: (entry: ArchiveEntry) => boolean) {
+  const file = {
+    path: archive,
+    client: client(),
+    entries,
+    tolerated: new Set(entries.filter(tolerates)),
+    assumable: new Set(['guest', 'friend']),
+    database: settings.database,
+    env: clientEnvironment(settings, process.env, () => ''),
+    jobs: 2,
+  };
+  const restored = new ArchiveRestore(file, world);
+  for (const step of steps) if (restored.has(step)) await restored.run(step);
+  return restored;
+}
+
+const relations = `SELECT relname, pg_get_userbyid(relowner) FROM pg_class
+  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') ORDER BY 1`;
+
+describe('a restore', () => {
+  it('goes on behind what the server refuses, without what needs it, and says so', async () => {
+    const { database, settings } = await createTarget();
+    await database.run('GRANT CREATE ON SCHEMA public TO friend');
+    const { notCarried } = await restore(settings, ({ kind }) => kind === 'FUNCTION');
+    expect(await database.rows(relations)).toEqual([
+      ['after', 'guest'],
+      ['friendly', 'friend'],
+      ['plain', 'guest'],
+      ['theirs', 'guest'],
+    ]);
+    expect(notCarried.map(({ what }) => what).sort()).toEqual([
+      'comment public.FUNCTION quick(integer)',
+      'function public.quick(integer)',
+      'owner public.theirs',
+      'view public.quickly',
+    ]);
+    expect(notCarried.find(({ what }) => what.startsWith('function'))?.why).toMatch(
+      /permission denied for language/,
+    );
+    expect(notCarried.find(({ what }) => what.startsWith('view'))?.why).toMatch(
+      /needs function public\.quick/,
+    );
+    expect(await database.rows(`SELECT obj_description('public.after'::regclass)`)).toEqual([['after']]);
+    expect(await database.rows(`SELECT has_table_privilege('friend', 'public.after', 'SELECT')`)).toEqual([
+      ['t'],
+    ]);
+    await database.close();
+  });
+
+  it('ends at what may not be missing, with the words of the server alone', async () => {
+    const { database, settings } = await createTarget();
+    const failure = await restore(settings, () => false).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(TargetError);
+    expect((failure as Error).message).toMatch(
+      /^definitions: pg_restore: error: .*permission denied for language/,
+    );
+    await database.close();
+  });
+
+  it('leaves an object with its maker where the owner may not have it there', async () => {
+    const { database, settings } = await createTarget();
+    await database.run('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+    const { notCarried } = await restore(settings, ({ kind }) => kind === 'FUNCTION');
+    expect(
+      await database.rows(`SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'friendly'`),
+    ).toEqual([['guest']]);
+    expect(notCarried.find(({ what }) => what === 'owner public.friendly')?.why).toMatch(
+      /permission denied for schema public/,
+    );
+    await database.close();
+  });
+});
+
+describe('the words of pg_restore', () => {
+  const from =
+    'pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 215; 1259 16400 TABLE t owner\n';
+
+  it('tell which entry the server refused, and why, in its own language', () => {
+    const error =
+      'pg_restore: error: could not execute query: FEHLER:  keine Berechtigung\nCommand was: CREATE TABLE t ();\n';
+    expect(findRefusal(from + error)).toEqual({ id: 215, message: 'keine Berechtigung', ofOwner: false });
+  });
+
+  it('tell that only the owner was refused', () => {
+    const error =
+      'pg_restore: error: could not execute query: ERROR:  must be member of role "x"\nCommand was: ALTER TABLE public.t OWNER TO x;\n\n';
+    expect(findRefusal(from + error)).toMatchObject({ id: 215, ofOwner: true });
+  });
+
+  it.each([
+    [
+      'a server that goes down',
+      `${from}pg_restore: error: could not execute query: FATAL:  terminating connection`,
+    ],
+    [
+      'a lost connection',
+      `${from}pg_restore: error: could not execute query: server closed the connection unexpectedly`,
+    ],
+    ['no connection', 'pg_restore: error: connection to server failed'],
+  ])('are no refusal when they are about %s', (_what, stderr) => {
+    expect(findRefusal(stderr)).toBeUndefined();
+  });
+});
