@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import { Scalar, stringify } from 'yaml';
 import { type InputName, inputNames, inputs, operations } from '../src/inputs.ts';
 import { type OutputName, outputNames, outputs } from '../src/outputs.ts';
@@ -16,9 +16,24 @@ const generatedNote = 'Generated from src/inputs.ts and src/outputs.ts: change t
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
+/** GitHub's client for artifacts, a third of all code: a bundle of its own, which the others load when they need it. */
+const artifactClient = '@actions/artifact';
+
+/** Makes `import('@actions/artifact')` load the bundle beside this one. */
+const leaveOutArtifactClient: Plugin = {
+  name: 'leave out the artifact client',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: new RegExp(`^${artifactClient}$`) }, () => ({
+      path: './artifact.cjs',
+      external: true,
+    })),
+};
+
 const bundles = [
   { entry: 'src/entry/action.ts', file: 'dist/index.cjs', banner: '' },
   { entry: 'src/entry/cli.ts', file: 'dist/cli.cjs', banner: '#!/usr/bin/env node' },
+  { entry: 'src/entry/post.ts', file: 'dist/post.cjs', banner: '' },
+  { entry: artifactClient, file: 'dist/artifact.cjs', banner: '' },
 ] as const;
 
 const files = new Map<string, string>([
@@ -71,6 +86,7 @@ async function buildBundles(): Promise<[string, string][]> {
       logLevel: 'warning',
       // A package that asks for its own path would start with `undefined` in a CommonJS bundle.
       logOverride: { 'empty-import-meta': 'error' },
+      plugins: entry === artifactClient ? [] : [leaveOutArtifactClient],
     });
     const [output] = result.outputFiles;
     if (output === undefined) throw new Error(`esbuild wrote nothing for ${entry}`);
@@ -138,7 +154,7 @@ function renderBundledAction(): string {
     description: 'The program behind ../action.yml, which is the one to use',
     inputs: describeInputs(),
     outputs: describeOutputs(() => ({})),
-    runs: { using: 'node24', main: 'index.cjs' },
+    runs: { using: 'node24', main: 'index.cjs', post: 'post.cjs' },
   });
 }
 

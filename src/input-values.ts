@@ -50,6 +50,13 @@ export function parseBoolean(text: string): boolean {
 
 /** The form only, and early; what a bucket may be called is known to storage/open.ts, which refuses it before contacting anyone. */
 export function parseStorage(text: string): string {
+  if (/^artifact:\/\/[^":<>|*?\\/\p{Cc}]{1,200}$/iu.test(text)) return text;
+  if (/^artifact:/i.test(text)) {
+    throw new Problem(
+      'names an artifact that cannot exist',
+      'Write artifact://name, without any of " : < > | * ? \\ and / in the name, at most 200 characters.',
+    );
+  }
   if (text.includes('://') && text.includes('@')) {
     throw new Problem(
       'must not hold credentials',
@@ -58,8 +65,8 @@ export function parseStorage(text: string): string {
   }
   if (/^(s3:\/\/[^/]|file:\/\/\/|\.{0,2}\/|\.\.?$)/i.test(text)) return text;
   throw new Problem(
-    'is neither a folder nor an S3 location',
-    'Write a folder that starts with ./ or /, such as ./backups, or s3://bucket/prefix.',
+    'is neither a folder nor an S3 location nor an artifact',
+    'Write a folder that starts with ./ or /, such as ./backups, s3://bucket/prefix, or artifact://name.',
   );
 }
 
@@ -246,7 +253,7 @@ export function parseFile(path: string): string {
   }
 }
 
-function splitList(text: string): readonly string[] {
+export function splitList(text: string): readonly string[] {
   return text
     .split(/[,\r\n]/)
     .map((part) => part.trim())
@@ -354,4 +361,26 @@ export function parseDuration(text: string): number {
     `cannot be ${JSON.stringify(text)}`,
     'Write seconds, minutes, hours or days, such as 90s, 30m or 4h.',
   );
+}
+
+/** A list of names of one form. */
+export function listOf(form: RegExp, wrong: string, remedy: string): (text: string) => readonly string[] {
+  return (text) =>
+    splitList(text).map((name) => {
+      if (form.test(name)) return name;
+      throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong}`, remedy);
+    });
+}
+
+/** An address that messages are sent to: https, or this machine. */
+export function parseWebhook(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new Problem('is not an address', 'Write it as in https://example.com/path.');
+  }
+  const local = url.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url.protocol === 'https:' || local) return url.href;
+  throw new Problem(`has the scheme ${url.protocol}`, 'Write an address with https.');
 }

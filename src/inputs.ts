@@ -5,6 +5,7 @@ import {
   decode,
   identityLines,
   list,
+  listOf,
   matching,
   oneOf,
   Problem,
@@ -25,6 +26,7 @@ import {
   parseShare,
   parseStorage,
   parseTimeZone,
+  parseWebhook,
   wholeNumber,
 } from './input-values.ts';
 import type { RetentionPolicy } from './repository/retention.ts';
@@ -44,6 +46,9 @@ export const operations = [
   'show',
   'pin',
   'unpin',
+  'gate',
+  'status',
+  'schedule',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -57,6 +62,9 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   show: 'Show all that is known of one stored backup',
   pin: 'Keep a backup for good, whatever the retention policy says',
   unpin: 'Leave a pinned backup to the retention policy again',
+  gate: 'Let a release pass when the newest backup is fresh and proven, or take one first, or stop it',
+  status: 'Tell how fresh, verified and drilled the backups are, and fail when a limit is broken',
+  schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
 };
 
 export interface Input {
@@ -80,14 +88,27 @@ export interface Input {
   parse(text: string): unknown;
 }
 
-const everyOperation = operations;
+/** Those that work on a storage. */
+const storing = operations.filter((name) => name !== 'schedule');
+
+/** Those whose failure somebody should hear of, and whose success ends the alarm. */
+export const announced = [
+  'backup',
+  'validate',
+  'restore',
+  'drill',
+  'cleanup',
+  'gate',
+  'status',
+  'schedule',
+] as const;
 
 /** What stands for a backup besides its id, where it is to be restored. */
 const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
 
 const schema = {
   operation: {
-    operations: everyOperation,
+    operations,
     required: true,
     placeholder: 'name',
     example: 'backup',
@@ -95,7 +116,7 @@ const schema = {
     parse: oneOf(operations),
   },
   storage: {
-    operations: everyOperation,
+    operations: storing,
     required: true,
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
@@ -106,7 +127,7 @@ const schema = {
     parse: parseStorage,
   },
   's3-endpoint': {
-    operations: everyOperation,
+    operations: storing,
     placeholder: 'url',
     description:
       'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
@@ -114,7 +135,7 @@ const schema = {
     parse: parseEndpoint,
   },
   's3-region': {
-    operations: everyOperation,
+    operations: storing,
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
     parse: matching(
@@ -124,7 +145,7 @@ const schema = {
     ),
   },
   'repository-key': {
-    operations: everyOperation,
+    operations: storing,
     secret: true,
     placeholder: 'hex',
     description:
@@ -137,7 +158,7 @@ const schema = {
     ),
   },
   'encryption-identity': {
-    operations: everyOperation,
+    operations: storing,
     secret: true,
     placeholder: 'identity',
     description:
@@ -146,14 +167,14 @@ const schema = {
     parse: parseIdentities,
   },
   'client-path': {
-    operations: everyOperation,
+    operations: storing,
     placeholder: 'folder',
     description:
       "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
     parse: parseFolder,
   },
   'database-url': {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
@@ -172,7 +193,7 @@ const schema = {
     parse: oneOf(['full', 'incremental', 'schema'] as const),
   },
   label: {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     placeholder: 'text',
     description:
       'A note kept with the backup, for example the release that follows it. At most 200 characters.',
@@ -187,7 +208,7 @@ const schema = {
     parse: parseBoolean,
   },
   recheck: {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     default: '1%',
     placeholder: 'percentage',
     description:
@@ -196,7 +217,7 @@ const schema = {
     parse: parseShare,
   },
   ledger: {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -229,7 +250,7 @@ const schema = {
     parse: parseBackupId,
   },
   include: {
-    operations: ['backup', 'restore'],
+    operations: ['backup', 'restore', 'gate'],
     placeholder: 'tables',
     description:
       'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When ' +
@@ -237,20 +258,20 @@ const schema = {
     parse: parsePatterns,
   },
   exclude: {
-    operations: ['backup', 'restore'],
+    operations: ['backup', 'restore', 'gate'],
     placeholder: 'tables',
     description: 'The tables to leave out, of those that `include` takes; written as there.',
     parse: parsePatterns,
   },
   'encryption-recipients': {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     placeholder: 'recipients',
     description:
       'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
     parse: parseRecipients,
   },
   'compression-level': {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
     default: '2',
     placeholder: '1-19',
@@ -258,14 +279,14 @@ const schema = {
     parse: wholeNumber(1, 19),
   },
   jobs: {
-    operations: ['backup', 'restore', 'drill'],
+    operations: ['backup', 'restore', 'drill', 'gate'],
     default: '4',
     placeholder: '1-16',
     description: 'How many connections copy rows at the same time, 1 to 16.',
     parse: wholeNumber(1, 16),
   },
   'lock-timeout': {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     default: '30',
     placeholder: 'seconds',
     description:
@@ -273,7 +294,7 @@ const schema = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: ['backup', 'restore', 'drill'],
+    operations: ['backup', 'restore', 'drill', 'gate'],
     placeholder: 'file',
     description:
       "The path of a file with the certificate authority that the database server's certificate is checked against.",
@@ -307,7 +328,7 @@ const schema = {
     operations: ['restore'],
     placeholder: 'name',
     description:
-      'What the target is used for, kept in the record of the restore. `production` needs `confirm`, and a safety backup is taken first.',
+      'What the target is used for, kept in the record of the restore. `production` needs `confirm`.',
     parse: matching(
       /^[\w .-]{1,100}$/u,
       'is not a name of at most 100 letters',
@@ -416,7 +437,7 @@ const schema = {
     parse: wholeNumber(0, 100),
   },
   checks: {
-    operations: ['backup', 'restore', 'drill'],
+    operations: ['backup', 'restore', 'drill', 'gate'],
     placeholder: 'sql',
     description:
       'Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` ' +
@@ -425,7 +446,7 @@ const schema = {
     parse: parseChecks,
   },
   freshness: {
-    operations: ['backup'],
+    operations: ['backup', 'gate'],
     placeholder: 'columns',
     example: 'public.orders.created_at',
     description:
@@ -448,8 +469,179 @@ const schema = {
       'How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3.',
     parse: parseDuration,
   },
+  'allow-unencrypted': {
+    operations: ['backup', 'gate'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether a public GitHub repository may store a backup unencrypted. Artifacts of such a repository can be downloaded by anybody, and a ' +
+      'bucket is one mistake away from that.',
+    parse: parseBoolean,
+  },
+  'artifact-retention-days': {
+    operations: storing,
+    placeholder: 'days',
+    description:
+      'How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, 1 to 90. When empty, as the ' +
+      'repository is set.',
+    parse: wholeNumber(1, 90),
+  },
+  'max-age': {
+    operations: ['gate', 'status'],
+    default: { gate: '24h', status: '26h' },
+    placeholder: 'duration',
+    description:
+      'How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.',
+    parse: parseDuration,
+  },
+  'verified-within': {
+    operations: ['gate', 'status'],
+    placeholder: 'duration',
+    description:
+      'Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.',
+    parse: parseDuration,
+  },
+  'drilled-within': {
+    operations: ['gate', 'status'],
+    placeholder: 'duration',
+    description: 'Within which time a drill must have passed, such as `35d`. When empty, that is not asked.',
+    parse: parseDuration,
+  },
+  'on-stale': {
+    operations: ['gate'],
+    default: 'backup',
+    placeholder: 'action',
+    description:
+      'What `gate` does when the newest backup is too old, or a destructive migration asks for one of its own: `backup` takes one, pinned for ' +
+      'such a migration, and lets the release pass; `stop` ends with 3.',
+    parse: oneOf(['backup', 'stop'] as const),
+  },
+  migrations: {
+    operations: ['gate'],
+    default: 'supabase/migrations',
+    placeholder: 'folder',
+    description:
+      'The folder of the SQL migrations that `gate` looks through for what destroys data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without ' +
+      'WHERE, …), of those that came since `base-ref`.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
+  },
+  'base-ref': {
+    operations: ['gate'],
+    placeholder: 'ref',
+    description:
+      'The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says ' +
+      '(the base of a pull request, the commit before a push); without either no migration is looked at.',
+    parse: matching(/^[\w][\w./@^~-]{0,199}$/, 'is not a git ref', 'Write a commit, a tag or a branch.'),
+  },
+  policy: {
+    operations: ['schedule'],
+    default: '.github/supabase-backup.yml',
+    placeholder: 'file',
+    description:
+      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
+  },
+  workflows: {
+    operations: ['schedule'],
+    default: '.github/workflows',
+    placeholder: 'folder',
+    description: 'The folder in which `schedule` writes the workflows of the policy.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
+  },
+  check: {
+    operations: ['schedule'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.',
+    parse: parseBoolean,
+  },
+  'github-token': {
+    operations,
+    secret: true,
+    placeholder: 'token',
+    description:
+      'The token of the workflow. `schedule` looks with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable ' +
+      'one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
+  },
+  database: {
+    operations: announced,
+    placeholder: 'name',
+    description: 'What the database is called in issues and messages. When empty, the storage stands for it.',
+    parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
+  },
+  'failure-issues': {
+    operations: announced,
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether a failure opens an issue in the repository of the workflow, which the next success closes. Needs `issues: write`. docs/alarms.md.',
+    parse: parseBoolean,
+  },
+  'issue-labels': {
+    operations: announced,
+    default: 'backup-failure',
+    placeholder: 'labels',
+    description: 'Labels of such issues besides `supabase-backup`, separated by commas.',
+    parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
+  },
+  'issue-assignees': {
+    operations: announced,
+    placeholder: 'users',
+    description: 'Who is assigned to such issues: names of users, separated by commas.',
+    parse: listOf(
+      /^@?[A-Za-z0-9-]{1,39}$/,
+      'that is no name of a user',
+      'Write names as in `mona`, separated by commas.',
+    ),
+  },
+  'issue-mentions': {
+    operations: announced,
+    placeholder: 'names',
+    description: 'Who is mentioned in such issues: users and teams, separated by commas.',
+    parse: listOf(
+      /^@?[A-Za-z0-9-]{1,39}(\/[\w.-]{1,100})?$/,
+      'that is no name of a user or a team',
+      'Write names as in `mona` or `acme/on-call`, separated by commas.',
+    ),
+  },
+  'notify-url': {
+    operations: announced,
+    secret: true,
+    placeholder: 'url',
+    description:
+      'A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.',
+    parse: parseWebhook,
+  },
+  'slack-webhook-url': {
+    operations: announced,
+    secret: true,
+    placeholder: 'url',
+    description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
+    parse: parseWebhook,
+  },
+  'heartbeat-url': {
+    operations: announced,
+    secret: true,
+    placeholder: 'url',
+    description:
+      'Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.',
+    parse: parseWebhook,
+  },
+  'rpo-target': {
+    operations: announced,
+    placeholder: 'duration',
+    description:
+      'How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.',
+    parse: parseDuration,
+  },
   'dry-run': {
-    operations: ['restore', 'cleanup'],
+    operations: ['restore', 'cleanup', 'schedule'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -475,6 +667,10 @@ interface CommonInputs {
   readonly encryptionIdentity: readonly string[];
   /** An existing folder. */
   readonly clientPath: string | undefined;
+  /** Of an `artifact://` storage; undefined: as the repository is set */
+  readonly artifactRetentionDays: number | undefined;
+  /** For an `artifact://` storage of another run */
+  readonly githubToken: string | undefined;
 }
 
 export interface BackupInputs extends CommonInputs {
@@ -497,6 +693,8 @@ export interface BackupInputs extends CommonInputs {
   readonly ledger: boolean;
   readonly checks: readonly string[];
   readonly freshness: readonly ColumnName[];
+  /** Whether a public repository may store it unencrypted */
+  readonly allowUnencrypted: boolean;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
 }
@@ -583,6 +781,59 @@ export interface PinInputs extends CommonInputs {
   readonly backupId: string;
 }
 
+/** A backup that is taken when the newest one will not do. */
+export interface GateInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin'> {
+  readonly operation: 'gate';
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+  readonly onStale: 'backup' | 'stop';
+  /** A folder, which need not exist */
+  readonly migrations: string;
+  readonly baseRef: string | undefined;
+}
+
+export interface StatusInputs extends CommonInputs {
+  readonly operation: 'status';
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+}
+
+export interface ScheduleInputs {
+  readonly operation: 'schedule';
+  /** Path of the policy file */
+  readonly policy: string;
+  /** The folder of the workflows; it may not exist yet */
+  readonly workflows: string;
+  /** Write nothing, and end with 3 when the workflows are not what the policy says */
+  readonly check: boolean;
+  readonly dryRun: boolean;
+  readonly githubToken: string | undefined;
+}
+
+/** Who hears of a failure, and how. */
+export interface AlarmInputs {
+  readonly githubToken: string | undefined;
+  /** undefined: the storage stands for it */
+  readonly database: string | undefined;
+  readonly failureIssues: boolean;
+  readonly issueLabels: readonly string[];
+  readonly issueAssignees: readonly string[];
+  readonly issueMentions: readonly string[];
+  readonly notifyUrl: string | undefined;
+  readonly slackWebhookUrl: string | undefined;
+  readonly heartbeatUrl: string | undefined;
+  /** milliseconds */
+  readonly rpoTarget: number | undefined;
+}
+
 export type Inputs =
   | BackupInputs
   | ValidateInputs
@@ -591,7 +842,10 @@ export type Inputs =
   | CleanupInputs
   | ListInputs
   | ShowInputs
-  | PinInputs;
+  | PinInputs
+  | GateInputs
+  | StatusInputs
+  | ScheduleInputs;
 
 /** The text of an input as the user gave it; undefined or empty means not given. */
 export type ReadInput = (name: InputName) => string | undefined;
@@ -625,8 +879,10 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
   }
 
   const parsed = takeAll();
-  if (parsed.operation === 'backup' && !read('database-url')?.trim() && !env.PGHOST) {
-    const missing = 'is required for backup, because PGHOST is not set either';
+  const readsDatabase =
+    parsed.operation === 'backup' || (parsed.operation === 'gate' && parsed.onStale === 'backup');
+  if (readsDatabase && !read('database-url')?.trim() && !env.PGHOST) {
+    const missing = `is required for ${operation}, because PGHOST is not set either`;
     problems.push({
       name: 'database-url',
       problem: new Problem(missing, `Set it, for example to ${databaseUrlForm}.`),
@@ -656,7 +912,45 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
     return id;
   }
 
+  function takeBackup(common: CommonInputs) {
+    return {
+      ...common,
+      databaseUrl: take('database-url'),
+      label: take('label') ?? null,
+      include: take('include') ?? [],
+      exclude: take('exclude') ?? [],
+      encryptionRecipients: take('encryption-recipients') ?? [],
+      compressionLevel: take('compression-level'),
+      jobs: take('jobs'),
+      lockTimeoutSeconds: take('lock-timeout'),
+      recheck: take('recheck'),
+      ledger: take('ledger'),
+      checks: take('checks') ?? [],
+      freshness: take('freshness') ?? [],
+      sslrootcert: take('sslrootcert'),
+      allowUnencrypted: take('allow-unencrypted'),
+    };
+  }
+
+  function takeLimits() {
+    return {
+      maxAge: take('max-age'),
+      verifiedWithin: take('verified-within'),
+      drilledWithin: take('drilled-within'),
+    };
+  }
+
   function takeAll(): Inputs {
+    if (operation === 'schedule') {
+      return {
+        operation,
+        policy: take('policy'),
+        workflows: take('workflows'),
+        check: take('check'),
+        dryRun: take('dry-run'),
+        githubToken: take('github-token'),
+      };
+    }
     const storage = take('storage');
     // The SDK would follow these on its own, but as if they were Amazon's.
     const awsEndpoint = storage?.startsWith('s3:')
@@ -669,28 +963,28 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
       repositoryKey: take('repository-key'),
       encryptionIdentity: take('encryption-identity') ?? [],
       clientPath: take('client-path'),
+      artifactRetentionDays: take('artifact-retention-days'),
+      githubToken: take('github-token'),
     };
     switch (operation) {
       case 'backup':
         return {
+          ...takeBackup(common),
           operation,
-          ...common,
-          databaseUrl: take('database-url'),
           backupType: take('backup-type'),
-          label: take('label') ?? null,
           pin: take('pin'),
-          include: take('include') ?? [],
-          exclude: take('exclude') ?? [],
-          encryptionRecipients: take('encryption-recipients') ?? [],
-          compressionLevel: take('compression-level'),
-          jobs: take('jobs'),
-          lockTimeoutSeconds: take('lock-timeout'),
-          recheck: take('recheck'),
-          ledger: take('ledger'),
-          checks: take('checks') ?? [],
-          freshness: take('freshness') ?? [],
-          sslrootcert: take('sslrootcert'),
         };
+      case 'gate':
+        return {
+          ...takeBackup(common),
+          ...takeLimits(),
+          operation,
+          onStale: take('on-stale'),
+          migrations: take('migrations'),
+          baseRef: take('base-ref'),
+        };
+      case 'status':
+        return { operation, ...common, ...takeLimits() };
       case 'validate': {
         const backupId = takeBackupId(['latest', 'all']);
         return { operation, ...common, backupId, share: take('share') };
@@ -756,6 +1050,40 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
   }
 }
 
+/**
+ * Who wants to hear of the end of an operation. Read apart from the operation's own inputs, because a mistake in these is a failure, too.
+ *
+ * @throws ConfigurationError
+ */
+export function parseAlarms(read: ReadInput): AlarmInputs {
+  const problems: { name: InputName; problem: Problem }[] = [];
+  function take<N extends InputName>(name: N): Parsed<N> | undefined {
+    const text = read(name)?.trim() || (inputs[name].default as string | undefined);
+    if (text === undefined) return undefined;
+    try {
+      return inputs[name].parse(text) as Parsed<N>;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      problems.push({ name, problem: error });
+      return undefined;
+    }
+  }
+  const alarms: AlarmInputs = {
+    githubToken: take('github-token'),
+    database: take('database'),
+    failureIssues: take('failure-issues') ?? false,
+    issueLabels: take('issue-labels') ?? [],
+    issueAssignees: take('issue-assignees') ?? [],
+    issueMentions: take('issue-mentions') ?? [],
+    notifyUrl: take('notify-url'),
+    slackWebhookUrl: take('slack-webhook-url'),
+    heartbeatUrl: take('heartbeat-url'),
+    rpoTarget: take('rpo-target'),
+  };
+  if (problems.length > 0) throw toConfigurationError('an alarm', problems);
+  return alarms;
+}
+
 function parseOperation(read: ReadInput): Operation {
   const text = read('operation')?.trim();
   const known = operations.find((operation) => operation === text);
@@ -774,7 +1102,7 @@ export function quoteWord(text: string): string {
 }
 
 function toConfigurationError(
-  operation: Operation,
+  operation: string,
   problems: readonly { name: InputName; problem: Problem }[],
 ): ConfigurationError {
   const [only] = problems;

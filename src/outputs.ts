@@ -12,9 +12,10 @@ export interface Output {
 
 const schema = {
   'backup-id': {
-    operations: ['backup', 'restore', 'drill', 'show', 'pin', 'unpin'],
+    operations: ['backup', 'restore', 'drill', 'show', 'pin', 'unpin', 'gate', 'status'],
     description:
-      'Id of the backup that was made, restored, shown or pinned; for `drill`, of the newest that works.',
+      'Id of the backup that was made, restored, shown or pinned; for `drill`, of the newest that works; for `gate`, of the one to go back to; ' +
+      'for `status`, of the newest.',
   },
   'backup-type': {
     operations: ['backup', 'show'],
@@ -105,8 +106,48 @@ const schema = {
     operations: ['drill'],
     description: 'How long it took until the database could be used, in seconds; empty when no backup works.',
   },
+  gate: {
+    operations: ['gate'],
+    description:
+      '`passed`; `backed-up` when a backup was taken first and the release may go on; `stopped` when it may not.',
+  },
+  destructive: {
+    operations: ['gate'],
+    description:
+      'Migrations since `base-ref` that destroy data, as a JSON array of paths; empty when they were not looked at.',
+  },
+  status: {
+    operations: ['status'],
+    description: '`healthy`, or `broken` when a limit is.',
+  },
+  'age-seconds': {
+    operations: ['gate', 'status'],
+    description: 'How old the newest backup with rows is, in seconds; empty when there is none.',
+  },
+  'verified-age-seconds': {
+    operations: ['gate', 'status'],
+    description: 'How long ago a backup was last verified, in seconds; empty when none was.',
+  },
+  'drilled-age-seconds': {
+    operations: ['gate', 'status'],
+    description: 'How long ago a drill last passed, in seconds; empty when none has.',
+  },
+  'server-major': {
+    operations: ['show'],
+    description: 'Major version of PostgreSQL of the server that was backed up, such as `17`.',
+  },
+  workflows: { operations: ['schedule'], description: 'Workflows that the policy asks for.' },
+  drift: {
+    operations: ['schedule'],
+    description: 'Whether the workflows were otherwise than the policy says: `true` or `false`.',
+  },
+  'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
+  'missed-runs': {
+    operations: ['schedule'],
+    description: 'Scheduled runs of the last seven days that did not come; empty when GitHub was not asked.',
+  },
   'duration-seconds': {
-    operations: ['backup', 'restore', 'drill'],
+    operations: ['backup', 'restore', 'drill', 'gate'],
     description: 'How long the operation took, in seconds.',
   },
 } as const satisfies Record<string, Output>;

@@ -13,6 +13,7 @@ import {
   inputs,
   listSecrets,
   operations,
+  parseAlarms,
   parseInputs,
 } from '../src/inputs.ts';
 
@@ -30,7 +31,12 @@ const cleanup: Given = { operation: 'cleanup', storage: './backups' };
 const drill: Given = { operation: 'drill', storage: './backups', 'target-url': url };
 const restore: Given = { operation: 'restore', storage: './backups', 'target-url': url };
 
-const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => parseInputs((name) => given[name], env);
+const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => {
+  parseAlarms((name) => given[name]);
+  return parseInputs((name) => given[name], env);
+};
+const gate: Given = { ...backup, operation: 'gate' };
+const schedule: Given = { operation: 'schedule' };
 
 function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
   try {
@@ -52,6 +58,11 @@ describe('what is accepted', () => {
       repositoryKey: undefined,
       encryptionIdentity: [],
       clientPath: undefined,
+      artifactRetentionDays: undefined,
+      githubToken: undefined,
+      allowUnencrypted: false,
+      checks: [],
+      freshness: [],
       databaseUrl: url,
       backupType: 'full',
       label: null,
@@ -275,6 +286,38 @@ const refused: [Given, InputName, string][] = [
   [{ ...drill, command: 'x'.repeat(8001) }, 'command', 'has more than 8,000 characters'],
   [{ ...drill, 'rto-target': '30' }, 'rto-target', 'cannot be "30"'],
   [{ ...cleanup, operation: 'show', 'backup-id': 'all' }, 'backup-id', 'cannot be all for show'],
+  [{ ...backup, freshness: 'orders.created_at' }, 'freshness', 'cannot contain "orders.created_at"'],
+  [{ ...restore, 'target-kind': 'mysql' }, 'target-kind', 'cannot be "mysql"'],
+  [{ ...restore, environment: 'a\nb' }, 'environment', 'is not a name'],
+  [{ ...restore, confirm: 'restore production' }, 'confirm', 'is not the words that confirm it'],
+  [{ ...restore, clean: 'yes' }, 'clean', 'cannot be "yes"'],
+  [{ ...restore, 'safety-backup': 'yes' }, 'safety-backup', 'cannot be "yes"'],
+  [{ ...restore, 'safety-storage': 'ftp://host/x' }, 'safety-storage', ''],
+  [{ ...restore, 'staging-url': 'h/db' }, 'staging-url', 'does not start with postgresql://'],
+  [{ ...restore, 'side-schema': 'a"b' }, 'side-schema', 'is not the name of a schema'],
+  [{ ...restore, 'report-folder': 'a\0b' }, 'report-folder', 'is not a path'],
+  [{ ...backup, 'allow-unencrypted': 'yes' }, 'allow-unencrypted', 'cannot be "yes"'],
+  [{ ...backup, 'artifact-retention-days': '91' }, 'artifact-retention-days', 'cannot be "91"'],
+  [{ ...gate, 'max-age': 'day' }, 'max-age', 'cannot be "day"'],
+  [{ ...gate, 'verified-within': '8' }, 'verified-within', 'cannot be "8"'],
+  [{ ...gate, 'drilled-within': 'never' }, 'drilled-within', 'cannot be "never"'],
+  [{ ...gate, 'on-stale': 'warn' }, 'on-stale', 'cannot be "warn"'],
+  [{ ...gate, migrations: 'a\0b' }, 'migrations', 'is not a path'],
+  [{ ...gate, 'base-ref': '--output=x' }, 'base-ref', 'is not a git ref'],
+  [{ ...gate, 'database-url': '' }, 'database-url', 'is required for gate'],
+  [{ ...schedule, policy: 'a\0b' }, 'policy', 'is not a path'],
+  [{ ...schedule, workflows: 'a\0b' }, 'workflows', 'is not a path'],
+  [{ ...schedule, check: 'yes' }, 'check', 'cannot be "yes"'],
+  [{ ...backup, 'github-token': 'a b' }, 'github-token', 'is not a token'],
+  [{ ...backup, database: 'a\nb' }, 'database', 'is not one line'],
+  [{ ...backup, 'failure-issues': 'yes' }, 'failure-issues', 'cannot be "yes"'],
+  [{ ...backup, 'issue-labels': 'a'.repeat(51) }, 'issue-labels', 'at most 50 characters'],
+  [{ ...backup, 'issue-assignees': 'mona lisa' }, 'issue-assignees', 'no name of a user'],
+  [{ ...backup, 'issue-mentions': 'a/b/c' }, 'issue-mentions', 'no name of a user or a team'],
+  [{ ...backup, 'notify-url': 'http://example.com/s3cret' }, 'notify-url', 'has the scheme http:'],
+  [{ ...backup, 'slack-webhook-url': 'hooks/s3cret' }, 'slack-webhook-url', 'is not an address'],
+  [{ ...backup, 'heartbeat-url': 'ftp://example.com/s3cret' }, 'heartbeat-url', 'has the scheme ftp:'],
+  [{ ...backup, 'rpo-target': '1' }, 'rpo-target', 'cannot be "1"'],
 ];
 
 describe('what is refused', () => {
@@ -304,7 +347,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, validate, restore, drill, cleanup, list, show, pin or unpin.',
+      'The operations are backup, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status or schedule.',
     );
   });
 });

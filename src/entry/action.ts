@@ -1,11 +1,14 @@
 import './node-version.ts';
+import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
+import { stepState, stepVariable } from '../github/step.ts';
 import { findUnused, type InputName, listSecrets, parseInputs } from '../inputs.ts';
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
 import { renderText } from '../report/text.ts';
+import { type Alarm, createAlarm } from './alarm.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { abortOnSignals } from './interruption.ts';
 import { endProcess } from './process-end.ts';
@@ -15,25 +18,36 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);
 
-main().then(() => endProcess());
+main().then(() => {
+  core.saveState(stepState.ended, 'true');
+  endProcess();
+});
 
 async function main(): Promise<void> {
   // Before anything else is printed.
   for (const secret of listSecrets(read, env)) core.setSecret(secret);
+  // For post.ts, should this process be killed.
+  env[stepVariable] = randomUUID();
+  core.saveState(stepState.step, env[stepVariable]);
 
   const log = createRunnerLog();
   const signal = abortOnSignals(log.warn);
+  let alarm: Alarm | undefined;
   try {
+    alarm = createAlarm(read, { env, log, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
+    alarm.inputs = inputs;
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
     const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
     report(outcome);
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
+    await alarm.tell({ outcome });
   } catch (error) {
-    const { kind, message, next, details } = describeFailure(error, signal);
+    const failure = describeFailure(error, signal);
+    const { kind, message, next, details } = failure;
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
     writeSummary([
@@ -41,6 +55,7 @@ async function main(): Promise<void> {
       { kind: 'paragraph', text: `${message}\n${next}` },
     ]);
     core.setFailed(`${message}\n→ ${next}`);
+    await alarm?.tell({ failure, error });
   }
 }
 

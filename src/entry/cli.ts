@@ -12,6 +12,7 @@ import {
 import { run } from '../operations/run.ts';
 import { renderText } from '../report/text.ts';
 import { toolName, toolVersion } from '../version.ts';
+import { type Alarm, createAlarm } from './alarm.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './help.ts';
@@ -38,6 +39,7 @@ async function main(words: readonly string[]): Promise<number> {
   const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
   let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false });
   const signal = abortOnSignals((message) => log.warn(message));
+  let alarm: Alarm | undefined;
 
   try {
     const parsed = parseArguments(words);
@@ -55,23 +57,28 @@ async function main(words: readonly string[]): Promise<number> {
     }
 
     warnOfExposedSecrets(given, (message) => log.warn(message));
+    alarm = createAlarm(read, { env, log, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
+    alarm.inputs = inputs;
 
     const temporaryFolder = createTemporaryFolder();
     const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
     log.clearProgress();
     print(asJson ? `${JSON.stringify(outcome.outputs)}\n` : renderText(outcome.report));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
+    await alarm.tell({ outcome });
     return outcome.exitCode;
   } catch (error) {
-    const { kind, message, next, exitCode, details } = describeFailure(error, signal);
+    const failure = describeFailure(error, signal);
+    const { kind, message, next, exitCode, details } = failure;
     log.error(message);
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
     log.info(`→ ${next}`);
     const told = { error: { kind, message: log.redact(message), next, exitCode } };
     if (asJson) print(`${JSON.stringify(told)}\n`);
+    await alarm?.tell({ failure, error });
     return exitCode;
   }
 }

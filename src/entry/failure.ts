@@ -46,6 +46,9 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   show: 'the backup is damaged',
   pin: 'the backup is damaged',
   unpin: 'the backup is damaged',
+  gate: 'the backups do not let this release pass',
+  status: 'a limit of the backups is broken',
+  schedule: 'the workflows are not what the policy says, or do not run as they should',
 };
 
 function detailsOf(error: unknown): string {

@@ -34,6 +34,15 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} show --storage ./backups --backup-id 20261120T021700Z-7f3a`,
   ],
   pin: [`${program} pin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+  gate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} gate --storage s3://bucket/production --base-ref main`,
+    `${program} gate --storage s3://bucket/production --max-age 6h --drilled-within 35d --on-stale stop`,
+  ],
+  status: [
+    `${program} status --storage ./backups`,
+    `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
+  ],
+  schedule: [`${program} schedule`, `${program} schedule --check`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -78,7 +87,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
       const fallback = defaultOf(name, operation);
       const text = [
         plain(description),
-        fallback !== undefined && !flag ? `Default: ${fallback}.` : '',
+        fallback !== undefined && fallback !== 'false' ? `Default: ${fallback}.` : '',
         secret ? `A secret: set ${environmentName(name)} instead, which no list of processes shows.` : '',
       ];
       return [

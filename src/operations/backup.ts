@@ -20,6 +20,7 @@ import { openDestination } from './destination.ts';
 import { listNotCarried } from './not-carried.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
+import { refuseUnencrypted } from './public-repository.ts';
 
 /**
  * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there
@@ -27,6 +28,7 @@ import { PhaseClock } from './phases.ts';
  */
 export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
+  refuseUnencrypted(inputs, world);
   const calledAt = world.now();
   const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);

@@ -19,7 +19,7 @@ export type Section =
       readonly rows: readonly (readonly string[])[];
     }
   /** Text to be copied and run: it stays as it is, line by line. */
-  | { readonly kind: 'code'; readonly language: 'sql'; readonly text: string };
+  | { readonly kind: 'code'; readonly language: 'sql' | 'diff'; readonly text: string };
 
 export interface Column {
   readonly title: string;

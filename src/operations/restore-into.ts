@@ -18,7 +18,7 @@ import { findOccupants, refuseOccupants } from '../target/occupants.ts';
 import { findUnfounded } from '../target/orphans.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
 import { readAssumableRoles, startsAsReplica } from '../target/preflight.ts';
-import { createRolesOf, finishRoles } from '../target/roles.ts';
+import { createRolesOf, finishRoles, returnRoles } from '../target/roles.ts';
 import { loadRows } from '../target/rows.ts';
 import { type Step, steps } from '../target/steps.ts';
 import { grantToUsers } from '../target/user-grants.ts';
@@ -70,7 +70,7 @@ async function carryOut(
   try {
     loaded = await restoreContents(request, plan, world, clock);
   } catch (error) {
-    await giveBack(request, neutralized, world);
+    await giveBack(request, plan, neutralized, world);
     throw error;
   }
   await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, neutralized));
@@ -152,12 +152,18 @@ async function askServer<Result>(
   }
 }
 
-/** A restore that failed leaves the default privileges as it found them; the run may have been told to stop. */
-async function giveBack({ settings }: RestoreRequest, neutralized: Neutralized, world: World): Promise<void> {
-  if (neutralized.entries.length === 0) return;
+/** A restore that failed leaves default privileges and memberships as it found them; the run may have been told to stop. */
+async function giveBack(
+  { settings }: RestoreRequest,
+  { roles }: RestorePlan,
+  neutralized: Neutralized,
+  world: World,
+): Promise<void> {
+  if (neutralized.entries.length === 0 && roles.borrowed.size === 0) return;
   try {
     const session = await openSession(settings);
     await neutralized.restore(session);
+    for (const { what, why } of await returnRoles(session, roles)) world.log.warn(`${what}: ${why}`);
     await session.close();
   } catch (error) {
     world.log.warn(

@@ -33,6 +33,18 @@ export async function run(inputs: Inputs, world: World): Promise<Outcome> {
       const { show } = await import('./show.ts');
       return show(inputs, world);
     }
+    case 'gate': {
+      const { gate } = await import('./gate.ts');
+      return gate(inputs, world);
+    }
+    case 'status': {
+      const { status } = await import('./status.ts');
+      return status(inputs, world);
+    }
+    case 'schedule': {
+      const { schedule } = await import('./schedule.ts');
+      return schedule(inputs, world);
+    }
     case 'pin':
     case 'unpin': {
       const { pin } = await import('./pin.ts');

@@ -53,13 +53,16 @@ export async function takeSafetyBackup(
 }
 
 async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
-  const { encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region } = inputs;
+  const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region } =
+    inputs;
+  const { artifactRetentionDays, githubToken } = inputs;
   const outcome = await world.log.group('Reading the safety backup back', () =>
     validate(
       {
         operation: 'validate',
-        storage: inputs.safetyStorage ?? inputs.storage,
+        storage: safetyStorage ?? storage,
         ...{ encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region },
+        ...{ artifactRetentionDays, githubToken },
         backupId: id,
         share: 1,
       },
@@ -79,6 +82,8 @@ function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupIn
     repositoryKey: inputs.repositoryKey,
     encryptionIdentity: inputs.encryptionIdentity,
     clientPath: inputs.clientPath,
+    artifactRetentionDays: inputs.artifactRetentionDays,
+    githubToken: inputs.githubToken,
     databaseUrl: inputs.targetUrl,
     backupType: 'full',
     label: `${labelStart}${id}`,
@@ -93,6 +98,8 @@ function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupIn
     ledger: false,
     checks: [],
     freshness: [],
+    // As the backup is that is restored, which somebody has allowed.
+    allowUnencrypted: true,
     sslrootcert: inputs.sslrootcert,
   };
 }

@@ -28,6 +28,7 @@ export function describeManifest(manifest: Manifest, history: History): Outcome 
       'stored-bytes': totals.stored,
       'new-bytes': totals.added,
       objects: manifest.objects.length,
+      'server-major': Math.floor(manifest.source.serverVersion / 10_000),
     },
     report: [
       { kind: 'heading', text: `Backup ${manifest.id}` },

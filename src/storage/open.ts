@@ -1,5 +1,7 @@
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../errors.ts';
+import type { World } from '../world.ts';
 import { FileStorage } from './file.ts';
 import { isKey, type Storage } from './storage.ts';
 
@@ -7,21 +9,34 @@ export interface StorageOptions {
   /** URL of an S3-compatible store; absent for Amazon's own. */
   readonly s3Endpoint?: string | undefined;
   readonly s3Region?: string | undefined;
+  /** Of an `artifact://` storage: reads the artifacts of other runs */
+  readonly githubToken?: string | undefined;
+  /** Of an `artifact://` storage; undefined: as the GitHub repository is set */
+  readonly artifactRetentionDays?: number | undefined;
 }
 
-const forms = 'Write ./folder, /folder, file:///folder or s3://bucket/prefix.';
+/** What a storage may touch besides its own place. */
+export type StorageWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+
+const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
 const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 
 /**
  * The storage that the `storage` input names. Nothing is contacted yet: `probe` does that.
  * Throws `ConfigurationError` when the location or an option has no meaning.
  */
-export async function openStorage(location: string, options: StorageOptions = {}): Promise<Storage> {
+export async function openStorage(
+  location: string,
+  options: StorageOptions = {},
+  world: StorageWorld = processWorld(),
+): Promise<Storage> {
   if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case 's3':
       return openS3(location, options);
+    case 'artifact':
+      return openArtifact(location, options, world);
     case 'file':
       return new FileStorage(pathOf(location), location);
     case undefined:
@@ -68,6 +83,48 @@ async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
   });
+}
+
+/** What GitHub takes as the name of an artifact. */
+const artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
+
+async function openArtifact(
+  location: string,
+  options: StorageOptions,
+  world: StorageWorld,
+): Promise<Storage> {
+  const { ArtifactStorage, secondSlot } = await import('./artifact.ts');
+  const name = location.replace(/^artifact:(\/\/)?/i, '');
+  if (!artifactName.test(name) || name.endsWith(secondSlot)) {
+    throw new ConfigurationError(
+      `\`storage\` names an artifact that cannot exist: ${JSON.stringify(name)}`,
+      `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot}.`,
+    );
+  }
+  return new ArtifactStorage({
+    name,
+    token: options.githubToken,
+    retentionDays: options.artifactRetentionDays,
+    world,
+  });
+}
+
+/** For callers that have no world of their own. */
+function processWorld(): StorageWorld {
+  const ignore = () => undefined;
+  return {
+    env: process.env,
+    log: {
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: ignore,
+      group: (_title, body) => body(),
+      progress: ignore,
+    },
+    signal: new AbortController().signal,
+    temporaryFolder: process.env.RUNNER_TEMP || tmpdir(),
+  };
 }
 
 function parseEndpoint(text: string, bucket: string): URL {

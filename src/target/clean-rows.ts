@@ -125,13 +125,13 @@ async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
     `SELECT FROM pg_extension WHERE extname = 'pg_cron' AND has_schema_privilege('cron', 'USAGE')`,
   );
   if (cron === undefined) return [];
-  const jobs = await session.query<{ id: number; command: string }>(
-    'SELECT jobid AS id, command FROM cron.job WHERE database = current_database()',
+  const jobs = await session.query<{ id: number; name: string | null }>(
+    `SELECT jobid AS id, to_jsonb(j) ->> 'jobname' AS name FROM cron.job j WHERE database = current_database()`,
   );
   const left: NotCarried[] = [];
-  for (const { id, command } of jobs) {
+  for (const { id, name } of jobs) {
     const why = await attempt(session, `SELECT cron.unschedule(${id}::bigint)`);
-    if (why !== undefined) left.push(describeLeft(`cron job ${id}: ${command}`, why));
+    if (why !== undefined) left.push(describeLeft(`cron job ${name ?? id}`, why));
   }
   return left;
 }

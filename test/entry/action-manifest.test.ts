@@ -22,7 +22,7 @@ describe.each([
   });
 
   test('requires what every operation requires', () => {
-    expect(inputNames.filter((name) => manifest.inputs[name].required)).toEqual(['operation', 'storage']);
+    expect(inputNames.filter((name) => manifest.inputs[name].required)).toEqual(['operation']);
   });
 
   test('has every output', () => {
@@ -50,5 +50,5 @@ test('action.yml has what the Marketplace asks for', () => {
 });
 
 test('dist/action.yml runs the bundle on Node 24', () => {
-  expect(bundled.runs).toEqual({ using: 'node24', main: 'index.cjs' });
+  expect(bundled.runs).toEqual({ using: 'node24', main: 'index.cjs', post: 'post.cjs' });
 });

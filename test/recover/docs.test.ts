@@ -3,9 +3,22 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-const documents = ['format', 'recover-by-hand', 'threat-model', 'troubleshooting'].map(
-  (name) => `docs/${name}.md`,
-);
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...[
+    'drill',
+    'format',
+    'parity',
+    'recover-by-hand',
+    'restore',
+    'supabase',
+    'threat-model',
+    'troubleshooting',
+  ].map((name) => `docs/${name}.md`),
+];
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 describe('docs/troubleshooting.md', () => {
@@ -31,8 +44,17 @@ describe('docs/troubleshooting.md', () => {
 
 describe.each(documents)('%s', (file) => {
   it('links to files that exist', () => {
-    const links = [...read(file).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map((match) => match[1] ?? '');
+    const links = [...read(file).matchAll(/\]\((?!https:)([^)#]+)[^)]*\)/g)].map((match) => match[1] ?? '');
     expect(links.filter((link) => !existsSync(join(root, dirname(file), link)))).toEqual([]);
+  });
+
+  it('links to headings that exist', () => {
+    const links = [...read(file).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)];
+    const missing = links.filter(([, target = '', anchor = '']) => {
+      const text = read(target === '' ? file : join(dirname(file), target));
+      return !listAnchors(text).includes(anchor);
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
   });
 
   it('has lines of at most 140 characters, tables aside', () => {
@@ -42,3 +64,13 @@ describe.each(documents)('%s', (file) => {
     expect(long).toEqual([]);
   });
 });
+
+/** As GitHub makes them of headings. */
+function listAnchors(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

@@ -421,7 +421,13 @@ describe('a restore that was killed midway', () => {
       running.child.kill('SIGKILL');
       await running.finished;
       const watcher = await Watcher.open(cluster.superuserUrl());
-      await watcher.until('killed', (sessions) => sessions.length === 0);
+      // pg_restore outlives the one that started it, and may not have connected yet.
+      await waitUntil('pg_restore has ended', async () => {
+        const before = JSON.stringify(await describeDatabase(target));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        const sessions = await watcher.sessions('killed');
+        return sessions.length === 0 && JSON.stringify(await describeDatabase(target)) === before;
+      });
       await watcher.close();
 
       await expectUntouched(

@@ -1,0 +1,98 @@
+import type { Outcome } from '../operations/outcome.ts';
+
+/** Codes of PostgreSQL (SQLSTATE), of the system and of S3, by what somebody would have to look after. */
+const causes: readonly (readonly [cause: string, code: RegExp, words: string])[] = [
+  [
+    'authentication',
+    /^(28...|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken)$/,
+    'the password or key is refused',
+  ],
+  ['permission', /^(42501|EACCES|EPERM|EROFS|AccessDenied|Forbidden)$/, 'a right is missing'],
+  ['space', /^(53100|ENOSPC|EDQUOT|QuotaExceeded)$/, 'there is no space left'],
+  [
+    'capacity',
+    /^(53[023]..|54...|EMFILE|ENFILE|SlowDown|ServiceUnavailable)$/,
+    'the server has no capacity left',
+  ],
+  ['timeout', /^(57014|55P03|25P0[34]|ETIMEDOUT|TimeoutError)$/, 'something took too long'],
+  [
+    'connection',
+    /^(08...|57P0.|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EPIPE|ENETUNREACH|EHOSTUNREACH)$/,
+    'there is no connection',
+  ],
+];
+
+/** What a class says to people, the part before the slash. */
+const kinds: Readonly<Record<string, string>> = {
+  ConfigurationError: 'an input or a setting is wrong',
+  SourceError: 'the database cannot be read',
+  StorageError: 'the storage fails',
+  TargetError: 'the target database refuses something',
+  IntegrityError: 'what is stored or restored is not what it should be',
+  Interruption: 'it was stopped before its end',
+  Defect: 'an unexpected error',
+  parity: 'the restored database differs from the backup',
+  drill: 'the backup does not pass its drill',
+  rto: 'recovery takes too long',
+  damage: 'stored backups are damaged',
+  recheck: 'a check of the backup failed',
+  stale: 'the newest backup is too old',
+};
+
+/**
+ * A short word that stays the same while the cause is the same: one issue is kept for each. From the kind of the error and, where
+ * one is known, a code among its causes: messages have numbers and names in them, and change with a version.
+ *
+ * @param kind as `describeFailure` tells it
+ */
+export function classifyFailure(kind: string, error: unknown): string {
+  // Whatever broke while a run was being stopped is no cause.
+  if (kind === 'Interruption') return kind;
+  for (const code of codesOf(error)) {
+    const cause = causes.find(([, pattern]) => pattern.test(code))?.[0];
+    if (cause !== undefined) return `${kind}/${cause}`;
+  }
+  return kind;
+}
+
+/** The same for an operation that ran, and whose answer is no. */
+export function classifyNegative(operation: string, outputs: Outcome['outputs']): string {
+  switch (operation) {
+    case 'backup':
+      return 'recheck';
+    case 'restore':
+      return 'parity';
+    case 'drill':
+      if (outputs.drill === 'passed') return 'rto';
+      return outputs.parity === 'different' ? 'parity' : 'drill';
+    case 'validate':
+    case 'cleanup':
+    case 'list':
+    case 'show':
+    case 'pin':
+    case 'unpin':
+      return 'damage';
+    default:
+      return operation;
+  }
+}
+
+/** The class in words, as the end of a sentence. */
+export function describeClass(failureClass: string): string {
+  const [kind = '', cause] = failureClass.split('/');
+  const words = kinds[kind] ?? kind;
+  const because = causes.find(([name]) => name === cause)?.[2];
+  return because === undefined ? words : `${words}: ${because}`;
+}
+
+/** Codes of an error and of what caused it, from the outside in. An error may be its own cause. */
+function codesOf(error: unknown, seen = new Set<unknown>()): string[] {
+  if (typeof error !== 'object' || error === null || seen.has(error)) return [];
+  seen.add(error);
+  const { code, Code, name, cause, errors } = error as Record<string, unknown>;
+  const inner = [cause, ...(Array.isArray(errors) ? errors : [])];
+  return [
+    ...[code, Code, name].filter((word) => typeof word === 'string'),
+    ...inner.flatMap((each) => codesOf(each, seen)),
+  ];
+}

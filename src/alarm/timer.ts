@@ -1,0 +1,28 @@
+export interface Timer extends Disposable {
+  /** Aborted when the time is over, with words for people as the reason. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @param milliseconds until the time is over
+ * @param stop aborted when it has to be over sooner, in `grace` milliseconds
+ */
+export function startTimer(milliseconds: number, stop: AbortSignal, grace: number): Timer {
+  const controller = new AbortController();
+  const seconds = Math.round(milliseconds / 100) / 10;
+  const end = () =>
+    controller.abort(new Error(`it took longer than ${seconds} s, and is left to the next run`));
+  const timers = [setTimeout(end, milliseconds)];
+  const hurry = () => {
+    timers.push(setTimeout(() => controller.abort(stop.reason), grace));
+  };
+  if (stop.aborted) hurry();
+  else stop.addEventListener('abort', hurry, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const timer of timers) clearTimeout(timer);
+      stop.removeEventListener('abort', hurry);
+    },
+  };
+}

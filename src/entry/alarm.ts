@@ -1,0 +1,98 @@
+import { announce } from '../alarm/announce.ts';
+import type { RunEvent } from '../alarm/event.ts';
+import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
+import { createMask } from '../alarm/mask.ts';
+import { describeRun } from '../github/run.ts';
+import {
+  type AlarmInputs,
+  announced,
+  type Inputs,
+  listSecrets,
+  type Operation,
+  parseAlarms,
+  type ReadInput,
+} from '../inputs.ts';
+import { findNewest } from '../operations/newest.ts';
+import type { Outcome } from '../operations/outcome.ts';
+import type { World } from '../world.ts';
+import { type Failure, negativeAnswers } from './failure.ts';
+
+/** How an operation ended: with an answer, or not. */
+export type End = { readonly outcome: Outcome } | { readonly failure: Failure; readonly error: unknown };
+
+/** Whoever wants to hear how an operation ends. */
+export interface Alarm {
+  /** What was asked for, once it is known; a mistake in the inputs leaves it undefined. */
+  inputs: Inputs | undefined;
+  /** Never throws: what cannot be delivered is a warning. */
+  tell(end: End): Promise<void>;
+}
+
+/**
+ * Reads who is to be told. Outside of an operation that somebody relies on nobody is.
+ *
+ * @throws ConfigurationError when an address or a label is wrong: better now than when it is needed
+ */
+export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder'>): Alarm {
+  const operation = announced.find((name) => name === read('operation')?.trim());
+  const wanted = parseAlarms(read);
+  const startedAt = world.now();
+  const alarm: Alarm = {
+    inputs: undefined,
+    async tell(end) {
+      const { inputs } = alarm;
+      // A rehearsal is nobody's failure, and nobody's success.
+      if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
+      const event = await describeEnd(end, operation, inputs, wanted, startedAt, read, world);
+      const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
+      const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
+      const settings = {
+        issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
+        ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
+        mask: createMask(listSecrets(read, world.env)),
+      };
+      await announce(event, settings, world);
+    },
+  };
+  return alarm;
+}
+
+function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {
+  return failureIssues || [notifyUrl, slackWebhookUrl, heartbeatUrl].some((url) => url !== undefined);
+}
+
+async function describeEnd(
+  end: End,
+  operation: Operation,
+  inputs: Inputs | undefined,
+  wanted: AlarmInputs,
+  startedAt: Date,
+  read: ReadInput,
+  world: Omit<World, 'temporaryFolder'>,
+): Promise<RunEvent> {
+  const facts = {
+    operation,
+    // The same text whether the inputs could be understood or not.
+    database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
+    outputs: 'outcome' in end ? end.outcome.outputs : {},
+    run: describeRun(world.env),
+    startedAt,
+    at: world.now(),
+    rpoTarget: wanted.rpoTarget,
+  };
+  if ('outcome' in end && end.outcome.exitCode === 0) {
+    const partial = inputs?.operation === 'validate' && inputs.share < 1;
+    return { ...facts, state: 'succeeded', partial };
+  }
+  const lastGood = await findNewest(inputs, world);
+  if ('outcome' in end) {
+    return {
+      ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },
+      failureClass: classifyNegative(operation, facts.outputs),
+      next: 'The report of the run says what it found, and what to do.',
+    };
+  }
+  const { kind, message, next } = end.failure;
+  const failureClass = classifyFailure(kind, end.error);
+  return { ...{ ...facts, lastGood, state: 'failed', failureClass }, message, next };
+}

@@ -1,0 +1,46 @@
+import './node-version.ts';
+import * as core from '@actions/core';
+import { isKnownError, messageOf } from '../errors.ts';
+import { stepState } from '../github/step.ts';
+import { type InputName, type Inputs, listSecrets, parseInputs } from '../inputs.ts';
+import { releaseLocks } from '../operations/release-locks.ts';
+import { abortOnSignals } from './interruption.ts';
+import { endProcess } from './process-end.ts';
+import { createRunnerLog } from './runner-log.ts';
+import { createTemporaryFolder } from './temporary-folder.ts';
+
+/*
+ * Runs at the end of the job, also of one that was cancelled. A step that was killed has left its locks: they are removed here. Its snapshot
+ * needs nothing: the server ended it with the connection.
+ */
+
+const { env } = process;
+const read = (name: InputName): string => core.getInput(name);
+
+main().then(() => endProcess());
+
+async function main(): Promise<void> {
+  for (const secret of listSecrets(read, env)) core.setSecret(secret);
+  const step = core.getState(stepState.step);
+  if (step === '' || core.getState(stepState.ended) === 'true') return;
+
+  const log = createRunnerLog();
+  const signal = abortOnSignals(log.warn);
+  try {
+    const world = { env, log, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
+    let released = 0;
+    for (const place of listPlaces(parseInputs(read, env)))
+      released += await releaseLocks(place, step, world);
+    log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
+  } catch (error) {
+    // Nobody is helped by a second failure of a job that was cancelled.
+    log.warn(isKnownError(error) ? `${error.message}\n→ ${error.next}` : messageOf(error));
+  }
+}
+
+/** Where the operation may have locked a repository. */
+function listPlaces(inputs: Inputs) {
+  if (inputs.operation === 'schedule') return [];
+  const { safetyStorage } = inputs.operation === 'restore' ? inputs : {};
+  return [inputs, ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }])];
+}

@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import { messageOf } from '../errors.ts';
+
+/** A request that GitHub's REST API refused, or that it could not be asked. */
+export class GitHubFailure extends Error {
+  /** HTTP status; 0 when there was no answer */
+  readonly status: number;
+  /** The fields that a 422 finds wrong, such as `assignees` */
+  readonly fields: readonly string[];
+  /** Codes of a 422, such as `already_exists` */
+  readonly codes: readonly string[];
+  /** milliseconds to wait before the same request may succeed; undefined when waiting does not help */
+  readonly wait: number | undefined;
+  readonly rateLimited: boolean;
+
+  constructor(message: string, options: Partial<Omit<GitHubFailure, keyof Error>> & { cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'GitHubFailure';
+    this.status = options.status ?? 0;
+    this.fields = options.fields ?? [];
+    this.codes = options.codes ?? [];
+    this.wait = options.wait;
+    this.rateLimited = options.rateLimited ?? false;
+  }
+}
+
+export interface GitHubApiOptions {
+  /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com. */
+  readonly url: string;
+  readonly token: string;
+  /** Ends whatever is under way, its pauses included. */
+  readonly signal: AbortSignal;
+  /** milliseconds for one request */
+  readonly timeout: number;
+  /** milliseconds before the first retry; twice as many before the next */
+  readonly pause: number;
+}
+
+type Method = 'GET' | 'POST' | 'PATCH';
+
+const retries = 2;
+const maxRedirects = 3;
+/** milliseconds; whoever is told to wait longer gives up */
+const longestWait = 10_000;
+
+/**
+ * A client of the REST API, for the few requests that we make. Lost answers, 5xx and short rate limits are asked again, also of
+ * requests that create something: a caller must be able to live with two of it.
+ */
+export class GitHubApi {
+  readonly #options: GitHubApiOptions;
+
+  constructor(options: GitHubApiOptions) {
+    this.#options = { ...options, url: options.url.replace(/\/+$/, '') };
+  }
+
+  /**
+   * @param path from the root of the API, such as `/repos/owner/name/labels`
+   * @returns the JSON of the answer, unchecked
+   * @throws GitHubFailure
+   */
+  async send(method: Method, path: string, body?: object): Promise<unknown> {
+    return (await this.#retry(method, this.#options.url + path, body)).content;
+  }
+
+  /**
+   * All elements of a list, page by page.
+   *
+   * @param pages at most, of 100 elements
+   * @throws GitHubFailure
+   */
+  async list(path: string, query: Readonly<Record<string, string>>, pages: number): Promise<unknown[]> {
+    const elements: unknown[] = [];
+    let next: string | undefined =
+      `${this.#options.url}${path}?${new URLSearchParams({ ...query, per_page: '100' })}`;
+    for (let page = 0; next !== undefined && page < pages; page++) {
+      const answer: Answer = await this.#retry('GET', next);
+      if (!Array.isArray(answer.content)) throw new GitHubFailure('GitHub answered with no list', {});
+      elements.push(...answer.content);
+      next = answer.next;
+    }
+    return elements;
+  }
+
+  #retry(method: Method, url: string, body?: object): Promise<Answer> {
+    const { signal, pause } = this.#options;
+    return pRetry(() => this.#ask(method, url, body), {
+      retries,
+      minTimeout: pause,
+      randomize: true,
+      signal,
+      shouldRetry: ({ error }) => error instanceof GitHubFailure && error.wait !== undefined,
+      onFailedAttempt: async ({ error, retriesLeft }) => {
+        if (!(error instanceof GitHubFailure) || retriesLeft === 0) return;
+        if (error.wait) await delay(error.wait, undefined, { signal });
+      },
+    });
+  }
+
+  async #ask(method: Method, url: string, body?: object, redirects = 0): Promise<Answer> {
+    const { token, signal, timeout } = this.#options;
+    this.#checkOrigin(url);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, {
+        method,
+        headers: {
+          accept: 'application/vnd.github+json',
+          authorization: `Bearer ${token}`,
+          'user-agent': 'supabase-backup',
+          'x-github-api-version': '2022-11-28',
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+        // fetch would turn a POST into a GET.
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+      });
+      text = await response.text();
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new GitHubFailure(`GitHub's API does not answer: ${explainFetch(cause)}`, { cause, wait: 0 });
+    }
+    const target = response.headers.get('location');
+    if (response.status >= 300 && response.status < 400 && target !== null && redirects < maxRedirects) {
+      return this.#ask(method, new URL(target, url).href, body, redirects + 1);
+    }
+    if (!response.ok) throw readRefusal(response, text);
+    return { content: parseJson(text), next: readNext(response.headers.get('link')) };
+  }
+
+  /** The token goes nowhere else, whatever an answer names as the next page or a new place. */
+  #checkOrigin(url: string): void {
+    if (new URL(url).origin === new URL(this.#options.url).origin) return;
+    throw new GitHubFailure(`GitHub's API points at another server: ${new URL(url).host}`, {});
+  }
+}
+
+interface Answer {
+  readonly content: unknown;
+  /** Address of the next page */
+  readonly next: string | undefined;
+}
+
+/** `fetch failed` says nothing; what it hides in `cause` does. */
+export function explainFetch(error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
+  return error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
+}
+
+function readNext(link: string | null): string | undefined {
+  return /<([^>]*)>;\s*rel="next"/.exec(link ?? '')?.[1];
+}
+
+function parseJson(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new GitHubFailure('GitHub answered with something that is no JSON', { cause });
+  }
+}
+
+function readRefusal(response: Response, text: string): GitHubFailure {
+  const { status, headers } = response;
+  const { message, errors } = readErrorBody(text);
+  const rateLimited =
+    status === 429 ||
+    (status === 403 &&
+      (headers.has('retry-after') ||
+        headers.get('x-ratelimit-remaining') === '0' ||
+        /rate limit/i.test(message)));
+  const wait = rateLimited ? waitOf(headers) : status >= 500 ? 0 : undefined;
+  return new GitHubFailure(`GitHub answered ${status}${message && `: ${message}`}`, {
+    status,
+    rateLimited,
+    wait: wait !== undefined && wait <= longestWait ? wait : undefined,
+    fields: errors.flatMap(({ field }) => field ?? []),
+    codes: errors.flatMap(({ code }) => code ?? []),
+  });
+}
+
+/** @returns milliseconds. Where nothing is said the rule is a minute at least, and that is too long for us. */
+function waitOf(headers: Headers): number | undefined {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
+  if (seconds >= 0) return seconds * 1000;
+  const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
+  return headers.get('x-ratelimit-remaining') === '0' && reset > 0
+    ? Math.max(0, reset * 1000 - Date.now())
+    : undefined;
+}
+
+interface ErrorBody {
+  readonly message: string;
+  readonly errors: readonly { readonly field?: string; readonly code?: string }[];
+}
+
+function readErrorBody(text: string): ErrorBody {
+  try {
+    const { message, errors } = JSON.parse(text) as { message?: unknown; errors?: unknown };
+    return {
+      message: typeof message === 'string' ? message.slice(0, 300) : '',
+      errors: Array.isArray(errors) ? errors.filter((error) => typeof error === 'object' && error) : [],
+    };
+  } catch {
+    // A page of a proxy in between: its status is what there is to tell.
+    return { message: '', errors: [] };
+  }
+}

@@ -1,0 +1,41 @@
+/** The run of GitHub Actions that this process is part of. */
+export interface WorkflowRun {
+  readonly url: string;
+  /** Unique in the repository; an attempt to run it again keeps it. */
+  readonly id: number;
+  /** Counts the runs of one workflow. */
+  readonly number: number;
+  /** 1, and more when the run was started again. */
+  readonly attempt: number;
+  /** For people; several workflows may have the same name. */
+  readonly workflow: string;
+  /** The workflow's file, which is what `number` counts the runs of. */
+  readonly workflowFile: string;
+  /** `owner/name` */
+  readonly repository: string;
+  readonly actor: string;
+}
+
+/** What the runner's environment tells of the run; undefined outside of a runner. */
+export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
+  const repository = env.GITHUB_REPOSITORY ?? '';
+  const id = Number(env.GITHUB_RUN_ID);
+  if (!isRepository(repository) || !(id > 0)) return undefined;
+  const server = env.GITHUB_SERVER_URL || 'https://github.com';
+  const workflow = env.GITHUB_WORKFLOW || 'workflow';
+  return {
+    url: `${server}/${repository}/actions/runs/${id}`,
+    id,
+    number: Number(env.GITHUB_RUN_NUMBER) || 0,
+    attempt: Number(env.GITHUB_RUN_ATTEMPT) || 1,
+    workflow,
+    workflowFile: env.GITHUB_WORKFLOW_REF?.replace(/@.*$/, '') || workflow,
+    repository,
+    actor: env.GITHUB_ACTOR ?? '',
+  };
+}
+
+/** Whether a text is `owner/name`, and so fit to be part of an address. */
+export function isRepository(text: string): boolean {
+  return /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/.test(text);
+}

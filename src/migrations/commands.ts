@@ -1,0 +1,93 @@
+import { isSign, outerTokens, splitList, wordAt } from './statements.ts';
+import type { Token } from './tokens.ts';
+
+/** What of a command destroys data, in the words of PostgreSQL; undefined when nothing does. */
+export function judgeCommand(command: readonly Token[]): string | undefined {
+  switch (wordAt(command, 0)) {
+    case 'drop':
+      return judgeDrop(command);
+    case 'truncate':
+      return 'TRUNCATE';
+    case 'delete':
+      return wordAt(command, 1) === 'from' && sparesNothing(command) ? 'DELETE without WHERE' : undefined;
+    case 'update':
+      return findWord(outerTokens(command), 'set') > 0 && sparesNothing(command)
+        ? 'UPDATE without WHERE'
+        : undefined;
+    case 'alter':
+      return judgeAlter(command);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * A dropped view, index, function or policy can be made again from its definition, and a materialized view from what it reads. A sequence
+ * holds what it has counted, an extension the tables it keeps for its user.
+ */
+const holders = ['table', 'schema', 'database', 'owned', 'sequence', 'extension'];
+
+/** Columns can be of these, and go with them: without CASCADE the server refuses. */
+const parts = ['type', 'domain', 'collation'];
+
+function judgeDrop(command: readonly Token[]): string | undefined {
+  const kind = wordAt(command, 1);
+  if (holders.includes(kind)) return `DROP ${kind.toUpperCase()}`;
+  const cascades = wordAt(command, command.length - 1) === 'cascade';
+  return parts.includes(kind) && cascades ? `DROP ${kind.toUpperCase()} … CASCADE` : undefined;
+}
+
+/** Whether there is no WHERE, or one that lets every row through, as those write who have been asked for one. */
+function sparesNothing(command: readonly Token[]): boolean {
+  const outer = outerTokens(command);
+  const where = findWord(outer, 'where');
+  if (where < 0) return true;
+  // In parentheses or not
+  const condition = command
+    .filter(({ start }) => start > (outer[where]?.start ?? 0))
+    .filter((token) => !isSign(token, '(') && !isSign(token, ')'));
+  const end = findWord(condition, 'returning');
+  const [left, sign, right, ...more] = end < 0 ? condition : condition.slice(0, end);
+  if (sign === undefined) return left?.kind === 'word' && left.value === 'true';
+  const equal = left?.kind === right?.kind && left?.value === right?.value;
+  return isSign(sign, '=') && more.length === 0 && equal;
+}
+
+function judgeAlter(command: readonly Token[]): string | undefined {
+  const kind = wordAt(command, 1);
+  if (kind !== 'table' && kind !== 'type') return undefined;
+  let at = 2;
+  if (wordAt(command, at) === 'if') at += 2;
+  if (wordAt(command, at) === 'only') at += 1;
+  while (isSign(command[at + 1], '.')) at += 2;
+  at += 1;
+  if (isSign(command[at], '*')) at += 1;
+  const judge = kind === 'table' ? judgeColumn : judgeAttribute;
+  const found = splitList(command.slice(at)).flatMap((action) => judge(action) ?? []);
+  return found.length === 0 ? undefined : [...new Set(found)].join(', ');
+}
+
+/** An action of ALTER TABLE, in which the word COLUMN may be left out. */
+function judgeColumn(action: readonly Token[]): string | undefined {
+  const [verb, second] = [wordAt(action, 0), wordAt(action, 1)];
+  if (verb === 'drop') return second === 'constraint' ? undefined : 'DROP COLUMN';
+  if (verb !== 'alter' || second === 'constraint') return undefined;
+  let at = second === 'column' ? 3 : 2;
+  if (wordAt(action, at) === 'set' && wordAt(action, at + 1) === 'data') at += 2;
+  if (wordAt(action, at) !== 'type') return undefined;
+  // Any value can be written as text, and is then no less than it was.
+  const isText = action.length === at + 2 && wordAt(action, at + 1) === 'text';
+  return isText ? undefined : 'ALTER COLUMN … TYPE (may lose)';
+}
+
+/** An action of ALTER TYPE: every column of this type has such an attribute. */
+function judgeAttribute(action: readonly Token[]): string | undefined {
+  const isAttribute = wordAt(action, 1) === 'attribute';
+  if (wordAt(action, 0) === 'drop' && isAttribute) return 'DROP ATTRIBUTE';
+  if (wordAt(action, 0) === 'alter' && isAttribute) return 'ALTER ATTRIBUTE … TYPE (may lose)';
+  return undefined;
+}
+
+function findWord(tokens: readonly Token[], word: string): number {
+  return tokens.findIndex((_, index) => wordAt(tokens, index) === word);
+}

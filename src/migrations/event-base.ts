@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { messageOf } from '../errors.ts';
+import type { World } from '../world.ts';
+
+const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
+
+/** Of GitHub's webhook payloads, what names the commit that was there before. */
+const eventSchema = v.object({
+  pull_request: v.optional(v.object({ base: v.object({ sha: commit }) })),
+  merge_group: v.optional(v.object({ base_sha: commit })),
+  before: v.optional(commit),
+});
+
+/**
+ * The commit before what the event of the run brings: the base of a pull request or of a merge queue's group, or what a branch was before a
+ * push. Undefined for a new branch, for other events, and outside of a runner.
+ */
+export async function readEventBase({ env, log }: Pick<World, 'env' | 'log'>): Promise<string | undefined> {
+  const file = env.GITHUB_EVENT_PATH;
+  if (!file) return undefined;
+  try {
+    const event = v.parse(eventSchema, JSON.parse(await readFile(file, 'utf8')));
+    const base = event.pull_request?.base.sha ?? event.merge_group?.base_sha ?? event.before;
+    return base === undefined || /^0+$/.test(base) ? undefined : base;
+  } catch (error) {
+    log.warn(`the event of this run cannot be read (${messageOf(error)}); give base-ref`);
+    return undefined;
+  }
+}

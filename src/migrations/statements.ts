@@ -1,0 +1,77 @@
+import type { Token } from './tokens.ts';
+
+/** What the tokens of SQL are to those who look for commands. */
+
+/** The key word at an index; empty where there is something else. A quoted name is no key word. */
+export function wordAt(tokens: readonly Token[], index: number): string {
+  const token = tokens[index];
+  return token?.kind === 'word' ? token.value : '';
+}
+
+export function isSign(token: Token | undefined, value: string): boolean {
+  return token?.kind === 'sign' && token.value === value;
+}
+
+/**
+ * The statements of a script. A semicolon between parentheses, or in a function body that begins with BEGIN ATOMIC, ends none
+ * (as in psql); where a parenthesis is never closed, each semicolon counts.
+ */
+export function splitStatements(tokens: readonly Token[]): Token[][] {
+  const { parts, depth } = split(tokens, ';', true);
+  return (depth > 0 ? split(tokens, ';', false).parts : parts).filter((part) => part.length > 0);
+}
+
+/** The parts of a list, at commas that are not in parentheses. */
+export function splitList(tokens: readonly Token[]): Token[][] {
+  return split(tokens, ',', true).parts;
+}
+
+function split(tokens: readonly Token[], sign: string, nests: boolean): { parts: Token[][]; depth: number } {
+  let part: Token[] = [];
+  const parts = [part];
+  let depth = 0;
+  let atomic = 0;
+  for (const [index, token] of tokens.entries()) {
+    if (nests && isSign(token, '(')) depth++;
+    if (nests && isSign(token, ')')) depth = Math.max(0, depth - 1);
+    atomic = followAtomic(tokens, index, atomic);
+    if (depth === 0 && atomic === 0 && isSign(token, sign)) {
+      part = [];
+      parts.push(part);
+    } else {
+      part.push(token);
+    }
+  }
+  return { parts, depth };
+}
+
+/** How many END are still to come in a body that began with BEGIN ATOMIC; the only blocks in one are CASE. */
+function followAtomic(tokens: readonly Token[], index: number, open: number): number {
+  const word = wordAt(tokens, index);
+  if (open === 0) return word === 'atomic' && wordAt(tokens, index - 1) === 'begin' ? 1 : 0;
+  if (word === 'case') return open + 1;
+  return word === 'end' ? open - 1 : open;
+}
+
+/** From an index to the end of the parentheses that it stands in, or of all. */
+export function untilClosed(tokens: readonly Token[], from: number): Token[] {
+  let depth = 0;
+  const end = tokens.findIndex((token, index) => {
+    if (index < from) return false;
+    if (isSign(token, '(')) depth++;
+    if (isSign(token, ')')) depth--;
+    return depth < 0;
+  });
+  return tokens.slice(from, end < 0 ? tokens.length : end);
+}
+
+/** What of it is not in parentheses. */
+export function outerTokens(tokens: readonly Token[]): Token[] {
+  let depth = 0;
+  return tokens.filter((token) => {
+    if (isSign(token, ')')) depth--;
+    const outer = depth === 0;
+    if (isSign(token, '(')) depth++;
+    return outer && !isSign(token, '(') && !isSign(token, ')');
+  });
+}

@@ -1,0 +1,123 @@
+import { StorageError } from '../errors.ts';
+import type { GateInputs } from '../inputs.ts';
+import { lookAtMigrations, type Migrations } from '../migrations/changed.ts';
+import { readEventBase } from '../migrations/event-base.ts';
+import { readIfPresent } from '../repository/backups.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import { openRepository } from '../repository/repository.ts';
+import { openStorage } from '../storage/open.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { World } from '../world.ts';
+import { backup } from './backup.ts';
+import { decide } from './gate-decision.ts';
+import { describeGate } from './gate-report.ts';
+import type { Outcome } from './outcome.ts';
+import { PhaseClock } from './phases.ts';
+import { type BackupStanding, judgeLimits, measureAges, readStanding, weighStanding } from './standing.ts';
+import { tellShrinkage } from './standing-report.ts';
+import { findShrinkage } from './status-findings.ts';
+
+/**
+ * Lets a release pass when there is a backup to go back to that is fresh enough and, where that is asked, proven; takes one first when only
+ * that is missing; and says no otherwise. Whatever goes wrong on the way is thrown: a release passes on a yes alone.
+ */
+export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
+  const clock = new PhaseClock();
+  const migrations = await findMigrations(inputs, world);
+  const standing = await withStorage(inputs, (storage) => readGround(storage, inputs, world));
+  const shrinkage = findShrinkage(standing.usable);
+  if (shrinkage !== undefined) world.log.warn(tellShrinkage(shrinkage));
+  const found = measureAges(standing, world.now());
+  const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
+  const judged = judgeLimits(found, inputs);
+  const decision = decide({ judged, age: found.newest, isDestructive, onStale: inputs.onStale });
+
+  const taken =
+    decision.kind === 'back-up'
+      ? await world.log.group('Backup before the release', () =>
+          backup(
+            {
+              ...inputs,
+              operation: 'backup',
+              backupType: 'incremental',
+              label: inputs.label ?? chooseLabel(world.env),
+              pin: decision.pin,
+            },
+            world,
+          ),
+        )
+      : undefined;
+  const id = taken === undefined ? standing.usable[0]?.id : String(taken.outputs['backup-id']);
+  const manifest = id === undefined ? undefined : await readTarget(inputs, id);
+  const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, world.now()) };
+  return describeGate({
+    inputs,
+    decision,
+    taken,
+    manifest,
+    pinned: (taken === undefined ? standing.usable[0]?.pinned : manifest?.pin) ?? false,
+    migrations,
+    ages,
+    judged: judgeLimits(ages, inputs),
+    elapsed: clock.elapsed(),
+  });
+}
+
+async function findMigrations({ migrations, baseRef }: GateInputs, world: World): Promise<Migrations> {
+  const derived = baseRef === undefined ? await readEventBase(world) : undefined;
+  const found = await lookAtMigrations({ folder: migrations, baseRef, derived }, world);
+  if (found.kind === 'not-looked-at') {
+    const told = `the migrations were not looked at: ${found.why}`;
+    if (derived === undefined) world.log.info(told);
+    else world.log.warn(told);
+    return found;
+  }
+  for (const { path, why } of found.passedOver) {
+    if (why !== 'not SQL') world.log.warn(`${path} is ${why}, and was not looked at`);
+  }
+  return found;
+}
+
+/** A place that holds nothing yet has no backup: that is what the gate is to find, and no mistake. */
+async function readGround(storage: Storage, inputs: GateInputs, world: World): Promise<BackupStanding> {
+  if (await isEmpty(storage)) {
+    world.log.warn(`${storage.location} holds nothing yet`);
+    return weighStanding({ backups: [], damaged: [] }, [], [], {
+      now: world.now(),
+      warn: (message) => world.log.warn(message),
+    });
+  }
+  return readStanding(await openRepository(storage, inputs.repositoryKey), world);
+}
+
+async function isEmpty(storage: Storage): Promise<boolean> {
+  // Left by a probe that was not allowed to delete.
+  for await (const { key } of storage.list('')) if (!key.startsWith('probe/')) return false;
+  return true;
+}
+
+/** @throws StorageError when it has gone since */
+async function readTarget(inputs: GateInputs, id: string): Promise<Manifest> {
+  return withStorage(inputs, async (storage) => {
+    const repository = await openRepository(storage, inputs.repositoryKey);
+    const manifest = await readIfPresent(repository, id);
+    if (manifest !== undefined) return manifest;
+    throw new StorageError(
+      `backup ${id} was removed from ${storage.location} while the gate counted on it`,
+      'Run the gate again, and see that no cleanup runs beside it.',
+    );
+  });
+}
+
+async function withStorage<T>(inputs: GateInputs, body: (storage: Storage) => Promise<T>): Promise<T> {
+  await using resources = new AsyncDisposableStack();
+  return await body(resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close()));
+}
+
+function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {
+  return manifest && Math.max(0, now.getTime() - Date.parse(manifest.source.snapshotAt));
+}
+
+function chooseLabel({ GITHUB_SHA: sha }: NodeJS.ProcessEnv): string {
+  return sha ? `before ${sha.slice(0, 7)}` : 'before a release';
+}

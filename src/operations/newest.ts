@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
+import type { Inputs } from '../inputs.ts';
+import { openRepository } from '../repository/repository.ts';
+import { readShelf } from '../repository/shelf.ts';
+import { openStorage } from '../storage/open.ts';
+import type { World } from '../world.ts';
+import { isSafetyBackup } from './safety-backup.ts';
+
+/** milliseconds that it may take to look: somebody waits to be told of a failure */
+const patience = 8000;
+
+/**
+ * The newest backup with rows that is not known to be damaged, for whoever is told of a failure.
+ *
+ * @returns null when there is none; undefined when it cannot be told, for example because the storage is what failed
+ */
+export async function findNewest(
+  inputs: Inputs | undefined,
+  { log, signal }: Pick<World, 'log' | 'signal'>,
+): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
+}
+
+async function look(
+  inputs: Exclude<Inputs, { operation: 'schedule' }>,
+  log: World['log'],
+  signal: AbortSignal,
+): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  try {
+    await using resources = new AsyncDisposableStack();
+    const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+    const repository = await openRepository(storage, inputs.repositoryKey);
+    const { backups } = await readShelf(repository, {
+      onDamaged: (error) => log.debug(error.message),
+      signal,
+    });
+    const newest = backups.find(
+      (backup) => backup.kind !== 'schema' && backup.damagedAt === null && !isSafetyBackup(backup),
+    );
+    return newest === undefined ? null : { id: newest.id, takenAt: newest.snapshotAt };
+  } catch (error) {
+    log.debug(`the newest backup is not known: ${messageOf(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+import type { StatusInputs } from '../inputs.ts';
+import { readRecords } from '../repository/records.ts';
+import { openRepository } from '../repository/repository.ts';
+import { openStorage } from '../storage/open.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { World } from '../world.ts';
+import type { Outcome } from './outcome.ts';
+import { readStanding } from './standing.ts';
+import { findShrinkage, listFailures, measureGap } from './status-findings.ts';
+import { describeStatus } from './status-report.ts';
+
+/** Tells how fresh, verified and drilled the backups are. Changes nothing, and reads no more of a backup than its outline. */
+export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
+  await using resources = new AsyncDisposableStack();
+  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const standing = await readStanding(repository, world);
+  const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);
+  const { signal } = world;
+  const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
+  const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
+  const stored = await measureStored(storage, signal);
+  return describeStatus({
+    inputs,
+    location: storage.location,
+    standing,
+    stored,
+    prune,
+    failures: listFailures(standing, restores),
+    gap: measureGap(standing.usable, world.now()),
+    shrinkage: findShrinkage(standing.usable),
+    now: world.now(),
+  });
+}
+
+/** Of which a failure is told */
+const shownRestores = 20;
+
+/** bytes of all that is stored, whichever backup needs it */
+async function measureStored(storage: Storage, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  for await (const { size } of storage.list('')) {
+    signal.throwIfAborted();
+    bytes += size;
+  }
+  return bytes;
+}

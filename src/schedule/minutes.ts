@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Minutes off the peaks. GitHub delays and drops schedules where many are due at once, above all at the full and the half hour.
+ * A minute follows from names alone, so that it is the same on every machine and no file changes without a reason.
+ */
+
+const peaks = new Set([0, 15, 30, 45]);
+
+/**
+ * @param minute `auto` or `auto/<step>`
+ * @param key what the minute is for: the same key gets the same minute
+ * @param taken minutes that others have in this hour; they are avoided while there are free ones, and the chosen one is added
+ * @returns the minute field of a cron expression
+ */
+export function chooseMinute(minute: string, key: string, taken: Set<number>): string {
+  const step = Number(/^auto\/(\d+)$/.exec(minute)?.[1] ?? 60);
+  const choices = Array.from({ length: step }, (_, first) => first).filter((first) =>
+    listMinutes(first, step).every((at) => !peaks.has(at)),
+  );
+  const start = createHash('sha256').update(key).digest().readUInt32BE(0) % choices.length;
+  const ordered = [...choices.slice(start), ...choices.slice(0, start)];
+  const isFree = (first: number) => listMinutes(first, step).every((at) => !taken.has(at));
+  const chosen = listMinutes(ordered.find(isFree) ?? (ordered[0] as number), step);
+  for (const at of chosen) taken.add(at);
+  return chosen.join(',');
+}
+
+function listMinutes(first: number, step: number): number[] {
+  return Array.from({ length: 60 / step }, (_, index) => first + index * step);
+}

@@ -1,0 +1,292 @@
+import * as v from 'valibot';
+import {
+  Problem,
+  parseColumns,
+  parseDuration,
+  parseEndpoint,
+  parseInterval,
+  parsePatterns,
+  parseRecipients,
+  parseRetention,
+  parseStorage,
+  parseTimeZone,
+} from '../input-values.ts';
+import { parseCron } from './cron.ts';
+
+/**
+ * What a policy file may hold. The texts stay as they are written, for they go into the workflows; that they mean something is
+ * checked here by what reads the inputs. schema/policy.schema.json is made from this, for editors.
+ */
+
+/** A text that one of the parsers of the inputs accepts. */
+function text(description: string, parse?: (text: string) => unknown) {
+  return v.pipe(
+    v.string(),
+    v.description(description),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const refusal = refuse(dataset.value, parse);
+      if (refusal !== undefined) addIssue({ message: refusal });
+    }),
+  );
+}
+
+function refuse(value: string, parse: ((text: string) => unknown) | undefined): string | undefined {
+  if (value.trim() === '') return 'is empty. Leave the key out instead';
+  // It would be evaluated by GitHub, in a job that has the secrets.
+  if (value.includes('${{')) return 'holds an expression (${{). Write the value itself';
+  try {
+    parse?.(value.trim());
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return `${error.message}. ${error.remedy.replace(/\.$/, '')}`;
+    throw error;
+  }
+}
+
+function shaped(description: string, pattern: RegExp, message: string, remedy: string) {
+  return text(description, (value) => {
+    if (!pattern.test(value)) throw new Problem(message, remedy);
+  });
+}
+
+/** One text or a list of them; either way they are joined by commas for the input. */
+function texts(description: string, parse?: (text: string) => unknown) {
+  return v.union(
+    [text(description, parse), v.array(text(description, parse))],
+    'is neither a text nor a list of texts',
+  );
+}
+
+function secretName(description: string) {
+  return shaped(
+    `Name of the repository's secret with ${description}. Never the secret itself.`,
+    /^(?!GITHUB_)[A-Z_][A-Z0-9_]{0,99}$/,
+    'is not the name of a secret',
+    'Write the name in capitals, such as DATABASE_URL, and set the secret in the settings of the repository',
+  );
+}
+
+const cron = text(
+  'When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be ' +
+    '`auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.',
+  parseCron,
+);
+const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
+const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
+
+/** A kind of job: off, by its usual times, at one or more times, or with settings of its own. */
+function schedule<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.union([v.boolean(), cron, cronList, v.strictObject({ cron: v.optional(crons), ...entries })]);
+}
+
+export const schedulesSchema = v.strictObject({
+  full: v.optional(schedule({})),
+  incremental: v.optional(schedule({})),
+  schema: v.optional(schedule({})),
+  archive: v.optional(
+    schedule({
+      label: v.optional(text('The label of the archive; `archive` when absent.')),
+      pin: v.optional(v.pipe(v.boolean(), v.description('Whether archives are kept for good.'))),
+    }),
+  ),
+  capture: v.optional(schedule({})),
+  drill: v.optional(schedule({})),
+  cleanup: v.optional(schedule({})),
+  watch: v.optional(schedule({})),
+});
+
+const retention = text(
+  'Which backups stay: rules such as `hourly=24 daily=7 weekly=5 monthly=12`.',
+  parseRetention,
+);
+
+export const databaseSchema = v.strictObject({
+  'database-url': secretName('the connection string of the database'),
+  storage: text(
+    'Where the backups are kept: `s3://bucket/prefix`, or a folder of a self-hosted runner.',
+    parseStorage,
+  ),
+  's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', parseEndpoint)),
+  's3-region': v.optional(
+    shaped(
+      'Region of the bucket.',
+      /^[a-z0-9-]+$/,
+      'is not the name of a region',
+      'Write it as in eu-central-1 or auto',
+    ),
+  ),
+  'aws-access-key-id': v.optional(secretName('the id of the access key; AWS_ACCESS_KEY_ID when absent')),
+  'aws-secret-access-key': v.optional(secretName('the access key; AWS_SECRET_ACCESS_KEY when absent')),
+  'repository-key': v.optional(secretName('the key that names stored objects')),
+  'encryption-identity': v.optional(secretName('the age identity; only drills get it')),
+  'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
+  environment: v.optional(text('The GitHub environment of its jobs, whose secrets and rules they get.')),
+  checks: v.optional(text('Questions to the database, one SELECT a line, or the path of a file with them.')),
+  freshness: v.optional(
+    texts('Columns that tell how fresh the data is: `schema.table.column`.', parseColumns),
+  ),
+  include: v.optional(texts('The tables to take: `schema.table`, `schema.*` or `*`.', parsePatterns)),
+  exclude: v.optional(texts('The tables to leave out.', parsePatterns)),
+  schedules: v.optional(schedulesSchema),
+  retention: v.optional(retention),
+});
+
+const drillSchema = v.strictObject({
+  'backup-id': v.optional(
+    shaped(
+      'Which backup to restore: `latest`, `latest-verified` or `random:7d`.',
+      /^(latest|latest-verified|random:\d{1,5}[hdw])$/,
+      'is no choice of a backup',
+      'Write latest, latest-verified or random:<interval>, such as random:7d',
+    ),
+  ),
+  fallback: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(0, 'is below 0'),
+      v.maxValue(100, 'is above 100'),
+      v.description('How many older backups to try when the chosen one fails.'),
+    ),
+  ),
+  'rto-target': v.optional(text('How long a recovery may take, such as `30m`.', parseDuration)),
+  checks: v.optional(
+    text('Questions that must return true, one SELECT a line, or the path of a file with them.'),
+  ),
+  image: v.optional(
+    shaped(
+      'The container image of the server for drills.',
+      /^[a-z0-9][\w./:@-]*$/,
+      'is not the name of an image',
+      'Write it as in supabase/postgres:17.6.1.054',
+    ),
+  ),
+});
+
+const cleanupSchema = v.strictObject({
+  'aws-access-key-id': v.optional(secretName('the id of an access key that may delete')),
+  'aws-secret-access-key': v.optional(secretName('the access key that may delete')),
+  'grace-period': v.optional(text('How long unneeded objects stay before they are removed.', parseInterval)),
+});
+
+const alarmsSchema = v.strictObject({
+  issues: v.optional(
+    v.pipe(v.boolean(), v.description('Whether a failure opens an issue; true when absent.')),
+  ),
+  labels: v.optional(texts('More labels of these issues.')),
+  assignees: v.optional(texts('Who is assigned to them.')),
+  mentions: v.optional(texts('Who is mentioned in them: `@team` or `@person`.')),
+  'notify-url': v.optional(secretName('the address of a webhook')),
+  'slack-webhook-url': v.optional(secretName("the address of Slack's webhook")),
+  'heartbeat-url': v.optional(secretName('the address that is called after each success')),
+  'rpo-target': v.optional(
+    text(
+      'How old the newest backup may become, such as `24h`; checked against the schedules.',
+      parseDuration,
+    ),
+  ),
+});
+
+const databaseName = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?!all$)[a-z][a-z0-9-]{0,39}$/,
+    'is no name for a database. Write small letters, digits and -; `all` is taken',
+  ),
+);
+
+const entries = v.strictObject({
+  $schema: v.optional(v.string()),
+  action: shaped(
+    'This action, pinned: OWNER/REPO@COMMIT, with the version as a comment behind it.',
+    /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/,
+    'is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits',
+    'Pin a commit, for a tag can be moved; the release page names it',
+  ),
+  repository: v.optional(
+    shaped(
+      'The repository with the workflows, OWNER/REPO. When absent, GITHUB_REPOSITORY or the remote `origin`.',
+      /^[\w.-]+\/[\w.-]+$/,
+      'is not OWNER/REPO',
+      'Write it as in octo-org/shop',
+    ),
+  ),
+  'runs-on': v.optional(text('The runner of all jobs; ubuntu-latest when absent.')),
+  'time-zone': v.optional(
+    text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
+  ),
+  databases: v.pipe(
+    v.record(databaseName, databaseSchema),
+    v.check((databases) => Object.keys(databases).length > 0, 'names no database. Write at least one'),
+  ),
+  schedules: v.optional(schedulesSchema),
+  retention: v.optional(retention),
+  drill: v.optional(drillSchema),
+  cleanup: v.optional(cleanupSchema),
+  alarms: v.optional(alarmsSchema),
+});
+
+type Entries = v.InferOutput<typeof entries>;
+
+interface Contradiction {
+  readonly database: string;
+  readonly key: keyof WrittenDatabase;
+  readonly message: string;
+}
+
+/** What each key allows by itself, and together cannot work. */
+function findContradictions(policy: Entries): Contradiction[] {
+  const isHosted = /^(ubuntu|macos|windows)-/.test(policy['runs-on'] ?? 'ubuntu-latest');
+  const seen = new Map<string, string>();
+  return Object.entries(policy.databases).flatMap(([database, written]): Contradiction[] => {
+    const { storage } = written;
+    const place = `${written['s3-endpoint'] ?? ''} ${storage.replace(/\/+$/, '')}`;
+    const other = seen.get(place);
+    seen.set(place, database);
+    const drill = written.schedules?.drill ?? policy.schedules?.drill ?? true;
+    // An environment may have the identity; nobody can look there.
+    const canOpen = written['encryption-identity'] !== undefined || written.environment !== undefined;
+    const found: Contradiction[] = [];
+    if (isHosted && !/^s3:/i.test(storage)) {
+      const message =
+        'is a folder, and the disk of a hosted runner is gone after each job. Write s3://bucket/prefix, or a runs-on of your own';
+      found.push({ database, key: 'storage', message });
+    }
+    if (other !== undefined) {
+      const message = `is that of ${other}, and a repository holds one database. Give each a prefix of its own`;
+      found.push({ database, key: 'storage', message });
+    }
+    if (drill !== false && written['encryption-recipients'] !== undefined && !canOpen) {
+      const message =
+        'makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill';
+      found.push({ database, key: 'encryption-recipients', message });
+    }
+    return found;
+  });
+}
+
+export const policySchema = v.pipe(
+  entries,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const input = dataset.value;
+    for (const { database, key, message } of findContradictions(input)) {
+      const databases = input.databases;
+      const written = databases[database] as WrittenDatabase;
+      addIssue({
+        message,
+        path: [
+          { type: 'object', origin: 'value', input, key: 'databases', value: databases },
+          { type: 'object', origin: 'value', input: databases, key: database, value: written },
+          { type: 'object', origin: 'value', input: { ...written }, key, value: written[key] },
+        ],
+      });
+    }
+  }),
+);
+
+export type WrittenPolicy = v.InferOutput<typeof policySchema>;
+export type WrittenDatabase = v.InferOutput<typeof databaseSchema>;
+export type WrittenSchedules = v.InferOutput<typeof schedulesSchema>;
+export type JobKind = keyof WrittenSchedules;

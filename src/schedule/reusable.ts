@@ -1,0 +1,194 @@
+/**
+ * What our reusable workflows take. The generated workflows pass nothing else, and a test compares this with the files in
+ * .github/workflows. docs/schedule.md tells why.
+ */
+
+export interface ReusableInput {
+  readonly type: 'string' | 'boolean';
+  readonly required?: true;
+  readonly description: string;
+}
+
+export interface ReusableWorkflow {
+  /** In .github/workflows of this repository */
+  readonly file: string;
+  readonly inputs: Readonly<Record<string, ReusableInput>>;
+  /** None is `required`: one that only an environment has reaches the caller as an empty text. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** What its callers can read, by the names that the operation's outputs have */
+  readonly outputs?: readonly string[];
+  /** What the caller grants. The file declares none of its own, so that a caller may grant less. */
+  readonly permissions: Readonly<Record<string, 'read' | 'write'>>;
+  /** Of its job: a caller cannot set it. */
+  readonly timeoutMinutes: number;
+}
+
+const text = (description: string): ReusableInput => ({ type: 'string', description });
+const flag = (description: string): ReusableInput => ({ type: 'boolean', description });
+
+const placeInputs = {
+  storage: { ...text('Where the backups are kept.'), required: true },
+  's3-endpoint': text('Address of an S3 service other than Amazon.'),
+  's3-region': text('Region of the bucket.'),
+  environment: text('The GitHub environment of the job.'),
+  'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
+} as const;
+
+const alarmInputs = {
+  database: text('What the database is called in reports and alarms.'),
+  'failure-issues': flag('Whether a failure opens an issue.'),
+  'issue-labels': text('More labels of such issues, separated by commas.'),
+  'issue-assignees': text('Who is assigned to them, separated by commas.'),
+  'issue-mentions': text('Who is mentioned in them, separated by commas.'),
+  'rpo-target': text('How old the newest backup may become.'),
+} as const;
+
+const tableInputs = {
+  include: text('The tables to take.'),
+  exclude: text('The tables to leave out.'),
+} as const;
+
+const proofInputs = {
+  'verified-within': text('Within which time a backup must have been verified; not asked when empty.'),
+  'drilled-within': text('Within which time a drill must have passed; not asked when empty.'),
+} as const;
+
+const storageSecrets = {
+  AWS_ACCESS_KEY_ID: 'Of the storage.',
+  AWS_SECRET_ACCESS_KEY: 'Of the storage.',
+  REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
+} as const;
+
+const alarmSecrets = {
+  NOTIFY_URL: 'Address of a webhook.',
+  SLACK_WEBHOOK_URL: "Address of Slack's webhook.",
+  HEARTBEAT_URL: 'Address that is called after a success.',
+} as const;
+
+const databaseSecret = { DATABASE_URL: 'The database to back up.' } as const;
+const identitySecret = { ENCRYPTION_IDENTITY: 'Opens encrypted backups.' } as const;
+const usual = { contents: 'read', issues: 'write' } as const;
+
+export const reusableWorkflows = {
+  backup: {
+    file: 'backup.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      ...tableInputs,
+      'backup-type': text('full, incremental or schema; full when empty.'),
+      label: text('A note kept with the backup.'),
+      pin: flag('Whether the backup is kept for good.'),
+      'encryption-recipients': text('Who can open the backup, separated by commas.'),
+      checks: text('Questions asked in the snapshot, or a file with them.'),
+      freshness: text('Columns that tell how fresh the data is.'),
+    },
+    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    outputs: ['backup-id', 'backup-type', 'rows'],
+    permissions: usual,
+    timeoutMinutes: 350,
+  },
+  // Its operation does not exist yet, and so neither does its file.
+  capture: {
+    file: 'capture.yml',
+    inputs: { ...placeInputs, ...alarmInputs, 'encryption-recipients': text('Who can open the changes.') },
+    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    permissions: usual,
+    timeoutMinutes: 60,
+  },
+  drill: {
+    file: 'drill.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      'backup-id': text('Which backup; latest when empty.'),
+      fallback: text('How many older backups to try.'),
+      checks: text('Questions that must return true, or a file with them.'),
+      'rto-target': text('How long a recovery may take.'),
+      image: text("The container image of the server for drills; postgres of the backup's major when empty."),
+    },
+    secrets: { ...storageSecrets, ...identitySecret, ...alarmSecrets },
+    outputs: ['backup-id', 'drill', 'recovery-seconds'],
+    permissions: usual,
+    timeoutMinutes: 350,
+  },
+  cleanup: {
+    file: 'cleanup.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      retention: text('Which backups stay.'),
+      'time-zone': text('In which days and weeks begin.'),
+      'grace-period': text('How long unneeded objects stay.'),
+      'dry-run': flag('Whether only the plan is shown.'),
+    },
+    secrets: { ...storageSecrets, ...alarmSecrets },
+    permissions: usual,
+    timeoutMinutes: 120,
+  },
+  watch: {
+    file: 'watch.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      storage: text('Whose backups are watched; when empty, none.'),
+      ...proofInputs,
+      policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
+    },
+    secrets: { ...storageSecrets, ...alarmSecrets },
+    // To see the runs of workflows, and to enable one that GitHub disabled.
+    permissions: { ...usual, actions: 'write' },
+    timeoutMinutes: 15,
+  },
+  restore: {
+    file: 'restore.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      ...tableInputs,
+      // Whoever answers for the target approves there. Without its protection rules nobody is asked.
+      environment: {
+        ...text('The GitHub environment of the target, whose reviewers approve.'),
+        required: true,
+      },
+      'backup-id': text('Which backup; latest when empty.'),
+      confirm: text('The words that confirm a restore into production.'),
+      clean: flag('Whether a target that is not empty is emptied.'),
+      'safety-storage': text('Where a safety backup goes when the target is another database.'),
+      'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
+      verify: text('content, counts or none; content when empty.'),
+      'skip-staging': flag('Whether the target is touched without a trial on the runner first.'),
+      image: text("The container image of the trial's server; postgres of the backup's major when empty."),
+      'dry-run': flag('Whether only the plan is shown.'),
+    },
+    secrets: {
+      TARGET_URL: 'The database to restore into.',
+      ...storageSecrets,
+      ...identitySecret,
+      ...alarmSecrets,
+    },
+    outputs: ['backup-id', 'parity', 'safety-backup-id'],
+    permissions: usual,
+    timeoutMinutes: 350,
+  },
+  gate: {
+    file: 'gate.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      'encryption-recipients': text('Who can open a backup that the gate takes.'),
+      'max-age': text('How old the newest backup may be.'),
+      'on-stale': text('backup or stop; backup when empty.'),
+      ...proofInputs,
+      migrations: text('The folder of the migrations that are searched; supabase/migrations when empty.'),
+      'base-ref': text("What runs in production; when empty, what the run's event says."),
+      label: text('A note kept with such a backup.'),
+    },
+    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    outputs: ['backup-id', 'gate', 'destructive'],
+    permissions: usual,
+    timeoutMinutes: 350,
+  },
+} as const satisfies Record<string, ReusableWorkflow>;
+
+export type ReusableName = keyof typeof reusableWorkflows;

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Receiver, startReceiver } from '../alarm/receiver.ts';
+import { reconnect } from '../fixture/seed.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
+import { type ActionRun, runAction } from '../support/run-action.ts';
+import { runCli } from '../support/run-cli.ts';
+import { createShop } from './shop.ts';
+
+/** A failure is told, and its end, by the bundle as a runner starts it. */
+
+const password = 'p@ss word/with%signs';
+
+let cluster: Cluster;
+let folder: string;
+let source: string;
+let github: FakeGitHub;
+let receiver: Receiver;
+let runNumber = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'alarms-'));
+  cluster = await startCluster();
+  source = await createShop(cluster.superuserUrl(), 'shop');
+});
+afterAll(async () => {
+  await cluster?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  github = await startFakeGitHub();
+  receiver = await startReceiver();
+  return async () => {
+    await github.close();
+    await receiver.close();
+  };
+});
+
+function step(inputs: Record<string, string>): Promise<ActionRun> {
+  runNumber += 1;
+  return runAction(
+    {
+      operation: 'backup',
+      storage: join(folder, 'repository'),
+      database: 'shop of acme',
+      'failure-issues': 'true',
+      'github-token': github.token,
+      'notify-url': `${receiver.url}/notify?key=of-the-hook`,
+      'heartbeat-url': `${receiver.url}/heartbeat`,
+      'rpo-target': '24h',
+      ...inputs,
+    },
+    {
+      env: {
+        GITHUB_API_URL: github.url,
+        GITHUB_SERVER_URL: 'https://github.example',
+        GITHUB_REPOSITORY: github.repository,
+        GITHUB_RUN_ID: String(7000 + runNumber),
+        GITHUB_RUN_NUMBER: String(runNumber),
+        GITHUB_RUN_ATTEMPT: '1',
+        GITHUB_WORKFLOW: 'Nightly backup',
+        GITHUB_WORKFLOW_REF: `${github.repository}/.github/workflows/backup.yml@refs/heads/main`,
+        GITHUB_ACTOR: 'mona',
+      },
+    },
+  );
+}
+
+const paths = () => receiver.requests.map(({ path }) => path);
+
+test('a backup that fails opens an issue and tells the webhook; the next that succeeds closes it with its evidence', async () => {
+  const wrong = reconnect(source, { password });
+  const failed = await step({ 'database-url': wrong });
+  expect(failed.exitCode).toBe(1);
+  expect(github.issues).toHaveLength(1);
+  const [issue] = github.issues;
+  expect(issue).toMatchObject({ state: 'open', title: expect.stringContaining('shop of acme') });
+  expect(issue?.labels).toEqual(expect.arrayContaining(['supabase-backup', 'backup-failure']));
+  expect(issue?.body).toContain('https://github.example/acme/shop/actions/runs/7001');
+  expect(paths()).toEqual(['/notify?key=of-the-hook']);
+
+  const again = await step({ 'database-url': wrong });
+  expect(again.exitCode).toBe(1);
+  expect(github.issues).toHaveLength(1);
+  expect(issue?.comments).toEqual([]);
+
+  const succeeded = await step({ 'database-url': source });
+  expect(succeeded, succeeded.stdout).toMatchObject({ exitCode: 0 });
+  expect(issue?.state).toBe('closed');
+  expect(issue?.comments.join('\n')).toContain(succeeded.outputs.get('backup-id'));
+  expect(paths().slice(2).sort()).toEqual(['/heartbeat', '/notify?key=of-the-hook']);
+
+  const sent = JSON.stringify([github.requests, receiver.requests]) + failed.stdout + failed.stderr;
+  for (const secret of [password, encodeURIComponent(password), Buffer.from(password).toString('base64')]) {
+    // Of a runner's log only the command that masks it may hold it.
+    expect(sent.replaceAll(/^::add-mask::.*$/gm, '').includes(secret), secret).toBe(false);
+  }
+});
+
+test('a check that fails is told as an answer, not as an error, and a dry run is told to nobody', async () => {
+  await step({ 'database-url': source });
+  const status = { operation: 'status', 'max-age': '1s', 'heartbeat-url': '' };
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const broken = await step(status);
+  expect(broken.exitCode).toBe(1);
+  expect(github.issues).toMatchObject([
+    { state: 'open', title: expect.stringMatching(/status|stale|limit/i) },
+  ]);
+  const rehearsal = await step({ operation: 'cleanup', 'dry-run': 'true' });
+  expect(rehearsal, rehearsal.stdout).toMatchObject({ exitCode: 0 });
+  expect(github.issues).toHaveLength(1);
+  await step({ ...status, 'max-age': '1h' });
+  expect(github.issues).toMatchObject([{ state: 'closed' }]);
+});
+
+test('without the permission the operation ends as it would, and a warning names the line to add', async () => {
+  github.permission = 'none';
+  const run = await step({ 'database-url': source, storage: join(folder, 'other') });
+  expect(run.exitCode).toBe(0);
+  expect(run.lines.filter((line) => line.startsWith('::warning')).join('\n')).toContain('issues: write');
+});
+
+test('a mistake in the inputs is told, too, and one in those of the alarm before anything is read', async () => {
+  const run = await step({ 'database-url': 'postgresql://u:p@db.example:6543/postgres' });
+  expect(run.exitCode).toBe(1);
+  expect(github.issues).toMatchObject([{ state: 'open' }]);
+  const wrong = await runCli(
+    ['backup', '--storage', join(folder, 'none'), '--notify-url', 'http://example.com/x'],
+    {
+      env: { SUPABASE_BACKUP_DATABASE_URL: source },
+    },
+  );
+  expect(wrong).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('notify-url: has the scheme http:'),
+  });
+});

@@ -1,0 +1,301 @@
+import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createBackupId, writeManifest } from '../../src/repository/backups.ts';
+import { openForBackup } from '../../src/repository/repository.ts';
+import { FileStorage } from '../../src/storage/file.ts';
+import { GitFolder } from '../migrations/git-folder.ts';
+import { makeManifest } from '../repository/example.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type CliOptions, runCli, succeed } from '../support/run-cli.ts';
+import { expectRefusal } from './refusal.ts';
+import { listBackups, listFolder } from './repository-folder.ts';
+import { createDatabase, createShop, describeDatabase, query } from './shop.ts';
+
+/* Before a release, and every day: whether there is a backup to go back to. */
+
+let cluster: Cluster;
+let folder: string;
+let source: string;
+/** Holds one backup, taken when the tests began. Tests work on copies. */
+let original: string;
+let first: string;
+let repository: GitFolder;
+let base: string;
+let places = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'gate-'));
+  original = join(folder, 'original');
+  cluster = await startCluster();
+  source = await createShop(cluster.superuserUrl(), 'shop');
+  first = String((await succeed(['backup', '--storage', original], { env: env() }))['backup-id']);
+  repository = new GitFolder();
+  base = repository.commit({ 'supabase/migrations/1.sql': 'CREATE TABLE a (id int);' });
+  repository.commit({
+    'supabase/migrations/2.sql': '-- DROP TABLE b;\nALTER TABLE sales.customers DROP COLUMN name;',
+    'supabase/migrations/3.sql': 'CREATE TABLE c (id int);',
+  });
+});
+afterAll(async () => {
+  await cluster?.stop();
+  repository?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const env = () => ({ SUPABASE_BACKUP_DATABASE_URL: source });
+const newPlace = () => join(folder, `place-${places++}`);
+
+function copy(): string {
+  const place = newPlace();
+  cpSync(original, place, { recursive: true });
+  return place;
+}
+
+/** A repository of the same database whose one backup is so old. */
+async function makeOld(milliseconds: number): Promise<string> {
+  const place = newPlace();
+  const taken = new Date(Date.now() - milliseconds);
+  const [row] = await query<{ system: string }>(
+    source,
+    'SELECT system_identifier::text AS system FROM pg_control_system()',
+  );
+  const bound = { systemIdentifier: row?.system ?? '', database: 'shop' };
+  const opened = await openForBackup(new FileStorage(place), undefined, bound, taken);
+  const example = makeManifest();
+  await writeManifest(
+    opened,
+    makeManifest({
+      id: createBackupId(taken),
+      startedAt: taken.toISOString(),
+      finishedAt: taken.toISOString(),
+      source: { ...example.source, ...bound, snapshotAt: taken.toISOString() },
+      objects: [],
+      tables: [],
+      archive: { bytes: 0, objects: [] },
+    }),
+  );
+  return place;
+}
+
+async function gate(place: string, words: readonly string[] = [], options: CliOptions = {}) {
+  const command = ['gate', '--storage', place, ...words];
+  const run = await runCli([...command, '--json'], { ...options, env: { ...env(), ...options.env } });
+  return { run, outputs: JSON.parse(run.stdout || '{}') as Record<string, string | number> };
+}
+
+async function find(place: string, id: unknown) {
+  const { list } = await succeed(['list', '--storage', place]);
+  const all = JSON.parse(String(list)) as {
+    id: string;
+    label: string | null;
+    pinned: boolean;
+    kind: string;
+  }[];
+  return all.find((backup) => backup.id === id);
+}
+
+describe('a release passes', () => {
+  test('on a fresh backup, and nothing is written', async () => {
+    const before = listFolder(original);
+    const { run, outputs } = await gate(original);
+    expect(run.exitCode).toBe(0);
+    expect(outputs).toMatchObject({
+      gate: 'passed',
+      'backup-id': first,
+      destructive: '',
+      'verified-age-seconds': '',
+    });
+    expect(outputs['age-seconds']).toBeLessThan(600);
+    expect(listFolder(original)).toEqual(before);
+  });
+
+  test('with a backup that is taken for it when the newest is too old', async () => {
+    const place = copy();
+    await sleep(1100);
+    const { run, outputs } = await gate(place, ['--max-age', '1s'], {
+      env: { GITHUB_SHA: 'abcdef0123456789' },
+    });
+    expect(run.exitCode).toBe(0);
+    expect(outputs).toMatchObject({ gate: 'backed-up' });
+    expect(outputs['backup-id']).not.toBe(first);
+    expect(listBackups(place)).toHaveLength(2);
+    expect(await find(place, outputs['backup-id'])).toMatchObject({
+      kind: 'incremental',
+      label: 'before abcdef0',
+      pinned: false,
+    });
+  });
+
+  test('where nothing was ever stored, with the first backup; with a label of ones own', async () => {
+    const place = newPlace();
+    const { run, outputs } = await gate(place, ['--label', 'v2.4']);
+    expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('holds nothing yet') });
+    expect(outputs).toMatchObject({ gate: 'backed-up', 'backup-id': listBackups(place)[0] });
+    expect(await find(place, outputs['backup-id'])).toMatchObject({ label: 'v2.4' });
+  });
+
+  test('and the command of the report brings the backup back', async () => {
+    const target = await createDatabase(cluster.superuserUrl(), 'gate_target');
+    const run = await runCli(['gate', '--storage', original], { env: env() });
+    const [, words = ''] = /^supabase-backup (restore .*)$/m.exec(run.stdout) ?? [];
+    expect(words).toContain(first);
+    await succeed(words.split(' '), { env: { SUPABASE_BACKUP_TARGET_URL: target } });
+    expect(await describeDatabase(target)).toEqual(await describeDatabase(source));
+  });
+});
+
+describe('a release is stopped', () => {
+  test('when it is to take no backup, and the newest is too old or there is none', async () => {
+    await sleep(1100);
+    const before = listFolder(original);
+    const { run, outputs } = await gate(original, ['--max-age', '1s', '--on-stale', 'stop']);
+    expect(run.exitCode).toBe(3);
+    expect(outputs).toMatchObject({ gate: 'stopped', 'backup-id': first });
+    expect(listFolder(original)).toEqual(before);
+
+    const place = newPlace();
+    const empty = await gate(place, ['--on-stale', 'stop']);
+    expect(empty.run.exitCode).toBe(3);
+    expect(empty.outputs).toMatchObject({ gate: 'stopped', 'backup-id': '', 'age-seconds': '' });
+    expect(listFolder(place)).toEqual({});
+  });
+
+  test('when no drill has passed, until one does, and no backup is taken in vain', async () => {
+    const place = copy();
+    const limits = ['--drilled-within', '1d', '--verified-within', '1d'];
+    const { run, outputs } = await gate(place, [...limits, '--max-age', '1s']);
+    expect(run.exitCode).toBe(3);
+    expect(outputs).toMatchObject({ gate: 'stopped', 'drilled-age-seconds': '' });
+    expect(listBackups(place)).toEqual([first]);
+    const told = await runCli(['gate', '--storage', place, ...limits], { env: env() });
+    expect(told.stdout).toMatch(/no drill has passed within drilled-within +Run `drill`/);
+    expect(told.stdout).toMatch(/drilled-within +since a drill passed +24 h 00 min +never +BROKEN/);
+
+    const targetUrl = cluster.superuserUrl('postgres');
+    await succeed(['drill', '--storage', place], { env: { SUPABASE_BACKUP_TARGET_URL: targetUrl } });
+    const after = await gate(place, limits);
+    expect(after.run.exitCode).toBe(0);
+    expect(after.outputs['drilled-age-seconds']).toBeLessThan(60);
+    expect(after.outputs['verified-age-seconds']).toBeLessThan(60);
+  });
+
+  test('when the backup that it needs fails', async () => {
+    const place = await makeOld(48 * 3_600_000);
+    const broken = { SUPABASE_BACKUP_DATABASE_URL: source.replace('/shop', '/no_such_database') };
+    const { run, outputs } = await gate(place, [], { env: broken });
+    expect(run.exitCode).not.toBe(0);
+    expect(outputs).not.toHaveProperty('gate');
+    expect(outputs.error).toMatchObject({ message: expect.stringContaining('no_such_database') });
+  });
+
+  test('when the newest manifest is damaged and those before it are too old', async () => {
+    const place = await makeOld(48 * 3_600_000);
+    const [old] = listBackups(place);
+    const newer = String((await gate(place)).outputs['backup-id']);
+    expect((await gate(place, ['--on-stale', 'stop'])).outputs).toMatchObject({
+      gate: 'passed',
+      'backup-id': newer,
+    });
+    truncateSync(join(place, 'backups', `${newer}.json`), 500);
+    const { run, outputs } = await gate(place, ['--on-stale', 'stop']);
+    expect(run).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringMatching(/truncated or damaged.*passed over/),
+    });
+    expect(outputs).toMatchObject({ gate: 'stopped', 'backup-id': old });
+  });
+});
+
+describe('a migration that destroys data', () => {
+  const hour = 3_600_000;
+
+  test('gets a backup of its own, pinned, and is named with its line', async () => {
+    const place = await makeOld(hour);
+    const event = join(folder, 'event.json');
+    writeFileSync(event, JSON.stringify({ pull_request: { base: { sha: base } } }));
+    const options = {
+      cwd: repository.path,
+      env: { ...env(), GITHUB_EVENT_PATH: event, GITHUB_SHA: '0123456789abcdef' },
+    };
+    const run = await runCli(['gate', '--storage', place], options);
+    expect(run.exitCode).toBe(0);
+    expect(run.stdout).toMatch(
+      /supabase\/migrations\/2\.sql:2 +DROP COLUMN +ALTER TABLE sales\.customers DROP COLUMN name/,
+    );
+    expect(run.stdout).toContain(`2 SQL migrations since ${base}, of which 1 destroys data`);
+    const newest = listBackups(place).at(-1);
+    expect(await find(place, newest)).toMatchObject({ pinned: true, label: 'before 0123456' });
+
+    const again = await gate(place, [], options);
+    expect(again.outputs).toMatchObject({
+      gate: 'passed',
+      'backup-id': newest,
+      destructive: '["supabase/migrations/2.sql"]',
+    });
+  });
+
+  test('is stopped where no backup may be taken, and harmless ones pass', async () => {
+    const place = await makeOld(hour);
+    const options = { cwd: repository.path };
+    const stop = ['--on-stale', 'stop'];
+    expect((await gate(place, [...stop, '--base-ref', base], options)).run.exitCode).toBe(3);
+    const none = await gate(place, [...stop, '--base-ref', 'HEAD'], options);
+    expect(none.outputs).toMatchObject({ gate: 'passed', destructive: '[]' });
+    const other = await gate(place, [...stop, '--base-ref', base, '--migrations', 'db'], options);
+    expect(other.outputs).toMatchObject({ gate: 'passed', destructive: '[]' });
+  });
+
+  test('is not overlooked because of a base that git does not know', async () => {
+    const { run } = await gate(original, ['--base-ref', 'v9'], { cwd: repository.path });
+    expectRefusal(run, { exitCode: 2, says: /base-ref: git knows no commit v9/ });
+    const outside = await gate(original, ['--base-ref', base], { cwd: folder });
+    expectRefusal(outside.run, { exitCode: 2, says: /base-ref: git cannot read a repository/ });
+  });
+});
+
+describe('status', () => {
+  const status = async (place: string, ...words: string[]) => {
+    const text = await runCli(['status', '--storage', place, ...words]);
+    const { stdout } = await runCli(['status', '--storage', place, '--json', ...words]);
+    return { ...text, outputs: JSON.parse(stdout) as Record<string, string | number> };
+  };
+
+  test('of a fresh backup is healthy, and nothing is written', async () => {
+    const before = listFolder(original);
+    const found = await status(original);
+    expect(found).toMatchObject({ exitCode: 0, outputs: { status: 'healthy', 'backup-id': first } });
+    expect(found.stdout).toMatch(/Backups in .*: HEALTHY/);
+    expect(found.stdout).toMatch(new RegExp(`newest backup +${first}, .* old .*, full, `));
+    expect(listFolder(original)).toEqual(before);
+  });
+
+  test('of an old one, or of one that was never proven, is broken', async () => {
+    const found = await status(await makeOld(27 * 3_600_000));
+    expect(found).toMatchObject({ exitCode: 3, outputs: { status: 'broken' } });
+    expect(found.stdout).toMatch(/max-age .* 26 h 00 min +27 h 00 min +BROKEN/);
+    expect(found.stderr).toContain('a limit of the backups is broken');
+    const unproven = await status(original, '--verified-within', '1d');
+    expect(unproven.exitCode).toBe(3);
+    const place = copy();
+    await succeed(['validate', '--storage', place]);
+    expect(await status(place, '--verified-within', '1d')).toMatchObject({ exitCode: 0 });
+  });
+
+  test('shows the trend, and rings when the rows are gone', async () => {
+    const place = copy();
+    const words = ['backup', '--storage', place, '--exclude', 'public.readings,public.events'];
+    await succeed(words, { env: env() });
+    const found = await status(place);
+    expect(found.exitCode).toBe(0);
+    expect(found.stdout).toMatch(/WARNING: the newest backup has \d+ rows, and the one before/);
+    expect(found.stdout).toMatch(/rows +█▁ /);
+  });
+
+  test('refuses a place that holds no repository', async () => {
+    const run = await runCli(['status', '--storage', newPlace()]);
+    expectRefusal(run, { exitCode: 2, says: /there is no repository/ });
+  });
+});

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type Caller, renderCallers } from '../../src/schedule/callers.ts';
+import { planJobs } from '../../src/schedule/plan.ts';
+import { parsePolicy } from '../../src/schedule/policy.ts';
+import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reusable.ts';
+import { fullPolicy, policies } from './policies.ts';
+import { smallPolicy } from './setting.ts';
+
+function render(text: string): Caller[] {
+  const parsed = parsePolicy(text, 'policy.yml');
+  const plan = planJobs(parsed.policy, parsed.policy.repository ?? '');
+  return renderCallers({ ...parsed, plan, policyPath: '.github/supabase-backup.yml' });
+}
+
+interface Job {
+  readonly if?: string;
+  readonly uses: string;
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly permissions: Readonly<Record<string, string>>;
+  readonly concurrency: object;
+}
+
+const jobsOf = (text: string): [string, Job][] =>
+  render(text).flatMap((caller) => Object.entries(parse(caller.text).jobs as Record<string, Job>));
+const jobOf = (text: string, id: string): Job => {
+  const found = jobsOf(text).find(([name]) => name === id)?.[1];
+  if (found === undefined) throw new Error(`there is no job ${id}`);
+  return found;
+};
+const calleeOf = (job: Job): ReusableWorkflow => {
+  const [, file] = /\/\.github\/workflows\/([a-z]+\.yml)@[0-9a-f]{40}$/.exec(job.uses) ?? [];
+  const found = Object.values(reusableWorkflows).find((workflow) => workflow.file === file);
+  if (found === undefined) throw new Error(`${job.uses} calls none of ours`);
+  return found;
+};
+
+describe.each(Object.entries(policies))('the workflows of the %s policy', (name, policy) => {
+  const callers = render(policy);
+
+  test.each(callers.map(({ file, text }) => [file, text]))('%s is as it was', async (file, text) => {
+    await expect(text).toMatchFileSnapshot(`golden/${name}/${file}.txt`);
+  });
+
+  test('pass what the reusable workflows take, and nothing else', () => {
+    for (const [id, job] of jobsOf(policy)) {
+      const { inputs, secrets, permissions } = calleeOf(job);
+      for (const [input, value] of Object.entries(job.with)) {
+        expect(inputs, `${id}: ${input}`).toHaveProperty([input]);
+        const isExpression = String(value).startsWith('$');
+        if (!isExpression) expect(typeof value, `${id}: ${input}`).toBe(inputs[input]?.type);
+      }
+      for (const [input, { required }] of Object.entries(inputs)) {
+        if (required) expect(job.with, id).toHaveProperty([input]);
+      }
+      for (const [secret, value] of Object.entries(job.secrets ?? {})) {
+        expect(secrets, `${id}: ${secret}`).toHaveProperty([secret]);
+        expect(value).toMatch(/^\$\{\{ secrets\.[A-Z_]+ \}\}$/);
+      }
+      for (const [scope, access] of Object.entries(job.permissions)) expect(permissions[scope]).toBe(access);
+    }
+  });
+
+  test('give nothing to the token outside of jobs, and never cancel', () => {
+    for (const { text } of callers) {
+      const workflow = parse(text);
+      expect(workflow.permissions).toEqual({});
+      for (const job of Object.values(workflow.jobs as Record<string, Job>)) {
+        expect(job.concurrency).toMatchObject({ 'cancel-in-progress': false, queue: 'max' });
+      }
+    }
+  });
+
+  test('have a job for every schedule, a time zone with each, and a way to start them by hand', () => {
+    for (const { text } of callers) {
+      const { on, jobs } = parse(text);
+      expect(on).toHaveProperty('workflow_dispatch');
+      for (const { cron, timezone } of on.schedule) {
+        expect(timezone).toBe(name === 'full' ? 'Europe/Berlin' : 'UTC');
+        const conditions = Object.values(jobs as Record<string, Job>).map((job) => job.if);
+        const isUsed = conditions.some(
+          (text) => text === undefined || text.includes(`github.event.schedule == '${cron}'`),
+        );
+        expect(isUsed, cron).toBe(true);
+      }
+    }
+  });
+});
+
+describe('of credentials', () => {
+  test('only drills get the identity, and only cleanup the key that may delete', () => {
+    for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
+      expect(Object.keys(secrets).includes('ENCRYPTION_IDENTITY'), id).toBe(id === 'production-drill');
+      const mayDelete = Object.values(secrets).some((text) => text.includes('CLEANUP_KEY'));
+      expect(mayDelete, id).toBe(id.endsWith('-cleanup'));
+    }
+  });
+
+  test('what needs no database gets no connection string', () => {
+    for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
+      const isSource = /-(full|incremental|schema|archive|capture)$/.test(id);
+      expect(Object.keys(secrets).includes('DATABASE_URL'), id).toBe(isSource);
+    }
+  });
+
+  test('only the job that looks at workflows may enable them', () => {
+    for (const [id, { permissions }] of jobsOf(fullPolicy)) {
+      expect(permissions.actions, id).toBe(id === 'schedules' ? 'write' : undefined);
+    }
+  });
+
+  test('without issues nobody may write any', () => {
+    for (const [, job] of jobsOf(`${smallPolicy}alarms: { issues: false }\n`)) {
+      expect(job.permissions).not.toHaveProperty('issues');
+      expect(job.with['failure-issues']).toBe(false);
+    }
+  });
+});
+
+describe('a job', () => {
+  test('that is alone in its file runs whenever the file does', () => {
+    expect(jobOf(smallPolicy, 'production-cleanup').if).toBeUndefined();
+  });
+
+  test('of an archive carries its label, quoted for an expression, and its pin', () => {
+    const { with: given } = jobOf(fullPolicy, 'production-archive');
+    expect(given).toMatchObject({
+      'backup-type': 'full',
+      label: '${' + "{ inputs.description || 'the month''s last' }}",
+      pin: true,
+    });
+  });
+
+  test('that is switched off is in no file', () => {
+    const text = `${smallPolicy}schedules: { full: false, schema: false, archive: false, drill: false }\n`;
+    expect(render(text).map(({ file }) => file)).toEqual([
+      'supabase-backup-incremental.yml',
+      'supabase-backup-cleanup.yml',
+      'supabase-backup-watch.yml',
+    ]);
+  });
+
+  test('of backups waits for another of its database; one that captures or drills waits for none', () => {
+    const groupOf = (id: string) => (jobOf(fullPolicy, id).concurrency as { group: string }).group;
+    expect(groupOf('production-full')).toBe('supabase-backup-production');
+    expect(groupOf('production-incremental')).toBe(groupOf('production-cleanup'));
+    expect(groupOf('staging-full')).toBe('supabase-backup-staging');
+    expect(groupOf('staging-capture')).toBe('supabase-backup-staging-capture');
+    expect(groupOf('staging-drill')).toBe('supabase-backup-staging-drill');
+  });
+});
+
+test('no two databases are due at the same minute', () => {
+  const crons = jobsOf(fullPolicy).flatMap(([id, job]) =>
+    [...(job.if ?? '').matchAll(/github\.event\.schedule == '([^']+)'/g)].map(([, cron]) => ({ id, cron })),
+  );
+  const fulls = crons.filter(({ id }) => id.endsWith('-full'));
+  expect(fulls).toHaveLength(4);
+  expect(new Set(fulls.map(({ cron }) => cron?.split(' ')[0])).size).toBe(4);
+});

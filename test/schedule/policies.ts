@@ -1,0 +1,61 @@
+import { smallPolicy } from './setting.ts';
+
+/** A policy in which everything is said that can be. */
+export const fullPolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3
+repository: octo-org/shop
+runs-on: ubuntu-24.04
+time-zone: Europe/Berlin
+retention: hourly=48 daily=7 monthly=12
+databases:
+  production:
+    database-url: PRODUCTION_DATABASE_URL
+    storage: s3://octo-backups/production
+    s3-endpoint: https://s3.example.com
+    s3-region: eu-central-1
+    aws-access-key-id: BACKUP_KEY_ID
+    aws-secret-access-key: BACKUP_KEY
+    repository-key: REPOSITORY_KEY
+    encryption-identity: IDENTITY
+    encryption-recipients:
+      - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+    environment: production
+    checks: |
+      SELECT count(*) > 0 FROM public.orders
+      SELECT true
+    freshness: public.orders.created_at
+    include: [public.*, auth.*]
+    exclude: public.log
+  staging:
+    database-url: STAGING_DATABASE_URL
+    storage: s3://octo-backups/staging
+    retention: daily=7
+    schedules:
+      incremental: false
+      archive: false
+      capture: true
+schedules:
+  full: ['auto 2 * * *', 'auto 14 * * *']
+  incremental: auto/20 6-22 * * *
+  archive: { cron: 30 4 1 * *, label: "the month's last", pin: true }
+  watch: auto */2 * * *
+drill:
+  backup-id: random:30d
+  fallback: 2
+  rto-target: 30m
+  checks: SELECT true
+  image: supabase/postgres:17.6.1.054
+cleanup:
+  aws-access-key-id: CLEANUP_KEY_ID
+  aws-secret-access-key: CLEANUP_KEY
+  grace-period: 48h
+alarms:
+  labels: [database, on-call]
+  assignees: octocat
+  mentions: '@octo-org/dba'
+  notify-url: NOTIFY_URL
+  slack-webhook-url: SLACK_URL
+  heartbeat-url: HEARTBEAT_URL
+  rpo-target: 24h
+`;
+
+export const policies = { small: smallPolicy, full: fullPolicy } as const;

@@ -1,0 +1,377 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type InputName, inputs, type Operation, parseInputs } from '../../src/inputs.ts';
+import { type OutputName, outputs } from '../../src/outputs.ts';
+import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reusable.ts';
+import { isOurs, type NamedStep, readText, stepsOf, workflowFiles } from './files.ts';
+import { type Checker, type Contexts, openParser } from './parser.ts';
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+const githubToken = '${{ github.token }}';
+
+const ours = Object.entries<ReusableWorkflow>(reusableWorkflows).filter(([name]) => name !== 'capture');
+const reusable = new Map(ours.map(([, callee]) => [`.github/workflows/${callee.file}`, callee]));
+const steps = workflowFiles.flatMap(stepsOf);
+const jobs = workflowFiles.flatMap(({ file, workflow }) =>
+  Object.entries(workflow.jobs).map(([id, job]) => ({ where: `${file}, ${id}`, file, id, job, workflow })),
+);
+const alone = jobs.filter(({ file }) => !reusable.has(file));
+
+let parser: Checker;
+beforeAll(async () => {
+  parser = await openParser();
+});
+
+function operationOf(step: NamedStep): Operation {
+  return step.with?.operation as Operation;
+}
+
+/** The names behind a dot-separated prefix in all expressions of a text. */
+function namesAfter(prefix: string, text: string): string[] {
+  return [...text.matchAll(new RegExp(`\\b${prefix}\\.([\\w-]+)`, 'g'))].map(([, name]) => name as string);
+}
+
+describe("GitHub's own parser", () => {
+  test.each(workflowFiles)('takes $file', async ({ file, text }) => {
+    expect(await parser.checkWorkflow(file, text)).toEqual([]);
+  });
+
+  test.each(['action.yml', 'dist/action.yml'])('takes %s', (file) => {
+    expect(parser.checkAction(file, readText(file))).toEqual([]);
+  });
+
+  test.each([
+    ['a key that does not exist', 'timeout-minutes: 350', 'timeout: 350'],
+    ['an input that the called workflow does not have', 'backup-type: $', 'kind: $'],
+    ['a secret that it does not have', 'DATABASE_URL: $', 'DATABASE: $'],
+    ['a required input that is missing', /^ +storage: .*\n/m, ''],
+    ['a context that is not there', '${{ inputs.backup-type', '${{ secrets.backup-type'],
+    ['a job that does not exist', 'needs: backup', 'needs: backups'],
+  ])('would notice %s', async (_, from, to) => {
+    const files = ['examples/hourly.yml', '.github/workflows/backup.yml'].map(readText);
+    const text = files.find((content) => content.replace(from, to) !== content) ?? '';
+    expect(text).not.toBe('');
+    expect(await parser.checkWorkflow('changed.yml', text.replace(from, to))).not.toEqual([]);
+  });
+});
+
+describe('a step that runs the action', () => {
+  const own = steps.filter(isOurs);
+
+  test('is in all of them, and names an operation', () => {
+    expect(own.length).toBeGreaterThan(15);
+    for (const step of own) expect(inputs.operation.parse(operationOf(step)), step.where).toBeTruthy();
+  });
+
+  test('passes inputs that its operation reads, and all that it cannot do without', () => {
+    for (const step of own) {
+      const operation = operationOf(step);
+      for (const name of Object.keys(step.with ?? {})) {
+        expect(inputs[name as InputName]?.operations, `${step.where}: ${name}`).toContain(operation);
+      }
+      for (const [name, input] of Object.entries(inputs)) {
+        if (input.required && input.operations.includes(operation))
+          expect(step.with, `${step.where}: ${name}`).toHaveProperty([name]);
+      }
+    }
+  });
+
+  test('passes values that the inputs take', () => {
+    for (const step of own) {
+      for (const [name, value] of Object.entries(step.with ?? {})) {
+        const text = String(value);
+        if (text.includes('${{') || text === 'age1…') continue;
+        expect(() => inputs[name as InputName].parse(text), `${step.where}: ${name}`).not.toThrow();
+      }
+    }
+  });
+
+  test('encrypts what it stores, or says that it need not', () => {
+    const storing = own.filter((step) => ['backup', 'gate'].includes(operationOf(step)));
+    expect(storing.length).toBeGreaterThan(5);
+    for (const { with: given = {}, where } of storing) {
+      expect('encryption-recipients' in given || given['allow-unencrypted'] === true, where).toBe(true);
+    }
+    // Copied with its placeholder, an example must fail and not store the backup unencrypted.
+    expect(() => inputs['encryption-recipients'].parse('age1…')).toThrow('is not an age recipient');
+  });
+
+  test('sets the outputs that are read of it', () => {
+    let read = 0;
+    for (const { job, where } of jobs) {
+      const text = JSON.stringify(job);
+      for (const [, id, output] of text.matchAll(/\bsteps\.([\w-]+)\.outputs\.([\w-]+)/g)) {
+        const step = own.find((candidate) => candidate.job === job && candidate.id === id);
+        if (step === undefined) throw new Error(`${where}: no step ${id} of ours`);
+        const setBy = outputs[output as OutputName]?.operations ?? [];
+        expect(setBy, `${where}: ${output}`).toContain(operationOf(step));
+        read++;
+      }
+    }
+    expect(read).toBeGreaterThan(15);
+  });
+
+  test('raises the alarm with a token, where it opens issues', () => {
+    for (const { with: given = {}, where } of own) {
+      if ('failure-issues' in given) expect(given['github-token'], where).toBe(githubToken);
+    }
+  });
+});
+
+describe('an output of another job', () => {
+  test('is one that the job has', () => {
+    for (const { workflow, where, job } of jobs) {
+      for (const [, id, output] of JSON.stringify(job).matchAll(/\bneeds\.([\w-]+)\.outputs\.([\w-]+)/g)) {
+        expect([job.needs].flat(), where).toContain(id);
+        const other = workflow.jobs[id as string];
+        const callee = /^OWNER\/supabase-backup\/(.*)@/.exec(other?.uses ?? '')?.[1];
+        const names =
+          callee === undefined ? Object.keys(other?.outputs ?? {}) : reusable.get(callee)?.outputs;
+        expect(names, `${where}: ${output}`).toContain(output);
+      }
+    }
+  });
+});
+
+describe.each(ours)(
+  'the reusable workflow %s',
+  (_, { file, inputs: taken, secrets, outputs: given = [] }) => {
+    const text = readText(`.github/workflows/${file}`);
+    const { on, jobs } = parse(text);
+
+    test('uses every input and secret that it takes, and no other', () => {
+      const { jobs: body } = parse(text);
+      const used = JSON.stringify(body);
+      expect([...new Set(namesAfter('inputs', used))].sort()).toEqual(Object.keys(taken).sort());
+      expect([...new Set(namesAfter('secrets', used))].sort()).toEqual(Object.keys(secrets).sort());
+    });
+
+    test('gives its callers the outputs of its jobs', () => {
+      const values = Object.entries<{ value: string }>(on.workflow_call.outputs ?? {});
+      expect(values.map(([name]) => name)).toEqual(given);
+      for (const [name, { value }] of values) {
+        const [, id = '', output = ''] = /^\$\{\{ jobs\.(\w+)\.outputs\.([\w-]+) \}\}$/.exec(value) ?? [];
+        expect(output).toBe(name);
+        expect(jobs[id].outputs).toHaveProperty([name]);
+      }
+    });
+
+    test('asks a person who starts it for nothing that a caller could not pass', () => {
+      const asked = Object.entries<{ type: string }>(on.workflow_dispatch?.inputs ?? {});
+      for (const [name, { type }] of asked) {
+        const expected = taken[name]?.type === 'boolean' ? ['boolean'] : ['string', 'choice', 'environment'];
+        expect(taken, name).toHaveProperty([name]);
+        expect(expected, name).toContain(type);
+      }
+    });
+
+    test('is described in docs/workflows.md', () => {
+      const [, part = ''] = readText('docs/workflows.md').split(`\n### ${file}\n`);
+      const section = part.split(/\n##/)[0] ?? '';
+      expect(section).not.toBe('');
+      const common = readText('docs/workflows.md').split('\n### All of them\n')[1]?.split(/\n##/)[0] ?? '';
+      for (const name of [...Object.keys(taken), ...Object.keys(secrets), ...given])
+        expect(section + common, name).toContain(`\`${name}\``);
+    });
+  },
+);
+
+describe('what the action gets of a reusable workflow', () => {
+  const secrets = {
+    DATABASE_URL: 'postgresql://postgres:secret@db.example.com:5432/postgres',
+    TARGET_URL: 'postgresql://postgres:secret@new.example.com:5432/postgres',
+  };
+  const contexts = (given: Contexts) => ({
+    inputs: given,
+    secrets,
+    github: { token: 'ghs_token' },
+    job: { services: { postgres: { ports: { 5432: '49153' } } } },
+  });
+  const inputsOf = (step: NamedStep, given: Contexts) =>
+    parseInputs((name) => {
+      const text = String(step.with?.[name] ?? '');
+      return text.includes('${{') ? parser.evaluate(text, contexts(given)) : text;
+    }, {});
+  const own = steps.filter((step) => isOurs(step) && reusable.has(step.where.split(',')[0] ?? ''));
+
+  test('is valid with nothing but what is required, called or started by hand', () => {
+    expect(own).toHaveLength(9);
+    for (const step of own) {
+      const taken = Object.entries(reusable.get(step.where.split(',')[0] ?? '')?.inputs ?? {});
+      const required = { storage: 's3://bucket/production', environment: 'staging', policy: 'policy.yml' };
+      // Of a call, a boolean that is not passed is false; of a start by hand, what is not asked is not there.
+      const flags = Object.fromEntries(
+        taken.filter(([, { type }]) => type === 'boolean').map(([name]) => [name, false]),
+      );
+      for (const given of [{ ...flags, ...required }, required])
+        expect(inputsOf(step, given), step.where).toMatchObject({ operation: operationOf(step) });
+    }
+  });
+
+  test('is what the caller said', () => {
+    const find = (where: string) => own.find((step) => step.where.endsWith(where)) as NamedStep;
+    const storage = 's3://bucket/production';
+    const show = (id: string) =>
+      inputsOf(find('drill.yml, prepare, step show'), { storage, 'backup-id': id });
+    expect(show('20261120T021700Z-7f3a')).toMatchObject({ backupId: '20261120T021700Z-7f3a' });
+    expect(show('random:7d')).toMatchObject({ backupId: 'latest' });
+    const given = { storage, environment: 'production', clean: true, confirm: 'RESTORE PRODUCTION' };
+    const restore = find('restore.yml, restore, step restore');
+    expect(inputsOf(restore, given)).toMatchObject({
+      environment: 'production',
+      confirmed: true,
+      clean: true,
+      dryRun: false,
+      targetUrl: secrets.TARGET_URL,
+      stagingUrl: 'postgresql://postgres:throwaway@localhost:49153/postgres',
+    });
+    expect(inputsOf(restore, { ...given, 'skip-staging': true })).toMatchObject({ stagingUrl: undefined });
+    const status = find('watch.yml, watch, step 1');
+    expect(inputsOf(status, { storage, 'rpo-target': '2h' })).toMatchObject({ maxAge: 2 * 3_600_000 });
+  });
+});
+
+describe('what others could have changed', () => {
+  test('is pinned to a commit, with the version beside it', () => {
+    const lines = workflowFiles.flatMap(({ file, text }) =>
+      [...text.matchAll(/^ *(?:- )?uses: (\S+)(.*)$/gm)].map(([, uses = '', comment = '']) => ({
+        file,
+        uses,
+        comment,
+      })),
+    );
+    expect(lines.length).toBeGreaterThan(40);
+    for (const { file, uses, comment } of lines) {
+      if (uses === '$/dist' || uses === './') continue;
+      const form = uses.startsWith('OWNER/')
+        ? /^OWNER\/supabase-backup(\/dist|\/\.github\/workflows\/[a-z]+\.yml)?@COMMIT_SHA$/
+        : /^[\w-]+\/[\w-]+(\/[\w-]+)*@[0-9a-f]{40}$/;
+      expect(uses, file).toMatch(form);
+      expect(comment, `${file}: ${uses}`).toMatch(/^ # v\d+\.\d+\.\d+$/);
+    }
+  });
+
+  test('is the same commit for the same version everywhere', () => {
+    const pins = new Map<string, string>();
+    for (const { text } of workflowFiles) {
+      for (const [, name = '', sha = '', version = ''] of text.matchAll(
+        /uses: ([\w-]+\/[\w-]+)\S*@([0-9a-f]{40}) # (\S+)/g,
+      )) {
+        expect(pins.get(name) ?? `${sha} ${version}`).toBe(`${sha} ${version}`);
+        pins.set(name, `${sha} ${version}`);
+      }
+    }
+    expect(pins.size).toBeGreaterThan(4);
+  });
+});
+
+describe('a script', () => {
+  test('has no expression in it: texts come by the environment, where they are no code', () => {
+    const scripts = steps.filter(({ run }) => run !== undefined);
+    expect(scripts.length).toBeGreaterThan(10);
+    for (const { run, where } of scripts) expect(run, where).not.toContain('${{');
+  });
+
+  test('gets the variables that it names', () => {
+    const usual = /^(GITHUB_|RUNNER_|PATH$|HOME$)/;
+    for (const { run = '', env = {}, job, where } of steps) {
+      const own = new Set([...Object.keys(env), ...Object.keys((job as { env?: object }).env ?? {})]);
+      for (const [, name = ''] of run.matchAll(/\$\{?([A-Z][A-Z_0-9]*)/g))
+        expect(own.has(name) || usual.test(name), `${where}: ${name}`).toBe(true);
+    }
+  });
+});
+
+describe('the token', () => {
+  test('may do nothing outside of jobs, and in each what that needs', () => {
+    for (const { job, workflow, where } of alone) {
+      expect(workflow.permissions, where).toEqual({});
+      expect(job.permissions, where).toBeDefined();
+    }
+  });
+
+  test('gets no more for a called workflow than that one wants', () => {
+    const calls = alone.filter(({ job }) => job.uses !== undefined);
+    expect(calls.length).toBeGreaterThan(5);
+    for (const { job, where } of calls) {
+      const callee = reusable.get(/^OWNER\/supabase-backup\/(.*)@/.exec(job.uses ?? '')?.[1] ?? '');
+      expect(callee, where).toBeDefined();
+      for (const [scope, access] of Object.entries(job.permissions ?? {}))
+        expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
+    }
+  });
+
+  test('may write issues where they are opened', () => {
+    for (const { job, where } of alone) {
+      const opening = [job, ...(job.steps ?? [])].some((part) => part.with?.['failure-issues'] === true);
+      expect(job.permissions?.issues, where).toBe(opening ? 'write' : undefined);
+    }
+  });
+
+  test('is not left in the checkout', () => {
+    const checkouts = steps.filter(({ uses }) => uses?.startsWith('actions/checkout@'));
+    expect(checkouts.length).toBeGreaterThan(8);
+    for (const step of checkouts) expect(step.with?.['persist-credentials'], step.where).toBe(false);
+  });
+});
+
+describe('a job', () => {
+  test('ends at some time', () => {
+    for (const { job, where } of jobs) {
+      if (job.steps !== undefined) expect(job['timeout-minutes'], where).toBeLessThan(360);
+    }
+  });
+
+  test('that works on a database is never cancelled by the next one, nor runs beside it', () => {
+    const operating = alone.filter(
+      ({ job, file }) =>
+        file.startsWith('examples/') &&
+        (job.uses ?? JSON.stringify(job)).match(
+          /(backup|restore|drill|cleanup|gate)\.yml@|"operation":"(backup|restore|drill)"/,
+        ),
+    );
+    expect(operating.length).toBeGreaterThan(9);
+    for (const { job, workflow, where } of operating)
+      expect({ ...workflow.concurrency, ...job.concurrency }, where).toMatchObject({
+        'cancel-in-progress': false,
+      });
+  });
+});
+
+describe('the server of a drill', () => {
+  const service = (file: string, job: string) =>
+    parse(readText(`.github/workflows/${file}`)).jobs[job].services.postgres.image as string;
+  const needs = (major: string) => ({ prepare: { outputs: { 'server-major': major } } });
+  const none = { image: '', 'skip-staging': false, 'dry-run': false };
+
+  test('is of the major of the backup, else of the newest, or what the caller says', () => {
+    const image = service('drill.yml', 'drill');
+    expect(parser.evaluate(image, { inputs: none, needs: needs('15') })).toBe('postgres:15');
+    expect(parser.evaluate(image, { inputs: none, needs: needs('') })).toBe('postgres:18');
+    const chosen = { ...none, image: 'supabase/postgres:17.6.1.054' };
+    expect(parser.evaluate(image, { inputs: chosen, needs: needs('') })).toBe(chosen.image);
+  });
+
+  test('is not started for a restore that is not tried first, or only planned', () => {
+    const image = service('restore.yml', 'restore');
+    expect(parser.evaluate(image, { inputs: none, needs: needs('16') })).toBe('postgres:16');
+    for (const name of ['skip-staging', 'dry-run'])
+      expect(parser.evaluate(image, { inputs: { ...none, [name]: true }, needs: needs('16') })).toBe('');
+  });
+
+  test('is reached as the superuser of its image, at an address that the action takes', () => {
+    const job = { services: { postgres: { ports: { 5432: '49153' } } } };
+    for (const [file, id, input] of [
+      ['drill.yml', 'drill', 'target-url'],
+      ['restore.yml', 'restore', 'staging-url'],
+    ] as const) {
+      const step = parse(readText(`.github/workflows/${file}`)).jobs[id].steps.at(-1);
+      const url = (image: string) => parser.evaluate(step.with[input], { inputs: { ...none, image }, job });
+      expect(url('')).toBe('postgresql://postgres:throwaway@localhost:49153/postgres');
+      expect(url('supabase/postgres:17.6.1.054')).toBe(
+        'postgresql://supabase_admin:throwaway@localhost:49153/postgres',
+      );
+      expect(inputs[input].parse(url(''))).toBe(url(''));
+    }
+  });
+});
