@@ -70516,7 +70516,7 @@ var schema = {
     required: true,
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
-    description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage). S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
+    description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
     parse: parseStorage
   },
   "s3-endpoint": {
@@ -71229,8 +71229,11 @@ async function listLocks(repository) {
   return (await listAll(repository.storage)).filter(({ content }) => !content?.released);
 }
 function describeHolder(env3) {
-  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID } = env3;
-  return GITHUB_SERVER_URL && GITHUB_REPOSITORY && GITHUB_RUN_ID ? `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}` : `${(0, import_node_os.hostname)()}, process ${process.pid}`;
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env3;
+  if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)
+    return `${(0, import_node_os.hostname)()}, process ${process.pid}`;
+  const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : "";
+  return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 async function listAll(storage) {
   const locks = [];

@@ -122,7 +122,8 @@ const schema = {
     example: './backups or s3://bucket/prefix',
     description:
       'Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks ' +
-      'its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage). S3 credentials come from the default AWS chain: ' +
+      'its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an ' +
+      'artifact of the GitHub repository. S3 credentials come from the default AWS chain: ' +
       '`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.',
     parse: parseStorage,
   },

@@ -13,8 +13,10 @@ export interface Failure {
   readonly details: string;
 }
 
-export function describeFailure(error: unknown, signal: AbortSignal): Failure {
-  const details = detailsOf(error);
+export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
+  // What failed first; that a storage could not be closed then either is in the details.
+  const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
+  const details = detailsOf(thrown);
   // Once stopping was asked for, whatever breaks breaks because of it.
   if (signal.aborted && signal.reason instanceof Interruption) {
     const { message, exitCode } = signal.reason;

@@ -20,10 +20,10 @@ import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { type Decision, formatInterval, planRetention } from '../repository/retention.ts';
 import { readShelf, readStandings, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { describeCleanup, sumWaiting } from './cleanup-report.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 
 /** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
 const sweepWaitSeconds = 20;
@@ -55,7 +55,7 @@ export interface Cleanup {
  */
 export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   refuseWholeStorage(inputs.storage);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const context: PruneContext = {

@@ -5,9 +5,9 @@ import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../repository/objects.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { type Base, findBase } from './base.ts';
+import { openPlace } from './place.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
 export interface Destination {
@@ -35,7 +35,7 @@ export async function openDestination(
   resources: AsyncDisposableStack,
   world: World,
 ): Promise<Destination> {
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
   const lock = resources.adopt(await lockShared(repository, world), (held) => held.release());

@@ -1,11 +1,11 @@
 import type { DrillInputs } from '../inputs.ts';
 import { parseConnection } from '../postgres/settings.ts';
 import { openRepository } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { chooseBackups } from './choose-backups.ts';
 import { describeDrill } from './drill-report.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 import { makeReportFolder } from './report-files.ts';
 import { tryInTurn } from './staging.ts';
 
@@ -16,7 +16,7 @@ import { tryInTurn } from './staging.ts';
 export async function drill(inputs: DrillInputs, world: World): Promise<Outcome> {
   const server = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const backups = await chooseBackups(repository, inputs.backupId, world);
   await makeReportFolder(inputs.reportFolder);

@@ -5,7 +5,6 @@ import { readEventBase } from '../migrations/event-base.ts';
 import { readIfPresent } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { openRepository } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { World } from '../world.ts';
 import { backup } from './backup.ts';
@@ -13,6 +12,7 @@ import { decide } from './gate-decision.ts';
 import { describeGate } from './gate-report.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
+import { openPlace } from './place.ts';
 import { type BackupStanding, judgeLimits, measureAges, readStanding, weighStanding } from './standing.ts';
 import { tellShrinkage } from './standing-report.ts';
 import { findShrinkage } from './status-findings.ts';
@@ -24,7 +24,7 @@ import { findShrinkage } from './status-findings.ts';
 export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
   const migrations = await findMigrations(inputs, world);
-  const standing = await withStorage(inputs, (storage) => readGround(storage, inputs, world));
+  const standing = await withStorage(inputs, world, (storage) => readGround(storage, inputs, world));
   const shrinkage = findShrinkage(standing.usable);
   if (shrinkage !== undefined) world.log.warn(tellShrinkage(shrinkage));
   const found = measureAges(standing, world.now());
@@ -48,7 +48,7 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
         )
       : undefined;
   const id = taken === undefined ? standing.usable[0]?.id : String(taken.outputs['backup-id']);
-  const manifest = id === undefined ? undefined : await readTarget(inputs, id);
+  const manifest = id === undefined ? undefined : await readTarget(inputs, id, world);
   const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, world.now()) };
   return describeGate({
     inputs,
@@ -97,8 +97,8 @@ async function isEmpty(storage: Storage): Promise<boolean> {
 }
 
 /** @throws StorageError when it has gone since */
-async function readTarget(inputs: GateInputs, id: string): Promise<Manifest> {
-  return withStorage(inputs, async (storage) => {
+async function readTarget(inputs: GateInputs, id: string, world: World): Promise<Manifest> {
+  return withStorage(inputs, world, async (storage) => {
     const repository = await openRepository(storage, inputs.repositoryKey);
     const manifest = await readIfPresent(repository, id);
     if (manifest !== undefined) return manifest;
@@ -109,9 +109,13 @@ async function readTarget(inputs: GateInputs, id: string): Promise<Manifest> {
   });
 }
 
-async function withStorage<T>(inputs: GateInputs, body: (storage: Storage) => Promise<T>): Promise<T> {
+async function withStorage<T>(
+  inputs: GateInputs,
+  world: World,
+  body: (storage: Storage) => Promise<T>,
+): Promise<T> {
   await using resources = new AsyncDisposableStack();
-  return await body(resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close()));
+  return await body(await openPlace(inputs, resources, world));
 }
 
 function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {

@@ -2,15 +2,15 @@ import type { ListInputs } from '../inputs.ts';
 import { openRepository } from '../repository/repository.ts';
 import { planRetention } from '../repository/retention.ts';
 import { readShelf } from '../repository/shelf.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { describeList } from './list-report.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
 export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const shelf = await readShelf(repository, {
     onDamaged: (error) => world.log.warn(error.message),

@@ -20,6 +20,8 @@ export async function findNewest(
   { log, signal }: Pick<World, 'log' | 'signal'>,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  // Of a repository in an artifact all would have to be downloaded.
+  if (/^artifact:/i.test(inputs.storage)) return undefined;
   return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
 }
 

@@ -5,14 +5,14 @@ import { listLocks } from '../repository/locks.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { readStandings } from '../repository/shelf.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 
 /** Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it. */
 export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
     world.log.warn(`${error.message}; passed over`),

@@ -14,7 +14,6 @@ import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { appendRecord, type RecordContent } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { CheckResult } from '../target/checks.ts';
 import { emptyDatabase } from '../target/clean.ts';
@@ -25,6 +24,7 @@ import { describeForesight, describeNoneWorks, describeResult } from './guarded-
 import { MarkedTarget, nameActor } from './marked-target.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
+import { openPlace } from './place.ts';
 import { makeReportFolder, writeParity } from './report-files.ts';
 import { chooseCandidates } from './restore-candidates.ts';
 import {
@@ -80,22 +80,22 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
       ? undefined
       : parseConnection('staging-url', inputs.stagingUrl, world.env, inputs.sslrootcert);
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
   const state = await lookAtTarget(settings, inputs, world);
   const job: Job = { inputs, settings, repository, manifest, state, clock, attempts: undefined };
-  if (inputs.dryRun) return foresee(job, world);
+  if (inputs.dryRun) return await foresee(job, world);
   const [refusal] = findRefusals(inputs, manifest, state);
   if (refusal !== undefined) throw refusal;
   await makeReportFolder(inputs.reportFolder);
-  if (staging === undefined) return bringIn(job, world);
+  if (staging === undefined) return await bringIn(job, world);
 
   const trial = { ...inputs, command: undefined };
   const attempts = await tryInTurn(candidates, repository, staging, trial, world);
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
-  if (works !== undefined) return bringIn({ ...job, manifest: works, attempts }, world);
+  if (works !== undefined) return await bringIn({ ...job, manifest: works, attempts }, world);
   const nothing: Done = { safetyBackup: null, left: [], incomplete: false };
   const why = 'no backup passed on staging; the target was not touched';
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);

@@ -2,15 +2,15 @@ import type { ShowInputs } from '../inputs.ts';
 import { chooseBackup } from '../repository/backups.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 import { describeManifest } from './show-report.ts';
 
 /** Tells all that is known of one backup: what its manifest says, and what records say of it. Changes nothing. */
 export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
     world.log.warn(`${error.message}; passed over`),

@@ -1,10 +1,10 @@
 import type { StatusInputs } from '../inputs.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
-import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { World } from '../world.ts';
 import type { Outcome } from './outcome.ts';
+import { openPlace } from './place.ts';
 import { readStanding } from './standing.ts';
 import { findShrinkage, listFailures, measureGap } from './status-findings.ts';
 import { describeStatus } from './status-report.ts';
@@ -12,7 +12,7 @@ import { describeStatus } from './status-report.ts';
 /** Tells how fresh, verified and drilled the backups are. Changes nothing, and reads no more of a backup than its outline. */
 export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const standing = await readStanding(repository, world);
   const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);

@@ -12,12 +12,12 @@ import { createReader, readStored } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { readSupplement } from '../repository/supplement.ts';
-import { openStorage } from '../storage/open.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
+import { openPlace } from './place.ts';
 
 /** What is wrong, and what it costs. */
 interface Damage {
@@ -37,7 +37,7 @@ const workers = 4;
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
   await using resources = new AsyncDisposableStack();
-  const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+  const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
   const manifests = await readManifests(repository, inputs.backupId, damages);

@@ -46,7 +46,6 @@ describe('a location', () => {
     ['backups', '`storage` has no scheme: backups'],
     ['~/backups', '`storage` has no scheme'],
     ['gs://bucket', '`storage` has a scheme that is not supported: gs:'],
-    ['artifact://nightly', 'not supported: artifact:'],
     ['file://host/path', '`storage` is not a path'],
     ['s3:bucket', '`storage` names no bucket'],
     ['s3://', '`storage` names no bucket'],
