@@ -6,7 +6,7 @@ export default defineConfig({
     pool: 'forks',
     // Many tests start a PostgreSQL server of their own.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 60_000,
     reporters: ['default'],
   },

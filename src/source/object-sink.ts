@@ -118,6 +118,8 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
  */
 /** Waits for work, but not longer than anybody wants it. */
 export async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  // Nobody is left to hear how it ends.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

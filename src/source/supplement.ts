@@ -1,4 +1,4 @@
-import { SourceError } from '../errors.ts';
+import { isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { readDefinitions } from '../postgres/definitions.ts';
 import { readGlobals } from '../postgres/globals.ts';
@@ -8,7 +8,7 @@ import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
 import { type Supplement, writeSupplement } from '../repository/supplement.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
-import { nameBlockers, type Snapshot } from './snapshot.ts';
+import { joinSnapshot, nameBlockers, type Snapshot } from './snapshot.ts';
 
 /** What the user wants to know of the data, besides that it is all there. */
 export interface Questions {
@@ -28,17 +28,29 @@ export async function describeDatabase(
   questions: Questions,
   signal: AbortSignal,
 ): Promise<Supplement> {
-  const { lead, lockTimeoutSeconds } = snapshot;
+  const { lockTimeoutSeconds } = snapshot;
+  // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
+  const session = await joinSnapshot(snapshot, settings, signal);
   try {
     // The server locks a relation to print its expressions. pg_dump waits for the same one, and is the first to say so.
-    await lead.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}`);
-    return await unlessAborted(signal, describeThrough(lead, questions));
+    await session.query(
+      `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
+    );
+    const description = await describeThrough(session, questions);
+    await session.close();
+    return description;
   } catch (error) {
-    if ((error as { code?: string }).code !== lockNotAvailable) throw error;
-    const blockers = await nameBlockers(settings, await findLocked(settings));
+    signal.throwIfAborted();
+    if (isKnownError(error)) throw error;
+    const locked = (error as { code?: string }).code === lockNotAvailable;
+    const blockers = locked ? await nameBlockers(settings, await findLocked(settings)) : '';
     throw new SourceError(
-      `the definitions could not be read within ${2 * lockTimeoutSeconds} s, because a table is locked${blockers}`,
-      'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
+      locked
+        ? `the definitions could not be read within ${2 * lockTimeoutSeconds} s, because a table is locked${blockers}`
+        : `the definitions could not be read: ${messageOf(error)}`,
+      locked
+        ? 'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.'
+        : 'Nothing was recorded. Run the backup again.',
       error,
     );
   }

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 
 /** A request, by what it asks for. */
 export interface ResultsRequest {
-  /** The call of the results service, `PUT block`, `PUT blocklist` or `GET blob` of the blob store, `list` or `zip` of the REST API */
+  /** The call of the results service, `PUT block`, `PUT blocklist`, `PUT blob` or `GET blob` of the blob store, `list` or `zip` of the REST API */
   readonly what: string;
   readonly url: URL;
   readonly authorization: string | undefined;
@@ -29,12 +29,23 @@ export interface FakeArtifact {
   isNew: boolean;
 }
 
+/** An entry of the Actions cache. */
+export interface FakeCacheEntry {
+  readonly id: number;
+  readonly key: string;
+  /** What the client makes of the paths and of the compression */
+  readonly version: string;
+  bytes: Buffer;
+  isFinal: boolean;
+}
+
 export interface FakeResults {
   readonly repository: string;
   /** Of the REST API */
   readonly token: string;
   /** What is stored; a test may look at it and change it. */
   readonly artifacts: FakeArtifact[];
+  readonly cache: FakeCacheEntry[];
   readonly requests: ResultsRequest[];
   /** Asked before every request; an answer is given instead of serving it. A promise holds the request up. */
   fault: (request: ResultsRequest) => Fault | undefined | Promise<Fault | undefined>;
@@ -47,16 +58,22 @@ export interface FakeResults {
 export interface Fault {
   readonly status: number;
   readonly message?: string;
+  /** The whole answer, where it is more than a message */
+  readonly content?: object;
 }
 
 const repositoryId = 4711;
 
+/** What is asked of the cache; nobody but the install of client programs may ask. */
+export const cacheCalls = ['CreateCacheEntry', 'FinalizeCacheEntryUpload', 'GetCacheEntryDownloadURL'];
+
 /**
- * The services behind artifacts, inside this process: the results service and the blob store as the real @actions/artifact client uses them,
- * and what the REST API tells of artifacts.
+ * The services behind artifacts and the cache, inside this process: the results service and the blob store as the real @actions/artifact and
+ * @actions/cache clients use them, and what the REST API tells of artifacts.
  */
 export async function startFakeResults(): Promise<FakeResults> {
   const artifacts: FakeArtifact[] = [];
+  const cache: FakeCacheEntry[] = [];
   const blocks = new Map<string, Buffer>();
   const server = createServer((message, response) => {
     serve(message, response).catch((error) => response.destroy(error));
@@ -70,8 +87,10 @@ export async function startFakeResults(): Promise<FakeResults> {
     const request = { what, url, content, authorization: message.headers.authorization };
     fake.requests.push(request);
     const fault = await fake.fault(request);
-    if (fault) return answer(response, fault.status, { msg: fault.message ?? 'a fault' });
+    if (fault) return answer(response, fault.status, fault.content ?? { msg: fault.message ?? 'a fault' });
+    if (cacheCalls.includes(what)) return callCache(request, response);
     if (url.pathname.startsWith('/twirp/')) return call(request, response);
+    if (url.pathname.startsWith('/store/cache-')) return serveCache(request, body, response);
     if (url.pathname.startsWith('/store/')) return serveBlob(request, body, response);
     if (request.authorization !== `Bearer ${fake.token}`) return answer(response, 401, {});
     if (what === 'list') return list(url, response);
@@ -118,6 +137,52 @@ export async function startFakeResults(): Promise<FakeResults> {
       default:
         return answer(response, 404, { msg: `no such call: ${what}` });
     }
+  }
+
+  /** Entries never change, and one that was begun is found by nobody before its end. */
+  function callCache(
+    { what, content, authorization }: ResultsRequest,
+    response: ServerResponse,
+  ): ServerResponse {
+    if (!/^Bearer [\w-]+\.[\w-]+\.signature$/.test(authorization ?? ''))
+      return answer(response, 401, { msg: 'bad token' });
+    const { key, version } = content;
+    const found = cache.find((each) => each.key === key && each.version === version);
+    switch (what) {
+      case 'CreateCacheEntry': {
+        const msg = 'cache entry with the same key, version, and scope already exists';
+        if (found) return answer(response, 409, { code: 'already_exists', msg });
+        const id = cache.length + 1;
+        cache.push({
+          id,
+          key: String(key),
+          version: String(version),
+          bytes: Buffer.alloc(0),
+          isFinal: false,
+        });
+        return answer(response, 200, { ok: true, signed_upload_url: addressOfEntry(id) });
+      }
+      case 'FinalizeCacheEntryUpload':
+        if (!found || Number(content.size_bytes) !== found.bytes.length)
+          return answer(response, 400, { msg: 'size' });
+        found.isFinal = true;
+        return answer(response, 200, { ok: true, entry_id: String(found.id) });
+      default:
+        if (!found?.isFinal) return answer(response, 200, { ok: false });
+        return answer(response, 200, {
+          ...{ ok: true, matched_key: found.key, signed_download_url: addressOfEntry(found.id) },
+        });
+    }
+  }
+
+  function serveCache({ what, url }: ResultsRequest, body: Buffer, response: ServerResponse): ServerResponse {
+    const entry = cache.find(({ id }) => id === Number(/(\d+)$/.exec(url.pathname)?.[1]));
+    if (!entry || url.searchParams.get('sig') !== signature) return answer(response, 403, {});
+    if (what === 'GET blob')
+      return response.writeHead(200, { 'content-length': entry.bytes.length }).end(entry.bytes);
+    if (what !== 'PUT blob') return answer(response, 400, { msg: `not served for the cache: ${what}` });
+    entry.bytes = body;
+    return response.writeHead(201, { 'x-ms-request-id': 'fake', 'x-ms-version': '2025-01-05' }).end();
   }
 
   function create(runId: string, { name, expires_at: expiresAt }: ResultsRequest['content']): FakeArtifact {
@@ -170,6 +235,7 @@ export async function startFakeResults(): Promise<FakeResults> {
   }
 
   const addressOf = ({ id }: FakeArtifact): string => `${origin()}/store/artifact-${id}?sig=${signature}`;
+  const addressOfEntry = (id: number): string => `${origin()}/store/cache-${id}?sig=${signature}`;
   const origin = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -177,6 +243,7 @@ export async function startFakeResults(): Promise<FakeResults> {
     repository: 'acme/shop',
     token: 'ghs_0123456789abcdefARTIFACTS',
     artifacts,
+    cache,
     requests: [],
     fault: () => undefined,
     pageSize: 100,
@@ -186,6 +253,7 @@ export async function startFakeResults(): Promise<FakeResults> {
       GITHUB_RUN_ID: runId,
       GITHUB_SERVER_URL: 'https://github.com',
       GITHUB_API_URL: `${origin()}/api/v3`,
+      ACTIONS_CACHE_SERVICE_V2: 'True',
       ACTIONS_RESULTS_URL: `${origin()}/`,
       ACTIONS_RUNTIME_TOKEN: tokenOf(runId),
     }),

@@ -1,0 +1,287 @@
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { installClient } from '../../src/postgres/install.ts';
+import type { World } from '../../src/world.ts';
+import { findServers } from '../support/cluster.ts';
+import { type FakeResults, startFakeResults } from '../support/fake-results.ts';
+
+/** The real client of the Actions cache, with a stand-in for its service; apt and sudo are scripts that install links. */
+
+let real: { major: number; binFolder: string };
+let folder: string;
+let fake: FakeResults;
+let printed: string[];
+let warnings: string[];
+
+beforeAll(async () => {
+  const [newest] = await findServers();
+  if (!newest) throw new Error('no PostgreSQL is installed');
+  real = newest;
+});
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'install-'));
+  for (const name of ['bin', 'temp', 'workspace']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'release'), 'an image');
+  writePrograms();
+  fake = await startFakeResults();
+  printed = [];
+  warnings = [];
+  // The clients of the cache and of processes read what a runner sets from the process itself.
+  const runner = {
+    ...fake.environment('7'),
+    GITHUB_WORKSPACE: join(folder, 'workspace'),
+    RUNNER_TEMP: join(folder, 'temp'),
+    PATH: [join(folder, 'bin'), '/usr/bin', '/bin'].join(delimiter),
+  };
+  for (const [name, value] of Object.entries(runner)) vi.stubEnv(name, value);
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+  vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  await fake.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What apt does, as far as it can be seen from outside: packages in a folder with a lock beside them, programs in another. */
+function writePrograms(): void {
+  const write = (name: string, lines: string) =>
+    writeFileSync(
+      join(folder, 'bin', name),
+      `#!/bin/sh\ncd '${folder}'; echo "${name} $*" >>calls; env >>environment\n${lines}`,
+      { mode: 0o755 },
+    );
+  write(
+    'apt-get',
+    `if [ -e away ]; then echo 'Could not resolve archive.ubuntu.com' >&2; exit 100; fi
+     case "$*" in
+     *--download-only*)
+       for word; do case "$word" in Dir::Cache::archives=*) into="\${word#*=}" ;; esac; done
+       mkdir -p "$into/partial"; echo >"$into/lock"
+       cat release >"$into/postgresql-client-${real.major}_1_all.deb"; cat release >"$into/libpq5_1_all.deb" ;;
+     *.deb*)
+       for word; do case "$word" in *.deb) cmp release "$word" || exit 100 ;; esac; done
+       mkdir -p programs/${real.major}/bin
+       ln -sf '${real.binFolder}/pg_dump' '${real.binFolder}/pg_restore' programs/${real.major}/bin/ ;;
+     esac
+     exit 0`,
+  );
+  write('apt-cache', '[ ! -e unknown ]');
+  write('sudo', '[ "$1" = -n ] || exit 1; shift; case "$1" in /*) exit 0 ;; esac; exec "$@"');
+}
+
+function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: string } = {}) {
+  const { patience, env = {}, now = '2026-11-20T02:17:00Z' } = options;
+  const silent = () => {};
+  const world: World = {
+    env: { ...process.env, ...env },
+    log: {
+      ...{ debug: silent, info: silent, error: silent, progress: silent },
+      warn: (message) => warnings.push(message),
+      group: (_, body) => body(),
+    },
+    signal: new AbortController().signal,
+    temporaryFolder: folder,
+    now: () => new Date(now),
+  };
+  const programs = join(folder, 'programs');
+  return installClient(real.major, world, patience === undefined ? { programs } : { programs, patience });
+}
+
+/** The orders that apt was given since the last look. */
+function takeCalls(): string[] {
+  const calls = globSync(join(folder, 'calls')).flatMap((file) =>
+    readFileSync(file, 'utf8').trim().split('\n'),
+  );
+  rmSync(join(folder, 'calls'), { force: true });
+  return calls;
+}
+
+function expectInstalled(bin: string | undefined): void {
+  expect(bin, warnings.join('\n')).toBe(join(folder, 'programs', String(real.major), 'bin'));
+  const version = execFileSync(join(bin ?? '', 'pg_dump'), ['--version'], { encoding: 'utf8' });
+  expect(version).toContain(`(PostgreSQL) ${real.major}`);
+}
+
+/** Another job: nothing of the last one is there. */
+function startAnew(): void {
+  for (const name of ['temp', 'programs']) rmSync(join(folder, name), { recursive: true, force: true });
+  mkdirSync(join(folder, 'temp'));
+  takeCalls();
+}
+
+const asked = () => fake.requests.map(({ what }) => what);
+const downloads = (calls: string[]) => calls.filter((call) => call.includes('--download-only'));
+const annotations = () => printed.filter((text) => /^::(warning|error)/.test(text));
+
+describe('the packages', () => {
+  test('are downloaded when the cache has none, and only they are stored in it', async () => {
+    expectInstalled(await install());
+    expect(downloads(takeCalls())).toHaveLength(1);
+    expect(asked()).toEqual([
+      ...['GetCacheEntryDownloadURL', 'CreateCacheEntry', 'PUT blob', 'FinalizeCacheEntryUpload'],
+    ]);
+    const [entry] = fake.cache;
+    expect(entry).toMatchObject({ isFinal: true });
+    expect(entry?.key).toMatch(
+      new RegExp(`^supabase-backup-postgresql-client-${real.major}-[\\w.]+-[\\w.]+-\\w+-2026-11$`),
+    );
+    writeFileSync(join(folder, 'entry'), entry?.bytes ?? '');
+    const listed = execFileSync('tar', ['-taPf', join(folder, 'entry'), '--use-compress-program=zstd'], {
+      encoding: 'utf8',
+    });
+    // The lock and the folder that apt leaves beside them only root can read, and tar would fail on them.
+    expect(listed.trim().split('\n')).toEqual([
+      expect.stringMatching(/libpq5_1_all\.deb$/),
+      expect.stringMatching(/postgresql-client-\d+_1_all\.deb$/),
+    ]);
+    expect([warnings, annotations()]).toEqual([[], []]);
+  });
+
+  test('come from the cache in the next job, and nothing is downloaded', async () => {
+    await install();
+    startAnew();
+    fake.requests.length = 0;
+    expectInstalled(await install());
+    const calls = takeCalls();
+    expect(calls).toEqual([expect.stringMatching(/^apt-get install .*libpq5_1_all\.deb .*_1_all\.deb$/)]);
+    expect(asked()).toEqual(['GetCacheEntryDownloadURL', 'GET blob']);
+  });
+
+  test('are looked for anew each month, so that no release of the programs stays for good', async () => {
+    await install();
+    startAnew();
+    expectInstalled(await install({ now: '2026-12-01T00:00:00Z' }));
+    expect(downloads(takeCalls())).toHaveLength(1);
+    expect(fake.cache).toHaveLength(2);
+  });
+
+  test('of the cache that the system refuses are downloaded again', async () => {
+    await install();
+    startAnew();
+    writeFileSync(join(folder, 'release'), 'a newer image');
+    expectInstalled(await install());
+    expect(downloads(takeCalls())).toHaveLength(1);
+    expect(warnings).toEqual([expect.stringContaining('do not install')]);
+  });
+
+  test('that the distribution lacks come from the repository of the PostgreSQL project, as root by sudo', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    writeFileSync(join(folder, 'unknown'), '');
+    expectInstalled(await install());
+    const calls = takeCalls().filter((call) => !call.startsWith('apt-'));
+    expect(calls.map((call) => call.replace(/-y -qq .*$/, '…'))).toEqual([
+      'sudo -n apt-get update -qq',
+      'sudo -n apt-get install …',
+      'sudo -n /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y',
+      'sudo -n apt-get install …',
+      'sudo -n apt-get install …',
+    ]);
+  });
+
+  test('that cannot be had are a warning, and nothing is stored', async () => {
+    writeFileSync(join(folder, 'away'), '');
+    expect(await install()).toBeUndefined();
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`^postgresql-client-${real.major} could not be installed: .*apt-get`)),
+    ]);
+    expect(fake.cache).toEqual([]);
+  });
+});
+
+describe('a cache that', () => {
+  const denied = (what: string) => ({
+    status: 200,
+    content: { ok: false, message: `cache ${what} denied: x` },
+  });
+  const read = 'GetCacheEntryDownloadURL';
+
+  test.each([
+    ['refuses to be read', read, { status: 403, message: 'cache read denied: no readable scopes' }],
+    ['limits the rate', read, { status: 429 }],
+    ['refuses to be written', 'CreateCacheEntry', denied('write')],
+    ['loses what was stored', 'FinalizeCacheEntryUpload', { status: 404 }],
+    ['cannot store it', 'PUT blob', { status: 403 }],
+  ])('%s is a warning, and the install goes on', async (_, what, fault) => {
+    fake.fault = (request) => (request.what === what ? fault : undefined);
+    expectInstalled(await install());
+    expect(asked()).toContain(what);
+    expect(downloads(takeCalls())).toHaveLength(1);
+    expect(annotations().join('')).toMatch(/^::warning::Failed to (restore|save)/m);
+  });
+
+  test('gives half of what it has is one without it', async () => {
+    await install();
+    startAnew();
+    const [entry] = fake.cache;
+    if (entry) entry.bytes = entry.bytes.subarray(0, entry.bytes.length / 2);
+    expectInstalled(await install());
+    expect(downloads(takeCalls())).toHaveLength(1);
+    expect(annotations().join('')).toContain('::warning::Failed to restore');
+  });
+
+  test('never answers is given up, and what it brings too late is not installed', async () => {
+    const late = Promise.withResolvers<void>();
+    fake.fault = async () => {
+      await late.promise;
+      return { status: 403 };
+    };
+    expectInstalled(await install({ patience: 300 }));
+    expect(warnings).toEqual(['The Actions cache is not used: no answer within 0.3 s']);
+    const [order = ''] = downloads(takeCalls());
+    expect(order).toContain('-fresh');
+    expect(asked()).toEqual([read]);
+    late.resolve();
+  });
+
+  test('nobody is at is a warning', async () => {
+    await fake.close();
+    expectInstalled(await install());
+    expect(annotations().join('')).toContain('ECONNREFUSED');
+  });
+
+  test.each([
+    ['has no address', { ACTIONS_RESULTS_URL: '' }],
+    ['is of a GitHub Enterprise Server', { GITHUB_SERVER_URL: 'https://github.example' }],
+  ])('%s is not asked', async (_, env) => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    expectInstalled(await install());
+    expect(asked()).toEqual([]);
+    expect([warnings, annotations()]).toEqual([[], []]);
+  });
+
+  test('the runner keeps from this job is not asked', async () => {
+    vi.stubEnv('ACTIONS_CACHE_MODE', 'none');
+    expectInstalled(await install());
+    expect(asked()).toEqual([]);
+  });
+});
+
+test('apt and the scripts of packages get nothing of what the process knows', async () => {
+  await install({
+    env: { 'INPUT_DATABASE-URL': 'postgresql://u:hidden@h/d', AWS_SECRET_ACCESS_KEY: 'hidden' },
+  });
+  vi.stubEnv('PGPASSWORD', 'hidden');
+  await install();
+  const environment = readFileSync(join(folder, 'environment'), 'utf8');
+  expect(environment).toContain('DEBIAN_FRONTEND=noninteractive');
+  for (const name of ['hidden', 'ACTIONS_RUNTIME_TOKEN']) expect(environment).not.toContain(name);
+});
+
+test('nothing is changed outside of a runner', async () => {
+  expect(await install({ env: { GITHUB_ACTIONS: '' } })).toBeUndefined();
+  expect([takeCalls(), asked(), warnings]).toEqual([[], [], []]);
+});
+
+test('no other part of the tool can reach the cache', () => {
+  const src = new URL('../../src/', import.meta.url).pathname;
+  const importers = globSync('**/*.ts', { cwd: src }).filter((file) =>
+    readFileSync(join(src, file), 'utf8').includes('@actions/cache'),
+  );
+  expect(importers).toEqual([join('postgres', 'install.ts')]);
+});
