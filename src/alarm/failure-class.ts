@@ -36,7 +36,9 @@ const kinds: Readonly<Record<string, string>> = {
   rto: 'recovery takes too long',
   damage: 'stored backups are damaged',
   recheck: 'a check of the backup failed',
-  stale: 'the newest backup is too old',
+  gate: 'a release was stopped, because the backups do not cover it',
+  limit: 'a limit of the backups is broken',
+  schedule: 'the workflows are not what the policy says, or do not run as they should',
 };
 
 /**
@@ -72,6 +74,8 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
     case 'pin':
     case 'unpin':
       return 'damage';
+    case 'status':
+      return 'limit';
     default:
       return operation;
   }
