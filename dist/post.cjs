@@ -71185,6 +71185,7 @@ function listSecrets(read3, env3) {
       for (const line of identityLines(text)) secrets.add(line);
     } else {
       secrets.add(text);
+      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
     }
   }
   for (const variable of ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
@@ -71192,6 +71193,11 @@ function listSecrets(read3, env3) {
     if (text) secrets.add(text);
   }
   return [...secrets].sort((a5, b5) => b5.length - a5.length);
+}
+function pathsIn(url) {
+  if (!URL.canParse(url)) return [];
+  const { pathname, search } = new URL(url);
+  return [pathname + search, pathname].filter((path) => path.length >= 12);
 }
 function passwordsIn(url) {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];

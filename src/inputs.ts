@@ -1148,6 +1148,7 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
       for (const line of identityLines(text)) secrets.add(line);
     } else {
       secrets.add(text);
+      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
     }
   }
   for (const variable of ['PGPASSWORD', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
@@ -1155,6 +1156,14 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
     if (text) secrets.add(text);
   }
   return [...secrets].sort((a, b) => b.length - a.length);
+}
+
+/** Whoever knows the path of a webhook may write there, and servers that refuse quote it without the host. */
+function pathsIn(url: string): readonly string[] {
+  if (!URL.canParse(url)) return [];
+  const { pathname, search } = new URL(url);
+  // A short one is no secret, and stands in many another address.
+  return [pathname + search, pathname].filter((path) => path.length >= 12);
 }
 
 /** Works on texts that are no valid URL, too: a password that breaks the URL is the usual mistake. */

@@ -20,7 +20,8 @@ export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
   // Once stopping was asked for, whatever breaks breaks because of it.
   if (signal.aborted && signal.reason instanceof Interruption) {
     const { message, exitCode } = signal.reason;
-    const next = 'Start it again: what is incomplete never counts as a backup.';
+    const next =
+      'Start it again: what is incomplete never counts as a backup, and a target that was begun is known by its mark.';
     return { kind: 'Interruption', message, next, exitCode, details };
   }
   if (isKnownError(error)) {

@@ -81,8 +81,21 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   const [row] = await session.query<{ server_version_num: string }>('SHOW server_version_num');
   const serverVersion = Number(row?.server_version_num);
   if (serverVersion >= 170000) await session.query('SET transaction_timeout = 0');
+  if (serverVersion >= 140000) await endWithUs(session);
   return Object.assign(session, { serverVersion });
 }
+
+/** Without it a statement of a run that was stopped goes on to its end. */
+async function endWithUs(session: Pick<Session, 'query'>): Promise<void> {
+  try {
+    await session.query(`SET client_connection_check_interval = '1s'`);
+  } catch (error) {
+    // Servers on some systems cannot look, and refuse any other value than 0.
+    if ((error as { code?: string }).code !== invalidParameterValue) throw error;
+  }
+}
+
+const invalidParameterValue = '22023';
 
 async function connect(settings: ConnectionSettings): Promise<pg.Client> {
   const attempt = async (ssl: boolean | ConnectionOptions): Promise<pg.Client> => {

@@ -2,9 +2,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Receiver, startReceiver } from '../alarm/receiver.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
+import { cacheCalls, type FakeResults, startFakeResults } from '../support/fake-results.ts';
 import { type ActionRun, runAction } from '../support/run-action.ts';
 import { type Finished, type Running, startCli } from '../support/run-cli.ts';
 import { findProcesses, hasProc } from './processes.ts';
@@ -180,6 +183,20 @@ describe('on the command line', () => {
   });
 });
 
+/** What the runner is told to mask, which it must be before anything else, and the rest of the log as the runner reads it. */
+function splitLog({ lines }: ActionRun): { masks: string[]; rest: string } {
+  const command = '::add-mask::';
+  const first = lines.findIndex((line) => !line.startsWith(command));
+  // Of a command, signs that would end it are escaped.
+  const read = lines.map((line) =>
+    line.startsWith('::') ? line.replace(/%(25|0D|0A)/g, (code) => decodeURIComponent(code)) : line,
+  );
+  return {
+    masks: read.slice(0, first).map((line) => line.slice(command.length)),
+    rest: [...read.slice(first), ...lines.slice(first)].join('\n'),
+  };
+}
+
 describe('on a runner', () => {
   const storage = () => join(folder, 'of-the-action');
   const inputs = (operation: string, more: Record<string, string>) => ({
@@ -191,16 +208,9 @@ describe('on a runner', () => {
   });
 
   function expectMasked(run: ActionRun, urls: readonly string[]): void {
-    const isMask = (line: string) => line.startsWith('::add-mask::');
-    const first = run.lines.findIndex((line) => !isMask(line));
-    const masks = run.lines
-      .slice(0, first)
-      .map((line) =>
-        line.slice('::add-mask::'.length).replace(/%(25|0D|0A)/g, (code) => decodeURIComponent(code)),
-      );
+    const { masks, rest } = splitLog(run);
     expect(masks).toEqual(expect.arrayContaining([identity, repositoryKey, awsSecret, ...urls]));
     if (urls.length > 0) expect(masks).toContain(password);
-    const rest = run.lines.slice(first).join('\n');
     expect(rest).not.toContain('::add-mask::');
     expectClean(rest, run.stderr, run.outputText, run.summary);
     expect(run.leftInRunnerTemp).toEqual([]);
@@ -233,4 +243,185 @@ describe('on a runner', () => {
     expect(run.exitCode).toBe(1);
     expectMasked(run, [wrong]);
   });
+});
+
+describe('on a runner that tells others', () => {
+  let receiver: Receiver;
+  let github: FakeGitHub;
+  let results: FakeResults;
+  let hooks: Record<string, string>;
+
+  beforeEach(async () => {
+    receiver = await startReceiver();
+    // Whoever is called may say it again.
+    receiver.answer = ({ path, body }) => ({ status: 200, body: `${path} ${body}` });
+    github = await startFakeGitHub();
+    results = await startFakeResults();
+    hooks = Object.fromEntries(
+      ['notify-url', 'slack-webhook-url', 'heartbeat-url'].map((name) => [
+        name,
+        `${receiver.url}/${name}/T0${name}B0/hook+${name}%2Fs3cret?key=of%20${name}%26more`,
+      ]),
+    );
+    return async () => {
+      for (const server of [receiver, github, results]) await server.close();
+    };
+  });
+
+  /** The paths of the webhooks are as secret as their addresses, which may travel as a part of another. */
+  const all = () => [
+    ...[...secrets, sourceUrl, encodeURIComponent(sourceUrl), github.token, results.token],
+    ...Object.values(hooks).flatMap((url) => {
+      const { pathname, search } = new URL(url);
+      return [url, encodeURIComponent(url), pathname, search.slice(1)];
+    }),
+  ];
+
+  /** Runs a step, looks at the arguments of all its processes meanwhile, and at everything that it told afterwards. */
+  async function step(inputs: Record<string, string>, env: NodeJS.ProcessEnv = {}): Promise<ActionRun> {
+    const mark = `mark-${Math.random()}`;
+    const seen = new Set<string>();
+    const looking = setInterval(() => {
+      if (hasProc) for (const found of findProcesses(mark)) seen.add(found.arguments);
+    }, 5);
+    const run = await runAction(
+      { 'repository-key': repositoryKey, 'issue-labels': 'database', ...hooks, ...inputs },
+      {
+        env: {
+          ...{ AWS_SECRET_ACCESS_KEY: awsSecret, RUNNER_DEBUG: '1', SCENARIO_MARK: mark },
+          ...{ GITHUB_ACTIONS: 'true', GITHUB_RUN_ID: '7', GITHUB_SERVER_URL: 'https://github.example' },
+          ...{ GITHUB_API_URL: github.url, GITHUB_REPOSITORY: github.repository },
+          ...env,
+        },
+      },
+    ).finally(() => clearInterval(looking));
+    if (hasProc) expect([...seen].join('\n')).toContain('index.cjs');
+    const { masks, rest } = splitLog(run);
+    const given = ['github-token', 'staging-url'].flatMap((name) => inputs[name] ?? []);
+    expect(masks).toEqual(expect.arrayContaining([...Object.values(hooks), ...given]));
+    const texts = [rest, run.stderr, run.outputText, run.summary, ...seen];
+    for (const text of texts) expectNoSecret(text, all());
+    expectNothingSent();
+    return run;
+  }
+
+  /** Whoever is told something gets its own address and its own token, and nothing else. */
+  function expectNothingSent(): void {
+    for (const { body, path, headers } of receiver.requests) {
+      const others = Object.values(hooks).filter((url) => !url.endsWith(path));
+      expect(others).toHaveLength(2);
+      expectNoSecret(body, all());
+      expectNoSecret(JSON.stringify(headers), all());
+    }
+    for (const { body, path, headers } of github.requests) {
+      const { authorization, ...rest } = headers;
+      expect(authorization).toBe(`Bearer ${github.token}`);
+      for (const text of [body, path, JSON.stringify(rest)]) expectNoSecret(text, all());
+    }
+    expectNoSecret(JSON.stringify(github.issues), all());
+  }
+
+  const withIssues = () => ({ 'failure-issues': 'true', 'github-token': github.token });
+  const storage = () => join(folder, 'told');
+  const reading = () => ({ storage: storage(), 'encryption-identity': identity });
+  const backup = () => ({
+    ...{ operation: 'backup', storage: storage() },
+    ...{ 'database-url': sourceUrl, 'encryption-recipients': recipient },
+  });
+
+  function expectFolderClean(path: string): void {
+    const text = readAll(path);
+    for (const form of all().flatMap(formsOf))
+      expect(text.includes(Buffer.from(form).toString('latin1')), form.slice(0, 4)).toBe(false);
+  }
+
+  test('a failure, its issue, its messages, and the recovery from it', async () => {
+    const wrong = sourceUrl.replace('/shop', '/nowhere');
+    const failed = await step({ ...backup(), ...withIssues(), 'database-url': wrong });
+    expect(failed.exitCode).toBe(1);
+    expect(github.issues).toMatchObject([{ state: 'open' }]);
+    expect(receiver.requests).toHaveLength(2);
+    const succeeded = await step({ ...backup(), ...withIssues() });
+    expect(succeeded, succeeded.stdout).toMatchObject({ exitCode: 0 });
+    expect(github.issues).toMatchObject([{ state: 'closed' }]);
+    expect(receiver.requests.map(({ path }) => path.split('/')[1]).sort()).toEqual([
+      'heartbeat-url',
+      'notify-url',
+      'notify-url',
+      'slack-webhook-url',
+      'slack-webhook-url',
+    ]);
+    expectFolderClean(storage());
+  }, 60_000);
+
+  test('addresses that refuse, and a token that GitHub refuses', async () => {
+    receiver.answer = ({ path }) => ({ status: 404, body: `nothing at ${path}` });
+    github.fault = () => ({ kind: 'answer', status: 401, message: 'Bad credentials' });
+    const run = await step({ ...backup(), ...withIssues() });
+    expect(run, run.stdout).toMatchObject({ exitCode: 0 });
+    for (const name of ['heartbeat-url', 'github-token']) expect(run.stdout).toContain(name);
+    for (const [name, url] of Object.entries(hooks))
+      hooks[name] = url.replace(receiver.url, 'http://127.0.0.1:1');
+    const unheard = await step(backup());
+    expect(unheard).toMatchObject({ exitCode: 0 });
+    expect(unheard.stdout).toContain('::warning::alarm:');
+  }, 60_000);
+
+  test('a restore that is tried on staging first, a drill, and the folders of their reports', async () => {
+    expect(await step(backup())).toMatchObject({ exitCode: 0 });
+    const reports = join(folder, 'reports');
+    const target = await createTarget();
+    const restored = await step({
+      ...{ ...reading(), operation: 'restore', 'report-folder': join(reports, 'restore') },
+      ...{ 'target-url': target, 'staging-url': sourceUrl },
+    });
+    expect(restored, restored.stdout).toMatchObject({ exitCode: 0 });
+    const drilled = await step({
+      ...{ ...reading(), operation: 'drill', 'report-folder': join(reports, 'drill') },
+      ...{ 'target-url': sourceUrl, checks: 'SELECT count(*) = 0 FROM sales.customers' },
+    });
+    expect(drilled, drilled.stdout).toMatchObject({ exitCode: 1 });
+    expect(Object.keys(listFolder(reports))).toEqual(
+      expect.arrayContaining([
+        'drill/parity.json',
+        'drill/parity.md',
+        'restore/parity.json',
+        'restore/parity.md',
+      ]),
+    );
+    const nowhere = sourceUrl.replace(/:\d+\//, ':1/');
+    const unstaged = await step({
+      ...{ ...reading(), operation: 'restore' },
+      ...{ 'target-url': await createTarget(), 'staging-url': nowhere },
+    });
+    expect(unstaged.exitCode).toBe(1);
+    expect(unstaged.stdout).toMatch(/^::error::staging-url/m);
+    for (const path of [reports, storage()]) expectFolderClean(path);
+  }, 120_000);
+
+  test('an artifact; and nothing asks for the cache', async () => {
+    const env: NodeJS.ProcessEnv = { ...results.environment('7'), GITHUB_SERVER_URL: 'https://github.com' };
+    const inputs = { storage: 'artifact://db', 'github-token': results.token };
+    const event = join(folder, 'event.json');
+    writeFileSync(event, JSON.stringify({ repository: { private: true, visibility: 'private' } }));
+    for (const operation of ['backup', 'list', 'validate', 'restore', 'status', 'cleanup']) {
+      const reads = operation === 'backup' ? backup() : { ...reading(), operation };
+      const target = operation === 'restore' ? { 'target-url': await createTarget() } : {};
+      const run = await step({ ...reads, ...target, ...inputs }, { ...env, GITHUB_EVENT_PATH: event });
+      expect(run, run.stdout).toMatchObject({ exitCode: 0 });
+      expectNoSecret(`${run.stdout}${run.stderr}`, [env.ACTIONS_RUNTIME_TOKEN ?? '']);
+    }
+    expect(results.artifacts.length).toBeGreaterThan(0);
+    // Its zip file holds the files as they are.
+    expect(results.artifacts[0]?.bytes.toString('latin1')).toContain('"format":');
+    for (const { bytes } of results.artifacts) {
+      const text = bytes.toString('latin1');
+      for (const form of all().flatMap(formsOf))
+        expect(text.includes(Buffer.from(form).toString('latin1')), form.slice(0, 4)).toBe(false);
+    }
+    const asked = results.requests.map(({ what }) => what);
+    expect(asked).toContain('CreateArtifact');
+    expect(asked.filter((what) => cacheCalls.includes(what))).toEqual([]);
+    expect(results.cache).toEqual([]);
+  }, 120_000);
 });
