@@ -70475,7 +70475,7 @@ function parseWebhook(text) {
   throw new Problem(`has the scheme ${url.protocol}`, "Write an address with https.");
 }
 
-// src/inputs.ts
+// src/input-schema.ts
 var operations = [
   "backup",
   "validate",
@@ -70967,6 +70967,8 @@ var schema = {
 };
 var inputNames = Object.keys(schema);
 var inputs = schema;
+
+// src/inputs.ts
 function parseInputs(read3, env3 = process.env) {
   const operation2 = parseOperation(read3);
   const problems = [];
@@ -71172,40 +71174,6 @@ ${lines.join("\n")}`,
 function defaultOf(name, operation2) {
   const value = inputs[name].default;
   return typeof value === "object" ? value[operation2] : value;
-}
-function listSecrets(read3, env3) {
-  const secrets = /* @__PURE__ */ new Set();
-  for (const name of inputNames.filter((name2) => inputs[name2].secret)) {
-    const text = read3(name)?.trim();
-    if (!text) continue;
-    if (inputs[name].parse === parseDatabaseUrl) {
-      secrets.add(text);
-      for (const password of passwordsIn(text)) secrets.add(password);
-    } else if (name === "encryption-identity") {
-      for (const line of identityLines(text)) secrets.add(line);
-    } else {
-      secrets.add(text);
-      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
-    }
-  }
-  for (const variable of ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
-    const text = env3[variable]?.trim();
-    if (text) secrets.add(text);
-  }
-  return [...secrets].sort((a5, b5) => b5.length - a5.length);
-}
-function pathsIn(url) {
-  if (!URL.canParse(url)) return [];
-  const { pathname, search } = new URL(url);
-  return [pathname + search, pathname].filter((path) => path.length >= 12);
-}
-function passwordsIn(url) {
-  const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
-  const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
-  return [encoded, inQuery].flatMap((password) => {
-    if (!password || password === user) return [];
-    return [password, decode(password) ?? password];
-  });
 }
 
 // src/operations/release-locks.ts
@@ -71495,6 +71463,42 @@ async function releaseLocks(place, step, world) {
 }
 function nameHolder(env3, step) {
   return `${describeHolder({ ...env3, [stepVariable]: void 0 })}, step ${step}`;
+}
+
+// src/secrets.ts
+function listSecrets(read3, env3) {
+  const secrets = /* @__PURE__ */ new Set();
+  for (const name of inputNames.filter((name2) => inputs[name2].secret)) {
+    const text = read3(name)?.trim();
+    if (!text) continue;
+    if (inputs[name].parse === parseDatabaseUrl) {
+      secrets.add(text);
+      for (const password of passwordsIn(text)) secrets.add(password);
+    } else if (name === "encryption-identity") {
+      for (const line of identityLines(text)) secrets.add(line);
+    } else {
+      secrets.add(text);
+      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
+    }
+  }
+  for (const variable of ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
+    const text = env3[variable]?.trim();
+    if (text) secrets.add(text);
+  }
+  return [...secrets].sort((a5, b5) => b5.length - a5.length);
+}
+function pathsIn(url) {
+  if (!URL.canParse(url)) return [];
+  const { pathname, search } = new URL(url);
+  return [pathname + search, pathname].filter((path) => path.length >= 12);
+}
+function passwordsIn(url) {
+  const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
+  const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  return [encoded, inQuery].flatMap((password) => {
+    if (!password || password === user) return [];
+    return [password, decode(password) ?? password];
+  });
 }
 
 // src/entry/interruption.ts

@@ -11,11 +11,11 @@ import {
   type InputName,
   inputNames,
   inputs,
-  listSecrets,
   operations,
   parseAlarms,
   parseInputs,
 } from '../src/inputs.ts';
+import { listSecrets } from '../src/secrets.ts';
 
 type Given = Partial<Record<InputName, string>>;
 

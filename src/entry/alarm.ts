@@ -7,13 +7,13 @@ import {
   type AlarmInputs,
   announced,
   type Inputs,
-  listSecrets,
   type Operation,
   parseAlarms,
   type ReadInput,
 } from '../inputs.ts';
 import { findNewest } from '../operations/newest.ts';
 import type { Outcome } from '../operations/outcome.ts';
+import { listSecrets } from '../secrets.ts';
 import type { World } from '../world.ts';
 import { type Failure, negativeAnswers } from './failure.ts';
 

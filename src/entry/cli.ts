@@ -4,13 +4,13 @@ import {
   findUnused,
   type InputName,
   inputs as inputSchema,
-  listSecrets,
   type Operation,
   operations,
   parseInputs,
 } from '../inputs.ts';
 import { run } from '../operations/run.ts';
 import { renderText } from '../report/text.ts';
+import { listSecrets } from '../secrets.ts';
 import { toolName, toolVersion } from '../version.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
 import { type Arguments, parseArguments } from './arguments.ts';

@@ -7,3 +7,11 @@ export const ledgerComment =
 
 /** A condition on a row `n` of pg_namespace. */
 export const isNoLedger = `NOT (n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}')`;
+
+/** What makes the ledger, in turn. `xid` is the transaction that left the token. */
+export const ledgerDefinitions: readonly string[] = [
+  `CREATE SCHEMA IF NOT EXISTS ${ledgerSchema}`,
+  `COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`,
+  `CREATE TABLE IF NOT EXISTS ${ledgerSchema}.tokens (
+     token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
+];

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { ledgerComment, ledgerSchema } from '../postgres/ledger-schema.ts';
+import { ledgerComment, ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
@@ -72,12 +72,7 @@ async function createLedger(session: Session): Promise<void> {
   await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
   const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
   if (made !== undefined) return;
-  await session.query(`CREATE SCHEMA ${ledgerSchema}`);
-  await session.query(`COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`);
-  await session.query(
-    `CREATE TABLE ${ledgerSchema}.tokens (
-       token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
-  );
+  for (const definition of ledgerDefinitions) await session.query(definition);
 }
 
 /** The tokens that a snapshot sees; undefined where there is no ledger. */

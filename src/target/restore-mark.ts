@@ -1,5 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
-import { ledgerComment, ledgerSchema } from '../postgres/ledger-schema.ts';
+import { ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
 
 /**
  * What a restore leaves in its target until it has come to its end, so that whoever finds the target knows what it is. It stands in the
@@ -34,13 +34,8 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
 /** Makes the mark. A ledger that is there already is of a history that ends here. */
 export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
   await session.query('BEGIN');
-  await session.query(`CREATE SCHEMA IF NOT EXISTS ${ledgerSchema}`);
-  await session.query(`COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`);
-  // A backup of the unfinished database looks for tokens where there is this schema; src/source/ledger.ts has the table.
-  await session.query(
-    `CREATE TABLE IF NOT EXISTS ${ledgerSchema}.tokens (
-       token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
-  );
+  // A backup of the unfinished database looks for tokens where there is this schema.
+  for (const definition of ledgerDefinitions) await session.query(definition);
   await session.query(`CREATE TABLE ${table} (mark jsonb NOT NULL)`);
   await session.query(`INSERT INTO ${table} VALUES ($1)`, [JSON.stringify(mark)]);
   await session.query('COMMIT');

@@ -1,0 +1,194 @@
+import type { ColumnName } from './input-values.ts';
+import type { RetentionPolicy } from './repository/retention.ts';
+
+/** What the inputs mean, once they have been checked. */
+
+export interface CommonInputs {
+  readonly storage: string;
+  readonly s3Endpoint: string | undefined;
+  readonly s3Region: string | undefined;
+  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
+  readonly repositoryKey: string | undefined;
+  /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
+  readonly encryptionIdentity: readonly string[];
+  /** An existing folder. */
+  readonly clientPath: string | undefined;
+  /** Of an `artifact://` storage; undefined: as the repository is set */
+  readonly artifactRetentionDays: number | undefined;
+  /** For an `artifact://` storage of another run */
+  readonly githubToken: string | undefined;
+}
+
+export interface BackupInputs extends CommonInputs {
+  readonly operation: 'backup';
+  /** Undefined: the PG… variables of the environment say it all. */
+  readonly databaseUrl: string | undefined;
+  readonly backupType: 'full' | 'incremental' | 'schema';
+  readonly label: string | null;
+  readonly pin: boolean;
+  /** `schema.table`, `schema.*` or `*`; empty means all. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** `age1…`, each checked; empty means unencrypted. */
+  readonly encryptionRecipients: readonly string[];
+  readonly compressionLevel: number;
+  readonly jobs: number;
+  readonly lockTimeoutSeconds: number;
+  /** Above 0, at most 1. */
+  readonly recheck: number;
+  readonly ledger: boolean;
+  readonly checks: readonly string[];
+  readonly freshness: readonly ColumnName[];
+  /** Whether a public repository may store it unencrypted */
+  readonly allowUnencrypted: boolean;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+}
+
+export interface ValidateInputs extends CommonInputs {
+  readonly operation: 'validate';
+  /** An id, `latest` or `all`. */
+  readonly backupId: string;
+  /** Above 0, at most 1. */
+  readonly share: number;
+}
+
+export interface RestoreInputs extends CommonInputs {
+  readonly operation: 'restore';
+  readonly targetUrl: string;
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
+  readonly backupId: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly jobs: number;
+  readonly verify: 'content' | 'counts' | 'none';
+  readonly checks: readonly string[];
+  readonly targetKind: 'auto' | 'plain' | 'supabase-image' | 'supabase-project';
+  readonly environment: string | undefined;
+  /** Whether the words were typed */
+  readonly confirmed: boolean;
+  readonly clean: boolean;
+  readonly safetyBackup: boolean;
+  readonly safetyStorage: string | undefined;
+  readonly stagingUrl: string | undefined;
+  /** Only with `stagingUrl` */
+  readonly fallback: number;
+  readonly sideSchema: string | undefined;
+  /** May not exist yet */
+  readonly reportFolder: string | undefined;
+  readonly dryRun: boolean;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+}
+
+export interface DrillInputs extends CommonInputs {
+  readonly operation: 'drill';
+  /** Any database of the server */
+  readonly targetUrl: string;
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
+  readonly backupId: string;
+  readonly fallback: number;
+  readonly checks: readonly string[];
+  readonly command: string | undefined;
+  /** milliseconds */
+  readonly rtoTarget: number | undefined;
+  /** May not exist yet */
+  readonly reportFolder: string | undefined;
+  readonly jobs: number;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+}
+
+export interface CleanupInputs extends CommonInputs {
+  readonly operation: 'cleanup';
+  readonly retention: RetentionPolicy;
+  /** A name of the IANA database */
+  readonly timeZone: string;
+  /** milliseconds */
+  readonly gracePeriod: number;
+  readonly dryRun: boolean;
+}
+
+export interface ListInputs extends CommonInputs {
+  readonly operation: 'list';
+  readonly retention: RetentionPolicy;
+  readonly timeZone: string;
+}
+
+export interface ShowInputs extends CommonInputs {
+  readonly operation: 'show';
+  /** An id or `latest`. */
+  readonly backupId: string;
+}
+
+export interface PinInputs extends CommonInputs {
+  readonly operation: 'pin' | 'unpin';
+  /** An id or `latest`. */
+  readonly backupId: string;
+}
+
+/** A backup that is taken when the newest one will not do. */
+export interface GateInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin'> {
+  readonly operation: 'gate';
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+  readonly onStale: 'backup' | 'stop';
+  /** A folder, which need not exist */
+  readonly migrations: string;
+  readonly baseRef: string | undefined;
+}
+
+export interface StatusInputs extends CommonInputs {
+  readonly operation: 'status';
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+}
+
+export interface ScheduleInputs {
+  readonly operation: 'schedule';
+  /** Path of the policy file */
+  readonly policy: string;
+  /** The folder of the workflows; it may not exist yet */
+  readonly workflows: string;
+  /** Write nothing, and end with 3 when the workflows are not what the policy says */
+  readonly check: boolean;
+  readonly dryRun: boolean;
+  readonly githubToken: string | undefined;
+}
+
+/** Who hears of a failure, and how. */
+export interface AlarmInputs {
+  readonly githubToken: string | undefined;
+  /** undefined: the storage stands for it */
+  readonly database: string | undefined;
+  readonly failureIssues: boolean;
+  readonly issueLabels: readonly string[];
+  readonly issueAssignees: readonly string[];
+  readonly issueMentions: readonly string[];
+  readonly notifyUrl: string | undefined;
+  readonly slackWebhookUrl: string | undefined;
+  readonly heartbeatUrl: string | undefined;
+  /** milliseconds */
+  readonly rpoTarget: number | undefined;
+}
+
+export type Inputs =
+  | BackupInputs
+  | ValidateInputs
+  | RestoreInputs
+  | DrillInputs
+  | CleanupInputs
+  | ListInputs
+  | ShowInputs
+  | PinInputs
+  | GateInputs
+  | StatusInputs
+  | ScheduleInputs;

@@ -1,0 +1,47 @@
+import { inputNames, inputs, type ReadInput } from './input-schema.ts';
+import { decode, identityLines, parseDatabaseUrl, parseWebhook } from './input-values.ts';
+
+/**
+ * Every text that must not be printed, longest first, from the raw inputs: they are masked before anything is parsed, so that
+ * even a message about a wrong input is safe. A runner's masker does not decode URLs, so passwords are listed in both forms.
+ */
+export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly string[] {
+  const secrets = new Set<string>();
+  for (const name of inputNames.filter((name) => inputs[name].secret)) {
+    const text = read(name)?.trim();
+    if (!text) continue;
+    if (inputs[name].parse === parseDatabaseUrl) {
+      secrets.add(text);
+      for (const password of passwordsIn(text)) secrets.add(password);
+    } else if (name === 'encryption-identity') {
+      for (const line of identityLines(text)) secrets.add(line);
+    } else {
+      secrets.add(text);
+      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
+    }
+  }
+  for (const variable of ['PGPASSWORD', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+    const text = env[variable]?.trim();
+    if (text) secrets.add(text);
+  }
+  return [...secrets].sort((a, b) => b.length - a.length);
+}
+
+/** Whoever knows the path of a webhook may write there, and servers that refuse quote it without the host. */
+function pathsIn(url: string): readonly string[] {
+  if (!URL.canParse(url)) return [];
+  const { pathname, search } = new URL(url);
+  // A short one is no secret, and stands in many another address.
+  return [pathname + search, pathname].filter((path) => path.length >= 12);
+}
+
+/** Works on texts that are no valid URL, too: a password that breaks the URL is the usual mistake. */
+function passwordsIn(url: string): readonly string[] {
+  const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
+  const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  return [encoded, inQuery].flatMap((password) => {
+    // A password that is the user's name protects nothing, and masking it would star the name wherever it stands.
+    if (!password || password === user) return [];
+    return [password, decode(password) ?? password];
+  });
+}
