@@ -12,7 +12,8 @@ import { type OutputName, outputNames, outputs } from '../src/outputs.ts';
  */
 
 const root = join(import.meta.dirname, '..');
-const generatedNote = 'Generated from src/input-schema.ts and src/outputs.ts: change those, then `npm run build`.';
+const generatedNote =
+  'Generated from src/input-schema.ts and src/outputs.ts: change those, then `npm run build`.';
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
