@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import {
   chownSync,
   closeSync,
@@ -129,16 +129,25 @@ function serverAccount(): { uid: number; gid: number } | Record<string, never> {
   );
 }
 
-function findFreePort(): Promise<number> {
+/**
+ * A port that nothing listens on, below those that systems give to outgoing connections: one of these would be gone by the time the server
+ * starts, or starts again.
+ */
+async function findFreePort(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = randomInt(10_000, 32_000);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port between 10000 and 32000 is free');
+}
+
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const listener = createServer();
-    listener.on('error', reject);
-    listener.listen(0, '127.0.0.1', () => {
-      const address = listener.address();
-      listener.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no free port')),
-      );
-    });
+    listener.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+    );
+    listener.listen(port, '127.0.0.1', () => listener.close(() => resolve(true)));
   });
 }
 
@@ -163,7 +172,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const passwordFile = join(folder, 'password');
   const logFile = join(folder, 'log');
   const password = randomBytes(16).toString('hex');
-  const port = await findFreePort();
+  let port = await findFreePort();
 
   const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   const superuserUrl = (database = 'postgres') =>
@@ -250,6 +259,19 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     }
   }
 
+  /** Of two that found the same port free at once, one takes another. */
+  async function startOnFreePort(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await start();
+      } catch (error) {
+        if (attempt === 5 || !(error as Error).message.includes('Address already in use')) throw error;
+        rmSync(logFile);
+        port = await findFreePort();
+      }
+    }
+  }
+
   async function end(signal: NodeJS.Signals): Promise<void> {
     const current = running;
     if (!current) return;
@@ -266,7 +288,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 
   try {
-    await start();
+    await startOnFreePort();
   } catch (error) {
     await stop();
     throw error;
