@@ -122,8 +122,13 @@ function openIssues({ raw, env, limits, signal }: Announcement, { token }: Issue
       'Set the environment variable GITHUB_REPOSITORY to owner/name, or failure-issues to false.',
     );
   }
-  const url = env.GITHUB_API_URL || 'https://api.github.com';
-  const api = new GitHubApi({ url, token, signal, timeout: limits.request, pause: limits.pause });
+  const api = new GitHubApi({
+    url: env.GITHUB_API_URL || undefined,
+    token,
+    signal,
+    timeout: limits.request,
+    pause: limits.pause,
+  });
   return new Issues(api, repository);
 }
 

@@ -15,7 +15,7 @@ interface RunFacts {
   readonly startedAt: Date;
   /** When it ended */
   readonly at: Date;
-  /** The newest backup that is not damaged; null when there is none, undefined when nobody knows. */
+  /** The newest backup that is not damaged, and as of when it can bring the database back; null when there is none, undefined when nobody knows. */
   readonly lastGood?: { readonly id: string; readonly takenAt: Date } | null | undefined;
   /** How old the newest good backup may become, in milliseconds */
   readonly rpoTarget?: number | undefined;
@@ -62,7 +62,7 @@ export interface IssueSettings {
 export interface AlarmLimits {
   /** For everything */
   readonly total: number;
-  /** For everything, once the user or the runner asked to stop: the entries end the process 5 s after that. */
+  /** For everything, once the user or the runner asked to stop: the entries end the process 6.5 s after that, and may set less. */
   readonly afterStop: number;
   /** For the issues, of the total */
   readonly issues: number;

@@ -36,6 +36,7 @@ const kinds: Readonly<Record<string, string>> = {
   rto: 'recovery takes too long',
   damage: 'stored backups are damaged',
   recheck: 'a check of the backup failed',
+  'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
@@ -62,6 +63,8 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
   switch (operation) {
     case 'backup':
       return 'recheck';
+    case 'capture':
+      return 'changes-lost';
     case 'restore':
       return 'parity';
     case 'drill':

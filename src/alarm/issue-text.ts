@@ -68,6 +68,7 @@ export function describeRecovery(event: RunSuccess, state: IssueState): string {
   const evidence = [
     ['backup', 'backup-id'],
     ['rows', 'rows'],
+    ['captured through', 'captured-through'],
     ['parity', 'parity'],
     ['drill', 'drill'],
     ['recovery, seconds', 'recovery-seconds'],

@@ -87,8 +87,8 @@ function listFacts(event: RunEvent, news: IssueNews): [title: string, value: str
 }
 
 function listEvidence({ outputs }: RunEvent): [string, string][] {
-  return ['backup-id', 'rows', 'duration-seconds'].flatMap((name) =>
-    outputs[name] === undefined ? [] : [fact(name, String(outputs[name]))],
+  return ['backup-id', 'rows', 'captured-through', 'duration-seconds'].flatMap((name) =>
+    outputs[name] === undefined || outputs[name] === '' ? [] : [fact(name, String(outputs[name]))],
   );
 }
 

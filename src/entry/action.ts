@@ -32,8 +32,10 @@ async function main(): Promise<void> {
   core.saveState(stepState.step, env[stepVariable]);
 
   const log = createRunnerLog();
-  const signal = abortOnSignals(log.warn);
   let alarm: Alarm | undefined;
+  const signal = abortOnSignals(log.warn, (error) =>
+    alarm?.tell({ failure: describeFailure(error, signal), error }),
+  );
   try {
     alarm = createAlarm(read, { env, log, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);

@@ -1,5 +1,5 @@
 import { announce } from '../alarm/announce.ts';
-import type { RunEvent } from '../alarm/event.ts';
+import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { createMask } from '../alarm/mask.ts';
 import { describeRun } from '../github/run.ts';
@@ -16,6 +16,7 @@ import type { Outcome } from '../operations/outcome.ts';
 import { listSecrets } from '../secrets.ts';
 import type { World } from '../world.ts';
 import { type Failure, negativeAnswers } from './failure.ts';
+import { Interruption } from './interruption.ts';
 
 /** How an operation ended: with an answer, or not. */
 export type End = { readonly outcome: Outcome } | { readonly failure: Failure; readonly error: unknown };
@@ -24,7 +25,10 @@ export type End = { readonly outcome: Outcome } | { readonly failure: Failure; r
 export interface Alarm {
   /** What was asked for, once it is known; a mistake in the inputs leaves it undefined. */
   inputs: Inputs | undefined;
-  /** Never throws: what cannot be delivered is a warning. */
+  /**
+   * Tells it once: of a run that was stopped, and came back when its alarm was already on its way, the second end is told to nobody.
+   * Never throws: what cannot be delivered is a warning.
+   */
   tell(end: End): Promise<void>;
 }
 
@@ -37,24 +41,36 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
   const operation = announced.find((name) => name === read('operation')?.trim());
   const wanted = parseAlarms(read);
   const startedAt = world.now();
+  let told: Promise<void> | undefined;
   const alarm: Alarm = {
     inputs: undefined,
-    async tell(end) {
-      const { inputs } = alarm;
-      // A rehearsal is nobody's failure, and nobody's success.
-      if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
-      const event = await describeEnd(end, operation, inputs, wanted, startedAt, read, world);
-      const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
-      const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
-      const settings = {
-        issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
-        ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
-        mask: createMask(listSecrets(read, world.env)),
-      };
-      await announce(event, settings, world);
+    tell(end) {
+      told ??= tellOnce(end);
+      return told;
     },
   };
   return alarm;
+
+  async function tellOnce(end: End): Promise<void> {
+    // A rehearsal is nobody's failure, and nobody's success.
+    if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
+    const event = await describeEnd(end, operation, alarm.inputs, wanted, startedAt, read, world);
+    const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
+    const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
+    const settings = {
+      issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
+      ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
+      mask: createMask(listSecrets(read, world.env)),
+    };
+    await announce(event, settings, world, limitsFor(world.signal));
+  }
+}
+
+/** Of the time that a stopped process has left, the issues leave some to the messages, and all of it some to the warnings. */
+function limitsFor({ reason }: AbortSignal): AlarmLimits {
+  if (!(reason instanceof Interruption)) return defaultLimits;
+  const afterStop = Math.min(defaultLimits.afterStop, reason.timeLeft - 200);
+  return { ...defaultLimits, afterStop, issues: 0.6 * afterStop };
 }
 
 function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {
@@ -84,7 +100,7 @@ async function describeEnd(
     const partial = inputs?.operation === 'validate' && inputs.share < 1;
     return { ...facts, state: 'succeeded', partial };
   }
-  const lastGood = await findNewest(inputs, world);
+  const lastGood = await Promise.race([findNewest(inputs, world), abortOf(world.signal)]);
   if ('outcome' in end) {
     return {
       ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },
@@ -95,4 +111,12 @@ async function describeEnd(
   const { kind, message, next } = end.failure;
   const failureClass = classifyFailure(kind, end.error);
   return { ...{ ...facts, lastGood, state: 'failed', failureClass }, message, next };
+}
+
+/** A storage that is silent must not keep back what is to be told before a stopped process ends. */
+function abortOf(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
 }

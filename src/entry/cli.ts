@@ -38,8 +38,11 @@ async function main(words: readonly string[]): Promise<number> {
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
   let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false });
-  const signal = abortOnSignals((message) => log.warn(message));
   let alarm: Alarm | undefined;
+  const signal = abortOnSignals(
+    (message) => log.warn(message),
+    (error) => alarm?.tell({ failure: describeFailure(error, signal), error }),
+  );
 
   try {
     const parsed = parseArguments(words);

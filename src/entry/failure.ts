@@ -40,6 +40,7 @@ export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
 /** What exit code 3 means: the operation did its work, and the answer is no. */
 export const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
+  capture: 'changes were lost for good, so point-in-time recovery has a gap',
   validate: 'stored backups are damaged',
   restore:
     'the restored database differs from the backup, a check on it failed, or no backup passed on staging',

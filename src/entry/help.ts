@@ -9,6 +9,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} backup --storage ./backups`,
     `${program} backup --storage s3://bucket/production --encryption-recipients age1… --label v2.4`,
   ],
+  capture: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} capture --storage s3://bucket/production --encryption-recipients age1…`,
+    `${program} capture --storage s3://bucket/production --encryption-recipients age1… --drop-slot`,
+  ],
   validate: [
     `${program} validate --storage ./backups`,
     `${program} validate --storage s3://bucket/production --backup-id latest --share 10%`,
@@ -16,6 +20,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   restore: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
+    `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,

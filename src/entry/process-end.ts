@@ -1,11 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** How long open sockets may take to close by themselves. */
 const graceMilliseconds = 500;
+
+let isEnding = false;
 
 /**
  * Ends the process with this code as soon as nothing is under way. A kept-alive connection to a storage or a database cannot hold it
  * up, since a timer that is itself no reason to stay ends it then.
  */
 export function endProcess(exitCode = process.exitCode): void {
+  isEnding = true;
   process.exitCode = exitCode;
   setTimeout(() => process.exit(), graceMilliseconds).unref();
+}
+
+export interface Deadline {
+  /** milliseconds until which `endProcess` may be called */
+  readonly orderly: number;
+  /** milliseconds until the end, whatever is under way */
+  readonly latest: number;
+}
+
+/**
+ * Ends the process with this code in spite of what is under way, unless `endProcess` is called in time.
+ *
+ * @param lastWords what is left to do where it is not; the process ends once that is done, or at the latest time
+ */
+export function forceEnd(
+  exitCode: number,
+  { orderly, latest }: Deadline,
+  lastWords: () => Promise<void> | undefined,
+): void {
+  const end = async () => {
+    if (isEnding) return;
+    try {
+      await Promise.race([lastWords(), delay(latest - orderly)]);
+    } finally {
+      // What was under way may have come back meanwhile, and knows better how it ended.
+      if (!isEnding) process.exit(exitCode);
+    }
+  };
+  setTimeout(end, orderly).unref();
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
+import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 
 /** A request that GitHub's REST API refused, or that it could not be asked. */
@@ -26,8 +27,8 @@ export class GitHubFailure extends Error {
 }
 
 export interface GitHubApiOptions {
-  /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com. */
-  readonly url: string;
+  /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com, which it is when undefined. */
+  readonly url: string | undefined;
   readonly token: string;
   /** Ends whatever is under way, its pauses included. */
   readonly signal: AbortSignal;
@@ -35,11 +36,14 @@ export interface GitHubApiOptions {
   readonly timeout: number;
   /** milliseconds before the first retry; twice as many before the next */
   readonly pause: number;
+  /** How often a request is made again; 2 when undefined */
+  readonly retries?: number;
 }
 
-type Method = 'GET' | 'POST' | 'PATCH';
+type Method = 'GET' | 'POST' | 'PATCH' | 'PUT';
 
-const retries = 2;
+/** How many elements one page of a list has. GitHub has no larger ones. */
+export const pageSize = 100;
 const maxRedirects = 3;
 /** milliseconds; whoever is told to wait longer gives up */
 const longestWait = 10_000;
@@ -50,9 +54,11 @@ const longestWait = 10_000;
  */
 export class GitHubApi {
   readonly #options: GitHubApiOptions;
+  readonly #root: string;
 
   constructor(options: GitHubApiOptions) {
-    this.#options = { ...options, url: options.url.replace(/\/+$/, '') };
+    this.#options = options;
+    this.#root = (options.url || 'https://api.github.com').replace(/\/+$/, '');
   }
 
   /**
@@ -61,30 +67,35 @@ export class GitHubApi {
    * @throws GitHubFailure
    */
   async send(method: Method, path: string, body?: object): Promise<unknown> {
-    return (await this.#retry(method, this.#options.url + path, body)).content;
+    return (await this.#retry(method, this.#root + path, body)).content;
   }
 
   /**
    * All elements of a list, page by page.
    *
-   * @param pages at most, of 100 elements
+   * @param pages at most, of `pageSize` elements
+   * @param field of the answer that is the list; undefined where the answer itself is
    * @throws GitHubFailure
    */
-  async list(path: string, query: Readonly<Record<string, string>>, pages: number): Promise<unknown[]> {
+  async list(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    pages: number,
+    field?: string,
+  ): Promise<unknown[]> {
     const elements: unknown[] = [];
-    let next: string | undefined =
-      `${this.#options.url}${path}?${new URLSearchParams({ ...query, per_page: '100' })}`;
+    const search = new URLSearchParams({ ...query, per_page: String(pageSize) });
+    let next: string | undefined = `${this.#root}${path}?${search}`;
     for (let page = 0; next !== undefined && page < pages; page++) {
       const answer: Answer = await this.#retry('GET', next);
-      if (!Array.isArray(answer.content)) throw new GitHubFailure('GitHub answered with no list', {});
-      elements.push(...answer.content);
+      elements.push(...readList(answer.content, field));
       next = answer.next;
     }
     return elements;
   }
 
   #retry(method: Method, url: string, body?: object): Promise<Answer> {
-    const { signal, pause } = this.#options;
+    const { signal, pause, retries = 2 } = this.#options;
     return pRetry(() => this.#ask(method, url, body), {
       retries,
       minTimeout: pause,
@@ -133,7 +144,7 @@ export class GitHubApi {
 
   /** The token goes nowhere else, whatever an answer names as the next page or a new place. */
   #checkOrigin(url: string): void {
-    if (new URL(url).origin === new URL(this.#options.url).origin) return;
+    if (new URL(url).origin === new URL(this.#root).origin) return;
     throw new GitHubFailure(`GitHub's API points at another server: ${new URL(url).host}`, {});
   }
 }
@@ -148,6 +159,25 @@ interface Answer {
 export function explainFetch(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
   return error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
+}
+
+/** @throws GitHubFailure when the answer is of another form, `what` being what it should be, such as `issue` */
+export function parseAnswer<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  content: unknown,
+  what: string,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, content);
+  if (parsed.success) return parsed.output;
+  throw new GitHubFailure(`GitHub answered with something that is no ${what}`, {
+    cause: new v.ValiError(parsed.issues),
+  });
+}
+
+function readList(content: unknown, field: string | undefined): unknown[] {
+  const list = field === undefined ? content : (content as Readonly<Record<string, unknown>> | null)?.[field];
+  if (Array.isArray(list)) return list;
+  throw new GitHubFailure('GitHub answered with no list', {});
 }
 
 function readNext(link: string | null): string | undefined {
@@ -172,7 +202,7 @@ function readRefusal(response: Response, text: string): GitHubFailure {
       (headers.has('retry-after') ||
         headers.get('x-ratelimit-remaining') === '0' ||
         /rate limit/i.test(message)));
-  const wait = rateLimited ? waitOf(headers) : status >= 500 ? 0 : undefined;
+  const wait = rateLimited ? waitOf(response) : status >= 500 ? 0 : undefined;
   return new GitHubFailure(`GitHub answered ${status}${message && `: ${message}`}`, {
     status,
     rateLimited,
@@ -183,7 +213,9 @@ function readRefusal(response: Response, text: string): GitHubFailure {
 }
 
 /** @returns milliseconds. Where nothing is said the rule is a minute at least, and that is too long for us. */
-function waitOf(headers: Headers): number | undefined {
+function waitOf({ status, headers }: Response): number | undefined {
+  // GitHub tells in every answer what is left; this one is of a server in between.
+  if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   if (seconds >= 0) return seconds * 1000;
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type GitHubApi, GitHubFailure } from './api.ts';
+import { type GitHubApi, GitHubFailure, parseAnswer } from './api.ts';
 
 const issueSchema = v.object({
   number: v.pipe(v.number(), v.integer()),
@@ -124,11 +124,7 @@ export class Issues {
 type RawIssue = v.InferOutput<typeof issueSchema>;
 
 function parseRaw(content: unknown): RawIssue {
-  const parsed = v.safeParse(issueSchema, content);
-  if (parsed.success) return parsed.output;
-  throw new GitHubFailure('GitHub answered with something that is no issue', {
-    cause: new v.ValiError(parsed.issues),
-  });
+  return parseAnswer(issueSchema, content, 'issue');
 }
 
 const members = ['OWNER', 'MEMBER', 'COLLABORATOR'];

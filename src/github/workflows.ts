@@ -1,5 +1,6 @@
-import pRetry, { AbortError } from 'p-retry';
+import * as v from 'valibot';
 import { ConfigurationError } from '../errors.ts';
+import { GitHubApi, GitHubFailure, pageSize, parseAnswer } from './api.ts';
 
 /** Workflows and their scheduled runs, of one repository, by GitHub's REST API. */
 
@@ -50,110 +51,106 @@ export interface ApiSettings {
 
 /** GitHub lists no more for one question, the newest first. */
 export const mostRuns = 1000;
-const perPage = 100;
-const pages = mostRuns / perPage;
-const timeout = 20_000;
+const pages = mostRuns / pageSize;
+
+const time = v.pipe(
+  v.string(),
+  v.transform((text) => new Date(text)),
+  v.date(),
+);
+const workflowSchema = v.object({ id: v.number(), path: v.string(), state: v.string(), created_at: time });
+const runSchema = v.object({
+  id: v.number(),
+  display_title: v.nullish(v.string(), ''),
+  created_at: time,
+  run_started_at: v.nullish(time),
+  updated_at: time,
+  conclusion: v.nullish(v.string(), null),
+  html_url: v.nullish(v.string(), ''),
+});
+const commitsSchema = v.array(
+  v.object({ commit: v.object({ committer: v.nullish(v.object({ date: v.optional(time) })) }) }),
+);
 
 export function openWorkflows(settings: ApiSettings): WorkflowsApi {
-  const base = `/repos/${settings.repository}`;
-  const ask = (path: string, method = 'GET') => request(settings, `${base}${path}`, method);
-
-  async function list(path: string, key: string): Promise<Raw[]> {
-    const found: Raw[] = [];
-    for (let page = 1; page <= pages; page += 1) {
-      const separator = path.includes('?') ? '&' : '?';
-      const response = await ask(`${path}${separator}per_page=${perPage}&page=${page}`);
-      refuseUnless(response, settings);
-      const items = ((await response.json()) as Readonly<Record<string, Raw[]>>)[key] ?? [];
-      found.push(...items);
-      if (items.length < perPage) break;
+  const { apiUrl: url, repository, token, signal, retryDelay: pause = 1000 } = settings;
+  const api = new GitHubApi({ url, token, signal, pause, timeout: 20_000, retries: 3 });
+  const base = `/repos/${repository}`;
+  const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
+    try {
+      return await answer();
+    } catch (error) {
+      throw error instanceof GitHubFailure ? explain(error, repository) : error;
     }
-    return found;
+  };
+
+  return {
+    listWorkflows: () =>
+      ask(async () => (await api.list(`${base}/actions/workflows`, {}, pages, 'workflows')).map(toWorkflow)),
+    listScheduledRuns: ({ id }, since) =>
+      ask(async () => {
+        const query = { event: 'schedule', created: `>=${since.toISOString().slice(0, 19)}Z` };
+        const path = `${base}/actions/workflows/${id}/runs`;
+        return (await api.list(path, query, pages, 'workflow_runs')).map(toRun);
+      }),
+    findLastChange: (path) =>
+      ask(async () => {
+        const query = new URLSearchParams({ per_page: '1', path });
+        const content = await unlessForbidden(api.send('GET', `${base}/commits?${query}`));
+        if (content === forbidden) return undefined;
+        const [newest] = parseAnswer(commitsSchema, content, 'list of commits');
+        return newest?.commit.committer?.date;
+      }),
+    enable: ({ id }) =>
+      ask(async () => {
+        const answer = await unlessForbidden(api.send('PUT', `${base}/actions/workflows/${id}/enable`));
+        return answer !== forbidden;
+      }),
+  };
+}
+
+function toWorkflow(content: unknown): Workflow {
+  const { id, path, state, created_at: createdAt } = parseAnswer(workflowSchema, content, 'workflow');
+  return { id, path, state, createdAt };
+}
+
+function toRun(content: unknown): ScheduledRun {
+  const run = parseAnswer(runSchema, content, 'run of a workflow');
+  return {
+    id: run.id,
+    title: run.display_title,
+    createdAt: run.created_at,
+    startedAt: run.run_started_at ?? run.created_at,
+    updatedAt: run.updated_at,
+    conclusion: run.conclusion,
+    url: run.html_url,
+  };
+}
+
+const forbidden = Symbol('what the token may not');
+
+/** GitHub says 404 of what a token may not even know of. */
+async function unlessForbidden(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    const isForbidden =
+      error instanceof GitHubFailure && !error.rateLimited && [403, 404].includes(error.status);
+    if (!isForbidden) throw error;
+    return forbidden;
   }
-
-  return {
-    async listWorkflows() {
-      const found = await list('/actions/workflows', 'workflows');
-      return found.map(({ id, path, state, created_at }) => ({
-        id: Number(id),
-        path: String(path),
-        state: String(state),
-        createdAt: new Date(String(created_at)),
-      }));
-    },
-    async listScheduledRuns({ id }, since) {
-      const created = encodeURIComponent(`>=${since.toISOString().slice(0, 19)}Z`);
-      const found = await list(
-        `/actions/workflows/${id}/runs?event=schedule&created=${created}`,
-        'workflow_runs',
-      );
-      return found.map(toRun);
-    },
-    async findLastChange(path) {
-      const response = await ask(`/commits?per_page=1&path=${encodeURIComponent(path)}`);
-      if (!response.ok) return undefined;
-      const [newest] = (await response.json()) as { commit: { committer: { date: string } | null } }[];
-      const date = newest?.commit.committer?.date;
-      return date === undefined ? undefined : new Date(date);
-    },
-    async enable({ id }) {
-      const response = await ask(`/actions/workflows/${id}/enable`, 'PUT');
-      if (response.status === 403 || response.status === 404) return false;
-      refuseUnless(response, settings);
-      return true;
-    },
-  };
 }
 
-type Raw = Readonly<Record<string, string | number | null>>;
-
-function toRun(raw: Raw): ScheduledRun {
-  return {
-    id: Number(raw.id),
-    title: String(raw.display_title ?? ''),
-    createdAt: new Date(String(raw.created_at)),
-    startedAt: new Date(String(raw.run_started_at ?? raw.created_at)),
-    updatedAt: new Date(String(raw.updated_at)),
-    conclusion: raw.conclusion === null || raw.conclusion === undefined ? null : String(raw.conclusion),
-    url: String(raw.html_url ?? ''),
-  };
-}
-
-/** Tries again what may pass by itself. Every request here may be made twice. */
-async function request(settings: ApiSettings, path: string, method: string): Promise<Response> {
-  const { apiUrl = 'https://api.github.com', token, signal, retryDelay = 1000 } = settings;
-  const options = { retries: 3, minTimeout: retryDelay, factor: 3, randomize: true, signal };
-  return await pRetry(async () => {
-    const response = await fetch(`${apiUrl}${path}`, {
-      method,
-      headers: {
-        accept: 'application/vnd.github+json',
-        authorization: `Bearer ${token}`,
-        'user-agent': 'supabase-backup',
-        'x-github-api-version': '2022-11-28',
-      },
-      // Where GitHub sends a request elsewhere, the token would go along.
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
-    }).catch((cause: unknown) => {
-      if (signal.aborted) throw new AbortError(cause as Error);
-      throw new GitHubUnreachable('GitHub did not answer', { cause });
-    });
-    const limited = response.status === 403 && response.headers.get('x-ratelimit-remaining') === '0';
-    if (response.status < 500 && response.status !== 429 && !limited) return response;
-    await response.body?.cancel();
-    throw new GitHubUnreachable(`GitHub answered ${response.status}`);
-  }, options);
-}
-
-function refuseUnless(response: Response, { repository }: ApiSettings): void {
-  if (response.ok) return;
-  const remedy =
-    response.status === 401
+function explain(failure: GitHubFailure, repository: string): Error {
+  const { status, rateLimited, message } = failure;
+  if (rateLimited) return new GitHubUnreachable("GitHub's rate limit is reached", { cause: failure });
+  if (status === 0) return new GitHubUnreachable(message, { cause: failure });
+  if (status >= 500) return new GitHubUnreachable(`GitHub answered ${status}`, { cause: failure });
+  return new ConfigurationError(
+    `github-token: GitHub answered ${status} to a question about the workflows of ${repository}`,
+    status === 401
       ? 'Give a token that is valid, such as `github.token` of the job.'
-      : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.';
-  throw new ConfigurationError(
-    `github-token: GitHub answered ${response.status} to a question about the workflows of ${repository}`,
-    remedy,
+      : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
+    failure,
   );
 }

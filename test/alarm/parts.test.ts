@@ -51,6 +51,9 @@ describe('the class of a failure', () => {
     expect(classifyNegative('drill', { drill: 'failed', parity: 'different' })).toBe('parity');
     expect(classifyNegative('drill', { drill: 'failed', parity: '' })).toBe('drill');
     expect(classifyNegative('restore', {})).toBe('parity');
+    expect(describeClass(classifyNegative('capture', { 'lost-changes': 'the slot is gone' }))).toBe(
+      'changes were lost, so point-in-time recovery has a gap',
+    );
     for (const operation of operations) {
       const failureClass = classifyNegative(operation, {});
       expect(describeClass(failureClass), operation).not.toBe(failureClass);

@@ -52,6 +52,13 @@ describe('a Slack message', () => {
     expect(textsOf(message)).toContain('*backup-id*\n20261120T051700Z-7f3a');
   });
 
+  it('of a capture tells until when changes are stored, and of no backup where none was taken', () => {
+    const outputs = { 'captured-through': '2026-11-20T02:17:31.120000Z', 'backup-id': '' };
+    const texts = textsOf(blocksOf(exampleSuccess({}, { operation: 'capture', outputs }), 'recovered'));
+    expect(texts).toContain('*captured-through*\n2026-11-20T02:17:31.120000Z');
+    expect(texts.join('\n')).not.toContain('backup-id');
+  });
+
   it('has no buttons where there is nothing to open', () => {
     const message = renderSlack(exampleFailure({}, { run: undefined }), 'failed', { standing: 'none' });
     expect(message.blocks.map(({ type }) => type)).not.toContain('actions');

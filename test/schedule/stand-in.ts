@@ -37,8 +37,9 @@ export async function startStandIn(files: readonly string[]): Promise<StandIn> {
     return { file, state: 'active', createdAt: '2026-01-01T00:00:00Z', runs: [] };
   });
   const server = createServer((request, response) => {
-    const { status, body } = answer(standIn, request);
-    response.writeHead(status, { 'content-type': 'application/json' });
+    const { status, body, next } = answer(standIn, request);
+    const link = next && { link: `<${standIn.url}${request.url}>; rel="self", <${next}>; rel="next"` };
+    response.writeHead(status, { 'content-type': 'application/json', ...link });
     response.end(body === undefined ? undefined : JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -51,6 +52,8 @@ export async function startStandIn(files: readonly string[]): Promise<StandIn> {
 interface Answer {
   readonly status: number;
   readonly body?: unknown;
+  /** Address of the next page */
+  readonly next?: string | undefined;
 }
 
 function answer(standIn: StandIn, request: IncomingMessage): Answer {
@@ -62,8 +65,7 @@ function answer(standIn: StandIn, request: IncomingMessage): Answer {
   const path = /^\/repos\/octo-org\/shop(\/.*)$/.exec(url.pathname)?.[1] ?? '';
   const [, id, part] = /^\/actions\/workflows\/(\d+)\/(runs|enable)$/.exec(path) ?? [];
   const workflow = standIn.workflows[Number(id) - 1];
-  if (path === '/actions/workflows')
-    return { status: 200, body: paged('workflows', standIn.workflows.map(show), url) };
+  if (path === '/actions/workflows') return paged('workflows', standIn.workflows.map(show), url);
   if (path === '/commits') return showCommits(standIn, url);
   if (workflow === undefined) return { status: 404, body: {} };
   if (part === 'enable' && request.method === 'PUT') {
@@ -72,7 +74,7 @@ function answer(standIn: StandIn, request: IncomingMessage): Answer {
     workflow.state = 'active';
     return { status: 204 };
   }
-  return { status: 200, body: paged('workflow_runs', listRuns(workflow, url), url) };
+  return paged('workflow_runs', listRuns(workflow, url), url);
 }
 
 function show({ file, state, createdAt }: StandInWorkflow, index: number): object {
@@ -102,8 +104,15 @@ function listRuns({ runs }: StandInWorkflow, url: URL): object[] {
     }));
 }
 
-function paged(key: string, items: readonly object[], url: URL): object {
-  const [size, page] = ['per_page', 'page'].map((name) => Number(url.searchParams.get(name)));
-  const from = ((page ?? 1) - 1) * (size ?? 30);
-  return { total_count: items.length, [key]: items.slice(from, from + (size ?? 30)) };
+function paged(key: string, items: readonly object[], url: URL): Answer {
+  const size = Number(url.searchParams.get('per_page') ?? 30);
+  const page = Number(url.searchParams.get('page') ?? 1);
+  const end = page * size;
+  const next = new URL(url);
+  next.searchParams.set('page', String(page + 1));
+  return {
+    status: 200,
+    body: { total_count: items.length, [key]: items.slice(end - size, end) },
+    next: end < items.length ? next.href : undefined,
+  };
 }
