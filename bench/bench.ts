@@ -6,8 +6,16 @@ import { renderText } from '../src/report/text.ts';
 import { compare, type GroupResult } from './compare.ts';
 import { type Conditions, readConditions } from './conditions.ts';
 import type { Group } from './contender.ts';
-import { countTables, provideChangingRows, provideRows, provideSingle, provideTables } from './data.ts';
+import {
+  countTables,
+  provideAccounts,
+  provideChangingRows,
+  provideRows,
+  provideSingle,
+  provideTables,
+} from './data.ts';
 import { createBackupGroup } from './groups/backup.ts';
+import { createChangesGroup } from './groups/changes.ts';
 import { createIncrementalGroup } from './groups/incremental.ts';
 import { createRestoreGroup } from './groups/restore.ts';
 import { createShelfGroup } from './groups/shelf.ts';
@@ -31,6 +39,7 @@ const benchmarks = {
     provide: provideTables,
     create: (workshop, scale) => createTinyGroup(workshop, countTables(scale)),
   },
+  changes: { provide: provideAccounts, create: createChangesGroup },
   shelf: { provide: provideSingle, create: createShelfGroup },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;

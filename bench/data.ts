@@ -9,6 +9,8 @@ export const databases = {
   tables: 'supabase_backup_bench_tables',
   /** Of those that change it */
   changing: 'supabase_backup_bench_changing',
+  /** Whose rows are changed one by one */
+  changes: 'supabase_backup_bench_changes',
   /** With one tiny table */
   single: 'supabase_backup_bench_single',
   target: 'supabase_backup_bench_target',
@@ -18,7 +20,7 @@ export const databases = {
 const edition = 1;
 
 /** At scale 1. */
-const size = { events: 8_000_000, documents: 2_000_000, tables: 2_000, region: 20_000 };
+const size = { events: 8_000_000, documents: 2_000_000, tables: 2_000, region: 20_000, accounts: 100_000 };
 
 /** 64, so that six bits of a hash choose one. */
 const vocabulary = `
@@ -69,6 +71,42 @@ export function provideSingle(server: BenchServer): Promise<'built' | 'found'> {
   return server.provide(databases.single, `one table, edition ${edition}`, async () => {
     await server.run(databases.single, tinyTableStatements(1));
   });
+}
+
+/** One table whose rows are changed one by one, always made anew. */
+export async function provideAccounts(server: BenchServer, scale: number): Promise<'built'> {
+  await server.createDatabase(databases.changes);
+  await server.run(databases.changes, [
+    'CREATE TABLE accounts (id integer PRIMARY KEY, amount bigint NOT NULL, note text NOT NULL)',
+    `INSERT INTO accounts SELECT i, 0, md5(i::text) FROM generate_series(1, ${countAccounts(scale)}) AS i`,
+    'VACUUM (ANALYZE) accounts',
+  ]);
+  return 'built';
+}
+
+export function countAccounts(scale: number): number {
+  return Math.max(1000, Math.round(size.accounts * scale));
+}
+
+/** Changes every account, a hundred in a transaction. */
+export function changeAccounts(scale: number, round: number): string[] {
+  return [
+    `DO $$ BEGIN
+       FOR first IN 1..${countAccounts(scale)} BY 100 LOOP
+         UPDATE accounts SET amount = id * ${round}, note = md5(id || '/${round}') WHERE id BETWEEN first AND first + 99;
+         COMMIT;
+       END LOOP;
+     END $$`,
+  ];
+}
+
+/** SQL for the same changes, a statement for each, as rows of `text` with a transaction each */
+export function describeAccountChanges(scale: number, rounds: number, rowsAtOnce: number): string {
+  return `
+    SELECT 'BEGIN;' || string_agg(format(E'\\nUPDATE accounts SET amount = %s, note = %L WHERE id = %s;',
+                                         id * round, md5(id || '/' || round), id), '' ORDER BY id) || E'\\nCOMMIT;' AS text
+    FROM generate_series(1, ${rounds}) AS round, generate_series(1, ${countAccounts(scale)}) AS id
+    GROUP BY round, (id - 1) / ${rowsAtOnce} ORDER BY round, (id - 1) / ${rowsAtOnce}`;
 }
 
 function countEvents(scale: number): number {

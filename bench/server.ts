@@ -128,6 +128,15 @@ export class BenchServer {
     ]);
   }
 
+  /** Makes a database anew that holds what another one, which nobody uses at the moment, holds. */
+  async copyDatabase(from: string, database: string): Promise<void> {
+    await this.dropDatabase(database);
+    await this.run('postgres', [
+      `CREATE DATABASE ${escapeIdentifier(database)} TEMPLATE ${escapeIdentifier(from)}`,
+      `COMMENT ON DATABASE ${escapeIdentifier(database)} IS ${escapeLiteral(`${marker}: unfinished`)}`,
+    ]);
+  }
+
   async dropDatabase(database: string): Promise<void> {
     const comment = await this.#comment(database);
     if (comment === undefined) return;

@@ -114,6 +114,7 @@ function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[
       lsn: '0/1000000',
       snapshotAt: time,
       token: null,
+      definitions: digest('definitions'),
     },
     encryption: { scheme: 'none' },
     totals: { rows: entries.reduce((sum, { rows }) => sum + rows, 0), bytes, stored, added: stored },

@@ -2387,9 +2387,9 @@ var require_timers = __commonJS({
        * before the specified function or code is executed.
        * @param {*} arg
        */
-      constructor(callback, delay2, arg) {
+      constructor(callback, delay3, arg) {
         this._onTimeout = callback;
-        this._idleTimeout = delay2;
+        this._idleTimeout = delay3;
         this._timerArg = arg;
         this.refresh();
       }
@@ -2434,8 +2434,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {NodeJS.Timeout|FastTimer}
        */
-      setTimeout(callback, delay2, arg) {
-        return delay2 <= RESOLUTION_MS ? setTimeout(callback, delay2, arg) : new FastTimer(callback, delay2, arg);
+      setTimeout(callback, delay3, arg) {
+        return delay3 <= RESOLUTION_MS ? setTimeout(callback, delay3, arg) : new FastTimer(callback, delay3, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated Timer previously created
@@ -2461,8 +2461,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {FastTimer}
        */
-      setFastTimeout(callback, delay2, arg) {
-        return new FastTimer(callback, delay2, arg);
+      setFastTimeout(callback, delay3, arg) {
+        return new FastTimer(callback, delay3, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated FastTimer previously
@@ -2488,8 +2488,8 @@ var require_timers = __commonJS({
        * @deprecated
        * @param {number} [delay=0] The delay in milliseconds to add to the now value.
        */
-      tick(delay2 = 0) {
-        fastNow += delay2 - RESOLUTION_MS + 1;
+      tick(delay3 = 0) {
+        fastNow += delay3 - RESOLUTION_MS + 1;
         onTick();
         onTick();
       },
@@ -5888,21 +5888,21 @@ var require_client_h1 = __commonJS({
         this.connection = "";
         this.maxResponseSize = client[kMaxResponseSize];
       }
-      setTimeout(delay2, type) {
-        if (delay2 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
+      setTimeout(delay3, type) {
+        if (delay3 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
           if (this.timeout) {
             timers.clearTimeout(this.timeout);
             this.timeout = null;
           }
-          if (delay2) {
+          if (delay3) {
             if (type & USE_FAST_TIMER) {
-              this.timeout = timers.setFastTimeout(onParserTimeout, delay2, new WeakRef(this));
+              this.timeout = timers.setFastTimeout(onParserTimeout, delay3, new WeakRef(this));
             } else {
-              this.timeout = setTimeout(onParserTimeout, delay2, new WeakRef(this));
+              this.timeout = setTimeout(onParserTimeout, delay3, new WeakRef(this));
               this.timeout.unref();
             }
           }
-          this.timeoutValue = delay2;
+          this.timeoutValue = delay3;
         } else if (this.timeout) {
           if (this.timeout.refresh) {
             this.timeout.refresh();
@@ -10855,7 +10855,7 @@ var require_mock_utils = __commonJS({
       if (mockDispatch2.data.callback) {
         mockDispatch2.data = { ...mockDispatch2.data, ...mockDispatch2.data.callback(opts2) };
       }
-      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay2, persist } = mockDispatch2;
+      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay3, persist } = mockDispatch2;
       const { timesInvoked, times } = mockDispatch2;
       mockDispatch2.consumed = !persist && timesInvoked >= times;
       mockDispatch2.pending = timesInvoked < times;
@@ -10864,10 +10864,10 @@ var require_mock_utils = __commonJS({
         handler.onError(error3);
         return true;
       }
-      if (typeof delay2 === "number" && delay2 > 0) {
+      if (typeof delay3 === "number" && delay3 > 0) {
         setTimeout(() => {
           handleReply(this[kDispatches]);
-        }, delay2);
+        }, delay3);
       } else {
         handleReply(this[kDispatches]);
       }
@@ -18296,7 +18296,7 @@ var require_util8 = __commonJS({
       }
       return true;
     }
-    function delay2(ms) {
+    function delay3(ms) {
       return new Promise((resolve2) => {
         setTimeout(resolve2, ms).unref();
       });
@@ -18304,7 +18304,7 @@ var require_util8 = __commonJS({
     module2.exports = {
       isValidLastEventId,
       isASCIINumber,
-      delay: delay2
+      delay: delay3
     };
   }
 });
@@ -18726,7 +18726,7 @@ var require_eventsource = __commonJS({
     var { parseMIMEType } = require_data_url();
     var { createFastMessageEvent } = require_events();
     var { isNetworkError: isNetworkError2 } = require_response();
-    var { delay: delay2 } = require_util8();
+    var { delay: delay3 } = require_util8();
     var { kEnumerableProperty } = require_util();
     var { environmentSettingsObject } = require_util2();
     var { getGlobalDispatcher } = require_global2();
@@ -18899,7 +18899,7 @@ var require_eventsource = __commonJS({
         if (this.#readyState === CLOSED) return;
         this.#readyState = CONNECTING;
         this.dispatchEvent(new Event("error"));
-        await delay2(this.#state.reconnectionTime);
+        await delay3(this.#state.reconnectionTime);
         if (this.#readyState !== CONNECTING) return;
         if (this.#state.lastEventId.length) {
           this.#request.headersList.set("last-event-id", this.#state.lastEventId, true);
@@ -22768,8 +22768,8 @@ var init_poller = __esm({
       if (attempt > attemptCountCeiling) {
         return maxDelayMs;
       }
-      const delay2 = minDelayMs * 2 ** (attempt - 1);
-      const capped = Math.min(delay2, maxDelayMs);
+      const delay3 = minDelayMs * 2 ** (attempt - 1);
+      const capped = Math.min(delay3, maxDelayMs);
       const waitFor = randomInRange(minDelayMs, capped);
       if (Date.now() + waitFor > waitUntil) {
         const timeRemaining = waitUntil - Date.now();
@@ -33824,10 +33824,10 @@ function bindRetryMiddleware(isStreamingPayload2) {
             throw lastError;
           }
           attempts = retryToken.getRetryCount();
-          const delay2 = retryToken.getRetryDelay();
-          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay2;
-          if (delay2 > 0) {
-            await race(new Promise((resolve2) => setTimeout(resolve2, delay2)), abortSignal);
+          const delay3 = retryToken.getRetryDelay();
+          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay3;
+          if (delay3 > 0) {
+            await race(new Promise((resolve2) => setTimeout(resolve2, delay3)), abortSignal);
           }
         }
       }
@@ -33900,7 +33900,7 @@ var init_DefaultRateLimiter = __esm({
   "node_modules/@smithy/core/dist-es/submodules/retry/util-retry/DefaultRateLimiter.js"() {
     init_service_error_classification();
     DefaultRateLimiter = class _DefaultRateLimiter {
-      static setTimeoutFn = (fn, delay2) => setTimeout(fn, delay2);
+      static setTimeoutFn = (fn, delay3) => setTimeout(fn, delay3);
       beta;
       minCapacity;
       minFillRate;
@@ -33959,8 +33959,8 @@ var init_DefaultRateLimiter = __esm({
         }
         this.refillTokenBucket();
         while (amount > this.availableTokens) {
-          const delay2 = (amount - this.availableTokens) / this.fillRate * 1e3;
-          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay2));
+          const delay3 = (amount - this.availableTokens) / this.fillRate * 1e3;
+          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay3));
           this.refillTokenBucket();
         }
         this.availableTokens = this.availableTokens - amount;
@@ -34050,8 +34050,8 @@ var init_DefaultRetryBackoffStrategy = __esm({
         const t_i = b5 * Math.min(this.x * r5 ** i5, MAXIMUM_RETRY_DELAY);
         return Math.floor(t_i);
       }
-      setDelayBase(delay2) {
-        this.x = delay2;
+      setDelayBase(delay3) {
+        this.x = delay3;
       }
     };
   }
@@ -34070,8 +34070,8 @@ var init_DefaultRetryToken = __esm({
       $retryLog = {
         acquisitionDelay: 0
       };
-      constructor(delay2, count, cost, longPoll) {
-        this.delay = delay2;
+      constructor(delay3, count, cost, longPoll) {
+        this.delay = delay3;
         this.count = count;
         this.cost = cost;
         this.longPoll = longPoll;
@@ -34396,9 +34396,9 @@ var init_StandardRetryStrategy2 = __esm({
               retryTokenAmount = this.retryQuota.retrieveRetryTokens(err);
               const delayFromDecider = this.delayDecider(isThrottlingError(err) ? THROTTLING_RETRY_DELAY_BASE : DEFAULT_RETRY_DELAY_BASE, attempts);
               const delayFromResponse = getDelayFromRetryAfterHeader(err.$response);
-              const delay2 = Math.max(delayFromResponse || 0, delayFromDecider);
-              totalDelay += delay2;
-              await new Promise((resolve2) => setTimeout(resolve2, delay2));
+              const delay3 = Math.max(delayFromResponse || 0, delayFromDecider);
+              totalDelay += delay3;
+              await new Promise((resolve2) => setTimeout(resolve2, delay3));
               continue;
             }
             if (!err.$metadata) {
@@ -59413,8 +59413,8 @@ function calculateDelay(retriesConsumed, options) {
 function calculateRemainingTime(start, max) {
   return Number.isFinite(max) ? max - (performance.now() - start) : max;
 }
-async function delayForRetry(delay2, options) {
-  if (delay2 <= 0) {
+async function delayForRetry(delay3, options) {
+  if (delay3 <= 0) {
     return;
   }
   await new Promise((resolve2, reject) => {
@@ -59425,7 +59425,7 @@ async function delayForRetry(delay2, options) {
     const timeoutToken = setTimeout(() => {
       options.signal?.removeEventListener("abort", onAbort);
       resolve2();
-    }, delay2);
+    }, delay3);
     if (options.unref) {
       timeoutToken.unref?.();
     }
@@ -70257,15 +70257,29 @@ function parseBackupId(text) {
       "Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>."
     );
   }
-  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(time2);
-  const date2 = new Date(time2.replace(" ", "T"));
-  if (!isAbsolute || Number.isNaN(date2.getTime())) {
+  const date2 = parseTime(time2);
+  if (date2 !== void 0) return `before:${date2.toISOString()}`;
+  throw new Problem(
+    `holds no time: ${JSON.stringify(time2)}`,
+    "Write it with its zone, as in before:2026-11-20T06:00:00Z."
+  );
+}
+function parseRecoveryTarget(text) {
+  if (text === "latest") return text;
+  const date2 = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : void 0;
+  if (date2 === void 0) {
     throw new Problem(
-      `holds no time: ${JSON.stringify(time2)}`,
-      "Write it with its zone, as in before:2026-11-20T06:00:00Z."
+      `is no point in time: ${JSON.stringify(text)}`,
+      "Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest."
     );
   }
-  return `before:${date2.toISOString()}`;
+  const fraction = /\.(\d+)/.exec(text)?.[1] ?? "";
+  return date2.toISOString().replace(/\.\d+Z$/, `.${fraction.slice(0, 6).padEnd(6, "0")}Z`);
+}
+function parseTime(text) {
+  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const date2 = new Date(text.replace(" ", "T"));
+  return isAbsolute && !Number.isNaN(date2.getTime()) ? date2 : void 0;
 }
 function parsePatterns(text) {
   return splitList(text).map((pattern) => {
@@ -70478,6 +70492,7 @@ function parseWebhook(text) {
 // src/input-schema.ts
 var operations = [
   "backup",
+  "capture",
   "validate",
   "restore",
   "drill",
@@ -70493,6 +70508,7 @@ var operations = [
 var storing = operations.filter((name) => name !== "schedule");
 var announced = [
   "backup",
+  "capture",
   "validate",
   "restore",
   "drill",
@@ -70560,7 +70576,7 @@ var schema = {
     parse: parseFolder
   },
   "database-url": {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
@@ -70589,14 +70605,14 @@ var schema = {
     parse: parseBoolean
   },
   recheck: {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     default: "1%",
     placeholder: "percentage",
     description: "How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is stored. A difference fails the run, which then reads everything.",
     parse: parseShare
   },
   ledger: {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -70620,26 +70636,49 @@ var schema = {
     description: "Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, `before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.",
     parse: parseBackupId
   },
+  "recovery-target-time": {
+    operations: ["restore", "drill"],
+    placeholder: "time",
+    example: "2026-11-20T14:30:00Z",
+    description: "The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.",
+    parse: parseRecoveryTarget
+  },
+  "unlimited-wal": {
+    operations: ["capture"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps (`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.",
+    parse: parseBoolean
+  },
+  "drop-slot": {
+    operations: ["capture"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.",
+    parse: parseBoolean
+  },
   include: {
-    operations: ["backup", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate"],
     placeholder: "tables",
     description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
     parse: parsePatterns
   },
   exclude: {
-    operations: ["backup", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate"],
     placeholder: "tables",
     description: "The tables to leave out, of those that `include` takes; written as there.",
     parse: parsePatterns
   },
   "encryption-recipients": {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     placeholder: "recipients",
     description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted.",
     parse: parseRecipients
   },
   "compression-level": {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
     default: "2",
     placeholder: "1-19",
@@ -70647,21 +70686,21 @@ var schema = {
     parse: wholeNumber(1, 19)
   },
   jobs: {
-    operations: ["backup", "restore", "drill", "gate"],
+    operations: ["backup", "capture", "restore", "drill", "gate"],
     default: "4",
     placeholder: "1-16",
     description: "How many connections copy rows at the same time, 1 to 16.",
     parse: wholeNumber(1, 16)
   },
   "lock-timeout": {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     default: "30",
     placeholder: "seconds",
     description: "How many seconds to wait for the lock of a table before giving way to whoever holds it, 1 to 3600.",
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
-    operations: ["backup", "restore", "drill", "gate"],
+    operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "file",
     description: "The path of a file with the certificate authority that the database server's certificate is checked against.",
     parse: parseFile
@@ -70759,6 +70798,13 @@ var schema = {
     description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.",
     parse: parseRetention
   },
+  "keep-changes": {
+    operations: ["cleanup", "list"],
+    default: "8d",
+    placeholder: "interval",
+    description: "How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.",
+    parse: parseInterval
+  },
   "time-zone": {
     operations: ["cleanup", "list"],
     default: "UTC",
@@ -70770,7 +70816,7 @@ var schema = {
     operations: ["cleanup"],
     default: "24h",
     placeholder: "interval",
-    description: "How long stored objects that no backup needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.",
+    description: "How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.",
     parse: parseInterval
   },
   fallback: {
@@ -70781,13 +70827,13 @@ var schema = {
     parse: wholeNumber(0, 100)
   },
   checks: {
-    operations: ["backup", "restore", "drill", "gate"],
+    operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "sql",
     description: "Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to `restore` or `drill` must return true.",
     parse: parseChecks
   },
   freshness: {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     placeholder: "columns",
     example: "public.orders.created_at",
     description: "Columns whose newest value tells how fresh the data is, as `schema.table.column`, separated by commas or lines. Recorded with the backup, and compared and shown by restores and drills.",
@@ -70806,7 +70852,7 @@ var schema = {
     parse: parseDuration
   },
   "allow-unencrypted": {
-    operations: ["backup", "gate"],
+    operations: ["backup", "capture", "gate"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -70986,7 +71032,7 @@ function parseInputs(read3, env3 = process.env) {
     return void 0;
   }
   const parsed = takeAll();
-  const readsDatabase = parsed.operation === "backup" || parsed.operation === "gate" && parsed.onStale === "backup";
+  const readsDatabase = ["backup", "capture"].includes(parsed.operation) || parsed.operation === "gate" && parsed.onStale === "backup";
   if (readsDatabase && !read3("database-url")?.trim() && !env3.PGHOST) {
     const missing = `is required for ${operation2}, because PGHOST is not set either`;
     problems.push({
@@ -71015,11 +71061,22 @@ function parseInputs(read3, env3 = process.env) {
     }
     return id;
   }
-  function takeBackup(common) {
+  function takeRecoverable() {
+    const backupId = takeBackupId(drillable);
+    const recoveryTargetTime = take2("recovery-target-time");
+    if (recoveryTargetTime !== void 0 && backupId !== void 0 && !/^(latest$|\d)/.test(backupId)) {
+      const problem = new Problem(
+        `cannot be ${backupId.replace(/:.*/, "")} together with recovery-target-time`,
+        "Leave it out, and the best backup is taken; or write an id."
+      );
+      problems.push({ name: "backup-id", problem });
+    }
+    return { backupId, recoveryTargetTime };
+  }
+  function takeSource(common) {
     return {
       ...common,
       databaseUrl: take2("database-url"),
-      label: take2("label") ?? null,
       include: take2("include") ?? [],
       exclude: take2("exclude") ?? [],
       encryptionRecipients: take2("encryption-recipients") ?? [],
@@ -71033,6 +71090,9 @@ function parseInputs(read3, env3 = process.env) {
       sslrootcert: take2("sslrootcert"),
       allowUnencrypted: take2("allow-unencrypted")
     };
+  }
+  function takeBackup(common) {
+    return { ...takeSource(common), label: take2("label") ?? null };
   }
   function takeLimits() {
     return {
@@ -71072,6 +71132,13 @@ function parseInputs(read3, env3 = process.env) {
           backupType: take2("backup-type"),
           pin: take2("pin")
         };
+      case "capture":
+        return {
+          ...takeSource(common),
+          operation: operation2,
+          unlimitedWal: take2("unlimited-wal"),
+          dropSlot: take2("drop-slot")
+        };
       case "gate":
         return {
           ...takeBackup(common),
@@ -71092,7 +71159,7 @@ function parseInputs(read3, env3 = process.env) {
           operation: operation2,
           ...common,
           targetUrl: take2("target-url"),
-          backupId: takeBackupId(drillable),
+          ...takeRecoverable(),
           fallback: take2("fallback"),
           checks: take2("checks") ?? [],
           command: take2("command"),
@@ -71110,11 +71177,18 @@ function parseInputs(read3, env3 = process.env) {
           retention,
           timeZone,
           gracePeriod: take2("grace-period"),
+          keepChanges: take2("keep-changes"),
           dryRun: take2("dry-run")
         };
       }
       case "list":
-        return { operation: operation2, ...common, retention: take2("retention"), timeZone: take2("time-zone") };
+        return {
+          operation: operation2,
+          ...common,
+          retention: take2("retention"),
+          timeZone: take2("time-zone"),
+          keepChanges: take2("keep-changes")
+        };
       case "show":
       case "pin":
       case "unpin":
@@ -71124,7 +71198,7 @@ function parseInputs(read3, env3 = process.env) {
           operation: operation2,
           ...common,
           targetUrl: take2("target-url"),
-          backupId: takeBackupId(drillable),
+          ...takeRecoverable(),
           include: take2("include") ?? [],
           exclude: take2("exclude") ?? [],
           jobs: take2("jobs"),
@@ -71501,19 +71575,45 @@ function passwordsIn(url) {
   });
 }
 
+// src/entry/process-end.ts
+var import_promises9 = require("node:timers/promises");
+var graceMilliseconds = 500;
+var isEnding = false;
+function endProcess(exitCode = process.exitCode) {
+  isEnding = true;
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(), graceMilliseconds).unref();
+}
+function forceEnd(exitCode, { orderly, latest }, lastWords) {
+  const end = async () => {
+    if (isEnding) return;
+    try {
+      await Promise.race([lastWords(), (0, import_promises9.setTimeout)(latest - orderly)]);
+    } finally {
+      if (!isEnding) process.exit(exitCode);
+    }
+  };
+  setTimeout(end, orderly).unref();
+}
+
 // src/entry/interruption.ts
 var signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+var deadline = { orderly: 4e3, latest: 6500 };
 var Interruption = class extends Error {
   /** What a shell reports for a process that the signal ended: 128 and its number. */
   exitCode;
+  #endsAt = performance.now() + deadline.latest;
   constructor(signal) {
     super(`stopped by ${signal}`);
     this.name = "Interruption";
     this.exitCode = 128 + signalNumbers[signal];
   }
+  /** milliseconds that are left until the process ends at the latest */
+  get timeLeft() {
+    return Math.max(0, this.#endsAt - performance.now());
+  }
 };
-var graceMilliseconds = 5e3;
-function abortOnSignals(announce) {
+function abortOnSignals(announce, lastWords = () => void 0) {
   const controller = new AbortController();
   for (const signal of Object.keys(signalNumbers)) {
     process.on(signal, () => {
@@ -71521,17 +71621,13 @@ function abortOnSignals(announce) {
       if (controller.signal.aborted) process.exit(interruption.exitCode);
       announce(`${signal}: stopping; once more stops at once`);
       controller.abort(interruption);
-      setTimeout(() => process.exit(interruption.exitCode), graceMilliseconds).unref();
+      forceEnd(interruption.exitCode, deadline, () => {
+        announce(`${signal}: what was under way does not stop, and is left as it is`);
+        return lastWords(interruption);
+      });
     });
   }
   return controller.signal;
-}
-
-// src/entry/process-end.ts
-var graceMilliseconds2 = 500;
-function endProcess(exitCode = process.exitCode) {
-  process.exitCode = exitCode;
-  setTimeout(() => process.exit(), graceMilliseconds2).unref();
 }
 
 // src/entry/progress-pacer.ts

@@ -16,6 +16,7 @@ import {
   parseInterval,
   parsePatterns,
   parseRecipients,
+  parseRecoveryTarget,
   parseRetention,
   parseShare,
   parseStorage,
@@ -31,6 +32,7 @@ import {
 
 export const operations = [
   'backup',
+  'capture',
   'validate',
   'restore',
   'drill',
@@ -47,6 +49,7 @@ export type Operation = (typeof operations)[number];
 
 export const operationSummaries: Readonly<Record<Operation, string>> = {
   backup: 'Store a restore point of the database',
+  capture: 'Store what was committed since the capture before, for recovery to any point in time',
   validate: 'Read back what is stored and check every byte of it; needs no database',
   restore: 'Restore a stored backup into a database and compare the result with what was recorded',
   drill: 'Restore a backup into a throwaway database, compare and test it, and record how long that took',
@@ -87,6 +90,7 @@ const storing = operations.filter((name) => name !== 'schedule');
 /** Those whose failure somebody should hear of, and whose success ends the alarm. */
 export const announced = [
   'backup',
+  'capture',
   'validate',
   'restore',
   'drill',
@@ -168,7 +172,7 @@ export const schema = {
     parse: parseFolder,
   },
   'database-url': {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
@@ -202,7 +206,7 @@ export const schema = {
     parse: parseBoolean,
   },
   recheck: {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     default: '1%',
     placeholder: 'percentage',
     description:
@@ -211,7 +215,7 @@ export const schema = {
     parse: parseShare,
   },
   ledger: {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -243,8 +247,36 @@ export const schema = {
       '`random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.',
     parse: parseBackupId,
   },
+  'recovery-target-time': {
+    operations: ['restore', 'drill'],
+    placeholder: 'time',
+    example: '2026-11-20T14:30:00Z',
+    description:
+      'The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is ' +
+      'restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.',
+    parse: parseRecoveryTarget,
+  },
+  'unlimited-wal': {
+    operations: ['capture'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps ' +
+      '(`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.',
+    parse: parseBoolean,
+  },
+  'drop-slot': {
+    operations: ['capture'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.',
+    parse: parseBoolean,
+  },
   include: {
-    operations: ['backup', 'restore', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'gate'],
     placeholder: 'tables',
     description:
       'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When ' +
@@ -252,20 +284,20 @@ export const schema = {
     parse: parsePatterns,
   },
   exclude: {
-    operations: ['backup', 'restore', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'gate'],
     placeholder: 'tables',
     description: 'The tables to leave out, of those that `include` takes; written as there.',
     parse: parsePatterns,
   },
   'encryption-recipients': {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     placeholder: 'recipients',
     description:
       'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
     parse: parseRecipients,
   },
   'compression-level': {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
     default: '2',
     placeholder: '1-19',
@@ -273,14 +305,14 @@ export const schema = {
     parse: wholeNumber(1, 19),
   },
   jobs: {
-    operations: ['backup', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     default: '4',
     placeholder: '1-16',
     description: 'How many connections copy rows at the same time, 1 to 16.',
     parse: wholeNumber(1, 16),
   },
   'lock-timeout': {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     default: '30',
     placeholder: 'seconds',
     description:
@@ -288,7 +320,7 @@ export const schema = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: ['backup', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     placeholder: 'file',
     description:
       "The path of a file with the certificate authority that the database server's certificate is checked against.",
@@ -406,6 +438,14 @@ export const schema = {
       '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.',
     parse: parseRetention,
   },
+  'keep-changes': {
+    operations: ['cleanup', 'list'],
+    default: '8d',
+    placeholder: 'interval',
+    description:
+      'How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.',
+    parse: parseInterval,
+  },
   'time-zone': {
     operations: ['cleanup', 'list'],
     default: 'UTC',
@@ -418,7 +458,7 @@ export const schema = {
     default: '24h',
     placeholder: 'interval',
     description:
-      'How long stored objects that no backup needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
+      'How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
     parse: parseInterval,
   },
   fallback: {
@@ -431,7 +471,7 @@ export const schema = {
     parse: wholeNumber(0, 100),
   },
   checks: {
-    operations: ['backup', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     placeholder: 'sql',
     description:
       'Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` ' +
@@ -440,7 +480,7 @@ export const schema = {
     parse: parseChecks,
   },
   freshness: {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     placeholder: 'columns',
     example: 'public.orders.created_at',
     description:
@@ -464,7 +504,7 @@ export const schema = {
     parse: parseDuration,
   },
   'allow-unencrypted': {
-    operations: ['backup', 'gate'],
+    operations: ['backup', 'capture', 'gate'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

@@ -45,6 +45,13 @@ export interface BackupInputs extends CommonInputs {
   readonly sslrootcert: string | undefined;
 }
 
+/** With the backup that is taken when changes alone would not do. */
+export interface CaptureInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin' | 'label'> {
+  readonly operation: 'capture';
+  readonly unlimitedWal: boolean;
+  readonly dropSlot: boolean;
+}
+
 export interface ValidateInputs extends CommonInputs {
   readonly operation: 'validate';
   /** An id, `latest` or `all`. */
@@ -58,6 +65,8 @@ export interface RestoreInputs extends CommonInputs {
   readonly targetUrl: string;
   /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
   readonly backupId: string;
+  /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: what the backup holds */
+  readonly recoveryTargetTime: string | undefined;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly jobs: number;
@@ -87,6 +96,8 @@ export interface DrillInputs extends CommonInputs {
   readonly targetUrl: string;
   /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
   readonly backupId: string;
+  /** As of a restore */
+  readonly recoveryTargetTime: string | undefined;
   readonly fallback: number;
   readonly checks: readonly string[];
   readonly command: string | undefined;
@@ -106,6 +117,8 @@ export interface CleanupInputs extends CommonInputs {
   readonly timeZone: string;
   /** milliseconds */
   readonly gracePeriod: number;
+  /** milliseconds */
+  readonly keepChanges: number;
   readonly dryRun: boolean;
 }
 
@@ -113,6 +126,8 @@ export interface ListInputs extends CommonInputs {
   readonly operation: 'list';
   readonly retention: RetentionPolicy;
   readonly timeZone: string;
+  /** milliseconds */
+  readonly keepChanges: number;
 }
 
 export interface ShowInputs extends CommonInputs {
@@ -182,6 +197,7 @@ export interface AlarmInputs {
 
 export type Inputs =
   | BackupInputs
+  | CaptureInputs
   | ValidateInputs
   | RestoreInputs
   | DrillInputs

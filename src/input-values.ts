@@ -118,16 +118,33 @@ export function parseBackupId(text: string): string {
       'Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>.',
     );
   }
-  // A time without a zone would mean something else on every machine.
-  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(time);
-  const date = new Date(time.replace(' ', 'T'));
-  if (!isAbsolute || Number.isNaN(date.getTime())) {
+  const date = parseTime(time);
+  if (date !== undefined) return `before:${date.toISOString()}`;
+  throw new Problem(
+    `holds no time: ${JSON.stringify(time)}`,
+    'Write it with its zone, as in before:2026-11-20T06:00:00Z.',
+  );
+}
+
+/** `latest`, or a time in UTC, ISO 8601 to the microsecond: commit times are that exact. */
+export function parseRecoveryTarget(text: string): string {
+  if (text === 'latest') return text;
+  const date = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : undefined;
+  if (date === undefined) {
     throw new Problem(
-      `holds no time: ${JSON.stringify(time)}`,
-      'Write it with its zone, as in before:2026-11-20T06:00:00Z.',
+      `is no point in time: ${JSON.stringify(text)}`,
+      'Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest.',
     );
   }
-  return `before:${date.toISOString()}`;
+  const fraction = /\.(\d+)/.exec(text)?.[1] ?? '';
+  return date.toISOString().replace(/\.\d+Z$/, `.${fraction.slice(0, 6).padEnd(6, '0')}Z`);
+}
+
+/** A time without a zone would mean something else on every machine: undefined. */
+function parseTime(text: string): Date | undefined {
+  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const date = new Date(text.replace(' ', 'T'));
+  return isAbsolute && !Number.isNaN(date.getTime()) ? date : undefined;
 }
 
 export function parsePatterns(text: string): readonly string[] {

@@ -45,7 +45,8 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
 
   const parsed = takeAll();
   const readsDatabase =
-    parsed.operation === 'backup' || (parsed.operation === 'gate' && parsed.onStale === 'backup');
+    ['backup', 'capture'].includes(parsed.operation) ||
+    (parsed.operation === 'gate' && parsed.onStale === 'backup');
   if (readsDatabase && !read('database-url')?.trim() && !env.PGHOST) {
     const missing = `is required for ${operation}, because PGHOST is not set either`;
     problems.push({
@@ -77,11 +78,24 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
     return id;
   }
 
-  function takeBackup(common: CommonInputs) {
+  /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
+  function takeRecoverable() {
+    const backupId = takeBackupId(drillable);
+    const recoveryTargetTime = take('recovery-target-time');
+    if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId)) {
+      const problem = new Problem(
+        `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
+        'Leave it out, and the best backup is taken; or write an id.',
+      );
+      problems.push({ name: 'backup-id', problem });
+    }
+    return { backupId, recoveryTargetTime };
+  }
+
+  function takeSource(common: CommonInputs) {
     return {
       ...common,
       databaseUrl: take('database-url'),
-      label: take('label') ?? null,
       include: take('include') ?? [],
       exclude: take('exclude') ?? [],
       encryptionRecipients: take('encryption-recipients') ?? [],
@@ -95,6 +109,10 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
       sslrootcert: take('sslrootcert'),
       allowUnencrypted: take('allow-unencrypted'),
     };
+  }
+
+  function takeBackup(common: CommonInputs) {
+    return { ...takeSource(common), label: take('label') ?? null };
   }
 
   function takeLimits() {
@@ -139,6 +157,13 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           backupType: take('backup-type'),
           pin: take('pin'),
         };
+      case 'capture':
+        return {
+          ...takeSource(common),
+          operation,
+          unlimitedWal: take('unlimited-wal'),
+          dropSlot: take('drop-slot'),
+        };
       case 'gate':
         return {
           ...takeBackup(common),
@@ -159,7 +184,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           operation,
           ...common,
           targetUrl: take('target-url'),
-          backupId: takeBackupId(drillable),
+          ...takeRecoverable(),
           fallback: take('fallback'),
           checks: take('checks') ?? [],
           command: take('command'),
@@ -177,11 +202,18 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           retention,
           timeZone,
           gracePeriod: take('grace-period'),
+          keepChanges: take('keep-changes'),
           dryRun: take('dry-run'),
         };
       }
       case 'list':
-        return { operation, ...common, retention: take('retention'), timeZone: take('time-zone') };
+        return {
+          operation,
+          ...common,
+          retention: take('retention'),
+          timeZone: take('time-zone'),
+          keepChanges: take('keep-changes'),
+        };
       case 'show':
       case 'pin':
       case 'unpin':
@@ -191,7 +223,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           operation,
           ...common,
           targetUrl: take('target-url'),
-          backupId: takeBackupId(drillable),
+          ...takeRecoverable(),
           include: take('include') ?? [],
           exclude: take('exclude') ?? [],
           jobs: take('jobs'),

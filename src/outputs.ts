@@ -12,9 +12,9 @@ export interface Output {
 
 const schema = {
   'backup-id': {
-    operations: ['backup', 'restore', 'drill', 'show', 'pin', 'unpin', 'gate', 'status'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'show', 'pin', 'unpin', 'gate', 'status'],
     description:
-      'Id of the backup that was made, restored, shown or pinned; for `drill`, of the newest that works; for `gate`, of the one to go back to; ' +
+      'Id of the backup that was made, restored, shown or pinned; for `capture`, of the one it had to take, or empty; for `drill`, of the newest that works; for `gate`, of the one to go back to; ' +
       'for `status`, of the newest.',
   },
   'backup-type': {
@@ -30,8 +30,8 @@ const schema = {
     description: 'Bytes of the backup as stored, compressed and encrypted, whoever stored them first.',
   },
   'new-bytes': {
-    operations: ['backup', 'show'],
-    description: 'Stored bytes that the backup added to the storage.',
+    operations: ['backup', 'capture', 'show'],
+    description: 'Stored bytes that were added to the storage.',
   },
   'base-id': {
     operations: ['backup'],
@@ -40,6 +40,38 @@ const schema = {
   'reused-share': {
     operations: ['backup'],
     description: 'Share of the bytes of the rows that an incremental backup did not read again, from 0 to 1.',
+  },
+  transactions: { operations: ['capture'], description: 'Transactions that were captured.' },
+  changes: { operations: ['capture'], description: 'Rows inserted, updated or deleted by them.' },
+  'captured-through': {
+    operations: ['capture'],
+    description: 'Until when everything that was committed is captured, ISO 8601.',
+  },
+  'lag-bytes': {
+    operations: ['capture'],
+    description: 'Bytes of write-ahead log that the slot held when the capture began.',
+  },
+  barrier: {
+    operations: ['capture'],
+    description:
+      'Why changes alone cannot bring an older backup past this capture, so that a new one was taken; empty when they can.',
+  },
+  'lost-changes': {
+    operations: ['capture'],
+    description: 'Why changes since the capture before are lost for good; empty when none are.',
+  },
+  'recovered-to': {
+    operations: ['restore', 'drill'],
+    description: 'The point in time that was recovered to, ISO 8601; empty when only a backup was restored.',
+  },
+  'recoverable-from': {
+    operations: ['status'],
+    description:
+      'The oldest time from which on any point in time can be recovered, without a gap until `recoverable-to`; empty without captures.',
+  },
+  'recoverable-to': {
+    operations: ['status'],
+    description: 'The newest point in time that can be recovered, ISO 8601; empty without backups.',
   },
   objects: { operations: ['backup', 'show'], description: 'Stored objects that the backup consists of.' },
   backups: {
@@ -51,7 +83,7 @@ const schema = {
   'removed-bytes': { operations: ['cleanup'], description: 'Bytes of storage that were freed.' },
   'marked-objects': {
     operations: ['cleanup'],
-    description: 'Stored objects that no backup needs and that will be removed after the grace period.',
+    description: 'Stored objects that nothing needs and that will be removed after the grace period.',
   },
   retained: {
     operations: ['cleanup'],
@@ -147,7 +179,7 @@ const schema = {
     description: 'Scheduled runs of the last seven days that did not come; empty when GitHub was not asked.',
   },
   'duration-seconds': {
-    operations: ['backup', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     description: 'How long the operation took, in seconds.',
   },
 } as const satisfies Record<string, Output>;

@@ -26,6 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'inputs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const backup: Given = { operation: 'backup', storage: './backups', 'database-url': url };
+const capture: Given = { ...backup, operation: 'capture' };
 const validate: Given = { operation: 'validate', storage: './backups' };
 const cleanup: Given = { operation: 'cleanup', storage: './backups' };
 const drill: Given = { operation: 'drill', storage: './backups', 'target-url': url };
@@ -175,6 +176,10 @@ describe('what is accepted', () => {
   });
 
   test('a time is handed on in UTC', () => {
+    expect(parse({ ...restore, 'recovery-target-time': '2026-11-20 06:00:00.1234567+02:00' })).toMatchObject({
+      backupId: 'latest',
+      recoveryTargetTime: '2026-11-20T04:00:00.123456Z',
+    });
     expect(parse({ ...restore, 'backup-id': 'before:2026-11-20T06:00:00+02:00' })).toMatchObject({
       backupId: 'before:2026-11-20T04:00:00.000Z',
     });
@@ -277,6 +282,21 @@ const refused: [Given, InputName, string][] = [
   [{ ...cleanup, 'time-zone': 'Mars/Olympus' }, 'time-zone', 'is no time zone: "Mars/Olympus"'],
   [{ ...cleanup, 'grace-period': '30m' }, 'grace-period', 'cannot be "30m"'],
   [{ ...cleanup, 'grace-period': '0h' }, 'grace-period', 'cannot be "0h"'],
+  [{ ...cleanup, 'keep-changes': 'forever' }, 'keep-changes', 'cannot be "forever"'],
+  [{ ...capture, 'unlimited-wal': 'yes' }, 'unlimited-wal', 'cannot be "yes"'],
+  [{ ...capture, 'drop-slot': 'yes' }, 'drop-slot', 'cannot be "yes"'],
+  [{ ...restore, 'recovery-target-time': 'now' }, 'recovery-target-time', 'is no point in time: "now"'],
+  [{ ...restore, 'recovery-target-time': '2026-11-20' }, 'recovery-target-time', 'is no point in time'],
+  [
+    { ...drill, 'recovery-target-time': '2026-11-20T14:30:00' },
+    'recovery-target-time',
+    'is no point in time',
+  ],
+  [
+    { ...restore, 'backup-id': 'latest-verified', 'recovery-target-time': 'latest' },
+    'backup-id',
+    'cannot be latest-verified together with recovery-target-time',
+  ],
   [{ ...cleanup, operation: 'pin' }, 'backup-id', 'is required for pin'],
   [{ ...drill, 'backup-id': 'random:soon' }, 'backup-id', 'cannot be "soon"'],
   [{ ...validate, 'backup-id': 'random:7d' }, 'backup-id', 'cannot be random:<interval> for validate'],
@@ -347,7 +367,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status or schedule.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status or schedule.',
     );
   });
 });

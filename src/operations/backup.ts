@@ -10,6 +10,7 @@ import { type ConnectionSettings, describeConnection, parseConnection } from '..
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
+import { digestDefinitions } from '../repository/segments.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
@@ -65,7 +66,13 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     pin: inputs.pin,
     startedAt: destination.date(calledAt),
     finishedAt: destination.date(world.now()),
-    source: describeSource(snapshot, token),
+    source: {
+      ...describeSource(snapshot, token),
+      definitions: digestDefinitions(destination.repository, copied.description.definitions, [
+        ...snapshot.tables,
+        ...snapshot.leftOut,
+      ]),
+    },
     recipients: inputs.encryptionRecipients,
     archive: copied.archive,
     supplement: copied.supplement,
@@ -115,7 +122,10 @@ function chooseTables(inputs: BackupInputs): (table: TableInfo) => boolean {
   return inputs.backupType === 'schema' ? () => false : createSelection(inputs.include, inputs.exclude);
 }
 
-function describeSource({ identity, ...snapshot }: Snapshot, token: string | null): ManifestParts['source'] {
+function describeSource(
+  { identity, ...snapshot }: Snapshot,
+  token: string | null,
+): Omit<ManifestParts['source'], 'definitions'> {
   return {
     database: identity.database,
     databaseOid: identity.databaseOid,

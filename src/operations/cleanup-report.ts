@@ -4,6 +4,7 @@ import { formatInterval } from '../repository/retention.ts';
 import type { Cleanup } from './cleanup.ts';
 import { describeVerification } from './list-report.ts';
 import type { Outcome, Section } from './outcome.ts';
+import { formatWindow } from './windows.ts';
 
 /** Of what a storage did not let go, so many keys are named. */
 const shownKeys = 20;
@@ -45,7 +46,7 @@ function listWaiting({ marked, isSwept }: Cleanup): MarkedTally[] {
 
 function describeTitle({ inputs, damaged, removed }: Cleanup): string {
   const title = inputs.dryRun ? 'Cleanup, dry run' : 'Cleanup';
-  if (damaged.length > 0) return `${title}: stopped by ${formatCounted(damaged.length, 'damaged manifest')}`;
+  if (damaged.length > 0) return `${title}: stopped by ${formatCounted(damaged.length, 'damaged file')}`;
   const what = removed.length === 0 ? 'no backup' : formatCounted(removed.length, 'backup');
   return `${title}: ${what} ${inputs.dryRun ? 'would be removed' : 'removed'}`;
 }
@@ -89,12 +90,12 @@ function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
     {
       kind: 'paragraph',
       text:
-        `${removals}: which objects these backups need cannot be told. Bring back their manifests from a copy, or delete them by ` +
-        'hand if you give the backups up, and run cleanup again.',
+        `${removals}: which objects these backups or captured changes need cannot be told. Bring back these files from a copy, or delete ` +
+        'them by hand if you give up what they stand for, and run cleanup again.',
     },
     {
       kind: 'table',
-      columns: [{ title: 'backup' }, { title: 'what is wrong' }],
+      columns: [{ title: 'backup or changes' }, { title: 'what is wrong' }],
       rows: damaged.map(({ id, message }) => [id, message]),
     },
   ];
@@ -109,12 +110,31 @@ function describeFigures(done: Cleanup): Section {
     rows: [
       ['backups that stay', formatCount(backups - removed.length)],
       ['backups removed', formatCount(removed.length)],
+      ...describeChanges(done),
       ['objects removed', describeTally(swept)],
       ['objects marked, not yet removed', describeTally(waiting)],
       ['retained by the storage', inputs.dryRun ? 'not known before' : formatCount(retained.length)],
       ...(postponed === undefined ? [] : [['removal of objects', 'postponed to the next run']]),
     ],
   };
+}
+
+/** Nothing where nothing was ever captured */
+function describeChanges({ changes, inputs, damaged }: Cleanup): string[][] {
+  const { segments, removed, window } = changes;
+  if (segments === 0) return [];
+  return [
+    ['segments of changes that stay', formatCount(segments - removed)],
+    ['segments of changes removed', formatCount(removed)],
+    ...(damaged.length > 0
+      ? []
+      : [
+          [
+            `any point in time${inputs.dryRun ? ', then' : ''}`,
+            window === undefined ? 'none' : formatWindow(window),
+          ],
+        ]),
+  ];
 }
 
 function describeTally({ objects, bytes }: Tally): string {
@@ -145,14 +165,14 @@ function describeOutlook(done: Cleanup): string {
   const { inputs, postponed, damaged } = done;
   const waiting = listWaiting(done);
   const total = sumWaiting(done);
-  if (damaged.length > 0) return 'No bytes are freed before the damaged manifests are dealt with.';
+  if (damaged.length > 0) return 'No bytes are freed before the damaged files are dealt with.';
   const reason = postponed === undefined ? '' : ` What is due was left to the next run: ${postponed}`;
   if (total.objects === 0) return `Nothing waits to be removed.${reason}`;
   const times = waiting.map(({ markedAt }) => markedAt.getTime() + inputs.gracePeriod);
   const [first, last] = [new Date(Math.min(...times)), new Date(Math.max(...times))].map(formatTime);
   const when = first === last ? `after ${first}` : `between ${first} and ${last}`;
   return (
-    `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that no backup needs ${inputs.dryRun ? 'would be' : 'are'} freed by ` +
+    `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that nothing needs ${inputs.dryRun ? 'would be' : 'are'} freed by ` +
     `the cleanups that run ${when}, ${formatInterval(inputs.gracePeriod)} after they were marked.${reason}`
   );
 }

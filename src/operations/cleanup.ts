@@ -5,6 +5,7 @@ import type { CleanupInputs } from '../inputs.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { manifestKey } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
+import type { DamagedHeader } from '../repository/needed.ts';
 import {
   type Garbage,
   isDue,
@@ -13,14 +14,17 @@ import {
   type PruneContext,
   previewGarbage,
   removeBackup,
+  removeSegments,
   type Sweep,
   sweepGarbage,
 } from '../repository/prune.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
-import { type Decision, formatInterval, planRetention } from '../repository/retention.ts';
-import { readShelf, readStandings, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { type Decision, formatInterval } from '../repository/retention.ts';
+import { segmentKey } from '../repository/segments.ts';
+import { readStandings, type ShelvedBackup } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
+import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './cleanup-plan.ts';
 import { describeCleanup, sumWaiting } from './cleanup-report.ts';
 import type { Outcome } from './outcome.ts';
 import { openPlace } from './place.ts';
@@ -34,11 +38,12 @@ export interface Cleanup {
   /** Backups that there were, those with manifests that cannot be trusted included */
   readonly backups: number;
   readonly decisions: readonly Decision<ShelvedBackup>[];
-  /** Manifests that cannot be trusted. While there are any, nothing is removed after they were found. */
-  readonly damaged: Shelf['damaged'];
+  /** Manifests and headers of segments that cannot be trusted. While there are any, nothing is removed after they were found. */
+  readonly damaged: readonly DamagedHeader[];
   /** Ids of backups that are gone */
   readonly removed: readonly string[];
-  /** What no backup needs any more, as it was before the sweep */
+  readonly changes: Changes;
+  /** What no backup and no segment needs any more, as it was before the sweep */
   readonly marked: Garbage['marked'];
   readonly swept: Sweep['removed'];
   /** Whether the grace period of what was marked at a time had passed, and the sweep was not postponed */
@@ -50,8 +55,8 @@ export interface Cleanup {
 }
 
 /**
- * Removes the backups that the policy does not keep, and what only they needed: objects go in a run that comes a grace period after
- * the one that found them unneeded.
+ * Removes the backups that the policy does not keep, the captured changes that nobody needs for the last days, and what only these
+ * needed: objects go in a run that comes a grace period after the one that found them unneeded.
  */
 export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
@@ -78,17 +83,20 @@ async function preview(
   repository: Repository,
   context: PruneContext,
 ): Promise<Cleanup> {
-  const { shelf, decisions } = await plan(inputs, repository, context);
-  if (shelf.damaged.length > 0) return nothingDone(inputs, shelf, decisions);
-  const removed = listRemovals(decisions).map(({ backup }) => backup.id);
-  const garbage = await previewGarbage(repository, context, new Set(removed));
+  const plan = await makePlan(inputs, repository, context);
+  if (plan.damaged.length > 0) return nothingDone(inputs, plan);
+  const removed = listRemovals(plan.decisions).map(({ backup }) => backup.id);
+  const outdated = plan.listOutdated(listOthers(plan, removed));
+  const gone = new Set([...removed, ...outdated.map(segmentKey)]);
+  const garbage = await previewGarbage(repository, context, gone);
   const isSwept = (markedAt: Date) => isDue(markedAt, context.now(), context);
   const swept = { objects: 0, bytes: 0 };
   for (const tally of garbage.marked.filter(({ markedAt }) => isSwept(markedAt))) {
     swept.objects += tally.objects;
     swept.bytes += tally.bytes;
   }
-  return { ...nothingDone(inputs, shelf, decisions), ...garbage, removed, swept, isSwept };
+  const changes = weighChanges(plan, removed, new Set(outdated));
+  return { ...nothingDone(inputs, plan), ...garbage, removed, changes, swept, isSwept };
 }
 
 async function carryOut(
@@ -103,24 +111,12 @@ async function carryOut(
   let done: Cleanup;
   try {
     const held = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
-    const { shelf, decisions } = await plan(inputs, repository, held);
-    done = { ...nothingDone(inputs, shelf, decisions), removed, retained };
-    if (shelf.damaged.length > 0) return done;
+    const plan = await makePlan(inputs, repository, held);
+    done = { ...nothingDone(inputs, plan), removed, retained };
+    if (plan.damaged.length > 0) return done;
     try {
-      // Whoever pinned a backup while the plan was made meant it.
-      const standings = await readStandings(repository, (error) => log.warn(error.message), held.signal);
-      // The oldest first: whatever ends this run, the newest of what was to go are what is left.
-      for (const { backup, reasons } of listRemovals(decisions).toReversed()) {
-        held.signal.throwIfAborted();
-        if (standings.get(backup.id)?.pinned && !backup.pinned) {
-          log.info(`${backup.id} stays: it was pinned since the plan was made`);
-          continue;
-        }
-        const gone = await removeBackup(repository, backup.id);
-        log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
-        if (gone) removed.push(backup.id);
-        else retained.push(manifestKey(backup.id));
-      }
+      await removeBackups(plan, repository, held, { removed, retained });
+      done = { ...done, changes: await removeOutdated(plan, repository, held, { removed, retained }) };
       done = { ...done, ...(await markGarbage(repository, held)) };
       await lock.release();
       if (done.damaged.length === 0) done = await sweep(done, repository, context, lock.acquiredAt);
@@ -136,6 +132,49 @@ async function carryOut(
   }
   await record(done, repository, context.now());
   return done;
+}
+
+/** Ids of backups that are gone, and keys that the storage did not let go; what is done is added at once. */
+interface Removals {
+  readonly removed: string[];
+  readonly retained: string[];
+}
+
+async function removeBackups(
+  { decisions }: Plan,
+  repository: Repository,
+  { signal, log }: PruneContext,
+  { removed, retained }: Removals,
+): Promise<void> {
+  // Whoever pinned a backup while the plan was made meant it.
+  const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
+  // The oldest first: whatever ends this run, the newest of what was to go are what is left.
+  for (const { backup, reasons } of listRemovals(decisions).toReversed()) {
+    signal.throwIfAborted();
+    if (standings.get(backup.id)?.pinned && !backup.pinned) {
+      log.info(`${backup.id} stays: it was pinned since the plan was made`);
+      continue;
+    }
+    const gone = await removeBackup(repository, backup.id);
+    log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
+    if (gone) removed.push(backup.id);
+    else retained.push(manifestKey(backup.id));
+  }
+}
+
+/** What no backup that has stayed is brought forward with. */
+async function removeOutdated(
+  plan: Plan,
+  repository: Repository,
+  { signal, log }: PruneContext,
+  { removed, retained }: Removals,
+): Promise<Changes> {
+  const outdated = plan.listOutdated(listOthers(plan, removed));
+  const kept = new Set(await removeSegments(repository, outdated.map(segmentKey), signal));
+  retained.push(...kept);
+  const gone = new Set(outdated.filter((segment) => !kept.has(segmentKey(segment))));
+  if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
+  return weighChanges(plan, removed, gone);
 }
 
 async function sweep(
@@ -157,37 +196,20 @@ async function sweep(
   };
 }
 
-async function plan(
-  inputs: CleanupInputs,
-  repository: Repository,
-  { now, signal, log }: PruneContext,
-): Promise<{ shelf: Shelf; decisions: Decision<ShelvedBackup>[] }> {
-  const shelf = await readShelf(repository, { onDamaged: (error) => log.warn(error.message), signal });
-  const decisions = planRetention(shelf.backups, inputs.retention, { now: now(), timeZone: inputs.timeZone });
-  return { shelf, decisions };
-}
-
-function nothingDone(
-  inputs: CleanupInputs,
-  { damaged }: Shelf,
-  decisions: readonly Decision<ShelvedBackup>[],
-): Cleanup {
+function nothingDone(inputs: CleanupInputs, { backups, damaged, decisions, segments }: Plan): Cleanup {
   return {
     inputs,
-    backups: decisions.length + damaged.length,
+    backups,
     decisions,
     damaged,
     removed: [],
+    changes: { segments: segments.length, removed: 0, window: undefined },
     marked: [],
     swept: { objects: 0, bytes: 0 },
     isSwept: () => false,
     retained: [],
     postponed: undefined,
   };
-}
-
-function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Decision<ShelvedBackup>[] {
-  return decisions.filter(({ keep }) => !keep);
 }
 
 async function record(done: Cleanup, repository: Repository, now: Date): Promise<void> {
@@ -199,6 +221,7 @@ async function record(done: Cleanup, repository: Repository, now: Date): Promise
     removed: listRemovals(done.decisions)
       .filter(({ backup }) => gone.has(backup.id))
       .map(({ backup, reasons }) => ({ id: backup.id, why: reasons.join('; ') })),
+    segments: done.changes.removed,
     objects: { removed: done.swept.objects, bytes: done.swept.bytes },
     marked: sumWaiting(done).objects,
     retained: done.retained.length,

@@ -34,11 +34,12 @@ export async function openDestination(
   now: Date,
   resources: AsyncDisposableStack,
   world: World,
+  operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
   const storage = await openPlace(inputs, resources, world);
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
-  const lock = resources.adopt(await lockShared(repository, world), (held) => held.release());
+  const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const name = createNaming(repository.key, inputs.encryptionRecipients);
   const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
@@ -55,9 +56,9 @@ export async function openDestination(
 }
 
 /** Keeps cleanups from removing anything while the backup runs. Backups do not keep each other out. */
-function lockShared(repository: Repository, world: World): Promise<Lock> {
+function lockShared(repository: Repository, operation: string, world: World): Promise<Lock> {
   return acquireLock(repository, {
-    operation: 'backup',
+    operation,
     mode: 'shared',
     holder: describeHolder(world.env),
     now: () => world.now(),

@@ -6,6 +6,8 @@ import type { Parity } from '../target/parity.ts';
 export interface Attempt {
   readonly manifest: Manifest | undefined;
   readonly backup: string;
+  /** The point in time that it was brought to, ISO 8601; undefined: as it is */
+  readonly until: string | undefined;
   /** milliseconds by phase, as far as it came */
   readonly phases: Readonly<Record<string, number>>;
   /** milliseconds until the database could have been used: everything but comparing and testing; undefined when it never could */

@@ -19,6 +19,7 @@ export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: Drill
       attempts: attempts.length,
       parity: chosen.parity === undefined ? 'skipped' : chosen.parity.equal ? 'equal' : 'different',
       'not-carried': countNotCarried(chosen.parity),
+      'recovered-to': works?.until ?? '',
       'recovery-seconds': works?.recovery === undefined ? '' : Math.round(works.recovery / 100) / 10,
       'duration-seconds':
         Math.round(attempts.reduce((sum, { phases }) => sum + (phases.total ?? 0), 0) / 100) / 10,
@@ -44,6 +45,9 @@ function describeVerdict(chosen: Attempt, works: Attempt | undefined, attempts: 
     return `FAILED: none of the ${formatCounted(attempts.length, 'backup')} that were tried can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
   }
   const time = works.recovery === undefined ? '' : ` in ${formatDuration(works.recovery)}`;
+  if (works === chosen && works.until !== undefined) {
+    return `PASSED: the backup was restored, and changes replayed until ${works.until}${time}; nothing is missing.`;
+  }
   if (works === chosen) return `PASSED: the backup was restored${time}, and is what it was.`;
   const takenAt = works.manifest?.source.snapshotAt ?? 'an unknown time';
   return `FAILED: the newest backup that works is ${works.backup} of ${takenAt}; it was restored${time}.`;

@@ -1,13 +1,14 @@
 import type { DrillInputs } from '../inputs.ts';
 import { parseConnection } from '../postgres/settings.ts';
-import { openRepository } from '../repository/repository.ts';
+import { openRepository, type Repository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
 import { chooseBackups } from './choose-backups.ts';
+import { chooseRecovery } from './choose-recovery.ts';
 import { describeDrill } from './drill-report.ts';
 import type { Outcome } from './outcome.ts';
 import { openPlace } from './place.ts';
 import { makeReportFolder } from './report-files.ts';
-import { tryInTurn } from './staging.ts';
+import { type Candidate, tryInTurn } from './staging.ts';
 
 /**
  * Restores a backup into a database made for the occasion, compares and tests it, and drops it again. When a backup fails, the ones
@@ -18,9 +19,18 @@ export async function drill(inputs: DrillInputs, world: World): Promise<Outcome>
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const backups = await chooseBackups(repository, inputs.backupId, world);
+  const candidates = await chooseDrilled(repository, inputs, world);
   await makeReportFolder(inputs.reportFolder);
-  const candidates = backups.slice(0, 1 + inputs.fallback);
   const trial = { ...inputs, include: [], exclude: [] };
   return describeDrill(await tryInTurn(candidates, repository, server, trial, world), inputs);
+}
+
+function chooseDrilled(repository: Repository, inputs: DrillInputs, world: World): Promise<Candidate[]> {
+  const { recoveryTargetTime, fallback } = inputs;
+  if (recoveryTargetTime === undefined) {
+    return chooseBackups(repository, inputs.backupId, world).then((backups) =>
+      backups.slice(0, 1 + fallback),
+    );
+  }
+  return chooseRecovery(repository, { ...inputs, recoveryTargetTime }, 1 + fallback, world);
 }

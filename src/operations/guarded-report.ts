@@ -1,4 +1,4 @@
-import { formatDuration } from '../report/quantity.ts';
+import { formatCounted, formatDuration } from '../report/quantity.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
@@ -74,8 +74,25 @@ export function describeForesight(job: Job, scope: RestoreScope): Outcome {
   return {
     ...outcome,
     outputs: { ...outcome.outputs, 'safety-backup-id': '', 'target-kind': state.kind, attempts: 0 },
-    report: [...(heading === undefined ? [] : [heading]), ...steps.map(tell), ...rest],
+    report: [
+      ...(heading === undefined ? [] : [heading]),
+      ...steps.map(tell),
+      ...describeRecovery(job),
+      ...rest,
+    ],
   };
+}
+
+function describeRecovery({ recovery }: Job): Section[] {
+  if (recovery === undefined) return [];
+  const { until, segments } = recovery;
+  const changes = segments.reduce((sum, segment) => sum + segment.changes, 0);
+  const what = `of ${formatCounted(changes, 'captured change')} in ${formatCounted(segments.length, 'segment')}`;
+  return [
+    tell(
+      `Then it would be brought to ${until}: what was committed between the two is replayed, ${what} at most.`,
+    ),
+  ];
 }
 
 /** No backup passed on staging, so that the target was left alone. */
@@ -84,6 +101,7 @@ export function describeNoneWorks({ attempts = [], manifest, state, clock }: Job
     exitCode: 3,
     outputs: {
       'backup-id': '',
+      'recovered-to': '',
       parity: 'skipped',
       'safety-backup-id': '',
       'target-kind': state.kind,

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } 
 import type { Decision } from '../repository/retention.ts';
 import type { Shelf, ShelvedBackup } from '../repository/shelf.ts';
 import type { Outcome, Section } from './outcome.ts';
+import { formatWindow, isStretch, type Recoverable } from './windows.ts';
 
 /**
  * @param location of the storage
@@ -11,6 +12,7 @@ export function describeList(
   location: string,
   decisions: readonly Decision<ShelvedBackup>[],
   damaged: Shelf['damaged'],
+  recoverable: Recoverable,
 ): Outcome {
   return {
     exitCode: damaged.length === 0 ? 0 : 3,
@@ -22,6 +24,7 @@ export function describeList(
     report: [
       { kind: 'heading', text: `Backups in ${location}` },
       ...(decisions.length === 0 ? describeNone(damaged) : describeBackups(decisions)),
+      ...describeWindows(recoverable),
       ...describeDamaged(damaged),
     ],
   };
@@ -102,6 +105,22 @@ function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section
           : `${formatCounted(decisions.length, 'backup')}; a cleanup with this retention would remove ${formatCount(leaving)}.`,
     },
   ];
+}
+
+/** Of points in time so many windows are named, the newest. */
+const shownWindows = 5;
+
+/** Nothing where no changes were ever captured */
+function describeWindows({ windows, captured }: Recoverable): Section[] {
+  if (!captured) return [];
+  const stretches = windows.filter(isStretch);
+  const shown = stretches.slice(-shownWindows).toReversed();
+  const more = stretches.length - shown.length;
+  const text =
+    shown.length === 0
+      ? 'The captured changes fit none of these backups: only the backups themselves can be brought back.'
+      : `Any point in time can be recovered from ${shown.map(formatWindow).join(', and from ')}${more > 0 ? `, and in ${formatCounted(more, 'older stretch', 'older stretches')}` : ''}.`;
+  return [{ kind: 'paragraph', text }];
 }
 
 /** The part of its stored bytes that were in the repository before. What was lost and stored again counts as new. */

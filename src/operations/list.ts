@@ -3,9 +3,12 @@ import { openRepository } from '../repository/repository.ts';
 import { planRetention } from '../repository/retention.ts';
 import { readShelf } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
+import { keepBases } from './cleanup-plan.ts';
 import { describeList } from './list-report.ts';
 import type { Outcome } from './outcome.ts';
 import { openPlace } from './place.ts';
+import { isSafetyBackup } from './safety-backup.ts';
+import { readRecoverable } from './windows.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
 export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
@@ -16,9 +19,11 @@ export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
     onDamaged: (error) => world.log.warn(error.message),
     signal: world.signal,
   });
-  const decisions = planRetention(shelf.backups, inputs.retention, {
-    now: world.now(),
-    timeZone: inputs.timeZone,
-  });
-  return describeList(storage.location, decisions, shelf.damaged);
+  const now = world.now();
+  const sound = shelf.backups.filter((backup) => backup.damagedAt === null && !isSafetyBackup(backup));
+  const recoverable = await readRecoverable(repository, sound, world);
+  const planned = planRetention(shelf.backups, inputs.retention, { now, timeZone: inputs.timeZone });
+  const { keepChanges } = inputs;
+  const decisions = keepBases(planned, recoverable.segments, { now, keepChanges });
+  return describeList(storage.location, decisions, shelf.damaged, recoverable);
 }

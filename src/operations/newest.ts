@@ -1,17 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Inputs } from '../inputs.ts';
+import { findReach } from '../repository/recovery.ts';
 import { openRepository } from '../repository/repository.ts';
+import { readSegments } from '../repository/segments.ts';
 import { readShelf } from '../repository/shelf.ts';
 import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { isSafetyBackup } from './safety-backup.ts';
 
+/** Segments of two days, captured every quarter of an hour */
+const newestSegments = 200;
+
 /** milliseconds that it may take to look: somebody waits to be told of a failure */
 const patience = 8000;
 
 /**
- * The newest backup with rows that is not known to be damaged, for whoever is told of a failure.
+ * The newest backup with rows that is not known to be damaged, and as of when it can bring the database back: of its snapshot, or of the
+ * newest changes that were captured after it. For whoever is told of a failure.
  *
  * @returns null when there is none; undefined when it cannot be told, for example because the storage is what failed
  */
@@ -41,7 +47,13 @@ async function look(
     const newest = backups.find(
       (backup) => backup.kind !== 'schema' && backup.damagedAt === null && !isSafetyBackup(backup),
     );
-    return newest === undefined ? null : { id: newest.id, takenAt: newest.snapshotAt };
+    if (newest === undefined) return null;
+    const segments = await readSegments(repository, (error) => log.debug(error.message), {
+      newest: newestSegments,
+      signal,
+    });
+    const reach = findReach(newest, segments)?.to;
+    return { id: newest.id, takenAt: reach === undefined ? newest.snapshotAt : new Date(reach) };
   } catch (error) {
     log.debug(`the newest backup is not known: ${messageOf(error)}`);
     return undefined;

@@ -33,7 +33,7 @@ export async function makeReportFolder(folder: string | undefined): Promise<void
  */
 export async function writeParity(
   folder: string | undefined,
-  scope: Pick<RestoreScope, 'manifest' | 'target' | 'kind'>,
+  scope: Described,
   parity: Parity,
   world: Pick<World, 'log' | 'now'>,
 ): Promise<void> {
@@ -53,25 +53,21 @@ export async function writeParity(
   }
 }
 
-function describeComparison(
-  { manifest, target, kind }: Pick<RestoreScope, 'manifest' | 'target' | 'kind'>,
-  parity: Parity,
-): Section[] {
+type Described = Pick<RestoreScope, 'manifest' | 'target' | 'kind' | 'replayed'>;
+
+function describeComparison({ manifest, target, kind, replayed }: Described, parity: Parity): Section[] {
+  const brought = replayed === undefined ? '' : `, brought to ${replayed.until}`;
   return [
     {
       kind: 'paragraph',
-      text: `Backup ${manifest.id} of ${manifest.source.snapshotAt}, restored into ${target} (${kind}).`,
+      text: `Backup ${manifest.id} of ${manifest.source.snapshotAt}, restored into ${target} (${kind})${brought}.`,
     },
-    ...describeParity(parity, manifest.source.snapshotAt, Number.POSITIVE_INFINITY),
+    ...describeParity(parity, replayed?.until ?? manifest.source.snapshotAt, Number.POSITIVE_INFINITY),
   ];
 }
 
 /** docs/parity.md describes it; a change of what a field means is a new format. */
-export function createDocument(
-  { manifest, target, kind }: Pick<RestoreScope, 'manifest' | 'target' | 'kind'>,
-  parity: Parity,
-  now: Date,
-) {
+export function createDocument({ manifest, target, kind, replayed }: Described, parity: Parity, now: Date) {
   const { snapshotAt } = manifest.source;
   const describeLine = (line: ParityLine, isTime: boolean) => {
     const age = isTime ? ageAt(line.expected, snapshotAt) : undefined;
@@ -81,6 +77,7 @@ export function createDocument(
     format: 1,
     backup: manifest.id,
     snapshotAt,
+    recoveredTo: replayed?.until ?? null,
     target,
     targetKind: kind,
     comparedAt: now.toISOString(),

@@ -3,14 +3,15 @@ import type { RestoreInputs } from '../inputs.ts';
 import { readManifest } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { ShelvedBackup } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
 import { chooseBackups, chooseManifest } from './choose-backups.ts';
+import { chooseRecovery } from './choose-recovery.ts';
 import { isSafetyBackup } from './safety-backup.ts';
+import type { Candidate } from './staging.ts';
 
 export interface Candidates {
   /** In the order in which they are tried; only the first without staging */
-  readonly candidates: readonly { readonly id: string; readonly snapshotAt: Date }[];
+  readonly candidates: readonly Candidate[];
   /** Of the first whose manifest can be read; all are of the same database */
   readonly manifest: Manifest;
 }
@@ -21,9 +22,15 @@ export interface Candidates {
  */
 export async function chooseCandidates(
   repository: Repository,
-  { backupId, stagingUrl, fallback }: RestoreInputs,
+  inputs: RestoreInputs,
   world: World,
 ): Promise<Candidates> {
+  const { backupId, recoveryTargetTime, stagingUrl, fallback } = inputs;
+  if (recoveryTargetTime !== undefined) {
+    const count = stagingUrl === undefined ? 1 : 1 + fallback;
+    const candidates = await chooseRecovery(repository, { ...inputs, recoveryTargetTime }, count, world);
+    return { candidates, manifest: await readFirst(repository, candidates, backupId) };
+  }
   const isNamed = /^\d/.test(backupId);
   if (stagingUrl === undefined) {
     const manifest = await chooseManifest(repository, backupId, world);
@@ -44,7 +51,7 @@ export async function chooseCandidates(
 
 async function readFirst(
   repository: Repository,
-  candidates: readonly ShelvedBackup[],
+  candidates: readonly Candidate[],
   choice: string,
 ): Promise<Manifest> {
   let damage: IntegrityError | undefined;

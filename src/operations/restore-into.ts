@@ -16,13 +16,14 @@ import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
 import { findOccupants, refuseOccupants } from '../target/occupants.ts';
 import { findUnfounded } from '../target/orphans.ts';
-import { compareWithBackup, type Parity } from '../target/parity.ts';
+import { type Advance, compareWithBackup, type Parity } from '../target/parity.ts';
 import { readAssumableRoles, startsAsReplica } from '../target/preflight.ts';
 import { createRolesOf, finishRoles, returnRoles } from '../target/roles.ts';
 import { loadRows } from '../target/rows.ts';
 import { type Step, steps } from '../target/steps.ts';
 import { grantToUsers } from '../target/user-grants.ts';
 import type { World } from '../world.ts';
+import { bringForward, type LoadedTables } from './bring-forward.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
@@ -33,7 +34,7 @@ export type { RestoreRequest } from './restore-plan.ts';
 
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {
-  readonly scope: RestoreScope;
+  readonly scope: RestorePlan['scope'];
   /** @returns undefined when nothing was to be compared */
   run(): Promise<Parity | undefined>;
 }
@@ -176,6 +177,8 @@ async function giveBack(
 interface LoadedRows {
   readonly sent: Map<number, RowDigest> | undefined;
   readonly countOnly: ReadonlyMap<number, string>;
+  /** What came after it; undefined where the backup was not to be brought to another time */
+  readonly advanced?: Advance | undefined;
 }
 
 async function restoreContents(
@@ -204,9 +207,17 @@ async function restoreContents(
   );
   definitions.leaveOut(unfounded);
   scope.notCarried.push(...notCarried);
-  const { analyzed, ...loaded } = await loadTables(request, plan, definitions, world);
+  const { analyzed, tables, ...loaded } = await loadTables(request, plan, definitions, world);
   clock.end('rows');
-  for (const step of others) await runStep(step, definitions, world, clock);
+  let advanced: Advance | undefined;
+  for (const step of others) {
+    // Keys have their indexes by then, and nothing acts on a change yet.
+    if (step === 'foreign keys') advanced = await bringForward(request, scope, tables, world, clock);
+    await runStep(step, definitions, world, clock);
+  }
+  for (const table of scope.tables) {
+    if (advanced?.tables.has(table.oid)) analyzed.delete(qualifiedName(table));
+  }
   const refused = definitions.refusedGrants;
   if (refused.length > 0) {
     const { privileges } = scope.supplement;
@@ -221,7 +232,7 @@ async function restoreContents(
   scope.notCarried.push(...definitions.notCarried);
   await analyzeTables(settings, { workers: jobs, done: analyzed, signal: world.signal, log: world.log });
   clock.end('analyze');
-  return loaded;
+  return { ...loaded, advanced };
 }
 
 async function runStep(
@@ -241,7 +252,7 @@ async function loadTables(
   { scope, created, present }: RestorePlan,
   definitions: ArchiveRestore,
   world: World,
-): Promise<LoadedRows & { analyzed: Set<string> }> {
+): Promise<LoadedRows & { analyzed: Set<string>; tables: LoadedTables }> {
   const { settings, reader, jobs, verify } = request;
   const { manifest, tables } = scope;
   const { signal } = world;
@@ -273,7 +284,12 @@ async function loadTables(
     });
     scope.notCarried.push(...rows.notCarried);
     for (const [oid, digest] of rows.sent) sent?.set(oid, digest);
-    return { sent, countOnly: rows.countOnly, analyzed };
+    // What was refused stays as it is, whatever changed it since.
+    const arrived = present.filter(
+      ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
+    );
+    const loaded = { created: possible, present: arrived };
+    return { sent, countOnly: rows.countOnly, analyzed, tables: loaded };
   });
 }
 
@@ -288,7 +304,7 @@ function describeGone(table: TableEntry) {
 function compare(
   request: RestoreRequest,
   { manifest, supplement, tables, selection, kind, managed, notCarried }: RestoreScope,
-  { sent, countOnly }: LoadedRows,
+  { sent, countOnly, advanced }: LoadedRows,
   world: World,
 ): Promise<Parity> {
   let compared = 0;
@@ -298,7 +314,7 @@ function compare(
       manifest,
       supplement,
       {
-        ...{ tables, whole: isWhole(request), sent, countOnly, selection, kind, managed },
+        ...{ tables, whole: isWhole(request), sent, countOnly, advanced, selection, kind, managed },
         notCarried: [...notCarried, ...(request.roles === 'throwaway' ? describeIdleJobs(supplement) : [])],
       },
       {

@@ -20,7 +20,9 @@ import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
-import type { RestoreScope } from './restore-report.ts';
+import type { Recovery } from './choose-recovery.ts';
+import { describeUnreplayed, findDoubtfulKeys } from './replay-omissions.ts';
+import type { Progression, RestoreScope } from './restore-report.ts';
 
 /** What is restored, and where. */
 export interface RestoreRequest {
@@ -40,11 +42,16 @@ export interface RestoreRequest {
   readonly roles?: 'throwaway';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
+  /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
+  readonly recovery?: Recovery | undefined;
 }
 
 /** All that is decided before the target is touched. */
 export interface RestorePlan {
-  readonly scope: RestoreScope;
+  readonly scope: RestoreScope & {
+    /** Set by a restore that was brought to a point in time, when it is there */
+    replayed?: Progression;
+  };
   readonly archive: string;
   readonly client: ClientTools;
   /** In the archive's order */
@@ -96,6 +103,8 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const wanted = new Set(placed.entries);
     const orphans = findOrphans(contents).filter((entry) => wanted.has(entry));
     for (const entry of orphans) placed.tolerated.add(entry);
+    const unreplayed = describeUnreplayed(request.recovery, manifest, placed.tables);
+    for (const entry of findDoubtfulKeys(placed.entries, unreplayed)) placed.tolerated.add(entry);
     const roles = await planRolesOf(session, request, supplement, kind);
     const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
     const scope: RestoreScope = {
@@ -106,7 +115,12 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       supplement,
       kind,
       managed: placed.managed,
-      notCarried: [...describeMissing(missing, chosen, selection, manifest), ...notCarried, ...roles.listed],
+      notCarried: [
+        ...describeMissing(missing, chosen, selection, manifest),
+        ...notCarried,
+        ...roles.listed,
+        ...unreplayed.notCarried,
+      ],
       notes: [...notes, ...created],
     };
     return { ...placed, scope, archive, client, orphans, roles };

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../repo
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
 import type { Parity, ParityScope } from '../target/parity.ts';
+import type { Replayed } from '../target/replay.ts';
 import { describeEntry, type RestoreSelection } from '../target/selection.ts';
 import { describeNotCarried } from './backup-report.ts';
 import type { Outcome, Section } from './outcome.ts';
@@ -22,7 +23,17 @@ export interface RestoreScope {
   readonly notCarried: Manifest['notCarried'];
   /** What is otherwise than in the source and no loss, for people */
   readonly notes: readonly string[];
+  /** How far it was brought beyond the backup; undefined as long as it was not */
+  readonly replayed?: Progression;
 }
+
+/** What was replayed upon a backup. */
+export type Progression = Pick<Replayed, 'transactions' | 'changes' | 'lastCommitAt' | 'endedBefore'> & {
+  /** The point in time that was wanted, ISO 8601 */
+  readonly until: string;
+  /** How many tables were changed */
+  readonly tables: number;
+};
 
 const shownTables = 20;
 
@@ -62,7 +73,11 @@ export function describeRestore(scope: RestoreScope, parity: Parity | undefined,
   const verdict = parity === undefined ? 'skipped' : parity.equal ? 'equal' : 'different';
   return {
     exitCode: verdict === 'different' ? 3 : 0,
-    outputs: { ...summarize(scope, verdict, clock), 'not-carried': countNotCarried(parity) },
+    outputs: {
+      ...summarize(scope, verdict, clock),
+      'recovered-to': scope.replayed?.until ?? '',
+      'not-carried': countNotCarried(parity),
+    },
     report: [
       { kind: 'heading', text: `Restore of backup ${scope.manifest.id} into ${scope.target}` },
       {
@@ -74,10 +89,24 @@ export function describeRestore(scope: RestoreScope, parity: Parity | undefined,
         ]),
       },
       { kind: 'paragraph', text: `Restored ${describeAmount(scope)}.` },
+      ...describeReplay(scope),
       ...describeOmissions(scope),
-      ...(parity === undefined ? [] : describeParity(parity, scope.manifest.source.snapshotAt)),
+      ...(parity === undefined
+        ? []
+        : describeParity(parity, scope.replayed?.until ?? scope.manifest.source.snapshotAt)),
     ],
   };
+}
+
+function describeReplay({ replayed }: RestoreScope): Section[] {
+  if (replayed === undefined) return [];
+  const { until, transactions, changes, tables, lastCommitAt, endedBefore } = replayed;
+  const amount =
+    transactions === 0
+      ? 'nothing was committed in between'
+      : `${formatCounted(changes, 'change')} of ${formatCounted(transactions, 'transaction')} in ${formatCounted(tables, 'table')}, the last committed at ${lastCommitAt}`;
+  const next = endedBefore === null ? '' : `; the next transaction, of ${endedBefore}, was left out`;
+  return [{ kind: 'paragraph', text: `Brought to ${until}: ${amount}${next}.` }];
 }
 
 function summarize(

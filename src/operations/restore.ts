@@ -19,6 +19,7 @@ import type { CheckResult } from '../target/checks.ts';
 import { emptyDatabase } from '../target/clean.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
+import type { Recovery } from './choose-recovery.ts';
 import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
 import { MarkedTarget, nameActor } from './marked-target.ts';
@@ -50,6 +51,8 @@ export interface Job {
   readonly settings: ConnectionSettings;
   readonly repository: Repository;
   readonly manifest: Manifest;
+  /** To bring it to a point in time; undefined: as it is */
+  readonly recovery: Recovery | undefined;
   readonly state: TargetState;
   readonly clock: PhaseClock;
   /** What was tried on staging; undefined without it */
@@ -84,7 +87,9 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const repository = await openRepository(storage, inputs.repositoryKey);
   const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
   const state = await lookAtTarget(settings, inputs, world);
-  const job: Job = { inputs, settings, repository, manifest, state, clock, attempts: undefined };
+  const recoveryOf = (id: string) => candidates.find((candidate) => candidate.id === id)?.recovery;
+  const recovery = recoveryOf(manifest.id);
+  const job: Job = { inputs, settings, repository, manifest, recovery, state, clock, attempts: undefined };
   if (inputs.dryRun) return await foresee(job, world);
   const [refusal] = findRefusals(inputs, manifest, state);
   if (refusal !== undefined) throw refusal;
@@ -95,7 +100,9 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const attempts = await tryInTurn(candidates, repository, staging, trial, world);
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
-  if (works !== undefined) return await bringIn({ ...job, manifest: works, attempts }, world);
+  if (works !== undefined) {
+    return await bringIn({ ...job, manifest: works, recovery: recoveryOf(works.id), attempts }, world);
+  }
   const nothing: Done = { safetyBackup: null, left: [], incomplete: false };
   const why = 'no backup passed on staging; the target was not touched';
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
@@ -111,17 +118,17 @@ function foresee(job: Job, world: World): Promise<Outcome> {
 }
 
 function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): Promise<PreparedRestore> {
-  const { inputs, settings, repository, manifest, state, clock } = job;
+  const { inputs, settings, repository, manifest, recovery, state, clock } = job;
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
   const live = inputs.environment?.toLowerCase() === 'production' || isSourceOf(manifest, state);
-  const request = { ...inputs, manifest, reader, settings, targetKind: state.kind, occupied, live };
+  const request = { ...inputs, manifest, reader, recovery, settings, targetKind: state.kind, occupied, live };
   return prepareRestore(request, world, clock);
 }
 
 async function bringIn(job: Job, world: World): Promise<Outcome> {
   const { inputs, manifest, settings, clock } = job;
   world.log.info(
-    `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}`,
+    `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}${job.recovery === undefined ? '' : `, and what was committed after it until ${job.recovery.until}`}`,
   );
   const target = new MarkedTarget(settings, world);
   const done: Done = { safetyBackup: null, left: [], incomplete: false };
@@ -231,6 +238,7 @@ async function record(job: Job, done: Done, result: Result, world: World): Promi
       staging: attempts.map((attempt) => ({ backup: attempt.backup, why: explainFailure(attempt) ?? null })),
       ...result,
       phases: clock.milliseconds(),
+      recoveredTo: job.recovery?.until ?? null,
     });
   } catch (error) {
     if (!isKnownError(error)) throw error;

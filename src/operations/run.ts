@@ -9,6 +9,10 @@ export async function run(inputs: Inputs, world: World): Promise<Outcome> {
       const { backup } = await import('./backup.ts');
       return backup(inputs, world);
     }
+    case 'capture': {
+      const { capture } = await import('./capture.ts');
+      return capture(inputs, world);
+    }
     case 'validate': {
       const { validate } = await import('./validate.ts');
       return validate(inputs, world);

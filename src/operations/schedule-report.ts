@@ -3,10 +3,11 @@ import { formatCount, formatCounted, formatDuration } from '../report/quantity.t
 import { nextTimes } from '../schedule/cron.ts';
 import { listDifferences } from '../schedule/difference.ts';
 import type { FileChange } from '../schedule/files.ts';
-import type { PlannedDatabase } from '../schedule/plan.ts';
+import type { PlannedDatabase, PlannedJob } from '../schedule/plan.ts';
 import { assumedMinutes, drawWeek, estimateMonth, foresee, marks, type Outlook } from '../schedule/week.ts';
 import type { Outcome, Section } from './outcome.ts';
 import type { Schedule } from './schedule.ts';
+import { describeRemarks } from './schedule-remarks.ts';
 import type { WorkflowVerdict } from './schedule-verification.ts';
 
 type Outlooks = ReadonlyMap<PlannedDatabase, Outlook>;
@@ -39,6 +40,7 @@ export function describeSchedule(done: Schedule): Outcome {
       ...describeVerification(done),
       describeNextRuns(done, next),
       describeDatabases(done, outlooks),
+      ...describeRemarks(done),
       ...done.plan.databases.flatMap((database) => describeWeek(database, done)),
       { kind: 'paragraph', text: describeAssumptions(done) },
     ],
@@ -106,12 +108,14 @@ function describeBrokenTargets({ parsed, plan }: Schedule, outlooks: Outlooks): 
   if (target === undefined) return [];
   return [...outlooks].flatMap(([database, { gap }]) => {
     if (gap !== undefined && gap.milliseconds <= parseDuration(target)) return [];
+    const point = isCaptured(database) ? 'a capture or a backup' : 'a backup';
     const what =
       gap === undefined
         ? 'has fewer than two backups a year'
-        : `is left ${formatDuration(gap.milliseconds)} without a backup from ${formatLocal(gap.from, plan.timeZone)}`;
+        : `is left ${formatDuration(gap.milliseconds)} without ${point} from ${formatLocal(gap.from, plan.timeZone)}`;
+    const remedy = isCaptured(database) ? 'Schedule captures' : 'Schedule backups';
     return [
-      `The rpo-target of ${target} cannot be kept: ${database.name} ${what}. Schedule backups more often, or raise the target.`,
+      `The rpo-target of ${target} cannot be kept: ${database.name} ${what}. ${remedy} more often, or raise the target.`,
     ];
   });
 }
@@ -153,70 +157,82 @@ function describeVerdict({ file, state, punctuality }: WorkflowVerdict): string[
 }
 
 interface NextRun {
-  readonly database: string;
-  readonly kind: string;
-  readonly crons: readonly string[];
+  readonly job: PlannedJob;
   readonly at: Date;
   readonly then: Date | undefined;
 }
 
 function listNextRuns({ plan, now }: Schedule): NextRun[] {
   return plan.databases.flatMap(({ jobs }) =>
-    jobs.flatMap(({ database, kind, crons }): NextRun[] => {
-      const times = crons.flatMap((cron) => nextTimes(cron, plan.timeZone, now, 2));
+    jobs.flatMap((job): NextRun[] => {
+      const times = job.crons.flatMap((cron) => nextTimes(cron, plan.timeZone, now, 2));
       const [at, then] = times.sort((one, other) => one.getTime() - other.getTime());
-      return at === undefined ? [] : [{ database, kind, crons, at, then }];
+      return at === undefined ? [] : [{ job, at, then }];
     }),
   );
 }
 
-function describeNextRuns({ plan }: Schedule, next: readonly NextRun[]): Section {
+function describeNextRuns(done: Schedule, next: readonly NextRun[]): Section {
+  const { timeZone } = done.plan;
   return {
     kind: 'table',
     columns: [
       { title: 'database' },
       { title: 'job' },
       { title: 'cron' },
-      { title: `next run (${plan.timeZone})` },
+      { title: `next run (${timeZone})` },
       { title: 'then' },
+      ...monthColumns,
     ],
-    rows: next.map(({ database, kind, crons, at, then }) => [
-      database,
-      kind,
-      crons.join('; '),
-      formatLocal(at, plan.timeZone),
-      then === undefined ? '' : formatLocal(then, plan.timeZone),
+    rows: next.map(({ job, at, then }) => [
+      job.database,
+      job.kind,
+      job.crons.join('; '),
+      formatLocal(at, timeZone),
+      then === undefined ? '' : formatLocal(then, timeZone),
+      ...formatMonth([job], done),
     ]),
   };
 }
 
-function describeDatabases({ plan, now, verification }: Schedule, outlooks: Outlooks): Section {
-  const measured = verification?.minutes ?? new Map();
+const monthColumns = [
+  { title: 'runs in 30 days', align: 'right' },
+  { title: 'minutes', align: 'right' },
+] as const;
+
+function formatMonth(jobs: readonly PlannedJob[], { plan, now, verification }: Schedule): string[] {
+  const { runs, minutes } = estimateMonth(jobs, plan.timeZone, now, verification?.minutes ?? new Map());
+  return [formatCount(runs), formatCount(minutes)];
+}
+
+function isCaptured({ jobs }: PlannedDatabase): boolean {
+  return jobs.some(({ kind }) => kind === 'capture');
+}
+
+function describeDatabases(done: Schedule, outlooks: Outlooks): Section {
+  const { timeZone } = done.plan;
   return {
     kind: 'table',
     columns: [
       { title: 'database' },
-      { title: 'longest without a backup' },
+      { title: 'lost at worst' },
+      { title: 'any point in time' },
       { title: 'retention' },
       { title: 'backups kept', align: 'right' },
       { title: 'oldest', align: 'right' },
-      { title: 'runs in 30 days', align: 'right' },
-      { title: 'minutes', align: 'right' },
+      ...monthColumns,
     ],
-    rows: [...outlooks].map(([database, { gap, kept }]) => {
-      const { runs, minutes } = estimateMonth(database.jobs, plan.timeZone, now, measured);
-      return [
-        database.name,
-        gap === undefined
-          ? 'no two backups are due'
-          : `${formatDuration(gap.milliseconds)}, from ${formatLocal(gap.from, plan.timeZone)}`,
-        database.retention,
-        formatCount(kept.backups),
-        `${formatCount(Math.round(kept.oldest / day))} d`,
-        formatCount(runs),
-        formatCount(minutes),
-      ];
-    }),
+    rows: [...outlooks].map(([database, { gap, kept }]) => [
+      database.name,
+      gap === undefined
+        ? 'no two backups are due'
+        : `${formatDuration(gap.milliseconds)}, from ${formatLocal(gap.from, timeZone)}`,
+      isCaptured(database) ? `of the last ${database.keepChanges}` : 'no',
+      database.retention,
+      formatCount(kept.backups),
+      `${formatCount(Math.round(kept.oldest / day))} d`,
+      ...formatMonth(database.jobs, done),
+    ]),
   };
 }
 

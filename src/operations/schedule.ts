@@ -6,7 +6,7 @@ import type { ScheduleInputs } from '../inputs.ts';
 import { renderCallers } from '../schedule/callers.ts';
 import { applyChanges, compareFiles, type FileChange } from '../schedule/files.ts';
 import { type Plan, planJobs } from '../schedule/plan.ts';
-import { type ParsedPolicy, parsePolicy, refuseCapture } from '../schedule/policy.ts';
+import { type ParsedPolicy, parsePolicy } from '../schedule/policy.ts';
 import type { World } from '../world.ts';
 import type { Outcome } from './outcome.ts';
 import { describeSchedule } from './schedule-report.ts';
@@ -35,7 +35,6 @@ export async function schedule(
   openApi: typeof openWorkflows = openWorkflows,
 ): Promise<Outcome> {
   const parsed = parsePolicy(await readPolicyFile(inputs.policy), inputs.policy);
-  refuseCapture(parsed.policy, inputs.policy);
   const repository = parsed.policy.repository ?? (await findRepository(inputs.policy, world.env));
   const plan = planJobs(parsed.policy, repository);
   const policyPath = pathInRepository(inputs);

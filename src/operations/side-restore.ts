@@ -91,6 +91,7 @@ function checkInputs(inputs: RestoreInputs): string {
     ...(inputs.stagingUrl === undefined ? [] : ['staging-url']),
     ...(inputs.safetyStorage === undefined ? [] : ['safety-storage']),
     ...(inputs.checks.length === 0 ? [] : ['checks']),
+    ...(inputs.recoveryTargetTime === undefined ? [] : ['recovery-target-time']),
   ];
   if (contrary.length > 0) {
     throw new ConfigurationError(

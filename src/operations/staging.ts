@@ -9,6 +9,7 @@ import { readSupplement } from '../repository/supplement.ts';
 import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
+import type { Recovery } from './choose-recovery.ts';
 import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
 import { PhaseClock } from './phases.ts';
 import { writeParity } from './report-files.ts';
@@ -29,6 +30,13 @@ export interface Trial {
   readonly jobs: number;
 }
 
+export interface Candidate {
+  readonly id: string;
+  readonly snapshotAt: Date;
+  /** To bring it to a point in time; undefined: as it is */
+  readonly recovery?: Recovery | undefined;
+}
+
 /**
  * Tries backups one after another, each in a database made for the occasion, until one passes. What each showed is recorded on it as a
  * drill.
@@ -36,17 +44,18 @@ export interface Trial {
  * @throws ConfigurationError when no database can be made on the server, which says nothing about a backup
  */
 export async function tryInTurn(
-  candidates: readonly { readonly id: string; readonly snapshotAt: Date }[],
+  candidates: readonly Candidate[],
   repository: Repository,
   server: ConnectionSettings,
   trial: Trial,
   world: World,
 ): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
-  for (const { id, snapshotAt } of candidates) {
+  for (const candidate of candidates) {
+    const { id, snapshotAt } = candidate;
     world.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
     const attempt = await inScratchFolder(world, (scratch) =>
-      tryBackup(id, repository, server, trial, scratch),
+      tryBackup(candidate, repository, server, trial, scratch),
     );
     attempts.push(attempt);
     await record(attempt, repository, world);
@@ -57,7 +66,7 @@ export async function tryInTurn(
 }
 
 async function tryBackup(
-  id: string,
+  { id, recovery: brought }: Candidate,
   repository: Repository,
   server: ConnectionSettings,
   trial: Trial,
@@ -83,6 +92,7 @@ async function tryBackup(
       verify: 'content' as const,
       targetKind: 'plain' as const,
       roles: 'throwaway' as const,
+      recovery: brought,
     };
     const prepared = await prepareRestore(request, world, clock);
     parity = await prepared.run();
@@ -98,7 +108,17 @@ async function tryBackup(
     if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
     failure = messageOf(error);
   }
-  return { manifest, backup: id, phases: clock.milliseconds(), recovery, parity, checks, command, failure };
+  return {
+    manifest,
+    backup: id,
+    until: brought?.until,
+    phases: clock.milliseconds(),
+    recovery,
+    parity,
+    checks,
+    command,
+    failure,
+  };
 }
 
 /** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */
@@ -110,6 +130,7 @@ async function record(attempt: Attempt, repository: Repository, world: World): P
       why: explainFailure(attempt) ?? null,
       recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
       phases: { ...attempt.phases },
+      recoveredTo: attempt.until ?? null,
       parity: attempt.parity === undefined ? null : attempt.parity.equal,
       checks: {
         asked: attempt.checks.length,

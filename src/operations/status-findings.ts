@@ -1,4 +1,5 @@
 import type { StoredRecord } from '../repository/records.ts';
+import type { Window } from '../repository/recovery.ts';
 import type { ShelvedBackup } from '../repository/shelf.ts';
 import type { BackupStanding } from './standing.ts';
 
@@ -42,21 +43,43 @@ export interface Gap {
 }
 
 /**
- * The longest time of the last seven days without a snapshot that is still there, the time since the newest included: what could have been
+ * The longest time of the last seven days of which no point can be recovered, the time since the newest included: what could have been
  * lost at worst. Undefined without a backup.
  */
-export function measureGap(usable: readonly ShelvedBackup[], now: Date): Gap | undefined {
+export function measureGap(windows: readonly Window[], now: Date): Gap | undefined {
   const begin = now.getTime() - gapWindow;
   let longest: Gap | undefined;
   let to: Date | null = null;
-  for (const { snapshotAt: from } of usable) {
+  for (const window of windows.toReversed()) {
+    const from = new Date(window.to);
     const length = Math.max(0, (to ?? now).getTime() - from.getTime());
     if (longest === undefined || length > longest.length) longest = { length, from, to };
-    // The one before the window began, or at its beginning, opens its first gap.
-    if (from.getTime() <= begin) break;
-    to = from;
+    to = new Date(window.from);
+    // The one that was open when the week began, or at its beginning, ends it.
+    if (to.getTime() <= begin) break;
   }
   return longest;
+}
+
+/**
+ * So long captured changes stand in for backups: a weekly backup, and a day for a late one. From then on the age of the newest backup
+ * counts itself, because all that came after it rests on it, and on an ever longer replay. Milliseconds.
+ */
+const standInWindow = 8 * 86_400_000;
+
+/**
+ * Milliseconds since the newest point in time that one can go back to; undefined without a backup.
+ *
+ * @param backupAge of the newest backup
+ */
+export function measurePoint(
+  windows: readonly Window[],
+  backupAge: number | undefined,
+  now: Date,
+): number | undefined {
+  const newest = windows.at(-1);
+  if (backupAge === undefined || newest === undefined || backupAge > standInWindow) return backupAge;
+  return Math.min(backupAge, Math.max(0, now.getTime() - Date.parse(newest.to)));
 }
 
 export interface Shrinkage {

@@ -3,14 +3,16 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../repo
 import type { StoredRecord } from '../repository/records.ts';
 import type { ShelvedBackup } from '../repository/shelf.ts';
 import type { Outcome, Section } from './outcome.ts';
-import { type BackupStanding, judgeLimits, measureAges } from './standing.ts';
+import { type BackupStanding, type JudgedLimit, judgeLimits, measureAges } from './standing.ts';
 import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from './standing-report.ts';
-import { type Failure, type Gap, gapWindow, type Shrinkage } from './status-findings.ts';
+import { type Failure, type Gap, gapWindow, measurePoint, type Shrinkage } from './status-findings.ts';
+import { formatWindow, isStretch, type Recoverable } from './windows.ts';
 
 export interface StatusFacts {
   readonly inputs: StatusInputs;
   readonly location: string;
   readonly standing: BackupStanding;
+  readonly recoverable: Recoverable;
   /** bytes */
   readonly stored: number;
   /** The last cleanup */
@@ -24,31 +26,72 @@ export interface StatusFacts {
 
 export function describeStatus(facts: StatusFacts): Outcome {
   const { inputs, location, standing, now } = facts;
+  const { windows } = facts.recoverable;
   const ages = measureAges(standing, now);
-  const judged = judgeLimits(ages, inputs);
+  const point = measurePoint(windows, ages.newest, now);
+  const judged = judgeLimits({ ...ages, newest: point }, inputs);
   const broken = judged.filter(({ met }) => !met);
   const verdict = broken.length === 0 ? 'healthy' : 'broken';
   return {
     exitCode: broken.length === 0 ? 0 : 3,
-    outputs: { 'backup-id': standing.usable[0]?.id ?? '', status: verdict, ...tellAges(ages) },
+    outputs: {
+      'backup-id': standing.usable[0]?.id ?? '',
+      status: verdict,
+      ...tellAges(ages),
+      ...tellWindow(facts.recoverable),
+    },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
-      describeLimits(judged),
+      describeJudged(judged, point !== ages.newest),
       ...listWarnings(facts).map((text) => ({ kind: 'paragraph' as const, text: `WARNING: ${text}` })),
       describeShelf(facts),
+      ...describeWindows(facts),
       ...describeTrend(standing.usable),
       ...describeFailures(facts),
     ],
   };
 }
 
+/** For scripts; `to` is in the newest window, and `from` is where that begins. */
+function tellWindow({ windows, captured }: Recoverable): Record<string, string> {
+  const newest = windows.at(-1);
+  return {
+    'recoverable-from': captured ? (newest?.from ?? '') : '',
+    'recoverable-to': newest?.to ?? '',
+  };
+}
+
+/** @param isCaptured whether captured changes lead to a newer point than the newest backup does */
+function describeJudged(judged: readonly JudgedLimit[], isCaptured: boolean): Section {
+  const section = describeLimits([...judged]);
+  if (!isCaptured || section.kind !== 'table') return section;
+  const rows = section.rows.map(([input = '', what = '', ...rest]) => [
+    input,
+    input === 'max-age' ? 'age of the newest point to go back to' : what,
+    ...rest,
+  ]);
+  return { ...section, rows };
+}
+
 /** What breaks no limit, and should be looked at. */
-function listWarnings({ standing, shrinkage }: StatusFacts): string[] {
+function listWarnings({ standing, shrinkage, recoverable, inputs, now }: StatusFacts): string[] {
   const { shelf, drills } = standing;
   const unreadable = shelf.damaged.map(({ id }) => id);
   const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
   const lastDrill = drills.at(-1)?.content;
+  const [newest] = standing.usable;
+  const age = newest === undefined ? 0 : now.getTime() - newest.snapshotAt.getTime();
   return [
+    ...(recoverable.captured && age > inputs.maxAge
+      ? [
+          `the newest backup is ${formatAge(age)} old, more than max-age: what came after it rests on captured changes alone.`,
+        ]
+      : []),
+    ...(recoverable.damaged.length === 0
+      ? []
+      : [
+          `these captured changes are damaged, and no backup can be brought past them: ${recoverable.damaged.join(', ')}.`,
+        ]),
     ...(shrinkage === undefined ? [] : [tellShrinkage(shrinkage)]),
     ...(unreadable.length === 0
       ? []
@@ -124,6 +167,29 @@ function describeGap({ gap, prune, now }: StatusFacts): string {
       ? '; cleanups have removed backups since'
       : '';
   return `${formatAge(gap.length)}, from ${formatTime(gap.from)} to ${to}${cleaned}`;
+}
+
+/** Of points in time so many windows are shown, the newest. */
+const shownWindows = 20;
+
+/** The last seven days, newest first; nothing where no changes are captured. */
+function describeWindows({ recoverable, now }: StatusFacts): Section[] {
+  const { windows, captured } = recoverable;
+  const begin = now.getTime() - gapWindow;
+  const shown = windows.filter(({ to }) => Date.parse(to) >= begin).slice(-shownWindows);
+  if (!captured || shown.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [{ title: 'any point in time of 7 days (UTC)' }, { title: 'and no further, because' }],
+      rows: shown
+        .toReversed()
+        .map((window) => [
+          isStretch(window) ? formatWindow(window) : `${window.from}, the backup alone`,
+          window.gap ?? 'nothing was captured since',
+        ]),
+    },
+  ];
 }
 
 const trendLength = 14;

@@ -8,8 +8,12 @@ import { openPlace } from './place.ts';
 import { readStanding } from './standing.ts';
 import { findShrinkage, listFailures, measureGap } from './status-findings.ts';
 import { describeStatus } from './status-report.ts';
+import { readRecoverable } from './windows.ts';
 
-/** Tells how fresh, verified and drilled the backups are. Changes nothing, and reads no more of a backup than its outline. */
+/**
+ * Tells how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes nothing, and reads no more of
+ * a backup than its outline.
+ */
 export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
@@ -19,15 +23,17 @@ export async function status(inputs: StatusInputs, world: World): Promise<Outcom
   const { signal } = world;
   const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
+  const recoverable = await readRecoverable(repository, standing.usable, world);
   const stored = await measureStored(storage, signal);
   return describeStatus({
     inputs,
     location: storage.location,
     standing,
+    recoverable,
     stored,
     prune,
     failures: listFailures(standing, restores),
-    gap: measureGap(standing.usable, world.now()),
+    gap: measureGap(recoverable.windows, world.now()),
     shrinkage: findShrinkage(standing.usable),
     now: world.now(),
   });

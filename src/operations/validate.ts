@@ -18,11 +18,14 @@ import { fetchArchive } from './archive-file.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { openPlace } from './place.ts';
+import { checkChanges, chooseSegments, nameSegment } from './validate-changes.ts';
+import { gatherUses, type Holder, type Use } from './validate-uses.ts';
 
 /** What is wrong, and what it costs. */
 interface Damage {
-  readonly backup: string;
-  /** A table with its pages, the archive, or the manifest itself */
+  /** null for captured changes, which belong to none */
+  readonly backup: string | null;
+  /** A table with its pages, the archive, the manifest itself, or captured changes */
   readonly part: string;
   readonly how: string;
 }
@@ -30,9 +33,9 @@ interface Damage {
 const workers = 4;
 
 /**
- * Reads back what is stored. Every manifest is checked; of the objects all or a share, each fetched and hashed, and opened too
- * where that is possible: always when it is not encrypted, with the identity when it is. What was found is recorded, so that
- * retention and people know which backups were proven.
+ * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
+ * fetched and hashed, and opened too where that is possible: always when it is not encrypted, with the identity when it is. What was
+ * found is recorded, so that retention and people know which backups were proven.
  */
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
@@ -41,15 +44,23 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
   const manifests = await readManifests(repository, inputs.backupId, damages);
+  const segments = await chooseSegments(
+    repository,
+    inputs.backupId,
+    manifests,
+    (error, key) => damages.push({ backup: null, part: `changes ${key}`, how: error.message }),
+    world.signal,
+  );
 
-  const mayOpen = await matchIdentities(manifests, inputs.encryptionIdentity);
-  const sealed = manifests.some((manifest) => !mayOpen(manifest));
+  const holders = [...manifests, ...segments];
+  const mayOpen = await matchIdentities(holders, inputs.encryptionIdentity);
+  const sealed = holders.some((holder) => !mayOpen(holder));
   if (sealed) {
     world.log.warn(
       'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them.',
     );
   }
-  const uses = gatherUses(manifests);
+  const uses = gatherUses(manifests, segments);
   const sample = takeShare([...uses.values()], inputs.share);
   const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
   world.log.info(
@@ -65,7 +76,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       const how = await check(use);
       if (how !== undefined) {
         bad.add(use.object.name);
-        for (const { manifest, part } of use.parts) damages.push({ backup: manifest.id, part, how });
+        for (const { backup, part } of use.parts) damages.push({ backup, part, how });
       }
       read += use.object.stored;
       checked++;
@@ -89,14 +100,21 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     if (how !== undefined) damages.push({ backup: manifest.id, part: 'supplement', how });
   }
   clock.end('archives');
+  const unhurt = segments.filter(({ objects }) => !objects.some(({ name }) => bad.has(name)));
+  for (const segment of takeShare(unhurt.filter(mayOpen), inputs.share)) {
+    world.signal.throwIfAborted();
+    const how = await checkChanges(repository, segment, inputs.encryptionIdentity);
+    if (how !== undefined) damages.push({ backup: null, part: nameSegment(segment), how });
+  }
+  clock.end('changes');
   await record();
   return describe();
 
   async function check(use: Use): Promise<string | undefined> {
-    const opener = use.parts.find(({ manifest }) => mayOpen(manifest));
+    const opener = use.parts.find(({ holder }) => mayOpen(holder));
     try {
       if (opener === undefined) await readAnyCopy(use.object);
-      else await createReader(repository, opener.manifest, inputs.encryptionIdentity).prove(use.object);
+      else await createReader(repository, opener.holder, inputs.encryptionIdentity).prove(use.object);
       return undefined;
     } catch (error) {
       if (error instanceof IntegrityError) return error.message;
@@ -194,7 +212,17 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   }
 
   function findBroken(): Set<string> {
-    return new Set(damages.map((damage) => damage.backup));
+    return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null));
+  }
+
+  function describeSegments(): string[][] {
+    const broken = new Set(damages.filter(({ backup }) => backup === null).map(({ part }) => part));
+    return segments.length + broken.size === 0
+      ? []
+      : [
+          ['segments of captured changes', formatCount(segments.length)],
+          ['damaged segments', formatCount(broken.size)],
+        ];
   }
 
   function describe(): Outcome {
@@ -218,10 +246,11 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
           rows: [
             ['backups', formatCount(all)],
             ['damaged backups', formatCount(broken.size)],
+            ...describeSegments(),
             ['objects checked', `${formatCount(sample.length)} of ${formatCount(uses.size)}`],
             ['read', `${formatBytes(read)} (${formatRate(read, clock.elapsed())})`],
             ['archives listed by pg_restore', formatCount(archives.length)],
-            ['encrypted', describeEncryption(manifests, sealed)],
+            ['encrypted', describeEncryption(holders, sealed)],
             ['duration', formatDuration(clock.elapsed())],
           ],
         },
@@ -232,10 +261,8 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
                 kind: 'table',
                 columns: [{ title: 'backup' }, { title: 'damaged part' }, { title: 'how' }],
                 rows: damages
-                  .toSorted((one, other) =>
-                    one.backup < other.backup ? -1 : one.backup > other.backup ? 1 : 0,
-                  )
-                  .map((damage) => [damage.backup, damage.part, damage.how]),
+                  .map(({ backup, part, how }) => [backup ?? '', part, how])
+                  .sort(([one = ''], [other = '']) => (one < other ? -1 : one > other ? 1 : 0)),
               },
             ] as const)),
       ],
@@ -264,18 +291,18 @@ async function readManifests(repository: Repository, choice: string, damages: Da
 }
 
 /**
- * Tells which backups the identities open: over the years of a repository its recipients change.
+ * Tells which backups and segments the identities open: over the years of a repository its recipients change.
  *
  * @throws ConfigurationError when identities were given and open none of the encrypted backups
  */
 async function matchIdentities(
-  manifests: readonly Manifest[],
+  holders: readonly Holder[],
   identities: readonly string[],
-): Promise<(manifest: Manifest) => boolean> {
+): Promise<(holder: Holder) => boolean> {
   const ours = new Set(await Promise.all(identities.map((identity) => identityToRecipient(identity))));
-  const mayOpen = ({ encryption }: Manifest) =>
+  const mayOpen = ({ encryption }: Holder) =>
     encryption.scheme === 'none' || encryption.recipients.some((recipient) => ours.has(recipient));
-  const encrypted = manifests.filter(({ encryption }) => encryption.scheme === 'age');
+  const encrypted = holders.filter(({ encryption }) => encryption.scheme === 'age');
   if (identities.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
     throw new ConfigurationError(
       'encryption-identity: the identity given does not belong to any recipient of these backups',
@@ -285,41 +312,9 @@ async function matchIdentities(
   return mayOpen;
 }
 
-function describeEncryption(manifests: readonly Manifest[], sealed: boolean): string {
-  if (manifests.every((manifest) => manifest.encryption.scheme === 'none')) return 'no';
+function describeEncryption(holders: readonly Holder[], sealed: boolean): string {
+  if (holders.every(({ encryption }) => encryption.scheme === 'none')) return 'no';
   return sealed ? 'yes; not opened, the stored bytes were hashed' : 'yes; opened';
-}
-
-/** An object, and the parts of backups that would be lost with it. */
-interface Use {
-  readonly object: StoredObject;
-  readonly parts: { readonly manifest: Manifest; readonly part: string }[];
-}
-
-function gatherUses(manifests: readonly Manifest[]): Map<string, Use> {
-  const uses = new Map<string, Use>();
-  const note = (manifest: Manifest, index: number, part: string) => {
-    const object = manifest.objects[index];
-    if (!object) return;
-    // Two manifests may describe different stored copies of one content; each is checked.
-    const id = `${object.name} ${object.sha256}`;
-    const use = uses.get(id) ?? { object, parts: [] };
-    uses.set(id, use);
-    const last = use.parts.at(-1);
-    if (last?.manifest !== manifest || last.part !== part) use.parts.push({ manifest, part });
-  };
-  for (const manifest of manifests) {
-    for (const index of manifest.archive.objects) note(manifest, index, 'schema archive');
-    for (const index of manifest.supplement.objects) note(manifest, index, 'supplement');
-    for (const table of manifest.tables) {
-      for (const range of table.ranges) {
-        const pages = table.ranges.length === 1 ? '' : `, pages ${range.from} to ${range.to ?? 'the end'}`;
-        for (const piece of range.pieces)
-          note(manifest, piece.object, `table ${table.schema}.${table.name}${pages}`);
-      }
-    }
-  }
-  return uses;
 }
 
 /** A random share, rounded up, so that repeated runs come to see everything. */

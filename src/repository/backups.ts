@@ -76,6 +76,19 @@ export async function readIfPresent(repository: Repository, id: string): Promise
 
 const outlineTime = v.pipe(v.string(), v.isoTimestamp());
 
+const { systemIdentifier, timeline, databaseOid, definitions } = manifestSchema.entries.source.entries;
+
+/** What tells which captured changes a backup can be brought forward with: see recovery.ts. */
+const outlinePosition = {
+  systemIdentifier,
+  timeline,
+  databaseOid,
+  snapshot: v.pipe(v.string(), v.regex(/^\d+:\d+:(?:\d+(?:,\d+)*)?$/)),
+  lsn: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
+  snapshotAt: v.pipe(v.string(), v.isoTimestamp(), v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
+  definitions,
+};
+
 /** The part of a manifest that says what a backup is. */
 const outlineSchema = v.object({
   format: v.literal(1),
@@ -87,7 +100,7 @@ const outlineSchema = v.object({
   pin: v.boolean(),
   startedAt: outlineTime,
   finishedAt: outlineTime,
-  source: v.object({ serverVersion: v.number(), snapshotAt: outlineTime }),
+  source: v.object({ serverVersion: v.number(), ...outlinePosition }),
   encryption: v.object({ scheme: v.string() }),
   totals: manifestSchema.entries.totals,
 });

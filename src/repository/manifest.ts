@@ -11,7 +11,7 @@ const text = v.string();
 const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
-const storedObject = v.strictObject({
+export const storedObject = v.strictObject({
   name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
   /** bytes before compression */
   bytes: count,
@@ -58,7 +58,7 @@ const table = v.strictObject({
 });
 
 /** Sequences are not frozen by a snapshot: `latest` is the value after the archive was written, where it had moved by then. */
-const sequence = v.strictObject({
+export const sequence = v.strictObject({
   schema: text,
   name: text,
   lastValue: text,
@@ -94,10 +94,12 @@ export const manifestSchema = v.strictObject({
     /** pg_current_snapshot() */
     snapshot: text,
     lsn: text,
-    /** transaction_timestamp() of the snapshot */
+    /** The source's time just after the snapshot was taken: whatever it sees was committed by then. */
     snapshotAt: time,
     /** What this backup left in the ledger of the database, after its snapshot; null where it keeps none. */
     token: v.nullable(text),
+    /** A digest of all definitions, by the key of the repository: what changed them, no capture of changes can bring back. */
+    definitions: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
   }),
   encryption: v.variant('scheme', [
     v.strictObject({ scheme: v.literal('none') }),

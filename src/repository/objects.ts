@@ -178,16 +178,15 @@ export class ObjectReader {
 }
 
 /**
- * A reader for the objects of one backup.
+ * A reader for the objects of one backup, or of one segment of changes.
  *
  * @throws ConfigurationError when the backup is encrypted and no identity is at hand
  */
 export function createReader(
   repository: Repository,
-  manifest: Manifest,
+  { encryption }: Pick<Manifest, 'encryption'>,
   identities: readonly string[],
 ): ObjectReader {
-  const { encryption } = manifest;
   const recipients = encryption.scheme === 'age' ? encryption.recipients : [];
   return new ObjectReader(
     repository.storage,

@@ -1,8 +1,7 @@
-import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { ConfigurationError } from '../errors.ts';
 import { RetainedError } from '../storage/storage.ts';
-import { drain, runWorkers } from '../workers.ts';
 import type { Log } from '../world.ts';
-import { listBackupIds, manifestKey, readObjectNames } from './backups.ts';
+import { manifestKey } from './backups.ts';
 import { acquireLock, type Lock, LockedError } from './locks.ts';
 import {
   listMarkFiles,
@@ -12,14 +11,16 @@ import {
   readMarkFiles,
   type Tally,
 } from './marks.ts';
+import { type DamagedHeader, readNeeded } from './needed.ts';
 import type { Repository } from './repository.ts';
 
 /**
- * Removal in two phases. The first deletes manifests and writes down which objects no backup needs any more; nothing else goes. The
- * second, a grace period later, deletes those of them that still nobody needs, while it alone uses the repository. A backup that
- * was under way in the first phase has its manifest by the second, so its objects are needed again.
+ * Removal in two phases. The first deletes manifests and headers of segments, and writes down which objects none of those that are left
+ * needs any more; nothing else goes. The second, a grace period later, deletes those of them that still nobody needs, while it alone uses
+ * the repository. A backup or a capture that was under way in the first phase has its manifest or header by the second, so its objects
+ * are needed again.
  *
- * A run that dies at any point leaves every listed backup whole: at worst objects that nobody needs wait for the next run.
+ * A run that dies at any point leaves every listed backup and segment whole: at worst objects that nobody needs wait for the next run.
  */
 
 export interface PruneContext {
@@ -34,21 +35,16 @@ export interface PruneContext {
   readonly sweepWaitSeconds: number;
 }
 
-export interface DamagedManifest {
-  readonly id: string;
-  readonly message: string;
-}
-
-/** Objects that no backup needs. */
+/** Objects that no backup and no segment needs. */
 export interface Garbage {
   /** While there are any, what the others need is not known: nothing was looked at, marked or removed. */
-  readonly damaged: readonly DamagedManifest[];
+  readonly damaged: readonly DamagedHeader[];
   /** Oldest mark first */
   readonly marked: readonly MarkedTally[];
 }
 
 export interface Sweep {
-  readonly damaged: readonly DamagedManifest[];
+  readonly damaged: readonly DamagedHeader[];
   readonly removed: Tally;
   /** Keys of objects and marks that the storage did not let go */
   readonly retained: readonly string[];
@@ -61,9 +57,6 @@ const maxSkewSeconds = 300;
 
 /** Another cleanup holds its exclusive lock for as long as it deletes. */
 const sharedWaitSeconds = 600;
-
-/** Manifests in memory at once */
-const readers = 4;
 
 /** Keys of one call to `delete`: what an S3 request takes. A lost lock stops the sweep before the next call. */
 const deleteBatch = 1000;
@@ -105,7 +98,25 @@ export async function removeBackup(repository: Repository, id: string): Promise<
   return (await deleteKeys(repository, [manifestKey(id)])).length === 0;
 }
 
-/** Writes down which objects no backup needs, unless a mark has them already. */
+/**
+ * Deletes headers of segments; their objects stay.
+ *
+ * @returns the keys that the storage did not let go
+ */
+export async function removeSegments(
+  repository: Repository,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const retained: string[] = [];
+  for (let at = 0; at < keys.length; at += deleteBatch) {
+    signal.throwIfAborted();
+    retained.push(...(await deleteKeys(repository, keys.slice(at, at + deleteBatch))));
+  }
+  return retained;
+}
+
+/** Writes down which objects no backup and no segment needs, unless a mark has them already. */
 export async function markGarbage(repository: Repository, context: PruneContext): Promise<Garbage> {
   const writer = new MarkWriter(repository, context.now);
   const survey = await surveyObjects(repository, context, {
@@ -114,7 +125,11 @@ export async function markGarbage(repository: Repository, context: PruneContext)
   return { ...survey, marked: [...survey.marked, ...(await writer.finish())] };
 }
 
-/** What `markGarbage` would find after the removal of some backups. Changes nothing. */
+/**
+ * What `markGarbage` would find after some removals. Changes nothing.
+ *
+ * @param removed ids of backups and keys of segments
+ */
 export async function previewGarbage(
   repository: Repository,
   context: PruneContext,
@@ -139,8 +154,8 @@ export function isDue(markedAt: Date, storeNow: Date, { gracePeriod }: PruneCont
 }
 
 /**
- * Deletes what was marked a grace period ago, is not newer than its mark, and is still needed by no backup. Everything that decides
- * is read under an exclusive lock. A mark file is deleted when all of its objects were seen to.
+ * Deletes what was marked a grace period ago, is not newer than its mark, and is still needed by no backup and no segment. Everything
+ * that decides is read under an exclusive lock. A mark file is deleted when all of its objects were seen to.
  *
  * @param storeNow the storage's time; without a mark that is due by then no lock is asked for
  * @throws ConfigurationError when the clocks of this machine and the storage disagree
@@ -166,7 +181,7 @@ export async function sweepGarbage(
     const needed = await readNeeded(repository, signal);
     if (needed.damaged.length > 0) return { ...nothing, damaged: needed.damaged };
     if (needed.vanished.length > 0) {
-      const postponed = `the manifest of backup ${needed.vanished[0]} was removed by somebody else while it was read`;
+      const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
       return { ...nothing, postponed };
     }
     const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message));
@@ -229,9 +244,9 @@ async function deleteUnneeded(
 }
 
 interface SurveyOptions {
-  /** Backups to take for removed already */
+  /** Ids of backups and keys of segments to take for removed already */
   readonly removed?: ReadonlySet<string>;
-  /** Told of every object that neither a backup nor a mark names. */
+  /** Told of every object that neither a backup, nor a segment, nor a mark names. */
   readonly onUnmarked: (name: string, size: number) => Promise<void>;
 }
 
@@ -286,39 +301,6 @@ function indexMarks(marks: readonly Mark[]): Map<string, number> {
  */
 function isMarked(marks: ReadonlyMap<string, number>, name: string, modifiedAt: Date): boolean {
   return modifiedAt.getTime() < (marks.get(name) ?? Number.NEGATIVE_INFINITY);
-}
-
-/** What backups need. */
-interface Needed {
-  readonly names: ReadonlySet<string>;
-  readonly damaged: readonly DamagedManifest[];
-  /** Backups that were removed between the listing and the reading */
-  readonly vanished: readonly string[];
-}
-
-async function readNeeded(
-  repository: Repository,
-  signal: AbortSignal,
-  removed: ReadonlySet<string> = new Set(),
-): Promise<Needed> {
-  const names = new Set<string>();
-  const damaged: DamagedManifest[] = [];
-  const vanished: string[] = [];
-  const ids = (await listBackupIds(repository)).filter((id) => !removed.has(id));
-  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
-    for (const id of drain(ids)) {
-      stop.throwIfAborted();
-      try {
-        const found = await readObjectNames(repository, id);
-        if (!found) vanished.push(id);
-        for (const name of found ?? []) names.add(name);
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-        damaged.push({ id, message: error.message });
-      }
-    }
-  });
-  return { names, damaged, vanished };
 }
 
 /** Deletes keys, and returns those that the storage did not let go. */

@@ -44,6 +44,8 @@ const contentSchemas = {
     phases: v.record(v.string(), count),
     /** Whether the restored database was what the backup had recorded; null when it did not come so far */
     parity: v.nullable(v.boolean()),
+    /** The point in time that it was brought to; null or absent: as it is */
+    recoveredTo: v.optional(v.nullable(v.string())),
     checks: v.object({ asked: count, failed: v.array(v.string()) }),
   }),
   /** A run of `restore`, a dry run aside: who brought which backup where, and what came of it. */
@@ -55,6 +57,8 @@ const contentSchemas = {
     actor: v.string(),
     /** The run on GitHub, or machine and process */
     run: v.string(),
+    /** The point in time that it was brought to; null or absent: as it is */
+    recoveredTo: v.optional(v.nullable(v.string())),
     /** Whether all of the backup was restored, or chosen tables */
     whole: v.boolean(),
     /** What the target was taken for */
@@ -79,6 +83,8 @@ const contentSchemas = {
     retention: v.record(v.string(), v.union([v.string(), v.number()])),
     timeZone: v.string(),
     removed: v.array(v.object({ id: backupId, why: v.string() })),
+    /** How many segments of captured changes were removed */
+    segments: v.optional(count),
     objects: v.object({
       removed: count,
       /** stored bytes that were freed */

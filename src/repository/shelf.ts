@@ -18,6 +18,8 @@ export interface ShelvedBackup {
   readonly totals: ManifestOutline['totals'];
   /** server_version_num */
   readonly serverVersion: number;
+  /** What tells which captured changes it can be brought forward with: see recovery.ts */
+  readonly source: ManifestOutline['source'];
   readonly encrypted: boolean;
   readonly pinned: boolean;
   /** When all of it was last read and found whole; null when it never was, or was found damaged since. */
@@ -91,6 +93,7 @@ function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBacku
     fullBecause: outline.fullBecause,
     totals: outline.totals,
     serverVersion: outline.source.serverVersion,
+    source: outline.source,
     encrypted: outline.encryption.scheme !== 'none',
     pinned: standing.pinned ?? outline.pin,
     verifiedAt: standing.verifiedAt ?? null,

@@ -1,7 +1,15 @@
 import { Document, isMap, isScalar, type Scalar } from 'yaml';
-import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
-import type { JobKind, WrittenPolicy } from './policy-schema.ts';
-import { type ReusableName, reusableWorkflows } from './reusable.ts';
+import {
+  type Context,
+  expression,
+  isArtifact,
+  type Job,
+  makeJob,
+  makeScheduleJob,
+  quote,
+  type Values,
+} from './jobs.ts';
+import { reusableWorkflows } from './reusable.ts';
 
 /** The text of a workflow, without its header. */
 export interface Caller {
@@ -9,40 +17,6 @@ export interface Caller {
   readonly file: string;
   readonly text: string;
 }
-
-interface Context {
-  readonly policy: WrittenPolicy;
-  readonly plan: Plan;
-  /** A comment behind the pinned commit */
-  readonly actionVersion: string;
-  /** Path of the policy in its repository */
-  readonly policyPath: string;
-}
-
-interface Job {
-  readonly id: string;
-  readonly name: string;
-  readonly calls: ReusableName;
-  /** undefined: the job is about no single database */
-  readonly database: string | undefined;
-  readonly kind: JobKind;
-  readonly crons: readonly string[];
-  readonly with: Values;
-  readonly secrets: Values;
-}
-
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-const callees: Readonly<Record<JobKind, ReusableName>> = {
-  full: 'backup',
-  incremental: 'backup',
-  schema: 'backup',
-  archive: 'backup',
-  capture: 'capture',
-  drill: 'drill',
-  cleanup: 'cleanup',
-  watch: 'watch',
-};
 
 const titles: Readonly<Record<string, string>> = {
   'supabase-backup.yml': 'Database backup',
@@ -68,100 +42,6 @@ export function renderCallers(context: Context): Caller[] {
     const all = first.kind === 'watch' ? [...inFile, makeScheduleJob(first.crons, context)] : inFile;
     return [{ file, text: renderWorkflow(file, all, context) }];
   });
-}
-
-function makeJob(planned: PlannedJob, { written, retention }: PlannedDatabase, context: Context): Job {
-  const { policy } = context;
-  const { kind, database } = planned;
-  const given: Values = {
-    ...commonInputs(context),
-    storage: written.storage,
-    's3-endpoint': written['s3-endpoint'],
-    's3-region': written['s3-region'],
-    environment: written.environment,
-    database,
-    'rpo-target': policy.alarms?.['rpo-target'],
-    include: join(written.include),
-    exclude: join(written.exclude),
-    'encryption-recipients': join(written['encryption-recipients']),
-    freshness: join(written.freshness),
-    checks: kind === 'drill' ? policy.drill?.checks : written.checks,
-    'backup-type': kind === 'archive' ? 'full' : kind,
-    label: expression(
-      `inputs.description${planned.label === undefined ? '' : ` || ${quote(planned.label)}`}`,
-    ),
-    pin: planned.pin ? true : expression('inputs.pin == true'),
-    'backup-id': policy.drill?.['backup-id'],
-    fallback: policy.drill?.fallback?.toString(),
-    'rto-target': policy.drill?.['rto-target'],
-    image: policy.drill?.image,
-    retention,
-    'time-zone': context.plan.timeZone,
-    'grace-period': policy.cleanup?.['grace-period'],
-    'dry-run': expression('inputs.dry-run == true'),
-  };
-  const calls = callees[kind];
-  return {
-    id: `${database}-${kind}`,
-    name: `${database}: ${kind}`,
-    calls,
-    database,
-    kind,
-    crons: planned.crons,
-    with: pick(given, reusableWorkflows[calls].inputs),
-    secrets: pick(secretsOf(kind, written, policy), reusableWorkflows[calls].secrets),
-  };
-}
-
-/** Once, not once per database: whether all the workflows are there, enabled, and ran. */
-function makeScheduleJob(crons: readonly string[], context: Context): Job {
-  const given = { ...commonInputs(context), policy: context.policyPath };
-  return {
-    id: 'schedules',
-    name: 'schedules',
-    calls: 'watch',
-    database: undefined,
-    kind: 'watch',
-    crons,
-    with: given,
-    secrets: pick(alarmSecrets(context.policy), reusableWorkflows.watch.secrets),
-  };
-}
-
-function commonInputs({ policy, plan }: Context): Values {
-  const { alarms } = policy;
-  const issues = alarms?.issues ?? true;
-  return {
-    'runs-on': plan.runsOn,
-    'failure-issues': issues,
-    'issue-labels': issues ? join(alarms?.labels) : undefined,
-    'issue-assignees': issues ? join(alarms?.assignees) : undefined,
-    'issue-mentions': issues ? join(alarms?.mentions) : undefined,
-  };
-}
-
-function secretsOf(kind: JobKind, written: PlannedDatabase['written'], policy: WrittenPolicy): Values {
-  const isS3 = /^s3:/i.test(written.storage);
-  // Only what removes backups gets credentials that can.
-  const own = kind === 'cleanup' ? policy.cleanup : undefined;
-  const id = own?.['aws-access-key-id'] ?? written['aws-access-key-id'] ?? 'AWS_ACCESS_KEY_ID';
-  const key = own?.['aws-secret-access-key'] ?? written['aws-secret-access-key'] ?? 'AWS_SECRET_ACCESS_KEY';
-  return {
-    DATABASE_URL: secret(written['database-url']),
-    AWS_ACCESS_KEY_ID: isS3 ? secret(id) : undefined,
-    AWS_SECRET_ACCESS_KEY: isS3 ? secret(key) : undefined,
-    REPOSITORY_KEY: secret(written['repository-key']),
-    ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
-    ...alarmSecrets(policy),
-  };
-}
-
-function alarmSecrets({ alarms }: WrittenPolicy): Values {
-  return {
-    NOTIFY_URL: secret(alarms?.['notify-url']),
-    SLACK_WEBHOOK_URL: secret(alarms?.['slack-webhook-url']),
-    HEARTBEAT_URL: secret(alarms?.['heartbeat-url']),
-  };
 }
 
 function renderWorkflow(file: string, jobs: readonly Job[], context: Context): string {
@@ -199,6 +79,13 @@ function renderDispatch(jobs: readonly Job[]): object {
       description: { description: 'A note kept with the backup', type: 'string' },
       pin: { description: 'Keep the backup for good', type: 'boolean', default: false },
     }),
+    ...(jobs.some(({ calls }) => calls === 'capture') && {
+      'drop-slot': {
+        description: 'Capture a last time, then drop the slot',
+        type: 'boolean',
+        default: false,
+      },
+    }),
     ...(jobs.some(({ calls }) => calls === 'cleanup') && {
       'dry-run': { description: 'Only show what would be removed', type: 'boolean', default: false },
     }),
@@ -215,9 +102,14 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
   const [repository, commit] = policy.action.split('@');
   const condition = conditionOf(job, beside);
   // Only the job that looks at workflows has to do with them, and whoever reads the artifact of another run.
-  const reads = String(job.with.storage ?? '').startsWith('artifact://') ? ('read' as const) : undefined;
+  const reads = isArtifact(job.with.storage) ? ('read' as const) : undefined;
   const granted = job.database === undefined ? permissions : { ...permissions, actions: reads };
-  const wanted = { ...granted, issues: (policy.alarms?.issues ?? true) ? permissions.issues : undefined };
+  const wanted = {
+    ...granted,
+    issues: (policy.alarms?.issues ?? true) ? permissions.issues : undefined,
+    // With it a job asks GitHub to vouch for it, which is all that a role asks for: so no other job may.
+    'id-token': job.with['aws-role'] === undefined ? undefined : ('write' as const),
+  };
   const secrets = defined(job.secrets);
   return {
     name: job.name,
@@ -235,10 +127,15 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
   };
 }
 
-/** Backups and cleanups of a database wait for each other. What only reads, or has to be on time, waits for none of them. */
-function groupOf({ database, kind, calls }: Job): string {
+/**
+ * Backups and cleanups of a database wait for each other. What only reads, or has to be on time, waits for none of them: except where
+ * all that is stored is one artifact, of which two writers would each keep half.
+ */
+function groupOf({ database, kind, calls, with: { storage } }: Job): string {
   const group = `supabase-backup-${database ?? 'schedules'}`;
-  return calls === 'backup' || calls === 'cleanup' || database === undefined ? group : `${group}-${kind}`;
+  const isWriter = calls === 'backup' || calls === 'cleanup';
+  const isShared = calls === 'capture' && isArtifact(storage);
+  return isWriter || isShared || database === undefined ? group : `${group}-${kind}`;
 }
 
 /** When a run is this job's: its own schedule, or chosen by hand. Undefined when every run is. */
@@ -258,27 +155,6 @@ function conditionOf(job: Job, beside: readonly Job[]): string | undefined {
   return [...due, ...byHand.map((text) => (due.length > 0 && asked.length > 1 ? `(${text})` : text))].join(
     ' || ',
   );
-}
-
-/** A text of GitHub's expressions. */
-function quote(text: string): string {
-  return `'${text.replace(/'/g, "''")}'`;
-}
-
-function expression(text: string): string {
-  return `\${{ ${text} }}`;
-}
-
-function secret(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : expression(`secrets.${name}`);
-}
-
-function join(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' || value === undefined ? value : value.join(', ');
-}
-
-function pick(values: Values, wanted: object): Values {
-  return Object.fromEntries(Object.keys(wanted).map((name) => [name, values[name]]));
 }
 
 function defined(values: Values): Values {

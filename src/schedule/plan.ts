@@ -10,6 +10,8 @@ export interface PlannedJob {
   readonly crons: readonly string[];
   readonly label: string | undefined;
   readonly pin: boolean;
+  /** Whether a capture may make its slot on a server that lets slots keep any amount of write-ahead log */
+  readonly unlimitedWal: boolean;
   /** Name of the workflow file */
   readonly file: string;
 }
@@ -19,6 +21,8 @@ export interface PlannedDatabase {
   readonly written: WrittenDatabase;
   readonly jobs: readonly PlannedJob[];
   readonly retention: string;
+  /** How long captured changes stay; undefined where none are captured and nothing is said */
+  readonly keepChanges: string | undefined;
 }
 
 export interface Plan {
@@ -70,6 +74,8 @@ export const workflowFiles: Readonly<Record<JobKind, string>> = {
 };
 
 export const defaultRetention = 'hourly=24 daily=7 weekly=5 monthly=12';
+export const usualRunner = 'ubuntu-latest';
+export const defaultKeepChanges = '8d';
 
 /** Resolves the policy: which jobs there are, in which file, at which minutes. The same policy makes the same plan anywhere. */
 export function planJobs(policy: WrittenPolicy, repository: string): Plan {
@@ -82,22 +88,34 @@ export function planJobs(policy: WrittenPolicy, repository: string): Plan {
       const minutes = taken.get(kind) ?? new Set<number>();
       taken.set(kind, minutes);
       const key = `${repository.toLowerCase()}\n${name}\n${kind}`;
-      const { label, pin } = optionsOf(kind, schedules);
-      const resolved = crons.map((cron) => resolve(cron, key, minutes));
-      return [{ kind, database: name, crons: [...new Set(resolved)], label, pin, file: workflowFiles[kind] }];
+      const resolved = [...new Set(crons.map((cron) => resolve(cron, key, minutes)))];
+      const options = optionsOf(kind, schedules);
+      return [{ kind, database: name, crons: resolved, ...options, file: workflowFiles[kind] }];
     });
-    return { name, written, jobs, retention: written.retention ?? policy.retention ?? defaultRetention };
+    const usualKeep = jobs.some(({ kind }) => kind === 'capture') ? defaultKeepChanges : undefined;
+    return {
+      name,
+      written,
+      jobs,
+      retention: written.retention ?? policy.retention ?? defaultRetention,
+      keepChanges: written['keep-changes'] ?? policy['keep-changes'] ?? usualKeep,
+    };
   });
   return {
     repository,
     timeZone: policy['time-zone'] ?? 'UTC',
-    runsOn: policy['runs-on'] ?? 'ubuntu-latest',
+    runsOn: policy['runs-on'] ?? usualRunner,
     databases,
   };
 }
 
+/** Whether GitHub's own machines run it, whose disks and minutes are GitHub's. */
+export function isHosted(runsOn: string): boolean {
+  return /^(ubuntu|macos|windows)-/.test(runsOn);
+}
+
 function cronsOf(kind: JobKind, schedules: WrittenSchedules): readonly string[] {
-  // Capture holds WAL back on the server, so nobody gets it unasked.
+  // Capture needs `wal_level = logical`, makes the server keep log for it, and takes thousands of minutes a month: nobody gets it unasked.
   const written = schedules[kind] ?? kind !== 'capture';
   if (written === false) return [];
   if (written === true) return [usualCrons[kind]];
@@ -105,11 +123,20 @@ function cronsOf(kind: JobKind, schedules: WrittenSchedules): readonly string[] 
   return crons === undefined ? [usualCrons[kind]] : [crons].flat();
 }
 
-function optionsOf(kind: JobKind, schedules: WrittenSchedules): { label: string | undefined; pin: boolean } {
-  if (kind !== 'archive') return { label: undefined, pin: false };
-  const written = schedules.archive;
-  const options = typeof written === 'object' && !Array.isArray(written) ? written : {};
-  return { label: options.label ?? 'archive', pin: options.pin ?? false };
+function optionsOf(
+  kind: JobKind,
+  { archive, capture }: WrittenSchedules,
+): Pick<PlannedJob, 'label' | 'pin' | 'unlimitedWal'> {
+  const none = { label: undefined, pin: false, unlimitedWal: false };
+  if (kind === 'archive') {
+    const options = typeof archive === 'object' && !Array.isArray(archive) ? archive : {};
+    return { ...none, label: options.label ?? 'archive', pin: options.pin ?? false };
+  }
+  if (kind === 'capture') {
+    const options = typeof capture === 'object' && !Array.isArray(capture) ? capture : {};
+    return { ...none, unlimitedWal: options['unlimited-wal'] ?? false };
+  }
+  return none;
 }
 
 /** Single spaces, too: `github.event.schedule` repeats the text of the workflow, and is compared with it. */

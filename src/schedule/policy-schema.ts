@@ -11,6 +11,7 @@ import {
   parseStorage,
   parseTimeZone,
 } from '../input-values.ts';
+import { type Contradiction, findContradictions } from './contradictions.ts';
 import { parseCron } from './cron.ts';
 
 /**
@@ -67,6 +68,27 @@ function secretName(description: string) {
   );
 }
 
+/** In place of keys. */
+const roleEntries = {
+  'aws-role': v.optional(
+    shaped(
+      'ARN of the role of AWS that is taken in place of keys (OIDC).',
+      /^arn:aws(-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]*[\w+=,.@-]$/,
+      'is not the ARN of a role',
+      'Write it as in arn:aws:iam::123456789012:role/database-backup',
+    ),
+  ),
+  'aws-role-seconds': v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(900, 'is below 900'),
+      v.maxValue(43_200, 'is above 43200'),
+      v.description('For how many seconds the role is taken; 3600 when absent.'),
+    ),
+  ),
+};
+
 const cron = text(
   'When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be ' +
     '`auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.',
@@ -90,7 +112,18 @@ export const schedulesSchema = v.strictObject({
       pin: v.optional(v.pipe(v.boolean(), v.description('Whether archives are kept for good.'))),
     }),
   ),
-  capture: v.optional(schedule({})),
+  capture: v.optional(
+    schedule({
+      'unlimited-wal': v.optional(
+        v.pipe(
+          v.boolean(),
+          v.description(
+            'Whether captures may begin on a server that sets no limit to the write-ahead log that their slot keeps.',
+          ),
+        ),
+      ),
+    }),
+  ),
   drill: v.optional(schedule({})),
   cleanup: v.optional(schedule({})),
   watch: v.optional(schedule({})),
@@ -101,10 +134,15 @@ const retention = text(
   parseRetention,
 );
 
+const keepChanges = text(
+  'How far back any point in time stays recoverable, such as `8d`, where changes are captured.',
+  parseInterval,
+);
+
 export const databaseSchema = v.strictObject({
   'database-url': secretName('the connection string of the database'),
   storage: text(
-    'Where the backups are kept: `s3://bucket/prefix`, or a folder of a self-hosted runner.',
+    'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
     parseStorage,
   ),
   's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', parseEndpoint)),
@@ -118,6 +156,7 @@ export const databaseSchema = v.strictObject({
   ),
   'aws-access-key-id': v.optional(secretName('the id of the access key; AWS_ACCESS_KEY_ID when absent')),
   'aws-secret-access-key': v.optional(secretName('the access key; AWS_SECRET_ACCESS_KEY when absent')),
+  ...roleEntries,
   'repository-key': v.optional(secretName('the key that names stored objects')),
   'encryption-identity': v.optional(secretName('the age identity; only drills get it')),
   'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
@@ -130,6 +169,7 @@ export const databaseSchema = v.strictObject({
   exclude: v.optional(texts('The tables to leave out.', parsePatterns)),
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),
+  'keep-changes': v.optional(keepChanges),
 });
 
 const drillSchema = v.strictObject({
@@ -167,6 +207,7 @@ const drillSchema = v.strictObject({
 const cleanupSchema = v.strictObject({
   'aws-access-key-id': v.optional(secretName('the id of an access key that may delete')),
   'aws-secret-access-key': v.optional(secretName('the access key that may delete')),
+  ...roleEntries,
   'grace-period': v.optional(text('How long unneeded objects stay before they are removed.', parseInterval)),
 });
 
@@ -222,69 +263,36 @@ const entries = v.strictObject({
   ),
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),
+  'keep-changes': v.optional(keepChanges),
   drill: v.optional(drillSchema),
   cleanup: v.optional(cleanupSchema),
   alarms: v.optional(alarmsSchema),
 });
 
-type Entries = v.InferOutput<typeof entries>;
-
-interface Contradiction {
-  readonly database: string;
-  readonly key: keyof WrittenDatabase;
-  readonly message: string;
-}
-
-/** What each key allows by itself, and together cannot work. */
-function findContradictions(policy: Entries): Contradiction[] {
-  const isHosted = /^(ubuntu|macos|windows)-/.test(policy['runs-on'] ?? 'ubuntu-latest');
-  const seen = new Map<string, string>();
-  return Object.entries(policy.databases).flatMap(([database, written]): Contradiction[] => {
-    const { storage } = written;
-    const place = `${written['s3-endpoint'] ?? ''} ${storage.replace(/\/+$/, '')}`;
-    const other = seen.get(place);
-    seen.set(place, database);
-    const drill = written.schedules?.drill ?? policy.schedules?.drill ?? true;
-    // An environment may have the identity; nobody can look there.
-    const canOpen = written['encryption-identity'] !== undefined || written.environment !== undefined;
-    const found: Contradiction[] = [];
-    if (isHosted && !/^s3:/i.test(storage)) {
-      const message =
-        'is a folder, and the disk of a hosted runner is gone after each job. Write s3://bucket/prefix, or a runs-on of your own';
-      found.push({ database, key: 'storage', message });
-    }
-    if (other !== undefined) {
-      const message = `is that of ${other}, and a repository holds one database. Give each a prefix of its own`;
-      found.push({ database, key: 'storage', message });
-    }
-    if (drill !== false && written['encryption-recipients'] !== undefined && !canOpen) {
-      const message =
-        'makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill';
-      found.push({ database, key: 'encryption-recipients', message });
-    }
-    return found;
-  });
-}
+/** A policy in which each key by itself is right. */
+export type Entries = v.InferOutput<typeof entries>;
 
 export const policySchema = v.pipe(
   entries,
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const input = dataset.value;
-    for (const { database, key, message } of findContradictions(input)) {
-      const databases = input.databases;
-      const written = databases[database] as WrittenDatabase;
-      addIssue({
-        message,
-        path: [
-          { type: 'object', origin: 'value', input, key: 'databases', value: databases },
-          { type: 'object', origin: 'value', input: databases, key: database, value: written },
-          { type: 'object', origin: 'value', input: { ...written }, key, value: written[key] },
-        ],
-      });
-    }
+    for (const { path, message } of findContradictions(dataset.value))
+      addIssue({ message, path: stepsTo(path, dataset.value) });
   }),
 );
+
+type Step = v.ObjectPathItem;
+
+/** A path of keys as issues have it: each with what it stands in. */
+function stepsTo([first, ...rest]: Contradiction['path'], policy: Entries): [Step, ...Step[]] {
+  const stepTo = (key: string, value: unknown): Step => {
+    const input = { ...(value as Readonly<Record<string, unknown>>) };
+    return { type: 'object', origin: 'value', input, key, value: input[key] };
+  };
+  const steps: [Step, ...Step[]] = [stepTo(first, policy)];
+  for (const key of rest) steps.push(stepTo(key, steps.at(-1)?.value));
+  return steps;
+}
 
 export type WrittenPolicy = v.InferOutput<typeof policySchema>;
 export type WrittenDatabase = v.InferOutput<typeof databaseSchema>;

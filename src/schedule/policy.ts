@@ -53,28 +53,6 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
   return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
 }
 
-/**
- * Throws a `ConfigurationError` when a policy asks for what no reusable workflow does yet: its callers would call a file that is
- * not there, and GitHub refuses such a workflow whole.
- *
- * @param file for messages
- */
-export function refuseCapture({ schedules, databases }: WrittenPolicy, file: string): void {
-  const places: [string, WrittenPolicy['schedules']][] = [
-    ['schedules', schedules],
-    ...Object.entries(databases).map(([name, written]): [string, WrittenPolicy['schedules']] => [
-      `databases.${name}.schedules`,
-      written.schedules,
-    ]),
-  ];
-  const asked = places.filter(([, written]) => (written?.capture ?? false) !== false).map(([place]) => place);
-  if (asked.length === 0) return;
-  throw new ConfigurationError(
-    `${file}: ${asked.map((place) => `${place}.capture`).join(', ')}: capturing changes is not there yet`,
-    'Leave `capture` out; `incremental: auto/15 * * * *` loses 15 minutes at most.',
-  );
-}
-
 function resolveAliases(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS();

@@ -17,7 +17,7 @@ export interface ReusableWorkflow {
   readonly secrets: Readonly<Record<string, string>>;
   /** What its callers can read, by the names that the operation's outputs have */
   readonly outputs?: readonly string[];
-  /** What the caller grants. The file declares none of its own, so that a caller may grant less. */
+  /** What the caller grants, and `id-token: write` where it passes a role. The file declares none of its own, so that a caller may grant less. */
   readonly permissions: Readonly<Record<string, 'read' | 'write'>>;
   /** Of its job: a caller cannot set it. */
   readonly timeoutMinutes: number;
@@ -30,6 +30,8 @@ const placeInputs = {
   storage: { ...text('Where the backups are kept.'), required: true },
   's3-endpoint': text('Address of an S3 service other than Amazon.'),
   's3-region': text('Region of the bucket.'),
+  'aws-role': text('The role of AWS that is taken in place of keys of the storage (OIDC).'),
+  'aws-role-seconds': text('For how long it is taken; 3600 when empty.'),
   environment: text('The GitHub environment of the job.'),
   'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
 } as const;
@@ -88,13 +90,27 @@ export const reusableWorkflows = {
     permissions: usual,
     timeoutMinutes: 350,
   },
-  // Its operation does not exist yet, and so neither does its file.
   capture: {
     file: 'capture.yml',
-    inputs: { ...placeInputs, ...alarmInputs, 'encryption-recipients': text('Who can open the changes.') },
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      ...tableInputs,
+      'encryption-recipients': text(
+        'Who can open the changes, and the backup that a capture may have to take.',
+      ),
+      checks: text('Questions asked in the snapshot of such a backup, or a file with them.'),
+      freshness: text('Columns that tell how fresh the data is.'),
+      'unlimited-wal': flag(
+        'Whether a slot may be made on a server that sets no limit to the log that it keeps.',
+      ),
+      'drop-slot': flag('Whether to capture a last time and drop the slot.'),
+    },
     secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
-    timeoutMinutes: 60,
+    // The first one takes a backup, and so does one after a change of the schema.
+    timeoutMinutes: 350,
   },
   drill: {
     file: 'drill.yml',
@@ -102,13 +118,14 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...alarmInputs,
       'backup-id': text('Which backup; latest when empty.'),
+      'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
       fallback: text('How many older backups to try.'),
       checks: text('Questions that must return true, or a file with them.'),
       'rto-target': text('How long a recovery may take.'),
       image: text("The container image of the server for drills; postgres of the backup's major when empty."),
     },
     secrets: { ...storageSecrets, ...identitySecret, ...alarmSecrets },
-    outputs: ['backup-id', 'drill', 'recovery-seconds'],
+    outputs: ['backup-id', 'drill', 'recovery-seconds', 'recovered-to'],
     permissions: usual,
     timeoutMinutes: 350,
   },
@@ -118,6 +135,7 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...alarmInputs,
       retention: text('Which backups stay.'),
+      'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
       'time-zone': text('In which days and weeks begin.'),
       'grace-period': text('How long unneeded objects stay.'),
       'dry-run': flag('Whether only the plan is shown.'),
@@ -152,6 +170,7 @@ export const reusableWorkflows = {
         required: true,
       },
       'backup-id': text('Which backup; latest when empty.'),
+      'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
       confirm: text('The words that confirm a restore into production.'),
       clean: flag('Whether a target that is not empty is emptied.'),
       'safety-storage': text('Where a safety backup goes when the target is another database.'),
@@ -167,7 +186,7 @@ export const reusableWorkflows = {
       ...identitySecret,
       ...alarmSecrets,
     },
-    outputs: ['backup-id', 'parity', 'safety-backup-id'],
+    outputs: ['backup-id', 'parity', 'safety-backup-id', 'recovered-to'],
     permissions: usual,
     timeoutMinutes: 350,
   },

@@ -73,6 +73,25 @@ export function judgePunctuality(
   };
 }
 
+/**
+ * The longest time from one run of these schedules that succeeded to the next, or to now. Undefined when none did.
+ *
+ * @returns milliseconds
+ */
+export function measureLongestPause(
+  due: readonly DueRun[],
+  crons: readonly string[],
+  now: Date,
+): number | undefined {
+  const times = due
+    .flatMap(({ cron, run }) =>
+      crons.includes(cron) && run?.conclusion === 'success' ? [run.createdAt.getTime()] : [],
+    )
+    .sort((one, other) => one - other);
+  const pauses = times.map((time, index) => (times[index + 1] ?? now.getTime()) - time);
+  return pauses.length === 0 ? undefined : Math.max(...pauses);
+}
+
 function isFailure({ conclusion }: ScheduledRun): boolean {
   return conclusion !== null && !['success', 'skipped', 'neutral'].includes(conclusion);
 }

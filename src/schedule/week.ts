@@ -105,7 +105,7 @@ export const assumedMinutes: Readonly<Record<JobKind, number>> = {
   incremental: 3,
   schema: 2,
   archive: 10,
-  capture: 2,
+  capture: 1,
   drill: 15,
   cleanup: 2,
   watch: 1,

@@ -1,3 +1,4 @@
+import { parseLsn } from '../postgres/lsn.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { SourceIdentity } from './identity.ts';
@@ -87,11 +88,4 @@ export function parseSnapshot(text: string): { xmin: bigint; xmax: bigint } {
   const [, xmin, xmax] = /^(\d+):(\d+):/.exec(text) ?? [];
   if (xmin === undefined || xmax === undefined) throw new Error(`not a snapshot: ${text}`);
   return { xmin: BigInt(xmin), xmax: BigInt(xmax) };
-}
-
-/** Bytes since the beginning of the write-ahead log, of `16/B374D848`. */
-function parseLsn(text: string): bigint {
-  const [, high, low] = /^([0-9A-F]+)\/([0-9A-F]+)$/i.exec(text) ?? [];
-  if (high === undefined || low === undefined) throw new Error(`not an LSN: ${text}`);
-  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
 }

@@ -104,7 +104,7 @@ async function lockSnapshot(
   const [position] = await lead.query<{ visible: string; lsn: string; taken: string }>(`
     SELECT pg_current_snapshot()::text AS visible,
            (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
-           to_char(transaction_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
+           to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
   if (!position) throw new Error('the server did not tell its position');
   const positionAt = performance.now();
   const ledger = await readLedger(lead);

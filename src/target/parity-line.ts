@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RowDigest } from '../postgres/row-digest.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, SequenceFact, TableEntry } from '../repository/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
+import type { TableChanges } from './replay-tally.ts';
 import type { RestoreSelection } from './selection.ts';
 
 /**
@@ -38,6 +39,16 @@ export interface ParityScope {
   /** Names of the target's schemas that are the platform's own */
   readonly managed: ReadonlySet<string>;
   readonly notCarried: Manifest['notCarried'];
+  /** What the target holds beyond the backup; undefined: nothing */
+  readonly advanced?: Advance | undefined;
+}
+
+/** How a restored database was brought to a point in time after its backup. */
+export interface Advance {
+  /** Tables that were changed, by oid in the source: their content is no longer what was sent. */
+  readonly tables: ReadonlyMap<number, TableChanges>;
+  /** Values that sequences were set to */
+  readonly sequences: readonly SequenceFact[];
 }
 
 export const absent = 'nothing';

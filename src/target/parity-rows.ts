@@ -10,6 +10,7 @@ import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import { drain, runWorkers } from '../workers.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
+import type { TableChanges } from './replay-tally.ts';
 
 export interface RowsOptions {
   readonly workers: number;
@@ -24,6 +25,8 @@ interface Group {
   readonly sent: RowDigest | undefined;
   /** Why they are only counted although others are not */
   readonly why: string | undefined;
+  /** Those that were changed after they were loaded, by oid in the source */
+  readonly changes: ReadonlyMap<number, TableChanges>;
 }
 
 /** Compares the rows of every restored table: their whole content where it is known what was sent, otherwise how many there are. */
@@ -31,7 +34,7 @@ export async function compareRows(
   session: Session,
   settings: ConnectionSettings,
   manifest: Manifest,
-  scope: Pick<ParityScope, 'tables' | 'sent' | 'countOnly'>,
+  scope: Pick<ParityScope, 'tables' | 'sent' | 'countOnly' | 'advanced'>,
   excuse: Excuse,
   options: RowsOptions,
 ): Promise<ParityLine[]> {
@@ -47,7 +50,7 @@ export async function compareRows(
   return groups.map((group) => {
     const { schema, name } = group.tables[0]?.root ?? (group.tables[0] as TableEntry);
     const { expected, found, equal } =
-      group.sent === undefined ? compareCounts(group.tables, counts) : compareContent(group, digests);
+      group.sent === undefined ? compareCounts(group, counts) : compareContent(group, digests);
     const line = judge(
       { kind: 'table', what: qualifiedName({ schema, name }), expected, found },
       equal,
@@ -61,13 +64,22 @@ function groupTables({
   tables,
   sent,
   countOnly,
-}: Pick<ParityScope, 'tables' | 'sent' | 'countOnly'>): Group[] {
+  advanced,
+}: Pick<ParityScope, 'tables' | 'sent' | 'countOnly' | 'advanced'>): Group[] {
   return [...Map.groupBy(tables, (table) => identify(table.root ?? table)).values()].map((group) => {
     const why = group.map((table) => countOnly?.get(table.oid)).find((reason) => reason !== undefined);
-    if (sent === undefined || why !== undefined) return { tables: group, sent: undefined, why };
+    const changes = new Map(
+      group.flatMap(({ oid }) => {
+        const found = advanced?.tables.get(oid);
+        return found === undefined ? [] : [[oid, found]];
+      }),
+    );
+    if (sent === undefined || why !== undefined || changes.size > 0) {
+      return { tables: group, sent: undefined, why, changes };
+    }
     const digest = new RowDigest();
     for (const table of group) digest.merge(sent.get(table.oid) ?? new RowDigest());
-    return { tables: group, sent: digest, why };
+    return { tables: group, sent: digest, why, changes };
   });
 }
 
@@ -95,15 +107,27 @@ function compareContent(
   };
 }
 
-function compareCounts(tables: readonly TableEntry[], found: ReadonlyMap<number, number>): Comparison {
-  const rows = sumRows(tables);
+function compareCounts(
+  { tables, changes }: Pick<Group, 'tables' | 'changes'>,
+  found: ReadonlyMap<number, number>,
+): Comparison {
+  const rows = tables.reduce((sum, { oid, rows }) => sum + (changes.get(oid)?.rows ?? rows), 0);
   const missing = tables.filter((table) => !found.has(table.oid));
   const count = tables.reduce((sum, table) => sum + (found.get(table.oid) ?? 0), 0);
   return {
-    expected: `${rows} rows`,
+    expected: `${rows} rows${describeChanges(sumRows(tables), [...changes.values()])}`,
     found: missing.length > 0 ? 'no such table' : `${count} rows`,
     equal: missing.length === 0 && count === rows,
   };
+}
+
+/** How rows came to be so many. */
+function describeChanges(before: number, changes: readonly TableChanges[]): string {
+  if (changes.length === 0) return '';
+  if (changes.some(({ truncates }) => truncates > 0)) return ', emptied since the backup';
+  const added = changes.reduce((sum, { inserts }) => sum + inserts, 0);
+  const removed = changes.reduce((sum, { deletes }) => sum + deletes, 0);
+  return `, ${before} of the backup, ${added} added, ${removed} removed since`;
 }
 
 function sumRows(tables: readonly TableEntry[]): number {

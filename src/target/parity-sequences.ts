@@ -7,6 +7,15 @@ import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine } from './parity-line.ts';
 import { identify } from './parity-rows.ts';
 
+/** The values that sequences should have: those of the backup, or those that they were set to since. */
+export function expectSequences(
+  recorded: readonly SequenceFact[],
+  advanced: readonly SequenceFact[] = [],
+): SequenceFact[] {
+  const later = new Map(advanced.map((fact) => [identify(fact), fact]));
+  return recorded.map((fact) => later.get(identify(fact)) ?? fact);
+}
+
 /**
  * Compares values, and looks whether the column that a sequence numbers is already past it: the next insert would then fail, and that
  * is told even where it was the same in the source.

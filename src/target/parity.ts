@@ -17,9 +17,9 @@ import type { ParityLine, ParityScope } from './parity-line.ts';
 import { compareObjects } from './parity-objects.ts';
 import { comparePrivileges, type Reach } from './parity-privileges.ts';
 import { compareRows, type RowsOptions } from './parity-rows.ts';
-import { compareSequences } from './parity-sequences.ts';
+import { compareSequences, expectSequences } from './parity-sequences.ts';
 
-export type { ParityLine, ParityScope, ParityStatus } from './parity-line.ts';
+export type { Advance, ParityLine, ParityScope, ParityStatus } from './parity-line.ts';
 
 /** In the order of a report; docs/parity.md describes each. */
 export const parityGroups = [
@@ -92,10 +92,12 @@ async function compareRest(
     await readPrivileges(session),
     { ...context, roles },
   );
-  const facts = manifest.facts.sequences.filter(
+  const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
     ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
   );
   const { whole } = scope;
+  // What was newest in the backup, and what it answered, says nothing of a later time.
+  const asBackedUp = withRows && scope.advanced === undefined;
   return {
     groups: {
       sequences: withRows ? await compareSequences(session, facts, excuse) : [],
@@ -103,8 +105,8 @@ async function compareRest(
       privileges,
       objects: whole ? compareObjects(manifest, await countObjects(session), definitions) : [],
       server: whole ? compareGlobals(supplement, globals, scope.notCarried, excuse) : [],
-      freshness: withRows ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
-      answers: withRows ? await askAgain(session, supplement, scope) : [],
+      freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
+      answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
     },
     reach: whole ? reach : [],
   };

@@ -7,6 +7,7 @@ import { makeLine, makeParity } from '../target/parity-example.ts';
 const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   manifest: undefined,
   backup: '20261120T021700Z-7f3a',
+  until: undefined,
   phases: { preflight: 100, total: 5000 },
   recovery: 4000,
   parity: makeParity(),

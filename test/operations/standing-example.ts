@@ -1,4 +1,5 @@
 import type { ShelvedBackup } from '../../src/repository/shelf.ts';
+import { makeManifest } from '../repository/example.ts';
 
 export const now = new Date('2026-11-20T12:00:00Z');
 export const hour = 3_600_000;
@@ -18,6 +19,7 @@ export function shelve(hours: number, overrides: Partial<ShelvedBackup> = {}): S
     fullBecause: null,
     totals: { rows: 1000, bytes: 5000, stored: 2000, added: 2000 },
     serverVersion: 150018,
+    source: { ...makeManifest().source, snapshotAt: at.toISOString() },
     encrypted: false,
     pinned: false,
     verifiedAt: null,

@@ -1,31 +1,62 @@
 import { describe, expect, it } from 'vitest';
 import type { StatusInputs } from '../../src/inputs.ts';
 import { weighStanding } from '../../src/operations/standing.ts';
-import { findShrinkage, listFailures, measureGap } from '../../src/operations/status-findings.ts';
+import {
+  findShrinkage,
+  listFailures,
+  measureGap,
+  measurePoint,
+} from '../../src/operations/status-findings.ts';
 import { describeStatus, drawBars, type StatusFacts } from '../../src/operations/status-report.ts';
+import type { Recoverable } from '../../src/operations/windows.ts';
 import { renderText } from '../../src/report/text.ts';
+import { findWindows, type Window } from '../../src/repository/recovery.ts';
 import { ago, hour, now, shelve } from './standing-example.ts';
 
 const day = 24 * hour;
 
+/** Each from so many hours ago to so many hours ago; one number is a backup alone. Oldest last, like backups. */
+function makeWindows(...hours: (number | [number, number])[]): Window[] {
+  return hours.toReversed().map((span) => {
+    const [from, to] = typeof span === 'number' ? [span, span] : span;
+    return { from: ago(from).toISOString(), to: ago(to).toISOString(), gap: 'no changes were captured' };
+  });
+}
+
 describe('the longest gap', () => {
+  const measure = (...hours: Parameters<typeof makeWindows>) => measureGap(makeWindows(...hours), now);
+
   it('is that of the last seven days, the time since the newest included', () => {
-    expect(measureGap([], now)).toBeUndefined();
-    expect(measureGap([shelve(5)], now)).toEqual({ length: 5 * hour, from: ago(5), to: null });
-    expect(measureGap([shelve(1), shelve(20), shelve(40), shelve(41)], now)).toEqual({
-      length: 20 * hour,
-      from: ago(40),
-      to: ago(20),
-    });
+    expect(measure()).toBeUndefined();
+    expect(measure(5)).toEqual({ length: 5 * hour, from: ago(5), to: null });
+    expect(measure(1, 20, 40, 41)).toEqual({ length: 20 * hour, from: ago(40), to: ago(20) });
   });
 
   it('counts what was open when the week began, and nothing before', () => {
-    expect(measureGap([shelve(100), shelve(200), shelve(1000)], now)).toMatchObject({ length: 100 * hour });
-    expect(measureGap([shelve(60), shelve(150), shelve(300)], now)).toMatchObject({
-      length: 150 * hour,
-      to: ago(150),
-    });
-    expect(measureGap([shelve(60), shelve(7 * 24), shelve(999)], now)).toMatchObject({ length: 108 * hour });
+    expect(measure(100, 200, 1000)).toMatchObject({ length: 100 * hour });
+    expect(measure(60, 150, 300)).toMatchObject({ length: 150 * hour, to: ago(150) });
+    expect(measure(60, 7 * 24, 999)).toMatchObject({ length: 108 * hour });
+  });
+
+  it('is no longer where changes were captured', () => {
+    expect(measure([100, 1], [140, 102])).toEqual({ length: 2 * hour, from: ago(102), to: ago(100) });
+    expect(measure([7 * 24, 3], 999)).toEqual({ length: 3 * hour, from: ago(3), to: null });
+    expect(measure([100, 3], [999, 110])).toEqual({ length: 10 * hour, from: ago(110), to: ago(100) });
+  });
+});
+
+describe('the newest point to go back to', () => {
+  it('is what was captured last, as long as a backup of the last eight days is below it', () => {
+    const windows = makeWindows([100, 1]);
+    expect(measurePoint(windows, 100 * hour, now)).toBe(hour);
+    expect(measurePoint(windows, 8 * day, now)).toBe(hour);
+    expect(measurePoint(windows, 8 * day + 1, now)).toBe(8 * day + 1);
+  });
+
+  it('is the newest backup where that is newer, and none without a backup', () => {
+    expect(measurePoint(makeWindows(2, [100, 5]), 2 * hour, now)).toBe(2 * hour);
+    expect(measurePoint([], undefined, now)).toBeUndefined();
+    expect(measurePoint(makeWindows([5, -0.01]), 5 * hour, now)).toBe(0);
   });
 });
 
@@ -81,14 +112,20 @@ describe('the report', () => {
   const describeWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
     const shelf = { backups, damaged: [] };
     const standing = weighStanding(shelf, [], [], { now, warn: () => undefined });
+    const recoverable: Recoverable = overrides.recoverable ?? {
+      windows: findWindows(standing.usable, []),
+      damaged: [],
+      captured: false,
+    };
     return describeStatus({
       inputs: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined } as StatusInputs,
       location: './backups',
       standing,
+      recoverable,
       stored: 123_456,
       prune: undefined,
       failures: [],
-      gap: measureGap(standing.usable, now),
+      gap: measureGap(recoverable.windows, now),
       shrinkage: findShrinkage(standing.usable),
       now,
       ...overrides,
@@ -106,6 +143,62 @@ describe('the report', () => {
     expect(text).toMatch(/longest gap of 7 days +24 h 00 min, from 2026-11-19 10:00 to 2026-11-20 10:00/);
     expect(text).toMatch(/stored +123 kB/);
     expect(text).not.toContain('WARNING');
+  });
+
+  it('tells which points in time can be recovered, and why no others', () => {
+    const windows = makeWindows([20, 1], [100, 30], 150, 170);
+    const outcome = describeWith([shelve(20), shelve(100)], {
+      recoverable: { windows, damaged: [], captured: true },
+    });
+    expect(outcome).toMatchObject({
+      exitCode: 0,
+      outputs: {
+        'recoverable-from': ago(20).toISOString(),
+        'recoverable-to': ago(1).toISOString(),
+        'age-seconds': 20 * 3600,
+      },
+    });
+    const text = renderText(outcome.report);
+    expect(text).toMatch(/max-age +age of the newest point to go back to +26 h 00 min +1 h 00 min +met/);
+    expect(text).toMatch(/2026-11-19 16:00:00Z to 2026-11-20 11:00:00Z +no changes were captured/);
+    expect(text).toMatch(/2026-11-16 08:00:00Z to 2026-11-19 06:00:00Z/);
+    expect(text).toMatch(/2026-11-14T06:00:00.000Z, the backup alone/);
+    expect(text).not.toContain('2026-11-13');
+    expect(text).toMatch(/longest gap of 7 days +2 d 2 h/);
+    expect(text).not.toContain('WARNING');
+  });
+
+  it('lets captured changes stand in for backups for a while, and warns of it', () => {
+    const windows = makeWindows([100, 1]);
+    const recoverable = { windows, damaged: [], captured: true };
+    const outcome = describeWith([shelve(100)], { recoverable });
+    expect(outcome).toMatchObject({ exitCode: 0, outputs: { status: 'healthy', 'age-seconds': 360_000 } });
+    expect(renderText(outcome.report)).toContain(
+      'WARNING: the newest backup is 4 d 4 h old, more than max-age',
+    );
+    const late = describeWith([shelve(200)], {
+      recoverable: { ...recoverable, windows: makeWindows([200, 1]) },
+    });
+    expect(late).toMatchObject({ exitCode: 3, outputs: { status: 'broken' } });
+    expect(renderText(late.report)).toMatch(
+      /max-age +age of the newest backup +26 h 00 min +8 d 8 h +BROKEN/,
+    );
+  });
+
+  it('warns of captured changes that are damaged', () => {
+    const damaged = { windows: makeWindows(2), damaged: ['changes/x/1-2.json'], captured: true };
+    const outcome = describeWith([shelve(2)], { recoverable: damaged });
+    const text = renderText(outcome.report);
+    expect(text).toContain('WARNING: these captured changes are damaged');
+    expect(text).toContain('changes/x/1-2.json');
+    expect(outcome.outputs).toMatchObject({ 'recoverable-to': ago(2).toISOString() });
+  });
+
+  it('tells no time from which on any can be recovered where nothing was captured', () => {
+    const { outputs } = describeWith([shelve(2), shelve(20)]);
+    expect(outputs).toMatchObject({ 'recoverable-from': '' });
+    expect(Date.parse(String(outputs['recoverable-to']))).toBe(ago(2).getTime());
+    expect(describeWith([]).outputs).toMatchObject({ 'recoverable-from': '', 'recoverable-to': '' });
   });
 
   it('says no to a broken limit, and warns of what breaks none', () => {

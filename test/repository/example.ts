@@ -36,6 +36,7 @@ export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
       lsn: '0/1A2B3C',
       snapshotAt: '2026-11-20T02:17:01.654321Z',
       token: null,
+      definitions: 'f'.repeat(64),
     },
     encryption: { scheme: 'none' },
     totals: { rows: 3, bytes: 1050, stored: 140, added: 140 },

@@ -9,9 +9,12 @@ import type { StoredObject } from '../../src/repository/manifest.ts';
 import { MarkWriter, readMarkFiles } from '../../src/repository/marks.ts';
 import { createReader, objectKey, readStored } from '../../src/repository/objects.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
+import { findWindows } from '../../src/repository/recovery.ts';
 import { openRepository, type Repository } from '../../src/repository/repository.ts';
 import { type SealedKind, sealContent } from '../../src/repository/seal.ts';
+import { readSegments, segmentKey, writeSegment } from '../../src/repository/segments.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
+import { makeSegment } from './changes-example.ts';
 import { createRepository, makeManifest, makeObject, now } from './example.ts';
 
 /**
@@ -258,6 +261,48 @@ describe('records', () => {
         for (const record of records) {
           expect(Number.isNaN(record.at.getTime())).toBe(false);
           for (const object of record.content.damagedObjects) expect(object).toMatch(/^[0-9a-f]{64}$/);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('segments', () => {
+  const segment = makeSegment({
+    objects: [makeObject()],
+    tables: [{ schema: 'public', name: 't', inserts: 1, updates: 0, deletes: 0, truncates: 0 }],
+    filenodes: { 16400: 16401 },
+  });
+  const name = segmentKey(segment);
+
+  it('of any bytes count for nothing, and are told', async () => {
+    await writeSegment(repository, segment);
+    const whole = await storage.get(name);
+    await fc.assert(
+      fc.asyncProperty(distortions(whole), async (bytes) => {
+        await storage.put(name, bytes);
+        const damaged: IntegrityError[] = [];
+        expect(await readSegments(repository, (error) => damaged.push(error))).toEqual([]);
+        expect(damaged).toHaveLength(1);
+        expectReadable(damaged[0]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('sealed with the key but not of the format are refused, or can be planned with', async () => {
+    await fc.assert(
+      fc.asyncProperty(mutations(segment), mutations(manifest), async (hostile, other) => {
+        await storage.put(name, sealContent(repository, 'segment', hostile));
+        await storage.put(key, sealContent(repository, 'manifest', other));
+        const damaged: IntegrityError[] = [];
+        const segments = await readSegments(repository, (error) => damaged.push(error));
+        expect(segments.length + damaged.length).toBe(1);
+        for (const error of damaged) expectReadable(error);
+        const base = await attempt(() => readOutline(repository, manifest.id));
+        for (const window of findWindows(base ? [base] : [], segments)) {
+          expect(window.from <= window.to).toBe(true);
         }
       }),
       { numRuns: 300 },

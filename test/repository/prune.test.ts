@@ -14,13 +14,16 @@ import {
   type PruneContext,
   previewGarbage,
   removeBackup,
+  removeSegments,
   type Sweep,
   sweepGarbage,
 } from '../../src/repository/prune.ts';
 import { openForBackup, type Repository } from '../../src/repository/repository.ts';
+import { readSegments, type Segment, segmentKey, writeSegment } from '../../src/repository/segments.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../src/storage/storage.ts';
+import { makeChain } from './changes-example.ts';
 import { makeManifest, makeObject, source } from './example.ts';
 
 const hour = 3_600_000;
@@ -173,10 +176,25 @@ async function commit({ repository }: Stage, day: number, names: readonly string
   return id;
 }
 
-/** A cleanup whose plan is to remove these backups. */
+/** Stores a segment that needs objects with these names, and returns its key. */
+async function storeSegment(stage: Stage, hour: number, names: readonly string[]): Promise<string> {
+  for (const name of names) await storeObject(stage, name);
+  return commitSegment(stage, hour, names);
+}
+
+async function commitSegment({ repository }: Stage, hour: number, names: readonly string[]): Promise<string> {
+  const objects = names.map((name) => ({ ...makeObject(), name, stored: contentOf(name).length }));
+  const [segment] = makeChain([hour], { objects });
+  if (segment === undefined) throw new Error('no segment');
+  await writeSegment(repository, segment);
+  return segmentKey(segment);
+}
+
+/** A cleanup whose plan is to remove these backups, and these segments. */
 async function prune(
   stage: Stage,
   ids: readonly string[] = [],
+  keys: readonly string[] = [],
 ): Promise<Garbage & { sweep: Sweep; retained: string[] }> {
   const { repository, context } = stage;
   const lock = await lockForRemoval(repository, context);
@@ -184,6 +202,7 @@ async function prune(
   const retained: string[] = [];
   try {
     for (const id of ids) if (!(await removeBackup(repository, id))) retained.push(id);
+    retained.push(...(await removeSegments(repository, keys, context.signal)));
     garbage = await markGarbage(repository, context);
   } finally {
     await lock.release();
@@ -197,12 +216,20 @@ async function keysOf(storage: Storage, prefix = ''): Promise<string[]> {
   return keys.sort();
 }
 
-/** The promise of all this: of every backup that is listed every object is there. */
+/** The promise of all this: of every backup and every segment that is listed every object is there. */
 async function expectWhole({ repository, storage }: Stage): Promise<string[]> {
   const ids = await listBackupIds(repository);
   for (const id of ids) {
     for (const { name } of (await readManifest(repository, id)).objects) {
       expect(await storage.stat(objectKey(name)), `${name} of ${id}`).toBeDefined();
+    }
+  }
+  const onDamaged = (error: IntegrityError) => {
+    throw error;
+  };
+  for (const segment of await readSegments(repository, onDamaged)) {
+    for (const { name } of segment.objects) {
+      expect(await storage.stat(objectKey(name)), `${name} of ${segment.to}`).toBeDefined();
     }
   }
   return ids;
@@ -353,6 +380,70 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await expectWhole(stage);
   });
 
+  it('removes a segment at once, and what only it needed after the grace period', async () => {
+    const old = await storeSegment(stage, 1, [a, b]);
+    const kept = await storeSegment(stage, 2, [b, c]);
+    await storeBackup(stage, 1, [d]);
+    later(hour);
+    expect(total(await prune(stage))).toBe(0);
+    const first = await prune(stage, [], [old]);
+    expect(await keysOf(stage.storage, 'changes/')).toEqual([kept]);
+    expect(first.marked).toMatchObject([{ objects: 1, bytes: 10 }]);
+    expect([...(await readMarks(stage.repository))]).toEqual([a]);
+    later(gracePeriod);
+    expect((await prune(stage)).sweep.removed).toEqual({ objects: 1, bytes: 10 });
+    expect(await keysOf(stage.storage, 'objects/')).toEqual([b, c, d].map(objectKey).sort());
+    await expectWhole(stage);
+  });
+
+  it('spares what a capture has stored, whose header comes after the mark', async () => {
+    await storeObject(stage, lost);
+    later(hour);
+    await prune(stage);
+    expect([...(await readMarks(stage.repository))]).toEqual([lost]);
+    await commitSegment(stage, 1, [lost]);
+    later(gracePeriod);
+    expect((await prune(stage)).sweep.removed.objects).toBe(0);
+    await expectWhole(stage);
+  });
+
+  it('marks and removes nothing while a segment is damaged, and says which', async () => {
+    await storeBackup(stage, 1, [a]);
+    const bad = await storeSegment(stage, 1, [b]);
+    await storeObject(stage, lost);
+    later(hour);
+    await prune(stage);
+    const whole = await stage.storage.get(bad);
+    const wrong = [whole.subarray(0, -20), Buffer.alloc(0), Buffer.from('{"format":2}')];
+    for (const broken of wrong) {
+      await stage.storage.put(bad, broken);
+      later(gracePeriod);
+      const run = await prune(stage);
+      expect(run.damaged.map(({ id }) => id)).toEqual([bad]);
+      expect(run.damaged[0]?.message).toContain(bad);
+      expect(run.marked).toEqual([]);
+      expect(run.sweep.damaged.map(({ id }) => id)).toEqual([bad]);
+      expect(await keysOf(stage.storage, 'objects/')).toEqual([a, b, lost].map(objectKey).sort());
+    }
+    await stage.storage.put(bad, whole);
+    expect((await prune(stage)).sweep.removed.objects).toBe(1);
+    await expectWhole(stage);
+  });
+
+  it('counts a segment that the storage retains, and keeps it whole', async () => {
+    const old = await storeSegment(stage, 1, [a]);
+    const next = await storeSegment(stage, 2, [b]);
+    stage.storage.retains = (key) => key === old;
+    later(hour);
+    const run = await prune(stage, [], [old, next]);
+    expect(run.retained).toEqual([old]);
+    expect(total(run)).toBe(1);
+    later(gracePeriod);
+    await prune(stage);
+    expect(await keysOf(stage.storage, 'objects/')).toEqual([objectKey(a)]);
+    await expectWhole(stage);
+  });
+
   it('leaves the sweep to the next run while a backup runs, and spares what the backup found', async () => {
     await storeBackup(stage, 1, [a]);
     await storeObject(stage, lost);
@@ -460,20 +551,21 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   it('foresees what a run finds, without changing anything', async () => {
     const old = await storeBackup(stage, 1, [a, b]);
     await storeBackup(stage, 2, [b, c]);
+    const outdated = await storeSegment(stage, 1, [nameOf('change'), c]);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
     await storeObject(stage, d);
     later(hour);
     const keys = await keysOf(stage.storage);
-    const foreseen = await previewGarbage(stage.repository, stage.context, new Set([old]));
+    const foreseen = await previewGarbage(stage.repository, stage.context, new Set([old, outdated]));
     expect(await keysOf(stage.storage)).toEqual(keys);
-    const run = await prune(stage, [old]);
+    const run = await prune(stage, [old], [outdated]);
     const counts = ({ marked }: Garbage) => marked.map(({ objects, bytes }) => ({ objects, bytes }));
     expect(counts(foreseen)).toEqual(counts(run));
     expect(counts(run)).toEqual([
       { objects: 1, bytes: 10 },
-      { objects: 2, bytes: 20 },
+      { objects: 3, bytes: 30 },
     ]);
   });
 
@@ -545,9 +637,15 @@ describe('a run that dies', () => {
     await storeBackup(stage, 1, [a, b]);
     await storeBackup(stage, 2, [b, c]);
     await storeBackup(stage, 3, [c, d]);
+    const segments = [
+      await storeSegment(stage, 1, [nameOf('change 1')]),
+      await storeSegment(stage, 2, [nameOf('change 2'), nameOf('change 1')]),
+      await storeSegment(stage, 3, [nameOf('change 3'), nameOf('change 2')]),
+      await storeSegment(stage, 4, [nameOf('change 4')]),
+    ];
     await storeObject(stage, lost);
     stage.storage.ahead += hour;
-    await prune(stage, [makeId(1)]);
+    await prune(stage, [makeId(1)], segments.slice(0, 1));
     await storeObject(stage, nameOf('other'));
     stage.storage.ahead += gracePeriod;
     stage.storage.calls = 0;
@@ -556,7 +654,7 @@ describe('a run that dies', () => {
       if (call >= crashAt) throw new Crash();
     };
     let crashed = false;
-    await prune(stage, [makeId(2)]).catch((error: unknown) => {
+    await prune(stage, [makeId(2)], segments.slice(1, 3)).catch((error: unknown) => {
       if (!(error instanceof Crash)) throw error;
       crashed = true;
     });
@@ -565,7 +663,7 @@ describe('a run that dies', () => {
     return { crashed, stage };
   }
 
-  it.each(['before', 'after'] as const)('%s any call leaves every listed backup whole', async (when) => {
+  it.each(['before', 'after'] as const)('%s any call leaves all that is listed whole', async (when) => {
     let crashes = 0;
     for (let crashAt = 1; ; crashAt++) {
       const { crashed, stage } = await runUntil(crashAt, when);
@@ -576,11 +674,14 @@ describe('a run that dies', () => {
       // The next runs end what it began.
       for (let run = 0; run < 2; run++) {
         stage.storage.ahead += gracePeriod + hour;
-        await prune(stage, left.includes(makeId(2)) ? [makeId(2)] : []);
+        const outdated = (await keysOf(stage.storage, 'changes/')).slice(0, -1);
+        await prune(stage, left.includes(makeId(2)) ? [makeId(2)] : [], outdated);
         await expectWhole(stage);
       }
+      const segment = segmentKey(makeChain([4])[0] as Segment);
+      const objects = [c, d, nameOf('change 4')].map(objectKey);
       expect(await keysOf(stage.storage)).toEqual(
-        ['repository.json', manifestKey(makeId(3)), ...[c, d].map(objectKey)].sort(),
+        ['repository.json', manifestKey(makeId(3)), segment, ...objects].sort(),
       );
     }
     expect(crashes).toBeGreaterThan(20);

@@ -27,6 +27,8 @@ it('is the HMAC that docs/format.md describes', () => {
 
 it.each([
   ['a manifest', 'a record', 'manifest', 'record pins'],
+  ['a segment', 'a manifest', 'segment', 'manifest'],
+  ['a manifest', 'a segment', 'manifest', 'segment'],
   ['a record', 'a manifest', 'record pins', 'manifest'],
   ['a record', 'one of another kind', 'record pins', 'record validations'],
 ] as const)('never lets %s pass for %s', (_one, _other, sealed, opened) => {

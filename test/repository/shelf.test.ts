@@ -56,6 +56,7 @@ describe('the shelf', () => {
         fullBecause: null,
         totals: { rows: 3, bytes: 1050, stored: 140, added: 140 },
         serverVersion: 150018,
+        source: expect.objectContaining({ lsn: '0/1A2B3C', snapshot: '10:20:11', timeline: 1 }),
         encrypted: true,
         pinned: false,
         verifiedAt: null,

@@ -197,7 +197,7 @@ describe('a folder', () => {
     const again = await runCli(wordsFor('last=1 verified=1', root));
     const tomorrow = new Date(Date.now() + day).toISOString().slice(0, 10);
     expect(again.stdout).toContain(
-      '3.00 kB in 4 objects that no backup needs are freed by the cleanups that run after',
+      '3.00 kB in 4 objects that nothing needs are freed by the cleanups that run after',
     );
     expect(again.stdout).toContain(tomorrow);
   });

@@ -4,7 +4,7 @@ import { type Caller, renderCallers } from '../../src/schedule/callers.ts';
 import { planJobs } from '../../src/schedule/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reusable.ts';
-import { fullPolicy, policies } from './policies.ts';
+import { fullPolicy, policies, rolePolicy } from './policies.ts';
 import { smallPolicy } from './setting.ts';
 
 function render(text: string): Caller[] {
@@ -58,7 +58,9 @@ describe.each(Object.entries(policies))('the workflows of the %s policy', (name,
         expect(secrets, `${id}: ${secret}`).toHaveProperty([secret]);
         expect(value).toMatch(/^\$\{\{ secrets\.[A-Z_]+ \}\}$/);
       }
-      for (const [scope, access] of Object.entries(job.permissions)) expect(permissions[scope]).toBe(access);
+      const granted = 'aws-role' in job.with ? { ...permissions, 'id-token': 'write' } : permissions;
+      for (const [scope, access] of Object.entries(job.permissions))
+        expect(granted, id).toHaveProperty([scope], access);
     }
   });
 
@@ -118,6 +120,66 @@ describe('of credentials', () => {
   });
 });
 
+describe('a role of AWS', () => {
+  const keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+  const backupRole = 'arn:aws:iam::123456789012:role/backup';
+  const cleanupRole = 'arn:aws:iam::123456789012:role/ops/backup-cleanup';
+  /** By job: the role it takes, whether GitHub vouches for it, and which keys it gets */
+  const credentialsOf = (text: string) =>
+    jobsOf(text).map(([id, { with: given, permissions, secrets = {} }]) => [
+      id,
+      given['aws-role'],
+      permissions['id-token'],
+      keys.filter((name) => name in secrets),
+    ]);
+
+  test('is taken in place of keys by the jobs of its database, and by cleanup its own; others cannot ask for one', () => {
+    const expected = ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch'].flatMap((kind) => [
+      [`production-${kind}`, kind === 'cleanup' ? cleanupRole : backupRole, 'write', []],
+      [`staging-${kind}`, undefined, undefined, keys],
+    ]);
+    const found = credentialsOf(rolePolicy);
+    expect(found).toHaveLength(expected.length + 1);
+    expect(found).toEqual(expect.arrayContaining([...expected, ['schedules', undefined, undefined, []]]));
+  });
+
+  test('is taken for as long as is said beside it', () => {
+    const secondsOf = (id: string) => jobOf(rolePolicy, id).with['aws-role-seconds'];
+    expect(secondsOf('production-full')).toBe('21600');
+    expect(secondsOf('production-cleanup')).toBeUndefined();
+  });
+
+  test('leaves cleanup the keys that are its own, and keeps the rest without', () => {
+    const id = 'production-cleanup';
+    const own = rolePolicy.replace(/aws-role: .*cleanup$/m, 'aws-access-key-id: CLEANUP_KEY_ID');
+    expect(jobOf(own, id).secrets).toMatchObject({ AWS_ACCESS_KEY_ID: '${' + '{ secrets.CLEANUP_KEY_ID }}' });
+    expect(jobOf(own, id).permissions).not.toHaveProperty(['id-token']);
+    expect(jobOf(own, 'production-full').with).toHaveProperty(['aws-role'], backupRole);
+  });
+
+  test('of a database is taken by its cleanup, too, where that has none', () => {
+    const shared = rolePolicy.replace(/^cleanup:\n.*\n/m, '');
+    expect(jobOf(shared, 'production-cleanup').with).toMatchObject({
+      'aws-role': backupRole,
+      'aws-role-seconds': '21600',
+    });
+  });
+
+  test('of cleanup alone leaves the keys to the others', () => {
+    const alone = rolePolicy.replace(/^ +aws-role: .*\n +aws-role-seconds: .*\n/m, '');
+    expect(credentialsOf(alone).filter(([, role]) => role !== undefined)).toEqual([
+      ['production-cleanup', cleanupRole, 'write', []],
+    ]);
+    expect(Object.keys(jobOf(alone, 'production-full').secrets ?? {})).toEqual(expect.arrayContaining(keys));
+  });
+
+  test('is taken at an endpoint of Amazon', () => {
+    const endpoint = 'https://bucket.vpce-1a2b3c4d.s3.eu-central-1.vpce.amazonaws.com';
+    const staging = rolePolicy.replace('https://s3.example.com', `${endpoint}\n    s3-region: eu-central-1`);
+    expect(jobOf(staging, 'staging-cleanup').with).toHaveProperty(['aws-role'], cleanupRole);
+  });
+});
+
 describe('a job', () => {
   test('that is alone in its file runs whenever the file does', () => {
     expect(jobOf(smallPolicy, 'production-cleanup').if).toBeUndefined();
@@ -130,6 +192,35 @@ describe('a job', () => {
       label: '${' + "{ inputs.description || 'the month''s last' }}",
       pin: true,
     });
+  });
+
+  test('that captures says that the log may grow without limit only where the policy does, and may drop its slot', () => {
+    const { with: given } = jobOf(fullPolicy, 'staging-capture');
+    expect(given).toMatchObject({
+      'unlimited-wal': true,
+      'drop-slot': '${' + '{ inputs.drop-slot == true }}',
+    });
+    const other = jobOf(`${smallPolicy}schedules: { capture: auto/30 * * * * }\n`, 'production-capture');
+    expect(other.with).not.toHaveProperty(['unlimited-wal']);
+  });
+
+  test('that drills recovers to the last point in time that was captured, unless a backup is chosen by another rule', () => {
+    const captured = `${smallPolicy}schedules: { capture: true }\n`;
+    const timeOf = (text: string) => jobOf(text, 'production-drill').with['recovery-target-time'];
+    expect(timeOf(captured)).toBe('latest');
+    expect(timeOf(`${captured}drill: { backup-id: latest }\n`)).toBe('latest');
+    expect(timeOf(`${captured}drill: { backup-id: latest-verified }\n`)).toBeUndefined();
+    expect(timeOf(`${captured}drill: { backup-id: random:7d }\n`)).toBeUndefined();
+    expect(timeOf(smallPolicy)).toBeUndefined();
+  });
+
+  test('that cleans up keeps changes as long as the policy or the database says, where there are any', () => {
+    const keptBy = (text: string) => jobOf(text, 'production-cleanup').with['keep-changes'];
+    expect(keptBy(smallPolicy)).toBeUndefined();
+    expect(keptBy(`${smallPolicy}schedules: { capture: true }\n`)).toBe('8d');
+    // Also when captures have ended: what they left is still to go.
+    expect(keptBy(`${smallPolicy}keep-changes: 3d\n`)).toBe('3d');
+    expect(keptBy(`${smallPolicy}    keep-changes: 2d\nkeep-changes: 3d\n`)).toBe('2d');
   });
 
   test('that is switched off is in no file', () => {
@@ -148,6 +239,17 @@ describe('a job', () => {
     expect(groupOf('staging-full')).toBe('supabase-backup-staging');
     expect(groupOf('staging-capture')).toBe('supabase-backup-staging-capture');
     expect(groupOf('staging-drill')).toBe('supabase-backup-staging-drill');
+  });
+
+  test('that captures into an artifact waits for backups, which write the same one', () => {
+    const text = `${smallPolicy.replace('s3://octo-backups/production', 'artifact://production')}runs-on: own\nschedules: { capture: true }\n`;
+    expect(jobOf(text, 'production-capture')).toMatchObject({
+      concurrency: { group: 'supabase-backup-production' },
+      permissions: { actions: 'read' },
+    });
+    expect(jobOf(text, 'production-drill').concurrency).toMatchObject({
+      group: 'supabase-backup-production-drill',
+    });
   });
 });
 

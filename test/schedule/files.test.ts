@@ -94,6 +94,16 @@ describe('check', () => {
       },
     ],
     [
+      'has keys where the policy has a role by now',
+      async () => {
+        const checkout = await makeCheckout();
+        await checkout.run();
+        const role = 's3-region: eu-central-1\n    aws-role: arn:aws:iam::123456789012:role/backup\n';
+        await checkout.writePolicy(`${smallPolicy}    ${role}`);
+        return checkout;
+      },
+    ],
+    [
       'is no longer wanted',
       async () => {
         const checkout = await makeCheckout();

@@ -6,6 +6,7 @@ repository: octo-org/shop
 runs-on: ubuntu-24.04
 time-zone: Europe/Berlin
 retention: hourly=48 daily=7 monthly=12
+keep-changes: 14d
 databases:
   production:
     database-url: PRODUCTION_DATABASE_URL
@@ -32,7 +33,7 @@ databases:
     schedules:
       incremental: false
       archive: false
-      capture: true
+      capture: { unlimited-wal: true }
 schedules:
   full: ['auto 2 * * *', 'auto 14 * * *']
   incremental: auto/20 6-22 * * *
@@ -58,4 +59,26 @@ alarms:
   rpo-target: 24h
 `;
 
-export const policies = { small: smallPolicy, full: fullPolicy } as const;
+/** A policy whose jobs take roles of AWS, where their storage is there. */
+export const rolePolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3
+repository: octo-org/shop
+databases:
+  production:
+    database-url: PRODUCTION_DATABASE_URL
+    storage: s3://octo-backups/production
+    s3-region: eu-central-1
+    aws-role: arn:aws:iam::123456789012:role/backup
+    aws-role-seconds: 21600
+  staging:
+    database-url: STAGING_DATABASE_URL
+    storage: s3://octo-backups/staging
+    s3-endpoint: https://s3.example.com
+schedules:
+  incremental: false
+  archive: false
+  capture: true
+cleanup:
+  aws-role: arn:aws:iam::123456789012:role/ops/backup-cleanup
+`;
+
+export const policies = { small: smallPolicy, full: fullPolicy, roles: rolePolicy } as const;

@@ -66,6 +66,16 @@ describe('a wrong policy is refused', () => {
       'schedules: { full: 7 }',
       '7:20: schedules.full: is not true or false, a text, a list or keys and values',
     ],
+    [
+      'a setting that captures do not have',
+      'schedules: { capture: { unlimited: true } }',
+      '7:25: schedules.capture.unlimited: is no key of a policy. Did you mean unlimited-wal?',
+    ],
+    [
+      'no interval for which changes are kept',
+      'keep-changes: for ever',
+      '7:15: keep-changes: cannot be "for ever". Write hours, days or weeks, such as 36h, 7d or 2w',
+    ],
     ['a number out of range', 'drill: { fallback: 101 }', '7:20: drill.fallback: is above 100'],
     [
       'a time zone that there is not',
@@ -127,6 +137,120 @@ describe('a wrong policy is refused', () => {
     );
     expect(parse(`${text}    encryption-identity: IDENTITY\n`).actionVersion).toBe('v1.2.3');
     expect(parse(`${text}schedules: { drill: false }\n`).actionVersion).toBe('v1.2.3');
+  });
+
+  test('with captures upon which no backup ever follows', async () => {
+    const off = 'full: false, incremental: false, archive: false';
+    const common = `${smallPolicy}schedules: { capture: true, ${off} }\n`;
+    expect(await messageOf(common)).toContain(
+      'databases.production.schedules: captures changes and takes no',
+    );
+    const own = `${smallPolicy}    schedules: { capture: true, ${off} }\n`;
+    expect(await messageOf(own)).toContain(
+      'policy.yml:7:16: databases.production.schedules: captures changes and takes no backups',
+    );
+    expect(parse(own.replace('archive: false', 'archive: true')).actionVersion).toBe('v1.2.3');
+    expect(parse(own.replace('capture: true', 'capture: false')).actionVersion).toBe('v1.2.3');
+  });
+
+  describe('with a role of AWS', () => {
+    const role = 'arn:aws:iam::123456789012:role/backup';
+    const region = '    s3-region: eu-central-1\n';
+    const rolePolicy = `${smallPolicy}${region}    aws-role: ${role}\n`;
+    const at = (place: string) => `policy.yml:${place}`;
+
+    test.each([
+      role,
+      'arn:aws:iam::123456789012:role/ops/database+backup=1,a.b@c-d',
+      'arn:aws-cn:iam::123456789012:role/backup',
+      'arn:aws-us-gov:iam::123456789012:role/backup',
+    ])('but not %s', (given) => {
+      const { databases } = parse(rolePolicy.replace(role, given)).policy;
+      expect(databases.production?.['aws-role']).toBe(given);
+    });
+
+    test.each([
+      'database-backup',
+      'arn:aws:iam::12345678901:role/backup',
+      'arn:aws:iam::123456789012:user/backup',
+      'arn:aws:iam::123456789012:role/',
+      'arn:aws:iam::123456789012:role/ops/',
+      'arn:aws:sts::123456789012:assumed-role/backup/run',
+      'arn:aws-iso:iam::123456789012:role/backup',
+      'arn:aws:iam::123456789012:role/two words',
+      'AWS_ROLE',
+    ])('that is none: %s', async (given) => {
+      expect(await messageOf(rolePolicy.replace(role, given))).toBe(
+        at(
+          '8:15: databases.production.aws-role: is not the ARN of a role. Write it as in arn:aws:iam::123456789012:role/database-backup',
+        ),
+      );
+    });
+
+    test.each([
+      ['a folder', 's3://octo-backups/production', '/srv/backups'],
+      ['an artifact', 's3://octo-backups/production', 'artifact://production'],
+      [
+        'of a service that looks like it',
+        region,
+        `${region}    s3-endpoint: https://amazonaws.com.example.net\n`,
+      ],
+      [
+        'of one with its name in the path',
+        region,
+        `${region}    s3-endpoint: https://example.net/s3.amazonaws.com\n`,
+      ],
+    ])('whose storage is %s', async (_, from, to) => {
+      const text = `${rolePolicy.replace(from, to)}runs-on: backup-host\n`;
+      expect(await messageOf(text)).toMatch(
+        /^policy\.yml:\d:15: databases\.production\.aws-role: is a role of AWS, and only a storage at Amazon takes one\. Leave/,
+      );
+    });
+
+    test('without the region in which it is taken', async () => {
+      const missing =
+        'databases.production.s3-region: must name the region of AWS in which the role is taken, such as eu-central-1';
+      expect(await messageOf(rolePolicy.replace(region, ''))).toBe(at(`5:5: ${missing}`));
+      expect(await messageOf(rolePolicy.replace('eu-central-1', 'auto'))).toBe(at(`7:16: ${missing}`));
+      const cleanup = `${smallPolicy}cleanup: { aws-role: ${role} }\n`;
+      expect(await messageOf(cleanup)).toBe(at(`5:5: ${missing}`));
+      expect(parse(`${cleanup}schedules: { cleanup: false }\n`).actionVersion).toBe('v1.2.3');
+    });
+
+    test('beside keys', async () => {
+      for (const name of ['aws-access-key-id', 'aws-secret-access-key']) {
+        expect(await messageOf(`${rolePolicy}    ${name}: KEY\n`)).toContain(
+          at('8:15: databases.production.aws-role: stands beside the name of a key, and a job has either'),
+        );
+        expect(await messageOf(`${rolePolicy}cleanup: { ${name}: KEY, aws-role: ${role} }\n`)).toContain(
+          'cleanup.aws-role: stands beside the name of a key',
+        );
+      }
+      expect(parse(`${rolePolicy}cleanup: { aws-access-key-id: KEY }\n`).actionVersion).toBe('v1.2.3');
+    });
+
+    test('of cleanup that no storage takes', async () => {
+      const text = smallPolicy.replace('s3://octo-backups/production', '/srv/backups');
+      expect(await messageOf(`${text}runs-on: backup-host\ncleanup: { aws-role: ${role} }\n`)).toBe(
+        at('8:22: cleanup.aws-role: is a role of AWS, and no database has its storage there. Leave it out'),
+      );
+    });
+
+    test('for a time that AWS does not allow, or that is the time of none', async () => {
+      const secondsOf = (seconds: string) => `${rolePolicy}    aws-role-seconds: ${seconds}\n`;
+      expect(parse(secondsOf('900')).policy.databases.production?.['aws-role-seconds']).toBe(900);
+      expect(await messageOf(secondsOf('899'))).toContain('production.aws-role-seconds: is below 900');
+      expect(await messageOf(secondsOf('43201'))).toContain('production.aws-role-seconds: is above 43200');
+      expect(await messageOf(secondsOf('1h'))).toContain('production.aws-role-seconds: is not a number');
+      expect(await messageOf(`${smallPolicy}    aws-role-seconds: 900\n`)).toBe(
+        at(
+          '7:23: databases.production.aws-role-seconds: says for how long a role is taken, and there is none. Name it in aws-role',
+        ),
+      );
+      expect(await messageOf(`${smallPolicy}cleanup: { aws-role-seconds: 900 }\n`)).toContain(
+        'cleanup.aws-role-seconds: says for how long',
+      );
+    });
   });
 
   test('with all its mistakes at once, in the order of the file', async () => {

@@ -6,6 +6,9 @@ import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reu
 const workflows: [string, ReusableWorkflow][] = Object.entries(reusableWorkflows);
 const fileOf = (file: string) => new URL(`../../.github/workflows/${file}`, import.meta.url);
 
+/** Of a job that only prepares the one that the workflow is for */
+const shortMinutes = 10;
+
 /* The generated workflows call these by commit: what they pass must be what the files of the same commit take. */
 describe.each(workflows)('%s', (name, { file, inputs, secrets, permissions, timeoutMinutes }) => {
   test('has names that GitHub takes', () => {
@@ -24,7 +27,9 @@ describe.each(workflows)('%s', (name, { file, inputs, secrets, permissions, time
       Object.fromEntries(taken.map(([input, { type, required = false }]) => [input, { type, required }])),
     ).toEqual(
       Object.fromEntries(
-        Object.entries(inputs).map(([input, { type, required = false }]) => [input, { type, required }]),
+        Object.entries<{ type: string; required?: boolean }>(inputs).map(
+          ([input, { type, required = false }]) => [input, { type, required }],
+        ),
       ),
     );
     expect(Object.keys(call.secrets).sort()).toEqual(Object.keys(secrets).sort());
@@ -32,10 +37,16 @@ describe.each(workflows)('%s', (name, { file, inputs, secrets, permissions, time
     expect(required.filter((secret) => secret?.required)).toEqual([]);
     // A caller that grants less than a called workflow declares cannot start it at all.
     expect(workflow.permissions).toBeUndefined();
-    for (const job of Object.values(workflow.jobs as Record<string, Record<string, unknown>>)) {
+    for (const job of Object.values(workflow.jobs as Record<string, Record<string, unknown>>))
       expect(job.permissions).toBeUndefined();
-      expect(job['timeout-minutes']).toBe(timeoutMinutes);
-    }
     expect(permissions.contents).toBe('read');
+  });
+
+  test.skipIf(!existsSync(fileOf(file)))('ends the job that it is for at its time, and others soon', () => {
+    const { jobs } = parse(readFileSync(fileOf(file), 'utf8'));
+    const own = Object.keys(jobs).at(-1) ?? '';
+    expect(own).toBe(name);
+    for (const [id, job] of Object.entries<Record<string, unknown>>(jobs))
+      expect(job['timeout-minutes'], id).toBe(id === own ? timeoutMinutes : shortMinutes);
   });
 });

@@ -246,3 +246,65 @@ test('a target that the schedules cannot keep is a no, though every file is writ
   await checkout.writePolicy(`${policy}alarms: { rpo-target: 24h }\n`);
   expect((await checkout.run()).exitCode).toBe(0);
 });
+
+describe('captures', () => {
+  const captured = policy.replace('schedules:\n', 'schedules:\n  capture: auto/30 * * * *\n');
+  const captureFile = 'supabase-backup-capture.yml';
+
+  test('are what is lost at worst, and are told with the minutes that they take', async () => {
+    const text = textOf(await (await makeCheckout(captured)).run());
+    expect(text).toMatch(/production +capture +\d+,\d+ \* \* \* \* .* 1[,.\u202f ]?440 +1[,.\u202f ]?440\n/);
+    expect(text).toMatch(/production +30 min 00 s, from .* +of the last 8d +hourly=24/);
+  });
+
+  test('that take more minutes than a free plan has are told so, unless the runner is one of their own', async () => {
+    const often = captured.replace('auto/30', 'auto/15');
+    const words = /All this takes 3[,.\u202f ]?240 minutes in 30 days/;
+    expect(textOf(await (await makeCheckout(often)).run())).toMatch(words);
+    for (const enough of [captured, `${often}runs-on: own\n`])
+      expect(textOf(await (await makeCheckout(enough)).run())).not.toContain('All this takes');
+  });
+
+  test('that a target is shorter than are a no that names them', async () => {
+    const checkout = await makeCheckout(`${captured}alarms: { rpo-target: 20m }\n`);
+    const outcome = await checkout.run();
+    expect(outcome.exitCode).toBe(3);
+    expect(textOf(outcome)).toMatch(
+      /is left 30 min 00 s without a capture or a backup from .*\. Schedule captures more often/,
+    );
+    await checkout.writePolicy(`${captured}alarms: { rpo-target: 30m }\n`);
+    expect((await checkout.run()).exitCode).toBe(0);
+  });
+
+  test('that ran are told with how far apart they were', async () => {
+    const checkout = await makeCheckout(captured);
+    await checkout.run();
+    const github = await startStandIn([backupFile, cleanupFile, captureFile]);
+    const [, , workflow] = github.workflows;
+    if (workflow) workflow.changedAt = '2026-11-20T04:00:00Z';
+    for (const time of ['05:10', '05:40', '06:55', '07:25', '09:40'])
+      workflow?.runs.push({ createdAt: `2026-11-20T${time}:00Z` });
+    const given = { check: true, githubToken: 'good' };
+    const text = textOf(await checkout.run(given, { GITHUB_API_URL: github.url }));
+    expect(text).toContain(
+      'Captures of production that succeeded in the last seven days were 2 h 15 min apart',
+    );
+  });
+
+  test('that end leave a slot on the server, which is told once', async () => {
+    const other = '  staging:\n    database-url: OTHER\n    storage: s3://octo-backups/staging\nschedules';
+    const both = captured.replace('schedules', other);
+    const checkout = await makeCheckout(both);
+    await checkout.run();
+    const words = (database: string) =>
+      `${database} is not captured any more, and its slot stays on the server`;
+    await checkout.writePolicy(both.replace('staging\n', 'staging\n    schedules: { capture: false }\n'));
+    const one = textOf(await checkout.run());
+    expect(one).toContain(words('staging'));
+    expect(one).not.toContain(words('production'));
+    await checkout.writePolicy(policy.replace('schedules', other));
+    expect(textOf(await checkout.run({ check: true }))).toContain(words('production'));
+    expect(textOf(await checkout.run())).toContain('`supabase-backup capture --drop-slot`');
+    expect(textOf(await checkout.run())).not.toContain('slot');
+  });
+});

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ScheduledRun } from '../../src/github/workflows.ts';
 import { timesBetween } from '../../src/schedule/cron.ts';
-import { judgePunctuality } from '../../src/schedule/verify.ts';
+import { judgePunctuality, measureLongestPause } from '../../src/schedule/verify.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
 const since = new Date('2026-01-01T00:00:00Z');
@@ -91,6 +91,33 @@ test('what is due once a month is judged by its last time', () => {
   // It is not awaited for a month: no run is a day late.
   expect(timesOf(judge([monthly], []).stalled)).toEqual(['2026-11-01T04:17']);
   expect(judge([monthly], [], new Date('2026-11-01T12:00:00Z')).stalled).toEqual([]);
+});
+
+describe('of captures every quarter of an hour', () => {
+  const quarterly = '7,22,37,52 * * * *';
+  const due = timesBetween(quarterly, 'UTC', new Date(now.getTime() - 7 * day), now);
+  const pauseOf = (runs: ScheduledRun[], at = now) =>
+    measureLongestPause(judge([quarterly], runs, at).due, [quarterly], at);
+
+  test('those that GitHub drops are missed, and the schedule stands still only after two hours more', () => {
+    const runs = due.filter((_, index) => index % 3 === 0).map((at) => runAt(at));
+    const found = judge([quarterly], runs);
+    expect(found.due).toHaveLength(7 * 96);
+    expect(found.missed.length).toBeGreaterThan(7 * 60);
+    expect(found.stalled).toEqual([]);
+    const last = runs.at(-1)?.createdAt.getTime() ?? 0;
+    expect(judge([quarterly], runs, new Date(last + 2.5 * hour)).stalled).toEqual([]);
+    expect(judge([quarterly], runs, new Date(last + 2.5 * hour + 1)).stalled).toHaveLength(1);
+  });
+
+  test('the longest time between two that succeeded is measured, up to now', () => {
+    const runs = due.map((at) => runAt(at));
+    expect(pauseOf(runs)).toBe(15 * minute);
+    expect(pauseOf(runs.toSpliced(100, 3))).toBe(60 * minute);
+    expect(pauseOf(runs.with(100, runAt(due[100] as Date, { conclusion: 'failure' })))).toBe(30 * minute);
+    expect(pauseOf(runs.slice(0, -8))).toBe(2 * hour + 8 * minute);
+    expect(pauseOf([])).toBeUndefined();
+  });
 });
 
 describe('of two schedules in one file', () => {

@@ -72,6 +72,12 @@ test('a month costs its runs, each in whole minutes: measured ones, else assumed
   expect(estimate(new Map([['full', 0.1]]))).toEqual({ runs: 30, minutes: 30 });
 });
 
+test('captures of every quarter of an hour take more minutes than a free plan has for private repositories', () => {
+  const plan = planOf('schedules: { capture: true }\n');
+  const captures = production(plan).jobs.filter(({ kind }) => kind === 'capture');
+  expect(estimateMonth(captures, plan.timeZone, now, new Map())).toEqual({ runs: 2880, minutes: 2880 });
+});
+
 describe('the week', () => {
   const draw = (more: string, at: Date) => {
     const plan = planOf(more);

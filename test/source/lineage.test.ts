@@ -17,6 +17,7 @@ const base: Manifest['source'] = {
   lsn: '16/B374D848',
   snapshotAt: '2026-11-20T02:17:01.654321Z',
   token: null,
+  definitions: 'd'.repeat(64),
 };
 
 function at(overrides: Partial<Position> = {}, identity: Partial<Position['identity']> = {}): Position {

@@ -29,6 +29,8 @@ export interface Job {
 
 export interface Step {
   readonly id?: string;
+  readonly if?: string;
+  readonly 'continue-on-error'?: boolean;
   readonly uses?: string;
   readonly run?: string;
   readonly with?: Values;
@@ -79,4 +81,9 @@ export function stepsOf({ file, workflow }: WorkflowFile): NamedStep[] {
 /** Whether a step runs this action, by any of its names. */
 export function isOurs({ uses = '' }: Step): boolean {
   return uses === '$/dist' || uses === './' || /^OWNER\/supabase-backup(\/dist)?@/.test(uses);
+}
+
+/** The step that takes a role of AWS, for those that come after it in its job. */
+export function takesRole({ uses = '' }: Step): boolean {
+  return uses.startsWith('aws-actions/configure-aws-credentials@');
 }

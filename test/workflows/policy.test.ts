@@ -1,13 +1,29 @@
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { ConfigurationError } from '../../src/errors.ts';
+import { type Caller, renderCallers } from '../../src/schedule/callers.ts';
 import { planJobs } from '../../src/schedule/plan.ts';
-import { parsePolicy, refuseCapture } from '../../src/schedule/policy.ts';
-import { readText } from './files.ts';
+import { parsePolicy } from '../../src/schedule/policy.ts';
+import { type Job, readText } from './files.ts';
+import { type Checker, openParser } from './parser.ts';
 
 const example = readText('examples/policy/supabase-backup.yml');
 const filled = example
   .replaceAll('COMMIT_SHA', '0123456789abcdef0123456789abcdef01234567')
   .replaceAll('age1…', 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p');
+const captured = filled.replace('  # capture: auto/15', '  capture: auto/15');
+const withRole = filled.replace('    # aws-role: arn', '    aws-role: arn');
+
+let parser: Checker;
+beforeAll(async () => {
+  parser = await openParser();
+});
+
+function render(text: string): Caller[] {
+  const parsed = parsePolicy(text, 'policy.yml');
+  const plan = planJobs(parsed.policy, 'octo-org/shop');
+  return renderCallers({ ...parsed, plan, policyPath: '.github/supabase-backup.yml' });
+}
 
 test('the example of a policy is one, once its placeholders are filled', () => {
   const { policy, actionVersion } = parsePolicy(filled, 'policy.yml');
@@ -19,18 +35,39 @@ test('the example of a policy is one, once its placeholders are filled', () => {
   ]);
 });
 
-test('with its placeholders it is refused', () => {
-  expect(() => parsePolicy(example, 'policy.yml')).toThrow(ConfigurationError);
+test('what the example leaves for later can be switched on: captures, and their databases keep eight days', () => {
+  expect(captured).not.toBe(filled);
+  const { databases } = planJobs(parsePolicy(captured, 'policy.yml').policy, 'octo-org/shop');
+  for (const { jobs, keepChanges } of databases) {
+    expect(jobs.find(({ kind }) => kind === 'capture')?.crons[0]).toMatch(/^\d+,\d+,\d+,\d+ \* \* \* \*$/);
+    expect(keepChanges).toBe('8d');
+  }
 });
 
-test('capture, which nothing does yet, is refused where it is asked for, and only there', () => {
-  const refuse = (text: string) => refuseCapture(parsePolicy(text, 'policy.yml').policy, 'policy.yml');
-  expect(() => refuse(filled)).not.toThrow();
-  expect(() => refuse(filled.replace('incremental: false', 'capture: false'))).not.toThrow();
-  expect(() => refuse(filled.replace('incremental: false', 'capture: true'))).toThrow(
-    'policy.yml: databases.staging.schedules.capture: capturing changes is not there yet',
+test('and a role in place of keys: of that database, except for its cleanup, which has a key of its own', () => {
+  expect(withRole).not.toBe(filled);
+  const jobs = render(withRole).flatMap(({ text }) => Object.entries<Job>(parse(text).jobs));
+  const taking = jobs.filter(([, { with: given }]) => given?.['aws-role'] !== undefined);
+  expect(taking.map(([id]) => id)).toEqual(
+    ['full', 'schema', 'archive', 'incremental', 'drill', 'watch'].map((kind) => `production-${kind}`),
   );
-  expect(() =>
-    refuse(filled.replace('\nschedules:\n', '\nschedules:\n  capture: auto/10 * * * *\n')),
-  ).toThrow('policy.yml: schedules.capture: ');
+  for (const [id, { permissions, secrets }] of jobs) {
+    const takes = taking.some(([name]) => name === id);
+    expect(permissions?.['id-token'], id).toBe(takes ? 'write' : undefined);
+    if (takes) expect(JSON.stringify(secrets ?? {}), id).not.toContain('AWS_');
+  }
+});
+
+test.each([
+  ['the example', filled],
+  ['it with captures', captured],
+  ['it with a role', withRole],
+])("GitHub's own parser takes the workflows of %s, and all that they pass", async (_, text) => {
+  const callers = render(text);
+  expect(callers.length).toBeGreaterThan(4);
+  for (const caller of callers) expect(await parser.checkWorkflow(caller.file, caller.text)).toEqual([]);
+});
+
+test('with its placeholders it is refused', () => {
+  expect(() => parsePolicy(example, 'policy.yml')).toThrow(ConfigurationError);
 });

@@ -3,13 +3,13 @@ import { parse } from 'yaml';
 import { type InputName, inputs, type Operation, parseInputs } from '../../src/inputs.ts';
 import { type OutputName, outputs } from '../../src/outputs.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reusable.ts';
-import { isOurs, type NamedStep, readText, stepsOf, workflowFiles } from './files.ts';
+import { isOurs, type NamedStep, readText, stepsOf, takesRole, workflowFiles } from './files.ts';
 import { type Checker, type Contexts, openParser } from './parser.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
 const githubToken = '${{ github.token }}';
 
-const ours = Object.entries<ReusableWorkflow>(reusableWorkflows).filter(([name]) => name !== 'capture');
+const ours = Object.entries<ReusableWorkflow>(reusableWorkflows);
 const reusable = new Map(ours.map(([, callee]) => [`.github/workflows/${callee.file}`, callee]));
 const steps = workflowFiles.flatMap(stepsOf);
 const jobs = workflowFiles.flatMap(({ file, workflow }) =>
@@ -87,7 +87,7 @@ describe('a step that runs the action', () => {
   });
 
   test('encrypts what it stores, or says that it need not', () => {
-    const storing = own.filter((step) => ['backup', 'gate'].includes(operationOf(step)));
+    const storing = own.filter((step) => ['backup', 'capture', 'gate'].includes(operationOf(step)));
     expect(storing.length).toBeGreaterThan(5);
     for (const { with: given = {}, where } of storing) {
       expect('encryption-recipients' in given || given['allow-unencrypted'] === true, where).toBe(true);
@@ -101,8 +101,9 @@ describe('a step that runs the action', () => {
     for (const { job, where } of jobs) {
       const text = JSON.stringify(job);
       for (const [, id, output] of text.matchAll(/\bsteps\.([\w-]+)\.outputs\.([\w-]+)/g)) {
-        const step = own.find((candidate) => candidate.job === job && candidate.id === id);
-        if (step === undefined) throw new Error(`${where}: no step ${id} of ours`);
+        const step = steps.find((candidate) => candidate.job === job && candidate.id === id);
+        if (step !== undefined && takesRole(step)) continue;
+        if (step === undefined || !isOurs(step)) throw new Error(`${where}: no step ${id} of ours`);
         const setBy = outputs[output as OutputName]?.operations ?? [];
         expect(setBy, `${where}: ${output}`).toContain(operationOf(step));
         read++;
@@ -195,7 +196,7 @@ describe('what the action gets of a reusable workflow', () => {
   const own = steps.filter((step) => isOurs(step) && reusable.has(step.where.split(',')[0] ?? ''));
 
   test('is valid with nothing but what is required, called or started by hand', () => {
-    expect(own).toHaveLength(9);
+    expect(own).toHaveLength(10);
     for (const step of own) {
       const taken = Object.entries(reusable.get(step.where.split(',')[0] ?? '')?.inputs ?? {});
       const required = { storage: 's3://bucket/production', environment: 'staging', policy: 'policy.yml' };
@@ -208,9 +209,10 @@ describe('what the action gets of a reusable workflow', () => {
     }
   });
 
+  const storage = 's3://bucket/production';
+  const find = (where: string) => own.find((step) => step.where.endsWith(where)) as NamedStep;
+
   test('is what the caller said', () => {
-    const find = (where: string) => own.find((step) => step.where.endsWith(where)) as NamedStep;
-    const storage = 's3://bucket/production';
     const show = (id: string) =>
       inputsOf(find('drill.yml, prepare, step show'), { storage, 'backup-id': id });
     expect(show('20261120T021700Z-7f3a')).toMatchObject({ backupId: '20261120T021700Z-7f3a' });
@@ -226,8 +228,115 @@ describe('what the action gets of a reusable workflow', () => {
       stagingUrl: 'postgresql://postgres:throwaway@localhost:49153/postgres',
     });
     expect(inputsOf(restore, { ...given, 'skip-staging': true })).toMatchObject({ stagingUrl: undefined });
-    const status = find('watch.yml, watch, step 1');
+    const status = find('watch.yml, watch, step 2');
     expect(inputsOf(status, { storage, 'rpo-target': '2h' })).toMatchObject({ maxAge: 2 * 3_600_000 });
+  });
+
+  test('is, with a point in time, the backup that fits the time, whatever a form holds before anybody writes into it', () => {
+    const restore = find('restore.yml, restore, step restore');
+    const given = { storage, environment: 'staging', 'recovery-target-time': '2026-11-20T14:30:00Z' };
+    const time = { recoveryTargetTime: '2026-11-20T14:30:00.000000Z' };
+    const of = (id: string) => inputsOf(restore, { ...given, 'backup-id': id });
+    expect(of('latest-verified')).toMatchObject({ ...time, backupId: 'latest' });
+    expect(of('20261120T021700Z-7f3a')).toMatchObject({ ...time, backupId: '20261120T021700Z-7f3a' });
+    expect(() => of('random:7d')).toThrow('together with recovery-target-time');
+    const without = { ...given, 'recovery-target-time': '', 'backup-id': 'latest-verified' };
+    expect(inputsOf(restore, without)).toMatchObject({
+      backupId: 'latest-verified',
+      recoveryTargetTime: undefined,
+    });
+  });
+
+  test('is a point in time for drills, and how far back changes are kept for cleanups', () => {
+    const drill = { storage, 'recovery-target-time': 'latest' };
+    expect(inputsOf(find('drill.yml, drill, step drill'), drill)).toMatchObject({
+      recoveryTargetTime: 'latest',
+    });
+    const day = 24 * 3_600_000;
+    const cleanup = { storage, 'keep-changes': '14d' };
+    expect(inputsOf(find('cleanup.yml, cleanup, step 2'), cleanup)).toMatchObject({ keepChanges: 14 * day });
+  });
+
+  test('is what a capture is to do with its slot', () => {
+    const capture = inputsOf(find('capture.yml, capture, step capture'), { storage, 'drop-slot': true });
+    expect(capture).toMatchObject({ dropSlot: true, unlimitedWal: false, databaseUrl: secrets.DATABASE_URL });
+  });
+});
+
+describe('a capture', () => {
+  test('is due by one schedule of the example, as each of its other jobs is by its own', () => {
+    const { on, jobs } = parse(readText('examples/point-in-time.yml'));
+    const dueBy = (cron: string) => {
+      const contexts = { github: { event: { schedule: cron } }, inputs: {} };
+      const due = Object.entries<{ if: string; with: { 'backup-type'?: string } }>(jobs);
+      return due
+        .filter(([, job]) => parser.evaluate(job.if, contexts) === 'true')
+        .map(([id, job]) =>
+          [id, parser.evaluate(job.with['backup-type'] ?? "''", contexts)].join(' ').trim(),
+        );
+    };
+    expect(on.schedule.map(({ cron }: { cron: string }) => dueBy(cron))).toEqual([
+      ['capture'],
+      ['backup incremental'],
+      ['backup full'],
+      ['cleanup'],
+    ]);
+  });
+
+  test('waits for the capture before, and for backups only where both write one artifact', () => {
+    const groupOf = (name: string, storage: string) => {
+      const group: string = parse(readText(`.github/workflows/${name}.yml`)).jobs[name].concurrency.group;
+      return group.replace(/\$\{\{.*?\}\}/g, (part) => parser.evaluate(part, { inputs: { storage } }));
+    };
+    expect(groupOf('capture', 's3://bucket/a')).toBe('supabase-capture-storage-s3://bucket/a');
+    expect(groupOf('backup', 's3://bucket/a')).toBe('supabase-backup-storage-s3://bucket/a');
+    expect(groupOf('capture', 'artifact://a')).toBe(groupOf('backup', 'artifact://a'));
+  });
+});
+
+describe('a role of AWS in a reusable workflow', () => {
+  const own = steps.filter((step) => isOurs(step) && reusable.has(step.where.split(',')[0] ?? ''));
+  const storing = own.filter(({ with: given = {} }) => 'storage' in given);
+  const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+  const keys = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 'of a key' };
+  const taken = {
+    role: {
+      outputs: {
+        'aws-access-key-id': 'ASIA',
+        'aws-secret-access-key': 'of the role',
+        'aws-session-token': 'session',
+      },
+    },
+  };
+  const refused = { role: { outputs: {} } };
+  const role = { 'aws-role': 'arn:aws:iam::123456789012:role/backup' };
+
+  test('is taken in every job that works on a storage, before that, and for no other step', () => {
+    expect(storing).toHaveLength(9);
+    for (const { job, where } of storing) {
+      const all = job.steps ?? [];
+      const at = all.findIndex(takesRole);
+      expect(at, where).toBe(all.findIndex(isOurs) - 1);
+      expect(all[at], where).toMatchObject({ id: 'role', if: "inputs.aws-role != ''" });
+      // The operation itself raises the alarm when it finds no credentials.
+      expect(all[at]?.['continue-on-error'], where).toBe(true);
+      expect(all[at]?.with, where).toMatchObject({ 'output-env-credentials': false });
+    }
+  });
+
+  test.each([
+    ['a role', { role, secrets: {}, steps: taken }, ['ASIA', 'of the role', 'session']],
+    ['a role and keys', { role, secrets: keys, steps: taken }, ['ASIA', 'of the role', 'session']],
+    ['a role that is refused, and keys', { role, secrets: keys, steps: refused }, ['', '', '']],
+    ['keys', { role: { 'aws-role': '' }, secrets: keys, steps: refused }, ['AKIA', 'of a key', '']],
+    ['keys, by hand', { role: {}, secrets: keys, steps: {} }, ['AKIA', 'of a key', '']],
+  ])('%s: whose credentials the operation gets', (_, { role, ...contexts }, expected) => {
+    for (const { env = {}, where } of storing) {
+      const values = names.map((name) =>
+        parser.evaluate(String(env[name]), { inputs: role, ...contexts } as unknown as Contexts),
+      );
+      expect(values, where).toEqual(expected);
+    }
   });
 });
 
@@ -297,7 +406,17 @@ describe('the token', () => {
       const callee = reusable.get(/^OWNER\/supabase-backup\/(.*)@/.exec(job.uses ?? '')?.[1] ?? '');
       expect(callee, where).toBeDefined();
       for (const [scope, access] of Object.entries(job.permissions ?? {}))
-        expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
+        if (scope !== 'id-token') expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
+    }
+  });
+
+  test('vouches for the run where a role of AWS is taken, and in no other example', () => {
+    const examples = alone.filter(({ file }) => file.startsWith('examples/'));
+    const taking = examples.filter(({ job }) => job.with?.['aws-role'] ?? job.steps?.some(takesRole));
+    expect(taking.length).toBeGreaterThan(0);
+    for (const example of examples) {
+      const expected = taking.includes(example) ? 'write' : undefined;
+      expect(example.job.permissions?.['id-token'], example.where).toBe(expected);
     }
   });
 
@@ -327,7 +446,7 @@ describe('a job', () => {
       ({ job, file }) =>
         file.startsWith('examples/') &&
         (job.uses ?? JSON.stringify(job)).match(
-          /(backup|restore|drill|cleanup|gate)\.yml@|"operation":"(backup|restore|drill)"/,
+          /(backup|capture|restore|drill|cleanup|gate)\.yml@|"operation":"(backup|capture|restore|drill)"/,
         ),
     );
     expect(operating.length).toBeGreaterThan(9);

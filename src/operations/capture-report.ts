@@ -1,0 +1,141 @@
+import type { CaptureInputs } from '../inputs.ts';
+import { qualifiedName } from '../postgres/tables.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
+import type { Segment } from '../repository/segments.ts';
+import type { Slot } from '../source/change-slot.ts';
+import type { Captured } from './capture.ts';
+import type { Outcome, Section } from './outcome.ts';
+
+const shownTables = 10;
+
+/**
+ * @param taken what the backup said that had to be taken; undefined when none had to
+ * @param elapsed milliseconds
+ */
+export function describeCapture(
+  inputs: CaptureInputs,
+  captured: Captured,
+  taken: Outcome | undefined,
+  elapsed: number,
+): Outcome {
+  const { segments, chain, slot, addedBytes } = captured;
+  const last = segments.at(-1);
+  if (last === undefined) throw new Error('a capture has stored nothing, not even the time');
+  const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
+  return {
+    exitCode: chain.lost !== undefined || taken?.exitCode === 3 ? 3 : 0,
+    outputs: {
+      transactions,
+      changes,
+      'captured-through': last.through,
+      'new-bytes': addedBytes + Number(taken?.outputs['new-bytes'] ?? 0),
+      'lag-bytes': slot.heldBytes,
+      barrier: last.barrier ?? '',
+      'lost-changes': chain.lost ?? '',
+      'backup-id': String(taken?.outputs['backup-id'] ?? ''),
+      'duration-seconds': Math.round(elapsed / 100) / 10,
+    },
+    report: [
+      { kind: 'heading', text: `Captured through ${last.through}` },
+      {
+        kind: 'table',
+        columns: [{ title: 'what' }, { title: '', align: 'right' }],
+        rows: [
+          ['transactions', formatCount(transactions)],
+          ['rows changed', formatCount(changes)],
+          ['log', `${last.chain.slot}: ${segments[0]?.from} to ${last.to}`],
+          ['held by the slot before', describeHeld(slot)],
+          ['stored', `${formatBytes(addedBytes)} in ${formatCounted(segments.length, 'segment')}`],
+          ['encrypted', last.encryption.scheme === 'none' ? 'no' : 'age'],
+          ['duration', formatDuration(elapsed)],
+        ],
+      },
+      ...describeLoss(captured),
+      ...describeBarrier(inputs, captured, taken),
+      ...describeTables(segments),
+      ...describeUncovered(segments),
+      ...(taken?.report ?? []),
+    ],
+  };
+}
+
+function sumOf(segments: readonly Segment[], what: 'transactions' | 'changes'): number {
+  return segments.reduce((sum, segment) => sum + segment[what], 0);
+}
+
+function describeHeld({ heldBytes, safeBytes }: Slot): string {
+  if (safeBytes === null) return `${formatBytes(heldBytes)}, without a limit`;
+  return `${formatBytes(heldBytes)}; the server gives up after ${formatBytes(Math.max(0, safeBytes))} more`;
+}
+
+function describeLoss({ chain }: Captured): Section[] {
+  if (chain.lost === undefined) return [];
+  const text =
+    `CHANGES ARE LOST: ${chain.lost}. What was committed since the capture before is in no segment; points in time between then and ` +
+    'the next backup cannot be recovered to.';
+  return [{ kind: 'paragraph', text }];
+}
+
+function describeBarrier(
+  { dropSlot }: CaptureInputs,
+  { segments, base }: Captured,
+  taken: Outcome | undefined,
+): Section[] {
+  const text = (words: string): Section[] => [{ kind: 'paragraph', text: words }];
+  if (dropSlot) return text('The slot is dropped: from now on nothing is captured. What was captured stays.');
+  if (base !== undefined) return text(`It can be replayed on backup ${base}.`);
+  const why = segments.at(-1)?.barrier;
+  if (taken === undefined) return [];
+  return text(
+    why == null
+      ? 'No backup could be brought to the end of it, so one was taken.'
+      : `Older backups cannot be brought past this capture (${why}), so a new one was taken. Points in time between the last capture and now are not reachable.`,
+  );
+}
+
+function describeTables(segments: readonly Segment[]): Section[] {
+  const sums = new Map<
+    string,
+    { name: string; inserts: number; updates: number; deletes: number; truncates: number }
+  >();
+  for (const table of segments.flatMap((segment) => segment.tables)) {
+    const name = qualifiedName(table);
+    const sum = sums.get(name) ?? { name, inserts: 0, updates: 0, deletes: 0, truncates: 0 };
+    for (const kind of ['inserts', 'updates', 'deletes', 'truncates'] as const) sum[kind] += table[kind];
+    sums.set(name, sum);
+  }
+  if (sums.size === 0) return [];
+  const changesOf = (sum: { inserts: number; updates: number; deletes: number }) =>
+    sum.inserts + sum.updates + sum.deletes;
+  const sorted = [...sums.values()].sort((one, other) => changesOf(other) - changesOf(one));
+  const more = sorted.length - shownTables;
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: more > 0 ? 'most changed tables' : 'table' },
+        { title: 'inserts', align: 'right' },
+        { title: 'updates', align: 'right' },
+        { title: 'deletes', align: 'right' },
+      ],
+      rows: sorted
+        .slice(0, shownTables)
+        .map(({ name, inserts, updates, deletes, truncates }) => [
+          truncates > 0 ? `${name} (truncated)` : name,
+          ...[inserts, updates, deletes].map(formatCount),
+        ]),
+    },
+  ];
+}
+
+function describeUncovered(segments: readonly Segment[]): Section[] {
+  const named = new Map(
+    segments.flatMap(({ uncovered }) => uncovered.map((table) => [qualifiedName(table), table.why])),
+  );
+  if (named.size === 0) return [];
+  const list = [...named].map(([name, why]) => `${name} (${why})`).join(', ');
+  const text =
+    `Not covered: ${list}. Rows of them were updated or deleted, and the server does not say which; a recovery leaves them as the ` +
+    'backup has them. Give each a primary key, or ALTER TABLE … REPLICA IDENTITY FULL.';
+  return [{ kind: 'paragraph', text }];
+}

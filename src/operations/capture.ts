@@ -1,0 +1,151 @@
+import { SourceError } from '../errors.ts';
+import type { BackupInputs, CaptureInputs } from '../inputs.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
+import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
+import { readChanges } from '../source/change-reader.ts';
+import { advanceSlot, dropSlot, type Slot } from '../source/change-slot.ts';
+import { readChangeState } from '../source/change-state.ts';
+import { readIdentity, type SourceIdentity } from '../source/identity.ts';
+import { checkServer } from '../source/preflight.ts';
+import { chooseWalPosition } from '../source/wal-position.ts';
+import type { World } from '../world.ts';
+import { backup } from './backup.ts';
+import { findReachingBase } from './capture-base.ts';
+import { type Chain, joinChain } from './capture-chain.ts';
+import { describeCapture } from './capture-report.ts';
+import { SegmentAssembly } from './capture-segment.ts';
+import { type Destination, openDestination } from './destination.ts';
+import type { Outcome } from './outcome.ts';
+import { PhaseClock } from './phases.ts';
+import { refuseUnencrypted } from './public-repository.ts';
+
+/** What a capture has stored. */
+export interface Captured {
+  /** What is stored now, oldest first; at least one, if it carries nothing but the time */
+  readonly segments: readonly Segment[];
+  readonly chain: Chain;
+  /** As it was found, or made */
+  readonly slot: Slot;
+  readonly addedBytes: number;
+  /** A backup that can be brought to the end of them; undefined: one has to be taken */
+  readonly base: string | undefined;
+}
+
+/**
+ * Stores what was committed since the capture before, in the order of the log: first the changes, then what says that they are whole, and
+ * only then is the slot moved. So nothing is lost wherever it stops, and nothing is stored twice. Where no backup can be brought to the
+ * end of it, because it is the first, or the definitions have changed, or changes are lost, a backup is taken at once.
+ */
+export async function capture(inputs: CaptureInputs, world: World): Promise<Outcome> {
+  const clock = new PhaseClock();
+  refuseUnencrypted(inputs, world);
+  const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
+  world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
+  const captured = await captureChanges(inputs, settings, world);
+  clock.end('capture');
+  if (captured.base !== undefined || inputs.dropSlot) {
+    return describeCapture(inputs, captured, undefined, clock.elapsed());
+  }
+  const why =
+    captured.segments.at(-1)?.barrier ?? captured.chain.lost ?? 'it is the first for captured changes';
+  const taken = await world.log.group('Backup to replay changes on', () =>
+    backup(
+      { ...asBackup(inputs), backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200) },
+      world,
+    ),
+  );
+  return describeCapture(inputs, captured, taken, clock.elapsed());
+}
+
+async function captureChanges(
+  inputs: CaptureInputs,
+  settings: ConnectionSettings,
+  world: World,
+): Promise<Captured> {
+  await using resources = new AsyncDisposableStack();
+  const session = await openSession(settings, world.signal);
+  resources.defer(() => session.close());
+  checkServer(session);
+  const identity = await readIdentity(session);
+  const destination = await openDestination(
+    asBackup(inputs),
+    identity,
+    world.now(),
+    resources,
+    world,
+    'capture',
+  );
+  await applySettings(session, copyEncoding(identity.serverEncoding));
+  const { repository } = destination;
+  const name = `supabase_backup_${repository.id.slice(0, 8)}`;
+  await lockCaptures(session, name);
+
+  let damage: string | undefined;
+  const head = await readNewestSegment(repository, (error) => {
+    damage = error.message;
+    world.log.warn(error.message);
+  });
+  const request = { name, identity, destination, head, damage, unlimitedWal: inputs.unlimitedWal };
+  const { chain, slot } = await joinChain(session, request, world);
+  const segments = await drainSlot(session, name, chain, identity, inputs, destination);
+  if (inputs.dropSlot) {
+    await dropSlot(session, name);
+    world.log.info(`The slot ${name} is dropped`);
+  }
+  return {
+    segments,
+    chain,
+    slot,
+    addedBytes: destination.writer.addedBytes,
+    base: await findReachingBase(repository, world),
+  };
+}
+
+/** Reads the slot to the end of the log as it was when it began, and stores a segment for each part. */
+async function drainSlot(
+  session: Session,
+  name: string,
+  chain: Chain,
+  identity: SourceIdentity,
+  inputs: CaptureInputs,
+  { repository, lock, writer, world }: Destination,
+): Promise<Segment[]> {
+  const position = await chooseWalPosition(session, chain.from, world.signal);
+  const state = await readChangeState(session);
+  const assembly = new SegmentAssembly(repository, { chain, identity, state, position, inputs });
+  const store = (plaintext: Buffer) => writer.store(plaintext);
+  const segments: Segment[] = [];
+  for (let from = chain.from; parseLsn(from) < parseLsn(position.lsn); ) {
+    const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
+    const read = await readChanges(session, name, range, store, world.signal);
+    const segment = assembly.assemble(from, read);
+    await lock.assertHeld();
+    await writeSegment(repository, segment);
+    segments.push(segment);
+    await advanceSlot(session, name, segment.to);
+    world.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
+    from = segment.to;
+  }
+  return segments;
+}
+
+/** Two at once would store the same changes twice. The lock is the session's, and ends with it. */
+async function lockCaptures(session: Session, name: string): Promise<void> {
+  const [row] = await session.query<{ taken: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken',
+    [name],
+  );
+  if (row?.taken) return;
+  throw new SourceError(
+    'another capture of this database is running',
+    'Let it end: it stores what this one would have. A concurrency group keeps runs of a workflow apart.',
+  );
+}
+
+function asBackup(inputs: CaptureInputs): BackupInputs {
+  const { unlimitedWal, dropSlot: _, ...common } = inputs;
+  return { ...common, operation: 'backup', backupType: 'full', label: null, pin: false };
+}

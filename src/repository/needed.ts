@@ -1,0 +1,74 @@
+import { IntegrityError } from '../errors.ts';
+import { drain, runWorkers } from '../workers.ts';
+import { listBackupIds, manifestKey, readObjectNames } from './backups.ts';
+import type { Repository } from './repository.ts';
+import { listSegmentFiles, readSegment } from './segments.ts';
+
+/** A manifest, or the header of a segment, that cannot be trusted */
+export interface DamagedHeader {
+  /** Of a backup its id, of a segment its key */
+  readonly id: string;
+  readonly message: string;
+}
+
+/** What backups and segments need. */
+export interface Needed {
+  readonly names: ReadonlySet<string>;
+  readonly damaged: readonly DamagedHeader[];
+  /** Keys of manifests and segments that were removed between the listing and the reading */
+  readonly vanished: readonly string[];
+}
+
+/** Manifests and headers of segments in memory at once */
+const readers = 4;
+
+/** A file that names objects */
+interface Naming {
+  readonly id: string;
+  readonly key: string;
+  /** undefined when the file is gone */
+  readonly read: () => Promise<readonly string[] | undefined>;
+}
+
+/**
+ * Reads which objects are needed.
+ *
+ * @param removed ids of backups and keys of segments to take for removed already
+ */
+export async function readNeeded(
+  repository: Repository,
+  signal: AbortSignal,
+  removed: ReadonlySet<string> = new Set(),
+): Promise<Needed> {
+  const names = new Set<string>();
+  const damaged: DamagedHeader[] = [];
+  const vanished: string[] = [];
+  const namings = (await listNamings(repository)).filter(({ id }) => !removed.has(id));
+  await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
+    for (const { id, key, read } of drain(namings)) {
+      stop.throwIfAborted();
+      try {
+        const found = await read();
+        if (!found) vanished.push(key);
+        for (const name of found ?? []) names.add(name);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        damaged.push({ id, message: error.message });
+      }
+    }
+  });
+  return { names, damaged, vanished };
+}
+
+async function listNamings(repository: Repository): Promise<Naming[]> {
+  const ids = await listBackupIds(repository);
+  const files = await listSegmentFiles(repository);
+  return [
+    ...ids.map((id) => ({ id, key: manifestKey(id), read: () => readObjectNames(repository, id) })),
+    ...files.map(({ key }) => ({
+      id: key,
+      key,
+      read: async () => (await readSegment(repository, key))?.objects.map(({ name }) => name),
+    })),
+  ];
+}

@@ -1,0 +1,81 @@
+import type { Session } from '../postgres/connection.ts';
+import { type Definition, readDefinitions } from '../postgres/definitions.ts';
+import { readSequences, type SequenceState } from '../postgres/facts.ts';
+import { readTables, type TableInfo } from '../postgres/tables.ts';
+import type { Segment } from '../repository/segments.ts';
+import type { TableChanges } from './change-tally.ts';
+import { readLedger } from './ledger.ts';
+
+/** What the database is made of when a capture ends: changes of rows can only be replayed on the same. */
+export interface ChangeState {
+  readonly definitions: readonly Definition[];
+  readonly tables: readonly TableInfo[];
+  readonly sequences: readonly SequenceState[];
+  /** Tables whose updates and deletes do not say which row they mean, and why, by qualified name as of `keyOf` */
+  readonly keyless: ReadonlyMap<string, string>;
+  readonly hasLedger: boolean;
+}
+
+/** @param session with the settings of `applySettings` */
+export async function readChangeState(session: Session): Promise<ChangeState> {
+  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+  const state = {
+    definitions: await readDefinitions(session),
+    tables: await readTables(session),
+    sequences: await readSequences(session),
+    keyless: await readKeyless(session),
+    hasLedger: (await readLedger(session)) !== undefined,
+  };
+  await session.query('COMMIT');
+  return state;
+}
+
+export const keyOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
+
+async function readKeyless(session: Session): Promise<Map<string, string>> {
+  const rows = await session.query<{ schema: string; name: string; identity: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name, c.relreplident AS identity
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident <> 'f' AND NOT EXISTS (
+      SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
+        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)`);
+  return new Map(
+    rows.map((row) => [keyOf(row), keylessBecause[row.identity] ?? 'it has no replica identity']),
+  );
+}
+
+const keylessBecause: Readonly<Record<string, string>> = {
+  d: 'it has no primary key',
+  i: 'the index of its replica identity is gone',
+  n: 'its replica identity is NOTHING',
+};
+
+/** Changed tables whose changes cannot be replayed. */
+export function findUncovered(
+  changed: readonly TableChanges[],
+  { keyless }: ChangeState,
+): Segment['uncovered'] {
+  return changed.flatMap((table) => {
+    const why = keyless.get(keyOf(table));
+    if (why === undefined || table.updates + table.deletes === 0) return [];
+    return [{ schema: table.schema, name: table.name, why }];
+  });
+}
+
+/**
+ * Tables whose rows were written anew without a TRUNCATE: ALTER TABLE does that, and what it does to the rows is in no change. VACUUM FULL and
+ * CLUSTER, which do it too, look the same.
+ *
+ * @param before the files when the last capture ended
+ * @param truncated as of `keyOf`
+ */
+export function findRewritten(
+  { tables }: ChangeState,
+  before: Segment['filenodes'],
+  truncated: ReadonlySet<string>,
+): readonly TableInfo[] {
+  return tables.filter((table) => {
+    const file = before[table.oid];
+    return file !== undefined && file !== table.relfilenode && !truncated.has(keyOf(table));
+  });
+}
