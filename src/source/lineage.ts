@@ -1,5 +1,6 @@
 import { parseLsn } from '../postgres/lsn.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
+import { parseSnapshot } from '../postgres/snapshot-text.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { SourceIdentity } from './identity.ts';
 import type { LedgerEntry } from './ledger.ts';
@@ -81,11 +82,4 @@ function findBreak(
 function isEqual(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
   const keys = Object.keys(one);
   return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
-}
-
-/** The bounds of `xmin:xmax:xip_list`: everything below xmin had ended, nothing from xmax on had begun. */
-export function parseSnapshot(text: string): { xmin: bigint; xmax: bigint } {
-  const [, xmin, xmax] = /^(\d+):(\d+):/.exec(text) ?? [];
-  if (xmin === undefined || xmax === undefined) throw new Error(`not a snapshot: ${text}`);
-  return { xmin: BigInt(xmin), xmax: BigInt(xmax) };
 }

@@ -12,6 +12,7 @@ const documents = [
     'drill',
     'format',
     'parity',
+    'point-in-time',
     'recover-by-hand',
     'restore',
     'supabase',

@@ -176,6 +176,7 @@ describe('what --json prints', () => {
       'backup-id': expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
       tables: 7,
       rows: 24_473,
+      'recovered-to': '',
       parity: 'equal',
       'not-carried': 0,
       'safety-backup-id': '',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outputSettings } from '../../src/postgres/session-settings.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
-import { followLineage, type Position, parseSnapshot } from '../../src/source/lineage.ts';
+import { followLineage, type Position } from '../../src/source/lineage.ts';
 
 const base: Manifest['source'] = {
   database: 'postgres',
@@ -150,17 +150,4 @@ it('never passes for idle when a number was assigned that is no token’s', () =
       },
     ),
   );
-});
-
-describe('a snapshot as text', () => {
-  it('is read beyond what a double can hold', () => {
-    expect(parseSnapshot('9007199254740993:9007199254740995:9007199254740993')).toEqual({
-      xmin: 9007199254740993n,
-      xmax: 9007199254740995n,
-    });
-  });
-
-  it('is refused when it is none', () => {
-    expect(() => parseSnapshot('10')).toThrow('not a snapshot: 10');
-  });
 });
