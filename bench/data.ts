@@ -92,8 +92,8 @@ export function countAccounts(scale: number): number {
 export function changeAccounts(scale: number, round: number): string[] {
   return [
     `DO $$ BEGIN
-       FOR first IN 1..${countAccounts(scale)} BY 100 LOOP
-         UPDATE accounts SET amount = id * ${round}, note = md5(id || '/${round}') WHERE id BETWEEN first AND first + 99;
+       FOR low IN 1..${countAccounts(scale)} BY 100 LOOP
+         UPDATE accounts SET amount = id * ${round}, note = md5(id || '/${round}') WHERE id BETWEEN low AND low + 99;
          COMMIT;
        END LOOP;
      END $$`,
