@@ -104,6 +104,9 @@ async function captureChanges(
   };
 }
 
+/** How often a run looks again when a table was written anew and nothing in the log says why */
+const looks = 3;
+
 /** Reads the slot to the end of the log as it was when it began, and stores a segment for each part. */
 async function drainSlot(
   session: Session,
@@ -113,21 +116,24 @@ async function drainSlot(
   inputs: CaptureInputs,
   { repository, lock, writer, world }: Destination,
 ): Promise<Segment[]> {
-  const position = await chooseWalPosition(session, chain.from, world.signal);
-  const state = await readChangeState(session);
-  const assembly = new SegmentAssembly(repository, { chain, identity, state, position, inputs });
+  const assembly = new SegmentAssembly(repository, { chain, identity, inputs });
   const store = (plaintext: Buffer) => writer.store(plaintext);
   const segments: Segment[] = [];
-  for (let from = chain.from; parseLsn(from) < parseLsn(position.lsn); ) {
-    const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
-    const read = await readChanges(session, name, range, store, world.signal);
-    const segment = assembly.assemble(from, read);
-    await lock.assertHeld();
-    await writeSegment(repository, segment);
-    segments.push(segment);
-    await advanceSlot(session, name, segment.to);
-    world.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
-    from = segment.to;
+  let { from } = chain;
+  for (let look = 1; !assembly.isComplete; look++) {
+    const position = await chooseWalPosition(session, from, world.signal);
+    const state = await readChangeState(session);
+    while (parseLsn(from) < parseLsn(position.lsn)) {
+      const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
+      const read = await readChanges(session, name, range, store, world.signal);
+      const segment = assembly.assemble(from, read, { position, state }, look < looks);
+      await lock.assertHeld();
+      await writeSegment(repository, segment);
+      segments.push(segment);
+      await advanceSlot(session, name, segment.to);
+      world.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
+      from = segment.to;
+    }
   }
   return segments;
 }

@@ -18,8 +18,20 @@ import { createDatabase, query } from './shop.ts';
  * are read back from the segments and compared with what the database was told to do.
  */
 
-const stage = vi.hoisted(() => ({ storage: undefined as unknown }));
+const stage = vi.hoisted(() => ({ storage: undefined as unknown, beforeLook: async () => {} }));
 vi.mock('../../src/storage/open.ts', () => ({ openStorage: async () => stage.storage }));
+
+// What happens between the two looks of a capture: at the log, and at the tables
+vi.mock('../../src/source/change-state.ts', async (original) => {
+  const actual = await original<typeof import('../../src/source/change-state.ts')>();
+  return {
+    ...actual,
+    readChangeState: async (...args: Parameters<typeof actual.readChangeState>) => {
+      await stage.beforeLook();
+      return actual.readChangeState(...args);
+    },
+  };
+});
 
 let cluster: Cluster;
 let storage: ScriptedStorage;
@@ -36,6 +48,7 @@ beforeEach(async () => {
   storage = new ScriptedStorage();
   stage.storage = storage;
   messages = [];
+  stage.beforeLook = async () => {};
   await query(cluster.superuserUrl(), 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
   url = await createDatabase(cluster.superuserUrl(), 'captured');
   await query(url, 'CREATE TABLE numbers (id int PRIMARY KEY, text text)');
@@ -306,6 +319,21 @@ describe('a change that a replay cannot bring', () => {
     const { outputs } = await capture();
     expect(outputs).toMatchObject({ barrier: '', 'backup-id': '', transactions: 1 });
     expect((await listSegments(storage)).at(-1)?.tables).toMatchObject([{ name: 'numbers', truncates: 1 }]);
+  });
+
+  test('a TRUNCATE between the look at the log and that at the tables is waited for, and is none either', async () => {
+    await insert(1, 3);
+    await capture();
+    stage.beforeLook = async () => {
+      stage.beforeLook = async () => {};
+      await query(url, 'TRUNCATE numbers');
+    };
+    const { outputs } = await capture();
+    expect(outputs).toMatchObject({ barrier: '', 'backup-id': '', transactions: 1 });
+    const segments = await listSegments(storage);
+    expectChain(segments);
+    expect(segments.at(-2)?.through).toBe(segments.at(-3)?.through);
+    expect((await capture()).outputs).toMatchObject({ barrier: '', transactions: 0 });
   });
 
   test('tables whose updates do not say which row they mean are named', async () => {
