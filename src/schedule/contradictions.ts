@@ -1,4 +1,4 @@
-import { isHosted, usualRunner } from './plan.ts';
+import { isHosted, isSwitchedOn, usualRunner } from './plan.ts';
 import type { Entries, JobKind, WrittenDatabase } from './policy-schema.ts';
 import { type Credentials, hasKeys, roleOf, takesRoles } from './roles.ts';
 
@@ -21,7 +21,8 @@ function findInDatabases(policy: Entries): Contradiction[] {
     const place = `${written['s3-endpoint'] ?? ''} ${storage.replace(/\/+$/, '')}`;
     const other = seen.get(place);
     seen.set(place, database);
-    const isOn = (kind: JobKind) => isSwitchedOn(kind, written, policy);
+    const schedules = { ...policy.schedules, ...written.schedules };
+    const isOn = (kind: JobKind) => isSwitchedOn(kind, schedules, storage);
     const at = (key: keyof WrittenDatabase) => ['databases', database, key] as const;
     // An environment may have the identity; nobody can look there.
     const canOpen = written['encryption-identity'] !== undefined || written.environment !== undefined;
@@ -69,7 +70,7 @@ function findInRole(written: WrittenDatabase, path: Contradiction['path'], polic
       'is a role of AWS, and only a storage at Amazon takes one. Leave it out, or write s3://bucket/prefix without the s3-endpoint of another service';
     return [...unfit, { path: [...path, 'aws-role'], message }];
   }
-  const cleansUp = isSwitchedOn('cleanup', written, policy);
+  const cleansUp = isSwitchedOn('cleanup', { ...policy.schedules, ...written.schedules }, written.storage);
   const isTaken = hasOwn || (cleansUp && roleOf('cleanup', written, policy) !== undefined);
   // `auto` is a region of other services.
   if (!isTaken || !['auto', undefined].includes(written['s3-region'])) return unfit;
@@ -89,8 +90,4 @@ function findInCredentials(credentials: Credentials, path: Contradiction['path']
     return [{ path: [...path, 'aws-role-seconds'], message }];
   }
   return [];
-}
-
-function isSwitchedOn(kind: JobKind, written: WrittenDatabase, policy: Entries): boolean {
-  return (written.schedules?.[kind] ?? policy.schedules?.[kind] ?? kind !== 'capture') !== false;
 }

@@ -52,7 +52,8 @@ const usualCrons: Readonly<Record<JobKind, string>> = {
   incremental: 'auto 9-17 * * 1-5',
   schema: 'auto 3 * * 0',
   archive: 'auto 4 1 * *',
-  capture: 'auto/15 * * * *',
+  // Together with all others it fits the 2,000 minutes that GitHub's Free plan has for private repositories.
+  capture: 'auto * * * *',
   drill: 'auto 5 2 * *',
   cleanup: 'auto 6 * * *',
   watch: 'auto */4 * * *',
@@ -83,7 +84,7 @@ export function planJobs(policy: WrittenPolicy, repository: string): Plan {
   const databases = Object.entries(policy.databases).map(([name, written]): PlannedDatabase => {
     const schedules = { ...policy.schedules, ...written.schedules };
     const jobs = jobKinds.flatMap((kind): PlannedJob[] => {
-      const crons = cronsOf(kind, schedules);
+      const crons = cronsOf(kind, schedules, written.storage);
       if (crons.length === 0) return [];
       const minutes = taken.get(kind) ?? new Set<number>();
       taken.set(kind, minutes);
@@ -114,11 +115,20 @@ export function isHosted(runsOn: string): boolean {
   return /^(ubuntu|macos|windows)-/.test(runsOn);
 }
 
-function cronsOf(kind: JobKind, schedules: WrittenSchedules): readonly string[] {
-  // Capture needs `wal_level = logical`, makes the server keep log for it, and takes thousands of minutes a month: nobody gets it unasked.
-  const written = schedules[kind] ?? kind !== 'capture';
-  if (written === false) return [];
-  if (written === true) return [usualCrons[kind]];
+/**
+ * Whether a kind is on, as it is written or by default: all are, but captures only where backups follow on which changes can be replayed, and
+ * not into an artifact, which each of them would upload anew as a whole.
+ */
+export function isSwitchedOn(kind: JobKind, schedules: WrittenSchedules, storage: string): boolean {
+  const written = schedules[kind];
+  if (written !== undefined || kind !== 'capture') return written !== false;
+  return !/^artifact:/i.test(storage) && backupKinds.some((backups) => schedules[backups] !== false);
+}
+
+function cronsOf(kind: JobKind, schedules: WrittenSchedules, storage: string): readonly string[] {
+  if (!isSwitchedOn(kind, schedules, storage)) return [];
+  const written = schedules[kind] ?? true;
+  if (written === true || written === false) return [usualCrons[kind]];
   const crons = typeof written === 'string' || Array.isArray(written) ? written : written.cron;
   return crons === undefined ? [usualCrons[kind]] : [crons].flat();
 }

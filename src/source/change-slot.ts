@@ -83,7 +83,7 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
   if (level !== 'logical') {
     throw refuse(
       `changes cannot be captured, because wal_level is ${level}`,
-      'Set wal_level = logical and restart the server; hosted Supabase has it.',
+      'Set wal_level = logical and restart the server (hosted Supabase has it), or do without captures: capture: false in a policy.',
     );
   }
   if (!allowed) {

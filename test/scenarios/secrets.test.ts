@@ -152,6 +152,39 @@ describe('on the command line', () => {
     expect([...run.modes.keys()].some((path) => path.endsWith('.dump'))).toBe(true);
   });
 
+  test('a capture, and a restore to a point in time, tell none of them to anyone, nor any value of a row', async () => {
+    const value = `v4lue of a r0w ${Math.random()}`;
+    const captured = join(folder, 'captured');
+    const capture = () =>
+      runObserved(
+        ['capture', '--storage', captured, '--encryption-recipients', recipient, '--unlimited-wal'],
+        {
+          SUPABASE_BACKUP_DATABASE_URL: sourceUrl,
+        },
+      );
+    succeeded(await capture());
+    await query(cluster.superuserUrl('shop'), 'UPDATE public.settings SET value = $1', [value]);
+    const run = await capture();
+    succeeded(run);
+    expect(run.stdout).toContain('public.settings');
+    const restored = await runObserved(
+      ['restore', '--storage', captured, '--recovery-target-time', 'latest'],
+      {
+        SUPABASE_BACKUP_TARGET_URL: await createTarget(),
+      },
+    );
+    succeeded(restored);
+    expect(restored.stdout).toContain('Brought to');
+    for (const { stdout, stderr } of [run, restored]) expectNoSecret(`${stdout}${stderr}`, [value]);
+    expectCleanFolder(captured);
+    expect(readAll(captured).includes(value)).toBe(false);
+    for (const file of Object.keys(listFolder(captured))) expect(modeOf(join(captured, file))).toBe(0o600);
+    await query(
+      cluster.superuserUrl('shop'),
+      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots',
+    );
+  });
+
   test.each([
     ['a password that the server refuses', () => `${sourceUrl}`.replace('keeper:', 'supabase_admin:')],
     ['a port where nobody answers', () => sourceUrl.replace(/:\d+\//, ':1/')],

@@ -205,21 +205,22 @@ describe('a job', () => {
   });
 
   test('that drills recovers to the last point in time that was captured, unless a backup is chosen by another rule', () => {
-    const captured = `${smallPolicy}schedules: { capture: true }\n`;
+    const captured = smallPolicy;
     const timeOf = (text: string) => jobOf(text, 'production-drill').with['recovery-target-time'];
     expect(timeOf(captured)).toBe('latest');
     expect(timeOf(`${captured}drill: { backup-id: latest }\n`)).toBe('latest');
     expect(timeOf(`${captured}drill: { backup-id: latest-verified }\n`)).toBeUndefined();
     expect(timeOf(`${captured}drill: { backup-id: random:7d }\n`)).toBeUndefined();
-    expect(timeOf(smallPolicy)).toBeUndefined();
+    expect(timeOf(`${smallPolicy}schedules: { capture: false }\n`)).toBeUndefined();
   });
 
   test('that cleans up keeps changes as long as the policy or the database says, where there are any', () => {
     const keptBy = (text: string) => jobOf(text, 'production-cleanup').with['keep-changes'];
-    expect(keptBy(smallPolicy)).toBeUndefined();
-    expect(keptBy(`${smallPolicy}schedules: { capture: true }\n`)).toBe('8d');
+    const ended = `${smallPolicy}schedules: { capture: false }\n`;
+    expect(keptBy(ended)).toBeUndefined();
+    expect(keptBy(smallPolicy)).toBe('8d');
     // Also when captures have ended: what they left is still to go.
-    expect(keptBy(`${smallPolicy}keep-changes: 3d\n`)).toBe('3d');
+    expect(keptBy(`${ended}keep-changes: 3d\n`)).toBe('3d');
     expect(keptBy(`${smallPolicy}    keep-changes: 2d\nkeep-changes: 3d\n`)).toBe('2d');
   });
 
@@ -227,9 +228,25 @@ describe('a job', () => {
     const text = `${smallPolicy}schedules: { full: false, schema: false, archive: false, drill: false }\n`;
     expect(render(text).map(({ file }) => file)).toEqual([
       'supabase-backup-incremental.yml',
+      'supabase-backup-capture.yml',
       'supabase-backup-cleanup.yml',
       'supabase-backup-watch.yml',
     ]);
+    expect(render(`${smallPolicy}schedules: { capture: false }\n`).map(({ file }) => file)).not.toContain(
+      'supabase-backup-capture.yml',
+    );
+  });
+
+  test('that captures is there by default where changes have a backup to go on, and not where each would upload an artifact', () => {
+    const captures = (text: string) =>
+      render(text).some(({ file }) => file === 'supabase-backup-capture.yml');
+    expect(captures(smallPolicy)).toBe(true);
+    expect(captures(smallPolicy.replace('s3://octo-backups/production', 'artifact://production'))).toBe(
+      false,
+    );
+    const none = 'full: false, incremental: false, archive: false';
+    expect(captures(`${smallPolicy}schedules: { ${none} }\n`)).toBe(false);
+    expect(captures(`${smallPolicy}    schedules: { ${none} }\n`)).toBe(false);
   });
 
   test('of backups waits for another of its database; one that captures or drills waits for none', () => {

@@ -11,6 +11,7 @@ const policy = `${smallPolicy}schedules:
   incremental: false
   schema: false
   archive: false
+  capture: false
   drill: false
   watch: false
 `;
@@ -248,7 +249,7 @@ test('a target that the schedules cannot keep is a no, though every file is writ
 });
 
 describe('captures', () => {
-  const captured = policy.replace('schedules:\n', 'schedules:\n  capture: auto/30 * * * *\n');
+  const captured = policy.replace('capture: false', 'capture: auto/30 * * * *');
   const captureFile = 'supabase-backup-capture.yml';
 
   test('are what is lost at worst, and are told with the minutes that they take', async () => {

@@ -6,7 +6,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 const now = new Date('2026-11-20T10:00:00Z');
 const off = (...kinds: string[]) => kinds.map((kind) => `${kind}: false`).join(', ');
-const quiet = off('incremental', 'schema', 'archive', 'drill', 'cleanup', 'watch');
+const quiet = off('incremental', 'schema', 'archive', 'capture', 'drill', 'cleanup', 'watch');
 
 function outlookOf(more: string) {
   const plan = planOf(more);
@@ -30,7 +30,7 @@ describe('the longest time without a backup', () => {
 
   test('of office hours is the weekend', () => {
     const { gap } = outlookOf(
-      `schedules: { full: false, incremental: 17 9-17 * * 1-5, ${off('archive', 'schema')} }\n`,
+      `schedules: { full: false, incremental: 17 9-17 * * 1-5, ${off('archive', 'schema', 'capture')} }\n`,
     );
     expect(gap?.milliseconds).toBe((6 + 48 + 10) * hour);
     expect(gap?.from.toISOString()).toBe('2026-11-20T17:17:00.000Z');
@@ -38,7 +38,7 @@ describe('the longest time without a backup', () => {
 
   test('of one a month is the longest month', () => {
     const { gap } = outlookOf(
-      `schedules: { archive: 17 4 1 * *, ${off('full', 'incremental', 'schema')} }\n`,
+      `schedules: { archive: 17 4 1 * *, ${off('full', 'incremental', 'schema', 'capture')} }\n`,
     );
     expect(gap?.milliseconds).toBe(31 * day);
   });
@@ -72,8 +72,19 @@ test('a month costs its runs, each in whole minutes: measured ones, else assumed
   expect(estimate(new Map([['full', 0.1]]))).toEqual({ runs: 30, minutes: 30 });
 });
 
+test('what nobody has asked otherwise takes no more minutes than a free plan has for private repositories, captures included', () => {
+  const plan = planOf('');
+  expect(production(plan).jobs.find(({ kind }) => kind === 'capture')?.crons).toEqual([
+    expect.stringMatching(/^\d+ \* \* \* \*$/),
+  ]);
+  const { minutes } = estimateMonth(production(plan).jobs, plan.timeZone, now, new Map());
+  expect(minutes).toBeGreaterThan(1500);
+  expect(minutes).toBeLessThan(2000);
+  expect(outlookOf('').gap?.milliseconds).toBe(hour);
+});
+
 test('captures of every quarter of an hour take more minutes than a free plan has for private repositories', () => {
-  const plan = planOf('schedules: { capture: true }\n');
+  const plan = planOf('schedules: { capture: auto/15 * * * * }\n');
   const captures = production(plan).jobs.filter(({ kind }) => kind === 'capture');
   expect(estimateMonth(captures, plan.timeZone, now, new Map())).toEqual({ runs: 2880, minutes: 2880 });
 });
@@ -88,7 +99,7 @@ describe('the week', () => {
 
   test('begins today and has a mark in each hour in which something is due', () => {
     const more =
-      'schedules: { full: 17 2 * * *, incremental: 17 9-12 * * 1-5, schema: 18 2 * * 0, watch: false }\n';
+      'schedules: { full: 17 2 * * *, incremental: 17 9-12 * * 1-5, schema: 18 2 * * 0, capture: false, watch: false }\n';
     expect(draw(more, now)).toEqual([
       'Fri 2026-11-20 · · F · · · x · · i i i i · · · · · · · · · · ·',
       'Sat 2026-11-21 · · F · · · x · · · · · · · · · · · · · · · · ·',

@@ -30,12 +30,12 @@ test('the example of a policy is one, once its placeholders are filled', () => {
   expect(actionVersion).toBe('v1.0.0');
   const { databases } = planJobs(policy, 'octo-org/shop');
   expect(databases.map(({ name, jobs }) => [name, jobs.map(({ kind }) => kind)])).toEqual([
-    ['production', ['full', 'incremental', 'schema', 'archive', 'drill', 'cleanup', 'watch']],
-    ['staging', ['full', 'schema', 'drill', 'cleanup', 'watch']],
+    ['production', ['full', 'incremental', 'schema', 'archive', 'capture', 'drill', 'cleanup', 'watch']],
+    ['staging', ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch']],
   ]);
 });
 
-test('what the example leaves for later can be switched on: captures, and their databases keep eight days', () => {
+test('what the example leaves for later can be switched on: captures more often, and their databases keep eight days', () => {
   expect(captured).not.toBe(filled);
   const { databases } = planJobs(parsePolicy(captured, 'policy.yml').policy, 'octo-org/shop');
   for (const { jobs, keepChanges } of databases) {
@@ -49,7 +49,9 @@ test('and a role in place of keys: of that database, except for its cleanup, whi
   const jobs = render(withRole).flatMap(({ text }) => Object.entries<Job>(parse(text).jobs));
   const taking = jobs.filter(([, { with: given }]) => given?.['aws-role'] !== undefined);
   expect(taking.map(([id]) => id)).toEqual(
-    ['full', 'schema', 'archive', 'incremental', 'drill', 'watch'].map((kind) => `production-${kind}`),
+    ['full', 'schema', 'archive', 'incremental', 'capture', 'drill', 'watch'].map(
+      (kind) => `production-${kind}`,
+    ),
   );
   for (const [id, { permissions, secrets }] of jobs) {
     const takes = taking.some(([name]) => name === id);
@@ -60,7 +62,7 @@ test('and a role in place of keys: of that database, except for its cleanup, whi
 
 test.each([
   ['the example', filled],
-  ['it with captures', captured],
+  ['it with more captures', captured],
   ['it with a role', withRole],
 ])("GitHub's own parser takes the workflows of %s, and all that they pass", async (_, text) => {
   const callers = render(text);
