@@ -52,7 +52,7 @@ const usualCrons: Readonly<Record<JobKind, string>> = {
   incremental: 'auto 9-17 * * 1-5',
   schema: 'auto 3 * * 0',
   archive: 'auto 4 1 * *',
-  // Together with all others it fits the 2,000 minutes that GitHub's Free plan has for private repositories.
+  // With all other schedules of one database it fits the 2,000 minutes that GitHub's Free plan has for private repositories.
   capture: 'auto * * * *',
   drill: 'auto 5 2 * *',
   cleanup: 'auto 6 * * *',
