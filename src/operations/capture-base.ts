@@ -3,19 +3,16 @@ import { parseTimestamp } from '../postgres/timestamp.ts';
 import { listBackupIds, readOutline } from '../repository/backups.ts';
 import { findReach } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
-import { readSegments, type Segment } from '../repository/segments.ts';
+import { readSegments, recentSegments, type Segment } from '../repository/segments.ts';
 import type { World } from '../world.ts';
-
-/** Segments of two days, captured every quarter of an hour: more than since the newest backup, mostly. */
-const newestSegments = 200;
 
 /** The newest backup that can be brought to the end of what is captured; undefined when none can. */
 export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {
   const { log, signal } = world;
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
-  const some = await readSegments(repository, onDamaged, { newest: newestSegments, signal });
+  const some = await readSegments(repository, onDamaged, { newest: recentSegments, signal });
   const found = await findBase(repository, some, world);
-  if (found !== undefined || some.length < newestSegments) return found;
+  if (found !== undefined || some.length < recentSegments) return found;
   return findBase(repository, await readSegments(repository, onDamaged, { signal }), world);
 }
 

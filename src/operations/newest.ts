@@ -3,14 +3,11 @@ import { messageOf } from '../errors.ts';
 import type { Inputs } from '../inputs.ts';
 import { findReach } from '../repository/recovery.ts';
 import { openRepository } from '../repository/repository.ts';
-import { readSegments } from '../repository/segments.ts';
+import { readSegments, recentSegments } from '../repository/segments.ts';
 import { readShelf } from '../repository/shelf.ts';
 import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
 import { isSafetyBackup } from './safety-backup.ts';
-
-/** Segments of two days, captured every quarter of an hour */
-const newestSegments = 200;
 
 /** milliseconds that it may take to look: somebody waits to be told of a failure */
 const patience = 8000;
@@ -49,7 +46,7 @@ async function look(
     );
     if (newest === undefined) return null;
     const segments = await readSegments(repository, (error) => log.debug(error.message), {
-      newest: newestSegments,
+      newest: recentSegments,
       signal,
     });
     const reach = findReach(newest, segments)?.to;

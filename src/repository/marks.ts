@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { IntegrityError, StorageError } from '../errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import type { Repository } from './repository.ts';
-import { openSealed, type SealedKind, sealContent } from './seal.ts';
+import { readSealed, type SealedKind, sealContent } from './seal.ts';
 
 /**
  * The names of objects that no backup needed when a cleanup looked: `garbage/<time>-<random>.json`. An object is removed only
@@ -82,24 +82,11 @@ export async function listMarkFiles({ storage }: Repository): Promise<StoredValu
 async function readNames(repository: Repository, key: string): Promise<string[] | undefined> {
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(`mark ${key}: ${how}`, 'It is ignored, and removed after the grace period.', cause);
-  let bytes: Buffer;
-  try {
-    bytes = await repository.storage.get(key);
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
-  }
-  let parsed: v.SafeParseResult<typeof schema>;
-  try {
-    parsed = v.safeParse(schema, JSON.parse(openSealed(repository, sealedKind, bytes)));
-  } catch (cause) {
-    throw damaged(messageOf(cause), cause);
-  }
-  if (!parsed.success)
-    throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
-  if (parsed.output.id !== keyPattern.exec(key)?.[1])
-    throw damaged(`it says that it is mark ${parsed.output.id.slice(0, 40)}`);
-  return parsed.output.names;
+  const found = await readSealed(repository, sealedKind, key, schema, damaged);
+  if (found === undefined) return undefined;
+  if (found.id !== keyPattern.exec(key)?.[1])
+    throw damaged(`it says that it is mark ${found.id.slice(0, 40)}`);
+  return found.names;
 }
 
 /** Writes mark files as names come, each as soon as it is full. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { IntegrityError, StorageError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { Repository } from './repository.ts';
-import { openSealed, type SealedKind, sealContent } from './seal.ts';
+import { readSealed, type SealedKind, sealContent } from './seal.ts';
 
 /**
  * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is
@@ -207,22 +207,9 @@ async function readRecord<Kind extends RecordKind>(
       'It is ignored. Delete it, and run the operation that wrote it again if what it said still holds.',
       cause,
     );
-  let bytes: Buffer;
-  try {
-    bytes = await repository.storage.get(key);
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
-  }
-  let parsed: v.SafeParseResult<ReturnType<typeof envelope<Kind>>>;
-  try {
-    parsed = v.safeParse(envelope(kind), JSON.parse(openSealed(repository, sealedKind(kind), bytes)));
-  } catch (cause) {
-    throw damaged(messageOf(cause), cause);
-  }
-  if (!parsed.success)
-    throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
-  const record = parsed.output as { id: string; at: string; content: RecordContent<Kind> };
+  const found = await readSealed(repository, sealedKind(kind), key, envelope(kind), damaged);
+  if (found === undefined) return undefined;
+  const record = found as { id: string; at: string; content: RecordContent<Kind> };
   if (record.id !== id) throw damaged(`it says that it is record ${record.id.slice(0, 40)}`);
   return { at: new Date(record.at), content: record.content };
 }

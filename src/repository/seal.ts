@@ -1,4 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import * as v from 'valibot';
+import { type IntegrityError, messageOf, StorageError } from '../errors.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -53,4 +55,34 @@ export function checkSeal(repository: Repository, kind: SealedKind, bytes: Buffe
 /** @param open the content without the brace that ends it */
 function computeSeal({ key }: Repository, kind: SealedKind, open: Buffer): string {
   return createHmac('sha256', key).update(`${kind}\0`).update(open).update('}').digest('hex');
+}
+
+/**
+ * Reads a sealed file of a form. Undefined when there is none of the key, for example because it was removed since it was listed.
+ *
+ * @param damaged the error for a file that is not what this repository has sealed, or not of the form
+ * @throws StorageError when it cannot be read at all
+ */
+export async function readSealed<Schema extends v.GenericSchema>(
+  repository: Repository,
+  kind: SealedKind,
+  key: string,
+  schema: Schema,
+  damaged: (how: string, cause?: unknown) => IntegrityError,
+): Promise<v.InferOutput<Schema> | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await repository.storage.get(key);
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) return undefined;
+    throw error;
+  }
+  let parsed: v.SafeParseResult<Schema>;
+  try {
+    parsed = v.safeParse(schema, JSON.parse(openSealed(repository, kind, bytes)));
+  } catch (cause) {
+    throw damaged(messageOf(cause), cause);
+  }
+  if (parsed.success) return parsed.output;
+  throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
 }

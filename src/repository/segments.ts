@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { IntegrityError, StorageError } from '../errors.ts';
 import { compareKeys, type Definition } from '../postgres/definitions.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
 import { sequence, storedObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
-import { openSealed, sealContent } from './seal.ts';
+import { readSealed, sealContent } from './seal.ts';
 
 /**
  * What one `capture` has stored: the transactions that were committed between two positions of the write-ahead log, as a header
@@ -134,6 +134,9 @@ export async function writeSegment(repository: Repository, segment: Segment): Pr
   );
 }
 
+/** Segments of two days, captured every quarter of an hour: more than since the newest backup, mostly */
+export const recentSegments = 200;
+
 /** Headers in memory at once */
 const readers = 16;
 
@@ -203,22 +206,8 @@ export async function readSegment(repository: Repository, key: string): Promise<
       'No backup can be brought past it any more; take a new one, which begins anew.',
       cause,
     );
-  let bytes: Buffer;
-  try {
-    bytes = await repository.storage.get(key);
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
-  }
-  let parsed: v.SafeParseResult<typeof segmentSchema>;
-  try {
-    parsed = v.safeParse(segmentSchema, JSON.parse(openSealed(repository, 'segment', bytes)));
-  } catch (cause) {
-    throw damaged(messageOf(cause), cause);
-  }
-  if (!parsed.success)
-    throw damaged(`it is sealed but not of format 1 (${v.summarize(parsed.issues).slice(0, 500)})`);
-  const segment = parsed.output;
+  const segment = await readSealed(repository, 'segment', key, segmentSchema, damaged);
+  if (segment === undefined) return undefined;
   if (segmentKey(segment) !== key) throw damaged(`it says that it is ${segmentKey(segment)}`);
   if (parseLsn(segment.from) > parseLsn(segment.to)) throw damaged('it ends before it begins');
   return segment;

@@ -3,7 +3,7 @@ import { type Definition, readDefinitions } from '../postgres/definitions.ts';
 import { readSequences, type SequenceState } from '../postgres/facts.ts';
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Segment } from '../repository/segments.ts';
-import type { TableChanges } from './change-tally.ts';
+import { keyOf, type TableChanges } from './change-tally.ts';
 import { readLedger } from './ledger.ts';
 
 /** What the database is made of when a capture ends: changes of rows can only be replayed on the same. */
@@ -29,8 +29,6 @@ export async function readChangeState(session: Session): Promise<ChangeState> {
   await session.query('COMMIT');
   return state;
 }
-
-export const keyOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
 
 async function readKeyless(session: Session): Promise<Map<string, string>> {
   const rows = await session.query<{ schema: string; name: string; identity: string }>(`

@@ -15,6 +15,8 @@ export interface TableChanges {
   truncates: number;
 }
 
+export const keyOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
+
 /** Longer than what stands before the values of any change */
 const headBytes = 1024 * 1024;
 
@@ -117,7 +119,7 @@ export class ChangeTally {
     const known = this.#named.get(names);
     if (known !== undefined) return known;
     const tables = parseTables(names).map(({ schema, name }) => {
-      const key = JSON.stringify([schema, name]);
+      const key = keyOf({ schema, name });
       const table = this.#tables.get(key) ?? {
         schema,
         name,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runTool } from '../fixture/dump.ts';
 import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { mulberry32 } from '../support/random.ts';
 import { dataFolder } from './data-folder.ts';
 import { Ladder } from './ladder.ts';
 import { createDatabase, query } from './shop.ts';
@@ -50,16 +51,6 @@ afterAll(async () => {
   ladder?.[Symbol.dispose]();
   await cluster?.stop();
 });
-
-function mulberry32(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One user of the database. What he may not do at the moment (a lock, a deadlock) he leaves. */
 class Writer {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareData, dumpData } from '../fixture/dump.ts';
 import { type Seeded, seedDatabase } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { mulberry32 } from '../support/random.ts';
 import { runCli, startCli, succeed } from '../support/run-cli.ts';
 import { findProcesses, hasProc, Watcher, waitUntil } from './processes.ts';
 import { expectRefusal } from './refusal.ts';
@@ -179,12 +180,3 @@ describe('a restore ended by SIGKILL', () => {
 });
 
 /** A small generator of numbers from 0 to 1 that a seed repeats. */
-function mulberry32(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { mulberry32 } from '../support/random.ts';
 import { runCli } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { createDatabase, query } from './shop.ts';
@@ -65,16 +66,6 @@ afterAll(async () => {
   await cluster?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-function mulberry32(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One user of the database. What he may not do at the moment he leaves. */
 class Writer {
