@@ -43,7 +43,51 @@ const parts = (item: string, order: string, from: string) =>
   `(SELECT string_agg(${item}, ', ' ORDER BY ${order}) FROM ${from})`;
 
 /** A list of name=value texts; null when there is none. */
-const options = (list: string, prefix = '') => sorted(`'${prefix}' || o`, `unnest(${list}) AS o`);
+const options = (list: string) => sorted('o', `unnest(${list}) AS o`);
+
+/**
+ * The options of such a list that users set, by name. A server keeps notes of its own beside them (`pg_attver` of the minors 15.20 and
+ * 17.12 in `attoptions`), which pg_dump hides and a copy has otherwise.
+ */
+const documented = (list: string, names: readonly string[], prefix = '') =>
+  sorted(
+    `'${prefix}' || o`,
+    `unnest(${list}) AS o WHERE split_part(o, '=', 1) IN (${names.map((name) => `'${name}'`).join(', ')})`,
+  );
+
+/** PostgreSQL manual, CREATE TABLE, "Storage Parameters"; those of a TOAST table are among them. */
+const tableOptions = [
+  'autovacuum_analyze_scale_factor',
+  'autovacuum_analyze_threshold',
+  'autovacuum_enabled',
+  'autovacuum_freeze_max_age',
+  'autovacuum_freeze_min_age',
+  'autovacuum_freeze_table_age',
+  'autovacuum_multixact_freeze_max_age',
+  'autovacuum_multixact_freeze_min_age',
+  'autovacuum_multixact_freeze_table_age',
+  'autovacuum_vacuum_cost_delay',
+  'autovacuum_vacuum_cost_limit',
+  'autovacuum_vacuum_insert_scale_factor',
+  'autovacuum_vacuum_insert_threshold',
+  'autovacuum_vacuum_max_threshold',
+  'autovacuum_vacuum_scale_factor',
+  'autovacuum_vacuum_threshold',
+  'fillfactor',
+  'log_autovacuum_min_duration',
+  'parallel_workers',
+  'toast_tuple_target',
+  'user_catalog_table',
+  'vacuum_index_cleanup',
+  'vacuum_max_eager_freeze_failure_rate',
+  'vacuum_truncate',
+];
+
+/** PostgreSQL manual, CREATE VIEW; a materialized view has the options of a table. */
+const viewOptions = ['check_option', 'security_barrier', 'security_invoker', ...tableOptions];
+
+/** PostgreSQL manual, ALTER TABLE, "SET ( attribute_option = value )". */
+const columnOptions = ['n_distinct', 'n_distinct_inherited'];
 
 /** Options of a foreign object; of those that look like secrets the name alone. */
 const foreignOptions = (list: string) =>
@@ -75,8 +119,8 @@ const tables = (major: number): string[] => [
           ELSE 'inherits ' || ${parts('h.inhparent::regclass::text', 'h.inhseqno', 'pg_inherits h WHERE h.inhrelid = r.oid')} END,
      'of type ' || nullif(r.reloftype, 0)::regtype,
      'access method ' || (SELECT a.amname FROM pg_am a WHERE a.oid = r.relam AND a.amname <> 'heap'),
-     'with ' || nullif(concat_ws(', ', ${options('r.reloptions')},
-       (SELECT ${options('x.reloptions', 'toast.')} FROM pg_class x WHERE x.oid = r.reltoastrelid)), ''),
+     'with ' || nullif(concat_ws(', ', ${documented('r.reloptions', tableOptions)},
+       (SELECT ${documented('x.reloptions', tableOptions, 'toast.')} FROM pg_class x WHERE x.oid = r.reltoastrelid)), ''),
      CASE r.relreplident WHEN 'f' THEN 'replica identity full' WHEN 'n' THEN 'replica identity nothing'
        WHEN 'i' THEN 'replica identity by ' ||
          (SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = r.oid AND i.indisreplident) END)
@@ -90,7 +134,7 @@ const tables = (major: number): string[] => [
        'a.attnum',
        'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
      )},
-     'with ' || ${options('r.reloptions')}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
+     'with ' || ${documented('r.reloptions', viewOptions)}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
      ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, ${definitionOf('pg_get_viewdef(r.oid)', major)})
    FROM relations r WHERE r.relkind IN ('v', 'm')`,
   // A view's columns follow from its definition, except for what was set on them. Since 17 a partition shows its parent's identity.
@@ -103,7 +147,7 @@ const tables = (major: number): string[] => [
      CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' ||
        CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
      CASE a.attcompression WHEN 'p' THEN 'compression pglz' WHEN 'l' THEN 'compression lz4' END,
-     'statistics ' || nullif(a.attstattarget, -1), 'with ' || ${options('a.attoptions')},
+     'statistics ' || nullif(a.attstattarget, -1), 'with ' || ${documented('a.attoptions', columnOptions)},
      'options ' || ${foreignOptions('a.attfdwoptions')})
    FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid JOIN pg_type t ON t.oid = a.atttypid
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
