@@ -43,7 +43,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   capture: 'changes were lost for good, so point-in-time recovery has a gap',
   validate: 'stored backups are damaged',
   restore:
-    'the restored database differs from the backup, a check on it failed, or no backup passed on staging',
+    'the restored database is not all that the backup has, a check on it failed, or no backup passed on staging',
   drill: 'the backup failed its drill, or took too long',
   cleanup: 'stored backups are damaged, so nothing that one of them may need was removed',
   list: 'stored backups are damaged',

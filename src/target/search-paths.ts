@@ -1,0 +1,24 @@
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import type { Supplement } from '../repository/supplement.ts';
+
+/**
+ * The values of search_path that functions, checks and indexes of the source may count on, the most likely first: that of the database,
+ * those of its roles, and in the end one that has all schemas, those of extensions before others.
+ */
+export function listSearchPaths(
+  { database, roles, definitions }: Pick<Supplement, 'database' | 'roles' | 'definitions'>,
+  { extensions }: Pick<Manifest['facts'], 'extensions'>,
+): string[] {
+  const settings = [
+    ...database.settings,
+    ...roles.flatMap(({ settingsHere }) => settingsHere),
+    ...roles.flatMap((role) => role.settings),
+  ];
+  const set = settings.filter(({ name }) => name === 'search_path').map(({ value }) => value);
+  const schemas = definitions.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
+  const all = new Set(['public', ...extensions.map(({ schema }) => schema), ...schemas]);
+  all.delete('pg_catalog');
+  const wide = ['"$user"', ...[...all].map(quoteIdentifier)].join(', ');
+  return [...new Set([...set, wide])].filter((path) => path.trim() !== '');
+}
