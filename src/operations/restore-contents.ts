@@ -7,7 +7,7 @@ import { clientEnvironment } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { TableEntry } from '../repository/manifest.ts';
-import { analyzeTable, analyzeTables } from '../target/analyze.ts';
+import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { grantAgain } from '../target/grants.ts';
@@ -243,7 +243,7 @@ class Rows {
       onProgress: this.#onProgress,
       onLoaded: async (table, session) => {
         const complete = await this.#definitions.buildIndexes(table.oid);
-        if (!complete || table.root !== null) return;
+        if (!complete || table.root !== null || table.columns.length > analyzedColumns) return;
         await analyzeTable(session, table, { searchPaths: this.#searchPaths, log, signal });
         this.analyzed.add(qualifiedName(table));
       },

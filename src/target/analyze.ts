@@ -7,6 +7,9 @@ import { qualifiedName } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { Log } from '../world.ts';
 
+/** Columns; gathering takes seconds for each thousand, many times what loading the table took, and autovacuum does it in the background. */
+export const analyzedColumns = 200;
+
 /**
  * Gathers statistics, without which the first queries of a restored database are slow; pg_restore leaves them out. Tables are
  * named one by one: a bare ANALYZE also samples foreign tables, whose servers may not be reachable from here.
@@ -20,7 +23,7 @@ export async function analyzeTables(
   const session = await openSession(settings, options.signal);
   const tables = await session.query<TableName>(`
     SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relnatts <= ${analyzedColumns} AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
                       WHERE i.inhparent = c.oid AND child.relkind = 'f')
     ORDER BY pg_relation_size(c.oid) DESC`);
