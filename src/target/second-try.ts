@@ -81,9 +81,9 @@ async function run(
     await session.query('COMMIT');
     return undefined;
   } catch (error) {
-    const failure = readFailure(error, entry);
-    await session.query('ROLLBACK');
-    return failure;
+    // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    return readFailure(error, entry);
   }
 }
 
