@@ -14,8 +14,8 @@ import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
 import type { Advance } from '../target/parity.ts';
 import { loadRows } from '../target/rows.ts';
-import { listSearchPaths } from '../target/search-paths.ts';
-import type { ChecksAside } from '../target/set-aside.ts';
+import { listSearchPaths, type SearchPaths } from '../target/search-paths.ts';
+import { ChecksAside } from '../target/set-aside.ts';
 import { type Step, steps } from '../target/steps.ts';
 import { grantToUsers } from '../target/user-grants.ts';
 import type { World } from '../world.ts';
@@ -65,7 +65,9 @@ export async function restoreContents(
   for (const step of steps) {
     if (step === 'foreign keys') {
       // Keys have their indexes by then, and nothing acts on a change yet.
-      advanced = await bringForward(request, scope, rows.loaded, world, clock);
+      await rows.freeOfDoubtfulChecks();
+      const loaded = { ...rows.loaded, searchPath: searchPaths.needed };
+      advanced = await bringForward(request, scope, loaded, world, clock);
       await rows.giveChecksBack();
     }
     if (step === 'grants') refuseOpenTables(plan, definitions);
@@ -85,7 +87,7 @@ export async function restoreContents(
   await analyzeTables(settings, {
     workers: jobs,
     done: rows.analyzed,
-    searchPaths,
+    searchPaths: searchPaths.candidates,
     signal: world.signal,
     log: world.log,
   });
@@ -160,14 +162,14 @@ class Rows {
   readonly #request: RestoreRequest;
   readonly #plan: RestorePlan;
   readonly #definitions: ArchiveRestore;
-  readonly #searchPaths: readonly string[];
+  readonly #searchPaths: SearchPaths;
   readonly #world: World;
 
   constructor(
     request: RestoreRequest,
     plan: RestorePlan,
     definitions: ArchiveRestore,
-    searchPaths: readonly string[],
+    searchPaths: SearchPaths,
     world: World,
   ) {
     this.#request = request;
@@ -202,13 +204,28 @@ class Rows {
     this.#created.push(...ready);
   }
 
+  /** Changes are replayed at another time than they were made, and a check may look at the time, or at a table that has moved on. */
+  async freeOfDoubtfulChecks(): Promise<void> {
+    const changed = new Set(
+      this.#request.recovery?.segments.flatMap(({ tables }) => tables.map(qualifiedName)) ?? [],
+    );
+    const tables = this.#created.filter((table) => changed.has(qualifiedName(table)));
+    if (tables.length === 0) return;
+    const checks = new ChecksAside();
+    this.#checks.push(checks);
+    await askServer(this.#request, this.#world, 'checks', async (session) => {
+      await applySettings(session, this.#plan.scope.manifest.source.encoding);
+      for (const table of tables) await checks.takeDoubtful(session, table);
+    });
+  }
+
   /** Checks that were taken away for rows come back, as far as these fulfil them. */
   async giveChecksBack(): Promise<void> {
     const { scope } = this.#plan;
     for (const checks of this.#checks.splice(0)) {
       const broken = await askServer(this.#request, this.#world, 'checks', async (session) => {
         await applySettings(session, scope.manifest.source.encoding);
-        return checks.giveBack(session, this.#searchPaths);
+        return checks.giveBack(session, this.#searchPaths.candidates);
       });
       scope.notCarried.push(...broken);
     }
@@ -244,7 +261,7 @@ class Rows {
       onLoaded: async (table, session) => {
         const complete = await this.#definitions.buildIndexes(table.oid);
         if (!complete || table.root !== null || table.columns.length > analyzedColumns) return;
-        await analyzeTable(session, table, { searchPaths: this.#searchPaths, log, signal });
+        await analyzeTable(session, table, { searchPaths: this.#searchPaths.candidates, log, signal });
         this.analyzed.add(qualifiedName(table));
       },
     });

@@ -21,6 +21,7 @@ import {
 import { readStatements } from './entry-statements.ts';
 import { findUnfinished } from './finished-entries.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
+import type { SearchPaths } from './search-paths.ts';
 import { type SecondResult, tryAgain } from './second-try.ts';
 import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
@@ -33,8 +34,7 @@ export interface ArchiveFile {
   readonly settings: ConnectionSettings;
   /** Of the session that tries again what pg_restore could not do, as in client_encoding */
   readonly encoding: string;
-  /** The values of search_path that statements may have counted on in the source, the most likely first */
-  readonly searchPaths: readonly string[];
+  readonly searchPaths: SearchPaths;
   /** Connection and password, for pg_restore */
   readonly env: NodeJS.ProcessEnv;
   /** Connections, for the steps that can use several */
@@ -257,13 +257,14 @@ export class ArchiveRestore {
     try {
       const { client, path: archive, searchPaths } = this.#file;
       const statements = await readStatements(client, archive, entry, this.#world);
-      result = await tryAgain(session, entry, statements, searchPaths);
+      result = await tryAgain(session, entry, statements, searchPaths.candidates);
     } catch (cause) {
       throw this.#explain(step, cause);
     }
     switch (result.outcome) {
       case 'made':
         this.#late.add(entry.id);
+        this.#file.searchPaths.needed ??= result.searchPath;
         if (result.under !== undefined) this.notes.push(describeSurroundings(entry, result.under));
         if (result.ownerRefused !== undefined)
           this.notCarried.push(describeOwner(entry, result.ownerRefused));

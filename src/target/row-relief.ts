@@ -3,6 +3,7 @@ import type { ServerError } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
 import type { TableEntry } from '../repository/manifest.ts';
 import { refusalOf } from './attempt.ts';
+import type { SearchPaths } from './search-paths.ts';
 import type { ChecksAside } from './set-aside.ts';
 
 /**
@@ -13,17 +14,19 @@ export class RowRelief {
   readonly #session: Session;
   readonly #table: TableEntry;
   readonly #checks: ChecksAside;
+  readonly #searchPaths: SearchPaths;
   readonly #paths: string[];
   #hasPath = false;
   #hasAllChecks = false;
   /** What the server said first */
   #why: string | undefined;
 
-  constructor(session: Session, table: TableEntry, checks: ChecksAside, searchPaths: readonly string[]) {
+  constructor(session: Session, table: TableEntry, checks: ChecksAside, searchPaths: SearchPaths) {
     this.#session = session;
     this.#table = table;
     this.#checks = checks;
-    this.#paths = [...searchPaths];
+    this.#searchPaths = searchPaths;
+    this.#paths = [...searchPaths.candidates];
   }
 
   /** Why the rows did not come, once nothing helps. */
@@ -40,6 +43,7 @@ export class RowRelief {
     if (path !== undefined) {
       await setSearchPath(this.#session, path);
       this.#hasPath = true;
+      this.#searchPaths.needed = path;
       return true;
     }
     if (this.#hasAllChecks) return false;

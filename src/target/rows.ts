@@ -13,6 +13,7 @@ import { runWorkers } from '../workers.ts';
 import type { NotCarried } from './attempt.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
 import { RowRelief } from './row-relief.ts';
+import type { SearchPaths } from './search-paths.ts';
 import { ChecksAside } from './set-aside.ts';
 
 /** What became of rows. */
@@ -30,10 +31,9 @@ export interface LoadOptions {
   /** Whether what is sent is digested, for a comparison with what arrived */
   readonly digest: boolean;
   /**
-   * The values of search_path that checks and generated columns may count on, the most likely first; undefined: a row that the server
-   * refuses ends it.
+   * What checks and generated columns may count on; undefined: a row that the server refuses ends it.
    */
-  readonly searchPaths: readonly string[] | undefined;
+  readonly searchPaths: SearchPaths | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (rows: number, bytes: number) => void;
   /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
@@ -149,7 +149,8 @@ class Loader {
     attempt: () => Promise<void>,
   ): Promise<void> {
     const { signal, checks, searchPaths, lost, onProgress } = this.#options;
-    const relief = new RowRelief(this.#session, table, checks, searchPaths ?? []);
+    const paths = searchPaths ?? { candidates: [], needed: undefined };
+    const relief = new RowRelief(this.#session, table, checks, paths);
     for (let taken = false; !taken; ) {
       signal.throwIfAborted();
       this.#sent = { rows: 0, bytes: 0 };

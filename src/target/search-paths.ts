@@ -2,6 +2,14 @@ import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
 
+/** Where functions of the source may look for what they name without a schema. */
+export interface SearchPaths {
+  /** Values of search_path, the most likely first */
+  readonly candidates: readonly string[];
+  /** The one that something could not be done without; undefined as long as nothing was */
+  needed: string | undefined;
+}
+
 /**
  * The values of search_path that functions, checks and indexes of the source may count on, the most likely first: that of the database,
  * those of its roles, and in the end one that has all schemas, those of extensions before others.
@@ -9,7 +17,7 @@ import type { Supplement } from '../repository/supplement.ts';
 export function listSearchPaths(
   { database, roles, definitions }: Pick<Supplement, 'database' | 'roles' | 'definitions'>,
   { extensions }: Pick<Manifest['facts'], 'extensions'>,
-): string[] {
+): SearchPaths {
   const settings = [
     ...database.settings,
     ...roles.flatMap(({ settingsHere }) => settingsHere),
@@ -20,5 +28,6 @@ export function listSearchPaths(
   const all = new Set(['public', ...extensions.map(({ schema }) => schema), ...schemas]);
   all.delete('pg_catalog');
   const wide = ['"$user"', ...[...all].map(quoteIdentifier)].join(', ');
-  return [...new Set([...set, wide])].filter((path) => path.trim() !== '');
+  const candidates = [...new Set([...set, wide])].filter((path) => path.trim() !== '');
+  return { candidates, needed: undefined };
 }

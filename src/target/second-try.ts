@@ -24,7 +24,9 @@ interface Surroundings {
 export type SecondResult =
   | {
       readonly outcome: 'made';
+      /** What it took, for people */
       readonly under: string | undefined;
+      readonly searchPath: string | undefined;
       readonly ownerRefused: string | undefined;
     }
   /** It is there, and rows that were there before may break it. */
@@ -161,7 +163,12 @@ async function describeSuccess(
     ...(memory === undefined ? [] : [`maintenance_work_mem = ${memory}`]),
   ];
   const ownerRefused = owner === undefined || asOwner ? undefined : await giveAway(session, owner);
-  return { outcome: 'made', under: under.length === 0 ? undefined : under.join(', '), ownerRefused };
+  return {
+    outcome: 'made',
+    under: under.length === 0 ? undefined : under.join(', '),
+    searchPath: searchPath === '' ? undefined : searchPath,
+    ownerRefused,
+  };
 }
 
 async function giveAway(session: Session, owner: string): Promise<string | undefined> {

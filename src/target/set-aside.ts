@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
+import { firstUserOid } from '../postgres/facts.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
@@ -27,13 +28,20 @@ interface Row {
   what: string;
 }
 
+/** Whether what a check says of a row may depend on more than that row: on the time, or on what a user's function looks at. */
+const doubtful = `
+  (x.conbin::text LIKE '%SQLVALUEFUNCTION%' OR EXISTS (
+    SELECT FROM regexp_matches(x.conbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m (parts)
+    JOIN pg_proc p ON p.oid = m.parts[1]::oid WHERE p.provolatile <> 'i' OR p.oid >= ${firstUserOid}))`;
+
 const described = `
   SELECT CASE WHEN x.contypid = 0 THEN x.conrelid::regclass::text ELSE format('%I.%I', tn.nspname, t.typname) END AS holder,
          x.contypid <> 0 AS of_domain, quote_ident(x.conname) AS name, pg_get_constraintdef(x.oid) AS definition,
          obj_description(x.oid, 'pg_constraint') AS comment,
          CASE WHEN x.contypid = 0 THEN format('constraint %s.%s %s', cn.nspname, c.relname, x.conname)
               ELSE format('domain %s.%s', tn.nspname, t.typname) END AS what
-  FROM found JOIN pg_constraint x ON x.oid = found.oid AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true)
+  FROM found JOIN pg_constraint x ON x.oid = found.oid
+    AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${doubtful})
   LEFT JOIN pg_class c ON c.oid = x.conrelid LEFT JOIN pg_namespace cn ON cn.oid = c.relnamespace
   LEFT JOIN pg_type t ON t.oid = x.contypid LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
   ORDER BY x.oid`;
@@ -82,22 +90,34 @@ export class ChecksAside {
     table: Pick<TableEntry, 'schema' | 'name'>,
     refused: ServerErrorFields | undefined,
   ): Promise<boolean> {
-    const taken = this.#turn.then(() => this.#take(session, table, refused));
-    this.#turn = taken.catch(() => undefined);
-    return taken;
+    return this.#inTurn(() => this.#take(session, table, refused, false));
+  }
+
+  /** Takes away the checks of a table that may say no to rows that were right when they were written. */
+  takeDoubtful(session: Session, table: Pick<TableEntry, 'schema' | 'name'>): Promise<boolean> {
+    return this.#inTurn(() => this.#take(session, table, undefined, true));
+  }
+
+  #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(body);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   async #take(
     session: Session,
     table: Pick<TableEntry, 'schema' | 'name'>,
     refused: ServerErrorFields | undefined,
+    onlyDoubtful: boolean,
   ): Promise<boolean> {
     const relation = quoteQualified(table.schema, table.name);
     const name = refused?.constraint ?? null;
     const queries = refused === undefined ? [ofTable, ofDomains] : [refused.dataType ? ofDomains : ofTable];
     const found: Row[] = [];
     for (const query of queries) {
-      found.push(...(await session.query<Row & Record<string, unknown>>(query, [relation, name])));
+      found.push(
+        ...(await session.query<Row & Record<string, unknown>>(query, [relation, name, onlyDoubtful])),
+      );
     }
     for (const row of found) {
       const { of_domain: ofDomain, holder, ...rest } = row;

@@ -19,7 +19,7 @@ let databases = 0;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'refused-'));
   [cluster, other] = await Promise.all([
-    startCluster({ settings: { allow_in_place_tablespaces: 'on' } }),
+    startCluster({ settings: { allow_in_place_tablespaces: 'on', max_slot_wal_keep_size: '1GB' } }),
     startCluster(),
   ]);
   await query(cluster.superuserUrl(), `CREATE TABLESPACE fast LOCATION ''`);
@@ -231,6 +231,41 @@ describe('what the surroundings of the source had', () => {
       '50 50',
     );
   });
+});
+
+test('changes come to their point in time, whatever their checks say by then, and what they count on is found', async () => {
+  const source = await createDatabase(cluster.superuserUrl(), 'captured');
+  const storage = join(folder, 'captured');
+  await query(
+    source,
+    `CREATE SCHEMA extensions; CREATE EXTENSION unaccent WITH SCHEMA extensions; SET search_path = public, extensions;
+     CREATE FUNCTION public.slugify(v text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT lower(unaccent(v)) $$;
+     CREATE TABLE public.post (id int PRIMARY KEY, title text, slug text GENERATED ALWAYS AS (public.slugify(title)) STORED);
+     CREATE TABLE public.coupon (id int PRIMARY KEY, until timestamptz CONSTRAINT still_valid CHECK (until > now()),
+       size int CONSTRAINT small CHECK (size < 10));`,
+  );
+  const env = { SUPABASE_BACKUP_DATABASE_URL: source };
+  await succeed(['capture', '--storage', storage], { env });
+  await query(
+    source,
+    `SET search_path = public, extensions; INSERT INTO post (id, title) VALUES (1, 'Été');
+     INSERT INTO coupon VALUES (1, now() + interval '0.2 seconds', 1)`,
+  );
+  await succeed(['capture', '--storage', storage], { env });
+  const url = await createDatabase(other.superuserUrl(), 'recovered');
+  const words = ['restore', '--storage', storage, '--recovery-target-time', 'latest'];
+  const run = await runCli(words, { env: { SUPABASE_BACKUP_TARGET_URL: url } });
+  expect(run.exitCode, run.stdout + run.stderr).toBe(3);
+  expect(await query(url, 'SELECT slug, size FROM public.post JOIN public.coupon USING (id)')).toEqual([
+    { slug: 'ete', size: 1 },
+  ]);
+  expect(
+    await query(url, `SELECT conname, convalidated FROM pg_constraint WHERE contype = 'c' ORDER BY 1`),
+  ).toEqual([
+    { conname: 'small', convalidated: true },
+    { conname: 'still_valid', convalidated: false },
+  ]);
+  expect(run.stdout).toContain('ALTER TABLE public.coupon VALIDATE CONSTRAINT still_valid;');
 });
 
 test('a table without its row security, or a policy that restricts, is granted to nobody', async () => {

@@ -63,7 +63,7 @@ async function restore(settings: ConnectionSettings) {
     entries,
     settings,
     encoding: 'UTF8',
-    searchPaths: [],
+    searchPaths: { candidates: [], needed: undefined },
     env: clientEnvironment(settings, process.env, () => ''),
     jobs: 2,
   };

@@ -137,7 +137,14 @@ export class Setting implements AsyncDisposable {
     const settings = parseConnection('target-url', url, {});
     const restored = new ArchiveRestore(
       {
-        ...{ path: archive, client, settings, encoding: 'UTF8', searchPaths: [], jobs: 1 },
+        ...{
+          path: archive,
+          client,
+          settings,
+          encoding: 'UTF8',
+          searchPaths: { candidates: [], needed: undefined },
+          jobs: 1,
+        },
         entries: await readContents(client, archive, [], world),
         env: environmentOf(url),
       },

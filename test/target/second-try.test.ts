@@ -36,9 +36,10 @@ describe('an entry that was refused', () => {
     expect(await tryAgain(session, entry('INDEX'), index, ['one', 'one, two', 'two'])).toEqual({
       outcome: 'made',
       under: 'search_path = one, two',
+      searchPath: 'one, two',
       ownerRefused: undefined,
     });
-    expect(await session.query('SHOW search_path')).toEqual([{ search_path: '""' }]);
+    expect(await session.query('SHOW search_path')).toEqual([{ search_path: '' }]);
   });
 
   it('is refused with what the server said at first, where no path helps', async () => {
