@@ -260,7 +260,10 @@ test('changes come to their point in time, whatever their checks say by then, an
     { slug: 'ete', size: 1 },
   ]);
   expect(
-    await query(url, `SELECT conname, convalidated FROM pg_constraint WHERE contype = 'c' ORDER BY 1`),
+    await query(
+      url,
+      `SELECT conname, convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 ORDER BY 1`,
+    ),
   ).toEqual([
     { conname: 'small', convalidated: true },
     { conname: 'still_valid', convalidated: false },
