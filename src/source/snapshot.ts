@@ -110,6 +110,7 @@ async function lockSnapshot(
   const ledger = await readLedger(lead);
   const all = await readTables(lead);
   const named = all.filter(wanted);
+  refuseGone(named);
   await checkReadable(lead, named);
   await lockTables(lead, named, options.lockTimeoutSeconds);
   const changed = await findChanged(settings, named, encoding, options.signal);
@@ -172,6 +173,13 @@ async function exportSnapshot(lead: Session, settings: ConnectionSettings): Prom
   }
 }
 
+/** The snapshot shows a table that was dropped after it; whether this role may read it cannot be asked any more. */
+function refuseGone(tables: readonly TableInfo[]): void {
+  const gone = tables.filter((table) => table.readable === undefined).map(qualifiedName);
+  if (gone.length === 0) return;
+  throw new SnapshotOutdated(`${gone.slice(0, 5).join(', ')}: dropped since the snapshot was taken`, []);
+}
+
 /** Tables in one LOCK statement; one statement for all would make a text of megabytes. */
 const lockBatch = 500;
 
@@ -192,7 +200,8 @@ async function lockTables(
       if (code === '55P03') {
         throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
       }
-      if (code === '42P01' || code === '3F000' || code === '42809') {
+      // 42501: the name means another table by now, for this role could read the one that the snapshot shows.
+      if (code === '42P01' || code === '3F000' || code === '42809' || code === '42501') {
         throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
       }
       throw cause;

@@ -1,9 +1,11 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/errors.ts';
+import { ledgerSchema } from '../../src/postgres/ledger-schema.ts';
 import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
+import { leaveToken } from '../../src/source/ledger.ts';
 import { copyRows } from '../../src/source/rows.ts';
 import { joinSnapshot, type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
 import { CollectingLog, connect, createDatabase, type Database, until } from '../postgres/database.ts';
@@ -206,6 +208,36 @@ describe('what is committed between the snapshot and the lock', () => {
     const snapshot = await taking;
     expect(log.warnings).toEqual([]);
     expect((await readRows(snapshot)).rows).toEqual({ t: 100, u: 1 });
+    await snapshot.close();
+  });
+});
+
+describe('what is committed between the snapshot and the look at the catalog', () => {
+  // The ledger is read in between, so whoever has it locked says when the catalog is looked at.
+  it.each([
+    [
+      'a table dropped and made again',
+      'DROP TABLE t; CREATE TABLE t AS SELECT 7 AS id',
+      { t: 1, u: 1, v: 1 },
+    ],
+    ['a table dropped', 'DROP TABLE t', { u: 1, v: 1 }],
+    [
+      'a schema dropped and made again',
+      'DROP SCHEMA s CASCADE; CREATE SCHEMA s; CREATE TABLE s.v ()',
+      { t: 100, u: 1, v: 0 },
+    ],
+  ])('makes another snapshot, and is no want of rights: %s', async (_what, sql, expected) => {
+    await database.run('CREATE SCHEMA s; CREATE TABLE x (); CREATE TABLE s.v AS SELECT 1 AS id');
+    await leaveToken(database.settings, new AbortController().signal);
+    await other.query(`BEGIN; LOCK TABLE ${ledgerSchema}.tokens IN ACCESS EXCLUSIVE MODE`);
+    // One that is not wanted may be dropped at any time.
+    const taking = take({ wanted: ({ name }) => name !== 'x' });
+    await toolWaits(`${ledgerSchema}.tokens`);
+    await database.run(`DROP TABLE x; ${sql}`);
+    await other.query('COMMIT');
+    const snapshot = await taking;
+    expect(log.warnings).toEqual([expect.stringMatching(/: dropped since .*; taking a new snapshot/)]);
+    expect((await readRows(snapshot)).rows).toEqual(expected);
     await snapshot.close();
   });
 });
