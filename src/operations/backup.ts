@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { findClient } from '../postgres/client.ts';
+import { findDumpClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
 import { readFacts, readSequences } from '../postgres/facts.ts';
 import { checkFreshness } from '../postgres/questions.ts';
@@ -34,7 +34,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
   const identity = await askServer(inputs, settings, world);
-  const client = await findClient(Math.floor(identity.serverVersion / 10000), world, inputs.clientPath);
+  const client = await findDumpClient(identity.serverVersion, world, inputs.clientPath);
 
   await using resources = new AsyncDisposableStack();
   const destination = await openDestination(inputs, identity, calledAt, resources, world);

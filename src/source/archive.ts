@@ -7,6 +7,7 @@ import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
+import { checkReservedOptions } from './reserved-options.ts';
 import { nameBlockers, type Snapshot } from './snapshot.ts';
 
 /**
@@ -30,6 +31,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     signal: AbortSignal;
   },
 ): Promise<readonly PendingPiece[]> {
+  await checkReservedOptions(snapshot, client, options);
   const args = [
     '--format=custom',
     '--compress=0',
