@@ -11,6 +11,7 @@ import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
 import { digestDefinitions } from '../repository/segments.ts';
+import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
@@ -52,7 +53,8 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 
   const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
   const { plan, slices, ...copied } = await copyDatabase(request);
-  const notCarried = await listNotCarried(inputs, snapshot, copied.description.roles);
+  const notCarried = await listNotCarried(inputs, settings, snapshot, copied.description.roles);
+  await checkAccounts(snapshot.lead, snapshot);
   const latest = await readSequences(snapshot.lead);
   await snapshot.close();
   clock.end('copy');
@@ -82,6 +84,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     added: destination.writer.addedBytes,
     durations: clock.milliseconds(),
   });
+  checkRecorded(manifest.tables, snapshot.tables);
   await destination.lock.assertHeld();
   await writeManifest(destination.repository, manifest);
   return describeBackup(manifest, plan, destination.writer, clock.elapsed());
