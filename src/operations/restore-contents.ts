@@ -21,6 +21,7 @@ import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
+import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
 export interface LoadedRows {
@@ -61,6 +62,8 @@ export async function restoreContents(
   );
   definitions.leaveOut(unfounded);
   scope.notCarried.push(...notCarried);
+  const complete = definitions.notCarried.length + scope.notCarried.length === 0;
+  await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
   const { analyzed, tables, ...loaded } = await loadTables(request, plan, definitions, world);
   clock.end('rows');
   let advanced: Advance | undefined;

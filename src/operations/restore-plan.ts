@@ -42,6 +42,8 @@ export interface RestoreRequest {
   readonly roles?: 'throwaway';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
+  /** What the restored database will be asked; one that cannot be answered is refused before there are rows */
+  readonly checks?: readonly string[];
   /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
   readonly recovery?: Recovery | undefined;
 }
