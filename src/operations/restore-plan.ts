@@ -14,6 +14,7 @@ import { type PresentTable, selectForProject } from '../supabase/selection.ts';
 import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
+import { compareLocales } from '../target/database-locale.ts';
 import { findOrphans } from '../target/orphans.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
@@ -123,7 +124,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
         ...roles.listed,
         ...unreplayed.notCarried,
       ],
-      notes: [...notes, ...created],
+      notes: [...notes, ...created, ...(await compareLocales(session, supplement.definitions))],
     };
     return { ...placed, scope, archive, client, orphans, roles };
   } finally {

@@ -77,7 +77,7 @@ async function tryBackup(
   let manifest: Manifest | undefined;
   let recovery: number | undefined;
   let parity: Parity | undefined;
-  let notCarried: Attempt['notCarried'] = [];
+  let notCarried: Attempt['notCarried'][] = [];
   let checks: readonly CheckResult[] = [];
   let command: string | undefined;
   let failure: Attempt['failure'];
@@ -98,7 +98,8 @@ async function tryBackup(
       checks: trial.checks,
     };
     const prepared = await prepareRestore(request, world, clock);
-    notCarried = prepared.scope.notCarried;
+    // The restore adds to its own while it runs.
+    notCarried = [throwaway.notCarried, prepared.scope.notCarried];
     parity = await prepared.run();
     recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
     checks = await askChecks(settings, trial.checks, world);
@@ -119,7 +120,7 @@ async function tryBackup(
     phases: clock.milliseconds(),
     recovery,
     parity,
-    notCarried,
+    notCarried: notCarried.flat(),
     checks,
     command,
     failure,
