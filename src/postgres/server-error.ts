@@ -3,12 +3,14 @@ export class ServerError extends Error {
   /** SQLSTATE */
   readonly code: string;
   readonly detail: string | undefined;
+  readonly hint: string | undefined;
 
-  constructor(code: string, message: string, detail: string | undefined) {
+  constructor(code: string, message: string, detail?: string, hint?: string) {
     super(message);
     this.name = 'ServerError';
     this.code = code;
     this.detail = detail;
+    this.hint = hint;
   }
 
   /** Reads the body of an ErrorResponse (PostgreSQL manual 55.8). */
@@ -20,6 +22,7 @@ export class ServerError extends Error {
         .filter((field) => field !== '')
         .map((field) => [field[0], field.slice(1)]),
     );
-    return new ServerError(fields.get('C') ?? 'XX000', fields.get('M') ?? 'unknown error', fields.get('D'));
+    const [code = 'XX000', message = 'unknown error'] = [fields.get('C'), fields.get('M')];
+    return new ServerError(code, message, fields.get('D'), fields.get('H'));
   }
 }

@@ -18,8 +18,10 @@ export interface Snapshot {
   /** What SET TRANSACTION SNAPSHOT takes */
   readonly exported: string;
   readonly identity: SourceIdentity;
-  /** The tables whose rows are wanted, locked */
+  /** The tables whose rows are wanted */
   readonly tables: readonly TableInfo[];
+  /** Whether the lead keeps them locked; otherwise whoever reads one looks afterwards whether it was still what the snapshot shows. */
+  readonly isLocked: boolean;
   /** The others */
   readonly leftOut: readonly TableInfo[];
   readonly encoding: string;
@@ -112,7 +114,9 @@ async function lockSnapshot(
   const named = all.filter(wanted);
   refuseGone(named);
   await checkReadable(lead, named);
-  await lockTables(lead, named, options.lockTimeoutSeconds);
+  const isLocked = await hasLocksFor(lead, named.length);
+  if (isLocked) await lockTables(lead, settings, named, options.lockTimeoutSeconds);
+  else options.log.warn(describeUnlocked(named.length));
   const changed = await findChanged(settings, named, encoding, options.signal);
   if (changed.length > 0) {
     throw new SnapshotOutdated(
@@ -136,6 +140,7 @@ async function lockSnapshot(
     exported,
     identity,
     tables,
+    isLocked,
     leftOut: all.filter((table) => !wanted(table)),
     encoding,
     visible: position.visible,
@@ -149,7 +154,7 @@ async function lockSnapshot(
       const changed = await findChanged(settings, named, encoding, options.signal);
       if (changed.length > 0) {
         throw new SourceError(
-          `${changed.slice(0, 5).join(', ')}: a type was altered while the backup ran`,
+          `${changed.slice(0, 5).join(', ')}: ${isLocked ? 'a type was altered' : 'changed by TRUNCATE, DROP or ALTER TABLE'} while the backup ran`,
           'Nothing was recorded. Run the backup again, when no migration is running.',
         );
       }
@@ -180,11 +185,53 @@ function refuseGone(tables: readonly TableInfo[]): void {
   throw new SnapshotOutdated(`${gone.slice(0, 5).join(', ')}: dropped since the snapshot was taken`, []);
 }
 
+/**
+ * PostgreSQL has room for max_locks_per_transaction × (connections + prepared transactions) locks in all sessions together, and a little
+ * memory to spare, which grows into what asks first and stays there until a restart. pg_dump needs a lock for each table, whatever we do, so
+ * the lead takes no more than leaves room for that twice over.
+ */
+async function hasLocksFor(lead: Session, tables: number): Promise<boolean> {
+  const { perTransaction, holders } = await readLockRoom(lead);
+  return 2 * tables <= perTransaction * holders;
+}
+
+async function readLockRoom(session: Session): Promise<{ perTransaction: number; holders: number }> {
+  const [row] = await session.query<{ locks: number; holders: number }>(`
+    SELECT current_setting('max_locks_per_transaction')::int AS locks,
+           current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int AS holders`);
+  if (row === undefined) throw new Error('the server did not tell how many locks it has');
+  return { perTransaction: row.locks, holders: row.holders };
+}
+
+const describeUnlocked = (tables: number): string =>
+  `The server has too few locks to keep ${tables} tables locked beside pg_dump (max_locks_per_transaction): one that is altered or emptied while the backup runs makes it fail`;
+
 /** Tables in one LOCK statement; one statement for all would make a text of megabytes. */
 const lockBatch = 500;
 
+/** @param tables that have to be locked at once */
+export async function explainFullLockTable(
+  settings: ConnectionSettings,
+  tables: number,
+  cause: unknown,
+): Promise<ConfigurationError> {
+  const session = await openSession(settings);
+  try {
+    const { perTransaction, holders } = await readLockRoom(session);
+    const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
+    return new ConfigurationError(
+      `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
+      `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart, or back up fewer tables with include and exclude.`,
+      cause,
+    );
+  } finally {
+    await session.close();
+  }
+}
+
 async function lockTables(
   lead: Session,
+  settings: ConnectionSettings,
   tables: readonly TableInfo[],
   timeoutSeconds: number,
 ): Promise<void> {
@@ -204,10 +251,14 @@ async function lockTables(
       if (code === '42P01' || code === '3F000' || code === '42809' || code === '42501') {
         throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
       }
+      if (isFullLockTable(cause)) throw await explainFullLockTable(settings, tables.length, cause);
       throw cause;
     }
   }
 }
+
+/** What a server says in its own words, or through pg_dump. */
+export const isFullLockTable = (cause: unknown): boolean => /out of shared memory/.test(messageOf(cause));
 
 /**
  * Compares the locked tables with what the snapshot says of them, through a session that sees the present. Covers TRUNCATE,
@@ -250,7 +301,15 @@ export async function explainUnreadable(
   tables: readonly TableInfo[],
   snapshot: Snapshot,
   settings: ConnectionSettings,
-): Promise<SourceError> {
+): Promise<SourceError | ConfigurationError> {
+  if (isFullLockTable(error)) return explainFullLockTable(settings, snapshot.tables.length, error);
+  if (isTooLong(error)) {
+    return new SourceError(
+      `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error)})`,
+      'Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with exclude; bytea counts twice.',
+      error,
+    );
+  }
   if ((error as { code?: string }).code !== '55P03') {
     return new SourceError(
       `${what}: ${messageOf(error)}`,
@@ -264,6 +323,14 @@ export async function explainUnreadable(
     `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
     'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
     error,
+  );
+}
+
+/** What the server says, by version, when the text of a row or of a value would pass its limit for one piece of memory (MaxAllocSize). */
+function isTooLong(error: unknown): boolean {
+  const { detail = '' } = error as { detail?: string };
+  return /invalid memory alloc request size|string buffer exceeds|enlarge string buffer/i.test(
+    `${messageOf(error)} ${detail}`,
   );
 }
 
@@ -327,12 +394,16 @@ export async function joinSnapshot(
   } catch (cause) {
     signal.throwIfAborted();
     if (isKnownError(cause)) throw cause;
-    throw new SourceError(
-      `a session under the snapshot was lost while it was being opened: ${messageOf(cause)}`,
-      'Nothing was recorded. Check the server for restarts, and run the backup again.',
-      cause,
-    );
+    throw explainLost('while it was being opened', cause);
   }
+}
+
+function explainLost(when: string, cause: unknown): SourceError {
+  return new SourceError(
+    `a session under the snapshot was lost ${when}: ${messageOf(cause)}`,
+    'Nothing was recorded. Check the server for restarts, and run the backup again.',
+    cause,
+  );
 }
 
 async function openJoined(
@@ -346,7 +417,79 @@ async function openJoined(
   await session.query(`SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)}`);
   // Pages are addressed by range; a sequential scan would read the whole table for each.
   await session.query('SET enable_seqscan = off');
+  await beginUnder(snapshot, session);
+  return session;
+}
+
+async function beginUnder(snapshot: Snapshot, session: Session): Promise<void> {
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
   await session.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot.exported)}`);
-  return session;
+}
+
+/** Tables that a session of the snapshot keeps locked besides the lead: a server has room for some ten thousand locks in all. */
+const tablesPerTransaction = 200;
+
+/**
+ * The transaction of a session under the snapshot. It is begun anew, under the same snapshot, when it has locked many tables: a transaction
+ * keeps each lock to its end, and the lead has them all anyway.
+ */
+export class JoinedTransaction {
+  readonly #snapshot: Snapshot;
+  readonly #session: Session;
+  #locked = 0;
+
+  constructor(snapshot: Snapshot, session: Session) {
+    this.#snapshot = snapshot;
+    this.#session = session;
+  }
+
+  /**
+   * To be called before a statement that reads tables.
+   *
+   * @returns whether the transaction is another than before
+   * @throws SourceError when the server has ended the session, or the snapshot is gone
+   */
+  async makeRoom(tables: number): Promise<boolean> {
+    const isFull = this.#locked > 0 && this.#locked + tables > tablesPerTransaction;
+    if (isFull) await this.#beginAnew();
+    this.#locked = isFull ? tables : this.#locked + tables;
+    return isFull;
+  }
+
+  /**
+   * Makes sure that tables that were just read are those of the snapshot, by their names and by their files. What was read is locked until
+   * the transaction ends, so the answer holds for the time of the reading.
+   *
+   * @throws SourceError naming those that are not
+   */
+  async check(tables: readonly TableInfo[]): Promise<void> {
+    if (this.#snapshot.isLocked) return;
+    const list = (of: (table: TableInfo) => string | number) =>
+      `{${tables.map((table) => JSON.stringify(String(of(table)))).join(',')}}`;
+    const changed = await this.#session.query<{ name: string }>(
+      `SELECT t.name FROM unnest($1::oid[], $2::oid[], $3::text[], $4::text[]) AS t (oid, file, quoted, name)
+       WHERE to_regclass(t.quoted)::oid IS DISTINCT FROM t.oid OR pg_relation_filenode(t.oid) IS DISTINCT FROM t.file`,
+      [
+        list((table) => table.oid),
+        list((table) => table.relfilenode),
+        list((table) => quoteQualified(table.schema, table.name)),
+        list(qualifiedName),
+      ],
+    );
+    if (changed.length === 0) return;
+    const names = changed.slice(0, 5).map(({ name }) => name);
+    throw new SourceError(
+      `${names.join(', ')}: changed by TRUNCATE, DROP or ALTER TABLE after the snapshot was taken`,
+      'Nothing was recorded. Run the backup when no migration is running, or raise max_locks_per_transaction on the server.',
+    );
+  }
+
+  async #beginAnew(): Promise<void> {
+    try {
+      await this.#session.query('COMMIT');
+      await beginUnder(this.#snapshot, this.#session);
+    } catch (cause) {
+      throw explainLost('while it began a transaction', cause);
+    }
+  }
 }

@@ -3,11 +3,19 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { SourceError } from '../../src/errors.ts';
 import { ledgerSchema } from '../../src/postgres/ledger-schema.ts';
 import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
+import { ServerError } from '../../src/postgres/server-error.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
+import { countRanges } from '../../src/source/changes.ts';
 import { leaveToken } from '../../src/source/ledger.ts';
 import { copyRows } from '../../src/source/rows.ts';
-import { joinSnapshot, type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
+import {
+  explainFullLockTable,
+  explainUnreadable,
+  joinSnapshot,
+  type Snapshot,
+  takeSnapshot,
+} from '../../src/source/snapshot.ts';
 import { CollectingLog, connect, createDatabase, type Database, until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
@@ -84,6 +92,15 @@ async function readRows(
   const rows = Object.fromEntries(slices.map((copied) => [copied.slice.table.name, copied.rows]));
   return { tables: snapshot.tables.map((table) => table.name), rows, text: texts.join('') };
 }
+
+const countRows = (snapshot: Snapshot) =>
+  countRanges(
+    snapshot,
+    database.settings,
+    snapshot.tables.flatMap((table) => planRanges(table, 0, 1 << 25)),
+    1n,
+    { workers: 1, signal: snapshot.signal, onProgress: () => {} },
+  );
 
 describe('a snapshot', () => {
   it('shows every worker the same rows, whatever is committed after it', async () => {
@@ -367,5 +384,103 @@ it('an abort while rows are copied ends every session', async () => {
       "SELECT FROM pg_stat_activity WHERE application_name = 'supabase-backup' AND datname = current_database()",
     );
     return left.length === 0;
+  });
+});
+
+describe('a server with too few locks for the tables', () => {
+  let small: Cluster;
+  beforeAll(async () => {
+    small = await startCluster({
+      settings: { max_locks_per_transaction: '10', max_connections: '20', max_prepared_transactions: '0' },
+    });
+  });
+  afterAll(async () => {
+    await small?.stop();
+  });
+  beforeEach(async () => {
+    await other.end();
+    await database.close();
+    database = await createDatabase(small);
+    other = await connect(database.url);
+    await database.run(`
+      CREATE TABLE t AS SELECT i AS id, 'row ' || i AS text FROM generate_series(1, 100) AS i;
+      CREATE TABLE u AS SELECT 1 AS id, 'other' AS text;
+      DO $$ BEGIN FOR n IN 1..150 LOOP EXECUTE format('CREATE TABLE more_%s (id int)', n); END LOOP; END $$`);
+  });
+
+  it('keeps none of them locked, says so, and reads the rows all the same', async () => {
+    const snapshot = await take();
+    expect(snapshot.isLocked).toBe(false);
+    expect(log.warnings).toEqual([
+      expect.stringMatching(/too few locks .*152 tables.*max_locks_per_transaction/),
+    ]);
+    await database.run('DELETE FROM t');
+    const { rows, tables } = await readRows(snapshot);
+    expect(tables).toHaveLength(152);
+    expect(rows.t).toBe(100);
+    await snapshot.close();
+  });
+
+  it.each([
+    ['emptied', 'TRUNCATE t'],
+    ['emptied and filled again', "TRUNCATE t; INSERT INTO t SELECT 1, 'new'"],
+    ['dropped and made again', 'DROP TABLE t; CREATE TABLE t (id int, text text)'],
+    ['rewritten', 'ALTER TABLE t ALTER id TYPE bigint'],
+    [
+      'in the place of another',
+      'ALTER TABLE t RENAME TO x; ALTER TABLE u RENAME TO t; ALTER TABLE x RENAME TO u',
+    ],
+  ])('finds a table that is %s before it is read', async (_what, sql) => {
+    const snapshot = await take();
+    await database.run(sql);
+    await expect(readRows(snapshot)).rejects.toThrow(SourceError);
+    await expect(countRows(snapshot)).rejects.toThrow(SourceError);
+  });
+
+  it('finds one that was in the place of another while it was read, and no longer is', async () => {
+    const swap = 'ALTER TABLE t RENAME TO x; ALTER TABLE u RENAME TO t; ALTER TABLE x RENAME TO u';
+    const snapshot = await take({ wanted: ({ name }) => name !== 'u' });
+    await database.run(swap);
+    await expect(readRows(snapshot)).rejects.toThrow('public.t: changed by TRUNCATE, DROP or ALTER TABLE');
+    await database.run(swap);
+    expect((await readRows(snapshot)).rows.t).toBe(100);
+    await snapshot.close();
+  });
+
+  it('finds one that is emptied after it was read', async () => {
+    const snapshot = await take();
+    await readRows(snapshot);
+    await database.run('TRUNCATE t');
+    await expect(snapshot.close()).rejects.toThrow(
+      'public.t: changed by TRUNCATE, DROP or ALTER TABLE while',
+    );
+  });
+
+  it('is told with the setting and a value that will do when pg_dump finds it so', async () => {
+    const error = await explainFullLockTable(database.settings, 1500, new Error('out of shared memory'));
+    expect(error.message).toContain('too few locks for 1500 tables');
+    expect(error.next).toContain('max_locks_per_transaction on the server from 10 to 150');
+  });
+});
+
+describe('a row that is larger than the server can send', () => {
+  it.each([
+    ['invalid memory alloc request size 1200000003', undefined],
+    ['out of memory', 'Cannot enlarge string buffer containing 1073741805 bytes by 30 more bytes.'],
+    ['string buffer exceeds maximum allowed length (1073741823 bytes)', undefined],
+  ])('is called that, and no damage: %s', async (message, detail) => {
+    const snapshot = await take();
+    const error = new ServerError('XX000', message, detail);
+    const told = await explainUnreadable(
+      error,
+      'table public.t',
+      snapshot.tables,
+      snapshot,
+      database.settings,
+    );
+    expect(told.message).toContain('table public.t: a row of it is larger than the server can send as text');
+    expect(told.next).toContain('exclude');
+    expect(`${told.message} ${told.next}`).not.toContain('damaged');
+    await snapshot.close();
   });
 });
