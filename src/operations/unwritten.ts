@@ -10,7 +10,8 @@ import {
   type UnwrittenObject,
   type UnwrittenRows,
 } from '../source/extension-members.ts';
-import { joinSnapshot, type Snapshot } from '../source/snapshot.ts';
+import { joinSnapshot } from '../source/joined.ts';
+import type { Snapshot } from '../source/snapshot.ts';
 import { findInSystemSchemas } from '../source/system-schemas.ts';
 
 type NotCarried = Manifest['notCarried'][number];

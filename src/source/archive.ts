@@ -6,9 +6,10 @@ import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { excludePatterns } from './exclude-patterns.ts';
+import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
 import { checkReservedOptions } from './reserved-options.ts';
-import { explainFullLockTable, isFullLockTable, nameBlockers, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /**
  * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,

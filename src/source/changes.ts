@@ -5,7 +5,8 @@ import { countPages, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
-import { explainUnreadable, JoinedTransaction, joinSnapshot, type Snapshot } from './snapshot.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** What a range holds in the snapshot, without its rows having been read. */
 export interface RangeCount {

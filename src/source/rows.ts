@@ -5,8 +5,9 @@ import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
-import { explainUnreadable, JoinedTransaction, joinSnapshot, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** A slice whose rows are stored. Every holder of its pieces has its object by now. */
 export interface CopiedSlice {

@@ -7,15 +7,11 @@ import { ServerError } from '../../src/postgres/server-error.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
 import { countRanges } from '../../src/source/changes.ts';
+import { explainUnreadable, joinSnapshot } from '../../src/source/joined.ts';
 import { leaveToken } from '../../src/source/ledger.ts';
+import { explainFullLockTable } from '../../src/source/locks.ts';
 import { copyRows } from '../../src/source/rows.ts';
-import {
-  explainFullLockTable,
-  explainUnreadable,
-  joinSnapshot,
-  type Snapshot,
-  takeSnapshot,
-} from '../../src/source/snapshot.ts';
+import { type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
 import { CollectingLog, connect, createDatabase, type Database, until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
