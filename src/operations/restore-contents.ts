@@ -25,6 +25,7 @@ import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
+import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
 export interface LoadedRows {
@@ -72,6 +73,10 @@ export async function restoreContents(
     }
     if (step === 'grants') refuseOpenTables(plan, definitions);
     await runStep(step, definitions, world, clock);
+    if (step === 'definitions') {
+      const complete = definitions.notCarried.length + scope.notCarried.length === 0;
+      await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
+    }
     if (step === 'definitions' || rows.areWaiting) {
       await rows.load();
       clock.end('rows');

@@ -14,6 +14,7 @@ import { type PresentTable, selectForProject } from '../supabase/selection.ts';
 import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
+import { compareLocales } from '../target/database-locale.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
@@ -41,6 +42,8 @@ export interface RestoreRequest {
   readonly roles?: 'throwaway';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
+  /** What the restored database will be asked; one that cannot be answered is refused before there are rows */
+  readonly checks?: readonly string[];
   /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
   readonly recovery?: Recovery | undefined;
 }
@@ -119,7 +122,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
         ...roles.listed,
         ...unreplayed.notCarried,
       ],
-      notes: [...notes, ...created],
+      notes: [...notes, ...created, ...(await compareLocales(session, supplement.definitions))],
     };
     const guards = findGuards(entries, isGuard);
     return { ...placed, entries, scope, archive, client, guards, roles };
