@@ -48,9 +48,12 @@ const groups: ReadonlyMap<string, string> = new Map([
   ].map((kind) => [kind, kind] as const),
 ]);
 
-/** Names as pg_dump writes them in its table of contents: the relation before what belongs to it, argument types behind a routine. */
+/**
+ * Names as pg_dump writes them in its table of contents: the relation before what belongs to it, argument types behind a routine. The first
+ * branch decides the types of all: as `name`, what is put together from two names would be cut at 63 bytes.
+ */
 const objectsQuery = `
-  SELECT 'relation' AS kind, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  SELECT 'relation' AS kind, n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   UNION ALL
   SELECT 'routine', n.nspname, p.proname || '(' || CASE WHEN p.prokind = 'a' AND p.pronargs = 0 THEN '*' ELSE array_to_string(

@@ -193,6 +193,11 @@ const dropObject = `
     END IF;
     SELECT i.type, i.identity INTO sort, name FROM pg_identify_object(class, object, 0) AS i;
     IF name IS NULL THEN RETURN NULL; END IF;
+    IF sort = 'transform' THEN
+      -- Before PostgreSQL 17 its identity lacks the FOR that DROP wants.
+      SELECT format('FOR %s LANGUAGE %I', format_type(t.trftype, NULL), l.lanname) INTO name
+      FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang WHERE t.oid = object;
+    END IF;
     EXECUTE format('DROP %s %s CASCADE', CASE
       WHEN sort IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE'
       WHEN sort = 'composite type' THEN 'TYPE'

@@ -31,18 +31,27 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
   return mark === undefined ? undefined : JSON.parse(mark.mark);
 }
 
-/** Makes the mark. A ledger that is there already is of a history that ends here. */
+/**
+ * Makes the mark. A ledger that is there already is of a history that ends here. The key lets the row be deleted where a publication of all
+ * tables publishes that.
+ */
 export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
   await session.query('BEGIN');
   // A backup of the unfinished database looks for tokens where there is this schema.
   for (const definition of ledgerDefinitions) await session.query(definition);
-  await session.query(`CREATE TABLE ${table} (mark jsonb NOT NULL)`);
-  await session.query(`INSERT INTO ${table} VALUES ($1)`, [JSON.stringify(mark)]);
+  await session.query(
+    `CREATE TABLE ${table} (at timestamptz PRIMARY KEY DEFAULT now(), mark jsonb NOT NULL)`,
+  );
+  await session.query(`INSERT INTO ${table} (mark) VALUES ($1)`, [JSON.stringify(mark)]);
   await session.query('COMMIT');
 }
 
 export async function noteStep(session: Session, step: string): Promise<void> {
-  await session.query(`UPDATE ${table} SET mark = jsonb_set(mark, '{step}', to_jsonb($1::text))`, [step]);
+  await session.query(
+    `WITH before AS (DELETE FROM ${table} RETURNING mark)
+     INSERT INTO ${table} (at, mark) SELECT clock_timestamp(), jsonb_set(mark, '{step}', to_jsonb($1::text)) FROM before`,
+    [step],
+  );
 }
 
 export async function removeMark(session: Session): Promise<void> {
