@@ -279,8 +279,8 @@ export const schema = {
     operations: ['backup', 'capture', 'restore', 'gate'],
     placeholder: 'tables',
     description:
-      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When ' +
-      'empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
+      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part ' +
+      'make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
     parse: parsePatterns,
   },
   exclude: {
