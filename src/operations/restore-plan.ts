@@ -15,6 +15,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { findOrphans } from '../target/orphans.ts';
+import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
@@ -63,6 +64,8 @@ export interface RestorePlan {
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
   readonly created: readonly TableEntry[];
+  /** Set for a part of the backup: what of the target it meets */
+  readonly part: FittedPart | undefined;
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
 }
@@ -98,8 +101,13 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       manifest,
       contents.filter((entry) => !isJobTable(entry)),
     );
-    const selection = withoutExtensions(chosen, missing);
+    const part = isWhole(request)
+      ? undefined
+      : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
+    const selection = part?.selection ?? withoutExtensions(chosen, missing);
+    refuseNothing(request, selection, manifest);
     const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
+    for (const entry of part?.taken ?? []) placed.tolerated.add(entry);
     const wanted = new Set(placed.entries);
     const orphans = findOrphans(contents).filter((entry) => wanted.has(entry));
     for (const entry of orphans) placed.tolerated.add(entry);
@@ -121,9 +129,11 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
         ...roles.listed,
         ...unreplayed.notCarried,
       ],
-      notes: [...notes, ...created],
+      notes: [...(part?.notes ?? []), ...notes, ...created],
     };
-    return { ...placed, scope, archive, client, orphans, roles };
+    // The platform of a container that is in use stays.
+    const image = part?.isInUse === true ? undefined : placed.image;
+    return { ...placed, image, scope, archive, client, orphans, roles, part };
   } finally {
     await session.close();
   }
@@ -241,8 +251,12 @@ function chooseEntries(
 ): RestoreSelection {
   if (isWhole(request)) return selectAll(contents, manifest.tables);
   const names = new Map(manifest.tables.map((table) => [table.oid, table]));
-  const part = selectPart(contents, names, createSelection(request.include, request.exclude));
-  if (part.entries.some((entry) => entry.kind !== 'EXTENSION')) return part;
+  return selectPart(contents, names, createSelection(request.include, request.exclude));
+}
+
+/** A view alone is something only where its tables are. */
+function refuseNothing(request: RestoreRequest, { entries }: RestoreSelection, manifest: Manifest): void {
+  if (isWhole(request) || entries.some((entry) => entry.kind !== 'EXTENSION')) return;
   const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
   throw new ConfigurationError(
     `include: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,

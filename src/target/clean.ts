@@ -63,7 +63,7 @@ export async function emptyDatabase(session: Session, kind: TargetKind): Promise
 }
 
 /** Whoever holds a lock is waited for as long as a long query takes. The platform's guard of its rows is made for others. */
-const localSettings = `
+export const localSettings = `
   SET LOCAL lock_timeout = '2min';
   SET LOCAL row_security = off;
   SET LOCAL storage.allow_delete_query = 'true'`;
@@ -178,6 +178,22 @@ async function drop(session: Session, { kind }: Ownership, list: string): Promis
   }));
 }
 
+/**
+ * Drops objects by their catalogs and oids, with all that hangs on them.
+ *
+ * @throws what the server says when it refuses one of them
+ */
+export async function dropObjects(
+  session: Session,
+  objects: readonly { readonly class: number; readonly oid: number }[],
+): Promise<void> {
+  await session.query(dropObject);
+  await session.query(
+    `SELECT pg_temp.supabase_backup_drop(class, object, false) FROM unnest($1::oid[], $2::oid[]) AS list (class, object)`,
+    [objects.map((object) => object.class), objects.map(({ oid }) => oid)],
+  );
+}
+
 /** One function for every sort of object: pg_identify_object names each as DROP takes it, and tells which are gone. */
 const dropObject = `
   CREATE OR REPLACE FUNCTION pg_temp.supabase_backup_drop(class oid, object oid, tolerant boolean) RETURNS text[] LANGUAGE plpgsql AS $function$
@@ -248,7 +264,7 @@ async function resetDefaults(session: Session): Promise<void> {
 
 const standardComment = 'standard public schema';
 
-function explainRefusal(cause: unknown, batches: number): Error {
+export function explainRefusal(cause: unknown, batches: number): Error {
   const { code } = cause as { code?: string };
   const extent =
     batches === 0

@@ -58,7 +58,9 @@ export function isParallel(step: Step): boolean {
 export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, ArchiveEntry[]> {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
   const findStep = (entry: ArchiveEntry): Step => {
-    const own = stepOfKind.get(entry.kind);
+    // To a table that is there, with indexes that it would make of its own.
+    const isForeign = entry.kind === 'TABLE ATTACH' && !entry.needs.every((id) => byId.has(id));
+    const own = isForeign ? 'indexes of partitions' : stepOfKind.get(entry.kind);
     if (own !== undefined) return own;
     if (!attached.has(entry.kind)) return 'definitions';
     const owners = entry.needs.map((id) => byId.get(id)).filter((need) => need !== undefined);

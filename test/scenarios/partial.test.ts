@@ -114,11 +114,15 @@ describe('a restore of', () => {
     expect(tables).toEqual({ 'public.readings': 12_000, 'public.settings': 3 });
   });
 
-  test('a part goes not into a database that holds another part', async () => {
+  test('a part goes into a database that holds another part, and not into one that holds the same', async () => {
     const { target } = await restorePart('--include', 'public.settings');
+    const other = await restoreInto(target, whole(), ['--include', 'private.notes']);
+    expect(other, other.stderr).toMatchObject({ exitCode: 0 });
+    expect(await describeDatabase(target)).toEqual({ 'private.notes': 20, 'public.settings': 3 });
     const again = await restoreInto(target, whole(), ['--include', 'private.notes']);
     expect(again.exitCode).toBe(2);
-    expect(await describeDatabase(target)).toEqual({ 'public.settings': 3 });
+    expect(again.stderr).toMatch(/target-url: it has private\.notes already/);
+    expect(await describeDatabase(target)).toEqual({ 'private.notes': 20, 'public.settings': 3 });
   });
 });
 

@@ -200,7 +200,9 @@ describe('a restore is refused', () => {
     expect(run.stdout).toMatch(/Missing: confirm: /);
     expect([await describeDatabase(source), listFolder(storage)]).toEqual(before);
     const planned = await restore(source, '--dry-run', '--clean', ...words);
-    expect(planned.stdout).toContain(`The target would be backed up to ${storage} before it is emptied`);
+    expect(planned.stdout).toContain(
+      `The target would be backed up to ${storage} before anything is removed`,
+    );
     expect(planned.stdout).not.toContain('Missing');
     expect(listBackups(storage)).toHaveLength(1);
   });

@@ -31,6 +31,6 @@ it('is left, kept up and removed where all tables are published', async () => {
     await noteStep(session, step);
     expect(await readMark(session)).toEqual({ ...mark, step });
   }
-  await removeMark(session);
+  await removeMark(session, false);
   expect(await readMark(session)).toBeUndefined();
 });
