@@ -341,6 +341,15 @@ export const schema = {
       'What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.',
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
+  'default-privileges': {
+    operations: ['restore'],
+    default: 'narrower',
+    placeholder: 'whose',
+    description:
+      'What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the ' +
+      '`narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.',
+    parse: oneOf(['narrower', 'source'] as const),
+  },
   'target-kind': {
     operations: ['restore'],
     default: 'auto',

@@ -104,6 +104,9 @@ async function finishServer(
   const { manifest, supplement, notCarried } = scope;
   if (!isWhole(request)) await neutralized.restore(session);
   else {
+    if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
+      notCarried.push(...(await neutralized.narrow(session)));
+    }
     if (request.roles !== 'throwaway') {
       notCarried.push(
         ...(await restoreCronJobs(

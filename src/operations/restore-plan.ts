@@ -41,6 +41,8 @@ export interface RestoreRequest {
   readonly occupied?: 'refuse' | 'accept';
   /** `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is scheduled. */
   readonly roles?: 'throwaway';
+  /** Whose default privileges a project has in the end: the narrower of both sides, as without it, or the source's */
+  readonly defaultPrivileges?: 'narrower' | 'source';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
   /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */

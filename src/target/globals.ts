@@ -12,6 +12,9 @@ interface DatabaseState {
   readonly name: string;
   readonly owner: string;
   readonly comment: string | null;
+  readonly limit: number;
+  /** Whether limits are none to the connected role */
+  readonly superuser: boolean;
   readonly settings: readonly Setting[];
   readonly grants: readonly Grant[];
   /** PostgreSQL's own default for a database of this owner */
@@ -41,6 +44,8 @@ export async function applyDatabase(
       state,
     ),
   ];
+  const limit = judgeLimit(database.connectionLimit, state, scope);
+  if (limit?.kind === 'set') statements.push(limit.statement);
   if (database.comment !== null && database.comment !== state.comment) {
     const sql = `COMMENT ON DATABASE ${quoteIdentifier(state.name)} IS ${quoteLiteral(database.comment)}`;
     statements.push({ what: 'database comment', sql });
@@ -50,14 +55,32 @@ export async function applyDatabase(
   return [
     ...(await tryStatements(session, statements)),
     ...writeSettings(theirs, state).map((statement) => omit(statement, 'every project has its own')),
+    ...(limit?.kind === 'told' ? [omit(limit.statement, limit.why)] : []),
     ...(scope === 'plain' ? describeOwner(database, state) : []),
   ];
+}
+
+/** So many connections a restore may still need when everything is there, to compare it. */
+const neededConnections = 20;
+
+/** A limit below what the comparison takes would shut it out. That of a drill is nobody's. */
+function judgeLimit(
+  wanted: number | undefined,
+  state: DatabaseState,
+  scope: RoleScope,
+): { kind: 'set'; statement: Statement } | { kind: 'told'; statement: Statement; why: string } | undefined {
+  if (wanted === undefined || wanted === state.limit || scope === 'throwaway') return undefined;
+  const sql = `ALTER DATABASE ${quoteIdentifier(state.name)} CONNECTION LIMIT ${wanted}`;
+  const statement = { what: 'database connection limit', sql };
+  if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };
+  return { kind: 'told', statement, why: 'so few connections are not enough for the rest of the restore' };
 }
 
 async function readDatabase(session: Session): Promise<DatabaseState> {
   const [row] = await session.query<Omit<DatabaseState, 'settings' | 'grants' | 'defaultGrants'>>(`
     SELECT datname AS name, (SELECT rolname FROM pg_roles WHERE oid = datdba) AS owner,
-      shobj_description(oid, 'pg_database') AS comment
+      shobj_description(oid, 'pg_database') AS comment, datconnlimit AS limit,
+      (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser
     FROM pg_database WHERE datname = current_database()`);
   if (row === undefined) throw new Error('the connected database is not in pg_database');
   const settings = await session.query<{ entry: string }>(`
