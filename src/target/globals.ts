@@ -55,6 +55,7 @@ export async function applyDatabase(
   return [
     ...(await tryStatements(session, statements)),
     ...writeSettings(theirs, state).map((statement) => omit(statement, 'every project has its own')),
+    ...describeOwnSettings(database.settings, state, scope),
     ...(limit?.kind === 'told' ? [omit(limit.statement, limit.why)] : []),
     ...(scope === 'plain' ? describeOwner(database, state) : []),
   ];
@@ -74,6 +75,25 @@ function judgeLimit(
   const statement = { what: 'database connection limit', sql };
   if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };
   return { kind: 'told', statement, why: 'so few connections are not enough for the rest of the restore' };
+}
+
+/** What a project has and the backup has not is the project's, too. */
+function describeOwnSettings(
+  wanted: readonly Setting[],
+  { settings }: DatabaseState,
+  scope: RoleScope,
+): NotCarried[] {
+  const known = new Set(wanted.map(({ name }) => name.toLowerCase()));
+  return settings
+    .filter(
+      ({ name }) =>
+        scope.startsWith('supabase-') && projectSetting.test(name) && !known.has(name.toLowerCase()),
+    )
+    .map(({ name }) => ({
+      what: `setting ${name} of the database`,
+      why: 'every project has its own, and this one keeps it',
+      remedy: 'Nothing has to be done.',
+    }));
 }
 
 async function readDatabase(session: Session): Promise<DatabaseState> {
@@ -105,7 +125,8 @@ function readGrants(session: Session, acl: string): Promise<Grant[]> {
 function writeSettings(settings: readonly Setting[], { name }: DatabaseState): Statement[] {
   const alter = `ALTER DATABASE ${quoteIdentifier(name)}`;
   return settings.map((setting) => ({
-    what: `database setting ${setting.name}`,
+    // As the comparison names what differs then.
+    what: `setting ${setting.name} of the database`,
     sql: `${alter} ${writeSet(setting)}`,
     shown: `${alter} ${showSet(setting)}`,
   }));

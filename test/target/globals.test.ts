@@ -141,7 +141,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       { name: 'work_mem', value: '2MB' },
     ];
     const omitted = await applyDatabase(session, { ...before, settings, grants }, 'supabase-image');
-    expect(omitted.map(({ what }) => what)).toEqual(['database setting nosuch', 'database grants']);
+    expect(omitted.map(({ what }) => what)).toEqual(['setting nosuch of the database', 'database grants']);
     expect(omitted[1]?.remedy).toContain(`GRANT CONNECT ON DATABASE "${name}" TO "no such role";`);
     const after = await read();
     expect(after.settings).toEqual([{ name: 'work_mem', value: '2MB' }]);
@@ -162,7 +162,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     const before = { ...(await asBefore()), settings: [setting] };
     const omitted = await applyDatabase(session, before, 'supabase-project');
     expect((await read()).settings).toEqual([{ ...setting, value: 'of-the-target' }]);
-    expect(omitted.map(({ what }) => what)).toEqual(['database setting app.settings.jwt_secret']);
+    expect(omitted.map(({ what }) => what)).toEqual(['setting app.settings.jwt_secret of the database']);
     expect(JSON.stringify(omitted)).not.toContain('of-the-source');
     expect(await applyDatabase(session, before, 'plain')).toEqual([]);
     expect((await read()).settings).toEqual([setting]);
