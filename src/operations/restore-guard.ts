@@ -206,7 +206,7 @@ export function findRefusals(
 function findMeetings(
   inputs: RestoreInputs,
   state: TargetState,
-  { replaced, filled }: FittedPart,
+  { replaced, filled, collisions }: FittedPart,
 ): ConfigurationError[] {
   const { mark } = state;
   const refusals: ConfigurationError[] = [];
@@ -222,7 +222,15 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         `include: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
-        'Restore their rows beside the live tables with side-schema.',
+        'Leave them out with exclude, or restore their rows beside the live tables with side-schema.',
+      ),
+    );
+  }
+  if (collisions.length > 0) {
+    refusals.push(
+      new ConfigurationError(
+        `target-url: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
+        'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
       ),
     );
   }

@@ -28,7 +28,8 @@ export async function removePart(
     return replaced;
   } catch (cause) {
     await Promise.allSettled([session.query('ROLLBACK')]);
-    throw isKnownError(cause) ? cause : explainRefusal(cause, 0);
+    if (isKnownError(cause)) throw cause;
+    throw explainRefusal(cause, 0, 'what is to be replaced could not be removed');
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
-import { createSelection } from '../postgres/selection.ts';
+import { createSelection, writePattern } from '../postgres/selection.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { readTargetCatalog, type TargetCatalog } from '../supabase/target-catalog.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
@@ -30,6 +30,8 @@ export interface FittedPart {
   readonly replaced: Replacement;
   /** Tables of the platform that rows are to go into, and that hold rows already */
   readonly filled: readonly string[];
+  /** Names of indexes that come, and that something else of the target has */
+  readonly collisions: readonly string[];
 }
 
 export interface Part {
@@ -51,7 +53,13 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
   const { selection } = part;
   if ((await findOccupants(session, kind)).length === 0) {
     const chosen = { entries: [], coming: [] };
-    const nothing = { taken: new Set<ArchiveEntry>(), notes: [], filled: [], replaced: nothingReplaced };
+    const nothing = {
+      taken: new Set<ArchiveEntry>(),
+      notes: [],
+      filled: [],
+      collisions: [],
+      replaced: nothingReplaced,
+    };
     return { selection, ...nothing, chosen, isInUse: false };
   }
   const target = await readTargetCatalog(session);
@@ -65,8 +73,10 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
   const chosen = { entries: present.filter(({ schema = '' }) => !managed.has(schema)), coming };
   const replaced = await findReplacement(session, chosen);
   const fitter = new Fitter(part, target, { chosen: new Set(chosen.entries), replaced, isOthers });
+  const fitted = fitter.fit();
   return {
-    selection: fitter.fit(),
+    selection: fitted,
+    collisions: fitter.findCollisions(fitted),
     taken: fitter.taken,
     isInUse: true,
     notes: fitter.notes,
@@ -161,6 +171,17 @@ class Fitter {
     };
   }
 
+  /** A table that was renamed keeps the names of its indexes, which the backup's table of the old name has too. */
+  findCollisions({ entries }: RestoreSelection): string[] {
+    const names = entries.flatMap((entry) => {
+      if (entry.kind === 'INDEX') return [{ schema: entry.schema ?? '', name: entry.name }];
+      const home = entry.kind === 'CONSTRAINT' ? this.#findHome(entry) : undefined;
+      if (home === undefined || !entry.name.startsWith(`${home.name} `)) return [];
+      return [{ schema: entry.schema ?? '', name: entry.name.slice(home.name.length + 1) }];
+    });
+    return names.filter((name) => this.#stays({ ...name, kind: 'INDEX' })).map(writePattern);
+  }
+
   #findKept(isExempt: (entry: ArchiveEntry) => boolean): ReadonlySet<ArchiveEntry> {
     const kept = new Set<ArchiveEntry>();
     for (const entry of this.#part.selection.entries) {
@@ -173,7 +194,7 @@ class Fitter {
   }
 
   /** Whether the target has the object of an entry, and keeps it. */
-  #stays(entry: ArchiveEntry): boolean {
+  #stays(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): boolean {
     return this.#target.has(entry) && !this.#replaced.goes(entry);
   }
 

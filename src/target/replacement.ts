@@ -162,7 +162,7 @@ const relationsOfParts = `
   SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind,
          greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows
   FROM parts p JOIN pg_class c ON p.class = 'pg_class'::regclass AND c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') ORDER BY 1, 2`;
+  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'i', 'I') ORDER BY 1, 2`;
 
 /** Whether a row d of pg_depend is of a foreign key. */
 const isForeignKey = `(d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k WHERE k.oid = d.objid AND k.contype = 'f'))`;

@@ -37,6 +37,11 @@ beforeEach(async () => {
      CREATE TABLE private.ratings (customer int PRIMARY KEY REFERENCES sales.customers ON DELETE CASCADE DEFERRABLE, mood sales.mood);
      INSERT INTO private.ratings SELECT n, 'ill' FROM generate_series(1, 10) n;
      CREATE PUBLICATION pub FOR TABLE sales.customers (id, name) WHERE (id > 7), TABLE private.notes;
+     CREATE MATERIALIZED VIEW public.sums AS SELECT customer, count(*) AS n FROM private.notes GROUP BY 1;
+     CREATE UNIQUE INDEX ON public.sums (customer); COMMENT ON MATERIALIZED VIEW public.sums IS 'of notes';
+     CREATE TABLE public.tree (id int PRIMARY KEY, parent int REFERENCES public.tree); INSERT INTO public.tree VALUES (1, 1), (2, 1);
+     CREATE TABLE public.egg (id int PRIMARY KEY, hen int); CREATE TABLE public.hen (id int PRIMARY KEY, egg int REFERENCES public.egg);
+     ALTER TABLE public.egg ADD FOREIGN KEY (hen) REFERENCES public.hen; INSERT INTO public.egg VALUES (1, NULL); INSERT INTO public.hen VALUES (1, 1);
      CREATE TABLE public.audit (id int PRIMARY KEY, at timestamptz DEFAULT now()); INSERT INTO public.audit SELECT generate_series(1, 100)`,
   );
   await succeed(['backup', '--storage', storage], { env: { SUPABASE_BACKUP_DATABASE_URL: live } });
@@ -68,11 +73,13 @@ async function expectSame(url: string, before: Dump): Promise<void> {
 describe('clean with include', () => {
   test.each([
     ['sales.customers'],
-    ['private.notes'],
+    ['private.notes, public.sums'],
+    ['public.sums'],
+    ['public.tree, public.egg'],
     ['sales.orders_2026'],
     ['sales.orders, sales.totals'],
     ['sales.totals'],
-    ['public.settings, private.*'],
+    ['public.*, private.*'],
   ])(
     'of %s brings it back as it was, and nothing else has changed',
     async (pattern) => {
@@ -96,11 +103,11 @@ describe('clean with include', () => {
       `UPDATE private.notes SET note = 'spoilt'; INSERT INTO public.audit VALUES (101); CREATE TABLE public.newer (id int);
        INSERT INTO public.newer VALUES (1); ANALYZE`,
     );
-    const plan = await restore(live, '--include', 'private.notes', '--clean', '--dry-run');
+    const plan = await restore(live, '--include', 'private.notes, public.sums', '--clean', '--dry-run');
     expect(plan.stdout).toMatch(
-      /stays as it is but for the chosen objects: of all that it has, private\.notes would be replaced, 1 table with about 20 rows/,
+      /stays as it is but for the chosen objects: of all that it has, private\.notes, public\.sums would be replaced, 1 table with about 20 rows/,
     );
-    const run = await restore(live, '--include', 'private.notes', '--clean', ...words);
+    const run = await restore(live, '--include', 'private.notes, public.sums', '--clean', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
     expect(run.stdout).toMatch(/what was in the target before, 1 table with about 20 rows gave way\./);
     expect(await query(live, `SELECT count(*)::int AS n FROM private.notes WHERE note = 'spoilt'`)).toEqual([
@@ -161,7 +168,7 @@ describe('clean with include', () => {
     expect(stopped.stderr).toMatch(/Nothing but the chosen objects was touched: keep the database/);
     await query(live, 'DROP EVENT TRIGGER no_tables; DROP FUNCTION public.refuse()');
 
-    const other = await restore(live, '--include', 'private.notes', '--clean', ...words);
+    const other = await restore(live, '--include', 'private.ratings', '--clean', ...words);
     expect(other.exitCode).toBe(2);
     expect(other.stderr).toMatch(/which was another part of it or all/);
     const run = await restore(live, '--include', 'sales.customers', '--clean', ...words);
@@ -210,6 +217,19 @@ describe('without clean', () => {
     expect(run.stdout).toMatch(/kept as the target has them: schema private, schema sales, type sales\.mood/);
     await expectSame(live, before);
     expect(listBackups(storage)).toHaveLength(1);
+  });
+
+  test('a table that was renamed keeps names that the backup needs, which is told before anything is done', async () => {
+    await query(live, 'ALTER TABLE private.notes RENAME TO notes_broken');
+    const before = await dump(live);
+    const run = await restore(live, '--include', 'private.notes', ...words);
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toMatch(/names that something else there has: private\.notes_pkey\n→ .*ALTER INDEX/);
+    await expectSame(live, before);
+    await query(live, 'ALTER INDEX private.notes_pkey RENAME TO notes_broken_pkey');
+    const again = await restore(live, '--include', 'private.notes', ...words);
+    expect(again, again.stderr).toMatchObject({ exitCode: 0 });
+    expect(await describeDatabase(live)).toMatchObject({ 'private.notes': 20, 'private.notes_broken': 20 });
   });
 
   test('what is there is refused by its name', async () => {
