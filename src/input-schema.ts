@@ -388,7 +388,8 @@ export const schema = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a target that is not empty, or that a restore left unfinished, is emptied first. Without it such a target is refused.',
+      'Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or ' +
+      '`exclude` only the chosen tables, and nothing else. Without it such a target is refused.',
     parse: parseBoolean,
   },
   'safety-backup': {

@@ -194,7 +194,7 @@ export function findRefusals(
   ) {
     refusals.push(
       new ConfigurationError(
-        `safety-storage: is required, because ${state.target} is to be ${state.part === undefined ? 'emptied' : 'changed'} and is not the database of this repository, which holds only one`,
+        `safety-storage: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
         'Say where its safety backup goes, or restore without one: safety-backup: false.',
       ),
     );

@@ -29,7 +29,7 @@ export async function removePart(
   } catch (cause) {
     await Promise.allSettled([session.query('ROLLBACK')]);
     if (isKnownError(cause)) throw cause;
-    throw explainRefusal(cause, 0, 'what is to be replaced could not be removed');
+    throw explainRefusal(cause, 0, 'what is to be replaced could not be removed: ');
   }
 }
 

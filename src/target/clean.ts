@@ -264,18 +264,18 @@ async function resetDefaults(session: Session): Promise<void> {
 
 const standardComment = 'standard public schema';
 
-/** @param what could not be done, as a sentence */
+/** @param what could not be done */
 export function explainRefusal(
   cause: unknown,
   batches: number,
-  what = 'the target could not be emptied',
+  what = 'the target could not be emptied: ',
 ): Error {
   const { code } = cause as { code?: string };
   const extent =
     batches === 0
       ? 'nothing was removed'
       : `${batches} batches of tables were removed, because the server has too few locks for one transaction`;
-  const message = `clean: ${what}: ${messageOf(cause)}; ${extent}`;
+  const message = `clean: ${what}${messageOf(cause)}; ${extent}`;
   switch (code) {
     case '42501':
       return new ConfigurationError(

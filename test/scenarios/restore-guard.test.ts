@@ -204,6 +204,11 @@ describe('a restore is refused', () => {
       `The target would be backed up to ${storage} before anything is removed`,
     );
     expect(planned.stdout).not.toContain('Missing');
+    const other = await createOther();
+    const lossy = await restore(other, '--dry-run', '--clean');
+    expect(lossy.stdout).toMatch(
+      /With clean its 1 table with about 2 rows would be replaced; 1 table with about 2 rows of that does not come back, because the backup has no rows of them: public\.kept/,
+    );
     expect(listBackups(storage)).toHaveLength(1);
   });
 
