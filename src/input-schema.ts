@@ -279,8 +279,8 @@ export const schema = {
     operations: ['backup', 'capture', 'restore', 'gate'],
     placeholder: 'tables',
     description:
-      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When ' +
-      'empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
+      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part ' +
+      'make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
     parse: parsePatterns,
   },
   exclude: {
@@ -341,6 +341,15 @@ export const schema = {
       'What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.',
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
+  'default-privileges': {
+    operations: ['restore'],
+    default: 'narrower',
+    placeholder: 'whose',
+    description:
+      'What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the ' +
+      '`narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.',
+    parse: oneOf(['narrower', 'source'] as const),
+  },
   'target-kind': {
     operations: ['restore'],
     default: 'auto',
@@ -379,7 +388,8 @@ export const schema = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a target that is not empty, or that a restore left unfinished, is emptied first. Without it such a target is refused.',
+      'Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or ' +
+      '`exclude` only the chosen tables, and nothing else. Without it such a target is refused.',
     parse: parseBoolean,
   },
   'safety-backup': {

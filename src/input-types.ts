@@ -73,6 +73,7 @@ export interface RestoreInputs extends CommonInputs {
   readonly verify: 'content' | 'counts' | 'none';
   readonly checks: readonly string[];
   readonly targetKind: 'auto' | 'plain' | 'supabase-image' | 'supabase-project';
+  readonly defaultPrivileges: 'narrower' | 'source';
   readonly environment: string | undefined;
   /** Whether the words were typed */
   readonly confirmed: boolean;

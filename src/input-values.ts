@@ -1,6 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from './errors.ts';
+import { splitPatterns } from './postgres/selection.ts';
 import type { RetentionPolicy } from './repository/retention.ts';
 
 /* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
@@ -147,12 +148,16 @@ function parseTime(text: string): Date | undefined {
   return isAbsolute && !Number.isNaN(date.getTime()) ? date : undefined;
 }
 
+/** A schema and a table, or the star for all of its tables: each quoted, or plain text in which further dots may stand. */
+const tablePattern =
+  /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
+
 export function parsePatterns(text: string): readonly string[] {
-  return splitList(text).map((pattern) => {
-    if (pattern === '*' || /^[^."*]+\.([^."*]+|\*)$/.test(pattern)) return pattern;
+  return splitPatterns(text).map((pattern) => {
+    if (pattern === '*' || tablePattern.test(pattern)) return pattern;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern)}`,
-      'Write schema.table, schema.* or *, names as they are, without quotes.',
+      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
     );
   });
 }

@@ -230,6 +230,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           verify: take('verify'),
           checks: take('checks') ?? [],
           targetKind: take('target-kind'),
+          defaultPrivileges: take('default-privileges'),
           environment: take('environment'),
           confirmed: take('confirm') !== undefined,
           clean: take('clean'),

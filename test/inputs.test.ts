@@ -308,6 +308,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...cleanup, operation: 'show', 'backup-id': 'all' }, 'backup-id', 'cannot be all for show'],
   [{ ...backup, freshness: 'orders.created_at' }, 'freshness', 'cannot contain "orders.created_at"'],
   [{ ...restore, 'target-kind': 'mysql' }, 'target-kind', 'cannot be "mysql"'],
+  [{ ...restore, 'default-privileges': 'wider' }, 'default-privileges', 'cannot be "wider"'],
   [{ ...restore, environment: 'a\nb' }, 'environment', 'is not a name'],
   [{ ...restore, confirm: 'restore production' }, 'confirm', 'is not the words that confirm it'],
   [{ ...restore, clean: 'yes' }, 'clean', 'cannot be "yes"'],

@@ -1,4 +1,4 @@
-import { qualifiedName } from '../postgres/tables.ts';
+import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { ObjectWriter } from '../repository/objects.ts';
@@ -120,7 +120,7 @@ function describeChoices(manifest: Manifest, plan: CopyPlan): Section[] {
         { title: 'why' },
       ],
       rows: shown.map(({ choice, read, reused }) => [
-        qualifiedName(choice.table),
+        writePattern(choice.table),
         formatBytes(read),
         formatBytes(reused),
         choice.why ?? 'unchanged',
@@ -142,7 +142,7 @@ function describeTables({ tables }: Manifest): Section[] {
         { title: 'ranges', align: 'right' },
       ],
       rows: largest.map((table) => [
-        qualifiedName(table),
+        writePattern(table),
         formatCount(table.rows),
         formatBytes(table.bytes),
         formatCount(table.ranges.length),

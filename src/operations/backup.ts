@@ -116,7 +116,7 @@ function refuseUnmatched(
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
     `${input}: no table of this database fits ${unmatched.join(', ')}`,
-    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database.',
+    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.',
   );
 }
 

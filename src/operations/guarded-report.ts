@@ -1,4 +1,4 @@
-import { formatCounted, formatDuration } from '../report/quantity.ts';
+import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
@@ -6,7 +6,10 @@ import { type Attempt, explainFailure, hasPassed, hasReturned } from './drill-at
 import type { Outcome, Section } from './outcome.ts';
 import type { Job } from './restore.ts';
 import {
+  describeGone,
+  describeLoss,
   describeOccupants,
+  findLost,
   findReasons,
   findRefusals,
   isOccupied,
@@ -18,6 +21,7 @@ import { describeChecks } from './user-questions.ts';
 interface Result extends Job {
   readonly safetyBackup: string | null;
   readonly left: readonly NotCarried[];
+  readonly ungiven: readonly NotCarried[];
   readonly scope: RestoreScope;
   readonly parity: Parity | undefined;
   readonly checks: readonly CheckResult[];
@@ -27,11 +31,12 @@ interface Result extends Job {
 
 /** The result of a restore with all that was done around it. */
 export function describeResult(result: Result): Outcome {
-  const { inputs, state, scope, parity, checks, attempts, safetyBackup, left, clock, usableAfter } = result;
+  const { inputs, state, scope, parity, checks, attempts, safetyBackup, left, ungiven, clock, usableAfter } =
+    result;
   const outcome = describeRestore(scope, parity, clock);
   const [heading, ...rest] = outcome.report;
   return {
-    exitCode: checks.every((check) => check.passed) ? outcome.exitCode : 3,
+    exitCode: ungiven.length === 0 && checks.every((check) => check.passed) ? outcome.exitCode : 3,
     outputs: {
       ...outcome.outputs,
       'safety-backup-id': safetyBackup ?? '',
@@ -45,10 +50,12 @@ export function describeResult(result: Result): Outcome {
         ? []
         : [
             tell(
-              `The target was backed up before it was emptied: ${safetyBackup}, pinned, in ${inputs.safetyStorage ?? inputs.storage}. It is no \`latest\` for a restore; its id brings it back.`,
+              `The target was backed up before anything was removed: ${safetyBackup}, pinned, in ${inputs.safetyStorage ?? inputs.storage}. It is no \`latest\` for a restore; its id brings it back.`,
             ),
           ]),
+      ...describeRemoved(result),
       ...describeLeft(left),
+      ...describeUngiven(ungiven),
       tell(`From the start until the database could be used: ${formatDuration(usableAfter)}.`),
       ...rest,
       ...describeChecks(checks),
@@ -63,11 +70,13 @@ export function describeForesight(job: Job, scope: RestoreScope): Outcome {
   const [heading, ...rest] = outcome.report;
   const reasons = findReasons(inputs, manifest, state);
   const steps = [
-    ...(isOccupied(state) ? [`The target is not empty: it has ${describeOccupants(state)}.`] : []),
+    ...describeMeeting(job),
     ...(reasons.length > 0 ? [`The restore has to be confirmed: ${reasons.join(', ')}.`] : []),
     ...(inputs.stagingUrl === undefined ? [] : ['It would be tried on staging first.']),
     ...(needsSafetyBackup(inputs, state)
-      ? [`The target would be backed up to ${inputs.safetyStorage ?? inputs.storage} before it is emptied.`]
+      ? [
+          `The target would be backed up to ${inputs.safetyStorage ?? inputs.storage} before anything is removed.`,
+        ]
       : []),
     ...findRefusals(inputs, manifest, state).map(({ message, next }) => `Missing: ${message}. ${next}`),
   ];
@@ -81,6 +90,45 @@ export function describeForesight(job: Job, scope: RestoreScope): Outcome {
       ...rest,
     ],
   };
+}
+
+/** What of the target goes, and what stays. */
+function describeMeeting({ manifest, state }: Job): string[] {
+  const { part } = state;
+  if (part === undefined) {
+    if (!isOccupied(state)) return [];
+    return [
+      `The target is not empty: it has ${describeOccupants(state)}.`,
+      `With clean ${describeLoss(manifest, state)}.`,
+    ];
+  }
+  if (!part.isInUse) return [];
+  const { held } = part.replaced;
+  return [
+    `The target is in use, and stays as it is but for the chosen objects: ${describeLoss(manifest, state)}.`,
+    ...(held.length === 0 ? [] : [`Taken away and given back: ${held.map(({ what }) => what).join(', ')}.`]),
+  ];
+}
+
+/** What was there before, in numbers: what of it did not come back is told by name. */
+function describeRemoved({ manifest, state }: Result): Section[] {
+  if (!isOccupied(state)) return [];
+  const { tables, rows } = state.part?.replaced ?? state;
+  const lost = state.part?.replaced.lost ?? findLost(manifest, state);
+  const what = `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
+  return [tell(`Of what was in the target before, ${what} gave way${describeGone(lost)}.`)];
+}
+
+function describeUngiven(ungiven: readonly NotCarried[]): Section[] {
+  if (ungiven.length === 0) return [];
+  return [
+    tell('What hung on the replaced objects and is not as it was:'),
+    {
+      kind: 'table',
+      columns: [{ title: 'what' }, { title: 'why' }, { title: 'what to do' }],
+      rows: ungiven.map(({ what, why, remedy }) => [what, why, remedy]),
+    },
+  ];
 }
 
 function describeRecovery({ recovery }: Job): Section[] {

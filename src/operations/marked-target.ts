@@ -10,6 +10,9 @@ export function nameActor(world: World): string {
   return world.env.GITHUB_ACTOR ?? userInfo().username;
 }
 
+/** What a mark says of its restore from the beginning. */
+export type NewMark = Pick<RestoreMark, 'backup' | 'wasEmpty' | 'safetyBackup' | 'part'>;
+
 /**
  * Keeps the mark of a restore in its target. What is done in `world` tells its steps by the headings of its log, and each stands in the
  * mark before it begins.
@@ -18,6 +21,7 @@ export class MarkedTarget {
   readonly world: World;
   readonly #settings: ConnectionSettings;
   #isMarked = false;
+  #isOfPart = false;
 
   constructor(settings: ConnectionSettings, world: World) {
     this.#settings = settings;
@@ -38,21 +42,26 @@ export class MarkedTarget {
     };
   }
 
-  async leave(mark: Pick<RestoreMark, 'backup' | 'wasEmpty' | 'safetyBackup'>): Promise<void> {
-    const { world } = this;
-    const begun = {
-      ...mark,
-      startedAt: world.now().toISOString(),
-      startedBy: nameActor(world),
-      step: 'beginning',
-    };
+  async leave(mark: NewMark): Promise<void> {
     this.#isMarked = true;
-    await this.#write((session) => leaveMark(session, begun));
+    this.#isOfPart = mark.part !== undefined;
+    await this.#write(async (session) => {
+      await session.query('BEGIN');
+      await this.leaveWithin(session, mark);
+      await session.query('COMMIT');
+    });
+  }
+
+  /** Leaves the mark in a transaction that takes something away; `leave` comes after it. */
+  leaveWithin(session: Session, mark: NewMark): Promise<void> {
+    const { world } = this;
+    const begun = { startedAt: world.now().toISOString(), startedBy: nameActor(world), step: 'beginning' };
+    return leaveMark(session, { ...mark, ...begun });
   }
 
   /** At the very end: what has no mark is whole. */
   async remove(): Promise<void> {
-    await this.#write(removeMark);
+    await this.#write((session) => removeMark(session, this.#isOfPart));
     this.#isMarked = false;
   }
 

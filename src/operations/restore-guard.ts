@@ -1,13 +1,19 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
 import { defaultOf, type RestoreInputs } from '../inputs.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
+import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { readIdentity } from '../source/identity.ts';
+import { readManagedSchemas } from '../supabase/managed.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
+import { describeHindrances, summarize } from '../target/clean-part.ts';
+import type { FittedPart } from '../target/part.ts';
 import { findOccupants } from '../target/preflight.ts';
+import type { TableSize } from '../target/replacement.ts';
 import { type RestoreMark, readMark } from '../target/restore-mark.ts';
 import type { World } from '../world.ts';
 
@@ -23,8 +29,12 @@ export interface TargetState {
   readonly tables: number;
   /** As the planner estimates them */
   readonly rows: number;
+  /** The tables that hold them, but for those that no restore removes */
+  readonly held: readonly TableSize[];
   /** What an unfinished restore left */
   readonly mark: RestoreMark | undefined;
+  /** What a part of the backup meets there; undefined where all of it is restored */
+  readonly part?: FittedPart | undefined;
 }
 
 /** The words that `confirm` takes. */
@@ -70,7 +80,7 @@ export async function lookAtTarget(
       systemIdentifier,
       occupants: mark === undefined ? occupants : occupants.filter((what) => !isOfMark(what)),
       mark,
-      ...(await readSize(session)),
+      ...(await readSize(session, kind)),
     };
   } finally {
     await session.close();
@@ -81,26 +91,40 @@ function isOfMark(what: string): boolean {
   return what.includes(` ${ledgerSchema}.`);
 }
 
-async function readSize(session: Session): Promise<{ tables: number; rows: number }> {
-  const [row] = await session.query<{ tables: number; rows: number }>(`
-    SELECT count(*) AS tables, coalesce(sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)), 0)::bigint AS rows
+async function readSize(
+  session: Session,
+  kind: TargetKind,
+): Promise<Pick<TargetState, 'tables' | 'rows' | 'held'>> {
+  const tables = await session.query<TableSize & { member: boolean; [column: string]: unknown }>(`
+    SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows,
+           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'`);
-  return row ?? { tables: 0, rows: 0 };
+    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
+  const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
+  return {
+    tables: tables.length,
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    held: tables.filter(({ schema, member }) => !member && !managed.has(schema) && schema !== ledgerSchema),
+  };
 }
 
 export function isSourceOf({ source }: Manifest, state: TargetState): boolean {
   return source.systemIdentifier === state.systemIdentifier && source.database === state.database;
 }
 
-/** Whether the target has to be emptied first. */
-export function isOccupied({ occupants, mark }: TargetState): boolean {
+/** Whether something of the target has to give way first: all of it, or what a part of the backup replaces. */
+export function isOccupied(state: TargetState): boolean {
+  if (state.part === undefined) return isInhabited(state);
+  return state.part.replaced.objects.length > 0 || state.mark !== undefined;
+}
+
+function isInhabited({ occupants, mark }: TargetState): boolean {
   return occupants.length > 0 || mark !== undefined;
 }
 
 /** Whether there is something to be lost: not where an unfinished restore made all that there is. */
 export function isWorthKeeping(state: TargetState): boolean {
-  return isOccupied(state) && state.mark?.wasEmpty !== true;
+  return isInhabited(state) && state.mark?.wasEmpty !== true;
 }
 
 const shown = 5;
@@ -108,12 +132,14 @@ const shown = 5;
 /** What the target holds, in words. */
 export function describeOccupants({ occupants, mark }: TargetState): string {
   const more = occupants.length - shown;
-  const unfinished =
-    mark === undefined
-      ? ''
-      : `a restore of backup ${mark.backup}, begun ${mark.startedAt} by ${mark.startedBy}, that stopped at the step "${mark.step}"${mark.safetyBackup === null ? '' : ` (what was there before is backup ${mark.safetyBackup})`}, `;
+  const unfinished = mark === undefined ? '' : `${describeUnfinished(mark)}, `;
   const names = occupants.slice(0, shown).join(', ');
   return `${unfinished}${names}${more > 0 ? ` and ${more} more objects` : ''}`.replace(/, $/, '');
+}
+
+function describeUnfinished(mark: RestoreMark): string {
+  const before = mark.safetyBackup === null ? '' : ` (what was there before is backup ${mark.safetyBackup})`;
+  return `a restore of backup ${mark.backup}, begun ${mark.startedAt} by ${mark.startedBy}, that stopped at the step "${mark.step}"${before}`;
 }
 
 /** Why somebody has to answer for this restore; none when nobody has to. */
@@ -129,7 +155,7 @@ export function findReasons(inputs: RestoreInputs, manifest: Manifest, state: Ta
 
 /** Whether the target is backed up before it is emptied. */
 export function needsSafetyBackup({ clean, safetyBackup }: RestoreInputs, state: TargetState): boolean {
-  return clean && safetyBackup && isWorthKeeping(state);
+  return clean && safetyBackup && isOccupied(state) && isWorthKeeping(state);
 }
 
 /**
@@ -143,7 +169,8 @@ export function findRefusals(
   state: TargetState,
 ): ConfigurationError[] {
   const refusals: ConfigurationError[] = [];
-  if (isOccupied(state) && !inputs.clean) {
+  if (state.part !== undefined) refusals.push(...findMeetings(inputs, state, state.part));
+  else if (isOccupied(state) && !inputs.clean) {
     refusals.push(
       new ConfigurationError(
         `target-url: the database is not empty: it has ${describeOccupants(state)}`,
@@ -155,7 +182,7 @@ export function findRefusals(
   if (reasons.length > 0 && !inputs.confirmed) {
     refusals.push(
       new ConfigurationError(
-        `confirm: ${state.target} needs words that confirm the restore: ${reasons.join(', ')}; ${describeLoss(state)}`,
+        `confirm: ${state.target} needs words that confirm the restore: ${reasons.join(', ')}; ${describeLoss(manifest, state)}`,
         `Whoever answers for it types them: confirm: ${words}.`,
       ),
     );
@@ -167,7 +194,7 @@ export function findRefusals(
   ) {
     refusals.push(
       new ConfigurationError(
-        `safety-storage: is required, because ${state.target} is to be emptied and is not the database of this repository, which holds only one`,
+        `safety-storage: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
         'Say where its safety backup goes, or restore without one: safety-backup: false.',
       ),
     );
@@ -175,7 +202,80 @@ export function findRefusals(
   return refusals;
 }
 
-function describeLoss(state: TargetState): string {
-  if (!isOccupied(state)) return 'it is empty';
-  return `its ${formatCounted(state.tables, 'table')} with about ${formatCount(state.rows)} rows would be replaced`;
+/** What of a part stands in its own way. */
+function findMeetings(
+  inputs: RestoreInputs,
+  state: TargetState,
+  { replaced, filled, collisions }: FittedPart,
+): ConfigurationError[] {
+  const { mark } = state;
+  const refusals: ConfigurationError[] = [];
+  if (mark !== undefined && !isSamePart(inputs, mark)) {
+    refusals.push(
+      new ConfigurationError(
+        `target-url: it has ${describeUnfinished(mark)}, which was another part of it or all`,
+        'Bring that one to its end first, with clean and the same include and exclude, and then restore this part.',
+      ),
+    );
+  }
+  if (filled.length > 0) {
+    refusals.push(
+      new ConfigurationError(
+        `include: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
+        'Leave them out with exclude, or restore their rows beside the live tables with side-schema.',
+      ),
+    );
+  }
+  if (collisions.length > 0) {
+    refusals.push(
+      new ConfigurationError(
+        `target-url: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
+        'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
+      ),
+    );
+  }
+  if (isOccupied(state) && !inputs.clean) {
+    const names = summarize(replaced.names);
+    refusals.push(
+      new ConfigurationError(
+        `target-url: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
+        'Have just these replaced with clean, restore their rows beside them with side-schema, or restore into another database.',
+      ),
+    );
+  }
+  const hindrance = describeHindrances(replaced);
+  return hindrance === undefined ? refusals : [...refusals, hindrance];
+}
+
+function isSamePart({ include, exclude }: RestoreInputs, { part }: RestoreMark): boolean {
+  return part !== undefined && isDeepStrictEqual([include, exclude], [part.include, part.exclude]);
+}
+
+/** What goes, and what of it does not come back. */
+export function describeLoss(manifest: Manifest, state: TargetState): string {
+  const { part } = state;
+  if (!isInhabited(state)) return 'it is empty';
+  if (part === undefined) {
+    return `its ${describeAmount(state.tables, state.rows)} would be replaced${describeGone(findLost(manifest, state))}`;
+  }
+  const { names, tables, rows, lost } = part.replaced;
+  if (names.length === 0) return 'nothing that it has would be replaced';
+  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}`;
+}
+
+/** Tables that go with all the rest and that the backup has no rows of. */
+export function findLost({ tables }: Manifest, { held }: TargetState): TableSize[] {
+  const back = new Set(tables.map(writePattern));
+  return held.filter((table) => !back.has(writePattern(table)));
+}
+
+export function describeGone(lost: readonly TableSize[]): string {
+  if (lost.length === 0) return '';
+  const rows = lost.reduce((sum, table) => sum + table.rows, 0);
+  const verb = lost.length === 1 ? 'does' : 'do';
+  return `; ${describeAmount(lost.length, rows)} of that ${verb} not come back, because the backup has no rows of them: ${summarize(lost.map(writePattern))}`;
+}
+
+function describeAmount(tables: number, rows: number): string {
+  return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
 }

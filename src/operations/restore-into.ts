@@ -22,6 +22,7 @@ export type { RestoreRequest } from './restore-plan.ts';
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {
   readonly scope: RestorePlan['scope'];
+  readonly part: RestorePlan['part'];
   /** @returns undefined when nothing was to be compared */
   run(): Promise<Parity | undefined>;
 }
@@ -42,7 +43,7 @@ export async function prepareRestore(
   for (const note of scope.notes) world.log.info(note);
   for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
   clock.end('preflight');
-  return { scope, run: () => carryOut(request, plan, world, clock) };
+  return { scope, part: plan.part, run: () => carryOut(request, plan, world, clock) };
 }
 
 async function carryOut(
@@ -103,6 +104,9 @@ async function finishServer(
   const { manifest, supplement, notCarried } = scope;
   if (!isWhole(request)) await neutralized.restore(session);
   else {
+    if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
+      notCarried.push(...(await neutralized.narrow(session)));
+    }
     if (request.roles !== 'throwaway') {
       notCarried.push(
         ...(await restoreCronJobs(

@@ -15,6 +15,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { compareLocales } from '../target/database-locale.ts';
+import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
@@ -40,6 +41,8 @@ export interface RestoreRequest {
   readonly occupied?: 'refuse' | 'accept';
   /** `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is scheduled. */
   readonly roles?: 'throwaway';
+  /** Whose default privileges a project has in the end: the narrower of both sides, as without it, or the source's */
+  readonly defaultPrivileges?: 'narrower' | 'source';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
   /** What the restored database will be asked; one that cannot be answered is refused before there are rows */
@@ -64,6 +67,8 @@ export interface RestorePlan {
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
   readonly created: readonly TableEntry[];
+  /** Set for a part of the backup: what of the target it meets */
+  readonly part: FittedPart | undefined;
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
 }
@@ -98,7 +103,11 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       manifest,
       contents.filter((entry) => !isJobTable(entry)),
     );
-    const selection = withoutExtensions(chosen, missing);
+    const part = isWhole(request)
+      ? undefined
+      : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
+    const selection = part?.selection ?? withoutExtensions(chosen, missing);
+    refuseNothing(request, selection, manifest);
     const isGuard = tellGuards(supplement);
     refuseOpenings(selection, isGuard, missing);
     const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
@@ -122,10 +131,17 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
         ...roles.listed,
         ...unreplayed.notCarried,
       ],
-      notes: [...notes, ...created, ...(await compareLocales(session, supplement.definitions))],
+      notes: [
+        ...(part?.notes ?? []),
+        ...notes,
+        ...created,
+        ...(await compareLocales(session, supplement.definitions)),
+      ],
     };
     const guards = findGuards(entries, isGuard);
-    return { ...placed, entries, scope, archive, client, guards, roles };
+    // The platform of a container that is in use stays.
+    const image = part?.isInUse === true ? undefined : placed.image;
+    return { ...placed, image, entries, scope, archive, client, guards, roles, part };
   } finally {
     await session.close();
   }
@@ -303,8 +319,12 @@ function chooseEntries(
 ): RestoreSelection {
   if (isWhole(request)) return selectAll(contents, manifest.tables);
   const names = new Map(manifest.tables.map((table) => [table.oid, table]));
-  const part = selectPart(contents, names, createSelection(request.include, request.exclude));
-  if (part.entries.some((entry) => entry.kind !== 'EXTENSION')) return part;
+  return selectPart(contents, names, createSelection(request.include, request.exclude));
+}
+
+/** A view alone is something only where its tables are. */
+function refuseNothing(request: RestoreRequest, { entries }: RestoreSelection, manifest: Manifest): void {
+  if (isWhole(request) || entries.some((entry) => entry.kind !== 'EXTENSION')) return;
   const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
   throw new ConfigurationError(
     `include: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,

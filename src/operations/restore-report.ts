@@ -1,3 +1,4 @@
+import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
@@ -59,7 +60,7 @@ export function describePlan(scope: RestoreScope, clock: PhaseClock): Outcome {
           { title: 'bytes', align: 'right' },
         ],
         rows: largest.map((table) => [
-          `${table.schema}.${table.name}`,
+          writePattern(table),
           formatCount(table.rows),
           formatBytes(table.bytes),
         ]),

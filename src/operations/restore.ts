@@ -7,8 +7,9 @@ import {
   type TargetError,
 } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
-import { openSession } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
@@ -17,12 +18,15 @@ import { openRepository, type Repository } from '../repository/repository.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { type CheckResult, explainChecks } from '../target/checks.ts';
 import { emptyDatabase } from '../target/clean.ts';
+import { giveBackHeld, removePart } from '../target/clean-part.ts';
 import type { Parity } from '../target/parity.ts';
+import type { Held } from '../target/replacement.ts';
 import type { World } from '../world.ts';
+import { askServer } from './ask-target.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
-import { MarkedTarget, nameActor } from './marked-target.ts';
+import { MarkedTarget, type NewMark, nameActor } from './marked-target.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { openPlace } from './place.ts';
@@ -39,6 +43,7 @@ import {
   type TargetState,
 } from './restore-guard.ts';
 import { type PreparedRestore, prepareRestore } from './restore-into.ts';
+import { isWhole } from './restore-plan.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
 import { inScratchFolder } from './scratch-folder.ts';
 import { restoreAside } from './side-restore.ts';
@@ -64,6 +69,10 @@ export interface Done {
   safetyBackup: string | null;
   /** What was in the target and could not be removed */
   left: readonly NotCarried[];
+  /** What hung on what was replaced, and is to be there again in the end */
+  held: readonly Held[];
+  /** What of that could not be given back as it was */
+  ungiven: readonly NotCarried[];
   /** Whether the target holds only a part of what it should */
   incomplete: boolean;
 }
@@ -89,10 +98,10 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   const state = await lookAtTarget(settings, inputs, world);
   const recoveryOf = (id: string) => candidates.find((candidate) => candidate.id === id)?.recovery;
   const recovery = recoveryOf(manifest.id);
-  const job: Job = { inputs, settings, repository, manifest, recovery, state, clock, attempts: undefined };
+  const found: Job = { inputs, settings, repository, manifest, recovery, state, clock, attempts: undefined };
+  const job = await lookAtPart(found, world);
   if (inputs.dryRun) return await foresee(job, world);
-  const [refusal] = findRefusals(inputs, manifest, state);
-  if (refusal !== undefined) throw refusal;
+  refuse(job);
   await makeReportFolder(inputs.reportFolder);
   if (staging === undefined) return await bringIn(job, world);
 
@@ -101,13 +110,27 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
   if (works !== undefined) {
-    return await bringIn({ ...job, manifest: works, recovery: recoveryOf(works.id), attempts }, world);
+    const other = { ...found, manifest: works, recovery: recoveryOf(works.id), attempts };
+    return await bringIn(await lookAtPart(other, world), world);
   }
-  const nothing: Done = { safetyBackup: null, left: [], incomplete: false };
+  const nothing: Done = { safetyBackup: null, left: [], held: [], ungiven: [], incomplete: false };
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
   return describeNoneWorks({ ...job, attempts });
+}
+
+/** What a part of the backup meets in the target: the archive tells what it is. */
+async function lookAtPart(job: Job, world: World): Promise<Job> {
+  if (isWhole(job.inputs)) return job;
+  const { part } = await prepareQuietly(job, world);
+  return { ...job, state: { ...job.state, part } };
+}
+
+/** @throws ConfigurationError, the first of what is missing */
+function refuse({ inputs, manifest, state }: Job): void {
+  const [refusal] = findRefusals(inputs, manifest, state);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** The plan, and what would be asked for. */
@@ -127,23 +150,27 @@ function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): Promise
 }
 
 async function bringIn(job: Job, world: World): Promise<Outcome> {
-  const { inputs, manifest, settings, clock } = job;
+  const { inputs, manifest, settings, state, clock } = job;
+  refuse(job);
   world.log.info(
     `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}${job.recovery === undefined ? '' : `, and what was committed after it until ${job.recovery.until}`}`,
   );
   const target = new MarkedTarget(settings, world);
-  const done: Done = { safetyBackup: null, left: [], incomplete: false };
+  const done: Done = {
+    safetyBackup: null,
+    left: [],
+    held: state.mark?.part?.held ?? [],
+    ungiven: [],
+    incomplete: false,
+  };
   return inScratchFolder(target.world, async (scratch) => {
     const planned = await plan(job, scratch);
     try {
-      const prepared = planned ?? (await makeRoom(job, done, scratch));
-      await target.leave({
-        backup: manifest.id,
-        wasEmpty: !isWorthKeeping(job.state),
-        safetyBackup: done.safetyBackup,
-      });
+      const prepared = planned ?? (await makeRoom(job, done, target, scratch));
+      await target.leave(describeMark(job, done));
       done.incomplete = true;
       const parity = await prepared.run();
+      done.ungiven = await giveBack(done.held, settings, world);
       await target.remove();
       done.incomplete = false;
       const usableAfter = clock.elapsed() - (clock.milliseconds().parity ?? 0);
@@ -165,16 +192,27 @@ async function bringIn(job: Job, world: World): Promise<Outcome> {
  * @returns undefined when the target has to be emptied first: what is planned for a full one does not hold for the empty one
  */
 async function plan(job: Job, world: World): Promise<PreparedRestore | undefined> {
-  if (!isOccupied(job.state)) return prepare(job, 'refuse', world);
-  // What it says about the full one is not what will happen.
-  const { log } = world;
-  const quiet = { ...log, info: log.debug, warn: log.debug };
-  await inScratchFolder({ ...world, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
+  // What is not chosen of a part, stays.
+  if (!isOccupied(job.state)) return prepare(job, job.state.part === undefined ? 'refuse' : 'accept', world);
+  await prepareQuietly(job, world);
   return undefined;
 }
 
-/** Backs the target up, empties it, and plans anew. */
-async function makeRoom(job: Job, done: Done, world: World): Promise<PreparedRestore> {
+/** For what a plan tells of the target as it is now; what it says to people is not what will happen. */
+function prepareQuietly(job: Job, world: World): Promise<PreparedRestore> {
+  const { log } = world;
+  const quiet = { ...log, info: log.debug, warn: log.debug };
+  return inScratchFolder({ ...world, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
+}
+
+function describeMark({ inputs, manifest, state }: Job, { safetyBackup, held }: Done): NewMark {
+  const { include, exclude } = inputs;
+  const part = state.part === undefined ? {} : { part: { include, exclude, held } };
+  return { backup: manifest.id, wasEmpty: !isWorthKeeping(state), safetyBackup, ...part };
+}
+
+/** Backs the target up, takes away what has to give way, and plans anew. */
+async function makeRoom(job: Job, done: Done, target: MarkedTarget, world: World): Promise<PreparedRestore> {
   const { inputs, manifest, settings, state, clock } = job;
   if (needsSafetyBackup(inputs, state)) {
     const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
@@ -184,20 +222,51 @@ async function makeRoom(job: Job, done: Done, world: World): Promise<PreparedRes
   }
   const session = await openSession(settings, world.signal);
   try {
-    const { transactions, left } = await world.log.group('Emptying the target', () =>
-      emptyDatabase(session, state.kind),
-    );
-    done.left = left;
-    done.incomplete = true;
-    if (transactions > 1) {
-      world.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
-    }
+    if (state.part === undefined) await empty(session, job, done, world);
+    else await replace(session, job, done, target);
   } finally {
     await session.close();
   }
   clock.end('clean');
   // What of a Supabase target could not be removed is told, and the restore goes around it.
-  return prepare(job, state.kind === 'plain' ? 'refuse' : 'accept', world);
+  const occupied = state.kind === 'plain' && state.part === undefined ? 'refuse' : 'accept';
+  return prepare(job, occupied, world);
+}
+
+async function empty(session: Session, { state }: Job, done: Done, world: World): Promise<void> {
+  const { transactions, left } = await world.log.group('Emptying the target', () =>
+    emptyDatabase(session, state.kind),
+  );
+  done.left = left;
+  done.incomplete = true;
+  if (transactions > 1) {
+    world.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
+  }
+}
+
+/** Nothing but the chosen objects; the mark says from the same moment what has to be given back. */
+async function replace(session: Session, job: Job, done: Done, target: MarkedTarget): Promise<void> {
+  const { part } = job.state;
+  if (part === undefined) return;
+  const before = done.held;
+  await removePart(session, part.chosen, (within, held) => {
+    const known = new Set(held.map(({ add }) => add));
+    done.held = [...before.filter(({ add }) => !known.has(add)), ...held];
+    return target.leaveWithin(within, describeMark(job, done));
+  });
+  done.incomplete = true;
+}
+
+async function giveBack(
+  held: readonly Held[],
+  settings: ConnectionSettings,
+  world: World,
+): Promise<NotCarried[]> {
+  if (held.length === 0) return [];
+  return await world.log.group(
+    `Giving back ${formatCounted(held.length, 'object')} that hung on what was replaced`,
+    () => askServer({ settings }, world, 'foreign keys', (session) => giveBackHeld(session, held)),
+  );
 }
 
 type Result = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
@@ -210,10 +279,13 @@ function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Resu
 }
 
 /** What stopped the restore, with how far it came and the two ways on. */
-function explainStop(error: KnownError, { manifest, clock }: Job): KnownError {
+function explainStop(error: KnownError, { manifest, state, clock }: Job): KnownError {
   const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
   const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
-  const next = `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
+  const next =
+    state.part?.isInUse === true
+      ? `Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with backup-id ${manifest.id} and clean.`
+      : `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
   if (error instanceof StorageError) {
     const { configuration, missing } = error;
     return new StorageError(message, next, { cause: error, configuration, missing });
@@ -231,7 +303,7 @@ async function record(job: Job, done: Done, result: Result, world: World): Promi
       target: state.target,
       actor: nameActor(world),
       run: describeHolder(world.env),
-      whole: inputs.include.length === 0 && inputs.exclude.length === 0,
+      whole: isWhole(inputs),
       kind: state.kind,
       environment: inputs.environment ?? null,
       confirmed: inputs.confirmed,

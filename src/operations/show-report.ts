@@ -1,4 +1,4 @@
-import { qualifiedName } from '../postgres/tables.ts';
+import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { StoredRecord } from '../repository/records.ts';
@@ -118,7 +118,7 @@ function describeTables({ tables }: Manifest): Section[] {
         { title: 'ranges', align: 'right' },
       ],
       rows: tables.map((table) => [
-        qualifiedName(table),
+        writePattern(table),
         formatCount(table.rows),
         formatBytes(table.bytes),
         formatCount(table.ranges.length),

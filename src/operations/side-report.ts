@@ -1,4 +1,4 @@
-import { qualifiedName } from '../postgres/tables.ts';
+import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
@@ -157,7 +157,7 @@ function describeExamples(differences: readonly RowDifference[]): Section[] {
       .map((which) => {
         const more = counts[which] - examples[which].length;
         return [
-          qualifiedName(table),
+          writePattern(table),
           titles[which],
           `${examples[which].join(', ')}${more > 0 ? `, and ${formatCount(more)} more` : ''}`,
         ];
@@ -181,7 +181,7 @@ function describeOmissions(omissions: readonly NotCarried[]): Section[] {
 
 /** What of a table cannot be compared or brought back; before the comparison, as far as the catalog tells. */
 function listOmissions({ schema }: SideScope, table: SideTable, difference?: RowDifference): NotCarried[] {
-  const name = qualifiedName(table);
+  const name = writePattern(table);
   const side = `${schema}.${table.sideName}`;
   if (table.live === undefined) {
     return [
@@ -206,7 +206,7 @@ function listColumns(table: SideTable, side: string): NotCarried[] {
     .map((column) => {
       const now = live.get(column.name);
       const remedy = `The backup's values are in ${side}.`;
-      const what = `column ${qualifiedName(table)}.${column.name}`;
+      const what = `column ${writePattern(table)}.${column.name}`;
       if (now === undefined) return { what, why: 'the live table no longer has it', remedy };
       if (now.generated) return { what, why: 'the live table computes it by now', remedy };
       return {
@@ -221,7 +221,7 @@ function listKeyless(table: SideTable, difference: RowDifference | undefined): N
   if (table.key !== undefined || (difference && difference.missing + difference.added === 0)) return [];
   return [
     {
-      what: `changed rows of ${qualifiedName(table)}`,
+      what: `changed rows of ${writePattern(table)}`,
       why: 'it has no primary key or unique index without nulls that tells the rows of both apart, so whole rows are compared',
       remedy:
         'A changed row counts as missing and as only live, and the SQL brings its old version beside the new: look first.',
@@ -238,14 +238,14 @@ function listUnwritable(table: SideTable, { missing, changedColumns }: RowDiffer
   const changed = new Set(changedColumns.map((column) => column.name));
   return [
     ...(missing === 0 ? [] : required).map((column) => ({
-      what: `missing rows of ${qualifiedName(table)}`,
+      what: `missing rows of ${writePattern(table)}`,
       why: `the live table wants a value for ${column.name}, which the backup does not have`,
       remedy: 'Give the column a default, or add a value to the INSERT.',
     })),
     ...columns
       .filter((column) => column.identityAlways && changed.has(column.name))
       .map((column) => ({
-        what: `changes of ${qualifiedName(table)}.${column.name}`,
+        what: `changes of ${writePattern(table)}.${column.name}`,
         why: 'it is GENERATED ALWAYS AS IDENTITY, which no UPDATE may set',
         remedy: 'Delete these rows and insert them from the side table.',
       })),
@@ -258,7 +258,7 @@ function describeRelated({ tables, foreignKeys }: SideScope): Section[] {
   const say = (names: readonly { schema: string; name: string }[], text: string): Section[] =>
     names.length === 0
       ? []
-      : [{ kind: 'paragraph', text: `${text}: ${names.map(qualifiedName).join(', ')}.` }];
+      : [{ kind: 'paragraph', text: `${text}: ${names.map(writePattern).join(', ')}.` }];
   return [
     ...say(
       followers,
@@ -292,8 +292,8 @@ function describePhases(clock: PhaseClock): Section {
 }
 
 function describeTable(table: SideTable): string {
-  if (table.whole) return qualifiedName(table);
-  return `${qualifiedName(table)} (${table.parts.map((part) => part.name).join(', ')})`;
+  if (table.whole) return writePattern(table);
+  return `${writePattern(table)} (${table.parts.map((part) => part.name).join(', ')})`;
 }
 
 function describeKey({ live, key }: SideTable): string {

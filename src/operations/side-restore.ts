@@ -11,8 +11,8 @@ import {
 import type { RestoreInputs } from '../inputs.ts';
 import { findClient } from '../postgres/client.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
+import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
@@ -197,7 +197,7 @@ async function explainUncompared(
       ? await nameBlockers(settings, [table.live.oid]).catch(() => '')
       : '';
   return new TargetError(
-    `comparing ${qualifiedName(table)}: ${messageOf(cause)}${blockers}`,
+    `comparing ${writePattern(table)}: ${messageOf(cause)}${blockers}`,
     'Run it again when nobody alters the table.',
     cause,
   );

@@ -40,6 +40,8 @@ export interface DatabaseProperties {
   readonly owner: string;
   readonly comment: string | null;
   readonly settings: Setting[];
+  /** -1: no limit; undefined in backups that do not know it */
+  readonly connectionLimit?: number | undefined;
   /** Grants on the database itself; null: PostgreSQL's own default */
   readonly grants:
     | { readonly grantee: string; readonly privilege: string; readonly grantable: boolean }[]
@@ -161,10 +163,11 @@ async function readDatabase(session: Session): Promise<DatabaseProperties> {
   const [row] = await session.query<{
     owner: string;
     comment: string | null;
+    limit: number;
     settings: string | null;
     grants: string | null;
   }>(`
-    SELECT r.rolname AS owner, shobj_description(d.oid, 'pg_database') AS comment, ${settingsOf('0', 'd.oid')} AS settings,
+    SELECT r.rolname AS owner, d.datconnlimit AS limit, shobj_description(d.oid, 'pg_database') AS comment, ${settingsOf('0', 'd.oid')} AS settings,
            CASE WHEN d.datacl IS NOT NULL THEN coalesce((
              SELECT json_agg(json_build_object('grantee', x.grantee, 'privilege', x.privilege, 'grantable', x.grantable)
                              ORDER BY x.grantee COLLATE "C", x.privilege COLLATE "C")
@@ -177,6 +180,7 @@ async function readDatabase(session: Session): Promise<DatabaseProperties> {
     owner: row.owner,
     comment: row.comment,
     settings: parseList<Setting>(row.settings),
+    connectionLimit: row.limit,
     grants: row.grants === null ? null : parseList(row.grants),
   };
 }

@@ -10,8 +10,9 @@ interface Selectable {
 
 /**
  * Patterns are `schema.table`, with `*` for any characters in either part; `*` alone is everything, and a name without a dot is a
- * table of `public`. Names are taken as they are, upper case included; double quotes around a part make its dots and stars
- * ordinary. No include means everything; exclude wins.
+ * table of `public`. Names are taken as they are, upper case included; double quotes around a part make its dots, stars and commas
+ * ordinary, as in SQL. Where there are more dots than one outside of quotes, every table is meant whose schema and name, joined by a dot, are
+ * that text: a person who reads `public.audit.log` somewhere can write it. No include means everything; exclude wins.
  */
 export function createSelection(include: readonly string[], exclude: readonly string[]): Selection {
   const included = include.map(compilePattern);
@@ -31,34 +32,71 @@ export function findUnmatched(patterns: readonly string[], tables: readonly Sele
   });
 }
 
+/** The name of a table as a pattern that means it: quoted where it would mean something else otherwise. */
+export function writePattern({ schema, name }: { schema: string; name: string }): string {
+  return [schema, name].map(quoteIfNeeded).join('.');
+}
+
+function quoteIfNeeded(part: string): string {
+  return /^[^".,*\s]+( +[^".,*\s]+)*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
+}
+
+/** Splits a list at commas and line ends that stand outside of double quotes. */
+export function splitPatterns(text: string): string[] {
+  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)]
+    .map(([pattern]) => pattern.trim())
+    .filter((pattern) => pattern !== '');
+}
+
 /** A character that no identifier can hold keeps the two parts apart. */
 function namesOf(table: Selectable): string[] {
   return [table, ...(table.ancestors ?? [])].map(({ schema, name }) => `${schema}\0${name}`);
 }
 
-const partPattern = /^(?:"((?:[^"]|"")*)"|([^."]+))(?:\.|$)/;
+interface Part {
+  /** As a regular expression */
+  readonly source: string;
+  readonly isQuoted: boolean;
+}
 
 /** @throws Error when it is not a pattern; inputs have been checked by then */
 export function compilePattern(pattern: string): RegExp {
   if (pattern === '*') return /^/;
-  const parts: string[] = [];
+  const parts = readParts(pattern);
+  if (parts.length === 1) parts.unshift({ source: 'public', isQuoted: false });
+  const meanings = parts.flatMap((_, at) => {
+    const sides = [parts.slice(0, at), parts.slice(at)];
+    // What is quoted is a part for itself.
+    const isName = (side: Part[]) => side.length === 1 || (side.length > 1 && !side.some((p) => p.isQuoted));
+    // `\0` before a digit would be an octal escape.
+    return sides.every(isName) ? [sides.map(joinParts).join('\\x00')] : [];
+  });
+  if (meanings.length === 0) throw new Error(`not a pattern: ${pattern}`);
+  return new RegExp(`^(?:${meanings.join('|')})$`, 's');
+}
+
+const partPattern = /^(?:"((?:[^"]|"")+)"|([^."]+))(?:\.|$)/;
+
+function readParts(pattern: string): Part[] {
+  const parts: Part[] = [];
   let rest = pattern;
-  while (rest !== '') {
+  do {
     const match = partPattern.exec(rest);
     if (!match) throw new Error(`not a pattern: ${pattern}`);
     const [whole, quoted, plain = ''] = match;
     parts.push(
       quoted === undefined
-        ? plain.split('*').map(escapePattern).join('[^\\0]*')
-        : escapePattern(quoted.replaceAll('""', '"')),
+        ? { source: plain.split('*').map(escapePattern).join('[^\\0]*'), isQuoted: false }
+        : { source: escapePattern(quoted.replaceAll('""', '"')), isQuoted: true },
     );
     rest = rest.slice(whole.length);
     if (rest === '' && whole.endsWith('.')) throw new Error(`not a pattern: ${pattern}`);
-  }
-  if (parts.length === 1) parts.unshift('public');
-  if (parts.length !== 2) throw new Error(`not a pattern: ${pattern}`);
-  // `\0` before a digit would be an octal escape.
-  return new RegExp(`^${parts.join('\\x00')}$`, 's');
+  } while (rest !== '');
+  return parts;
+}
+
+function joinParts(parts: readonly Part[]): string {
+  return parts.map(({ source }) => source).join('\\.');
 }
 
 function escapePattern(text: string): string {

@@ -153,6 +153,7 @@ export async function measureTables(session: Session, tables: readonly TableInfo
   });
 }
 
+/** As keys and descriptions have it, without quotes; `writePattern` writes what can be typed again. */
 export function qualifiedName(table: { schema: string; name: string }): string {
   return `${table.schema}.${table.name}`;
 }

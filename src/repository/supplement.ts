@@ -111,6 +111,8 @@ export const supplementSchema = v.strictObject({
     owner: text,
     comment: v.nullable(text),
     settings: v.array(setting),
+    /** -1: no limit; backups of before do not have it */
+    connectionLimit: v.optional(v.number()),
     /** Grants on the database itself; null: PostgreSQL's own default */
     grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
   }),

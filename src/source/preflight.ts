@@ -1,6 +1,7 @@
 import { SourceError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+import { writePattern } from '../postgres/selection.ts';
+import type { TableInfo } from '../postgres/tables.ts';
 
 /** TID range scans came with PostgreSQL 14; before, every range would scan the whole table. */
 const oldestServer = 140000;
@@ -24,14 +25,14 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
     'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
   );
   const name = role?.name ?? 'this role';
-  const unreadable = tables.filter((table) => table.readable === false).map(qualifiedName);
+  const unreadable = tables.filter((table) => table.readable === false).map(writePattern);
   if (unreadable.length > 0) {
     throw new SourceError(
       `${name} may not read ${listNames(unreadable, 'table')}`,
       `Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with exclude.`,
     );
   }
-  const filtered = tables.filter((table) => table.filtered).map(qualifiedName);
+  const filtered = tables.filter((table) => table.filtered).map(writePattern);
   if (role?.bypass !== true && filtered.length > 0) {
     throw new SourceError(
       `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,

@@ -10,6 +10,16 @@ export interface ImagePlan {
   readonly statements: readonly string[];
 }
 
+/** Schemas in which nothing is an extension's. The members are gathered once: asked of each schema, it takes seconds where there are many. */
+const freeSchemas = `
+  WITH members AS MATERIALIZED (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+  SELECT nspname AS name FROM pg_namespace
+  WHERE oid NOT IN (
+    SELECT objid FROM members WHERE classid = 'pg_namespace'::regclass
+    UNION ALL SELECT c.relnamespace FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+    UNION ALL SELECT p.pronamespace FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+    UNION ALL SELECT t.typnamespace FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid)`;
+
 /**
  * Plans how a container of `supabase/postgres` becomes what the source was: the platform's own schemas and whatever else bears a name of the
  * archive are dropped, because their version is the image's. Schemas in which an extension lives stay, and so does what the archive lacks.
@@ -20,13 +30,7 @@ export async function planImage(
   entries: readonly ArchiveEntry[],
   target: TargetCatalog,
 ): Promise<ImagePlan> {
-  const rows = await session.query<{ name: string }>(`
-    SELECT n.nspname AS name FROM pg_namespace n
-    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e' AND (
-        d.classid = 'pg_namespace'::regclass AND d.objid = n.oid
-        OR d.classid = 'pg_class'::regclass AND d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid)
-        OR d.classid = 'pg_proc'::regclass AND d.objid IN (SELECT oid FROM pg_proc WHERE pronamespace = n.oid)
-        OR d.classid = 'pg_type'::regclass AND d.objid IN (SELECT oid FROM pg_type WHERE typnamespace = n.oid)))`);
+  const rows = await session.query<{ name: string }>(freeSchemas);
   const free = new Set(rows.map(({ name }) => name).filter((name) => target.managed.has(name)));
   const schemas = entries
     .filter(({ kind, name }) => kind === 'SCHEMA' && free.has(name))

@@ -45,12 +45,28 @@ const groups: ReadonlyMap<string, string> = new Map([
     'FOREIGN DATA WRAPPER',
     'SERVER',
     'USER MAPPING',
+    'OPERATOR',
+    'OPERATOR CLASS',
+    'OPERATOR FAMILY',
+    'COLLATION',
+    'CONVERSION',
+    'TEXT SEARCH CONFIGURATION',
+    'TEXT SEARCH DICTIONARY',
+    'TEXT SEARCH PARSER',
+    'TEXT SEARCH TEMPLATE',
+    'PROCEDURAL LANGUAGE',
+    'ACCESS METHOD',
+    'CAST',
+    'TRANSFORM',
   ].map((kind) => [kind, kind] as const),
 ]);
 
-/** Names as pg_dump writes them in its table of contents: the relation before what belongs to it, argument types behind a routine. */
+/**
+ * Names as pg_dump writes them in its table of contents: the relation before what belongs to it, argument types behind a routine. The first
+ * branch decides the types of all: as `name`, what is put together from two names would be cut at 63 bytes.
+ */
 const objectsQuery = `
-  SELECT 'relation' AS kind, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  SELECT 'relation' AS kind, n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   UNION ALL
   SELECT 'routine', n.nspname, p.proname || '(' || CASE WHEN p.prokind = 'a' AND p.pronargs = 0 THEN '*' ELSE array_to_string(
@@ -75,6 +91,20 @@ const objectsQuery = `
   SELECT 'ROW SECURITY', n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity
   UNION ALL
   SELECT 'STATISTICS', n.nspname, s.stxname FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
+  UNION ALL SELECT 'OPERATOR', n.nspname, o.oprname FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid >= 16384
+  UNION ALL SELECT 'OPERATOR CLASS', n.nspname, o.opcname FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace WHERE o.oid >= 16384
+  UNION ALL SELECT 'OPERATOR FAMILY', n.nspname, o.opfname FROM pg_opfamily o JOIN pg_namespace n ON n.oid = o.opfnamespace WHERE o.oid >= 16384
+  UNION ALL SELECT 'COLLATION', n.nspname, o.collname FROM pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace WHERE o.oid >= 16384
+  UNION ALL SELECT 'CONVERSION', n.nspname, o.conname FROM pg_conversion o JOIN pg_namespace n ON n.oid = o.connamespace WHERE o.oid >= 16384
+  UNION ALL SELECT 'TEXT SEARCH CONFIGURATION', n.nspname, o.cfgname FROM pg_ts_config o JOIN pg_namespace n ON n.oid = o.cfgnamespace
+  UNION ALL SELECT 'TEXT SEARCH DICTIONARY', n.nspname, o.dictname FROM pg_ts_dict o JOIN pg_namespace n ON n.oid = o.dictnamespace
+  UNION ALL SELECT 'TEXT SEARCH PARSER', n.nspname, o.prsname FROM pg_ts_parser o JOIN pg_namespace n ON n.oid = o.prsnamespace
+  UNION ALL SELECT 'TEXT SEARCH TEMPLATE', n.nspname, o.tmplname FROM pg_ts_template o JOIN pg_namespace n ON n.oid = o.tmplnamespace
+  UNION ALL SELECT 'PROCEDURAL LANGUAGE', '', lanname FROM pg_language
+  UNION ALL SELECT 'ACCESS METHOD', '', amname FROM pg_am
+  UNION ALL SELECT 'CAST', '', format('CAST (%s AS %s)', format_type(castsource, NULL), format_type(casttarget, NULL)) FROM pg_cast WHERE oid >= 16384
+  UNION ALL
+  SELECT 'TRANSFORM', '', format('FOR %s LANGUAGE %s', format_type(t.trftype, NULL), l.lanname) FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
   UNION ALL SELECT 'SCHEMA', '', nspname FROM pg_namespace
   UNION ALL SELECT 'EXTENSION', '', extname FROM pg_extension
   UNION ALL SELECT 'EVENT TRIGGER', '', evtname FROM pg_event_trigger

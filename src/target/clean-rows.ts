@@ -121,8 +121,9 @@ const deleteAll = `
 
 /** Jobs would go on to run, on tables that are not there. pg_cron lets nobody delete from its table. */
 async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
+  // By oid, which is null without the schema: a constant name would be looked up before there is a row to ask about.
   const [cron] = await session.query(
-    `SELECT FROM pg_extension WHERE extname = 'pg_cron' AND has_schema_privilege('cron', 'USAGE')`,
+    `SELECT FROM pg_extension WHERE extname = 'pg_cron' AND has_schema_privilege(to_regnamespace('cron')::oid, 'USAGE')`,
   );
   if (cron === undefined) return [];
   const jobs = await session.query<{ id: number; name: string | null }>(

@@ -63,7 +63,7 @@ export async function emptyDatabase(session: Session, kind: TargetKind): Promise
 }
 
 /** Whoever holds a lock is waited for as long as a long query takes. The platform's guard of its rows is made for others. */
-const localSettings = `
+export const localSettings = `
   SET LOCAL lock_timeout = '2min';
   SET LOCAL row_security = off;
   SET LOCAL storage.allow_delete_query = 'true'`;
@@ -178,6 +178,22 @@ async function drop(session: Session, { kind }: Ownership, list: string): Promis
   }));
 }
 
+/**
+ * Drops objects by their catalogs and oids, with all that hangs on them.
+ *
+ * @throws what the server says when it refuses one of them
+ */
+export async function dropObjects(
+  session: Session,
+  objects: readonly { readonly class: number; readonly oid: number }[],
+): Promise<void> {
+  await session.query(dropObject);
+  await session.query(
+    `SELECT pg_temp.supabase_backup_drop(class, object, false) FROM unnest($1::oid[], $2::oid[]) AS list (class, object)`,
+    [objects.map((object) => object.class), objects.map(({ oid }) => oid)],
+  );
+}
+
 /** One function for every sort of object: pg_identify_object names each as DROP takes it, and tells which are gone. */
 const dropObject = `
   CREATE OR REPLACE FUNCTION pg_temp.supabase_backup_drop(class oid, object oid, tolerant boolean) RETURNS text[] LANGUAGE plpgsql AS $function$
@@ -193,6 +209,11 @@ const dropObject = `
     END IF;
     SELECT i.type, i.identity INTO sort, name FROM pg_identify_object(class, object, 0) AS i;
     IF name IS NULL THEN RETURN NULL; END IF;
+    IF sort = 'transform' THEN
+      -- Before PostgreSQL 17 its identity lacks the FOR that DROP wants.
+      SELECT format('FOR %s LANGUAGE %I', format_type(t.trftype, NULL), l.lanname) INTO name
+      FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang WHERE t.oid = object;
+    END IF;
     EXECUTE format('DROP %s %s CASCADE', CASE
       WHEN sort IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE'
       WHEN sort = 'composite type' THEN 'TYPE'
@@ -243,13 +264,18 @@ async function resetDefaults(session: Session): Promise<void> {
 
 const standardComment = 'standard public schema';
 
-function explainRefusal(cause: unknown, batches: number): Error {
+/** @param what could not be done */
+export function explainRefusal(
+  cause: unknown,
+  batches: number,
+  what = 'the target could not be emptied: ',
+): Error {
   const { code } = cause as { code?: string };
   const extent =
     batches === 0
       ? 'nothing was removed'
       : `${batches} batches of tables were removed, because the server has too few locks for one transaction`;
-  const message = `clean: the target could not be emptied: ${messageOf(cause)}; ${extent}`;
+  const message = `clean: ${what}${messageOf(cause)}; ${extent}`;
   switch (code) {
     case '42501':
       return new ConfigurationError(

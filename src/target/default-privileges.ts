@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import { refusalOf } from './attempt.ts';
+import { type NotCarried, refusalOf } from './attempt.ts';
 import { quoteGrantee } from './globals.ts';
 
 interface Item {
@@ -26,6 +26,11 @@ export interface Neutralized {
   readonly undo: readonly string[];
   /** Gives them back, whatever has become of them since; those of a schema that is gone went with it. */
   restore(session: Session): Promise<void>;
+  /**
+   * Takes from the roles of the API what the backup's default privileges let them have and the target's did not, in schemas that the target
+   * had: a newer project grants nothing there on what is created, where an older one granted everything.
+   */
+  narrow(session: Session): Promise<NotCarried[]>;
 }
 
 const objectsOf: Readonly<Record<string, string>> = {
@@ -48,6 +53,7 @@ const objectsOf: Readonly<Record<string, string>> = {
 export async function neutralizeDefaultPrivileges(session: Session): Promise<Neutralized> {
   const found = await readEntries(session);
   const builtIn = await readBuiltIn(session, found);
+  const schemas = await readSchemas(session);
   const changes = found.map((entry, index) => ({ entry, reset: { ...entry, items: builtIn[index] ?? [] } }));
   const done = await inTransaction(session, () =>
     alterEach(session, changes, ({ entry, reset }) => [entry, reset]),
@@ -57,14 +63,62 @@ export async function neutralizeDefaultPrivileges(session: Session): Promise<Neu
     undo: done.flatMap(({ entry, reset }) => writeChange(reset, entry)),
     async restore(later) {
       const now = new Map((await readEntries(later)).map((entry) => [keyOf(entry), entry]));
-      const rows = await later.query<{ name: string | null }>('SELECT nspname AS name FROM pg_namespace');
-      const schemas = new Set(rows.map(({ name }) => name).concat(null));
-      const possible = done.filter(({ entry }) => schemas.has(entry.schema));
+      const left = await readSchemas(later);
+      const possible = done.filter(({ entry: { schema } }) => schema === null || left.has(schema));
       await inTransaction(later, () =>
         alterEach(later, possible, ({ entry, reset }) => [now.get(keyOf(entry)) ?? reset, entry]),
       );
     },
+    async narrow(later) {
+      const before = new Map(found.map((entry) => [keyOf(entry), entry.items]));
+      const changes = (await readEntries(later))
+        .filter(({ schema }) => schema !== null && schemas.has(schema))
+        .map((entry) => ({ entry, wider: findWider(entry.items, before.get(keyOf(entry)) ?? []) }))
+        .filter(({ wider }) => wider.length > 0);
+      const altered = await inTransaction(later, () =>
+        alterEach(later, changes, ({ entry, wider }) => [
+          entry,
+          { ...entry, items: entry.items.filter((item) => !wider.includes(item)) },
+        ]),
+      );
+      return altered.flatMap(({ entry, wider }) => describeNarrowed(entry, wider));
+    },
   };
+}
+
+/** Whom a platform lets in, or everybody: what others get was somebody's own decision. */
+const callers = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
+
+function findWider(now: readonly Item[], before: readonly Item[]): Item[] {
+  return now.filter(
+    (item) =>
+      callers.has(item.grantee) &&
+      !before.some(
+        ({ grantee, privilege, grantable }) =>
+          grantee === item.grantee && privilege === item.privilege && (grantable || !item.grantable),
+      ),
+  );
+}
+
+/** Named as the comparison names what differs then. */
+function describeNarrowed(entry: DefaultPrivileges, wider: readonly Item[]): NotCarried[] {
+  return [...Map.groupBy(wider, ({ grantee }) => grantee)].map(([grantee, items]) => {
+    const grants = writeChange({ ...entry, items: [] }, { ...entry, items });
+    return {
+      what: `default privileges ${entry.schema}.${entry.objects.toLowerCase()} of ${showRole(entry.role)} to ${showRole(grantee)}`,
+      why: 'the target grants nothing of it on what will be created there, and a restore opens nothing',
+      remedy: `If it is to be so: ${grants.join('; ')}; or restore with default-privileges source.`,
+    };
+  });
+}
+
+function showRole(name: string): string {
+  return /^([a-z_][a-z0-9_]*|PUBLIC)$/.test(name) ? name : quoteIdentifier(name);
+}
+
+async function readSchemas(session: Session): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>('SELECT nspname AS name FROM pg_namespace');
+  return new Set(rows.map(({ name }) => name));
 }
 
 /**

@@ -12,6 +12,9 @@ interface DatabaseState {
   readonly name: string;
   readonly owner: string;
   readonly comment: string | null;
+  readonly limit: number;
+  /** Whether limits are none to the connected role */
+  readonly superuser: boolean;
   readonly settings: readonly Setting[];
   readonly grants: readonly Grant[];
   /** PostgreSQL's own default for a database of this owner */
@@ -41,6 +44,8 @@ export async function applyDatabase(
       state,
     ),
   ];
+  const limit = judgeLimit(database.connectionLimit, state, scope);
+  if (limit?.kind === 'set') statements.push(limit.statement);
   if (database.comment !== null && database.comment !== state.comment) {
     const sql = `COMMENT ON DATABASE ${quoteIdentifier(state.name)} IS ${quoteLiteral(database.comment)}`;
     statements.push({ what: 'database comment', sql });
@@ -50,14 +55,52 @@ export async function applyDatabase(
   return [
     ...(await tryStatements(session, statements)),
     ...writeSettings(theirs, state).map((statement) => omit(statement, 'every project has its own')),
+    ...describeOwnSettings(database.settings, state, scope),
+    ...(limit?.kind === 'told' ? [omit(limit.statement, limit.why)] : []),
     ...(scope === 'plain' ? describeOwner(database, state) : []),
   ];
+}
+
+/** So many connections a restore may still need when everything is there, to compare it. */
+const neededConnections = 20;
+
+/** A limit below what the comparison takes would shut it out. That of a drill is nobody's. */
+function judgeLimit(
+  wanted: number | undefined,
+  state: DatabaseState,
+  scope: RoleScope,
+): { kind: 'set'; statement: Statement } | { kind: 'told'; statement: Statement; why: string } | undefined {
+  if (wanted === undefined || wanted === state.limit || scope === 'throwaway') return undefined;
+  const sql = `ALTER DATABASE ${quoteIdentifier(state.name)} CONNECTION LIMIT ${wanted}`;
+  const statement = { what: 'database connection limit', sql };
+  if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };
+  return { kind: 'told', statement, why: 'so few connections are not enough for the rest of the restore' };
+}
+
+/** What a project has and the backup has not is the project's, too. */
+function describeOwnSettings(
+  wanted: readonly Setting[],
+  { settings }: DatabaseState,
+  scope: RoleScope,
+): NotCarried[] {
+  const known = new Set(wanted.map(({ name }) => name.toLowerCase()));
+  return settings
+    .filter(
+      ({ name }) =>
+        scope.startsWith('supabase-') && projectSetting.test(name) && !known.has(name.toLowerCase()),
+    )
+    .map(({ name }) => ({
+      what: `setting ${name} of the database`,
+      why: 'every project has its own, and this one keeps it',
+      remedy: 'Nothing has to be done.',
+    }));
 }
 
 async function readDatabase(session: Session): Promise<DatabaseState> {
   const [row] = await session.query<Omit<DatabaseState, 'settings' | 'grants' | 'defaultGrants'>>(`
     SELECT datname AS name, (SELECT rolname FROM pg_roles WHERE oid = datdba) AS owner,
-      shobj_description(oid, 'pg_database') AS comment
+      shobj_description(oid, 'pg_database') AS comment, datconnlimit AS limit,
+      (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser
     FROM pg_database WHERE datname = current_database()`);
   if (row === undefined) throw new Error('the connected database is not in pg_database');
   const settings = await session.query<{ entry: string }>(`
@@ -82,7 +125,8 @@ function readGrants(session: Session, acl: string): Promise<Grant[]> {
 function writeSettings(settings: readonly Setting[], { name }: DatabaseState): Statement[] {
   const alter = `ALTER DATABASE ${quoteIdentifier(name)}`;
   return settings.map((setting) => ({
-    what: `database setting ${setting.name}`,
+    // As the comparison names what differs then.
+    what: `setting ${setting.name} of the database`,
     sql: `${alter} ${writeSet(setting)}`,
     shown: `${alter} ${showSet(setting)}`,
   }));

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { writePattern } from '../postgres/selection.ts';
 
 /** A table of the database in use, as far as rows of a backup can be compared with it and brought back into it. */
 export interface LiveTable {
@@ -186,14 +186,14 @@ export async function checkComparable(session: Session, tables: readonly LiveTab
     'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
   );
   const name = role?.name ?? 'this role';
-  const unreadable = tables.filter((table) => !table.readable).map(qualifiedName);
+  const unreadable = tables.filter((table) => !table.readable).map(writePattern);
   if (unreadable.length > 0) {
     throw new ConfigurationError(
       `target-url: ${name} may not read ${unreadable.join(', ')}`,
       `Grant it with "GRANT pg_read_all_data TO ${name}", or connect with another role.`,
     );
   }
-  const filtered = tables.filter((table) => table.filtered).map(qualifiedName);
+  const filtered = tables.filter((table) => table.filtered).map(writePattern);
   if (role?.bypass !== true && filtered.length > 0) {
     throw new ConfigurationError(
       `target-url: ${name} has no BYPASSRLS and row level security hides rows of ${filtered.join(', ')}`,

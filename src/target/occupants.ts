@@ -19,7 +19,9 @@ const objectsQuery = `
   SELECT what, schema, owner, added, helper FROM (
     SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'table' END,
                   n.nspname, c.relname),
-           n.nspname, pg_get_userbyid(c.relowner), false, false, 'pg_class'::regclass, c.oid
+           n.nspname, pg_get_userbyid(c.relowner), false, false,
+           -- Whether a composite type is an extension's is recorded with the type and not with its relation.
+           CASE c.relkind WHEN 'c' THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END, CASE c.relkind WHEN 'c' THEN c.reltype ELSE c.oid END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
     UNION ALL

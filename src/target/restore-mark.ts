@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
+import type { Held } from './replacement.ts';
 
 /**
  * What a restore leaves in its target until it has come to its end, so that whoever finds the target knows what it is. It stands in the
@@ -17,6 +18,15 @@ export interface RestoreMark {
   readonly wasEmpty: boolean;
   /** The backup that was taken of the target before it was emptied; null when there was none */
   readonly safetyBackup: string | null;
+  /** Set where only a part is restored, and the rest of the target is in use */
+  readonly part?: MarkedPart;
+}
+
+/** What a part of a backup is, and what has to be given back when it is there. */
+export interface MarkedPart {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly held: readonly Held[];
 }
 
 const table = `${ledgerSchema}.unfinished_restore`;
@@ -31,22 +41,40 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
   return mark === undefined ? undefined : JSON.parse(mark.mark);
 }
 
-/** Makes the mark. A ledger that is there already is of a history that ends here. */
+/**
+ * Makes the mark, in the transaction of the caller, in place of one that is there. A ledger that is there already is of a history that ends here. The key lets the row be deleted where a publication of all
+ * tables publishes that.
+ */
 export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
-  await session.query('BEGIN');
   // A backup of the unfinished database looks for tokens where there is this schema.
   for (const definition of ledgerDefinitions) await session.query(definition);
-  await session.query(`CREATE TABLE ${table} (mark jsonb NOT NULL)`);
-  await session.query(`INSERT INTO ${table} VALUES ($1)`, [JSON.stringify(mark)]);
-  await session.query('COMMIT');
+  await session.query(`DROP TABLE IF EXISTS ${table}`);
+  await session.query(
+    `CREATE TABLE ${table} (at timestamptz PRIMARY KEY DEFAULT now(), mark jsonb NOT NULL)`,
+  );
+  await session.query(`INSERT INTO ${table} (mark) VALUES ($1)`, [JSON.stringify(mark)]);
 }
 
 export async function noteStep(session: Session, step: string): Promise<void> {
-  await session.query(`UPDATE ${table} SET mark = jsonb_set(mark, '{step}', to_jsonb($1::text))`, [step]);
+  await session.query(
+    `WITH before AS (DELETE FROM ${table} RETURNING mark)
+     INSERT INTO ${table} (at, mark) SELECT clock_timestamp(), jsonb_set(mark, '{step}', to_jsonb($1::text)) FROM before`,
+    [step],
+  );
 }
 
-export async function removeMark(session: Session): Promise<void> {
+/** @param part whether the rest of the database goes on as it was, and its ledger with it */
+export async function removeMark(session: Session, part: boolean): Promise<void> {
   // A role may have a lock_timeout that an autovacuum outlasts.
   await session.query(`SET lock_timeout = '1min'`);
+  await session.query(`DROP TABLE IF EXISTS ${table}`);
+  if (part && (await hasTokens(session))) return;
   await session.query(`DROP SCHEMA IF EXISTS ${ledgerSchema} CASCADE`);
+}
+
+async function hasTokens(session: Session): Promise<boolean> {
+  const [tokens] = await session.query<{ there: boolean }>(
+    `SELECT EXISTS (SELECT FROM ${ledgerSchema}.tokens) AS there`,
+  );
+  return tokens?.there === true;
 }

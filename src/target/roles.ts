@@ -52,7 +52,10 @@ export async function planRoles(
   const known = new Map(roles.map((role) => [role.name, role]));
   const own =
     scope === 'throwaway' ? [] : roles.map(({ name }) => name).filter((name) => !isReservedRole(name));
-  const missing = [...new Set([...needed, ...own])].filter((name) => !server.roles.has(name));
+  const absent = [...new Set([...needed, ...own])].filter((name) => !server.roles.has(name));
+  // Made by hand, it would keep the platform from making its own.
+  const isLeft = (name: string) => scope === 'supabase-project' && isReservedRole(name);
+  const missing = absent.filter((name) => !isLeft(name));
   const created = missing.map((name) => writeNew(name, known.get(name), needed.includes(name), scope));
   if (!server.self.mayCreate && scope !== 'supabase-project') refuseMissing(created);
   const comparison = { server, created: new Set(missing), scope };
@@ -63,12 +66,25 @@ export async function planRoles(
     altered: roles.flatMap((role) => writeDifferences(role, comparison)),
     listed: [
       ...(scope === 'throwaway' ? [] : [...describeSuperusers(made), ...describeLogins(made)]),
+      ...describeLeft(absent.filter(isLeft)),
       ...roles.flatMap((role) => describeExisting(role, comparison)),
     ],
     scope,
     roles,
     borrowed: new Set(),
   };
+}
+
+function describeLeft(names: readonly string[]): NotCarried[] {
+  if (names.length === 0) return [];
+  return [
+    {
+      what: names.map((name) => `role ${name}`).join(', '),
+      why: 'it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet',
+      remedy:
+        'Enable that part in the target (for supabase_functions_admin: Database Webhooks), and grant what it lacks.',
+    },
+  ];
 }
 
 function refuseMissing(created: readonly NewRole[]): void {

@@ -72,20 +72,26 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
   const findStep = (entry: ArchiveEntry): number => {
     const known = found.get(entry);
     if (known !== undefined) return known;
-    const own = steps.indexOf(stepOfKind.get(entry.kind) ?? 'definitions');
+    const own = steps.indexOf(findOwnStep(entry, byId));
     // In a circle it is the first that comes first.
     found.set(entry, own);
     const needs = entry.needs.flatMap((id) => byId.get(id) ?? []).map(findStep);
-    const step = findRoom(entry, Math.max(own, ...needs));
+    const step = findRoom(entry, own, Math.max(own, ...needs));
     found.set(entry, step);
     return step;
   };
   return Map.groupBy(entries, (entry) => steps[findStep(entry)] as Step);
 }
 
+function findOwnStep(entry: ArchiveEntry, byId: ReadonlyMap<number, ArchiveEntry>): Step {
+  // To a table that is there, with indexes that it would make of its own.
+  const isForeign = entry.kind === 'TABLE ATTACH' && !entry.needs.every((id) => byId.has(id));
+  return isForeign ? 'indexes of partitions' : (stepOfKind.get(entry.kind) ?? 'definitions');
+}
+
 /** The first step, from the given one on, that takes what is not of its kind. */
-function findRoom(entry: ArchiveEntry, from: number): number {
-  if (steps[from] === (stepOfKind.get(entry.kind) ?? 'definitions') || isAttached(entry)) return from;
+function findRoom(entry: ArchiveEntry, own: number, from: number): number {
+  if (own === from || isAttached(entry)) return from;
   const open: readonly Step[] = ['definitions that need keys', 'triggers and policies', 'event triggers'];
   return open.map((step) => steps.indexOf(step)).find((step) => step >= from) ?? from;
 }

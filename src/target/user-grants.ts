@@ -2,6 +2,7 @@ import type { Session } from '../postgres/connection.ts';
 import { readDefinitions } from '../postgres/definitions.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import type { Definition } from '../repository/supplement.ts';
+import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { type NotCarried, omit, type Statement, tryStatement } from './attempt.ts';
 
 /**
@@ -18,7 +19,9 @@ export async function grantToUsers(
   managed: ReadonlySet<string>,
 ): Promise<NotCarried[]> {
   const grants = wanted.filter(
-    ({ kind, schema }) => kind === 'grant' && schema !== null && managed.has(schema),
+    (definition) =>
+      definition.kind === 'grant' &&
+      (definition.schema === null ? isOnSchema(definition, managed) : managed.has(definition.schema)),
   );
   if (grants.length === 0) return [];
   const found = await readDefinitions(session);
@@ -38,11 +41,29 @@ export async function grantToUsers(
     .map(({ grant, ...statement }) => omit(statement, answers.get(grant) ?? 'no privileges were granted'));
 }
 
+/** A grant on a schema has that in its name: `schema storage to reader`. Of the platform's roles the platform says what they may there. */
+function isOnSchema({ name }: Definition, managed: ReadonlySet<string>): boolean {
+  const { schema, grantee } = readSchemaGrant(name);
+  return managed.has(unquote(schema)) && !isReservedRole(unquote(grantee));
+}
+
+function readSchemaGrant(name: string): { schema: string; grantee: string } {
+  const identifier = '("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)';
+  const [, schema = '', grantee = ''] =
+    new RegExp(`^schema ${identifier} to ${identifier}$`, 's').exec(name) ?? [];
+  return { schema, grantee };
+}
+
+function unquote(identifier: string): string {
+  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
+}
+
 const identify = ({ kind, schema, relation, name, detail }: Definition) =>
   JSON.stringify([kind, schema, relation, name, detail]);
 
 /** As a definition of kind `grant` reads: `SELECT, UPDATE with grant option` to `reader`, or to `email to reader` for a column. */
 function write({ schema, relation, name, detail }: Definition, isSequence: boolean): Statement {
+  if (schema === null) return writeSchemaGrant(name, detail);
   const [, target = '', grantee = quoteIdentifier(name)] =
     /^(.*) to ("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)$/s.exec(name) ?? [];
   const prefix = `${schema ?? ''}.`;
@@ -58,4 +79,13 @@ function write({ schema, relation, name, detail }: Definition, isSequence: boole
   });
   const what = relation === null ? `grant ${prefix}${name}` : `grant ${prefix}${relation} ${name}`;
   return { what, sql: sql.join('; ') };
+}
+
+function writeSchemaGrant(name: string, detail: string): Statement {
+  const { schema, grantee } = readSchemaGrant(name);
+  const sql = detail.split(', ').map((privilege) => {
+    const [word = '', option = ''] = privilege.split(/(?= with grant option)/);
+    return `GRANT ${word} ON SCHEMA ${schema} TO ${grantee}${option}`;
+  });
+  return { what: `grant ${name}`, sql: sql.join('; ') };
 }

@@ -29,7 +29,7 @@ function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
 function makeState(overrides: Partial<TargetState> = {}): TargetState {
   return {
     ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
-    ...{ occupants: [], tables: 0, rows: 0, mark: undefined },
+    ...{ occupants: [], tables: 0, rows: 0, held: [], mark: undefined },
     ...overrides,
   };
 }

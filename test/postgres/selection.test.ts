@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePattern, createSelection } from '../../src/postgres/selection.ts';
+import { parsePatterns } from '../../src/input-values.ts';
+import { compilePattern, createSelection, writePattern } from '../../src/postgres/selection.ts';
 
 const table = (qualified: string) => {
   const [schema = '', name = ''] = qualified.split('|');
@@ -36,6 +37,12 @@ describe('a pattern', () => {
     ['public.a+b(c)[d]{e}^$|f?\\', 'public|a+b(c)[d]{e}^$|f?\\'.replace('|f', '|f')],
     ['public.*', 'public|two\nlines'],
     ['public.two words', 'public|two words'],
+    ['public.audit.log', 'public|audit.log'],
+    ['public.audit.log', 'public.audit|log'],
+    ['v1.2.t', 'v1.2|t'],
+    ['v1.2.*', 'v1.2|anything'],
+    ['"v1.2".t.u', 'v1.2|t.u'],
+    ['v1.2."t.u"', 'v1.2|t.u'],
   ])('%s means %j', (pattern, qualified) => {
     const at = qualified.indexOf('|');
     const meant = { schema: qualified.slice(0, at), name: qualified.slice(at + 1) };
@@ -49,7 +56,8 @@ describe('a pattern', () => {
     ['orders', 'sales|orders'],
     ['public.*', 'publicity|orders'],
     ['public.*', 'sales|public.orders'],
-    ['public.a.b', 'public|a.b'],
+    ['public."a.b"', 'public.a|b'],
+    ['"v1.2".t', 'v1|2.t'],
     ['pub*', 'publishing|x'],
     ['"*".x', 'public|x'],
     ['public."o*"', 'public|orders'],
@@ -65,7 +73,7 @@ describe('a pattern', () => {
     expect(meant).toBe(false);
   });
 
-  it.each(['', '.', 'a..b', '.a', 'a.', 'a.b.c', '"a', 'a"b".c', '"a"b', 'public.'])(
+  it.each(['', '.', 'a..b', '.a', 'a.', '"a', 'a"b".c', '"a"b', 'public.', '"a"."b"."c"', '"a".b."c"'])(
     'is refused when it is none: %j',
     (pattern) => {
       expect(() => compilePattern(pattern)).toThrow(/not a pattern/);
@@ -92,6 +100,37 @@ describe('a pattern', () => {
     fc.assert(
       fc.property(name, name, (schema, one) => {
         expect(createSelection([`${schema}.${one}`], [])({ schema, name: one })).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('a name', () => {
+  const name = fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+    .filter((text) => !text.includes('\0'));
+
+  it.each([
+    ['public', 'orders', 'public.orders'],
+    ['public', 'audit.log', 'public."audit.log"'],
+    ['v1.2', 'T', '"v1.2".T'],
+    ['public', 'two words', 'public.two words'],
+    ['public', 'it"s, *', 'public."it""s, *"'],
+  ])('of %s and %s is written as %s', (schema, table, written) => {
+    expect(writePattern({ schema, name: table })).toBe(written);
+  });
+
+  it('is written so that it means the table and no other, in a list as well', () => {
+    fc.assert(
+      fc.property(name, name, name, name, (schema, one, elsewhere, other) => {
+        const tables = [
+          { schema, name: one },
+          { schema: elsewhere, name: other },
+        ];
+        const read = parsePatterns(tables.map(writePattern).join(','));
+        expect(read).toHaveLength(2);
+        const selection = createSelection(read.slice(0, 1), []);
+        expect(tables.map(selection)).toEqual([true, schema === elsewhere && one === other]);
       }),
     );
   });

@@ -198,7 +198,7 @@ describe('the command line', () => {
     [
       'a pattern that is none',
       () => ({
-        words: backup(at('new'), '--include', 'a.b.c'),
+        words: backup(at('new'), '--include', 'a."b'),
         exitCode: 2,
         says: /include: cannot contain/,
       }),

@@ -114,11 +114,15 @@ describe('a restore of', () => {
     expect(tables).toEqual({ 'public.readings': 12_000, 'public.settings': 3 });
   });
 
-  test('a part goes not into a database that holds another part', async () => {
+  test('a part goes into a database that holds another part, and not into one that holds the same', async () => {
     const { target } = await restorePart('--include', 'public.settings');
+    const other = await restoreInto(target, whole(), ['--include', 'private.notes']);
+    expect(other, other.stderr).toMatchObject({ exitCode: 0 });
+    expect(await describeDatabase(target)).toEqual({ 'private.notes': 20, 'public.settings': 3 });
     const again = await restoreInto(target, whole(), ['--include', 'private.notes']);
     expect(again.exitCode).toBe(2);
-    expect(await describeDatabase(target)).toEqual({ 'public.settings': 3 });
+    expect(again.stderr).toMatch(/target-url: it has private\.notes already/);
+    expect(await describeDatabase(target)).toEqual({ 'private.notes': 20, 'public.settings': 3 });
   });
 });
 
@@ -239,5 +243,54 @@ describe('a backup of', () => {
     const tables = await describeDatabase(target);
     expect(Object.keys(tables)).toEqual(Object.keys(await describeDatabase(source)));
     expect(tables['public.readings']).toBe(0);
+  });
+});
+
+describe('names with dots, quotes and commas', () => {
+  const storage = () => join(folder, 'names');
+  let named: string;
+  beforeAll(async () => {
+    named = await createDatabase(cluster.superuserUrl(), 'named');
+    await query(
+      named,
+      `CREATE SCHEMA "v1.2"; CREATE TABLE "v1.2".t (id int PRIMARY KEY); INSERT INTO "v1.2".t VALUES (1);
+       CREATE TABLE public."audit.log" (id int PRIMARY KEY); INSERT INTO public."audit.log" VALUES (1), (2);
+       CREATE TABLE public."it""s, a table" (id int PRIMARY KEY); INSERT INTO public."it""s, a table" VALUES (1), (2), (3);
+       CREATE TABLE public.other (id int PRIMARY KEY); INSERT INTO public.other VALUES (1)`,
+    );
+    await succeed(['backup', '--storage', storage()], { env: { SUPABASE_BACKUP_DATABASE_URL: named } });
+  });
+
+  test.each([
+    ['public.audit.log', ['public."audit.log"']],
+    ['public."audit.log"', ['public."audit.log"']],
+    ['"v1.2".t', ['"v1.2".t']],
+    ['v1.2.t', ['"v1.2".t']],
+    ['v1.2.*', ['"v1.2".t']],
+    ['"v1.2".*, public."it""s, a table"', ['"v1.2".t', 'public."it""s, a table"']],
+  ])('are chosen as %s, for a restore, a rescue and a backup', async (pattern, names) => {
+    targets += 1;
+    const target = await createDatabase(cluster.superuserUrl(), `named_${targets}`);
+    const run = await restoreInto(target, storage(), ['--include', pattern]);
+    expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+    expect(Object.keys(await describeDatabase(target))).toEqual(names);
+
+    const side = await restoreInto(named, storage(), [
+      '--side-schema',
+      `rescue_${targets}`,
+      '--include',
+      pattern,
+    ]);
+    expect(side, side.stderr).toMatchObject({ exitCode: 0 });
+    // As it is printed, it can be typed.
+    for (const name of names) expect(side.stdout).toContain(name);
+
+    const without = join(folder, `without-${targets}`);
+    await succeed(['backup', '--storage', without, '--exclude', pattern], {
+      env: { SUPABASE_BACKUP_DATABASE_URL: named },
+    });
+    const left = readStoredManifest(without).tables.filter(({ schema }) => !schema.startsWith('rescue'));
+    expect(left).toHaveLength(4 - names.length);
+    await query(named, `DROP SCHEMA rescue_${targets} CASCADE`);
   });
 });

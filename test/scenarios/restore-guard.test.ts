@@ -200,8 +200,15 @@ describe('a restore is refused', () => {
     expect(run.stdout).toMatch(/Missing: confirm: /);
     expect([await describeDatabase(source), listFolder(storage)]).toEqual(before);
     const planned = await restore(source, '--dry-run', '--clean', ...words);
-    expect(planned.stdout).toContain(`The target would be backed up to ${storage} before it is emptied`);
+    expect(planned.stdout).toContain(
+      `The target would be backed up to ${storage} before anything is removed`,
+    );
     expect(planned.stdout).not.toContain('Missing');
+    const other = await createOther();
+    const lossy = await restore(other, '--dry-run', '--clean');
+    expect(lossy.stdout).toMatch(
+      /With clean its 1 table with about 2 rows would be replaced; 1 table with about 2 rows of that does not come back, because the backup has no rows of them: public\.kept/,
+    );
     expect(listBackups(storage)).toHaveLength(1);
   });
 

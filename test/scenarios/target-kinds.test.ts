@@ -304,6 +304,49 @@ describe.skipIf(TESTBED_PG17_URL === undefined)('PostgreSQL 17, from a backup of
 /** What the project of `makeProjectTarget` has, or has not, because its platform is of another version. */
 const ofThePlatform = /(refresh_tokens|mfa_factors|one_time_tokens)/;
 
+describe('a project made since it opens nothing in public by itself', () => {
+  /** Whether somebody of the API reaches what its user creates there after the restore. */
+  const opens = async (project: Target, name: string): Promise<boolean> => {
+    await query(project.url, `CREATE TABLE public.${name} (id serial)`);
+    const [found] = await query<{ reached: boolean }>(
+      project.superuserUrl,
+      `SELECT bool_or(has_table_privilege(role, 'public.${name}', 'SELECT') OR has_sequence_privilege(role, 'public.${name}_id_seq', 'USAGE'))
+         AS reached FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS role`,
+    );
+    return found?.reached === true;
+  };
+
+  it(
+    'stays so, whatever the source granted, and is opened where that is asked for',
+    async () => {
+      const project = await makeProjectTarget({
+        ...options(away.superuserUrl('postgres'), 'closed'),
+        opensPublic: false,
+      });
+      const run = await restore(project, away.binFolder);
+      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      expect(run.stdout).toMatch(
+        /default privileges public\.tables of app_owner to anon +the target grants nothing of it .*ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "public" GRANT/,
+      );
+      expect(await opens(project, 'later')).toBe(false);
+      for (const role of ['anon', 'authenticated', 'service_role']) {
+        const before = new Set(await readReach(source.superuserUrl, role));
+        const reached = await readReach(project.superuserUrl, role);
+        expect(reached.filter((what) => !before.has(what) && !/one_time_tokens/.test(what))).toEqual([]);
+      }
+
+      const asked = await makeProjectTarget({
+        ...options(away.superuserUrl('postgres'), 'closed'),
+        opensPublic: false,
+      });
+      const outcome = await restore(asked, away.binFolder, ['--default-privileges', 'source']);
+      expect(outcome, outcome.stderr).toMatchObject({ exitCode: 0 });
+      expect(await opens(asked, 'later')).toBe(true);
+    },
+    5 * minutes,
+  );
+});
+
 describe('a hosted project of another version', () => {
   let target: Target;
   let run: Finished;

@@ -61,7 +61,8 @@ describe('a plain database, emptied', () => {
         superuserUrl,
         `CREATE SCHEMA supabase_backup; CREATE TABLE supabase_backup.tokens (token text);
          GRANT ALL ON SCHEMA public TO anon; ALTER SCHEMA public OWNER TO anon; COMMENT ON SCHEMA public IS 'other';
-         CREATE LANGUAGE ours HANDLER plpgsql_call_handler`,
+         CREATE LANGUAGE ours HANDLER plpgsql_call_handler;
+         CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal))`,
       );
       expect(await empty(superuserUrl, 'plain')).toEqual({ transactions: 1, left: [] });
       const fresh = await createDatabase(cluster.superuserUrl(), 'fresh');
@@ -200,6 +201,19 @@ describe('a Supabase project, emptied', () => {
     },
     2 * minutes,
   );
+});
+
+describe('a Supabase project without pg_cron, emptied', () => {
+  it('needs no schema of it', async () => {
+    const { ownerUrl, superuserUrl } = await seedDatabase({
+      ...{ superuserUrl: cluster.superuserUrl(), owner, sessionDefaults: false },
+      ...{ database: 'no_cron', application: false },
+    });
+    await query(superuserUrl, 'DROP SCHEMA cron CASCADE');
+    await query(ownerUrl, 'CREATE TABLE public.t (id int)');
+    expect((await empty(ownerUrl, 'supabase-project')).transactions).toBe(1);
+    expect(await query(superuserUrl, `SELECT to_regclass('public.t') AS t`)).toEqual([{ t: null }]);
+  });
 });
 
 const { TESTBED_PG17_URL, TESTBED_PG17_BIN = '' } = process.env;

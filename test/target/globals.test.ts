@@ -53,9 +53,24 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
   const read = async (): Promise<Supplement['database']> =>
     (await readGlobals(await server.open(url))).database;
   const asBefore = async (): Promise<Supplement['database']> => {
-    const { owner, grants } = await read();
-    return { owner, comment: null, settings: [], grants };
+    const { owner, grants, connectionLimit } = await read();
+    return { owner, comment: null, settings: [], grants, connectionLimit };
   };
+
+  it('is not limited to fewer connections than the restore still needs, unless they are none to the role', async () => {
+    await server.run(`ALTER DATABASE ${name} OWNER TO ~_owner`);
+    const wanted = { ...(await asBefore()), connectionLimit: 3 };
+    const own = await server.open(url, `${server.prefix}_owner`);
+    const told = await applyDatabase(own, wanted, 'supabase-project');
+    expect(told.map(({ what, remedy }) => [what, remedy])).toEqual([
+      ['database connection limit', `Run as a role that may: ALTER DATABASE "${name}" CONNECTION LIMIT 3;`],
+    ]);
+    expect((await read()).connectionLimit).toBe(-1);
+    expect(await applyDatabase(session, wanted, 'throwaway')).toEqual([]);
+    expect((await read()).connectionLimit).toBe(-1);
+    expect(await applyDatabase(session, wanted, 'supabase-project')).toEqual([]);
+    expect((await read()).connectionLimit).toBe(3);
+  });
 
   it('has its settings, comment and grants again', async () => {
     await server.run(`
@@ -63,6 +78,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       ALTER DATABASE ${name} SET statement_timeout = '5s';
       ALTER DATABASE ${name} SET "app.settings.note" = 'it''s \\ = x';
       COMMENT ON DATABASE ${name} IS 'the shop''s';
+      ALTER DATABASE ${name} CONNECTION LIMIT 77;
       REVOKE ALL ON DATABASE ${name} FROM PUBLIC;
       GRANT CONNECT ON DATABASE ${name} TO ~_a;
       GRANT CREATE ON DATABASE ${name} TO ~_b WITH GRANT OPTION`);
@@ -73,6 +89,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       GRANT TEMPORARY ON DATABASE ${name} TO ~_b;
       GRANT CONNECT ON DATABASE ${name} TO ~_a WITH GRANT OPTION;
       ALTER DATABASE ${name} SET lock_timeout = '9s'`);
+    expect(before.connectionLimit).toBe(77);
     expect(await applyDatabase(await server.open(url), before, 'plain')).toEqual([]);
     const after = await read();
     const own = { name: 'lock_timeout', value: '9s' };
@@ -124,7 +141,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       { name: 'work_mem', value: '2MB' },
     ];
     const omitted = await applyDatabase(session, { ...before, settings, grants }, 'supabase-image');
-    expect(omitted.map(({ what }) => what)).toEqual(['database setting nosuch', 'database grants']);
+    expect(omitted.map(({ what }) => what)).toEqual(['setting nosuch of the database', 'database grants']);
     expect(omitted[1]?.remedy).toContain(`GRANT CONNECT ON DATABASE "${name}" TO "no such role";`);
     const after = await read();
     expect(after.settings).toEqual([{ name: 'work_mem', value: '2MB' }]);
@@ -145,7 +162,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     const before = { ...(await asBefore()), settings: [setting] };
     const omitted = await applyDatabase(session, before, 'supabase-project');
     expect((await read()).settings).toEqual([{ ...setting, value: 'of-the-target' }]);
-    expect(omitted.map(({ what }) => what)).toEqual(['database setting app.settings.jwt_secret']);
+    expect(omitted.map(({ what }) => what)).toEqual(['setting app.settings.jwt_secret of the database']);
     expect(JSON.stringify(omitted)).not.toContain('of-the-source');
     expect(await applyDatabase(session, before, 'plain')).toEqual([]);
     expect((await read()).settings).toEqual([setting]);

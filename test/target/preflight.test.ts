@@ -38,7 +38,10 @@ const fitting = madeBy({});
 describe('a target', () => {
   it('that is empty is accepted, extensions and their objects aside', async () => {
     const database = await createDatabase(cluster);
-    await database.run('CREATE EXTENSION hstore; CREATE EXTENSION pgcrypto; CREATE SCHEMA extensions');
+    // The last has composite types, whose membership is recorded otherwise.
+    await database.run(
+      'CREATE EXTENSION hstore; CREATE EXTENSION pgcrypto; CREATE SCHEMA extensions; CREATE EXTENSION tablefunc',
+    );
     expect(await check(database, fitting)).toBeUndefined();
     await database.close();
   });

@@ -209,6 +209,19 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
     expect(plan.listed.map(({ what }) => what)).toEqual([`LOGIN of ${name}`]);
   });
 
+  it('of the platform are left to it in a project, which makes them with what they are for', async () => {
+    const name = `supabase_${p}`;
+    const plan = await planRoles(
+      superuser,
+      [{ ...role(''), name, login: true }],
+      [name, `${p}_own`],
+      'supabase-project',
+    );
+    expect(plan.created.map((made) => made.name)).toEqual([`${p}_own`]);
+    expect(plan.listed.map(({ what }) => what)).toEqual([`role ${name}`]);
+    expect(plan.listed[0]?.remedy).toMatch(/Enable that part/);
+  });
+
   it('that exist are left alone on a server of others, and what they lack is told', async () => {
     await server.run(`CREATE ROLE ~_there LOGIN; CREATE ROLE ~_group; CREATE ROLE ~_same`);
     const { plan, omitted } = await restore(
