@@ -1,4 +1,4 @@
-import { firstUserOid, own, userSchema } from './facts.ts';
+import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
 
 /*
@@ -177,19 +177,22 @@ const tables = (major: number): string[] => [
    FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid`,
 ];
 
-/** The object of a comment or a label, for `address`. */
+/** How an object is called; 17 has left out a word of a transform's name. */
+const identity = `CASE i.type WHEN 'transform' THEN regexp_replace(i.identity, ' on language ', ' language ') ELSE i.identity END`;
+
+/** The object of a comment or a label, for `address`; DROP SUBSCRIPTION leaves comments behind whose object is gone. */
 const identified = (row: string) => `
   CROSS JOIN LATERAL pg_identify_object(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS i
   CROSS JOIN LATERAL (
     SELECT x.object_names AS names, i.type ~ '^(table|view|materialized view|foreign table|sequence)$' AS "isRelation",
            cardinality(x.object_names) = 3 AND i.type ~ '(column|policy|trigger|rule|table constraint)$' AS "isPart"
-    FROM pg_identify_object_as_address(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS x) AS a`;
+    FROM pg_identify_object_as_address(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS x WHERE i.identity IS NOT NULL) AS a`;
 
 /** Schema, relation and name of an object; what belongs to a relation is told by that relation's. */
 const address = `
   CASE WHEN a."isPart" THEN a.names[1] ELSE i.schema END, CASE WHEN a."isRelation" OR a."isPart" THEN a.names[2] END,
   CASE WHEN a."isRelation" THEN '' WHEN i.type ~ 'column$' THEN a.names[3] WHEN a."isPart" THEN i.type || ' ' || a.names[3]
-       ELSE i.type || ' ' || i.identity END`;
+       ELSE i.type || ' ' || ${identity} END`;
 
 const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
 
@@ -304,7 +307,8 @@ const otherTypes = [
      concat_ws('; ', 'function ' || nullif(x.oprcode::oid, 0)::regprocedure, 'commutator ' || nullif(x.oprcom, 0)::regoperator,
        'negator ' || nullif(x.oprnegate, 0)::regoperator, 'restrict ' || nullif(x.oprrest::oid, 0)::regprocedure,
        'join ' || nullif(x.oprjoin::oid, 0)::regprocedure, ${when('x.oprcanmerge', 'merges')}, ${when('x.oprcanhash', 'hashes')})
-   FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')}`,
+   FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace
+   WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')} AND NOT ${shellOperator}`,
   `SELECT 'statistics object', n.nspname, x.stxrelid::regclass::text, x.stxname,
      concat_ws('; ', pg_get_statisticsobjdef(x.oid), 'statistics ' || nullif(x.stxstattarget, -1))
    FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')}`,
@@ -335,7 +339,7 @@ const unexplained: Readonly<Record<string, string>> = {
 };
 
 const identities = Object.entries(unexplained).map(
-  ([kind, catalog]) => `SELECT '${kind}', i.schema, NULL, i.identity, ''
+  ([kind, catalog]) => `SELECT '${kind}', i.schema, NULL, ${identity}, ''
    FROM ${catalog} x CROSS JOIN LATERAL pg_identify_object('${catalog}'::regclass, x.oid, 0) AS i
    WHERE x.oid >= ${firstUserOid} AND ${own(catalog, 'x.oid')}`,
 );

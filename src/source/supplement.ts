@@ -6,7 +6,7 @@ import { readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
-import { type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { findFlaw, type Supplement, writeSupplement } from '../repository/supplement.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import { joinSnapshot, nameBlockers, type Snapshot } from './snapshot.ts';
 
@@ -38,6 +38,7 @@ export async function describeDatabase(
     );
     const description = await describeThrough(session, questions);
     await session.close();
+    refuseUnreadable(description);
     return description;
   } catch (error) {
     signal.throwIfAborted();
@@ -54,6 +55,16 @@ export async function describeDatabase(
       error,
     );
   }
+}
+
+/** A backup that no restore could read would be worse than none: it looks like one. */
+function refuseUnreadable(description: Supplement): void {
+  const flaw = findFlaw(description);
+  if (flaw === undefined) return;
+  throw new SourceError(
+    `the database has something that no restore could read back (${flaw})`,
+    'Nothing was recorded. This is a defect of supabase-backup: please report it with this message.',
+  );
 }
 
 const lockNotAvailable = '55P03';

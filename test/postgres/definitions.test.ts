@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../src/postgres/connection.ts';
 import { type Definition, readDefinitions } from '../../src/postgres/definitions.ts';
+import { countObjects } from '../../src/postgres/facts.ts';
 import { ledgerComment, ledgerSchema } from '../../src/postgres/ledger-schema.ts';
 import { type Privilege, readPrivileges } from '../../src/postgres/privileges.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
@@ -506,6 +507,36 @@ describe('a change of', () => {
 
   it('grants does not show', async () => {
     expect(await change('GRANT SELECT ON app.t TO anon')).toEqual({ gone: [], come: [] });
+  });
+
+  it.each([
+    [
+      'the comment on a subscription that is gone',
+      `CREATE SUBSCRIPTION gone CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = NONE, enabled = false);
+       COMMENT ON SUBSCRIPTION gone IS 'left behind'; DROP SUBSCRIPTION gone`,
+    ],
+    [
+      'an operator that is only named by another one',
+      `CREATE FUNCTION app.eq(bool, bool) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT $1 = $2';
+       CREATE OPERATOR app.=== (function = app.eq, leftarg = bool, rightarg = bool, negator = OPERATOR(app.!==));
+       DROP OPERATOR app.=== (bool, bool); DROP FUNCTION app.eq`,
+    ],
+  ])('%s does not show, and is not counted', async (_what, sql) => {
+    const before = await countObjects(session);
+    expect(await change(sql)).toEqual({ gone: [], come: [] });
+    expect(await countObjects(session)).toEqual(before);
+  });
+
+  it('a transform shows as every major calls it, and so does a comment on it', async () => {
+    const { come } = await change(`
+      CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));
+      COMMENT ON TRANSFORM FOR int LANGUAGE sql IS 'x'`);
+    expect(come).toEqual(
+      expect.arrayContaining([
+        'comment transform for integer language sql: x',
+        'transform for integer language sql: ',
+      ]),
+    );
   });
 
   it('our own ledger does not show', async () => {
