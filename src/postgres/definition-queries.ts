@@ -1,5 +1,6 @@
 import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
+import { printed } from './printed-text.ts';
 
 /*
  * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details name everything by name,
@@ -30,9 +31,6 @@ const types = `
 
 /** SHA-256 of a text in the encoding of the client, which does not depend on that of the server. */
 const digest = (text: string) => `encode(sha256(textsend(${text})), 'hex')`;
-
-/** What the server prints in its own words: of use only to a server of the same major. */
-const definitionOf = (text: string, major: number) => `'definition ' || ${digest(text)} || ' of ${major}'`;
 
 /** A list whose order means nothing, as one text; null when it is empty. */
 const sorted = (item: string, from: string) =>
@@ -96,6 +94,12 @@ const foreignOptions = (list: string) =>
     `unnest(${list}) AS o`,
   );
 
+/** A definition that is the server's words from behind a certain place on. */
+const printedAfter = (definition: string, place: string) =>
+  `(SELECT coalesce(left(x.text, x.at) || ${printed('substr(x.text, x.at + 1)')}, x.text)
+    FROM (SELECT y.text, nullif(strpos(y.text, y.place), 0) + length(y.place) - 1 AS at
+          FROM (SELECT ${definition} AS text, ${place} AS place) AS y) AS x)`;
+
 /** The parent of a partition, or of the index of one. */
 const parentOf = (oid: string) =>
   `(SELECT h.inhparent::regclass FROM pg_inherits h WHERE h.inhrelid = ${oid})`;
@@ -110,11 +114,11 @@ const collation = (column: string, type: string) =>
 
 const when = (condition: string, text: string) => `CASE WHEN ${condition} THEN '${text}' END`;
 
-const tables = (major: number): string[] => [
+const tables = [
   `SELECT 'schema', NULL, NULL, n.nspname, '' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
   `SELECT 'table', r.nspname, NULL, r.relname, concat_ws('; ',
      CASE r.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'permanent' END,
-     'partitioned by ' || pg_get_partkeydef(r.oid),
+     'partitioned by ' || ${printed('pg_get_partkeydef(r.oid)')},
      CASE WHEN r.relispartition THEN 'partition of ' || ${parentOf('r.oid')} || ' ' || pg_get_expr(r.relpartbound, r.oid)
           ELSE 'inherits ' || ${parts('h.inhparent::regclass::text', 'h.inhseqno', 'pg_inherits h WHERE h.inhrelid = r.oid')} END,
      'of type ' || nullif(r.reloftype, 0)::regtype,
@@ -135,13 +139,13 @@ const tables = (major: number): string[] => [
        'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
      )},
      'with ' || ${documented('r.reloptions', viewOptions)}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
-     ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, ${definitionOf('pg_get_viewdef(r.oid)', major)})
+     ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, 'definition ' || ${printed('pg_get_viewdef(r.oid)')})
    FROM relations r WHERE r.relkind IN ('v', 'm')`,
   // A view's columns follow from its definition, except for what was set on them. Since 17 a partition shows its parent's identity.
   `SELECT 'column', r.nspname, r.relname, a.attname, concat_ws('; ', format_type(a.atttypid, a.atttypmod),
      ${collation('a.attcollation', 'a.atttypid')}, ${when('a.attnotnull', 'not null')},
      CASE a.attgenerated WHEN 's' THEN 'generated ' WHEN 'v' THEN 'generated virtual ' ELSE 'default ' END
-       || pg_get_expr(d.adbin, d.adrelid),
+       || ${printed('pg_get_expr(d.adbin, d.adrelid)')},
      ${when(`a.attidentity = 'a' AND NOT r.relispartition`, 'identity always')},
      ${when(`a.attidentity = 'd' AND NOT r.relispartition`, 'identity by default')},
      CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' ||
@@ -153,12 +157,13 @@ const tables = (major: number): string[] => [
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
    WHERE a.attnum > 0 AND NOT a.attisdropped AND (r.relkind IN ('r', 'p', 'f') OR (r.relkind = 'v' AND a.atthasdef))`,
   // A foreign key of a partition follows its parent's under a name that a restore chooses anew.
-  `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ', pg_get_constraintdef(c.oid),
+  `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ',
+     CASE WHEN c.contype IN ('c', 'x') THEN ${printed('pg_get_constraintdef(c.oid)')} ELSE pg_get_constraintdef(c.oid) END,
      'triggers ' || (SELECT string_agg(DISTINCT (${state('t.tgenabled')} || ' on ' || t.tgrelid::regclass) COLLATE "C", ', ')
                      FROM odd_triggers t WHERE t.tgconstraint = c.oid))
    FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
    WHERE c.contype NOT IN ('n', 't') AND NOT (c.contype = 'f' AND c.conparentid <> 0)`,
-  `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', pg_get_indexdef(i.indexrelid),
+  `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', ${printedAfter('pg_get_indexdef(i.indexrelid)', `' ON ' || CASE r.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END || r.oid::regclass || ' '`)},
      ${when('i.indisclustered', 'clustered')}, ${when('NOT i.indisvalid', 'incomplete')},
      CASE WHEN x.relispartition THEN 'partition of ' || ${parentOf('x.oid')} END,
      CASE WHEN i.indexprs IS NOT NULL THEN 'statistics ' || ${parts(
@@ -198,10 +203,12 @@ const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
 
 /** Arguments as their digest: those of Supabase's webhooks hold keys. */
 const triggerDefinition = `
-  CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
-       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END`;
+  regexp_replace(CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
+       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END,
+    CASE WHEN t.tgqual IS NULL THEN '^$' ELSE '( FOR EACH (ROW|STATEMENT) )(WHEN .*)( EXECUTE FUNCTION )' END,
+    E'\\\\1' || ${printed(`E'\\\\3'`)} || E'\\\\4')`;
 
-const security = (major: number): string[] => [
+const security = [
   `SELECT 'row level security', r.nspname, r.relname, '', concat_ws(', ',
      ${when('r.relrowsecurity', 'enabled')}, ${when('r.relforcerowsecurity', 'forced')})
    FROM relations r WHERE r.relrowsecurity OR r.relforcerowsecurity`,
@@ -209,7 +216,8 @@ const security = (major: number): string[] => [
      CASE p.polcmd WHEN 'r' THEN 'for select' WHEN 'a' THEN 'for insert' WHEN 'w' THEN 'for update'
        WHEN 'd' THEN 'for delete' ELSE 'for all' END,
      'to ' || ${sorted(`CASE g WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(g)) END`, 'unnest(p.polroles) AS g')},
-     'using (' || pg_get_expr(p.polqual, p.polrelid) || ')', 'with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+     'using (' || ${printed('pg_get_expr(p.polqual, p.polrelid)')} || ')',
+     'with check (' || ${printed('pg_get_expr(p.polwithcheck, p.polrelid)')} || ')')
    FROM relations r JOIN pg_policy p ON p.polrelid = r.oid`,
   // A partition's trigger follows its parent's, except for a state of its own.
   `SELECT 'trigger', r.nspname, r.relname, t.tgname, ${triggerDefinition} || '; ' || ${state('t.tgenabled')}
@@ -220,7 +228,7 @@ const security = (major: number): string[] => [
   `SELECT 'rule', r.nspname, r.relname, w.rulename, concat_ws('; ',
      'on ' || CASE w.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update' WHEN '3' THEN 'insert' ELSE 'delete' END
        || CASE WHEN w.is_instead THEN ' instead' ELSE ' also' END,
-     ${state('w.ev_enabled')}, ${definitionOf('pg_get_ruledef(w.oid)', major)})
+     ${state('w.ev_enabled')}, 'definition ' || ${printedAfter('pg_get_ruledef(w.oid)', `' TO ' || r.oid::regclass`)})
    FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'`,
   `SELECT 'event trigger', NULL, NULL, e.evtname, concat_ws(' ', 'on', e.evtevent,
      'when tag in (' || ${sorted('x', 'unnest(e.evttags) AS x')} || ')',
@@ -242,17 +250,18 @@ const aggregate = `(
     'mfinalfunc ' || nullif(a.aggmfinalfn::oid, 0)::regprocedure, 'sortop ' || nullif(a.aggsortop, 0)::regoperator)
   FROM pg_aggregate a WHERE a.aggfnoid = f.oid)`;
 
-const functions = (major: number): string[] => [
+const functions = [
   `SELECT 'function', f.nspname, NULL, f.signature, concat_ws('; ',
      CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window function' ELSE 'function' END,
-     'arguments ' || nullif(pg_get_function_arguments(f.oid), ''), 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
+     'arguments ' || ${printed(`nullif(pg_get_function_arguments(f.oid), '')`)}, 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
      CASE f.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
      CASE f.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' END,
      ${when('f.proisstrict', 'strict')}, ${when('f.proleakproof', 'leakproof')}, ${when('f.prosecdef', 'security definer')},
      'cost ' || f.procost, 'rows ' || nullif(f.prorows, 0), 'support ' || nullif(f.prosupport::oid, 0)::regprocedure,
      'transforms ' || ${sorted('format_type(x, NULL)', 'unnest(f.protrftypes) AS x')},
      'set ' || ${options('f.proconfig')}, 'library ' || f.probin, ${aggregate},
-     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest('f.prosrc')} ELSE ${definitionOf('pg_get_function_sqlbody(f.oid)', major)} END)
+     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest('f.prosrc')}
+          ELSE 'definition ' || ${printed('pg_get_function_sqlbody(f.oid)')} END)
    FROM routines f JOIN pg_language l ON l.oid = f.prolang`,
 ];
 
@@ -263,9 +272,9 @@ const typeDetails = `CASE t.typtype
     'pg_enum e WHERE e.enumtypid = t.oid',
   )}, '') || ')'
   WHEN 'd' THEN concat_ws('; ', 'domain over ' || format_type(t.typbasetype, t.typtypmod), ${collation('t.typcollation', 't.typbasetype')},
-    ${when('t.typnotnull', 'not null')}, 'default ' || t.typdefault,
+    ${when('t.typnotnull', 'not null')}, 'default ' || ${printed('t.typdefault')},
     ${parts(
-      `c.conname || ' ' || pg_get_constraintdef(c.oid)`,
+      `c.conname || ' ' || ${printed('pg_get_constraintdef(c.oid)')}`,
       'c.conname',
       `pg_constraint c WHERE c.contypid = t.oid AND c.contype <> 'n'`,
     )})
@@ -289,6 +298,12 @@ const typeDetails = `CASE t.typtype
     'element ' || format_type(nullif(t.typelem, 0), NULL), 'delimiter ' || t.typdelim::text,
     ${when('t.typcollation <> 0', 'collatable')}) END`;
 
+/** The kinds and the columns are the server's words, between two names. */
+const statisticsDefinition = `
+  (SELECT z.head || ${printed('substr(z.text, length(z.head) + 1, length(z.text) - length(z.head) - length(z.tail))')} || z.tail
+   FROM (SELECT pg_get_statisticsobjdef(x.oid) AS text, 'CREATE STATISTICS ' || quote_ident(n.nspname) || '.' || quote_ident(x.stxname) AS head,
+                ' FROM ' || x.stxrelid::regclass AS tail) AS z)`;
+
 const otherTypes = [
   `SELECT 'type', t.nspname, NULL, t.typname, ${typeDetails} FROM types t`,
   // The columns of the locale have changed their names twice, so they are read by name.
@@ -310,7 +325,7 @@ const otherTypes = [
    FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace
    WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')} AND NOT ${shellOperator}`,
   `SELECT 'statistics object', n.nspname, x.stxrelid::regclass::text, x.stxname,
-     concat_ws('; ', pg_get_statisticsobjdef(x.oid), 'statistics ' || nullif(x.stxstattarget, -1))
+     concat_ws('; ', ${statisticsDefinition}, 'statistics ' || nullif(x.stxstattarget, -1))
    FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')}`,
   `SELECT 'text search configuration', n.nspname, NULL, x.cfgname, concat_ws('; ', 'parser ' || p.nspname || '.' || p.prsname,
      (SELECT string_agg(m.line, ', ' ORDER BY m.line COLLATE "C") FROM (
@@ -358,7 +373,7 @@ const publications = (major: number): string[] => [
           'a.attname',
           'pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (x.prattrs)',
         )} || ')',
-           'where (' || pg_get_expr(x.prqual, x.prrelid) || ')')`
+           'where (' || ${printed('pg_get_expr(x.prqual, x.prrelid)')} || ')')`
   }
    FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid JOIN pg_class c ON c.oid = x.prrelid
    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${own('pg_publication', 'p.oid')}`,
@@ -471,9 +486,9 @@ const typed = `SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text
 export function buildDefinitionsQuery(serverVersion: number): string {
   const major = Math.trunc(serverVersion / 10_000);
   const queries = [
-    ...tables(major),
-    ...security(major),
-    ...functions(major),
+    ...tables,
+    ...security,
+    ...functions,
     ...otherTypes,
     ...identities,
     ...publications(major),

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { withoutMarks } from '../postgres/printed-text.ts';
 import type { Definition } from '../repository/supplement.ts';
 import { isPlatformRole } from '../supabase/managed.ts';
 import { type Excuse, judge, type Subject } from './parity-excuses.ts';
@@ -13,6 +15,8 @@ export interface DefinitionContext {
   readonly schemas: ReadonlySet<string>;
   /** Whether the backup has rows; without them materialized views are not populated, and there are no large objects. */
   readonly withRows: boolean;
+  /** The major version of the target's server */
+  readonly major: number;
 }
 
 /** Compares definition by definition, each with the one of the same kind, schema, relation and name. */
@@ -63,10 +67,11 @@ function compareOne(
   have: string | undefined,
   context: DefinitionContext,
 ): ParityLine {
+  const plain = [want, have].map((detail) => detail && withoutMarks(detail)) as [typeof want, typeof have];
   const line = {
     kind: subject.kind,
     what: describeSubject(subject),
-    ...show(want, have),
+    ...show(...plain),
   };
   return judge(line, areEqual(want, have, context), explain(subject, want, have, context));
 }
@@ -81,21 +86,33 @@ function show(want: string | undefined, have: string | undefined): { expected: s
 }
 
 const populated = /; (not )?populated(?=;|$)/;
-const digests = /definition [0-9a-f]+ of (\d+)/g;
 
-/** Views and rules are written anew by each major, so their digests say something only within one. */
 function areEqual(
   want: string | undefined,
   have: string | undefined,
-  { withRows }: Pick<DefinitionContext, 'withRows'>,
+  { withRows, major }: Pick<DefinitionContext, 'withRows' | 'major'>,
 ): boolean {
   if (want === undefined || have === undefined) return false;
-  const majors = new Set([...`${want} ${have}`.matchAll(digests)].map((match) => match[1]));
-  const [wanted, found] = [want, have].map((detail) => {
-    const steady = withRows ? detail : detail.replace(populated, '');
-    return majors.size > 1 ? steady.replace(digests, 'definition') : steady;
-  });
+  const [wanted, found] = [want, digestAsBefore(have, want, major)].map((detail) =>
+    withoutMarks(withRows ? detail : detail.replace(populated, '')),
+  );
   return wanted === found;
+}
+
+const definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
+
+/**
+ * Older versions of the tool kept the digest of a view, a rule or an SQL body: it says something only to a server of the same major, and
+ * between two majors only that there is one.
+ */
+function digestAsBefore(have: string, want: string, major: number): string {
+  const digest = definitionDigest.exec(want);
+  if (digest === null) return have;
+  const start = Math.max(have.lastIndexOf('definition \u0002'), have.indexOf('definition CREATE RULE '));
+  if (start === -1) return have;
+  const text = withoutMarks(have.slice(start + 'definition '.length));
+  const now = createHash('sha256').update(text).digest('hex');
+  return `${have.slice(0, start)}${digest[1] === String(major) ? `definition ${now} of ${major}` : digest[0]}`;
 }
 
 function explain(

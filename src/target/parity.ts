@@ -8,7 +8,7 @@ import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { Manifest } from '../repository/manifest.ts';
-import type { Freshness, Supplement } from '../repository/supplement.ts';
+import type { Definition, Freshness, Supplement } from '../repository/supplement.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from './parity-definitions.ts';
 import { collectExcuses, collectRestored, type Excuse } from './parity-excuses.ts';
@@ -16,6 +16,7 @@ import { compareGlobals } from './parity-globals.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
 import { compareObjects } from './parity-objects.ts';
 import { comparePrivileges, type Reach } from './parity-privileges.ts';
+import { putInWordsOf } from './parity-reading.ts';
 import { compareRows, type RowsOptions } from './parity-rows.ts';
 import { compareSequences, expectSequences } from './parity-sequences.ts';
 
@@ -59,7 +60,10 @@ export async function compareWithBackup(
     const excuse = collectExcuses(scope, manifest);
     const tables = await compareRows(session, settings, manifest, scope, excuse, options);
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const rest = await compareRest(session, manifest, supplement, scope, excuse);
+    const found = await readDefinitions(session);
+    const { encoding } = manifest.source;
+    const expected = await putInWordsOf(settings, encoding, supplement.definitions, found, options.signal);
+    const rest = await compareRest(session, manifest, supplement, { expected, found }, scope, excuse);
     await session.query('COMMIT');
     const groups = { tables, ...rest.groups };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
@@ -73,19 +77,21 @@ async function compareRest(
   session: Session,
   manifest: Manifest,
   supplement: Supplement,
+  { expected, found }: Readonly<Record<'expected' | 'found', readonly Definition[]>>,
   scope: ParityScope,
   excuse: Excuse,
 ): Promise<{ groups: Omit<Parity['groups'], 'tables'>; reach: readonly Reach[] }> {
   const isRestored = collectRestored(scope.selection);
-  const schemas = supplement.definitions.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
+  const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
   // Definitions alone carry no values of sequences, and nothing that depends on rows.
   const withRows = manifest.kind !== 'schema';
   const context: DefinitionContext = {
     ...{ scope, excuse, isRestored, withRows },
     schemas: new Set(['public', ...schemas]),
+    major: Math.trunc(session.serverVersion / 10_000),
   };
   const globals = await readGlobals(session);
-  const definitions = compareDefinitions(supplement.definitions, await readDefinitions(session), context);
+  const definitions = compareDefinitions(expected, found, context);
   const roles = new Set(supplement.roles.map((role) => role.name));
   const { lines: privileges, reach } = comparePrivileges(
     supplement.privileges,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { ArchiveEntry } from '../../src/postgres/archive.ts';
 import type { Answer, Definition, Privilege, Role } from '../../src/repository/supplement.ts';
@@ -48,6 +49,7 @@ function context(overrides: Partial<ParityScope> = {}): DefinitionContext {
     isRestored: collectRestored(scope.selection),
     schemas: new Set(['public', 'auth']),
     withRows: true,
+    major: 15,
   };
 }
 
@@ -90,12 +92,25 @@ describe('definitions', () => {
     expect(statuses([cast('x'), cast('y')], [cast('x')])).toEqual(['different']);
   });
 
-  it('in words of the server count within one major only', () => {
+  it('of which an older version kept the digest count within one major only', () => {
     const view = (detail: string) => define({ kind: 'view', relation: null, name: 'v', detail });
-    const old = view('with security_invoker=true; definition aa of 15');
-    expect(statuses([old], [view('with security_invoker=true; definition bb of 17')])).toEqual(['equal']);
-    expect(statuses([old], [view('with security_invoker=true; definition bb of 15')])).toEqual(['different']);
-    expect(statuses([old], [view('definition bb of 17')])).toEqual(['different']);
+    const text = ' SELECT 1 AS a;';
+    const digest = createHash('sha256').update(text).digest('hex');
+    const [now, other] = [text, ' SELECT 2 AS a;'].map((query) =>
+      view(`with security_invoker=true; definition \u0002${query}\u0003`),
+    ) as [Definition, Definition];
+    const kept = (major: number) => view(`with security_invoker=true; definition ${digest} of ${major}`);
+    expect(statuses([kept(15)], [now])).toEqual(['equal']);
+    expect(statuses([kept(15)], [other])).toEqual(['different']);
+    expect(statuses([kept(14)], [other])).toEqual(['equal']);
+    expect(statuses([view(`definition ${digest} of 14`)], [other])).toEqual(['different']);
+  });
+
+  it('without marks are the same as with them', () => {
+    const [old, now] = [define({ detail: 'using (true)' }), define({ detail: 'using (\u0002true\u0003)' })];
+    expect(compare([old], [now])).toMatchObject([
+      { expected: 'using (true)', found: 'using (true)', status: 'equal' },
+    ]);
   });
 
   it('of a materialized view differ in its being populated where the backup has rows', () => {
