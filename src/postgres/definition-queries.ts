@@ -1,5 +1,6 @@
 import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
+import { grants, owners } from './ownership-queries.ts';
 import { printed } from './printed-text.ts';
 
 /*
@@ -425,58 +426,50 @@ const environment = [
   // A schema public that the server made has a comment of the server. Those of extensions come with them.
   `SELECT 'comment', ${address}, d.description
    FROM pg_description d ${identified('d')}
-   WHERE (d.objoid >= ${firstUserOid} OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
+   WHERE (d.objoid >= ${firstUserOid} OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
                                           AND d.objoid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'public')))
      AND d.classoid <> 'pg_extension'::regclass
      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
 ];
 
-const owner = (name: string) => `quote_ident(pg_get_userbyid(${name}))`;
+/** pg_dump writes the columns of a table in their order, but first those that it inherits: which are in between, it cannot tell. */
+const columnOrder = `
+  SELECT 'column order', r.nspname, r.relname, '', ${parts(
+    'quote_ident(a.attname)',
+    'a.attnum',
+    'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
+  )}
+  FROM relations r
+  WHERE r.relkind IN ('r', 'p', 'f') AND (r.relispartition OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = r.oid))`;
 
-/**
- * Whose everything is. A function with SECURITY DEFINER, a view without security_invoker and a table's policies work with the rights
- * of an owner, so all owners are told and not only unusual ones: what is usual is something else in another database. What belongs to a
- * relation has the relation's owner.
- */
-const owners = [
-  `SELECT 'owner', n.nspname, NULL, '(schema)', ${owner('n.nspowner')}
-   FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
-  `SELECT 'owner', r.nspname, r.relname, '', ${owner('r.relowner')}
-   FROM relations r
-   WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE r.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = r.oid
-                       AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass)`,
-  `SELECT 'owner', f.nspname, NULL, f.signature, ${owner('f.proowner')} FROM routines f`,
-  `SELECT 'owner', t.nspname, NULL, t.typname, ${owner('t.typowner')} FROM types t`,
-  `SELECT 'owner', NULL, NULL, 'event trigger ' || e.evtname, ${owner('e.evtowner')}
-   FROM pg_event_trigger e WHERE ${own('pg_event_trigger', 'e.oid')}`,
-  `SELECT 'owner', NULL, NULL, 'publication ' || p.pubname, ${owner('p.pubowner')}
-   FROM pg_publication p WHERE ${own('pg_publication', 'p.oid')}`,
-  `SELECT 'owner', NULL, NULL, 'foreign server ' || s.srvname, ${owner('s.srvowner')}
-   FROM pg_foreign_server s WHERE ${own('pg_foreign_server', 's.oid')}`,
-];
+/** The operators and functions of a family, those of its classes among them. */
+const familyMembers = `
+  SELECT 'operator family members', i.schema, NULL, i.identity,
+    ${sorted(
+      'm.text',
+      `(
+      SELECT 'operator ' || o.amopstrategy || ' ' || o.amopopr::regoperator || CASE WHEN o.amopsortfamily <> 0 THEN ' for order by' ELSE '' END AS text
+      FROM pg_amop o WHERE o.amopfamily = x.oid
+      UNION ALL
+      SELECT 'function ' || p.amprocnum || ' ' || p.amproc || ' (' || format_type(p.amproclefttype, NULL) || ', '
+        || format_type(p.amprocrighttype, NULL) || ')'
+      FROM pg_amproc p WHERE p.amprocfamily = x.oid) AS m`,
+    )}
+  FROM pg_opfamily x CROSS JOIN LATERAL pg_identify_object('pg_opfamily'::regclass, x.oid, 0) AS i
+  WHERE x.oid >= ${firstUserOid} AND ${own('pg_opfamily', 'x.oid')}`;
 
-/** Supabase's own roles get their grants from the platform, and those of its API are compared by what they can do in effect. */
-const ofUsers = `u.rolname NOT IN ('anon', 'authenticated', 'authenticator', 'dashboard_user', 'pgbouncer', 'postgres', 'service_role')
-  AND u.rolname !~ '^(pg_|supabase_|cli_login_|pgsodium_key|pgtle_)'`;
-
-/** Grants of a list to the user's own roles, other than its owner: one row of (grantee, privileges) for each. */
-const granted = (acl: string, owner: string) => `LATERAL (
-  SELECT u.rolname AS grantee,
-         string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END, ', ') AS list
-  FROM aclexplode(${acl}) AS x JOIN pg_roles u ON u.oid = x.grantee
-  WHERE x.grantee <> ${owner} AND x.privilege_type <> 'MAINTAIN' AND ${ofUsers} GROUP BY u.rolname) AS g`;
-
-const grants = [
-  `SELECT 'grant', NULL, NULL, 'schema ' || quote_ident(n.nspname) || ' to ' || quote_ident(g.grantee), g.list
-   FROM pg_namespace n CROSS JOIN ${granted('n.nspacl', 'n.nspowner')} WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
-  `SELECT 'grant', r.nspname, r.relname, g.grantee, g.list
-   FROM relations r CROSS JOIN ${granted('r.relacl', 'r.relowner')}`,
-  `SELECT 'grant', r.nspname, r.relname, quote_ident(a.attname) || ' to ' || quote_ident(g.grantee), g.list
-   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
-   CROSS JOIN ${granted('a.attacl', 'r.relowner')}`,
-  `SELECT 'grant', f.nspname, NULL, f.signature || ' to ' || quote_ident(g.grantee), g.list
-   FROM routines f CROSS JOIN ${granted('f.proacl', 'f.proowner')}`,
+/** What a database is made with. The columns of the locale have changed their names twice, so they are read by name. */
+const database = [
+  `SELECT 'database', NULL, NULL, 'encoding', pg_encoding_to_char(d.encoding) FROM pg_database d WHERE d.datname = current_database()`,
+  `SELECT 'database', NULL, NULL, 'collation', concat_ws('; ',
+     'provider ' || CASE d.provider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+     'locale ' || CASE WHEN d.provider <> 'c' THEN coalesce(d.j ->> 'datlocale', d.j ->> 'daticulocale') END,
+     'collate ' || d.datcollate, 'ctype ' || d.datctype)
+   FROM (SELECT *, to_jsonb(b) AS j, coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') AS provider FROM pg_database b) AS d
+   WHERE d.datname = current_database()`,
+  `SELECT 'database', NULL, NULL, 'connection limit', d.datconnlimit::text FROM pg_database d
+   WHERE d.datname = current_database() AND d.datconnlimit <> -1`,
 ];
 
 /** The first of a UNION has a say in its types, and `name` would cut what is longer. */
@@ -497,6 +490,9 @@ export function buildDefinitionsQuery(serverVersion: number): string {
     ...environment,
     ...owners,
     ...grants,
+    columnOrder,
+    familyMembers,
+    ...database,
   ];
   return `
     WITH relations AS MATERIALIZED (${relations}), routines AS MATERIALIZED (${routines}), types AS MATERIALIZED (${types}),

@@ -24,7 +24,11 @@ export async function readDefinitions(session: Session): Promise<Definition[]> {
   const rows = await session.query<Definition & Record<string, string | null>>(
     buildDefinitionsQuery(session.serverVersion),
   );
-  return rows.map((row) => ({ ...row })).sort((one, other) => compareKeys(keyOf(one), keyOf(other)));
+  return sortDefinitions(rows.map((row) => ({ ...row })));
+}
+
+export function sortDefinitions(lines: Definition[]): Definition[] {
+  return lines.sort((one, other) => compareKeys(keyOf(one), keyOf(other)));
 }
 
 const keyOf = (line: Definition) => [

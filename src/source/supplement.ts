@@ -1,6 +1,6 @@
 import { isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import { readDescription } from '../postgres/description.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
@@ -86,7 +86,7 @@ async function findLocked(settings: ConnectionSettings): Promise<number[]> {
 export async function describeThrough(session: Session, questions: Questions): Promise<Supplement> {
   return {
     ...(await readGlobals(session)),
-    definitions: await readDefinitions(session),
+    definitions: await readDescription(session),
     privileges: await readPrivileges(session),
     answers: await askQuestions(session, questions.checks),
     freshness: await readFreshness(session, questions.freshness),

@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import { matchDescriptions, readDescription } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { readPrivileges } from '../postgres/privileges.ts';
@@ -60,10 +60,18 @@ export async function compareWithBackup(
     const excuse = collectExcuses(scope, manifest);
     const tables = await compareRows(session, settings, manifest, scope, excuse, options);
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const found = await readDefinitions(session);
+    const there = await readDescription(session, supplement.definitions);
+    const { expected, found } = matchDescriptions(supplement.definitions, there);
     const { encoding } = manifest.source;
-    const expected = await putInWordsOf(settings, encoding, supplement.definitions, found, options.signal);
-    const rest = await compareRest(session, manifest, supplement, { expected, found }, scope, excuse);
+    const printed = await putInWordsOf(settings, encoding, expected, found, options.signal);
+    const rest = await compareRest(
+      session,
+      manifest,
+      supplement,
+      { expected: printed, found },
+      scope,
+      excuse,
+    );
     await session.query('COMMIT');
     const groups = { tables, ...rest.groups };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
@@ -89,6 +97,7 @@ async function compareRest(
     ...{ scope, excuse, isRestored, withRows },
     schemas: new Set(['public', ...schemas]),
     major: Math.trunc(session.serverVersion / 10_000),
+    present: await readNames(session, 'SELECT nspname FROM pg_namespace'),
   };
   const globals = await readGlobals(session);
   const definitions = compareDefinitions(expected, found, context);
@@ -116,6 +125,11 @@ async function compareRest(
     },
     reach: whole ? reach : [],
   };
+}
+
+async function readNames(session: Session, sql: string): Promise<Set<string>> {
+  const rows = await session.query<Record<string, string>>(sql);
+  return new Set(rows.flatMap((row) => Object.values(row)));
 }
 
 async function askFreshness(

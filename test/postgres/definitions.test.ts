@@ -133,7 +133,9 @@ describe('the definitions of a database with everything', () => {
       try {
         const copy = await copyWithPsql(source.superuserUrl, admin, name, TESTBED_PG17_BIN ?? '');
         const copied = await readAll(copy);
-        expect(copied.definitions.map(withoutWords)).toEqual(lines.definitions.map(withoutWords));
+        const compared = ({ definitions }: Lines) =>
+          definitions.filter((line) => !/^(database|owner extension) /.test(line)).map(withoutWords);
+        expect(compared(copied)).toEqual(compared(lines));
         expect(copied.privileges).toEqual(lines.privileges);
         const again = await copyWithPsql(copy, admin, `${name}_again`, TESTBED_PG17_BIN ?? '');
         expect(await readAll(again)).toEqual(copied);
@@ -196,7 +198,7 @@ describe('a change of', () => {
   async function change(sql: string): Promise<{ gone: string[]; come: string[] }> {
     const read = async () => (await readDefinitions(session)).map(format).map(withoutMarks);
     const before = await read();
-    await database.run(sql);
+    await database.run(sql.replace('DATABASE_NAME', database.name));
     const after = await read();
     return {
       gone: before.filter((line) => !after.includes(line)),
@@ -376,8 +378,8 @@ describe('a change of', () => {
     [
       'a generated column',
       'ALTER TABLE app.t ADD g int GENERATED ALWAYS AS (id * 2) STORED',
-      [],
-      ['column app.t g: integer; generated (id * 2)'],
+      ['column order app.t: id, p, v, m'],
+      ['column app.t g: integer; generated (id * 2)', 'column order app.t: id, p, v, m, g'],
     ],
     [
       'how a table is kept',
@@ -431,7 +433,10 @@ describe('a change of', () => {
       'a subscription',
       `CREATE SUBSCRIPTION from_far CONNECTION 'host=nowhere password=hunter5' PUBLICATION "B", a WITH (connect = false)`,
       [],
-      ['subscription from_far: publications "B", a; slot from_far; disabled'],
+      [
+        'owner subscription from_far: supabase_admin',
+        'subscription from_far: publications "B", a; slot from_far; disabled',
+      ],
     ],
     [
       'a foreign server, without telling secrets',
@@ -458,7 +463,7 @@ describe('a change of', () => {
       'extensions',
       'CREATE EXTENSION citext SCHEMA app',
       [],
-      [like(/^extension citext: schema app; version \d/)],
+      [like(/^extension citext: schema app; version \d/), 'owner extension citext: supabase_admin'],
     ],
     [
       'comments',
@@ -490,6 +495,52 @@ describe('a change of', () => {
       'ALTER TEXT SEARCH DICTIONARY app.words (accept = false)',
       ['text search dictionary app words: template pg_catalog.simple'],
       [`text search dictionary app words: template pg_catalog.simple; accept = 'false'`],
+    ],
+    [
+      'the order of columns',
+      'ALTER TABLE app.t DROP p CASCADE; ALTER TABLE app.t ADD p int',
+      [
+        'column order app.t: id, p, v, m',
+        'constraint app.t to_parent: FOREIGN KEY (p) REFERENCES app.parent(id)',
+        'owner app statistics object app.together: supabase_admin',
+        'statistics object app.app.t together: CREATE STATISTICS app.together ON id, p FROM app.t',
+      ],
+      ['column order app.t: id, v, m, p'],
+    ],
+    [
+      'a grant that a role of the API may pass on',
+      'GRANT SELECT, UPDATE ON app.t TO service_role WITH GRANT OPTION; GRANT DELETE, SELECT (v) ON app.t TO service_role',
+      [],
+      ['grant option app.t service_role: SELECT with grant option, UPDATE with grant option'],
+    ],
+    [
+      'who owns what lies in no schema, or is seldom owned by another',
+      `ALTER FOREIGN DATA WRAPPER nowhere OWNER TO supabase_admin; ALTER COLLATION app.bytes OWNER TO ${owner};
+       ALTER STATISTICS app.together OWNER TO ${owner}; ALTER TEXT SEARCH DICTIONARY app.words OWNER TO ${owner}`,
+      [
+        'owner app collation app.bytes: supabase_admin',
+        'owner app statistics object app.together: supabase_admin',
+        'owner app text search dictionary app.words: supabase_admin',
+      ],
+      [
+        `owner app collation app.bytes: ${owner}`,
+        `owner app statistics object app.together: ${owner}`,
+        `owner app text search dictionary app.words: ${owner}`,
+      ],
+    ],
+    [
+      'what an operator family holds',
+      'CREATE OPERATOR FAMILY app.few USING btree; ALTER OPERATOR FAMILY app.few USING btree ADD OPERATOR 1 <(int4, int8)',
+      [],
+      expect.arrayContaining([
+        'operator family members app app.few USING btree: operator 1 <(integer,bigint)',
+      ]) as unknown as unknown[],
+    ],
+    [
+      'how many may connect',
+      'ALTER DATABASE DATABASE_NAME CONNECTION LIMIT 7',
+      [],
+      ['database connection limit: 7'],
     ],
     [
       'owners',

@@ -217,7 +217,11 @@ describe('a copy of the fixture', () => {
       "UPDATE public.todos SET inserted_at = 'infinity' WHERE id = (SELECT min(id) FROM public.todos)",
       ['newest value public.todos.inserted_at: * → infinity'],
     ],
-    ['a large object more', 'SELECT lo_create(4711)', ['count large object: * → *']],
+    [
+      'a large object more',
+      'SELECT lo_create(4711)',
+      ['large object 4711: nothing → owner supabase_admin; 0 bytes; sha256 *', 'count large object: * → *'],
+    ],
   ])('with %s differs in that', async (_what, sql, expected) => {
     const parity = await change(sql);
     const lines = linesOf(parity, 'different');

@@ -50,6 +50,7 @@ function context(overrides: Partial<ParityScope> = {}): DefinitionContext {
     schemas: new Set(['public', 'auth']),
     withRows: true,
     major: 15,
+    present: new Set(['public', 'auth']),
   };
 }
 
