@@ -29,6 +29,11 @@ export async function readDescription(
 /** Kinds that `readDefinitions` does not tell: rows can be replayed on a database whatever these are. */
 export const besideDefinitions: ReadonlySet<string> = new Set(['description', 'large object', 'rights']);
 
+/** Whether it was made before descriptions said which version they have. */
+export function isFirstVersion(description: readonly Definition[]): boolean {
+  return description.every(({ kind }) => kind !== 'description');
+}
+
 const laterKinds: ReadonlySet<string> = new Set([
   'description',
   'large object',
@@ -51,7 +56,7 @@ export function matchDescriptions(
   expected: readonly Definition[],
   found: readonly Definition[],
 ): { readonly expected: readonly Definition[]; readonly found: readonly Definition[] } {
-  const isOld = expected.every(({ kind }) => kind !== 'description');
+  const isOld = isFirstVersion(expected);
   return {
     expected: expected.filter(({ kind }) => kind !== 'description'),
     found: found.filter((line) => line.kind !== 'description' && !(isOld && cameLater(line))),

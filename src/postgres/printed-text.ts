@@ -4,7 +4,8 @@
  * control characters, so that a comparison can tell what was said from how it was put.
  */
 
-const opening = '\u0002';
+/** What a text begins with. */
+export const opening = '\u0002';
 const closing = '\u0003';
 
 /** SQL for a text, marked off; null when the text is. */

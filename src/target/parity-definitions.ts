@@ -41,7 +41,7 @@ export function compareDefinitions(
     const line = compareOne(subject, join(want), join(have), context);
     const isThere = relations.has(`${subject.schema}.${subject.relation}`);
     const wider = (isThere && lacksGuard(line, want)) || opens(line, want[0], have[0], context);
-    return wider ? [{ ...line, status: 'different', wider: true }] : [line];
+    return [wider ? widen(line) : line];
   });
 }
 
@@ -50,6 +50,16 @@ function lacksGuard({ kind, status, found }: ParityLine, want: readonly Definiti
   if (status === 'equal' || want.length === 0) return false;
   if (kind === 'row level security') return true;
   return kind === 'policy' && found === absent && want.some(({ detail }) => detail.startsWith('restrictive'));
+}
+
+/** That something is the platform's own is no reason for it to be open. */
+function widen({ why, ...line }: ParityLine): ParityLine {
+  return {
+    ...line,
+    ...(why === undefined || why === platforms ? {} : { why }),
+    status: 'different',
+    wider: true,
+  };
 }
 
 const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);

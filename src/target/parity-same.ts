@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { unreadable } from '../postgres/large-objects.ts';
-import { withoutMarks } from '../postgres/printed-text.ts';
+import { opening, withoutMarks } from '../postgres/printed-text.ts';
 
 /** What decides whether two details say the same. */
 export interface Reading {
@@ -44,7 +44,8 @@ function splitNames(list: string): readonly string[] {
   return list.match(/"(?:[^"]|"")*"|[^, ]+/g) ?? [];
 }
 
-const definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
+/** How a detail of an older version ends whose text it did not keep. */
+export const definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
 
 /**
  * Older versions of the tool kept the digest of a view, a rule or an SQL body: it says something only to a server of the same major, and
@@ -53,7 +54,7 @@ const definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
 function digestAsBefore(have: string, want: string, major: number): string {
   const digest = definitionDigest.exec(want);
   if (digest === null) return have;
-  const start = Math.max(have.lastIndexOf('definition \u0002'), have.indexOf('definition CREATE RULE '));
+  const start = Math.max(have.lastIndexOf(`definition ${opening}`), have.indexOf('definition CREATE RULE '));
   if (start === -1) return have;
   const text = withoutMarks(have.slice(start + 'definition '.length));
   const now = createHash('sha256').update(text).digest('hex');

@@ -1,9 +1,9 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { matchDescriptions, readDescription } from '../postgres/description.ts';
+import { isFirstVersion, matchDescriptions, readDescription } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
 import { readGlobals } from '../postgres/globals.ts';
-import { readPrivileges } from '../postgres/privileges.ts';
+import { apiRoles, readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -105,7 +105,7 @@ async function compareRest(
   const { lines: privileges, reach } = comparePrivileges(
     supplement.privileges,
     await readPrivileges(session),
-    { ...context, roles },
+    { ...context, roles, unknown: await findUnknownRoles(session, manifest) },
   );
   const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
     ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
@@ -118,13 +118,26 @@ async function compareRest(
       sequences: withRows ? await compareSequences(session, facts, excuse) : [],
       definitions,
       privileges,
-      objects: whole ? compareObjects(manifest, await countObjects(session), definitions) : [],
-      server: whole ? compareGlobals(supplement, globals, scope.notCarried, excuse) : [],
+      objects: whole
+        ? compareObjects(
+            manifest,
+            await countObjects(session),
+            definitions,
+            isFirstVersion(supplement.definitions),
+          )
+        : [],
+      server: whole ? compareGlobals(supplement, globals, scope, excuse) : [],
       freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
       answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
     },
     reach: whole ? reach : [],
   };
+}
+
+/** Roles of the API that the source's server had and its database does not mention, and that this server lacks. */
+async function findUnknownRoles(session: Session, { facts }: Manifest): Promise<Set<string>> {
+  const there = await readNames(session, 'SELECT rolname FROM pg_roles');
+  return new Set(apiRoles.filter((role) => !facts.roles.includes(role) && !there.has(role)));
 }
 
 async function readNames(session: Session, sql: string): Promise<Set<string>> {

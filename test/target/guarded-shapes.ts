@@ -315,6 +315,8 @@ export const mutations: readonly (readonly [what: string, sql: string])[] = [
   ['the schema of a publication', 'ALTER PUBLICATION whole DROP TABLES IN SCHEMA other'],
   ['a publication less', 'DROP PUBLICATION whole'],
   ['a foreign server', "ALTER SERVER far OPTIONS (SET host 'b')"],
+  ['a foreign data wrapper', "ALTER FOREIGN DATA WRAPPER nowhere OPTIONS (ADD debug 'true')"],
+  ['an operator family more', 'CREATE OPERATOR FAMILY app.more USING btree'],
   ['a user mapping', 'DROP USER MAPPING FOR PUBLIC SERVER far'],
   ['a foreign table', "ALTER FOREIGN TABLE app.remote OPTIONS (SET name 'z')"],
   [

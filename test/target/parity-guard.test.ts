@@ -137,8 +137,8 @@ describe('a database with one of everything', () => {
   });
 
   const newer = [
-    ['17', process.env['TESTBED_PG17_URL'], process.env['TESTBED_PG17_BIN']],
-    ['18', process.env['TESTBED_PG18_URL'], process.env['TESTBED_PG18_BIN']],
+    ['17', process.env.TESTBED_PG17_URL, process.env.TESTBED_PG17_BIN],
+    ['18', process.env.TESTBED_PG18_URL, process.env.TESTBED_PG18_BIN],
   ] as const;
   it.runIf(newer.some(([, url]) => url)).each(newer.filter(([, url]) => url))(
     'is equal to a copy on %s, and that to a copy of its own',
