@@ -3,7 +3,7 @@ import type { Session } from '../postgres/connection.ts';
 import type { Manifest } from '../repository/manifest.ts';
 
 /** Something that a restore could not bring, for its report. */
-export type NotCarried = Manifest['notCarried'][number];
+export type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true };
 
 /** A statement that the server may refuse, and what is missing then. */
 export interface Statement {

@@ -2,7 +2,7 @@ import { withoutMarks } from '../postgres/printed-text.ts';
 import { parseRights } from '../postgres/system-rights.ts';
 import type { Definition } from '../repository/supplement.ts';
 import { isPlatformRole } from '../supabase/managed.ts';
-import { type Excuse, judge, type Subject } from './parity-excuses.ts';
+import { type Excuse, judge, type Reason, type Subject } from './parity-excuses.ts';
 import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
 import { areSame } from './parity-same.ts';
 
@@ -131,7 +131,7 @@ function explain(
   want: string | undefined,
   have: string | undefined,
   context: DefinitionContext,
-): string | undefined {
+): Reason | undefined {
   return (
     context.excuse(subject) ??
     (context.withRows || !isOfLargeObject(subject) ? undefined : 'the backup is one of definitions only') ??
@@ -150,7 +150,7 @@ function explainByKind(
   want: string | undefined,
   have: string | undefined,
   context: DefinitionContext,
-): string | undefined {
+): Reason | undefined {
   const { kind, schema, name } = subject;
   switch (kind) {
     case 'default privileges':
@@ -180,7 +180,7 @@ function explainRights(
   want: string | undefined,
   have: string | undefined,
   { excuse }: DefinitionContext,
-): string | undefined {
+): Reason | undefined {
   const rights = parseRights(subject);
   if (rights === undefined) return undefined;
   if (want !== undefined && have === undefined) {

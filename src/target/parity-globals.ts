@@ -1,5 +1,5 @@
 import type { CronJob, Role, Setting, Supplement } from '../repository/supplement.ts';
-import { type Excuse, judge } from './parity-excuses.ts';
+import { type Excuse, judge, type Reason } from './parity-excuses.ts';
 import { absent, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
 
 type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
@@ -40,7 +40,7 @@ function compareDatabase(
       why ?? own,
     );
   });
-  const property = (what: string, want: string, have: string, why: string | undefined) =>
+  const property = (what: string, want: string, have: string, why: Reason | undefined) =>
     judge({ kind: 'database', what, expected: want, found: have }, want === have, why);
   const comment = excuse({ kind: 'database', schema: null, relation: null, name: 'comment' });
   const owners = [expected.owner, found.owner];

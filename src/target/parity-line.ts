@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RowDigest } from '../postgres/row-digest.ts';
-import type { Manifest, SequenceFact, TableEntry } from '../repository/manifest.ts';
+import type { SequenceFact, TableEntry } from '../repository/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
+import type { NotCarried } from './attempt.ts';
 import type { TableChanges } from './replay-tally.ts';
 import type { RestoreSelection } from './selection.ts';
 
@@ -38,7 +39,7 @@ export interface ParityScope {
   readonly kind: TargetKind;
   /** Names of the target's schemas that are the platform's own */
   readonly managed: ReadonlySet<string>;
-  readonly notCarried: Manifest['notCarried'];
+  readonly notCarried: readonly NotCarried[];
   /** What the target holds beyond the backup; undefined: nothing */
   readonly advanced?: Advance | undefined;
 }

@@ -11,7 +11,7 @@ const untold = new Set(['large object']);
 /**
  * Compares how many objects of each kind there are: a second look, which does not depend on how definitions are described.
  *
- * @param definitions the first look: where it found something that was not carried, the numbers cannot be the same
+ * @param definitions the first look: where something is missing for a reason, the numbers cannot be the same
  * @param isFirstVersion whether the backup is of an older version of the tool
  */
 export function compareObjects(
@@ -26,7 +26,9 @@ export function compareObjects(
     .filter((name) => !isFirstVersion || !countedOtherwise.has(name))
     .sort();
   const known = definitions.some(
-    ({ status, ...line }) => status === 'not carried' && (line.expected === absent || line.found === absent),
+    ({ status, why, expected, found: there }) =>
+      (status === 'not carried' || (status === 'different' && why !== undefined)) &&
+      (expected === absent || there === absent),
   );
   return kinds.map((name) => {
     const [want, have] = [facts.objects[name] ?? 0, found[name] ?? 0];

@@ -11,7 +11,7 @@ import type { Manifest } from '../repository/manifest.ts';
 import type { Definition, Freshness, Supplement } from '../repository/supplement.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from './parity-definitions.ts';
-import { collectExcuses, collectRestored, type Excuse } from './parity-excuses.ts';
+import { collectExcuses, collectRestored, type Excuse, tellLosses } from './parity-excuses.ts';
 import { compareGlobals } from './parity-globals.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
 import { compareObjects } from './parity-objects.ts';
@@ -73,7 +73,9 @@ export async function compareWithBackup(
       excuse,
     );
     await session.query('COMMIT');
-    const groups = { tables, ...rest.groups };
+    const compared = { tables, ...rest.groups };
+    const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
+    const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
     return { equal, groups, reach: rest.reach };
   } finally {

@@ -5,7 +5,7 @@ import type { Answer, Definition, Privilege, Role } from '../../src/repository/s
 import type { ParityScope } from '../../src/target/parity.ts';
 import { compareAnswers, compareFreshness } from '../../src/target/parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from '../../src/target/parity-definitions.ts';
-import { collectExcuses, collectRestored } from '../../src/target/parity-excuses.ts';
+import { collectExcuses, collectRestored, tellLosses } from '../../src/target/parity-excuses.ts';
 import { compareGlobals } from '../../src/target/parity-globals.ts';
 import { conceal } from '../../src/target/parity-line.ts';
 import { compareObjects } from '../../src/target/parity-objects.ts';
@@ -156,6 +156,34 @@ describe('definitions', () => {
   ])('that were left out by the name of %s are not carried, with the reason', (_what, subject, what) => {
     const within = context({ notCarried: [{ what, why: 'the server refused it', remedy: '' }] });
     expect(statuses([define(subject)], [], within)).toEqual(['not carried: the server refused it']);
+  });
+
+  it('that are lost are different, with the reason, whatever else was said of them', () => {
+    const what = 'policy public.todos own';
+    const within = context({
+      notCarried: [
+        { what, why: 'the server refused it', remedy: '', lost: true },
+        { what: 'table public.todos', why: 'not asked for', remedy: '' },
+      ],
+    });
+    expect(statuses([define()], [], within)).toEqual(['different: the server refused it']);
+    expect(statuses([define()], [define()], within)).toEqual(['equal']);
+    expect(statuses([define({ name: 'other' })], [], within)).toEqual(['not carried: not asked for']);
+  });
+
+  it('that are lost and in no line get one', () => {
+    const lost = { what: 'rows of public.places', why: 'no postgis', remedy: '', lost: true } as const;
+    const other = { what: 'role reader', why: 'refused', remedy: '' };
+    const line = {
+      kind: 'lost',
+      what: 'rows of public.places',
+      expected: 'there',
+      found: 'nothing',
+      why: 'no postgis',
+    };
+    expect(tellLosses([lost, other], [])).toEqual([{ ...line, status: 'different' }]);
+    expect(tellLosses([lost], [makeLine({ status: 'different', why: 'no postgis' })])).toEqual([]);
+    expect(tellLosses([lost], [makeLine({ status: 'not carried', why: 'no postgis' })])).toHaveLength(1);
   });
 
   it('are not excused by what was said of another one', () => {
