@@ -64,7 +64,7 @@ const definition = v.strictObject({
   relation: v.nullable(text),
   /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
   name: text,
-  /** What there is to know of it; long definitions as their SHA-256 */
+  /** What there is to know of it; bodies as their SHA-256, and what a server prints in its own words marked off (printed-text.ts) */
   detail: text,
 });
 
