@@ -23,8 +23,8 @@ interface Doubt {
  * Puts what the source printed into the words of the target: where two texts are not the same, the target's server reads that of the source,
  * and prints it again. What it cannot read stays as it is.
  *
- * It reads in a transaction that is rolled back, on objects of its own in pg_temp, and runs nothing: expressions are parsed, on tables
- * without a row. The user's tables are locked as a SELECT does. Where nothing differs, the server is not asked.
+ * It reads in a transaction that is rolled back, on objects of its own in pg_temp: expressions are parsed, for tables without a row, and no
+ * event trigger fires. The user's tables are locked as a SELECT does. Where nothing differs, the server is not asked.
  *
  * @param found what `readDefinitions` says of the target
  * @returns the expected definitions, in their order
@@ -114,34 +114,44 @@ function putAnew(
   };
 }
 
-/** Relations of which texts are read in one statement. */
-const batch = 200;
+/** Texts that are read in one statement, however long they are. */
+const batch = 500;
 
 /** milliseconds; whoever keeps a table locked keeps its texts unread */
-const lockTimeout = 1000;
+const lockTimeout = 250;
 
 /** @returns what the server prints, in the order of the readings; null for what it cannot read */
 async function readTexts(session: Session, readings: readonly Reading[]): Promise<(string | null)[]> {
+  // Those of one relation share what they are made on.
+  const sorted = [...Map.groupBy(readings, ({ setup }) => setup).values()].flat();
   const texts = new Map<Reading, string | null>();
   await session.query('BEGIN READ WRITE');
   await session.query(
     `SET LOCAL lock_timeout = ${lockTimeout}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
   );
   if ((await silenceEventTriggers(session)) && (await makeReader(session))) {
-    const groups = [...Map.groupBy(readings, ({ setup }) => setup).entries()];
-    for (let start = 0; start < groups.length; start += batch) {
-      const part = groups.slice(start, start + batch).map(([setup, alike]) => ({ setup, readings: alike }));
-      const rows = await session.query<{ text: string | null }>(
-        `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`,
-        [JSON.stringify(part)],
-      );
-      for (const [index, reading] of part.flatMap((group) => group.readings).entries()) {
-        texts.set(reading, rows[index]?.text ?? null);
-      }
+    for (let start = 0; start < sorted.length; start += batch) {
+      const part = sorted.slice(start, start + batch);
+      const printed = (await readBatch(session, part)) ?? [];
+      for (const [index, reading] of part.entries()) texts.set(reading, printed[index]?.text ?? null);
     }
   }
   await session.query('ROLLBACK');
   return readings.map((reading) => texts.get(reading) ?? null);
+}
+
+/** @returns undefined where the server gave up, for want of memory or of locks */
+function readBatch(
+  session: Session,
+  readings: readonly Reading[],
+): Promise<{ text: string | null }[] | undefined> {
+  const groups = [...Map.groupBy(readings, ({ setup }) => setup)].map(([setup, alike]) => ({
+    setup,
+    readings: alike,
+  }));
+  return attempt(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
+    JSON.stringify(groups),
+  ]);
 }
 
 /** @returns whether nothing of the user's would run because we make something */
@@ -190,21 +200,26 @@ BEGIN
 END`;
 
 /** @returns whether the server lets us: it may have no PL/pgSQL, or no temporary objects for this role */
-function makeReader(session: Session): Promise<boolean> {
-  return attempt(
+async function makeReader(session: Session): Promise<boolean> {
+  const made = await attempt(
     session,
     `CREATE FUNCTION pg_temp.${reader}(parts pg_catalog.jsonb) RETURNS SETOF pg_catalog.text LANGUAGE plpgsql AS $reader$${readerBody}$reader$`,
   );
+  return made !== undefined;
 }
 
-async function attempt(session: Session, sql: string): Promise<boolean> {
+/** @returns the rows of a statement; undefined when the server refused it, and then the transaction goes on */
+async function attempt<Row extends Record<string, unknown>>(
+  session: Session,
+  sql: string,
+  values?: unknown[],
+): Promise<Row[] | undefined> {
   await session.query('SAVEPOINT reading');
   try {
-    await session.query(sql);
-    return true;
+    return await session.query<Row>(sql, values);
   } catch (error) {
     refusalOf(error);
     await session.query('ROLLBACK TO SAVEPOINT reading');
-    return false;
+    return undefined;
   }
 }
