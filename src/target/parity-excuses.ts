@@ -115,10 +115,16 @@ function namesUnder(kinds: readonly string[], { schema, relation, name }: Subjec
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
-/** A comment's entry is called after what it is about: `comment auth.TRIGGER on_new_user ON users`. */
+/** An entry of comments or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
-  if (kind !== 'comment') return [];
   const prefix = schema === null ? '' : `${schema}.`;
+  if (kind === 'grant' || kind === 'grant option') {
+    const of = name.replace(/ to (?:"(?:[^"]|"")*"|[^" ]+)$/s, '');
+    if (relation !== null) return ['TABLE', 'SEQUENCE'].map((type) => `acl ${prefix}${type} ${relation}`);
+    if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
+    return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
+  }
+  if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
   if (relation === null) {

@@ -133,6 +133,18 @@ describe('definitions', () => {
     ['the owner of a function', { kind: 'owner', relation: null, name: 'f()' }, 'function public.f()'],
     ['the comment on its relation by its entry', { kind: 'comment', name: '' }, 'comment public.TABLE todos'],
     ['the comment on a column', { kind: 'comment', name: 'id' }, 'comment public.COLUMN todos.id'],
+    ['a grant by its entry', { kind: 'grant', name: 'reader' }, 'acl public.TABLE todos'],
+    ['a grant to pass on', { kind: 'grant option', name: 'id to anon' }, 'acl public.TABLE todos'],
+    [
+      'a grant on a function',
+      { kind: 'grant', relation: null, name: 'f(integer) to "Reader"' },
+      'acl public.FUNCTION f(integer)',
+    ],
+    [
+      'a grant on a schema',
+      { kind: 'grant', schema: null, relation: null, name: 'schema app to reader' },
+      'acl SCHEMA app',
+    ],
     [
       'the comment on a trigger',
       { kind: 'comment', name: 'trigger on insert' },
