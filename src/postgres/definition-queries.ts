@@ -1,3 +1,4 @@
+import { columnOptions, tableOptions, viewOptions } from './documented-options.ts';
 import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
 import { grants, owners } from './ownership-queries.ts';
@@ -53,40 +54,6 @@ const documented = (list: string, names: readonly string[], prefix = '') =>
     `'${prefix}' || o`,
     `unnest(${list}) AS o WHERE split_part(o, '=', 1) IN (${names.map((name) => `'${name}'`).join(', ')})`,
   );
-
-/** PostgreSQL manual, CREATE TABLE, "Storage Parameters"; those of a TOAST table are among them. */
-const tableOptions = [
-  'autovacuum_analyze_scale_factor',
-  'autovacuum_analyze_threshold',
-  'autovacuum_enabled',
-  'autovacuum_freeze_max_age',
-  'autovacuum_freeze_min_age',
-  'autovacuum_freeze_table_age',
-  'autovacuum_multixact_freeze_max_age',
-  'autovacuum_multixact_freeze_min_age',
-  'autovacuum_multixact_freeze_table_age',
-  'autovacuum_vacuum_cost_delay',
-  'autovacuum_vacuum_cost_limit',
-  'autovacuum_vacuum_insert_scale_factor',
-  'autovacuum_vacuum_insert_threshold',
-  'autovacuum_vacuum_max_threshold',
-  'autovacuum_vacuum_scale_factor',
-  'autovacuum_vacuum_threshold',
-  'fillfactor',
-  'log_autovacuum_min_duration',
-  'parallel_workers',
-  'toast_tuple_target',
-  'user_catalog_table',
-  'vacuum_index_cleanup',
-  'vacuum_max_eager_freeze_failure_rate',
-  'vacuum_truncate',
-];
-
-/** PostgreSQL manual, CREATE VIEW; a materialized view has the options of a table. */
-const viewOptions = ['check_option', 'security_barrier', 'security_invoker', ...tableOptions];
-
-/** PostgreSQL manual, ALTER TABLE, "SET ( attribute_option = value )". */
-const columnOptions = ['n_distinct', 'n_distinct_inherited'];
 
 /** Options of a foreign object; of those that look like secrets the name alone. */
 const foreignOptions = (list: string) =>
