@@ -74,8 +74,7 @@ export async function restoreContents(
   }
   const refused = definitions.refusedGrants;
   if (refused.length > 0) {
-    const { privileges } = scope.supplement;
-    const again = (session: Session) => grantAgain(session, refused, privileges);
+    const again = (session: Session) => grantAgain(session, refused, scope.supplement);
     scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {
