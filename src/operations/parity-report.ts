@@ -7,6 +7,7 @@ import {
   parityGroups,
 } from '../target/parity.ts';
 import type { Section } from './outcome.ts';
+import { type Gathered, gatherLines, type Placed, placeLines, summarizeParity } from './parity-groups.ts';
 
 const titles: Readonly<Record<ParityGroup, string>> = {
   tables: 'tables: rows and content',
@@ -19,27 +20,24 @@ const titles: Readonly<Record<ParityGroup, string>> = {
   answers: 'recorded checks',
 };
 
-/** Lines in a summary, which a runner shows whole or not at all. */
-const shownLines = 200;
+/** Rows in a summary, which a runner shows whole or not at all. */
+const shownRows = 200;
 
 /**
- * The counts of each group, and every line that is not equal: who may do more first. Equal lines are left out: a table of 2,000 equal
- * tables would hide the one that is not.
+ * One sentence, the counts of each group, and every line that is not equal: who may do more first, and many that say the same as one. Equal
+ * lines are left out: a table of 2,000 equal tables would hide the one that is not.
  *
  * @param snapshotAt when the source was as the backup has it, ISO 8601; undefined: the ages of newest values are not told
  */
-export function describeParity(
-  parity: Parity,
-  snapshotAt: string | undefined,
-  limit = shownLines,
-): Section[] {
+export function describeParity(parity: Parity, snapshotAt: string | undefined, limit = shownRows): Section[] {
   const groups = parityGroups.filter((group) => parity.groups[group].length > 0);
-  const lines = groups.flatMap((group) => parity.groups[group].map((line) => ({ group, line })));
+  const lines = placeLines(parity);
   const room = new Room(limit);
   const wider = lines.filter(({ line }) => line.status === 'different' && line.wider);
   const different = lines.filter(({ line }) => line.status === 'different' && !line.wider);
   return [
     { kind: 'heading', text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT' },
+    { kind: 'paragraph', text: summarizeParity(parity) },
     describeCounts(parity, groups),
     ...describeWider(parity, room.take(wider)),
     ...describeLines('different', 'Different:', room.take(different)),
@@ -61,24 +59,22 @@ export function countNotCarried(parity: Parity | undefined): number | '' {
   return lines.filter(({ status }) => status === 'not carried').length;
 }
 
-interface Placed {
-  readonly group: ParityGroup;
-  readonly line: ParityLine;
-}
-
-/** How many more lines a report takes. */
+/** How many more rows a report takes. Without a limit every line has one of its own. */
 class Room {
   #left: number;
   #omitted = 0;
+  readonly #fold: boolean;
 
   constructor(limit: number) {
     this.#left = limit;
+    this.#fold = Number.isFinite(limit);
   }
 
-  take(lines: readonly Placed[]): readonly Placed[] {
-    const taken = lines.slice(0, this.#left);
+  take(lines: readonly Placed[]): readonly Gathered[] {
+    const rows = gatherLines(lines, this.#fold);
+    const taken = rows.slice(0, this.#left);
     this.#left -= taken.length;
-    this.#omitted += lines.length - taken.length;
+    for (const { count } of rows.slice(taken.length)) this.#omitted += count;
     return taken;
   }
 
@@ -111,7 +107,7 @@ function describeCounts(parity: Parity, groups: readonly ParityGroup[]): Section
   };
 }
 
-function describeWider(parity: Parity, lines: readonly Placed[]): Section[] {
+function describeWider(parity: Parity, lines: readonly Gathered[]): Section[] {
   if (lines.length === 0) return [];
   const reach = parity.reach.flatMap(({ grantee, tables, definers }) => {
     const parts = [
@@ -133,13 +129,13 @@ function describeWider(parity: Parity, lines: readonly Placed[]): Section[] {
   ];
 }
 
-function describeLines(title: string, introduction: string, lines: readonly Placed[]): Section[] {
+function describeLines(title: string, introduction: string, lines: readonly Gathered[]): Section[] {
   if (lines.length === 0) return [];
   return [{ kind: 'paragraph', text: introduction }, tabulate(title, lines)];
 }
 
-function tabulate(title: string, lines: readonly Placed[]): Section {
-  const explained = lines.some(({ line }) => line.why !== undefined);
+function tabulate(title: string, lines: readonly Gathered[]): Section {
+  const explained = lines.some(({ why }) => why !== undefined);
   return {
     kind: 'table',
     columns: [
@@ -148,17 +144,11 @@ function tabulate(title: string, lines: readonly Placed[]): Section {
       { title: 'in the target' },
       ...(explained ? [{ title: 'why' }] : []),
     ],
-    rows: lines.map((placed) => {
-      const { line } = placed;
+    rows: lines.map((line) => {
       const [expected, found] = excerpt(line.expected, line.found);
-      return [nameLine(placed), expected, found, ...(explained ? [line.why ?? ''] : [])];
+      return [line.name, expected, found, ...(explained ? [line.why ?? ''] : [])];
     }),
   };
-}
-
-/** Names say of themselves what they are where a group has one kind only. */
-function nameLine({ line }: Placed): string {
-  return line.kind === 'check' ? line.what : `${line.kind} ${line.what}`;
 }
 
 /** characters of a text that is shown in a table */
@@ -179,14 +169,14 @@ function excerpt(one: string, other: string): [string, string] {
 }
 
 /** What is equal and yet to be known. */
-function describeNotes(lines: readonly Placed[]): Section[] {
+function describeNotes(lines: readonly Gathered[]): Section[] {
   if (lines.length === 0) return [];
   return [
     { kind: 'paragraph', text: 'Equal, and yet to be known:' },
     {
       kind: 'table',
       columns: [{ title: 'what' }, { title: 'why' }],
-      rows: lines.map((placed) => [nameLine(placed), placed.line.why ?? '']),
+      rows: lines.map(({ name, why }) => [name, why ?? '']),
     },
   ];
 }

@@ -140,8 +140,7 @@ async function grant(
 ): Promise<void> {
   const refused = definitions.findGone('ACL');
   if (refused.length > 0) {
-    const { privileges } = scope.supplement;
-    const again = (session: Session) => grantAgain(session, refused, privileges);
+    const again = (session: Session) => grantAgain(session, refused, scope.supplement);
     scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {

@@ -1,5 +1,8 @@
-import { firstUserOid, own, userSchema } from './facts.ts';
+import { columnOptions, tableOptions, viewOptions } from './documented-options.ts';
+import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
+import { grants, owners } from './ownership-queries.ts';
+import { printed } from './printed-text.ts';
 
 /*
  * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details name everything by name,
@@ -31,9 +34,6 @@ const types = `
 /** SHA-256 of a text in the encoding of the client, which does not depend on that of the server. */
 const digest = (text: string) => `encode(sha256(textsend(${text})), 'hex')`;
 
-/** What the server prints in its own words: of use only to a server of the same major. */
-const definitionOf = (text: string, major: number) => `'definition ' || ${digest(text)} || ' of ${major}'`;
-
 /** A list whose order means nothing, as one text; null when it is empty. */
 const sorted = (item: string, from: string) =>
   `(SELECT string_agg(${item}, ', ' ORDER BY (${item}) COLLATE "C") FROM ${from})`;
@@ -55,46 +55,18 @@ const documented = (list: string, names: readonly string[], prefix = '') =>
     `unnest(${list}) AS o WHERE split_part(o, '=', 1) IN (${names.map((name) => `'${name}'`).join(', ')})`,
   );
 
-/** PostgreSQL manual, CREATE TABLE, "Storage Parameters"; those of a TOAST table are among them. */
-const tableOptions = [
-  'autovacuum_analyze_scale_factor',
-  'autovacuum_analyze_threshold',
-  'autovacuum_enabled',
-  'autovacuum_freeze_max_age',
-  'autovacuum_freeze_min_age',
-  'autovacuum_freeze_table_age',
-  'autovacuum_multixact_freeze_max_age',
-  'autovacuum_multixact_freeze_min_age',
-  'autovacuum_multixact_freeze_table_age',
-  'autovacuum_vacuum_cost_delay',
-  'autovacuum_vacuum_cost_limit',
-  'autovacuum_vacuum_insert_scale_factor',
-  'autovacuum_vacuum_insert_threshold',
-  'autovacuum_vacuum_max_threshold',
-  'autovacuum_vacuum_scale_factor',
-  'autovacuum_vacuum_threshold',
-  'fillfactor',
-  'log_autovacuum_min_duration',
-  'parallel_workers',
-  'toast_tuple_target',
-  'user_catalog_table',
-  'vacuum_index_cleanup',
-  'vacuum_max_eager_freeze_failure_rate',
-  'vacuum_truncate',
-];
-
-/** PostgreSQL manual, CREATE VIEW; a materialized view has the options of a table. */
-const viewOptions = ['check_option', 'security_barrier', 'security_invoker', ...tableOptions];
-
-/** PostgreSQL manual, ALTER TABLE, "SET ( attribute_option = value )". */
-const columnOptions = ['n_distinct', 'n_distinct_inherited'];
-
 /** Options of a foreign object; of those that look like secrets the name alone. */
 const foreignOptions = (list: string) =>
   sorted(
     `CASE WHEN split_part(o, '=', 1) ~* '(pass|secret|token|credential|key|auth)' THEN split_part(o, '=', 1) ELSE o END`,
     `unnest(${list}) AS o`,
   );
+
+/** A definition that is the server's words from behind a certain place on. */
+const printedAfter = (definition: string, place: string) =>
+  `(SELECT coalesce(left(x.text, x.at) || ${printed('substr(x.text, x.at + 1)')}, x.text)
+    FROM (SELECT y.text, nullif(strpos(y.text, y.place), 0) + length(y.place) - 1 AS at
+          FROM (SELECT ${definition} AS text, ${place} AS place) AS y) AS x)`;
 
 /** The parent of a partition, or of the index of one. */
 const parentOf = (oid: string) =>
@@ -110,11 +82,11 @@ const collation = (column: string, type: string) =>
 
 const when = (condition: string, text: string) => `CASE WHEN ${condition} THEN '${text}' END`;
 
-const tables = (major: number): string[] => [
+const tables = [
   `SELECT 'schema', NULL, NULL, n.nspname, '' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
   `SELECT 'table', r.nspname, NULL, r.relname, concat_ws('; ',
      CASE r.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'permanent' END,
-     'partitioned by ' || pg_get_partkeydef(r.oid),
+     'partitioned by ' || ${printed('pg_get_partkeydef(r.oid)')},
      CASE WHEN r.relispartition THEN 'partition of ' || ${parentOf('r.oid')} || ' ' || pg_get_expr(r.relpartbound, r.oid)
           ELSE 'inherits ' || ${parts('h.inhparent::regclass::text', 'h.inhseqno', 'pg_inherits h WHERE h.inhrelid = r.oid')} END,
      'of type ' || nullif(r.reloftype, 0)::regtype,
@@ -135,13 +107,13 @@ const tables = (major: number): string[] => [
        'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
      )},
      'with ' || ${documented('r.reloptions', viewOptions)}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
-     ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, ${definitionOf('pg_get_viewdef(r.oid)', major)})
+     ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, 'definition ' || ${printed('pg_get_viewdef(r.oid)')})
    FROM relations r WHERE r.relkind IN ('v', 'm')`,
   // A view's columns follow from its definition, except for what was set on them. Since 17 a partition shows its parent's identity.
   `SELECT 'column', r.nspname, r.relname, a.attname, concat_ws('; ', format_type(a.atttypid, a.atttypmod),
      ${collation('a.attcollation', 'a.atttypid')}, ${when('a.attnotnull', 'not null')},
      CASE a.attgenerated WHEN 's' THEN 'generated ' WHEN 'v' THEN 'generated virtual ' ELSE 'default ' END
-       || pg_get_expr(d.adbin, d.adrelid),
+       || ${printed('pg_get_expr(d.adbin, d.adrelid)')},
      ${when(`a.attidentity = 'a' AND NOT r.relispartition`, 'identity always')},
      ${when(`a.attidentity = 'd' AND NOT r.relispartition`, 'identity by default')},
      CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' ||
@@ -153,12 +125,13 @@ const tables = (major: number): string[] => [
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
    WHERE a.attnum > 0 AND NOT a.attisdropped AND (r.relkind IN ('r', 'p', 'f') OR (r.relkind = 'v' AND a.atthasdef))`,
   // A foreign key of a partition follows its parent's under a name that a restore chooses anew.
-  `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ', pg_get_constraintdef(c.oid),
+  `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ',
+     CASE WHEN c.contype IN ('c', 'x') THEN ${printed('pg_get_constraintdef(c.oid)')} ELSE pg_get_constraintdef(c.oid) END,
      'triggers ' || (SELECT string_agg(DISTINCT (${state('t.tgenabled')} || ' on ' || t.tgrelid::regclass) COLLATE "C", ', ')
                      FROM odd_triggers t WHERE t.tgconstraint = c.oid))
    FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
    WHERE c.contype NOT IN ('n', 't') AND NOT (c.contype = 'f' AND c.conparentid <> 0)`,
-  `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', pg_get_indexdef(i.indexrelid),
+  `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', ${printedAfter('pg_get_indexdef(i.indexrelid)', `' ON ' || CASE r.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END || r.oid::regclass || ' '`)},
      ${when('i.indisclustered', 'clustered')}, ${when('NOT i.indisvalid', 'incomplete')},
      CASE WHEN x.relispartition THEN 'partition of ' || ${parentOf('x.oid')} END,
      CASE WHEN i.indexprs IS NOT NULL THEN 'statistics ' || ${parts(
@@ -177,28 +150,33 @@ const tables = (major: number): string[] => [
    FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid`,
 ];
 
-/** The object of a comment or a label, for `address`. */
+/** How an object is called; 17 has left out a word of a transform's name. */
+const identity = `CASE i.type WHEN 'transform' THEN regexp_replace(i.identity, ' on language ', ' language ') ELSE i.identity END`;
+
+/** The object of a comment or a label, for `address`; DROP SUBSCRIPTION leaves comments behind whose object is gone. */
 const identified = (row: string) => `
   CROSS JOIN LATERAL pg_identify_object(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS i
   CROSS JOIN LATERAL (
     SELECT x.object_names AS names, i.type ~ '^(table|view|materialized view|foreign table|sequence)$' AS "isRelation",
            cardinality(x.object_names) = 3 AND i.type ~ '(column|policy|trigger|rule|table constraint)$' AS "isPart"
-    FROM pg_identify_object_as_address(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS x) AS a`;
+    FROM pg_identify_object_as_address(${row}.classoid, ${row}.objoid, ${row}.objsubid) AS x WHERE i.identity IS NOT NULL) AS a`;
 
 /** Schema, relation and name of an object; what belongs to a relation is told by that relation's. */
 const address = `
   CASE WHEN a."isPart" THEN a.names[1] ELSE i.schema END, CASE WHEN a."isRelation" OR a."isPart" THEN a.names[2] END,
   CASE WHEN a."isRelation" THEN '' WHEN i.type ~ 'column$' THEN a.names[3] WHEN a."isPart" THEN i.type || ' ' || a.names[3]
-       ELSE i.type || ' ' || i.identity END`;
+       ELSE i.type || ' ' || ${identity} END`;
 
 const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
 
 /** Arguments as their digest: those of Supabase's webhooks hold keys. */
 const triggerDefinition = `
-  CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
-       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END`;
+  regexp_replace(CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
+       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END,
+    CASE WHEN t.tgqual IS NULL THEN '^$' ELSE '( FOR EACH (ROW|STATEMENT) )(WHEN .*)( EXECUTE FUNCTION )' END,
+    E'\\\\1' || ${printed(`E'\\\\3'`)} || E'\\\\4')`;
 
-const security = (major: number): string[] => [
+const security = [
   `SELECT 'row level security', r.nspname, r.relname, '', concat_ws(', ',
      ${when('r.relrowsecurity', 'enabled')}, ${when('r.relforcerowsecurity', 'forced')})
    FROM relations r WHERE r.relrowsecurity OR r.relforcerowsecurity`,
@@ -206,7 +184,8 @@ const security = (major: number): string[] => [
      CASE p.polcmd WHEN 'r' THEN 'for select' WHEN 'a' THEN 'for insert' WHEN 'w' THEN 'for update'
        WHEN 'd' THEN 'for delete' ELSE 'for all' END,
      'to ' || ${sorted(`CASE g WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(g)) END`, 'unnest(p.polroles) AS g')},
-     'using (' || pg_get_expr(p.polqual, p.polrelid) || ')', 'with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+     'using (' || ${printed('pg_get_expr(p.polqual, p.polrelid)')} || ')',
+     'with check (' || ${printed('pg_get_expr(p.polwithcheck, p.polrelid)')} || ')')
    FROM relations r JOIN pg_policy p ON p.polrelid = r.oid`,
   // A partition's trigger follows its parent's, except for a state of its own.
   `SELECT 'trigger', r.nspname, r.relname, t.tgname, ${triggerDefinition} || '; ' || ${state('t.tgenabled')}
@@ -217,7 +196,7 @@ const security = (major: number): string[] => [
   `SELECT 'rule', r.nspname, r.relname, w.rulename, concat_ws('; ',
      'on ' || CASE w.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update' WHEN '3' THEN 'insert' ELSE 'delete' END
        || CASE WHEN w.is_instead THEN ' instead' ELSE ' also' END,
-     ${state('w.ev_enabled')}, ${definitionOf('pg_get_ruledef(w.oid)', major)})
+     ${state('w.ev_enabled')}, 'definition ' || ${printedAfter('pg_get_ruledef(w.oid)', `' TO ' || r.oid::regclass`)})
    FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'`,
   `SELECT 'event trigger', NULL, NULL, e.evtname, concat_ws(' ', 'on', e.evtevent,
      'when tag in (' || ${sorted('x', 'unnest(e.evttags) AS x')} || ')',
@@ -239,17 +218,18 @@ const aggregate = `(
     'mfinalfunc ' || nullif(a.aggmfinalfn::oid, 0)::regprocedure, 'sortop ' || nullif(a.aggsortop, 0)::regoperator)
   FROM pg_aggregate a WHERE a.aggfnoid = f.oid)`;
 
-const functions = (major: number): string[] => [
+const functions = [
   `SELECT 'function', f.nspname, NULL, f.signature, concat_ws('; ',
      CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window function' ELSE 'function' END,
-     'arguments ' || nullif(pg_get_function_arguments(f.oid), ''), 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
+     'arguments ' || ${printed(`nullif(pg_get_function_arguments(f.oid), '')`)}, 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
      CASE f.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
      CASE f.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' END,
      ${when('f.proisstrict', 'strict')}, ${when('f.proleakproof', 'leakproof')}, ${when('f.prosecdef', 'security definer')},
      'cost ' || f.procost, 'rows ' || nullif(f.prorows, 0), 'support ' || nullif(f.prosupport::oid, 0)::regprocedure,
      'transforms ' || ${sorted('format_type(x, NULL)', 'unnest(f.protrftypes) AS x')},
      'set ' || ${options('f.proconfig')}, 'library ' || f.probin, ${aggregate},
-     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest('f.prosrc')} ELSE ${definitionOf('pg_get_function_sqlbody(f.oid)', major)} END)
+     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest('f.prosrc')}
+          ELSE 'definition ' || ${printed('pg_get_function_sqlbody(f.oid)')} END)
    FROM routines f JOIN pg_language l ON l.oid = f.prolang`,
 ];
 
@@ -260,9 +240,9 @@ const typeDetails = `CASE t.typtype
     'pg_enum e WHERE e.enumtypid = t.oid',
   )}, '') || ')'
   WHEN 'd' THEN concat_ws('; ', 'domain over ' || format_type(t.typbasetype, t.typtypmod), ${collation('t.typcollation', 't.typbasetype')},
-    ${when('t.typnotnull', 'not null')}, 'default ' || t.typdefault,
+    ${when('t.typnotnull', 'not null')}, 'default ' || ${printed('t.typdefault')},
     ${parts(
-      `c.conname || ' ' || pg_get_constraintdef(c.oid)`,
+      `c.conname || ' ' || ${printed('pg_get_constraintdef(c.oid)')}`,
       'c.conname',
       `pg_constraint c WHERE c.contypid = t.oid AND c.contype <> 'n'`,
     )})
@@ -286,6 +266,12 @@ const typeDetails = `CASE t.typtype
     'element ' || format_type(nullif(t.typelem, 0), NULL), 'delimiter ' || t.typdelim::text,
     ${when('t.typcollation <> 0', 'collatable')}) END`;
 
+/** The kinds and the columns are the server's words, between two names. */
+const statisticsDefinition = `
+  (SELECT z.head || ${printed('substr(z.text, length(z.head) + 1, length(z.text) - length(z.head) - length(z.tail))')} || z.tail
+   FROM (SELECT pg_get_statisticsobjdef(x.oid) AS text, 'CREATE STATISTICS ' || quote_ident(n.nspname) || '.' || quote_ident(x.stxname) AS head,
+                ' FROM ' || x.stxrelid::regclass AS tail) AS z)`;
+
 const otherTypes = [
   `SELECT 'type', t.nspname, NULL, t.typname, ${typeDetails} FROM types t`,
   // The columns of the locale have changed their names twice, so they are read by name.
@@ -304,9 +290,10 @@ const otherTypes = [
      concat_ws('; ', 'function ' || nullif(x.oprcode::oid, 0)::regprocedure, 'commutator ' || nullif(x.oprcom, 0)::regoperator,
        'negator ' || nullif(x.oprnegate, 0)::regoperator, 'restrict ' || nullif(x.oprrest::oid, 0)::regprocedure,
        'join ' || nullif(x.oprjoin::oid, 0)::regprocedure, ${when('x.oprcanmerge', 'merges')}, ${when('x.oprcanhash', 'hashes')})
-   FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')}`,
+   FROM pg_operator x JOIN pg_namespace n ON n.oid = x.oprnamespace
+   WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')} AND NOT ${shellOperator}`,
   `SELECT 'statistics object', n.nspname, x.stxrelid::regclass::text, x.stxname,
-     concat_ws('; ', pg_get_statisticsobjdef(x.oid), 'statistics ' || nullif(x.stxstattarget, -1))
+     concat_ws('; ', ${statisticsDefinition}, 'statistics ' || nullif(x.stxstattarget, -1))
    FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')}`,
   `SELECT 'text search configuration', n.nspname, NULL, x.cfgname, concat_ws('; ', 'parser ' || p.nspname || '.' || p.prsname,
      (SELECT string_agg(m.line, ', ' ORDER BY m.line COLLATE "C") FROM (
@@ -335,7 +322,7 @@ const unexplained: Readonly<Record<string, string>> = {
 };
 
 const identities = Object.entries(unexplained).map(
-  ([kind, catalog]) => `SELECT '${kind}', i.schema, NULL, i.identity, ''
+  ([kind, catalog]) => `SELECT '${kind}', i.schema, NULL, ${identity}, ''
    FROM ${catalog} x CROSS JOIN LATERAL pg_identify_object('${catalog}'::regclass, x.oid, 0) AS i
    WHERE x.oid >= ${firstUserOid} AND ${own(catalog, 'x.oid')}`,
 );
@@ -354,7 +341,7 @@ const publications = (major: number): string[] => [
           'a.attname',
           'pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (x.prattrs)',
         )} || ')',
-           'where (' || pg_get_expr(x.prqual, x.prrelid) || ')')`
+           'where (' || ${printed('pg_get_expr(x.prqual, x.prrelid)')} || ')')`
   }
    FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid JOIN pg_class c ON c.oid = x.prrelid
    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${own('pg_publication', 'p.oid')}`,
@@ -406,58 +393,50 @@ const environment = [
   // A schema public that the server made has a comment of the server. Those of extensions come with them.
   `SELECT 'comment', ${address}, d.description
    FROM pg_description d ${identified('d')}
-   WHERE (d.objoid >= ${firstUserOid} OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
+   WHERE (d.objoid >= ${firstUserOid} OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
                                           AND d.objoid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'public')))
      AND d.classoid <> 'pg_extension'::regclass
      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
 ];
 
-const owner = (name: string) => `quote_ident(pg_get_userbyid(${name}))`;
+/** pg_dump writes the columns of a table in their order, but first those that it inherits: which are in between, it cannot tell. */
+const columnOrder = `
+  SELECT 'column order', r.nspname, r.relname, '', ${parts(
+    'quote_ident(a.attname)',
+    'a.attnum',
+    'pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped',
+  )}
+  FROM relations r
+  WHERE r.relkind IN ('r', 'p', 'f') AND (r.relispartition OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = r.oid))`;
 
-/**
- * Whose everything is. A function with SECURITY DEFINER, a view without security_invoker and a table's policies work with the rights
- * of an owner, so all owners are told and not only unusual ones: what is usual is something else in another database. What belongs to a
- * relation has the relation's owner.
- */
-const owners = [
-  `SELECT 'owner', n.nspname, NULL, '(schema)', ${owner('n.nspowner')}
-   FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
-  `SELECT 'owner', r.nspname, r.relname, '', ${owner('r.relowner')}
-   FROM relations r
-   WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE r.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = r.oid
-                       AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass)`,
-  `SELECT 'owner', f.nspname, NULL, f.signature, ${owner('f.proowner')} FROM routines f`,
-  `SELECT 'owner', t.nspname, NULL, t.typname, ${owner('t.typowner')} FROM types t`,
-  `SELECT 'owner', NULL, NULL, 'event trigger ' || e.evtname, ${owner('e.evtowner')}
-   FROM pg_event_trigger e WHERE ${own('pg_event_trigger', 'e.oid')}`,
-  `SELECT 'owner', NULL, NULL, 'publication ' || p.pubname, ${owner('p.pubowner')}
-   FROM pg_publication p WHERE ${own('pg_publication', 'p.oid')}`,
-  `SELECT 'owner', NULL, NULL, 'foreign server ' || s.srvname, ${owner('s.srvowner')}
-   FROM pg_foreign_server s WHERE ${own('pg_foreign_server', 's.oid')}`,
-];
+/** The operators and functions of a family, those of its classes among them. */
+const familyMembers = `
+  SELECT 'operator family members', i.schema, NULL, i.identity,
+    ${sorted(
+      'm.text',
+      `(
+      SELECT 'operator ' || o.amopstrategy || ' ' || o.amopopr::regoperator || CASE WHEN o.amopsortfamily <> 0 THEN ' for order by' ELSE '' END AS text
+      FROM pg_amop o WHERE o.amopfamily = x.oid
+      UNION ALL
+      SELECT 'function ' || p.amprocnum || ' ' || p.amproc || ' (' || format_type(p.amproclefttype, NULL) || ', '
+        || format_type(p.amprocrighttype, NULL) || ')'
+      FROM pg_amproc p WHERE p.amprocfamily = x.oid) AS m`,
+    )}
+  FROM pg_opfamily x CROSS JOIN LATERAL pg_identify_object('pg_opfamily'::regclass, x.oid, 0) AS i
+  WHERE x.oid >= ${firstUserOid} AND ${own('pg_opfamily', 'x.oid')}`;
 
-/** Supabase's own roles get their grants from the platform, and those of its API are compared by what they can do in effect. */
-const ofUsers = `u.rolname NOT IN ('anon', 'authenticated', 'authenticator', 'dashboard_user', 'pgbouncer', 'postgres', 'service_role')
-  AND u.rolname !~ '^(pg_|supabase_|cli_login_|pgsodium_key|pgtle_)'`;
-
-/** Grants of a list to the user's own roles, other than its owner: one row of (grantee, privileges) for each. */
-const granted = (acl: string, owner: string) => `LATERAL (
-  SELECT u.rolname AS grantee,
-         string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END, ', ') AS list
-  FROM aclexplode(${acl}) AS x JOIN pg_roles u ON u.oid = x.grantee
-  WHERE x.grantee <> ${owner} AND x.privilege_type <> 'MAINTAIN' AND ${ofUsers} GROUP BY u.rolname) AS g`;
-
-const grants = [
-  `SELECT 'grant', NULL, NULL, 'schema ' || quote_ident(n.nspname) || ' to ' || quote_ident(g.grantee), g.list
-   FROM pg_namespace n CROSS JOIN ${granted('n.nspacl', 'n.nspowner')} WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
-  `SELECT 'grant', r.nspname, r.relname, g.grantee, g.list
-   FROM relations r CROSS JOIN ${granted('r.relacl', 'r.relowner')}`,
-  `SELECT 'grant', r.nspname, r.relname, quote_ident(a.attname) || ' to ' || quote_ident(g.grantee), g.list
-   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
-   CROSS JOIN ${granted('a.attacl', 'r.relowner')}`,
-  `SELECT 'grant', f.nspname, NULL, f.signature || ' to ' || quote_ident(g.grantee), g.list
-   FROM routines f CROSS JOIN ${granted('f.proacl', 'f.proowner')}`,
+/** What a database is made with. The columns of the locale have changed their names twice, so they are read by name. */
+const database = [
+  `SELECT 'database', NULL, NULL, 'encoding', pg_encoding_to_char(d.encoding) FROM pg_database d WHERE d.datname = current_database()`,
+  `SELECT 'database', NULL, NULL, 'collation', concat_ws('; ',
+     'provider ' || CASE d.provider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+     'locale ' || CASE WHEN d.provider <> 'c' THEN coalesce(d.j ->> 'datlocale', d.j ->> 'daticulocale') END,
+     'collate ' || d.datcollate, 'ctype ' || d.datctype)
+   FROM (SELECT *, to_jsonb(b) AS j, coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') AS provider FROM pg_database b) AS d
+   WHERE d.datname = current_database()`,
+  `SELECT 'database', NULL, NULL, 'connection limit', d.datconnlimit::text FROM pg_database d
+   WHERE d.datname = current_database() AND d.datconnlimit <> -1`,
 ];
 
 /** The first of a UNION has a say in its types, and `name` would cut what is longer. */
@@ -467,9 +446,9 @@ const typed = `SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text
 export function buildDefinitionsQuery(serverVersion: number): string {
   const major = Math.trunc(serverVersion / 10_000);
   const queries = [
-    ...tables(major),
-    ...security(major),
-    ...functions(major),
+    ...tables,
+    ...security,
+    ...functions,
     ...otherTypes,
     ...identities,
     ...publications(major),
@@ -478,6 +457,9 @@ export function buildDefinitionsQuery(serverVersion: number): string {
     ...environment,
     ...owners,
     ...grants,
+    columnOrder,
+    familyMembers,
+    ...database,
   ];
   return `
     WITH relations AS MATERIALIZED (${relations}), routines AS MATERIALIZED (${routines}), types AS MATERIALIZED (${types}),

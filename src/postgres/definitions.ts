@@ -15,8 +15,8 @@ export interface Definition {
 
 /**
  * Describes every definition that no extension owns. The lines and their order depend neither on oids nor on the order of catalogs or
- * grants, so that a copy of the database has the same. What the server prints in words of its own, which change between majors, is at
- * the end of a detail as `definition <SHA-256> of <major>`: it means nothing to a server of another major.
+ * grants, so that a copy of the database has the same, but for what the server prints in words of its own: that is marked off in the details
+ * (printed-text.ts).
  *
  * @param session without a search_path and with the output settings of `applySettings`, as all of ours
  */
@@ -24,7 +24,11 @@ export async function readDefinitions(session: Session): Promise<Definition[]> {
   const rows = await session.query<Definition & Record<string, string | null>>(
     buildDefinitionsQuery(session.serverVersion),
   );
-  return rows.map((row) => ({ ...row })).sort((one, other) => compareKeys(keyOf(one), keyOf(other)));
+  return sortDefinitions(rows.map((row) => ({ ...row })));
+}
+
+export function sortDefinitions(lines: Definition[]): Definition[] {
+  return lines.sort((one, other) => compareKeys(keyOf(one), keyOf(other)));
 }
 
 const keyOf = (line: Definition) => [

@@ -26,6 +26,9 @@ const bootstrapRole = 10;
 /** Left behind by a failed CREATE INDEX CONCURRENTLY: pg_dump passes over it, and so does every plan. */
 const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
 
+/** Named by another operator and not made yet, or no more: pg_dump passes over it. */
+export const shellOperator = '(x.oprcode = 0)';
+
 /** Each query yields rows of (kind); what extensions own comes back with the extension and is not counted. */
 const kindQueries: readonly string[] = [
   `SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
@@ -58,7 +61,8 @@ const kindQueries: readonly string[] = [
   `SELECT 'statistics object' FROM pg_statistic_ext`,
   `SELECT 'collation' FROM pg_collation x JOIN pg_namespace n ON n.oid = x.collnamespace
    WHERE ${userSchema} AND ${own('pg_collation', 'x.oid')}`,
-  `SELECT 'operator' FROM pg_operator x WHERE x.oid >= ${firstUserOid} AND ${own('pg_operator', 'x.oid')}`,
+  `SELECT 'operator' FROM pg_operator x
+   WHERE x.oid >= ${firstUserOid} AND ${own('pg_operator', 'x.oid')} AND NOT ${shellOperator}`,
   `SELECT 'operator class' FROM pg_opclass x WHERE x.oid >= ${firstUserOid} AND ${own('pg_opclass', 'x.oid')}`,
   `SELECT 'cast' FROM pg_cast x WHERE x.oid >= ${firstUserOid} AND ${own('pg_cast', 'x.oid')}`,
   `SELECT 'text search configuration' FROM pg_ts_config x WHERE x.oid >= ${firstUserOid} AND ${own('pg_ts_config', 'x.oid')}`,
@@ -72,7 +76,8 @@ const kindQueries: readonly string[] = [
   `SELECT 'large object' FROM pg_largeobject_metadata`,
   `SELECT 'comment' FROM pg_description d
    WHERE d.objoid >= ${firstUserOid} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
-     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
+     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')
+     AND (SELECT i.identity FROM pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i) IS NOT NULL`,
 ];
 
 /** How many objects of each kind the database has, outside of what extensions own. */

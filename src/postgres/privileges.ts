@@ -19,7 +19,7 @@ export interface Privilege {
 }
 
 /** The roles that Supabase's API takes for its clients. */
-const apiRoles = ['anon', 'authenticated', 'service_role'];
+export const apiRoles = ['anon', 'authenticated', 'service_role'];
 
 /** Of all majors the tool knows; MAINTAIN came with 17 and would make a database of 15 differ from its copy. */
 const privilegesOf = {

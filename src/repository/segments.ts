@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../errors.ts';
 import { compareKeys, type Definition } from '../postgres/definitions.ts';
+import { besideDefinitions } from '../postgres/description.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
@@ -95,7 +96,8 @@ export interface TableIdentity {
 
 /**
  * What all definitions of a database are, as 64 hexadecimal digits that tell nothing to one without the key. A table that was dropped
- * and made again is another, although it looks the same. The order of the arguments' elements does not count.
+ * and made again is another, although it looks the same. The order of the arguments' elements does not count, nor do definitions that no
+ * change of rows depends on.
  */
 export function digestDefinitions(
   { key }: Repository,
@@ -103,7 +105,9 @@ export function digestDefinitions(
   tables: readonly TableIdentity[],
 ): string {
   const lines = [
-    ...definitions.map(({ kind, schema, relation, name, detail }) => [kind, schema, relation, name, detail]),
+    ...definitions
+      .filter(({ kind }) => !besideDefinitions.has(kind))
+      .map(({ kind, schema, relation, name, detail }) => [kind, schema, relation, name, detail]),
     ...tables.map(({ oid, schema, name, fingerprint }) => [oid, schema, name, fingerprint]),
   ].map((line) => JSON.stringify(line));
   const hmac = createHmac('sha256', key).update('definitions\0');

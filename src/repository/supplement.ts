@@ -64,7 +64,7 @@ const definition = v.strictObject({
   relation: v.nullable(text),
   /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
   name: text,
-  /** What there is to know of it; long definitions as their SHA-256 */
+  /** What there is to know of it; bodies as their SHA-256, and what a server prints in its own words marked off (printed-text.ts) */
   detail: text,
 });
 
@@ -136,6 +136,54 @@ export function writeSupplement(supplement: Supplement): Buffer {
   return Buffer.from(JSON.stringify(supplement));
 }
 
+/**
+ * Checks with the reader's own eyes that what is to be stored can be read again.
+ *
+ * @returns what is wrong with it; undefined when nothing is
+ */
+export function findFlaw(supplement: Supplement): string | undefined {
+  const { success, issues = [] } = v.safeParse(supplementSchema, supplement);
+  const [issue] = issues;
+  if (success || issue === undefined) return undefined;
+  return `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`;
+}
+
+/**
+ * Columns of backups that were made on 15.20 or 17.12 before the tool knew better have a note of the server among their options
+ * (`pg_attver`), which is another one in every copy.
+ */
+function withoutNotes(line: Definition): Definition {
+  if (line.kind !== 'column' || !serverNote.test(line.detail)) return line;
+  const detail = line.detail.replace(serverNote, (_, before: string, list: string) => {
+    const options = list.split(', ').filter((option) => !option.startsWith('pg_attver='));
+    return options.length === 0 ? '' : `${before}with ${options.join(', ')}`;
+  });
+  return { ...line, detail };
+}
+
+/** An operator that is only named by another one has no function, and pg_dump passes over it, as the tool has done since. */
+function isDefined({ kind, detail }: Definition): boolean {
+  return kind !== 'operator' || detail.startsWith('function ');
+}
+
+/** Servers before 17 call a transform otherwise. */
+function rename(line: Definition): Definition {
+  if (line.kind !== 'transform') return line;
+  return { ...line, name: line.name.replace(' on language ', ' language ') };
+}
+
+/** Until it was noticed, a comment whose object was gone was stored without a name. */
+function withoutOrphans(stored: { definitions?: { kind: unknown; name: unknown }[] }): unknown {
+  const { definitions } = stored;
+  if (!Array.isArray(definitions)) return stored;
+  const isOrphan = ({ kind, name }: { kind: unknown; name: unknown }) =>
+    name === null && (kind === 'comment' || kind === 'security label');
+  return { ...stored, definitions: definitions.filter((line) => !isOrphan(line)) };
+}
+
+/** The options of a column stand at the end, before those of a foreign table. */
+const serverNote = /(^|; )with ((?:[a-z_]+=[^;,]*, )*pg_attver=\d+(?:, [a-z_]+=[^;,]*)*)(?=$|; options )/;
+
 /** @throws IntegrityError when it is not what a backup of this format has */
 export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
   const pieces: Buffer[] = [];
@@ -145,7 +193,12 @@ export async function readSupplement(manifest: Manifest, reader: ObjectReader): 
     pieces.push(await reader.read(object));
   }
   try {
-    return v.parse(supplementSchema, JSON.parse(Buffer.concat(pieces).toString('utf8')));
+    const stored = withoutOrphans(JSON.parse(Buffer.concat(pieces).toString('utf8')));
+    const supplement = v.parse(supplementSchema, stored);
+    return {
+      ...supplement,
+      definitions: supplement.definitions.filter(isDefined).map(withoutNotes).map(rename),
+    };
   } catch (cause) {
     throw new IntegrityError(
       `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,

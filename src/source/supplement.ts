@@ -1,12 +1,12 @@
 import { isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import { readDescription } from '../postgres/description.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
-import { type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { findFlaw, type Supplement, writeSupplement } from '../repository/supplement.ts';
 import { joinSnapshot } from './joined.ts';
 import { nameBlockers } from './locks.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
@@ -40,6 +40,7 @@ export async function describeDatabase(
     );
     const description = await describeThrough(session, questions);
     await session.close();
+    refuseUnreadable(description);
     return description;
   } catch (error) {
     signal.throwIfAborted();
@@ -56,6 +57,16 @@ export async function describeDatabase(
       error,
     );
   }
+}
+
+/** A backup that no restore could read would be worse than none: it looks like one. */
+function refuseUnreadable(description: Supplement): void {
+  const flaw = findFlaw(description);
+  if (flaw === undefined) return;
+  throw new SourceError(
+    `the database has something that no restore could read back (${flaw})`,
+    'Nothing was recorded. This is a defect of supabase-backup: please report it with this message.',
+  );
 }
 
 const lockNotAvailable = '55P03';
@@ -77,7 +88,7 @@ async function findLocked(settings: ConnectionSettings): Promise<number[]> {
 export async function describeThrough(session: Session, questions: Questions): Promise<Supplement> {
   return {
     ...(await readGlobals(session)),
-    definitions: await readDefinitions(session),
+    definitions: await readDescription(session),
     privileges: await readPrivileges(session),
     answers: await askQuestions(session, questions.checks),
     freshness: await readFreshness(session, questions.freshness),

@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import type { Privilege } from '../repository/supplement.ts';
+import type { Definition, Privilege, Supplement } from '../repository/supplement.ts';
 import { type NotCarried, tryStatements } from './attempt.ts';
 import { quoteGrantee } from './globals.ts';
 
@@ -10,19 +10,24 @@ import { quoteGrantee } from './globals.ts';
  * single item was granted by another role than the owner is refused to all but superusers. They get it from the connected role.
  *
  * @param refused entries of kind ACL
+ * @param definitions tell which of it they could pass on
  * @returns what the server refused
  */
 export async function grantAgain(
   session: Session,
   refused: readonly ArchiveEntry[],
-  privileges: readonly Privilege[],
+  { privileges, definitions }: Pick<Supplement, 'privileges' | 'definitions'>,
 ): Promise<NotCarried[]> {
   const names = new Set(refused.map(({ schema, name }) => `${schema}\0${name}`));
   const wanted = privileges.filter((privilege) => names.has(`${privilege.schema}\0${nameOf(privilege)}`));
-  const statements = wanted.flatMap((privilege) => {
-    const sql = writeGrant(privilege, wanted);
-    return sql === undefined ? [] : [{ what: `acl ${privilege.schema}.${nameOf(privilege)}`, sql }];
-  });
+  const statements = wanted.flatMap((privilege) =>
+    [
+      writeGrant(privilege, withoutEverybodys(privilege, wanted), ''),
+      writeGrant(privilege, findPassedOn(privilege, definitions), ' WITH GRANT OPTION'),
+    ].flatMap((sql) =>
+      sql === undefined ? [] : [{ what: `acl ${privilege.schema}.${nameOf(privilege)}`, sql }],
+    ),
+  );
   return tryStatements(session, statements);
 }
 
@@ -32,17 +37,45 @@ function nameOf({ kind, name, column }: Privilege): string {
   return text.replaceAll(/[\n\r]/g, ' ');
 }
 
-/** Undefined where the role has nothing that it has not as one of all. */
-function writeGrant(privilege: Privilege, wanted: readonly Privilege[]): string | undefined {
+/** What the role has not as one of all */
+function withoutEverybodys(privilege: Privilege, wanted: readonly Privilege[]): readonly string[] {
+  if (privilege.grantee === 'PUBLIC') return privilege.privileges;
+  const { kind, schema, name, column } = privilege;
+  const everybody = wanted.find(
+    (other) =>
+      other.grantee === 'PUBLIC' &&
+      other.kind === kind &&
+      other.schema === schema &&
+      other.name === name &&
+      other.column === column,
+  );
+  return privilege.privileges.filter((one) => !everybody?.privileges.includes(one));
+}
+
+/** What the role may give to others, as a definition of kind `grant option` says it: `SELECT with grant option` of `email to anon`. */
+function findPassedOn(
+  { schema, name, column, grantee }: Privilege,
+  definitions: readonly Definition[],
+): readonly string[] {
+  const names =
+    column === null ? [grantee] : [column, quoteIdentifier(column)].map((of) => `${of} to ${grantee}`);
+  const line = definitions.find(
+    (other) =>
+      other.kind === 'grant option' &&
+      other.schema === schema &&
+      other.relation === name &&
+      names.includes(other.name),
+  );
+  return line === undefined
+    ? []
+    : line.detail.split(', ').map((one) => one.replace(/ with grant option$/, ''));
+}
+
+/** Undefined where there is nothing to give. */
+function writeGrant(privilege: Privilege, list: readonly string[], option: string): string | undefined {
   const { kind, schema, name, column, grantee } = privilege;
-  if (kind === 'schema' || kind === 'function') return undefined;
-  const same = (other: Privilege) =>
-    other.kind === kind && other.schema === schema && other.name === name && other.column === column;
-  const everybody = wanted.find((other) => same(other) && other.grantee === 'PUBLIC')?.privileges ?? [];
-  const own =
-    grantee === 'PUBLIC' ? everybody : privilege.privileges.filter((one) => !everybody.includes(one));
-  if (own.length === 0) return undefined;
-  const list = own.map((one) => (column === null ? one : `${one} (${quoteIdentifier(column)})`)).join(', ');
+  if (kind === 'schema' || kind === 'function' || list.length === 0) return undefined;
+  const of = list.map((one) => (column === null ? one : `${one} (${quoteIdentifier(column)})`)).join(', ');
   const on = `${kind === 'sequence' ? 'SEQUENCE' : 'TABLE'} ${quoteQualified(schema, name)}`;
-  return `GRANT ${list} ON ${on} TO ${quoteGrantee(grantee)}`;
+  return `GRANT ${of} ON ${on} TO ${quoteGrantee(grantee)}${option}`;
 }

@@ -1,7 +1,10 @@
+import { withoutMarks } from '../postgres/printed-text.ts';
+import { parseRights } from '../postgres/system-rights.ts';
 import type { Definition } from '../repository/supplement.ts';
 import { isPlatformRole } from '../supabase/managed.ts';
-import { type Excuse, judge, type Subject } from './parity-excuses.ts';
+import { type Excuse, judge, type Reason, type Subject } from './parity-excuses.ts';
 import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
+import { areSame } from './parity-same.ts';
 
 /** What decides whether a difference is one. */
 export interface DefinitionContext {
@@ -13,6 +16,10 @@ export interface DefinitionContext {
   readonly schemas: ReadonlySet<string>;
   /** Whether the backup has rows; without them materialized views are not populated, and there are no large objects. */
   readonly withRows: boolean;
+  /** The major version of the target's server */
+  readonly major: number;
+  /** Names of the schemas that the target has, those of extensions among them */
+  readonly present: ReadonlySet<string>;
 }
 
 /** Compares definition by definition, each with the one of the same kind, schema, relation and name. */
@@ -33,7 +40,8 @@ export function compareDefinitions(
     if (!subject || !isCompared(subject, have.length > 0)) return [];
     const line = compareOne(subject, join(want), join(have), context);
     const isThere = relations.has(`${subject.schema}.${subject.relation}`);
-    return isThere && lacksGuard(line, want) ? [{ ...line, status: 'different', wider: true }] : [line];
+    const wider = (isThere && lacksGuard(line, want)) || opens(line, want[0], have[0], context);
+    return [wider ? widen(line) : line];
   });
 }
 
@@ -42,6 +50,32 @@ function lacksGuard({ kind, status, found }: ParityLine, want: readonly Definiti
   if (status === 'equal' || want.length === 0) return false;
   if (kind === 'row level security') return true;
   return kind === 'policy' && found === absent && want.some(({ detail }) => detail.startsWith('restrictive'));
+}
+
+/** That something is the platform's own is no reason for it to be open. */
+function widen({ why, ...line }: ParityLine): ParityLine {
+  return {
+    ...line,
+    ...(why === undefined || why === platforms ? {} : { why }),
+    status: 'different',
+    wider: true,
+  };
+}
+
+const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
+
+/** Whether a role of everybody may do something on an object of an extension or the server, which the source had forbidden. */
+function opens(
+  { status }: ParityLine,
+  want: Definition | undefined,
+  have: Definition | undefined,
+  { scope }: Pick<DefinitionContext, 'scope'>,
+): boolean {
+  const rights = have && parseRights(have);
+  if (status === 'equal' || !have || !rights || !everybodys.has(rights.grantee)) return false;
+  if (want === undefined && scope.kind !== 'plain') return false;
+  const before = new Set(want?.detail.split(', '));
+  return have.detail.split(', ').some((privilege) => privilege !== '' && !before.has(privilege));
 }
 
 function identify({ kind, schema, relation, name }: Definition): string {
@@ -63,12 +97,24 @@ function compareOne(
   have: string | undefined,
   context: DefinitionContext,
 ): ParityLine {
+  const plain = [want, have].map((detail) => detail && withoutMarks(detail)) as [typeof want, typeof have];
   const line = {
     kind: subject.kind,
     what: describeSubject(subject),
-    ...show(want, have),
+    ...show(...plain),
   };
-  return judge(line, areEqual(want, have, context), explain(subject, want, have, context));
+  const same = areSame(subject.kind, want, have, context);
+  const note = same ? undefined : noteOf(subject);
+  if (note !== undefined) return { ...line, status: 'equal', why: note };
+  return judge(line, same, explain(subject, want, have, context));
+}
+
+/** What differs and is no difference, and yet to be known. */
+function noteOf({ kind, name }: Subject): string | undefined {
+  if (kind !== 'database' || name === 'connection limit') return undefined;
+  return name === 'encoding'
+    ? 'the database was made with another encoding: rows come as their characters'
+    : 'the database was made with another collation: text without one of its own sorts as here, not as in the source';
 }
 
 function show(want: string | undefined, have: string | undefined): { expected: string; found: string } {
@@ -80,40 +126,74 @@ function show(want: string | undefined, have: string | undefined): { expected: s
   return { expected: `${expected} (${digestOf(want ?? '')})`, found: `${found} (${digestOf(have ?? '')})` };
 }
 
-const populated = /; (not )?populated(?=;|$)/;
-const digests = /definition [0-9a-f]+ of (\d+)/g;
-
-/** Views and rules are written anew by each major, so their digests say something only within one. */
-function areEqual(
-  want: string | undefined,
-  have: string | undefined,
-  { withRows }: Pick<DefinitionContext, 'withRows'>,
-): boolean {
-  if (want === undefined || have === undefined) return false;
-  const majors = new Set([...`${want} ${have}`.matchAll(digests)].map((match) => match[1]));
-  const [wanted, found] = [want, have].map((detail) => {
-    const steady = withRows ? detail : detail.replace(populated, '');
-    return majors.size > 1 ? steady.replace(digests, 'definition') : steady;
-  });
-  return wanted === found;
-}
-
 function explain(
   subject: Definition,
   want: string | undefined,
   have: string | undefined,
   context: DefinitionContext,
-): string | undefined {
+): Reason | undefined {
   return (
     context.excuse(subject) ??
     (context.withRows || !isOfLargeObject(subject) ? undefined : 'the backup is one of definitions only') ??
     (subject.kind === 'extension' ? explainExtension(subject, want, have, context) : undefined) ??
+    explainByKind(subject, want, have, context) ??
     (isPlatforms(subject, want, have, context) ? platforms : undefined)
   );
 }
 
 function isOfLargeObject({ kind, name }: Definition): boolean {
-  return kind === 'comment' && name.startsWith('large object ');
+  return kind === 'large object' || (kind === 'comment' && name.startsWith('large object '));
+}
+
+function explainByKind(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  context: DefinitionContext,
+): Reason | undefined {
+  const { kind, schema, name } = subject;
+  switch (kind) {
+    case 'default privileges':
+      return schema !== null && !context.schemas.has(schema) && !context.present.has(schema)
+        ? `the target has no schema ${schema}: its extension did not bring it`
+        : undefined;
+    case 'owner':
+      return name.startsWith('extension ') && want !== undefined && have !== undefined
+        ? 'an extension belongs to whoever created it, and cannot be given to another role'
+        : undefined;
+    case 'database':
+      return 'how many may connect, the target decides';
+    case 'subscription':
+      return want?.replace(/; enabled$/, '; disabled') === have
+        ? 'a subscription comes disabled, and is for you to enable'
+        : undefined;
+    case 'rights':
+      return explainRights(subject, want, have, context);
+    default:
+      return undefined;
+  }
+}
+
+/** What an object that is not the user's lets somebody do; the target told of each that it has. */
+function explainRights(
+  subject: Definition,
+  want: string | undefined,
+  have: string | undefined,
+  { excuse }: DefinitionContext,
+): Reason | undefined {
+  const rights = parseRights(subject);
+  if (rights === undefined) return undefined;
+  if (want !== undefined && have === undefined) {
+    return 'the target has no such object: its extension is missing there, or of another version';
+  }
+  const { type, schema, name, grantee } = rights;
+  const role = grantee.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
+  return [
+    { kind: 'role', schema: null, relation: null, name: role },
+    { kind: 'acl', schema, relation: null, name: `${type.toUpperCase()} ${name}` },
+  ]
+    .map(excuse)
+    .find((reason) => reason !== undefined);
 }
 
 export const platforms = "the platform's own: the target keeps the version that it has";
@@ -146,6 +226,8 @@ function isPlatforms(
   if (subject.kind === 'default privileges' && isPlatformRole(creatorOf(subject.name))) return true;
   if (want === undefined && homeOf(subject) === null) return true;
   if (!isOfPlatform(subject, context)) return false;
+  const rights = parseRights(subject);
+  if (rights && want !== undefined && !everybodys.has(rights.grantee)) return false;
   if (want === undefined || have !== undefined) return true;
   if (subject.kind === 'policy') return false;
   return subject.kind !== 'trigger' || callsManaged(want, scope.managed);

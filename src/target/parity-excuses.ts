@@ -1,5 +1,6 @@
 import type { Manifest } from '../repository/manifest.ts';
-import type { ParityLine, ParityScope } from './parity-line.ts';
+import type { NotCarried } from './attempt.ts';
+import { absent, type ParityLine, type ParityScope } from './parity-line.ts';
 import { describeEntry } from './selection.ts';
 
 /** What a line of the comparison is about, in the terms of the supplement. */
@@ -12,8 +13,15 @@ export interface Subject {
   readonly name: string;
 }
 
+/** Why something is missing that should be there: what is told of it explains the difference and does not excuse it. */
+export interface Loss {
+  readonly lost: string;
+}
+
+export type Reason = string | Loss;
+
 /** Why a difference is no surprise; undefined when it is one. */
-export type Excuse = (subject: Subject) => string | undefined;
+export type Excuse = (subject: Subject) => Reason | undefined;
 
 /** The entries of an archive that make a kind of definition, where these are called otherwise. */
 const makers: Readonly<Record<string, readonly string[]>> = {
@@ -41,22 +49,43 @@ const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 's
 
 /**
  * Gathers what this restore, or the backup before it, has said that it leaves out. Whoever leaves something out names it as
- * `describeEntry` does (`policy storage.objects own files`), so that the lines about it are found.
+ * `describeEntry` does (`policy storage.objects own files`), so that the lines about it are found. Of several reasons a loss is the one that
+ * counts.
  */
 export function collectExcuses(
   { selection, notCarried }: Pick<ParityScope, 'selection' | 'notCarried'>,
   manifest: Pick<Manifest, 'notCarried'>,
 ): Excuse {
   const reasons = new Map<string, string>();
-  for (const { what, why } of [...manifest.notCarried, ...notCarried]) reasons.set(what, why);
+  const losses = new Map<string, Loss>();
+  for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly NotCarried[]) {
+    if (lost) losses.set(what, { lost: why });
+    else reasons.set(what, why);
+  }
   for (const { entry, needs } of selection.leftOut) {
     reasons.set(describeEntry(entry), `it needs ${describeEntry(needs)}, which is not restored`);
   }
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
     const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)];
-    return names.map((name) => reasons.get(name)).find((reason) => reason !== undefined);
+    const find = (all: ReadonlyMap<string, Reason>) =>
+      names.map((name) => all.get(name)).find((reason) => reason !== undefined);
+    return find(losses) ?? find(reasons);
   };
+}
+
+/** What is lost and in no line: nothing that is lost may pass. */
+export function tellLosses(
+  notCarried: readonly NotCarried[],
+  lines: readonly ParityLine[],
+): readonly ParityLine[] {
+  const told = new Set(lines.filter(({ status }) => status === 'different').map(({ why }) => why));
+  return notCarried
+    .filter(({ lost, why }) => lost && !told.has(why))
+    .map(({ what, why }) => ({
+      ...{ kind: 'lost', what, expected: 'there', found: absent, why },
+      status: 'different',
+    }));
 }
 
 /** Tells which definitions the restore has made itself, from the entries of the archive that it ran. */
@@ -86,10 +115,16 @@ function namesUnder(kinds: readonly string[], { schema, relation, name }: Subjec
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
-/** A comment's entry is called after what it is about: `comment auth.TRIGGER on_new_user ON users`. */
+/** An entry of comments or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
-  if (kind !== 'comment') return [];
   const prefix = schema === null ? '' : `${schema}.`;
+  if (kind === 'grant' || kind === 'grant option') {
+    const of = name.replace(/ to (?:"(?:[^"]|"")*"|[^" ]+)$/s, '');
+    if (relation !== null) return ['TABLE', 'SEQUENCE'].map((type) => `acl ${prefix}${type} ${relation}`);
+    if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
+    return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
+  }
+  if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
   if (relation === null) {
@@ -119,8 +154,9 @@ const routinesAndTypes = ['function', 'procedure', 'aggregate', 'type', 'domain'
 export function judge(
   line: Pick<ParityLine, 'kind' | 'what' | 'expected' | 'found'>,
   equal: boolean,
-  why: string | undefined,
+  why: Reason | undefined,
 ): ParityLine {
   if (equal) return { ...line, status: 'equal' };
+  if (typeof why === 'object') return { ...line, status: 'different', why: why.lost };
   return why === undefined ? { ...line, status: 'different' } : { ...line, status: 'not carried', why };
 }

@@ -1,5 +1,5 @@
 import type { CronJob, Role, Setting, Supplement } from '../repository/supplement.ts';
-import { type Excuse, judge } from './parity-excuses.ts';
+import { type Excuse, judge, type Reason } from './parity-excuses.ts';
 import { absent, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
 
 type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
@@ -8,11 +8,11 @@ type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
 export function compareGlobals(
   expected: Globals,
   found: Globals,
-  notCarried: ParityScope['notCarried'],
+  { kind, notCarried }: Pick<ParityScope, 'kind' | 'notCarried'>,
   excuse: Excuse,
 ): ParityLine[] {
   return [
-    ...compareDatabase(expected.database, found.database, excuse),
+    ...compareDatabase(expected.database, found.database, kind, excuse),
     ...compareJobs(expected.cronJobs, found.cronJobs, notCarried, excuse),
     ...compareRoles(expected.roles, found.roles, excuse),
   ];
@@ -21,21 +21,32 @@ export function compareGlobals(
 function compareDatabase(
   expected: Globals['database'],
   found: Globals['database'],
+  kind: ParityScope['kind'],
   excuse: Excuse,
 ): ParityLine[] {
   const [wanted, there] = [byName(expected.settings), byName(found.settings)];
   const settings = [...new Set([...wanted.keys(), ...there.keys()])].sort().map((name) => {
     const [want, have] = [describeSetting(name, wanted.get(name)), describeSetting(name, there.get(name))];
-    const why = excuse({ kind: 'setting', schema: null, relation: null, name: `${name} of the database` });
-    return judge({ kind: 'database setting', what: name, expected: want, found: have }, want === have, why);
+    const why = [
+      { kind: 'database setting', schema: null, relation: null, name },
+      { kind: 'setting', schema: null, relation: null, name: `${name} of the database` },
+    ]
+      .map(excuse)
+      .find((reason) => reason !== undefined);
+    const own = ownSettings[kind]?.test(name) ? 'every project has its own' : undefined;
+    return judge(
+      { kind: 'database setting', what: name, expected: want, found: have },
+      want === have,
+      why ?? own,
+    );
   });
-  const property = (what: string, want: string, have: string, why: string | undefined) =>
+  const property = (what: string, want: string, have: string, why: Reason | undefined) =>
     judge({ kind: 'database', what, expected: want, found: have }, want === have, why);
-  const comment = { kind: 'comment', schema: null, relation: null, name: 'on the database' };
+  const comment = excuse({ kind: 'database', schema: null, relation: null, name: 'comment' });
   const owners = [expected.owner, found.owner];
   return [
     ...settings,
-    property('comment', expected.comment ?? absent, found.comment ?? absent, excuse(comment)),
+    property('comment', expected.comment ?? absent, found.comment ?? absent, comment),
     property(
       'grants',
       describeGrants(expected.grants, owners),
@@ -45,6 +56,12 @@ function compareDatabase(
     property('owner', expected.owner, found.owner, 'the database belongs to whoever made it'),
   ];
 }
+
+/** Settings that a project keeps for its services, such as the key that it signs tokens with; in an image the key alone is its own. */
+const ownSettings: Readonly<Partial<Record<ParityScope['kind'], RegExp>>> = {
+  'supabase-project': /^app\.settings\./,
+  'supabase-image': /^app\.settings\.jwt_/,
+};
 
 function byName(settings: readonly Setting[]): Map<string, string> {
   return new Map(settings.map(({ name, value }) => [name, value]));

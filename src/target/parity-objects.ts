@@ -2,25 +2,33 @@ import type { Manifest } from '../repository/manifest.ts';
 import { judge } from './parity-excuses.ts';
 import { absent, type ParityLine } from './parity-line.ts';
 
+/** Of these older versions of the tool counted some that pg_dump passes over; the definitions tell the others. */
+const countedOtherwise = new Set(['operator', 'comment']);
+
 /** No definition tells of these: where their number differs, nothing else would show it. */
 const untold = new Set(['large object']);
 
 /**
  * Compares how many objects of each kind there are: a second look, which does not depend on how definitions are described.
  *
- * @param definitions the first look: where it found something that was not carried, the numbers cannot be the same
+ * @param definitions the first look: where something is missing for a reason, the numbers cannot be the same
+ * @param isFirstVersion whether the backup is of an older version of the tool
  */
 export function compareObjects(
   { kind, facts }: Pick<Manifest, 'kind' | 'facts'>,
   found: Readonly<Record<string, number>>,
   definitions: readonly ParityLine[],
+  isFirstVersion = false,
 ): ParityLine[] {
   const kinds = [...new Set([...Object.keys(facts.objects), ...Object.keys(found)])]
     // Definitions alone carry no large objects.
     .filter((name) => kind !== 'schema' || name !== 'large object')
+    .filter((name) => !isFirstVersion || !countedOtherwise.has(name))
     .sort();
   const known = definitions.some(
-    ({ status, ...line }) => status === 'not carried' && (line.expected === absent || line.found === absent),
+    ({ status, why, expected, found: there }) =>
+      (status === 'not carried' || (status === 'different' && why !== undefined)) &&
+      (expected === absent || there === absent),
   );
   return kinds.map((name) => {
     const [want, have] = [facts.objects[name] ?? 0, found[name] ?? 0];

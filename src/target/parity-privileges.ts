@@ -20,13 +20,16 @@ export interface PrivilegeComparison {
 
 /** Compares what roles can do with each object, whichever way they came to it. A privilege more is a difference that nothing excuses. */
 export function comparePrivileges(
-  expected: readonly Privilege[],
+  recorded: readonly Privilege[],
   found: readonly Privilege[],
   context: DefinitionContext & {
     /** Names of the roles that the source had */
     readonly roles: ReadonlySet<string>;
+    /** Roles that nothing in the source's database concerned, and that the target does not know: what they could do there is no matter */
+    readonly unknown: ReadonlySet<string>;
   },
 ): PrivilegeComparison {
+  const expected = recorded.filter(({ grantee }) => !context.unknown.has(grantee));
   const known = new Set([...context.roles, ...expected.map(({ grantee }) => grantee)]);
   const want = new Grants(expected, (grantee) => (known.has(grantee) ? grantee : everybody));
   const have = new Grants(found, (grantee) => grantee);

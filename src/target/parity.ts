@@ -1,21 +1,22 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import { isFirstVersion, matchDescriptions, readDescription } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
 import { readGlobals } from '../postgres/globals.ts';
-import { readPrivileges } from '../postgres/privileges.ts';
+import { apiRoles, readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { Manifest } from '../repository/manifest.ts';
-import type { Freshness, Supplement } from '../repository/supplement.ts';
+import type { Definition, Freshness, Supplement } from '../repository/supplement.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from './parity-definitions.ts';
-import { collectExcuses, collectRestored, type Excuse } from './parity-excuses.ts';
+import { collectExcuses, collectRestored, type Excuse, tellLosses } from './parity-excuses.ts';
 import { compareGlobals } from './parity-globals.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
 import { compareObjects } from './parity-objects.ts';
 import { comparePrivileges, type Reach } from './parity-privileges.ts';
+import { putInWordsOf } from './parity-reading.ts';
 import { compareRows, type RowsOptions } from './parity-rows.ts';
 import { compareSequences, expectSequences } from './parity-sequences.ts';
 
@@ -59,9 +60,22 @@ export async function compareWithBackup(
     const excuse = collectExcuses(scope, manifest);
     const tables = await compareRows(session, settings, manifest, scope, excuse, options);
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const rest = await compareRest(session, manifest, supplement, scope, excuse);
+    const there = await readDescription(session, supplement.definitions);
+    const { expected, found } = matchDescriptions(supplement.definitions, there);
+    const { encoding } = manifest.source;
+    const printed = await putInWordsOf(settings, encoding, expected, found, options.signal);
+    const rest = await compareRest(
+      session,
+      manifest,
+      supplement,
+      { expected: printed, found },
+      scope,
+      excuse,
+    );
     await session.query('COMMIT');
-    const groups = { tables, ...rest.groups };
+    const compared = { tables, ...rest.groups };
+    const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
+    const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
     return { equal, groups, reach: rest.reach };
   } finally {
@@ -73,24 +87,27 @@ async function compareRest(
   session: Session,
   manifest: Manifest,
   supplement: Supplement,
+  { expected, found }: Readonly<Record<'expected' | 'found', readonly Definition[]>>,
   scope: ParityScope,
   excuse: Excuse,
 ): Promise<{ groups: Omit<Parity['groups'], 'tables'>; reach: readonly Reach[] }> {
   const isRestored = collectRestored(scope.selection);
-  const schemas = supplement.definitions.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
+  const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
   // Definitions alone carry no values of sequences, and nothing that depends on rows.
   const withRows = manifest.kind !== 'schema';
   const context: DefinitionContext = {
     ...{ scope, excuse, isRestored, withRows },
     schemas: new Set(['public', ...schemas]),
+    major: Math.trunc(session.serverVersion / 10_000),
+    present: await readNames(session, 'SELECT nspname FROM pg_namespace'),
   };
   const globals = await readGlobals(session);
-  const definitions = compareDefinitions(supplement.definitions, await readDefinitions(session), context);
+  const definitions = compareDefinitions(expected, found, context);
   const roles = new Set(supplement.roles.map((role) => role.name));
   const { lines: privileges, reach } = comparePrivileges(
     supplement.privileges,
     await readPrivileges(session),
-    { ...context, roles },
+    { ...context, roles, unknown: await findUnknownRoles(session, manifest) },
   );
   const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
     ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
@@ -103,13 +120,31 @@ async function compareRest(
       sequences: withRows ? await compareSequences(session, facts, excuse) : [],
       definitions,
       privileges,
-      objects: whole ? compareObjects(manifest, await countObjects(session), definitions) : [],
-      server: whole ? compareGlobals(supplement, globals, scope.notCarried, excuse) : [],
+      objects: whole
+        ? compareObjects(
+            manifest,
+            await countObjects(session),
+            definitions,
+            isFirstVersion(supplement.definitions),
+          )
+        : [],
+      server: whole ? compareGlobals(supplement, globals, scope, excuse) : [],
       freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
       answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
     },
     reach: whole ? reach : [],
   };
+}
+
+/** Roles of the API that the source's server had and its database does not mention, and that this server lacks. */
+async function findUnknownRoles(session: Session, { facts }: Manifest): Promise<Set<string>> {
+  const there = await readNames(session, 'SELECT rolname FROM pg_roles');
+  return new Set(apiRoles.filter((role) => !facts.roles.includes(role) && !there.has(role)));
+}
+
+async function readNames(session: Session, sql: string): Promise<Set<string>> {
+  const rows = await session.query<Record<string, string>>(sql);
+  return new Set(rows.flatMap((row) => Object.values(row)));
 }
 
 async function askFreshness(

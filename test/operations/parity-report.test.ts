@@ -45,14 +45,15 @@ describe('the report of a comparison', () => {
     const text = render(widened, snapshotAt).replaceAll('\\', '');
     const places = [
       'Parity: DIFFERENT',
+      '2 lines differ: 1 privilege, the rows of 1 table; 1 of them lets somebody do more than in the source. 2 are not carried, for a reason that was known.',
       '| tables: rows and content | 1 | 1 | 0 |',
       'anon can reach 58 tables, 3 in the source; may execute 132 SECURITY DEFINER functions, 5 in the source.',
       'anon on public.secrets',
       'table public.gone',
       '6 min 58 s',
       'behind: public.t.id is at 5',
-      'policy public.todos own',
       'schema anon on auth',
+      'policy public.todos own',
     ].map((part) => text.indexOf(part));
     expect(places).toEqual(places.toSorted((one, other) => one - other));
     expect(places).not.toContain(-1);
@@ -68,7 +69,11 @@ describe('the report of a comparison', () => {
 
   it('stays within its lines, the most important ones, and tells how many there are more', () => {
     const lines = Array.from({ length: 500 }, (_, index) =>
-      makeLine({ what: `public.t${index}`, status: index < 250 ? 'not carried' : 'different', why: 'x' }),
+      makeLine({
+        what: `public.t${index}`,
+        status: index < 250 ? 'not carried' : 'different',
+        why: `reason ${index}`,
+      }),
     );
     const parity = makeParity({ tables: lines, privileges: widened.groups.privileges });
     const text = render(parity, snapshotAt);
@@ -78,6 +83,46 @@ describe('the report of a comparison', () => {
     expect(text).toContain('public.t250 ');
     expect(text).not.toContain('public.t0 ');
     expect(render(parity, snapshotAt, Number.POSITIVE_INFINITY)).toContain('public.t0 ');
+  });
+
+  it('tells many lines of one kind and one reason as one, and each of them where all are wanted', () => {
+    const lines = (count: number, overrides: Parameters<typeof makeLine>[0]) =>
+      Array.from({ length: count }, (_, index) => makeLine({ what: `public.i${index}`, ...overrides }));
+    const parity = makeParity({
+      definitions: [
+        ...lines(610, {
+          kind: 'index',
+          status: 'different',
+          why: 'duplicates',
+          expected: 'a',
+          found: 'nothing',
+        }),
+        ...lines(5, { kind: 'policy', status: 'different', expected: 'b', found: 'c' }),
+        ...lines(7, { kind: 'policy', status: 'different', expected: 'b', found: 'd' }),
+        ...lines(9, { kind: 'acl', status: 'not carried', why: 'refused' }).map((line, index) => ({
+          ...line,
+          found: String(index),
+        })),
+      ],
+    });
+    const text = render(parity, snapshotAt).replaceAll('\\', '');
+    expect(text).toContain(
+      '622 lines differ: 610 indexes, 12 policies. 9 are not carried, for a reason that was known.',
+    );
+    expect(text).toContain(
+      '| 610 indexes: public.i0, public.i1, public.i2 and 607 more | a | nothing | duplicates |',
+    );
+    expect(text).toContain('| policy public.i4 | b | c |');
+    expect(text).toContain('| 7 policies: public.i0, public.i1, public.i2 and 4 more | b | d |');
+    expect(text).toContain(
+      '| 9 acls: public.i0, public.i1, public.i2 and 6 more | 3 rows | various | refused |',
+    );
+    expect(text.split('\n').length).toBeLessThan(40);
+    expect(render(parity, snapshotAt, Number.POSITIVE_INFINITY).split('\n').length).toBeGreaterThan(630);
+  });
+
+  it('says in a sentence that nothing differs', () => {
+    expect(render(makeParity({ tables: [makeLine()] }), snapshotAt)).toContain('Of 1 line none differs.');
   });
 
   it('shows of two long texts where they begin to differ', () => {

@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { ArchiveEntry } from '../../src/postgres/archive.ts';
 import type { Answer, Definition, Privilege, Role } from '../../src/repository/supplement.ts';
 import type { ParityScope } from '../../src/target/parity.ts';
 import { compareAnswers, compareFreshness } from '../../src/target/parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from '../../src/target/parity-definitions.ts';
-import { collectExcuses, collectRestored } from '../../src/target/parity-excuses.ts';
+import { collectExcuses, collectRestored, tellLosses } from '../../src/target/parity-excuses.ts';
 import { compareGlobals } from '../../src/target/parity-globals.ts';
 import { conceal } from '../../src/target/parity-line.ts';
 import { compareObjects } from '../../src/target/parity-objects.ts';
@@ -48,6 +49,8 @@ function context(overrides: Partial<ParityScope> = {}): DefinitionContext {
     isRestored: collectRestored(scope.selection),
     schemas: new Set(['public', 'auth']),
     withRows: true,
+    major: 15,
+    present: new Set(['public', 'auth']),
   };
 }
 
@@ -90,12 +93,25 @@ describe('definitions', () => {
     expect(statuses([cast('x'), cast('y')], [cast('x')])).toEqual(['different']);
   });
 
-  it('in words of the server count within one major only', () => {
+  it('of which an older version kept the digest count within one major only', () => {
     const view = (detail: string) => define({ kind: 'view', relation: null, name: 'v', detail });
-    const old = view('with security_invoker=true; definition aa of 15');
-    expect(statuses([old], [view('with security_invoker=true; definition bb of 17')])).toEqual(['equal']);
-    expect(statuses([old], [view('with security_invoker=true; definition bb of 15')])).toEqual(['different']);
-    expect(statuses([old], [view('definition bb of 17')])).toEqual(['different']);
+    const text = ' SELECT 1 AS a;';
+    const digest = createHash('sha256').update(text).digest('hex');
+    const [now, other] = [text, ' SELECT 2 AS a;'].map((query) =>
+      view(`with security_invoker=true; definition \u0002${query}\u0003`),
+    ) as [Definition, Definition];
+    const kept = (major: number) => view(`with security_invoker=true; definition ${digest} of ${major}`);
+    expect(statuses([kept(15)], [now])).toEqual(['equal']);
+    expect(statuses([kept(15)], [other])).toEqual(['different']);
+    expect(statuses([kept(14)], [other])).toEqual(['equal']);
+    expect(statuses([view(`definition ${digest} of 14`)], [other])).toEqual(['different']);
+  });
+
+  it('without marks are the same as with them', () => {
+    const [old, now] = [define({ detail: 'using (true)' }), define({ detail: 'using (\u0002true\u0003)' })];
+    expect(compare([old], [now])).toMatchObject([
+      { expected: 'using (true)', found: 'using (true)', status: 'equal' },
+    ]);
   });
 
   it('of a materialized view differ in its being populated where the backup has rows', () => {
@@ -117,6 +133,18 @@ describe('definitions', () => {
     ['the owner of a function', { kind: 'owner', relation: null, name: 'f()' }, 'function public.f()'],
     ['the comment on its relation by its entry', { kind: 'comment', name: '' }, 'comment public.TABLE todos'],
     ['the comment on a column', { kind: 'comment', name: 'id' }, 'comment public.COLUMN todos.id'],
+    ['a grant by its entry', { kind: 'grant', name: 'reader' }, 'acl public.TABLE todos'],
+    ['a grant to pass on', { kind: 'grant option', name: 'id to anon' }, 'acl public.TABLE todos'],
+    [
+      'a grant on a function',
+      { kind: 'grant', relation: null, name: 'f(integer) to "Reader"' },
+      'acl public.FUNCTION f(integer)',
+    ],
+    [
+      'a grant on a schema',
+      { kind: 'grant', schema: null, relation: null, name: 'schema app to reader' },
+      'acl SCHEMA app',
+    ],
     [
       'the comment on a trigger',
       { kind: 'comment', name: 'trigger on insert' },
@@ -140,6 +168,34 @@ describe('definitions', () => {
   ])('that were left out by the name of %s are not carried, with the reason', (_what, subject, what) => {
     const within = context({ notCarried: [{ what, why: 'the server refused it', remedy: '' }] });
     expect(statuses([define(subject)], [], within)).toEqual(['not carried: the server refused it']);
+  });
+
+  it('that are lost are different, with the reason, whatever else was said of them', () => {
+    const what = 'policy public.todos own';
+    const within = context({
+      notCarried: [
+        { what, why: 'the server refused it', remedy: '', lost: true },
+        { what: 'table public.todos', why: 'not asked for', remedy: '' },
+      ],
+    });
+    expect(statuses([define()], [], within)).toEqual(['different: the server refused it']);
+    expect(statuses([define()], [define()], within)).toEqual(['equal']);
+    expect(statuses([define({ name: 'other' })], [], within)).toEqual(['not carried: not asked for']);
+  });
+
+  it('that are lost and in no line get one', () => {
+    const lost = { what: 'rows of public.places', why: 'no postgis', remedy: '', lost: true } as const;
+    const other = { what: 'role reader', why: 'refused', remedy: '' };
+    const line = {
+      kind: 'lost',
+      what: 'rows of public.places',
+      expected: 'there',
+      found: 'nothing',
+      why: 'no postgis',
+    };
+    expect(tellLosses([lost, other], [])).toEqual([{ ...line, status: 'different' }]);
+    expect(tellLosses([lost], [makeLine({ status: 'different', why: 'no postgis' })])).toEqual([]);
+    expect(tellLosses([lost], [makeLine({ status: 'not carried', why: 'no postgis' })])).toHaveLength(1);
   });
 
   it('are not excused by what was said of another one', () => {
@@ -214,6 +270,88 @@ describe('definitions', () => {
   });
 });
 
+describe("definitions of what is not the user's", () => {
+  const line = (kind: string, name: string, detail: string, schema: string | null = null) =>
+    define({ kind, schema, relation: null, name, detail });
+  const judgeLines = (expected: Definition[], found: Definition[], within = context()) =>
+    compareDefinitions(expected, found, within).map(({ status, why, wider }) =>
+      [wider ? 'wider' : '', status, why ?? ''].filter((part) => part !== '').join(': '),
+    );
+
+  it('are not carried where an extension did not bring their schema', () => {
+    const defaults = line('default privileges', 'tables of supabase_admin to postgres', 'SELECT', 'cron');
+    expect(judgeLines([defaults], [])).toEqual([
+      'not carried: the target has no schema cron: its extension did not bring it',
+    ]);
+    const within = { ...context(), present: new Set(['public', 'cron']) };
+    expect(judgeLines([defaults], [], within)).toEqual(['different']);
+  });
+
+  it('are told where a database is made otherwise, and are no difference', () => {
+    expect(
+      judgeLines(
+        [
+          line('database', 'encoding', 'LATIN1'),
+          line('database', 'collation', 'libc'),
+          line('database', 'connection limit', '7'),
+        ],
+        [line('database', 'encoding', 'UTF8'), line('database', 'collation', 'icu')],
+      ),
+    ).toEqual([
+      expect.stringMatching(/^equal: .*another encoding/),
+      expect.stringMatching(/^equal: .*another collation/),
+      expect.stringMatching(/^not carried: /),
+    ]);
+  });
+
+  it('have rights that must be there, and may not be more', () => {
+    const rights = (grantee: string, detail: string) =>
+      line('rights', `function each(hstore) to ${grantee}`, detail, 'extensions');
+    const missing = 'the target has no such object: its extension is missing there, or of another version';
+    for (const within of [context(), project({ managed: new Set(['extensions']) })]) {
+      const lines = (want: Definition, have?: Definition) =>
+        judgeLines([want], have === undefined ? [] : [have], { ...within, schemas: new Set(['extensions']) });
+      expect(lines(rights('PUBLIC', ''), rights('PUBLIC', 'EXECUTE'))).toEqual(['wider: different']);
+      expect(lines(rights('reader', 'EXECUTE'), rights('reader', ''))).toEqual(['different']);
+      expect(lines(rights('reader', 'EXECUTE'))).toEqual([`not carried: ${missing}`]);
+    }
+    const left = context({ notCarried: [{ what: 'role reader', why: 'refused', remedy: '' }] });
+    expect(judgeLines([rights('reader', 'EXECUTE')], [rights('reader', '')], left)).toEqual([
+      'not carried: refused',
+    ]);
+  });
+
+  it('have an owner that no restore can choose', () => {
+    const owner = (name: string) => line('owner', 'extension pgmq', name);
+    expect(judgeLines([owner('postgres')], [owner('supabase_admin')])).toEqual([
+      expect.stringMatching(/^not carried: an extension belongs to whoever created it/),
+    ]);
+  });
+
+  it('are large objects, whose content is compared where it can be read', () => {
+    const object = (detail: string) => line('large object', '1', `owner a; ${detail}`);
+    const [one, other] = ['a', 'b'].map((digit) => object(`3 bytes; sha256 ${digit.repeat(64)}`)) as [
+      Definition,
+      Definition,
+    ];
+    const unread = object('content not readable');
+    expect(judgeLines([one], [other])).toEqual(['different']);
+    expect(judgeLines([one], [unread])).toEqual(['equal']);
+    expect(judgeLines([unread], [{ ...one, detail: one.detail.replace('owner a', 'owner b') }])).toEqual([
+      'different',
+    ]);
+    expect(judgeLines([one], [], { ...context(), withRows: false })).toEqual([
+      expect.stringMatching(/^not carried: /),
+    ]);
+  });
+
+  it('stand in an order, as far as both have the columns', () => {
+    const order = (detail: string) => define({ kind: 'column order', name: '', detail });
+    expect(judgeLines([order('a, "b, c", d')], [order('"b, c", d, e')])).toEqual(['equal']);
+    expect(judgeLines([order('a, "b, c"')], [order('"b, c", a')])).toEqual(['different']);
+  });
+});
+
 describe('definitions of a project', () => {
   const statuses = (expected: Definition[], found: Definition[], within = project()) =>
     compareDefinitions(expected, found, within).map(({ status }) => status);
@@ -262,7 +400,11 @@ describe('privileges', () => {
     ...overrides,
   });
   const compare = (expected: Privilege[], found: Privilege[], within = context(), roles = ['anon']) =>
-    comparePrivileges(expected, found, { ...within, roles: new Set(roles) });
+    comparePrivileges(expected, found, {
+      ...within,
+      roles: new Set(roles),
+      unknown: new Set(['service_role']),
+    });
   const statuses = (...args: Parameters<typeof compare>) =>
     compare(...args).lines.map(({ what, status, wider }) => `${what}: ${wider ? 'wider, ' : ''}${status}`);
 
@@ -277,6 +419,12 @@ describe('privileges', () => {
     expect(statuses([all], [select])).toEqual(['anon on public.todos: different']);
     expect(statuses([grant('anon', ['INSERT'])], [select])).toEqual([
       'anon on public.todos: wider, different',
+    ]);
+  });
+
+  it('of a role of the API that neither the database nor the target knows are no matter', () => {
+    expect(statuses([grant('service_role', ['SELECT']), grant('anon', ['SELECT'])], [])).toEqual([
+      'anon on public.todos: different',
     ]);
   });
 
@@ -427,11 +575,12 @@ describe('the server', () => {
     expected: Parameters<typeof makeSupplement>[0],
     found: Parameters<typeof makeSupplement>[0],
     notCarried: ParityScope['notCarried'] = [],
+    kind: ParityScope['kind'] = 'plain',
   ) =>
     compareGlobals(
       makeSupplement(expected),
       makeSupplement(found),
-      notCarried,
+      { kind, notCarried },
       collectExcuses({ ...makeScope(), notCarried }, { notCarried: [] }),
     )
       .filter((line) => line.status !== 'equal')
@@ -477,12 +626,41 @@ describe('the server', () => {
     expect(compare({ cronJobs: [job] }, {}, left('cron job other'))).toEqual(['cron job nightly: different']);
   });
 
+  it('is excused where the restore has said so, by the words that it says it with', () => {
+    const left = (what: string) => [{ what, why: 'permission denied', remedy: '' }];
+    const settings = [{ name: 'app.key', value: 'hunter2' }];
+    const wanted = { database: { ...database, settings, comment: 'ours' } };
+    expect(compare(wanted, {}, left('database setting app.key'))).toEqual([
+      'database setting app.key: not carried',
+      'database comment: different',
+    ]);
+    expect(compare(wanted, {}, left('database comment'))).toEqual([
+      'database setting app.key: different',
+      'database comment: not carried',
+    ]);
+  });
+
+  it.each([
+    ['supabase-project', 'app.settings.jwt_secret', 'not carried'],
+    ['supabase-project', 'app.settings.other', 'not carried'],
+    ['supabase-project', 'app.other', 'different'],
+    ['supabase-image', 'app.settings.jwt_secret', 'not carried'],
+    ['supabase-image', 'app.settings.other', 'different'],
+    ['plain', 'app.settings.jwt_secret', 'different'],
+  ] as const)('of a %s differs in %s: %s', (kind, name, status) => {
+    const wanted = { database: { ...database, settings: [{ name, value: 'theirs' }] } };
+    for (const there of [[], [{ name, value: 'own' }]]) {
+      const found = { database: { ...database, settings: there } };
+      expect(compare(wanted, found, [], kind)).toEqual([`database setting ${name}: ${status}`]);
+    }
+  });
+
   it('shows no value of a setting of an application', () => {
     const settings = [{ name: 'app.key', value: 'hunter2' }];
     const lines = compareGlobals(
       makeSupplement({ database: { ...database, settings }, roles: [role({ settings })] }),
       makeSupplement(),
-      [],
+      makeScope(),
       () => undefined,
     );
     expect(JSON.stringify(lines)).not.toContain('hunter2');
@@ -500,4 +678,7 @@ it('numbers of objects differ for a reason only where definitions say so', () =>
     'large object: different',
     'table: not carried',
   ]);
+  const counted = { ...manifest, facts: { ...manifest.facts, objects: { operator: 2 } } };
+  expect(compareObjects(counted, { operator: 1 }, []).map(({ status }) => status)).toEqual(['different']);
+  expect(compareObjects(counted, { operator: 1 }, [], true)).toEqual([]);
 });
