@@ -1,6 +1,7 @@
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { CheckResult } from '../target/checks.ts';
+import { summarize } from '../target/clean-part.ts';
 import type { Parity } from '../target/parity.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from './drill-attempt.ts';
 import type { Outcome, Section } from './outcome.ts';
@@ -106,17 +107,31 @@ function describeMeeting({ manifest, state }: Job): string[] {
   const { held } = part.replaced;
   return [
     `The target is in use, and stays as it is but for the chosen objects: ${describeLoss(manifest, state)}.`,
-    ...(held.length === 0 ? [] : [`Taken away and given back: ${held.map(({ what }) => what).join(', ')}.`]),
+    ...(held.length === 0 ? [] : [`Taken away and given back: ${summarize(held.map(({ what }) => what))}.`]),
   ];
 }
 
 /** What was there before, in numbers: what of it did not come back is told by name. */
 function describeRemoved({ manifest, state }: Result): Section[] {
   if (!isOccupied(state)) return [];
-  const { tables, rows } = state.part?.replaced ?? state;
-  const lost = state.part?.replaced.lost ?? findLost(manifest, state);
-  const what = `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
-  return [tell(`Of what was in the target before, ${what} gave way${describeGone(lost)}.`)];
+  const { part } = state;
+  if (part !== undefined) {
+    const { names, tables, rows, lost } = part.replaced;
+    if (names.length === 0) return [];
+    return [
+      tell(
+        `Replaced, and nothing else: ${summarize(names)}, ${describeSize(tables, rows)}${describeGone(lost)}.`,
+      ),
+    ];
+  }
+  const what = describeSize(state.tables, state.rows);
+  return [
+    tell(`Of what was in the target before, ${what} gave way${describeGone(findLost(manifest, state))}.`),
+  ];
+}
+
+function describeSize(tables: number, rows: number): string {
+  return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
 }
 
 function describeUngiven(ungiven: readonly NotCarried[]): Section[] {

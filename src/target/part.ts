@@ -163,6 +163,7 @@ class Fitter {
     const { contents, selection } = this.#part;
     this.takeIn();
     this.#bringBelongings();
+    this.#leaveExtensions();
     return {
       ...selection,
       entries: contents.filter((entry) => this.#restored.has(entry)),
@@ -230,6 +231,19 @@ class Fitter {
     for (const entry of others) {
       const home = this.#findHome(entry);
       if (home !== undefined && this.#restored.has(home) && home.kind !== 'SCHEMA') this.#comes(entry);
+    }
+  }
+
+  /** A database in use gets no extension that nothing of the part needs. */
+  #leaveExtensions(): void {
+    const needed = new Set(
+      [...this.#restored].flatMap(({ kind, needs }) => (belonging.has(kind) ? [] : needs)),
+    );
+    const idle = [...this.#restored].filter(({ kind, id }) => kind === 'EXTENSION' && !needed.has(id));
+    for (const extension of idle) this.#restored.delete(extension);
+    for (const entry of [...this.#restored]) {
+      const home = belonging.has(entry.kind) ? this.#findHome(entry) : undefined;
+      if (home !== undefined && idle.includes(home)) this.#restored.delete(entry);
     }
   }
 

@@ -37,6 +37,8 @@ beforeEach(async () => {
      CREATE TABLE private.ratings (customer int PRIMARY KEY REFERENCES sales.customers ON DELETE CASCADE DEFERRABLE, mood sales.mood);
      INSERT INTO private.ratings SELECT n, 'ill' FROM generate_series(1, 10) n;
      CREATE PUBLICATION pub FOR TABLE sales.customers (id, name) WHERE (id > 7), TABLE private.notes;
+     CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; COMMENT ON EXTENSION hstore IS 'ours';
+     CREATE TABLE private.words (word ext.citext PRIMARY KEY); INSERT INTO private.words VALUES ('one');
      CREATE MATERIALIZED VIEW public.sums AS SELECT customer, count(*) AS n FROM private.notes GROUP BY 1;
      CREATE UNIQUE INDEX ON public.sums (customer); COMMENT ON MATERIALIZED VIEW public.sums IS 'of notes';
      CREATE TABLE public.tree (id int PRIMARY KEY, parent int REFERENCES public.tree); INSERT INTO public.tree VALUES (1, 1), (2, 1);
@@ -109,7 +111,9 @@ describe('clean with include', () => {
     );
     const run = await restore(live, '--include', 'private.notes, public.sums', '--clean', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-    expect(run.stdout).toMatch(/what was in the target before, 1 table with about 20 rows gave way\./);
+    expect(run.stdout).toMatch(
+      /Replaced, and nothing else: private\.notes, public\.sums, 1 table with about 20 rows\./,
+    );
     expect(await query(live, `SELECT count(*)::int AS n FROM private.notes WHERE note = 'spoilt'`)).toEqual([
       { n: 0 },
     ]);
@@ -214,9 +218,21 @@ describe('without clean', () => {
     await query(live, 'DROP TABLE private.ratings');
     const run = await restore(live, '--include', 'private.ratings', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-    expect(run.stdout).toMatch(/kept as the target has them: schema private, schema sales, type sales\.mood/);
+    expect(run.stdout).toMatch(/kept as the target has them: schema ext, schema private, schema sales, type sales\.mood/);
     await expectSame(live, before);
     expect(listBackups(storage)).toHaveLength(1);
+  });
+
+  test('no extension comes but what the part needs', async () => {
+    const before = await dump(live);
+    await query(live, 'DROP TABLE private.words; DROP EXTENSION citext; DROP EXTENSION hstore');
+    const run = await restore(live, '--include', 'private.words', ...words);
+    expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+    expect(await query(live, `SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'`)).toEqual([
+      { extname: 'citext' },
+    ]);
+    await query(live, `CREATE EXTENSION hstore SCHEMA ext; COMMENT ON EXTENSION hstore IS 'ours'`);
+    await expectSame(live, before);
   });
 
   test('a table that was renamed keeps names that the backup needs, which is told before anything is done', async () => {
@@ -236,7 +252,7 @@ describe('without clean', () => {
     const before = await dump(live);
     const run = await restore(live, '--include', 'private.*', ...words);
     expect(run.exitCode).toBe(2);
-    expect(run.stderr).toMatch(/target-url: it has private\.notes, private\.ratings already/);
+    expect(run.stderr).toMatch(/target-url: it has private\.notes, private\.ratings, private\.words already/);
     await expectSame(live, before);
   });
 
