@@ -94,12 +94,28 @@ export async function storeSupplement(
   store: Store<PlainObject>,
   signal: AbortSignal,
 ): Promise<PendingPiece[]> {
-  const text = writeSupplement(supplement);
   const pieces: PendingPiece[] = [];
-  for (let start = 0; start < text.length; start += objectSize) {
-    const part = text.subarray(start, start + objectSize);
+  for (const part of cutText(writeSupplement(supplement), objectSize)) {
     const object = await unlessAborted(signal, store(part));
     pieces.push({ holder: { object }, offset: 0, length: part.length });
   }
   return pieces;
+}
+
+/** Gathers texts into one buffer, which is given out full again and again; what was given out before is gone by then. */
+function* cutText(texts: Iterable<string>, size: number): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  let length = 0;
+  for (const text of texts) {
+    let rest = Buffer.from(text);
+    while (length + rest.length >= size) {
+      rest.copy(buffer, length, 0, size - length);
+      rest = rest.subarray(size - length);
+      length = 0;
+      yield buffer;
+    }
+    rest.copy(buffer, length);
+    length += rest.length;
+  }
+  if (length > 0) yield buffer.subarray(0, length);
 }
