@@ -19164,7 +19164,9 @@ function messageOf(error3) {
   if (error3 instanceof AggregateError && error3.message === "") {
     return error3.errors.map(messageOf).join("; ");
   }
-  return error3 instanceof Error ? error3.message : String(error3);
+  if (!(error3 instanceof Error)) return String(error3);
+  const { hint } = error3;
+  return typeof hint === "string" && hint !== "" ? `${error3.message}; hint: ${hint.replace(/\.$/, "")}` : error3.message;
 }
 var BackupError, ConfigurationError, StorageError, IntegrityError;
 var init_errors = __esm({
@@ -70159,6 +70161,13 @@ function isCryptoKey3(key) {
 
 // src/input-values.ts
 init_errors();
+
+// src/postgres/selection.ts
+function splitPatterns(text) {
+  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern]) => pattern.trim()).filter((pattern) => pattern !== "");
+}
+
+// src/input-values.ts
 var databaseUrlForm = "postgresql://user:password@host:5432/database";
 var Problem = class extends Error {
   remedy;
@@ -70281,12 +70290,13 @@ function parseTime(text) {
   const date2 = new Date(text.replace(" ", "T"));
   return isAbsolute && !Number.isNaN(date2.getTime()) ? date2 : void 0;
 }
+var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
 function parsePatterns(text) {
-  return splitList(text).map((pattern) => {
-    if (pattern === "*" || /^[^."*]+\.([^."*]+|\*)$/.test(pattern)) return pattern;
+  return splitPatterns(text).map((pattern) => {
+    if (pattern === "*" || tablePattern.test(pattern)) return pattern;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern)}`,
-      "Write schema.table, schema.* or *, names as they are, without quotes."
+      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
     );
   });
 }
@@ -70662,7 +70672,7 @@ var schema = {
   include: {
     operations: ["backup", "capture", "restore", "gate"],
     placeholder: "tables",
-    description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are, without quotes. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
+    description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
     parse: parsePatterns
   },
   exclude: {
@@ -70719,6 +70729,13 @@ var schema = {
     description: "What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.",
     parse: oneOf(["content", "counts", "none"])
   },
+  "default-privileges": {
+    operations: ["restore"],
+    default: "narrower",
+    placeholder: "whose",
+    description: "What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the `narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.",
+    parse: oneOf(["narrower", "source"])
+  },
   "target-kind": {
     operations: ["restore"],
     default: "auto",
@@ -70751,7 +70768,7 @@ var schema = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a target that is not empty, or that a restore left unfinished, is emptied first. Without it such a target is refused.",
+    description: "Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or `exclude` only the chosen tables, and nothing else. Without it such a target is refused.",
     parse: parseBoolean
   },
   "safety-backup": {
@@ -71205,6 +71222,7 @@ function parseInputs(read3, env3 = process.env) {
           verify: take2("verify"),
           checks: take2("checks") ?? [],
           targetKind: take2("target-kind"),
+          defaultPrivileges: take2("default-privileges"),
           environment: take2("environment"),
           confirmed: take2("confirm") !== void 0,
           clean: take2("clean"),

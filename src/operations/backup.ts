@@ -10,7 +10,6 @@ import { type ConnectionSettings, describeConnection, parseConnection } from '..
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
-import { digestDefinitions } from '../repository/segments.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
@@ -70,10 +69,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     finishedAt: destination.date(world.now()),
     source: {
       ...describeSource(snapshot, token),
-      definitions: digestDefinitions(destination.repository, copied.description.definitions, [
-        ...snapshot.tables,
-        ...snapshot.leftOut,
-      ]),
+      definitions: copied.description.digest,
     },
     recipients: inputs.encryptionRecipients,
     archive: copied.archive,

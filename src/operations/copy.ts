@@ -5,6 +5,7 @@ import { planJobs } from '../postgres/ranges.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { objectSize } from '../repository/objects.ts';
+import { digestDefinitions } from '../repository/segments.ts';
 import type { Supplement } from '../repository/supplement.ts';
 import { dumpArchive } from '../source/archive.ts';
 import { BufferPool } from '../source/buffer-pool.ts';
@@ -32,8 +33,8 @@ export interface CopyRequest {
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];
   readonly supplement: readonly PendingPiece[];
-  /** What the supplement says */
-  readonly description: Supplement;
+  /** Of what the supplement says, the part that somebody asks for afterwards: the whole grows with the number of tables */
+  readonly description: Pick<Supplement, 'roles'> & { readonly digest: string };
   readonly plan: CopyPlan;
   /** What was read; what was taken over from the base is in the plan. */
   readonly slices: readonly CopiedSlice[];
@@ -67,7 +68,13 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       }),
     async (signal) => {
       const description = await describeDatabase(snapshot, settings, askedOf(inputs), signal);
-      return { description, supplement: await storeSupplement(description, store, signal) };
+      const supplement = await storeSupplement(description, store, signal);
+      const { roles, definitions } = description;
+      const tables = [...snapshot.tables, ...snapshot.leftOut];
+      return {
+        supplement,
+        description: { roles, digest: digestDefinitions(destination.repository, definitions, tables) },
+      };
     },
     async (signal) => {
       const plan = relation

@@ -76,6 +76,7 @@ async function carryOut(
   await starts.close();
   if (verify === 'none') return undefined;
   const parity = await compare(request, plan.scope, loaded, world);
+  forgetEqual(plan.scope, parity);
   clock.end('parity');
   return parity;
 }
@@ -140,6 +141,13 @@ async function giveBack(
       `the target's default privileges could not be given back: ${messageOf(error)}; run ${neutralized.undo.join('; ')}`,
     );
   }
+}
+
+/** What was refused and is as in the backup all the same is no omission. */
+function forgetEqual({ notCarried }: RestoreScope, { groups }: Parity): void {
+  const reasons = new Set(Object.values(groups).flatMap((lines) => lines.map(({ why }) => why)));
+  const left = notCarried.filter(({ lost, why }) => lost !== 'unless equal' || reasons.has(why));
+  notCarried.splice(0, notCarried.length, ...left);
 }
 
 function compare(

@@ -19,7 +19,7 @@ const expressionsQuery = `
  * indexes, and into the functions that these call; one that counts on a search_path is not understood without it, and with it a session
  * might call what somebody has put there.
  *
- * @param session outside of a transaction
+ * @param session in a transaction, which goes on
  */
 export async function findUnplannable(
   session: Session,
@@ -31,13 +31,16 @@ export async function findUnplannable(
   const found = new Set<number>();
   for (const { oid, schema, name } of tables) {
     if (!doubtful.has(oid)) continue;
+    await session.query('SAVEPOINT planned');
     try {
       await session.query(`EXPLAIN SELECT FROM ONLY ${quoteQualified(schema, name)}`);
     } catch (error) {
       const { severity } = error as { severity?: unknown };
       if (severity !== 'ERROR') throw error;
+      await session.query('ROLLBACK TO SAVEPOINT planned');
       found.add(oid);
     }
+    await session.query('RELEASE SAVEPOINT planned');
   }
   return found;
 }

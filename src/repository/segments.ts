@@ -104,14 +104,19 @@ export function digestDefinitions(
   definitions: readonly Definition[],
   tables: readonly TableIdentity[],
 ): string {
-  const lines = [
-    ...definitions
-      .filter(({ kind }) => !besideDefinitions.has(kind))
-      .map(({ kind, schema, relation, name, detail }) => [kind, schema, relation, name, detail]),
-    ...tables.map(({ oid, schema, name, fingerprint }) => [oid, schema, name, fingerprint]),
-  ].map((line) => JSON.stringify(line));
+  const lines: string[] = [];
+  for (const { kind, schema, relation, name, detail } of definitions) {
+    if (besideDefinitions.has(kind)) continue;
+    lines.push(JSON.stringify([kind, schema, relation, name, detail]));
+  }
+  for (const { oid, schema, name, fingerprint } of tables) {
+    lines.push(JSON.stringify([oid, schema, name, fingerprint]));
+  }
   const hmac = createHmac('sha256', key).update('definitions\0');
-  for (const line of lines.sort((one, other) => compareKeys([one], [other]))) hmac.update(`${line}\n`);
+  // By code units, as everything that has to come to the same on every machine.
+  for (const line of lines.sort((one, other) => (one < other ? -1 : one > other ? 1 : 0))) {
+    hmac.update(`${line}\n`);
+  }
   return hmac.digest('hex');
 }
 

@@ -132,20 +132,40 @@ export type Privilege = v.InferOutput<typeof privilege>;
 export type Answer = v.InferOutput<typeof answer>;
 export type Freshness = v.InferOutput<typeof freshness>;
 
-export function writeSupplement(supplement: Supplement): Buffer {
-  return Buffer.from(JSON.stringify(supplement));
+/**
+ * Its JSON text in parts of a line each, because the whole may be longer than memory should hold twice. Each part has passed the schema of
+ * those who read it: a backup whose supplement nobody can read would be found out by a restore.
+ *
+ * @throws IntegrityError naming the line that nobody could read
+ */
+export function* writeSupplement(supplement: Supplement): Generator<string> {
+  let separator = '{';
+  for (const [key, schema] of Object.entries(supplementSchema.entries)) {
+    const value = supplement[key as keyof Supplement];
+    yield `${separator}${JSON.stringify(key)}:`;
+    separator = ',';
+    if (schema.type === 'array' && Array.isArray(value)) yield* writeList(key, schema.item, value);
+    else yield writeChecked(key, schema, value);
+  }
+  yield '}';
 }
 
-/**
- * Checks with the reader's own eyes that what is to be stored can be read again.
- *
- * @returns what is wrong with it; undefined when nothing is
- */
-export function findFlaw(supplement: Supplement): string | undefined {
-  const { success, issues = [] } = v.safeParse(supplementSchema, supplement);
-  const [issue] = issues;
-  if (success || issue === undefined) return undefined;
-  return `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`;
+function* writeList(key: string, item: v.GenericSchema, values: readonly unknown[]): Generator<string> {
+  let separator = '[';
+  for (const value of values) {
+    yield `${separator}${writeChecked(key, item, value)}`;
+    separator = ',';
+  }
+  yield values.length === 0 ? '[]' : ']';
+}
+
+function writeChecked(key: string, schema: v.GenericSchema, value: unknown): string {
+  const text = JSON.stringify(value);
+  if (v.is(schema, value)) return text;
+  throw new IntegrityError(
+    `the description of the database has a line that no restore could read: ${key} ${text.slice(0, 300)}`,
+    'Nothing was recorded. Report this with the line, after a look that it holds nothing private.',
+  );
 }
 
 /**

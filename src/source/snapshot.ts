@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
+import { findUnplannable, markUnplannable } from '../postgres/plannable.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
@@ -114,7 +115,8 @@ async function lockSnapshot(
       [],
     );
   }
-  const tables = await measureTables(lead, named);
+  const unplannable = await findUnplannable(lead, named);
+  const tables = markUnplannable(await measureTables(lead, named), unplannable);
 
   const controller = new AbortController();
   lead.lost.catch((cause: unknown) => {

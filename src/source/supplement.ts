@@ -6,7 +6,7 @@ import { readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
-import { findFlaw, type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { type Supplement, writeSupplement } from '../repository/supplement.ts';
 import { joinSnapshot } from './joined.ts';
 import { nameBlockers } from './locks.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
@@ -40,7 +40,6 @@ export async function describeDatabase(
     );
     const description = await describeThrough(session, questions);
     await session.close();
-    refuseUnreadable(description);
     return description;
   } catch (error) {
     signal.throwIfAborted();
@@ -57,16 +56,6 @@ export async function describeDatabase(
       error,
     );
   }
-}
-
-/** A backup that no restore could read would be worse than none: it looks like one. */
-function refuseUnreadable(description: Supplement): void {
-  const flaw = findFlaw(description);
-  if (flaw === undefined) return;
-  throw new SourceError(
-    `the database has something that no restore could read back (${flaw})`,
-    'Nothing was recorded. This is a defect of supabase-backup: please report it with this message.',
-  );
 }
 
 const lockNotAvailable = '55P03';
@@ -105,12 +94,28 @@ export async function storeSupplement(
   store: Store<PlainObject>,
   signal: AbortSignal,
 ): Promise<PendingPiece[]> {
-  const text = writeSupplement(supplement);
   const pieces: PendingPiece[] = [];
-  for (let start = 0; start < text.length; start += objectSize) {
-    const part = text.subarray(start, start + objectSize);
+  for (const part of cutText(writeSupplement(supplement), objectSize)) {
     const object = await unlessAborted(signal, store(part));
     pieces.push({ holder: { object }, offset: 0, length: part.length });
   }
   return pieces;
+}
+
+/** Gathers texts into one buffer, which is given out full again and again; what was given out before is gone by then. */
+function* cutText(texts: Iterable<string>, size: number): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  let length = 0;
+  for (const text of texts) {
+    let rest = Buffer.from(text);
+    while (length + rest.length >= size) {
+      rest.copy(buffer, length, 0, size - length);
+      rest = rest.subarray(size - length);
+      length = 0;
+      yield buffer;
+    }
+    rest.copy(buffer, length);
+    length += rest.length;
+  }
+  if (length > 0) yield buffer.subarray(0, length);
 }

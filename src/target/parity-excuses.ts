@@ -81,7 +81,7 @@ export function tellLosses(
 ): readonly ParityLine[] {
   const told = new Set(lines.filter(({ status }) => status === 'different').map(({ why }) => why));
   return notCarried
-    .filter(({ lost, why }) => lost && !told.has(why))
+    .filter(({ lost, why }) => lost === true && !told.has(why))
     .map(({ what, why }) => ({
       ...{ kind: 'lost', what, expected: 'there', found: absent, why },
       status: 'different',

@@ -1,7 +1,8 @@
 import { openSession, type Session } from '../postgres/connection.ts';
 import { copyOut, type RowSink } from '../postgres/copy-reader.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { copyStatement, planJobs, planRanges } from '../postgres/ranges.ts';
+import { findUnplannable, markUnplannable } from '../postgres/plannable.ts';
+import { copyStatement, planJobs, planRanges, type Slice } from '../postgres/ranges.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -39,14 +40,17 @@ export async function compareRows(
   options: RowsOptions,
 ): Promise<ParityLine[]> {
   const groups = groupTables(scope);
-  const there = await readTables(session);
-  const counts = await countRows(
-    session,
-    groups.filter((group) => group.sent === undefined).flatMap((group) => group.tables),
-    new Set(there.map(identify)),
-  );
+  const there = await readExisting(session);
+  const byName = new Map(there.map((table) => [identify(table), table]));
+  const isPlannable = (table: TableEntry) => byName.get(identify(table))?.heap !== false;
+  const counted = groups.filter((group) => group.sent === undefined).flatMap((group) => group.tables);
+  const existing = counted.filter((table) => byName.has(identify(table)));
+  const counts = await countRows(session, existing.filter(isPlannable));
   const read = groups.filter((group) => group.sent !== undefined).flatMap((group) => group.tables);
-  const digests = await readBack(session, settings, manifest.source.encoding, read, there, options);
+  const unplannable = existing.filter((table) => !isPlannable(table));
+  const wanted = [...read, ...unplannable];
+  const digests = await readBack(session, settings, manifest.source.encoding, wanted, there, options);
+  for (const table of unplannable) counts.set(table.oid, digests.get(identify(table))?.rows ?? 0);
   return groups.map((group) => {
     const { schema, name } = group.tables[0]?.root ?? (group.tables[0] as TableEntry);
     const { expected, found, equal } =
@@ -165,9 +169,7 @@ async function readBack(
     await reader.query('SET enable_seqscan = off');
     for (const job of drain(queue)) {
       signal.throwIfAborted();
-      const sink = new DigestSink();
-      await copyOut(reader, job.slices.map(copyStatement).join('; '), sink);
-      for (const [index, digest] of sink.digests.entries()) {
+      for (const [index, digest] of (await readSlices(reader, job.slices)).entries()) {
         const slice = job.slices[index];
         if (slice) found.get(identify(slice.table))?.merge(digest);
         options.onProgress(digest.rows);
@@ -176,6 +178,34 @@ async function readBack(
     await reader.close();
   });
   return found;
+}
+
+/** One after another where the server has too few locks for all of them in one message, which is one transaction. */
+async function readSlices(reader: Session, slices: readonly Slice[]): Promise<RowDigest[]> {
+  const sink = new DigestSink();
+  try {
+    await copyOut(reader, slices.map(copyStatement).join('; '), sink);
+    return sink.digests;
+  } catch (error) {
+    if (!isOutOfLocks(error) || slices.length === 1) throw error;
+    const digests: RowDigest[] = [];
+    for (const slice of slices) digests.push(...(await readSlices(reader, [slice])));
+    return digests;
+  }
+}
+
+/** out_of_memory of the lock table: max_locks_per_transaction */
+function isOutOfLocks(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '53200';
+}
+
+/** The tables of the target; of those that cannot be planned for, `heap` is false, so that each is read as a whole. */
+async function readExisting(session: Session): Promise<TableInfo[]> {
+  await session.query('BEGIN');
+  const tables = await readTables(session);
+  const unplannable = await findUnplannable(session, tables);
+  await session.query('COMMIT');
+  return markUnplannable(tables, unplannable);
 }
 
 /** Takes rows in and keeps nothing but their digest. */
@@ -201,24 +231,35 @@ class DigestSink implements RowSink {
 /** Tables counted in one statement. */
 const countBatch = 200;
 
-/** Rows by oid in the source; tables that the target lacks are left out. */
-async function countRows(
-  session: Session,
-  tables: readonly TableEntry[],
-  existing: ReadonlySet<string>,
-): Promise<Map<number, number>> {
-  const counted = tables.filter((table) => existing.has(identify(table)));
+/** Rows by oid in the source. */
+async function countRows(session: Session, tables: readonly TableEntry[]): Promise<Map<number, number>> {
   const found = new Map<number, number>();
-  for (let start = 0; start < counted.length; start += countBatch) {
-    const counts = counted
-      .slice(start, start + countBatch)
-      .map(
-        ({ oid, schema, name }) => `SELECT ${oid} AS oid, count(*) FROM ONLY ${quoteQualified(schema, name)}`,
-      );
-    const rows = await session.query<{ oid: number; count: number }>(counts.join(' UNION ALL '));
-    for (const { oid, count } of rows) found.set(oid, count);
+  for (let start = 0; start < tables.length; start += countBatch) {
+    for (const { oid, count } of await countTogether(session, tables.slice(start, start + countBatch))) {
+      found.set(oid, count);
+    }
   }
   return found;
+}
+
+interface Count extends Record<string, unknown> {
+  readonly oid: number;
+  readonly count: number;
+}
+
+/** One after another where the server has too few locks for all of them in one statement. */
+async function countTogether(session: Session, tables: readonly TableEntry[]): Promise<Count[]> {
+  const counts = tables.map(
+    ({ oid, schema, name }) => `SELECT ${oid} AS oid, count(*) FROM ONLY ${quoteQualified(schema, name)}`,
+  );
+  try {
+    return await session.query<Count>(counts.join(' UNION ALL '));
+  } catch (error) {
+    if (!isOutOfLocks(error) || tables.length === 1) throw error;
+    const found: Count[] = [];
+    for (const table of tables) found.push(...(await countTogether(session, [table])));
+    return found;
+  }
 }
 
 export function identify(relation: { schema: string; name: string }): string {

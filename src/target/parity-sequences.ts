@@ -1,6 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import { readSequences, type SequenceState } from '../postgres/facts.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
+import { findUnplannable } from '../postgres/plannable.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { SequenceFact } from '../repository/manifest.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
@@ -59,6 +60,8 @@ function describeState(state: { lastValue: string; isCalled: boolean }): string 
 }
 
 interface OwnedSequence {
+  /** The table's */
+  oid: number;
   schema: string;
   name: string;
   table_schema: string;
@@ -69,7 +72,7 @@ interface OwnedSequence {
 
 /** Sequences that a column of whole numbers owns, which an index can tell the largest of. */
 const ownedQuery = `
-  SELECT n.nspname AS schema, c.relname AS name, tn.nspname AS table_schema, t.relname AS table_name, a.attname AS column,
+  SELECT t.oid, n.nspname AS schema, c.relname AS name, tn.nspname AS table_schema, t.relname AS table_name, a.attname AS column,
          s.seqincrement < 0 AS down
   FROM pg_sequence s
   JOIN pg_class c ON c.oid = s.seqrelid
@@ -93,7 +96,16 @@ async function findBehind(
   session: Session,
   states: ReadonlyMap<string, SequenceState>,
 ): Promise<Map<string, string>> {
-  const owned = (await session.query<OwnedSequence>(ownedQuery)).filter((row) => states.has(identify(row)));
+  const all = (await session.query<OwnedSequence & Record<string, unknown>>(ownedQuery)).filter((row) =>
+    states.has(identify(row)),
+  );
+  const tables = all.map(({ oid, table_schema, table_name }) => ({
+    oid,
+    schema: table_schema,
+    name: table_name,
+  }));
+  const unplannable = await findUnplannable(session, tables);
+  const owned = all.filter(({ oid }) => !unplannable.has(oid));
   const behind = new Map<string, string>();
   for (let start = 0; start < owned.length; start += batch) {
     const part = owned.slice(start, start + batch);

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { IntegrityError } from '../../src/errors.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
 import type { ObjectReader } from '../../src/repository/objects.ts';
 import {
   type Definition,
-  findFlaw,
   readSupplement,
+  type Supplement,
   writeSupplement,
 } from '../../src/repository/supplement.ts';
 import { makeSupplement } from '../target/parity-example.ts';
@@ -19,6 +20,8 @@ const define = (overrides: Partial<Definition> = {}): Definition => ({
   ...overrides,
 });
 
+const write = (supplement: Supplement) => [...writeSupplement(supplement)].join('');
+
 /** Reads what a backup has stored, in as many pieces as are given. */
 function readStored(...pieces: readonly Buffer[]) {
   const manifest: Manifest = makeManifest({
@@ -32,7 +35,7 @@ function readStored(...pieces: readonly Buffer[]) {
 describe('a stored description', () => {
   it('is read as it was written, from any number of pieces', async () => {
     const supplement = makeSupplement({ definitions: [define()] });
-    const text = writeSupplement(supplement);
+    const text = Buffer.from(write(supplement));
     expect(await readStored(text)).toEqual(supplement);
     expect(await readStored(text.subarray(0, 7), text.subarray(7))).toEqual(supplement);
   });
@@ -44,7 +47,7 @@ describe('a stored description', () => {
     ["text; default 'with pg_attver=1'::text", "text; default 'with pg_attver=1'::text"],
     ['integer; with n_distinct=5', 'integer; with n_distinct=5'],
   ])('of a column has no notes of the server: %s', async (detail, read) => {
-    const stored = writeSupplement(makeSupplement({ definitions: [define({ detail })] }));
+    const stored = Buffer.from(write(makeSupplement({ definitions: [define({ detail })] })));
     expect((await readStored(stored)).definitions).toEqual([define({ detail: read })]);
   });
 
@@ -63,15 +66,28 @@ describe('a stored description', () => {
         define({ kind: 'transform', relation: null, name: 'for integer on language sql', detail: '' }),
       ],
     });
-    expect((await readStored(writeSupplement(stored))).definitions.map(({ name }) => name)).toEqual([
+    expect((await readStored(Buffer.from(write(stored)))).definitions.map(({ name }) => name)).toEqual([
       '=(a, a)',
       'for integer language sql',
     ]);
   });
 
-  it('is told to be unreadable before it is stored, with the place', () => {
-    expect(findFlaw(makeSupplement())).toBeUndefined();
-    const flaw = findFlaw(makeSupplement({ definitions: [define({ name: null as never })] }));
-    expect(flaw).toMatch(/^definitions\.0\.name: .*null/);
+  it('is the JSON of the whole, part by part', () => {
+    for (const supplement of [
+      makeSupplement(),
+      makeSupplement({ definitions: [], privileges: [], roles: [] }),
+    ]) {
+      expect(JSON.parse(write(supplement))).toEqual(supplement);
+    }
+    const [line] = [{ kind: 'table', schema: 'public', relation: null, name: '"ü" 🎉', detail: 'a\nb' }];
+    const text = write(makeSupplement({ definitions: [line, line] }));
+    expect(text).toContain(`"definitions":[${JSON.stringify(line)},${JSON.stringify(line)}]`);
+  });
+
+  it('is refused with a line that no restore could read, before there is a manifest', () => {
+    const unreadable = { kind: 'comment', schema: null, relation: null, name: null, detail: 'x' };
+    const supplement = makeSupplement({ definitions: [unreadable as never] });
+    expect(() => write(supplement)).toThrow(IntegrityError);
+    expect(() => write(supplement)).toThrow(/definitions \{"kind":"comment"/);
   });
 });

@@ -218,7 +218,9 @@ describe('without clean', () => {
     await query(live, 'DROP TABLE private.ratings');
     const run = await restore(live, '--include', 'private.ratings', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-    expect(run.stdout).toMatch(/kept as the target has them: schema ext, schema private, schema sales, type sales\.mood/);
+    expect(run.stdout).toMatch(
+      /kept as the target has them: schema ext, schema private, schema sales, type sales\.mood/,
+    );
     await expectSame(live, before);
     expect(listBackups(storage)).toHaveLength(1);
   });
