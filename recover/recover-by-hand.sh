@@ -34,7 +34,7 @@ Environment:
                                   objects, and for two more stored objects. Default /tmp.
 
 Exit status: 0 when everything was restored and every table has as many rows as the backup recorded,
-1 when not, 2 when it was called wrongly.
+1 when not (what the server refuses is shown and left out, and the rest is restored), 2 when it was called wrongly.
 TEXT
 }
 
@@ -426,9 +426,15 @@ while read -r name size; do
   cat plaintext
 done <archive >archive.dump
 
+# What the server refuses is shown and left out, as by pg_restore alone: one index is no reason to have no table.
+refused=
 restore_entries() {
-  pg_restore --exit-on-error --no-password --dbname="$target" --use-list="$1" archive.dump ||
+  if pg_restore --verbose --no-password --dbname="$target" --use-list="$1" archive.dump 2>messages; then return; fi
+  # Its words about each refusal, without the statement, which may hold somebody's keys.
+  awk '/^pg_restore: / { shown = /^pg_restore: (from TOC entry|error:|warning:)/ } /^Command was: / { shown = 0 } shown' messages >&2
+  grep -q '^pg_restore: warning: errors ignored on restore: ' messages ||
     die 'pg_restore failed. The target is incomplete: drop the database, mend the cause, and start again.'
+  refused=yes
 }
 
 # Definitions come before the rows. Grants wait until after them, because they may take away even from an owner the right to insert.
@@ -456,7 +462,11 @@ while read -r entry; do
 done <candidates
 # Entries are known by their first word, a number and a semicolon.
 awk 'FILENAME == "skipped" { skipped[$1]; next } !($1 in skipped)' skipped definitions >before-rows
-awk 'FILENAME == "definitions" { done[$1]; next } !($1 in done)' definitions contents >after-rows
+awk 'FILENAME == "definitions" { done[$1]; next } !($1 in done)' definitions contents >remaining
+# pg_restore grants, refreshes and makes event triggers last. Nothing is granted before row security is known to be there.
+last='^[0-9]+; [0-9]+ [0-9]+ ((DEFAULT )?ACL|MATERIALIZED VIEW DATA|EVENT TRIGGER|COMMENT - EVENT TRIGGER) '
+grep -Ev "$last" remaining >after-rows || true
+grep -E "$last" remaining >grants || true
 
 say 'Creating definitions'
 restore_entries before-rows
@@ -492,13 +502,21 @@ write_rows() {
 }
 
 say "Loading $rows rows"
-write_rows | ask -f - >/dev/null || die 'the target refused rows. It is incomplete: drop the database, mend the cause, and start again.'
+# A range that is refused is missed when rows are counted; the others come all the same.
+write_rows | ask -v ON_ERROR_STOP=0 -f - >/dev/null ||
+  die 'the connection to the target was lost. It is incomplete: drop the database, mend the cause, and start again.'
 [ -f all-written ] || die 'not all rows could be read. The target is incomplete: drop the database, mend the cause, and start again.'
 
 # --- The rest ------------------------------------------------------------------------------------------------------------------
 
-say 'Setting sequences, loading large objects, creating indexes, constraints, triggers and policies, granting, refreshing'
+say 'Setting sequences, loading large objects, creating indexes, constraints, triggers and policies'
+: >messages
 restore_entries after-rows
+if grep -Eq '^pg_restore: from TOC entry [0-9]+; [0-9]+ [0-9]+ (ROW SECURITY|POLICY) ' messages; then
+  die 'row security, or a policy, could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
+fi
+say 'Granting, refreshing'
+restore_entries grants
 say 'Analyzing'
 # By name, because ANALYZE alone goes to the servers of foreign tables, too. Statistics are no content: an error is shown and passed over.
 cat >analyze.sql <<'SQL'
@@ -521,4 +539,5 @@ if [ -s not-carried ]; then
   sed 's/^/  /' not-carried >&2
 fi
 if grep -q '^DIFFERENT' counts; then die 'tables have other numbers of rows than the backup recorded; see above'; fi
+if [ -n "$refused" ]; then die 'the server refused what is shown above; everything else is restored'; fi
 say "Restored backup $id: $tables tables with $rows rows, each as the backup recorded"

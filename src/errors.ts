@@ -60,12 +60,16 @@ export function isKnownError(error: unknown): error is KnownError {
   return error instanceof BackupError;
 }
 
-/** The text of anything thrown, without a stack. */
+/** The text of anything thrown, without a stack; of what a server says, with its hint, which holds the remedy. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
   }
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const { hint } = error as { hint?: unknown };
+  return typeof hint === 'string' && hint !== ''
+    ? `${error.message}; hint: ${hint.replace(/\.$/, '')}`
+    : error.message;
 }
 
 export function assertNever(value: never): never {

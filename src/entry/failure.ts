@@ -28,6 +28,11 @@ export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
     const { name, message, next, exitCode } = error;
     return { kind: name, message, next, exitCode, details };
   }
+  if (isTrouble(error)) {
+    const message = `the server could not go on: ${messageOf(error)}`;
+    const next = 'Look into the log of the server, mend what it complains about, and run this again.';
+    return { kind: 'ServerError', message, next, exitCode: 1, details };
+  }
   return {
     kind: 'Defect',
     message: `unexpected: ${messageOf(error)}`,
@@ -37,13 +42,22 @@ export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
   };
 }
 
+/**
+ * What no statement of ours can be blamed for: lost connections, a server without memory, locks or room on its disk, one that is shut down,
+ * deadlocks, and faults of its system (PostgreSQL manual, appendix A).
+ */
+function isTrouble(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(08|40|53|57|58)[0-9A-Z]{3}$/.test(code);
+}
+
 /** What exit code 3 means: the operation did its work, and the answer is no. */
 export const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
   capture: 'changes were lost for good, so point-in-time recovery has a gap',
   validate: 'stored backups are damaged',
   restore:
-    'the restored database differs from the backup, a check on it failed, or no backup passed on staging',
+    'the restored database is not all that the backup has, a check on it failed, or no backup passed on staging',
   drill: 'the backup failed its drill, or took too long',
   cleanup: 'stored backups are damaged, so nothing that one of them may need was removed',
   list: 'stored backups are damaged',

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { findClient } from '../postgres/client.ts';
+import { findDumpClient } from '../postgres/client.ts';
 import { openSession } from '../postgres/connection.ts';
 import { readFacts, readSequences } from '../postgres/facts.ts';
 import { checkFreshness } from '../postgres/questions.ts';
@@ -11,6 +11,7 @@ import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
 import { digestDefinitions } from '../repository/segments.ts';
+import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
@@ -34,7 +35,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
   const identity = await askServer(inputs, settings, world);
-  const client = await findClient(Math.floor(identity.serverVersion / 10000), world, inputs.clientPath);
+  const client = await findDumpClient(identity.serverVersion, world, inputs.clientPath);
 
   await using resources = new AsyncDisposableStack();
   const destination = await openDestination(inputs, identity, calledAt, resources, world);
@@ -52,7 +53,8 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 
   const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
   const { plan, slices, ...copied } = await copyDatabase(request);
-  const notCarried = await listNotCarried(inputs, snapshot, copied.description.roles);
+  const notCarried = await listNotCarried(inputs, settings, snapshot, copied.description.roles);
+  await checkAccounts(snapshot.lead, snapshot);
   const latest = await readSequences(snapshot.lead);
   await snapshot.close();
   clock.end('copy');
@@ -82,6 +84,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     added: destination.writer.addedBytes,
     durations: clock.milliseconds(),
   });
+  checkRecorded(manifest.tables, snapshot.tables);
   await destination.lock.assertHeld();
   await writeManifest(destination.repository, manifest);
   return describeBackup(manifest, plan, destination.writer, clock.elapsed());

@@ -22,6 +22,8 @@ import type { RestoreScope } from './restore-report.ts';
 export interface LoadedTables {
   readonly created: readonly TableEntry[];
   readonly present: readonly PresentTable[];
+  /** What their functions need to find what they name; undefined: nothing */
+  readonly searchPath?: string | undefined;
 }
 
 /**

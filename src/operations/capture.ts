@@ -7,7 +7,7 @@ import { type ConnectionSettings, describeConnection, parseConnection } from '..
 import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
 import { readChanges } from '../source/change-reader.ts';
 import { advanceSlot, dropSlot, type Slot } from '../source/change-slot.ts';
-import { readChangeState } from '../source/change-state.ts';
+import { findStrangers, readChangeState } from '../source/change-state.ts';
 import { readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { checkServer } from '../source/preflight.ts';
 import { chooseWalPosition } from '../source/wal-position.ts';
@@ -119,6 +119,7 @@ async function drainSlot(
   const assembly = new SegmentAssembly(repository, { chain, identity, inputs });
   const store = (plaintext: Buffer) => writer.store(plaintext);
   const segments: Segment[] = [];
+  const strangers = new Set<string>();
   let { from } = chain;
   for (let look = 1; !assembly.isComplete; look++) {
     const position = await chooseWalPosition(session, from, world.signal);
@@ -127,6 +128,7 @@ async function drainSlot(
       const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
       const read = await readChanges(session, name, range, store, world.signal);
       const segment = assembly.assemble(from, read, { position, state }, look < looks);
+      for (const name of findStrangers(read.tally.tables, state)) strangers.add(name);
       await lock.assertHeld();
       await writeSegment(repository, segment);
       segments.push(segment);
@@ -134,6 +136,11 @@ async function drainSlot(
       world.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
       from = segment.to;
     }
+  }
+  if (strangers.size > 0) {
+    world.log.warn(
+      `changed, and in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
+    );
   }
   return segments;
 }

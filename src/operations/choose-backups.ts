@@ -4,10 +4,20 @@ import type { Manifest } from '../repository/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
+import { isSafetyBackup } from './safety-label.ts';
+
+/** A safety backup is meant by its id alone; that one is passed over is said, because it is newer than what is taken. */
+function passOverSafety(log: World['log']): (backup: { id: string; label: string | null }) => boolean {
+  return (backup) => {
+    if (!isSafetyBackup(backup)) return true;
+    log.warn(`${backup.id} is a safety backup (${backup.label}) and passed over: only its id means it`);
+    return false;
+  };
+}
 
 /**
  * The backups that a drill may fall back upon, in turn: the one that `choice` means, and those before it, newest first. Backups without
- * rows are none of them.
+ * rows are none of them, nor are safety backups, unless one is named.
  *
  * @param choice an id, `latest`, `latest-verified`, `before:<time>` or `random:<milliseconds>`
  * @throws ConfigurationError when none fits
@@ -21,12 +31,23 @@ export async function chooseBackups(
     onDamaged: (error) => world.log.warn(`${error.message}; passed over`),
     signal: world.signal,
   });
-  const backups = shelf.backups.filter((backup) => backup.kind !== 'schema');
+  const withRows = shelf.backups.filter((backup) => backup.kind !== 'schema');
+  const backups = withRows.filter((backup) => backup.id === choice || !isSafetyBackup(backup));
   const damaged = shelf.damaged.find(({ id }) => id === choice);
   if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
   const first = findFirst(backups, choice, world.now());
-  if (first >= 0) return backups.slice(first);
+  if (first >= 0) {
+    const newer = withRows.slice(0, withRows.indexOf(backups[first] as ShelvedBackup));
+    if (choice === 'latest') newer.forEach(passOverSafety(world.log));
+    return backups.slice(first);
+  }
   const { location } = repository.storage;
+  if (findFirst(withRows, choice, world.now()) >= 0) {
+    throw new ConfigurationError(
+      `backup-id: only safety backups fit ${choice}`,
+      'List them with the operation list, and name the one that you mean.',
+    );
+  }
   throw new ConfigurationError(
     `backup-id: no backup with rows at ${location} fits ${choice} (it holds ${backups.length})`,
     backups.length === 0 ? 'Run a backup first.' : 'List them with the operation list.',
@@ -43,7 +64,8 @@ export async function chooseManifest(
   world: World,
 ): Promise<Manifest> {
   if (!/^(latest-verified|random:)/.test(choice)) {
-    return chooseBackup(repository, choice, (error) => world.log.warn(`${error.message}; passed over`));
+    const onDamaged = (error: IntegrityError) => world.log.warn(`${error.message}; passed over`);
+    return chooseBackup(repository, choice, onDamaged, passOverSafety(world.log));
   }
   const [first] = await chooseBackups(repository, choice, world);
   if (first === undefined) throw new Error('a choice of no backup');

@@ -5,7 +5,7 @@ import type { Repository } from '../repository/repository.ts';
 import { readSegments, type Segment } from '../repository/segments.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
-import { isSafetyBackup } from './safety-backup.ts';
+import { isSafetyBackup } from './safety-label.ts';
 
 /** What is replayed on a backup, and until when. */
 export interface Recovery {

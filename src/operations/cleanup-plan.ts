@@ -8,7 +8,7 @@ import type { Repository } from '../repository/repository.ts';
 import { type Decision, planRetention } from '../repository/retention.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
-import { isSafetyBackup } from './safety-backup.ts';
+import { isSafetyBackup } from './safety-label.ts';
 
 /** What there is, and what is to become of it. */
 export interface Plan {

@@ -1,6 +1,13 @@
+import { assertNever } from '../errors.ts';
 import type { Manifest } from '../repository/manifest.ts';
-import type { CheckResult } from '../target/checks.ts';
+import { type CheckResult, explainChecks } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
+
+/** `damage`: what is stored is not what was; `refusal`: a server or a storage did not do its part, which says nothing about that. */
+export interface Failure {
+  readonly kind: 'damage' | 'refusal';
+  readonly message: string;
+}
 
 /** What one backup showed when it was restored. */
 export interface Attempt {
@@ -13,23 +20,56 @@ export interface Attempt {
   /** milliseconds until the database could have been used: everything but comparing and testing; undefined when it never could */
   readonly recovery: number | undefined;
   readonly parity: Parity | undefined;
+  /** What the restore could not bring, or did not, as far as it came */
+  readonly notCarried: Manifest['notCarried'];
   readonly checks: readonly CheckResult[];
   /** What the user's command said when it failed; undefined when it did not, or there is none */
   readonly command: string | undefined;
   /** Why the restore did not come to its end; undefined when it did */
-  readonly failure: string | undefined;
+  readonly failure: Failure | undefined;
+}
+
+/** What was wrong first: with the restore, with what it brought, or only with the answers to what the user asks of it. */
+export type Fault = 'restore' | 'parity' | 'checks' | 'command';
+
+export function findFault({ failure, parity, checks, command }: Attempt): Fault | undefined {
+  if (failure !== undefined) return 'restore';
+  if (parity?.equal === false) return 'parity';
+  if (checks.some((check) => !check.passed)) return 'checks';
+  return command === undefined ? undefined : 'command';
 }
 
 /** Whether the backup came back as it was, and passed what was asked of it. */
 export function hasPassed(attempt: Attempt): boolean {
-  return explainFailure(attempt) === undefined;
+  return findFault(attempt) === undefined;
+}
+
+/** Whether it came back as it was, whatever was said to the user's questions: then no other backup is better proof. */
+export function hasReturned(attempt: Attempt): boolean {
+  const fault = findFault(attempt);
+  return fault === undefined || (attempt.parity !== undefined && (fault === 'checks' || fault === 'command'));
+}
+
+/** Whether what is stored is known to be at fault. */
+export function isDoubtful({ failure, parity }: Attempt): boolean {
+  return failure?.kind === 'damage' || parity?.equal === false;
 }
 
 /** In a few words what is wrong with a backup; undefined when nothing is. */
-export function explainFailure({ failure, parity, checks, command }: Attempt): string | undefined {
-  const failed = checks.filter((check) => !check.passed).length;
-  if (failure !== undefined) return failure;
-  if (parity?.equal === false) return 'the restored database differs from the backup';
-  if (failed > 0) return `${failed} of ${checks.length} checks failed`;
-  return command === undefined ? undefined : `the command failed: ${command}`;
+export function explainFailure(attempt: Attempt): string | undefined {
+  const fault = findFault(attempt);
+  switch (fault) {
+    case undefined:
+      return undefined;
+    case 'restore':
+      return attempt.failure?.message;
+    case 'parity':
+      return 'the restored database differs from the backup';
+    case 'checks':
+      return explainChecks(attempt.checks);
+    case 'command':
+      return `the command failed: ${attempt.command}`;
+    default:
+      return assertNever(fault);
+  }
 }

@@ -1,8 +1,17 @@
 import type { DrillInputs } from '../inputs.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
-import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { describeNotCarried } from './backup-report.ts';
+import {
+  type Attempt,
+  explainFailure,
+  findFault,
+  hasPassed,
+  hasReturned,
+  isDoubtful,
+} from './drill-attempt.ts';
 import type { Outcome, Section } from './outcome.ts';
 import { countNotCarried, describeParity } from './parity-report.ts';
+import { describeChecks } from './user-questions.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
 export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {
@@ -41,9 +50,7 @@ export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: Drill
 }
 
 function describeVerdict(chosen: Attempt, works: Attempt | undefined, attempts: readonly Attempt[]): string {
-  if (works === undefined) {
-    return `FAILED: none of the ${formatCounted(attempts.length, 'backup')} that were tried can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
-  }
+  if (works === undefined) return describeFailure(attempts);
   const time = works.recovery === undefined ? '' : ` in ${formatDuration(works.recovery)}`;
   if (works === chosen && works.until !== undefined) {
     return `PASSED: the backup was restored, and changes replayed until ${works.until}${time}; nothing is missing.`;
@@ -53,8 +60,22 @@ function describeVerdict(chosen: Attempt, works: Attempt | undefined, attempts: 
   return `FAILED: the newest backup that works is ${works.backup} of ${takenAt}; it was restored${time}.`;
 }
 
+function describeFailure(attempts: readonly Attempt[]): string {
+  const sound = attempts.find(hasReturned);
+  if (sound !== undefined) {
+    const others =
+      sound === attempts[0] ? '' : ` The ${formatCounted(attempts.length - 1, 'backup')} before it failed.`;
+    const cause = findFault(sound) === 'command' ? 'what the command found' : 'the check, or the data';
+    return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure(sound)}.${others} The backup is sound: look at ${cause}.`;
+  }
+  const tried = `the ${formatCounted(attempts.length, 'backup')} that were tried`;
+  if (attempts.some(isDoubtful)) {
+    return `FAILED: none of ${tried} can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
+  }
+  return `FAILED: none of ${tried} could be restored here. That says nothing about what is stored; mend what stopped the restore, and drill again.`;
+}
+
 function describeAttempt(attempt: Attempt, named: boolean): Section[] {
-  const failed = attempt.checks.filter((check) => !check.passed);
   return [
     ...(named ? [{ kind: 'heading' as const, text: `Backup ${attempt.backup}` }] : []),
     {
@@ -68,22 +89,24 @@ function describeAttempt(attempt: Attempt, named: boolean): Section[] {
     ...(attempt.parity === undefined
       ? []
       : describeParity(attempt.parity, attempt.manifest?.source.snapshotAt)),
-    ...(attempt.checks.length === 0
+    ...describeChecks(attempt.checks),
+    ...describeOmissions(attempt),
+  ];
+}
+
+/** What the restore did not bring, and what was in no backup to be brought. */
+function describeOmissions({ manifest, notCarried }: Attempt): Section[] {
+  return [
+    ...(notCarried.length === 0
       ? []
       : [
-          {
-            kind: 'paragraph' as const,
-            text: `${attempt.checks.length - failed.length} of ${formatCounted(attempt.checks.length, 'check')} passed.`,
-          },
-        ]),
-    ...(failed.length === 0
-      ? []
-      : [
+          { kind: 'paragraph' as const, text: 'Not brought by this restore:' },
           {
             kind: 'table' as const,
-            columns: [{ title: 'check that failed' }, { title: 'answer' }],
-            rows: failed.map((check) => [check.sql, check.answer ?? '']),
+            columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
+            rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
           },
         ]),
+    ...(manifest === undefined ? [] : describeNotCarried(manifest)),
   ];
 }

@@ -2,7 +2,7 @@ import { formatCounted, formatDuration } from '../report/quantity.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
-import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { type Attempt, explainFailure, hasPassed, hasReturned } from './drill-attempt.ts';
 import type { Outcome, Section } from './outcome.ts';
 import type { Job } from './restore.ts';
 import {
@@ -111,11 +111,18 @@ export function describeNoneWorks({ attempts = [], manifest, state, clock }: Job
     report: [
       { kind: 'heading', text: `Restore of backup ${manifest.id} into ${state.target}` },
       ...describeAttempts(attempts),
-      tell(
-        'NOT RESTORED: no backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.',
-      ),
+      ...attempts.flatMap(({ checks }) => describeChecks(checks)),
+      tell(`NOT RESTORED: ${describeStop(attempts)}`),
     ],
   };
+}
+
+function describeStop(attempts: readonly Attempt[]): string {
+  const sound = attempts.find(hasReturned);
+  if (sound === undefined) {
+    return 'no backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.';
+  }
+  return `backup ${sound.backup} came back on staging as it was, and ${explainFailure(sound)}. The target was not touched. The backup is sound; correct the check or leave it out, or name another backup with backup-id.`;
 }
 
 function describeAttempts(attempts: readonly Attempt[]): Section[] {

@@ -7,7 +7,7 @@ import { keepBases } from './cleanup-plan.ts';
 import { describeList } from './list-report.ts';
 import type { Outcome } from './outcome.ts';
 import { openPlace } from './place.ts';
-import { isSafetyBackup } from './safety-backup.ts';
+import { isSafetyBackup } from './safety-label.ts';
 import { readRecoverable } from './windows.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */

@@ -7,7 +7,7 @@ import { readSegments, recentSegments } from '../repository/segments.ts';
 import { readShelf } from '../repository/shelf.ts';
 import { openStorage } from '../storage/open.ts';
 import type { World } from '../world.ts';
-import { isSafetyBackup } from './safety-backup.ts';
+import { isSafetyBackup } from './safety-label.ts';
 
 /** milliseconds that it may take to look: somebody waits to be told of a failure */
 const patience = 8000;

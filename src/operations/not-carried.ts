@@ -1,17 +1,20 @@
 import type { BackupInputs } from '../inputs.ts';
 import type { Session } from '../postgres/connection.ts';
 import { readInvalidIndexes } from '../postgres/facts.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Role } from '../repository/supplement.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
+import { listUnwritten } from './unwritten.ts';
 
 type NotCarried = Manifest['notCarried'][number];
 
 /** What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss. */
 export async function listNotCarried(
   inputs: BackupInputs,
+  settings: ConnectionSettings,
   snapshot: Snapshot,
   roles: readonly Role[],
 ): Promise<NotCarried[]> {
@@ -28,6 +31,7 @@ export async function listNotCarried(
       why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
       remedy: 'Drop it, or REINDEX it, and back up again.',
     })),
+    ...(await listUnwritten(inputs, settings, snapshot)),
     ...describePasswords(roles),
     ...(await readUserMappings(lead)),
     ...(await readSubscriptions(lead)),

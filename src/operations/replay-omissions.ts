@@ -1,4 +1,3 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
@@ -54,27 +53,4 @@ export function describeUnreplayed(
 /** What `describeUnreplayed` calls a table's changes */
 export function changesOf(table: { schema: string; name: string }): string {
   return `changes of ${qualifiedName(table)} since the backup`;
-}
-
-/** Foreign keys from or to a table that stays as it was: the rows of the other one may have moved on. */
-export function findDoubtfulKeys(
-  entries: readonly ArchiveEntry[],
-  { tables }: Pick<Unreplayed, 'tables'>,
-): ArchiveEntry[] {
-  const staying = new Set(entries.filter(({ kind, oid }) => kind === 'TABLE' && tables.has(oid)));
-  const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const needsOf = ({ needs }: ArchiveEntry) => needs.flatMap((id) => byId.get(id) ?? []);
-  const attached = entries.filter(({ kind }) => kind === 'TABLE ATTACH').map(needsOf);
-  // A partitioned table is what its partitions are.
-  for (let before = -1; before < staying.size; ) {
-    before = staying.size;
-    for (const both of attached)
-      if (both.some((entry) => staying.has(entry))) for (const entry of both) staying.add(entry);
-  }
-  return entries.filter(
-    (entry) =>
-      entry.kind === 'FK CONSTRAINT' &&
-      // Its table, and the index of the one that it refers to
-      needsOf(entry).some((need) => [need, ...needsOf(need)].some((of) => staying.has(of))),
-  );
 }

@@ -2,11 +2,13 @@ import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { renderMarkdown } from '../report/markdown.ts';
+import type { CheckResult } from '../target/checks.ts';
 import { type Parity, type ParityLine, parityGroups } from '../target/parity.ts';
 import type { World } from '../world.ts';
 import type { Section } from './outcome.ts';
 import { ageAt, countByStatus, describeParity } from './parity-report.ts';
 import type { RestoreScope } from './restore-report.ts';
+import { describeChecks } from './user-questions.ts';
 
 /**
  * Makes the folder for reports where it does not exist.
@@ -36,11 +38,12 @@ export async function writeParity(
   scope: Described,
   parity: Parity,
   world: Pick<World, 'log' | 'now'>,
+  checks: readonly CheckResult[] = [],
 ): Promise<void> {
   if (folder === undefined) return;
   const files = {
-    md: renderMarkdown(describeComparison(scope, parity)),
-    json: `${JSON.stringify(createDocument(scope, parity, world.now()), undefined, 2)}\n`,
+    md: renderMarkdown([...describeComparison(scope, parity), ...describeChecks(checks)]),
+    json: `${JSON.stringify(createDocument(scope, parity, checks, world.now()), undefined, 2)}\n`,
   };
   try {
     for (const [extension, content] of Object.entries(files)) {
@@ -67,7 +70,12 @@ function describeComparison({ manifest, target, kind, replayed }: Described, par
 }
 
 /** docs/parity.md describes it; a change of what a field means is a new format. */
-export function createDocument({ manifest, target, kind, replayed }: Described, parity: Parity, now: Date) {
+export function createDocument(
+  { manifest, target, kind, replayed }: Described,
+  parity: Parity,
+  checks: readonly CheckResult[],
+  now: Date,
+) {
   const { snapshotAt } = manifest.source;
   const describeLine = (line: ParityLine, isTime: boolean) => {
     const age = isTime ? ageAt(line.expected, snapshotAt) : undefined;
@@ -83,6 +91,7 @@ export function createDocument({ manifest, target, kind, replayed }: Described, 
     comparedAt: now.toISOString(),
     verdict: parity.equal ? 'equal' : 'different',
     reach: parity.reach,
+    checks: checks.map(({ sql, passed, answer = null }) => ({ sql, passed, answer })),
     groups: Object.fromEntries(
       parityGroups.map((group) => {
         const lines = parity.groups[group];

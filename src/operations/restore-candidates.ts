@@ -1,4 +1,4 @@
-import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
 import { readManifest } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -6,7 +6,6 @@ import type { Repository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
 import { chooseBackups, chooseManifest } from './choose-backups.ts';
 import { chooseRecovery } from './choose-recovery.ts';
-import { isSafetyBackup } from './safety-backup.ts';
 import type { Candidate } from './staging.ts';
 
 export interface Candidates {
@@ -31,21 +30,12 @@ export async function chooseCandidates(
     const candidates = await chooseRecovery(repository, { ...inputs, recoveryTargetTime }, count, world);
     return { candidates, manifest: await readFirst(repository, candidates, backupId) };
   }
-  const isNamed = /^\d/.test(backupId);
   if (stagingUrl === undefined) {
     const manifest = await chooseManifest(repository, backupId, world);
-    if (isNamed || !isSafetyBackup(manifest)) {
-      const snapshotAt = new Date(manifest.source.snapshotAt);
-      return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
-    }
+    const snapshotAt = new Date(manifest.source.snapshotAt);
+    return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
   }
-  const [first, ...others] = await chooseBackups(repository, backupId, world);
-  const chosen = first === undefined || (!isNamed && isSafetyBackup(first)) ? [] : [first];
-  if (first !== undefined && chosen.length === 0) {
-    world.log.warn(`${first.id} is a safety backup (${first.label}) and passed over: only its id means it`);
-  }
-  const usable = [...chosen, ...others.filter((backup) => !isSafetyBackup(backup))];
-  const candidates = usable.slice(0, stagingUrl === undefined ? 1 : 1 + fallback);
+  const candidates = (await chooseBackups(repository, backupId, world)).slice(0, 1 + fallback);
   return { candidates, manifest: await readFirst(repository, candidates, backupId) };
 }
 
@@ -64,8 +54,5 @@ async function readFirst(
     }
   }
   if (damage !== undefined) throw damage;
-  throw new ConfigurationError(
-    `backup-id: only safety backups fit ${choice}`,
-    'List them with the operation list, and name the one that you mean.',
-  );
+  throw new Error(`a choice of no backup: ${choice}`);
 }

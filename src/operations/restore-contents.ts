@@ -1,17 +1,21 @@
+import { TargetError } from '../errors.ts';
+import { describeEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { RowDigest } from '../postgres/row-digest.ts';
+import { applySettings } from '../postgres/session-settings.ts';
 import { clientEnvironment } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { TableEntry } from '../repository/manifest.ts';
-import { analyzeTable, analyzeTables } from '../target/analyze.ts';
+import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
+import type { NotCarried } from '../target/attempt.ts';
 import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
-import { findUnfounded } from '../target/orphans.ts';
 import type { Advance } from '../target/parity.ts';
-import { readAssumableRoles } from '../target/preflight.ts';
 import { loadRows } from '../target/rows.ts';
+import { listSearchPaths, type SearchPaths } from '../target/search-paths.ts';
+import { ChecksAside } from '../target/set-aside.ts';
 import { type Step, steps } from '../target/steps.ts';
 import { grantToUsers } from '../target/user-grants.ts';
 import type { World } from '../world.ts';
@@ -21,6 +25,7 @@ import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
+import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
 export interface LoadedRows {
@@ -32,6 +37,7 @@ export interface LoadedRows {
 
 /**
  * Restores definitions, rows and what is built on them, in the order of `steps`, and brings the rows to the wanted point in time in between.
+ * What the server refuses is left out and told; only where that would open rows to somebody does it end, before anything is granted.
  *
  * @param clock gets a phase for each step
  */
@@ -42,50 +48,56 @@ export async function restoreContents(
   clock: PhaseClock,
 ): Promise<LoadedRows> {
   const { settings, jobs } = request;
-  const { scope, archive, client, entries, tolerated, orphans } = plan;
+  const { scope } = plan;
+  const searchPaths = listSearchPaths(scope.supplement, scope.manifest.facts);
   const file = {
-    path: archive,
-    client,
-    entries,
-    tolerated,
-    assumable: await askServer(request, world, 'roles', readAssumableRoles),
-    database: settings.database,
+    path: plan.archive,
+    client: plan.client,
+    entries: plan.entries,
+    settings,
+    encoding: scope.manifest.source.encoding,
+    searchPaths,
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
     jobs,
   };
   const definitions = new ArchiveRestore(file, world);
-  const [first, ...others] = steps;
-  await runStep(first, definitions, world, clock);
-  const { unfounded, notCarried } = await askServer(request, world, 'extensions', (session) =>
-    findUnfounded(session, orphans),
-  );
-  definitions.leaveOut(unfounded);
-  scope.notCarried.push(...notCarried);
-  const { analyzed, tables, ...loaded } = await loadTables(request, plan, definitions, world);
-  clock.end('rows');
+  const rows = new Rows(request, plan, definitions, searchPaths, world);
   let advanced: Advance | undefined;
-  for (const step of others) {
-    // Keys have their indexes by then, and nothing acts on a change yet.
-    if (step === 'foreign keys') advanced = await bringForward(request, scope, tables, world, clock);
+  for (const step of steps) {
+    if (step === 'foreign keys') {
+      // Keys have their indexes by then, and nothing acts on a change yet.
+      await rows.freeOfDoubtfulChecks();
+      const loaded = { ...rows.loaded, searchPath: searchPaths.needed };
+      advanced = await bringForward(request, scope, loaded, world, clock);
+      await rows.giveChecksBack();
+    }
+    if (step === 'grants') refuseOpenTables(plan, definitions);
     await runStep(step, definitions, world, clock);
+    if (step === 'definitions') {
+      const complete = definitions.notCarried.length + scope.notCarried.length === 0;
+      await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
+    }
+    if (step === 'definitions' || rows.areWaiting) {
+      await rows.load();
+      clock.end('rows');
+    }
   }
+  rows.tellMissing();
   for (const table of scope.tables) {
-    if (advanced?.tables.has(table.oid)) analyzed.delete(qualifiedName(table));
+    if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
-  const refused = definitions.refusedGrants;
-  if (refused.length > 0) {
-    const again = (session: Session) => grantAgain(session, refused, scope.supplement);
-    scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
-  }
-  if (scope.kind === 'supabase-project' && isWhole(request)) {
-    const { definitions: wanted } = scope.supplement;
-    const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
-    scope.notCarried.push(...(await askServer(request, world, 'grants', give)));
-  }
+  await grant(request, plan, definitions, world);
   scope.notCarried.push(...definitions.notCarried);
-  await analyzeTables(settings, { workers: jobs, done: analyzed, signal: world.signal, log: world.log });
+  scope.notes.push(...definitions.notes);
+  await analyzeTables(settings, {
+    workers: jobs,
+    done: rows.analyzed,
+    searchPaths: searchPaths.candidates,
+    signal: world.signal,
+    log: world.log,
+  });
   clock.end('analyze');
-  return { ...loaded, advanced };
+  return { sent: rows.sent, countOnly: rows.countOnly, advanced };
 }
 
 async function runStep(
@@ -99,57 +111,192 @@ async function runStep(
   clock.end(step);
 }
 
-/** Loads all rows; a large table gets its indexes and statistics while others are still being loaded. */
-async function loadTables(
-  request: RestoreRequest,
-  { scope, created, present }: RestorePlan,
-  definitions: ArchiveRestore,
-  world: World,
-): Promise<LoadedRows & { analyzed: Set<string>; tables: LoadedTables }> {
-  const { settings, reader, jobs, verify } = request;
-  const { manifest, tables } = scope;
-  const { signal } = world;
-  const analyzed = new Set<string>();
-  const progress = new Progress(
-    world.log,
-    tables.reduce((sum, table) => sum + table.bytes, 0),
+/**
+ * Ends the restore where rows would be open to more than in the source: what should guard them could not be made. Nothing has been granted
+ * by then, so that nobody but owners reads anything.
+ */
+function refuseOpenTables({ guards }: RestorePlan, definitions: ArchiveRestore): void {
+  const refused = definitions
+    .findGone('ROW SECURITY', 'POLICY')
+    .filter((entry) => guards.has(entry) && !definitions.lacksTable(entry));
+  const [first] = refused;
+  if (first === undefined) return;
+  const omission = definitions.notCarried.find(({ what }) => what === describeEntry(first));
+  const others =
+    refused.length === 1 ? '' : `, nor ${formatCounted(refused.length - 1, 'other guard')} of rows`;
+  const table = `${first.schema}.${first.name.split(' ', 1)[0]}`;
+  throw new TargetError(
+    `${describeEntry(first)} could not be made${others} (${omission?.why ?? 'it needs what is not there'}); without it rows would be open, so nothing was granted to anybody`,
+    `Mend the cause, or leave the table out: --exclude ${table}. ${omission?.remedy ?? ''}`.trim(),
   );
-  const onProgress = (rows: number, bytes: number) => progress.advance(rows, bytes, bytes);
-  const possible = created.filter((table) => !definitions.isGone(table.oid));
-  scope.notCarried.push(...created.filter((table) => definitions.isGone(table.oid)).map(describeGone));
-  return await world.log.group(`Rows of ${formatCounted(tables.length, 'table')}`, async () => {
-    const sent = await loadRows(settings, manifest, possible, reader, {
-      workers: jobs,
-      digest: verify === 'content',
-      signal,
-      onProgress,
-      async onLoaded(table, session) {
-        const complete = await definitions.buildIndexes(table.oid);
-        if (!complete || table.root !== null) return;
-        await analyzeTable(session, table, world.log, signal);
-        analyzed.add(qualifiedName(table));
-      },
-    });
-    const rows = await loadManagedRows(settings, manifest, present, reader, {
-      workers: jobs,
-      signal,
-      onProgress,
-    });
-    scope.notCarried.push(...rows.notCarried);
-    for (const [oid, digest] of rows.sent) sent?.set(oid, digest);
-    // What was refused stays as it is, whatever changed it since.
-    const arrived = present.filter(
-      ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
-    );
-    const loaded = { created: possible, present: arrived };
-    return { sent, countOnly: rows.countOnly, analyzed, tables: loaded };
-  });
 }
 
-function describeGone(table: TableEntry) {
+/** What of the grants was refused in the form that the archive has it in */
+async function grant(
+  request: RestoreRequest,
+  { scope }: RestorePlan,
+  definitions: ArchiveRestore,
+  world: World,
+): Promise<void> {
+  const refused = definitions.findGone('ACL');
+  if (refused.length > 0) {
+    const again = (session: Session) => grantAgain(session, refused, scope.supplement);
+    scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
+  }
+  if (scope.kind === 'supabase-project' && isWhole(request)) {
+    const { definitions: wanted } = scope.supplement;
+    const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
+    scope.notCarried.push(...(await askServer(request, world, 'grants', give)));
+  }
+}
+
+/** The rows of a restore. */
+class Rows {
+  /** By the table's oid in the source; undefined where what was sent is not digested */
+  readonly sent: Map<number, RowDigest> | undefined;
+  /** Why the rows of a table can only be counted */
+  readonly countOnly = new Map<number, string>();
+  /** Tables whose statistics have been gathered */
+  readonly analyzed = new Set<string>();
+  readonly #created: TableEntry[] = [];
+  #present: LoadedTables['present'] = [];
+  #isFirst = true;
+  readonly #checks: ChecksAside[] = [];
+  readonly #progress: Progress;
+  readonly #request: RestoreRequest;
+  readonly #plan: RestorePlan;
+  readonly #definitions: ArchiveRestore;
+  readonly #searchPaths: SearchPaths;
+  readonly #world: World;
+
+  constructor(
+    request: RestoreRequest,
+    plan: RestorePlan,
+    definitions: ArchiveRestore,
+    searchPaths: SearchPaths,
+    world: World,
+  ) {
+    this.#request = request;
+    this.#plan = plan;
+    this.#definitions = definitions;
+    this.#searchPaths = searchPaths;
+    this.#world = world;
+    this.sent = request.verify === 'content' ? new Map() : undefined;
+    const bytes = plan.scope.tables.reduce((sum, table) => sum + table.bytes, 0);
+    this.#progress = new Progress(world.log, bytes);
+  }
+
+  get loaded(): LoadedTables {
+    return { created: this.#created, present: this.#present };
+  }
+
+  /** Whether a table has been made since rows were loaded: its definition needs keys, by way of a function. */
+  get areWaiting(): boolean {
+    return this.#findReady().length > 0;
+  }
+
+  /** Loads what can be loaded; a large table gets its indexes and statistics while others are still being loaded. */
+  async load(): Promise<void> {
+    const ready = this.#findReady();
+    const present = this.#isFirst ? this.#plan.present : [];
+    this.#isFirst = false;
+    const amount = formatCounted(ready.length + present.length, 'table');
+    await this.#world.log.group(`Rows of ${amount}`, async () => {
+      await this.#loadCreated(ready);
+      if (present.length > 0) await this.#loadPresent();
+    });
+    this.#created.push(...ready);
+  }
+
+  /** Changes are replayed at another time than they were made, and a check may look at the time, or at a table that has moved on. */
+  async freeOfDoubtfulChecks(): Promise<void> {
+    const changed = new Set(
+      this.#request.recovery?.segments.flatMap(({ tables }) => tables.map(qualifiedName)) ?? [],
+    );
+    const tables = this.#created.filter((table) => changed.has(qualifiedName(table)));
+    if (tables.length === 0) return;
+    const checks = new ChecksAside();
+    this.#checks.push(checks);
+    await askServer(this.#request, this.#world, 'checks', async (session) => {
+      await applySettings(session, this.#plan.scope.manifest.source.encoding);
+      for (const table of tables) await checks.takeDoubtful(session, table);
+    });
+  }
+
+  /** Checks that were taken away for rows come back, as far as these fulfil them. */
+  async giveChecksBack(): Promise<void> {
+    const { scope } = this.#plan;
+    for (const checks of this.#checks.splice(0)) {
+      const broken = await askServer(this.#request, this.#world, 'checks', async (session) => {
+        await applySettings(session, scope.manifest.source.encoding);
+        return checks.giveBack(session, this.#searchPaths.candidates);
+      });
+      scope.notCarried.push(...broken);
+    }
+  }
+
+  /** Tells of tables that could not be made. */
+  tellMissing(): void {
+    const missing = this.#plan.created.filter(
+      ({ oid, rows }) => rows > 0 && this.#definitions.stateOf(oid) !== 'made',
+    );
+    this.#plan.scope.notCarried.push(...missing.map(describeGone));
+  }
+
+  #findReady(): TableEntry[] {
+    const loaded = new Set(this.#created.map(({ oid }) => oid));
+    return this.#plan.created.filter(
+      ({ oid }) => !loaded.has(oid) && this.#definitions.stateOf(oid) === 'made',
+    );
+  }
+
+  readonly #onProgress = (rows: number, bytes: number) => this.#progress.advance(rows, bytes, bytes);
+
+  async #loadCreated(tables: readonly TableEntry[]): Promise<void> {
+    const { settings, reader, jobs } = this.#request;
+    const { scope } = this.#plan;
+    const { signal, log } = this.#world;
+    const { digests, notCarried, checks } = await loadRows(settings, scope.manifest, tables, reader, {
+      workers: jobs,
+      digest: this.sent !== undefined,
+      searchPaths: this.#searchPaths,
+      signal,
+      onProgress: this.#onProgress,
+      onLoaded: async (table, session) => {
+        const complete = await this.#definitions.buildIndexes(table.oid);
+        if (!complete || table.root !== null || table.columns.length > analyzedColumns) return;
+        await analyzeTable(session, table, { searchPaths: this.#searchPaths.candidates, log, signal });
+        this.analyzed.add(qualifiedName(table));
+      },
+    });
+    for (const [oid, digest] of digests ?? []) this.sent?.set(oid, digest);
+    this.#checks.push(checks);
+    scope.notCarried.push(...notCarried);
+  }
+
+  async #loadPresent(): Promise<void> {
+    const { settings, reader, jobs } = this.#request;
+    const { scope, present } = this.#plan;
+    const rows = await loadManagedRows(settings, scope.manifest, present, reader, {
+      workers: jobs,
+      signal: this.#world.signal,
+      onProgress: this.#onProgress,
+    });
+    scope.notCarried.push(...rows.notCarried);
+    for (const [oid, digest] of rows.sent) this.sent?.set(oid, digest);
+    for (const [oid, why] of rows.countOnly) this.countOnly.set(oid, why);
+    // What was refused stays as it is, whatever changed it since.
+    this.#present = present.filter(
+      ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
+    );
+  }
+}
+
+function describeGone(table: TableEntry): NotCarried {
   return {
     what: `rows of ${qualifiedName(table)}`,
-    why: `the table could not be created; ${table.rows} rows are lost`,
+    why: `the table could not be created; ${formatCounted(table.rows, 'row')} ${table.rows === 1 ? 'is' : 'are'} lost`,
     remedy: 'Mend what kept it from being created, and restore again.',
+    lost: true,
   };
 }

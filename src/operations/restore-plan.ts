@@ -1,5 +1,5 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
-import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
+import { type ArchiveEntry, describeEntry, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { ToolError } from '../postgres/process.ts';
@@ -14,14 +14,14 @@ import { type PresentTable, selectForProject } from '../supabase/selection.ts';
 import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
-import { findOrphans } from '../target/orphans.ts';
+import { compareLocales } from '../target/database-locale.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
-import { describeUnreplayed, findDoubtfulKeys } from './replay-omissions.ts';
+import { describeUnreplayed } from './replay-omissions.ts';
 import type { Progression, RestoreScope } from './restore-report.ts';
 
 /** What is restored, and where. */
@@ -42,6 +42,8 @@ export interface RestoreRequest {
   readonly roles?: 'throwaway';
   /** Whether the target is production, so that jobs may act from now on; not so without it. */
   readonly live?: boolean;
+  /** What the restored database will be asked; one that cannot be answered is refused before there are rows */
+  readonly checks?: readonly string[];
   /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
   readonly recovery?: Recovery | undefined;
 }
@@ -56,9 +58,8 @@ export interface RestorePlan {
   readonly client: ClientTools;
   /** In the archive's order */
   readonly entries: readonly ArchiveEntry[];
-  readonly tolerated: ReadonlySet<ArchiveEntry>;
-  /** Those of the entries that are about something that extensions make */
-  readonly orphans: readonly ArchiveEntry[];
+  /** Those without which rows of a table that the restore creates would be open to more than in the source */
+  readonly guards: ReadonlySet<ArchiveEntry>;
   readonly roles: RolePlan;
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
@@ -69,7 +70,6 @@ export interface RestorePlan {
 
 /** What goes where, and what does not. */
 type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present'> & {
-  readonly tolerated: Set<ArchiveEntry>;
   readonly selection: RestoreSelection;
   readonly tables: readonly TableEntry[];
   readonly notes: readonly string[];
@@ -99,12 +99,12 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       contents.filter((entry) => !isJobTable(entry)),
     );
     const selection = withoutExtensions(chosen, missing);
+    const isGuard = tellGuards(supplement);
+    refuseOpenings(selection, isGuard, missing);
     const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
-    const wanted = new Set(placed.entries);
-    const orphans = findOrphans(contents).filter((entry) => wanted.has(entry));
-    for (const entry of orphans) placed.tolerated.add(entry);
+    const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
+    const entries = placed.entries.filter((entry) => !distant.has(entry));
     const unreplayed = describeUnreplayed(request.recovery, manifest, placed.tables);
-    for (const entry of findDoubtfulKeys(placed.entries, unreplayed)) placed.tolerated.add(entry);
     const roles = await planRolesOf(session, request, supplement, kind);
     const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
     const scope: RestoreScope = {
@@ -116,14 +116,16 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       kind,
       managed: placed.managed,
       notCarried: [
-        ...describeMissing(missing, chosen, selection, manifest),
+        ...describeMissing(missing, chosen, selection, request),
         ...notCarried,
+        ...[...distant].map(describeDistant),
         ...roles.listed,
         ...unreplayed.notCarried,
       ],
-      notes: [...notes, ...created],
+      notes: [...notes, ...created, ...(await compareLocales(session, supplement.definitions))],
     };
-    return { ...placed, scope, archive, client, orphans, roles };
+    const guards = findGuards(entries, isGuard);
+    return { ...placed, entries, scope, archive, client, guards, roles };
   } finally {
     await session.close();
   }
@@ -153,9 +155,7 @@ async function place(
 ): Promise<Placement> {
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const schemas = await readSchemas(session);
-  // Some can only be created where the server has loaded them, and pg_cron in one database of it.
-  const tolerated = new Set(selection.entries.filter(({ kind }) => kind === 'EXTENSION'));
-  const whole = { selection, tables, created: tables, present: [], tolerated };
+  const whole = { selection, tables, created: tables, present: [] };
   const plain = { ...whole, managed: new Set<string>(), notCarried: [], notes: [], image: undefined };
   if (kind === 'plain') {
     return { ...plain, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };
@@ -174,7 +174,6 @@ async function place(
   const oids = new Set(loaded.map(({ oid }) => oid));
   return {
     ...chosen,
-    tolerated: new Set(chosen.tolerated),
     image: undefined,
     selection: { ...selection, entries: chosen.entries, tables: oids },
     tables: [...loaded, ...chosen.lost],
@@ -191,8 +190,10 @@ function describeMissing(
   missing: ReadonlySet<string>,
   before: RestoreSelection,
   after: RestoreSelection,
-  manifest: Manifest,
+  { manifest, roles }: Pick<RestoreRequest, 'manifest' | 'roles'>,
 ): NotCarried[] {
+  // A drill asks what the backup holds, and not what the server of the drill has. Rows that nobody has seen again it has not proven.
+  const lost = roles === 'throwaway' ? {} : { lost: true as const };
   const tables = manifest.tables.filter(
     (table) => table.rows > 0 && before.tables.has(table.oid) && !after.tables.has(table.oid),
   );
@@ -201,13 +202,74 @@ function describeMissing(
       what: `extension ${name}`,
       why: 'the server does not have its files; what needs it is left out',
       remedy: 'Install it on the server, or restore into one that has it.',
+      ...lost,
     })),
     ...tables.map((table) => ({
       what: `rows of ${qualifiedName(table)}`,
       why: `the table needs an extension that the server lacks; ${table.rows} rows are lost`,
       remedy: 'Install the extension on the server, and restore again.',
+      lost: true as const,
     })),
   ];
+}
+
+/** Tells row level security and the policies that restrict: without these more would be seen than in the source. */
+function tellGuards({ definitions }: Supplement): (entry: ArchiveEntry) => boolean {
+  const restrictive = new Set(
+    definitions
+      .filter(({ kind, detail }) => kind === 'policy' && detail.startsWith('restrictive'))
+      .map(({ schema, relation, name }) => `${schema}.${relation} ${name}`),
+  );
+  return ({ kind, schema, name }) =>
+    kind === 'ROW SECURITY' || (kind === 'POLICY' && restrictive.has(`${schema}.${name}`));
+}
+
+function findGuards(
+  entries: readonly ArchiveEntry[],
+  isGuard: (entry: ArchiveEntry) => boolean,
+): Set<ArchiveEntry> {
+  const created = new Set(entries.filter(({ kind }) => kind === 'TABLE').map(({ id }) => id));
+  return new Set(entries.filter((entry) => isGuard(entry) && entry.needs.some((id) => created.has(id))));
+}
+
+/** @throws ConfigurationError when a policy that restricts cannot be made, and the table that it guards can */
+function refuseOpenings(
+  { entries, leftOut }: RestoreSelection,
+  isGuard: (entry: ArchiveEntry) => boolean,
+  missing: ReadonlySet<string>,
+): void {
+  const created = new Set(entries.filter(({ kind }) => kind === 'TABLE').map(({ id }) => id));
+  const [open] = leftOut.filter(({ entry }) => isGuard(entry) && entry.needs.some((id) => created.has(id)));
+  if (open === undefined || missing.size === 0) return;
+  const { entry, needs } = open;
+  throw new ConfigurationError(
+    `target-url: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
+    `Install the extension on the server, or leave the table out: --exclude ${entry.schema}.${entry.name.split(' ', 1)[0]}.`,
+  );
+}
+
+/** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
+function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const asks = new Map<ArchiveEntry, boolean>();
+  const asksOthers = (entry: ArchiveEntry): boolean => {
+    const known = asks.get(entry);
+    if (known !== undefined) return known;
+    asks.set(entry, false);
+    const found =
+      entry.kind === 'FOREIGN TABLE' || entry.needs.some((id) => asksOthers(byId.get(id) ?? entry));
+    asks.set(entry, found);
+    return found;
+  };
+  return new Set(entries.filter((entry) => entry.kind === 'MATERIALIZED VIEW DATA' && asksOthers(entry)));
+}
+
+function describeDistant(entry: ArchiveEntry): NotCarried {
+  return {
+    what: describeEntry(entry),
+    why: 'a drill asks no foreign servers, on whose tables it stands',
+    remedy: 'A restore into a database that stays does.',
+  };
 }
 
 /** The jobs of pg_cron come through its functions, so that they do not run before somebody wants them to. */

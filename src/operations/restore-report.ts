@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
+import type { NotCarried } from '../target/attempt.ts';
 import type { Parity, ParityScope } from '../target/parity.ts';
 import type { Replayed } from '../target/replay.ts';
 import { describeEntry, type RestoreSelection } from '../target/selection.ts';
@@ -20,9 +21,9 @@ export interface RestoreScope {
   /** Names of the target's schemas that are the platform's own; empty unless it is a project */
   readonly managed: ReadonlySet<string>;
   /** What this restore leaves out or cannot do; it grows while the restore runs. */
-  readonly notCarried: Manifest['notCarried'];
+  readonly notCarried: NotCarried[];
   /** What is otherwise than in the source and no loss, for people */
-  readonly notes: readonly string[];
+  readonly notes: string[];
   /** How far it was brought beyond the backup; undefined as long as it was not */
   readonly replayed?: Progression;
 }
@@ -72,7 +73,7 @@ export function describePlan(scope: RestoreScope, clock: PhaseClock): Outcome {
 export function describeRestore(scope: RestoreScope, parity: Parity | undefined, clock: PhaseClock): Outcome {
   const verdict = parity === undefined ? 'skipped' : parity.equal ? 'equal' : 'different';
   return {
-    exitCode: verdict === 'different' ? 3 : 0,
+    exitCode: verdict === 'different' || scope.notCarried.some(({ lost }) => lost === true) ? 3 : 0,
     outputs: {
       ...summarize(scope, verdict, clock),
       'recovered-to': scope.replayed?.until ?? '',

@@ -15,7 +15,7 @@ import { createReader } from '../repository/objects.ts';
 import { appendRecord, type RecordContent } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { NotCarried } from '../target/attempt.ts';
-import type { CheckResult } from '../target/checks.ts';
+import { type CheckResult, explainChecks } from '../target/checks.ts';
 import { emptyDatabase } from '../target/clean.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
@@ -104,7 +104,8 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
     return await bringIn({ ...job, manifest: works, recovery: recoveryOf(works.id), attempts }, world);
   }
   const nothing: Done = { safetyBackup: null, left: [], incomplete: false };
-  const why = 'no backup passed on staging; the target was not touched';
+  const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
+  const why = `no backup passed on staging (${last}); the target was not touched`;
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
   return describeNoneWorks({ ...job, attempts });
 }
@@ -146,9 +147,9 @@ async function bringIn(job: Job, world: World): Promise<Outcome> {
       await target.remove();
       done.incomplete = false;
       const usableAfter = clock.elapsed() - (clock.milliseconds().parity ?? 0);
-      if (parity !== undefined) await writeParity(inputs.reportFolder, prepared.scope, parity, world);
       const checks = await askChecks(settings, inputs.checks, world);
       if (checks.length > 0) clock.end('checks');
+      if (parity !== undefined) await writeParity(inputs.reportFolder, prepared.scope, parity, world, checks);
       await record(job, done, judge(parity, checks), world);
       return describeResult({ ...job, ...done, scope: prepared.scope, parity, checks, usableAfter });
     } catch (error) {
@@ -202,9 +203,9 @@ async function makeRoom(job: Job, done: Done, world: World): Promise<PreparedRes
 type Result = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
 
 function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Result {
-  const failed = checks.filter((check) => !check.passed).length;
+  const failed = explainChecks(checks);
   if (parity?.equal === false) return { outcome: 'different', why: null };
-  if (failed > 0) return { outcome: 'failed', why: `${failed} of ${checks.length} checks failed` };
+  if (failed !== undefined) return { outcome: 'failed', why: failed };
   return { outcome: parity === undefined ? 'unverified' : 'equal', why: null };
 }
 

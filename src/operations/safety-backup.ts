@@ -3,14 +3,8 @@ import type { BackupInputs, RestoreInputs } from '../inputs.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { World } from '../world.ts';
 import { backup } from './backup.ts';
+import { labelStart } from './safety-label.ts';
 import { validate } from './validate.ts';
-
-/** What the labels of safety backups begin with: none of them is what `latest` means to a restore. */
-const labelStart = 'before restore of ';
-
-export function isSafetyBackup({ label }: { readonly label: string | null }): boolean {
-  return label?.startsWith(labelStart) ?? false;
-}
 
 /**
  * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored.

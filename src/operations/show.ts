@@ -1,8 +1,8 @@
 import type { ShowInputs } from '../inputs.ts';
-import { chooseBackup } from '../repository/backups.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
+import { chooseManifest } from './choose-backups.ts';
 import type { Outcome } from './outcome.ts';
 import { openPlace } from './place.ts';
 import { describeManifest } from './show-report.ts';
@@ -12,9 +12,7 @@ export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
-    world.log.warn(`${error.message}; passed over`),
-  );
+  const manifest = await chooseManifest(repository, inputs.backupId, world);
   const onDamaged = (error: Error) => world.log.warn(error.message);
   return describeManifest(manifest, {
     pins: await readRecords(repository, 'pins', onDamaged, { signal: world.signal }),

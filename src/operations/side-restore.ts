@@ -18,7 +18,7 @@ import type { Manifest } from '../repository/manifest.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
-import { nameBlockers } from '../source/snapshot.ts';
+import { nameBlockers } from '../source/locks.ts';
 import { findLagging, orderByReferences, writeBringBack } from '../target/bring-back.ts';
 import { checkComparable, readForeignKeys, readLiveTables } from '../target/live-table.ts';
 import { measureDifference } from '../target/row-difference.ts';

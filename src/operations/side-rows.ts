@@ -66,6 +66,7 @@ async function load(
   await loadRows(settings, scope.manifest, entries, reader, {
     workers: jobs,
     digest: false,
+    searchPaths: undefined,
     signal: world.signal,
     onProgress: (rows, bytes) => progress.advance(rows, bytes, bytes),
     onLoaded: async () => undefined,

@@ -1,4 +1,4 @@
-import { ConfigurationError, isKnownError, messageOf } from '../errors.ts';
+import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../errors.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { readManifest } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -10,7 +10,7 @@ import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
 import type { World } from '../world.ts';
 import type { Recovery } from './choose-recovery.ts';
-import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { type Attempt, explainFailure, findFault, hasPassed, hasReturned } from './drill-attempt.ts';
 import { PhaseClock } from './phases.ts';
 import { writeParity } from './report-files.ts';
 import { prepareRestore } from './restore-into.ts';
@@ -38,10 +38,11 @@ export interface Candidate {
 }
 
 /**
- * Tries backups one after another, each in a database made for the occasion, until one passes. What each showed is recorded on it as a
- * drill.
+ * Tries backups one after another, each in a database made for the occasion, until one comes back as it was. One that does, and of which a
+ * check says no, ends it as well: the backup is sound, and an older one would only hold older rows. What each showed is recorded on it as
+ * a drill.
  *
- * @throws ConfigurationError when no database can be made on the server, which says nothing about a backup
+ * @throws ConfigurationError when no database can be made on the server, or a check cannot be answered, which says nothing about a backup
  */
 export async function tryInTurn(
   candidates: readonly Candidate[],
@@ -59,8 +60,8 @@ export async function tryInTurn(
     );
     attempts.push(attempt);
     await record(attempt, repository, world);
-    if (hasPassed(attempt)) break;
-    world.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
+    if (!hasPassed(attempt)) world.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
+    if (hasReturned(attempt)) break;
   }
   return attempts;
 }
@@ -76,9 +77,10 @@ async function tryBackup(
   let manifest: Manifest | undefined;
   let recovery: number | undefined;
   let parity: Parity | undefined;
+  let notCarried: Attempt['notCarried'][] = [];
   let checks: readonly CheckResult[] = [];
   let command: string | undefined;
-  let failure: string | undefined;
+  let failure: Attempt['failure'];
   try {
     manifest = await readManifest(repository, id);
     const reader = createReader(repository, manifest, trial.encryptionIdentity);
@@ -93,20 +95,23 @@ async function tryBackup(
       targetKind: 'plain' as const,
       roles: 'throwaway' as const,
       recovery: brought,
+      checks: trial.checks,
     };
     const prepared = await prepareRestore(request, world, clock);
+    // The restore adds to its own while it runs.
+    notCarried = [throwaway.notCarried, prepared.scope.notCarried];
     parity = await prepared.run();
     recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
-    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, world);
     checks = await askChecks(settings, trial.checks, world);
     clock.end('checks');
+    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, world, checks);
     command = await runCommand(settings, trial.command, world);
     clock.end('command');
   } catch (error) {
     world.signal.throwIfAborted();
     // A wrong input says nothing about the backup, and a defect of ours is none of its.
     if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
-    failure = messageOf(error);
+    failure = { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
   }
   return {
     manifest,
@@ -115,6 +120,7 @@ async function tryBackup(
     phases: clock.milliseconds(),
     recovery,
     parity,
+    notCarried: notCarried.flat(),
     checks,
     command,
     failure,
@@ -128,6 +134,7 @@ async function record(attempt: Attempt, repository: Repository, world: World): P
       backup: attempt.backup,
       outcome: hasPassed(attempt) ? 'passed' : 'failed',
       why: explainFailure(attempt) ?? null,
+      fault: findFault(attempt) ?? null,
       recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
       phases: { ...attempt.phases },
       recoveredTo: attempt.until ?? null,

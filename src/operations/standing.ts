@@ -3,7 +3,7 @@ import { readRecords, type StoredRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from '../repository/shelf.ts';
 import type { World } from '../world.ts';
-import { isSafetyBackup } from './safety-backup.ts';
+import { isSafetyBackup } from './safety-label.ts';
 
 /** What the shelf says of how far back one would have to go, and of what is known to work. */
 export interface BackupStanding {

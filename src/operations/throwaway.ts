@@ -4,16 +4,26 @@ import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
+import {
+  type DatabaseLocale,
+  describeCollation,
+  findLocale,
+  readLocale,
+  writeLocale,
+} from '../target/database-locale.ts';
 import { createRolesOf, planRoles } from '../target/roles.ts';
 import type { World } from '../world.ts';
 
 export interface Throwaway extends AsyncDisposable {
   /** How to connect to it */
   readonly settings: ConnectionSettings;
+  /** In what it is not what the source's database is */
+  readonly notCarried: Manifest['notCarried'];
 }
 
 /**
- * A new database on the server, with the roles that the backup needs. What was made is dropped when it is disposed of.
+ * A new database on the server, with the encoding and the collation of the source, and with the roles that the backup needs. What was made
+ * is dropped when it is disposed of.
  *
  * @throws ConfigurationError when the role may not make them
  */
@@ -26,9 +36,10 @@ export async function makeThrowaway(
   const database = `supabase_backup_drill_${manifest.id.toLowerCase().replace('-', '_')}`;
   const settings = { ...server, database };
   const roles: string[] = [];
+  const notCarried: Manifest['notCarried'] = [];
   await using made = new AsyncDisposableStack();
   try {
-    await createDatabase(server, database, manifest.source.encoding, world);
+    notCarried.push(...(await createDatabase(server, database, manifest, supplement, world)));
     made.defer(() => dropThrowaway(server, database, roles, world));
     const session = await openSession(settings, world.signal);
     try {
@@ -47,24 +58,66 @@ export async function makeThrowaway(
     );
   }
   const kept = made.move();
-  return { settings, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { settings, notCarried, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 async function createDatabase(
   server: ConnectionSettings,
   database: string,
-  encoding: string,
+  { source }: Manifest,
+  { definitions }: Supplement,
   world: World,
-): Promise<void> {
+): Promise<Manifest['notCarried']> {
   const session = await openSession(server, world.signal);
   try {
     await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
-    await session.query(
-      `CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ENCODING ${quoteLiteral(encoding)}`,
-    );
+    const create = (options: string) =>
+      session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
+    const encoding = `ENCODING ${quoteLiteral(source.encoding)}`;
+    const locale = findLocale(definitions);
+    if (locale === undefined) {
+      await create(encoding);
+      return [];
+    }
+    try {
+      await create(writeLocale(locale, session.serverVersion));
+      world.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
+      return [];
+    } catch (error) {
+      if (!isRefusedLocale(error)) throw error;
+      await create(encoding);
+      return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, world))];
+    }
   } finally {
     await session.close();
   }
+}
+
+/** The server has no such locale, or not for this encoding, or not this provider; another CREATE DATABASE may do. */
+function isRefusedLocale(error: unknown): boolean {
+  return ['22023', '42809', '42704', '0A000', '42602'].includes((error as { code?: string }).code ?? '');
+}
+
+async function readLocaleOf(settings: ConnectionSettings, world: World): Promise<DatabaseLocale> {
+  const session = await openSession(settings, world.signal);
+  try {
+    return await readLocale(session);
+  } finally {
+    await session.close();
+  }
+}
+
+function describeLocale(
+  wanted: DatabaseLocale,
+  refusal: string,
+  made: DatabaseLocale,
+): Manifest['notCarried'][number] {
+  return {
+    what: 'collation of the database',
+    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the throwaway database has ${describeCollation(made)} in ${made.encoding}, and texts may sort otherwise`,
+    remedy:
+      'Give a server that has this collation, to see that what depends on the order of texts comes back.',
+  };
 }
 
 /** The run may have been told to stop; what it made goes all the same. */

@@ -2,10 +2,37 @@ import { openSession } from '../postgres/connection.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
-import { type CheckResult, runChecks } from '../target/checks.ts';
+import type { Supplement } from '../repository/supplement.ts';
+import { type CheckResult, refuseUnanswerable, runChecks } from '../target/checks.ts';
+import { writeSet } from '../target/stored-settings.ts';
 import type { World } from '../world.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { Section } from './outcome.ts';
+
+/**
+ * Refuses checks that a database with these definitions cannot answer, before it has rows.
+ *
+ * @param complete as of `refuseUnanswerable`
+ * @throws ConfigurationError naming the check
+ */
+export async function tryChecks(
+  settings: ConnectionSettings,
+  checks: readonly string[],
+  { database }: Pick<Supplement, 'database'>,
+  complete: boolean,
+  world: World,
+): Promise<void> {
+  if (checks.length === 0) return;
+  const session = await openSession(settings, world.signal);
+  try {
+    // The database gets its settings last of all, and names without a schema are found by this one.
+    const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
+    if (path !== undefined) await session.query(writeSet(path));
+    await refuseUnanswerable(session, checks, complete);
+  } finally {
+    await session.close();
+  }
+}
 
 /** Asks the user's checks of a restored database. */
 export async function askChecks(

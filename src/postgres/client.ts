@@ -4,7 +4,7 @@ import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { runTool } from './process.ts';
 
-/** pg_dump, pg_restore and psql of one major. */
+/** pg_dump, pg_restore and psql of one version. */
 export interface ClientTools {
   readonly major: number;
   readonly version: string;
@@ -12,9 +12,15 @@ export interface ClientTools {
   readonly pgRestore: string;
 }
 
+/** The minor is 0 of a version in the making, and where any will do. */
+interface Release {
+  readonly major: number;
+  readonly minor: number;
+}
+
 /**
- * Finds the client tools for a server. Its own major is preferred and a newer one accepted; an older pg_dump refuses a newer
- * server. Debian's wrappers pick a version of their own, so versioned folders are looked at before PATH.
+ * Finds the client tools for a restore. The server's own major is preferred and a newer one accepted; an older pg_restore refuses what a
+ * newer pg_dump has written.
  *
  * @param major the server's (for a restore, the archive's or the target's, whichever is newer)
  * @throws ConfigurationError when there is none and none can be installed
@@ -24,46 +30,110 @@ export async function findClient(
   world: World,
   clientPath: string | undefined,
 ): Promise<ClientTools> {
-  if (clientPath !== undefined) {
-    const tools = await readClient(clientPath, world);
-    if (!tools) {
-      throw new ConfigurationError(
-        `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
-        `Give the folder of the PostgreSQL ${major} client programs.`,
-      );
-    }
-    if (tools.major < major) {
-      throw new ConfigurationError(
-        `client-path: pg_dump there is version ${tools.version}, older than the server's major ${major}`,
-        `Install the PostgreSQL ${major} client programs and give their folder.`,
-      );
-    }
-    return tools;
-  }
-  const found = (await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world))))
-    .filter((tools) => tools !== undefined)
-    .filter((tools) => tools.major >= major)
-    .sort((one, other) => one.major - other.major);
-  const best = found[0];
+  return chooseClient({ major, minor: 0 }, world, clientPath);
+}
+
+/**
+ * Finds the client tools for a backup. They are as new as the server, to the minor: what a server keeps for itself in its catalog, only
+ * programs of its time know to leave out, and an older pg_dump writes it into the archive and ends with 0.
+ *
+ * @param serverVersion server_version_num
+ * @throws ConfigurationError when there is none and none can be installed
+ */
+export async function findDumpClient(
+  serverVersion: number,
+  world: World,
+  clientPath: string | undefined,
+): Promise<ClientTools> {
+  const release = { major: Math.floor(serverVersion / 10000), minor: serverVersion % 10000 };
+  return chooseClient(release, world, clientPath);
+}
+
+async function chooseClient(
+  wanted: Release,
+  world: World,
+  clientPath: string | undefined,
+): Promise<ClientTools> {
+  const { major } = wanted;
+  if (clientPath !== undefined) return readGiven(clientPath, wanted, world);
+  const found = await findInstalled(world);
+  const [best] = found.filter((tools) => isAsNew(tools, wanted));
   if (best?.major === major) return best;
   const { installClient } = await import('./install.ts');
-  const installed = await installClient(major, world);
-  if (installed !== undefined) {
-    const tools = await readClient(installed, world);
-    if (tools?.major === major) return tools;
-  }
+  const installed = await installClient(wanted, world);
+  const tools = installed === undefined ? undefined : await readClient(installed, world);
+  if (tools?.major === major && isAsNew(tools, wanted)) return tools;
   if (best) {
     world.log.warn(
       `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`,
     );
     return best;
   }
-  throw new ConfigurationError(
-    `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
-    `Install postgresql-client-${major}, or give the folder of the programs with client-path.`,
+  throw explainMissing(wanted, tools ?? found.find((other) => other.major === major));
+}
+
+function explainMissing(wanted: Release, older: ClientTools | undefined): ConfigurationError {
+  const { major } = wanted;
+  if (older === undefined) {
+    return new ConfigurationError(
+      `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
+      `Install postgresql-client-${major}, or give the folder of the programs with client-path.`,
+    );
+  }
+  return new ConfigurationError(
+    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `Run "apt-get update && apt-get install --only-upgrade postgresql-client-${major}", or give the folder of newer programs with client-path.`,
   );
 }
 
+async function readGiven(clientPath: string, wanted: Release, world: World): Promise<ClientTools> {
+  const tools = await readClient(clientPath, world);
+  if (!tools) {
+    throw new ConfigurationError(
+      `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
+      `Give the folder of the PostgreSQL ${wanted.major} client programs.`,
+    );
+  }
+  if (isAsNew(tools, wanted)) return tools;
+  if (tools.major < wanted.major) {
+    throw new ConfigurationError(
+      `client-path: pg_dump there is version ${tools.version}, older than the server's major ${wanted.major}`,
+      `Install the PostgreSQL ${wanted.major} client programs and give their folder.`,
+    );
+  }
+  throw new ConfigurationError(
+    `client-path: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `Give a folder with programs of ${nameRelease(wanted)} or newer; with Debian's packages, run "apt-get update && apt-get install --only-upgrade postgresql-client-${tools.major}".`,
+  );
+}
+
+/** Oldest major first, and of one major the newest minor. */
+async function findInstalled(world: World): Promise<ClientTools[]> {
+  const read = await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world)));
+  return read
+    .filter((tools) => tools !== undefined)
+    .sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
+}
+
+/** How many minors had come out before the first version of a major: those of all majors come out on the same days. */
+const releasesBefore: Readonly<Record<number, number>> = { 14: 0, 15: 5, 16: 9, 17: 13, 18: 19 };
+
+/** Of another major, a minor is as new when it came out on the same day or later; of one that is not in the list nobody knows. */
+function isAsNew(tools: ClientTools, wanted: Release): boolean {
+  const { major, minor } = readRelease(tools);
+  if (major <= wanted.major) return major === wanted.major && minor >= wanted.minor;
+  const [before, since] = [releasesBefore[wanted.major], releasesBefore[major]];
+  return before === undefined || since === undefined || since + minor >= before + wanted.minor;
+}
+
+function readRelease({ version }: ClientTools): Release {
+  const [, major, minor = 0] = /^(\d+)(?:\.(\d+))?/.exec(version) ?? [];
+  return { major: Number(major), minor: Number(minor) };
+}
+
+const nameRelease = ({ major, minor }: Release): string => `${major}.${minor}`;
+
+/** Debian's wrappers pick a version of their own, so versioned folders are looked at before PATH. */
 function candidateFolders(env: NodeJS.ProcessEnv): string[] {
   const versioned = ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt', '/usr']
     .filter((root) => existsSync(root))

@@ -16,23 +16,30 @@ export interface InstallOptions {
 /** The client of the cache has limits for each request only, and tries again for a quarter of an hour when nobody answers. */
 const defaultPatience = 60_000;
 
+/** What is wanted at least; minor 0 means any. */
+export interface WantedRelease {
+  readonly major: number;
+  readonly minor: number;
+}
+
 /**
  * Installs `postgresql-client-<major>` on a GitHub runner with apt; elsewhere it does nothing, because nobody asked for a
- * change of their machine. What the distribution does not have comes from the PostgreSQL project's repository, set up by the
+ * change of their machine. What the distribution does not have, or has only older, comes from the PostgreSQL project's repository, set up by the
  * script that postgresql-common brings. The packages are kept in the Actions cache: they are programs, never backups.
  *
  * @returns the folder of the programs, or undefined when they were not installed; the reason has been logged
  */
 export async function installClient(
-  major: number,
+  wanted: WantedRelease,
   world: World,
   options: InstallOptions = {},
 ): Promise<string | undefined> {
   if (world.env.GITHUB_ACTIONS !== 'true' || process.platform !== 'linux') return undefined;
+  const { major } = wanted;
   const { programs = '/usr/lib/postgresql', patience = defaultPatience } = options;
   return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {
-      await installPackages(`postgresql-client-${major}`, patience, world);
+      await installPackages(wanted, patience, world);
       return path.join(programs, String(major), 'bin');
     } catch (error) {
       world.log.warn(`postgresql-client-${major} could not be installed: ${messageOf(error)}`);
@@ -41,11 +48,12 @@ export async function installClient(
   });
 }
 
-async function installPackages(packageName: string, patience: number, world: World): Promise<void> {
+async function installPackages(wanted: WantedRelease, patience: number, world: World): Promise<void> {
+  const packageName = `postgresql-client-${wanted.major}`;
   const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
-  const cache = new PackageCache(folder, nameEntry(packageName, world.now()), patience, world);
+  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), patience, world);
   mkdirSync(folder, { recursive: true });
-  if (await cache.restore()) {
+  if ((await cache.restore()) && holdsRelease(folder, wanted)) {
     try {
       await installFiles(folder, world);
       return;
@@ -58,9 +66,9 @@ async function installPackages(packageName: string, patience: number, world: Wor
   const fresh = cache.isUsable ? folder : `${folder}-fresh`;
   mkdirSync(fresh, { recursive: true });
   for (const file of listPackages(fresh)) rmSync(file);
-  await download(packageName, fresh, world);
+  await download(packageName, wanted, fresh, world);
   await installFiles(fresh, world);
-  await cache.save();
+  if (holdsRelease(fresh, wanted)) await cache.save();
 }
 
 /**
@@ -110,13 +118,27 @@ class PackageCache {
   }
 }
 
-/** Packages fit one release of one distribution; with each month comes a look for newer ones. */
-function nameEntry(packageName: string, now: Date): string {
+/**
+ * Packages fit one release of one distribution; with each month comes a look for newer ones, and with each minor of a server that is backed
+ * up, since what was stored before it came out is too old for it.
+ */
+function nameEntry(packageName: string, { minor }: WantedRelease, now: Date): string {
   const release = readFileSync('/etc/os-release', 'utf8');
   const read = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(release)?.[1] ?? 'none';
   const system = `${read('ID')}-${read('VERSION_ID')}-${process.arch}`;
-  return `supabase-backup-${packageName}-${system}-${now.toISOString().slice(0, 7)}`;
+  const least = minor === 0 ? '' : `-for-${minor}`;
+  return `supabase-backup-${packageName}-${system}-${now.toISOString().slice(0, 7)}${least}`;
 }
+
+/** Whether the folder has the package of the programs, and not an older one than is wanted. Their names hold the version. */
+function holdsRelease(folder: string, { major, minor }: WantedRelease): boolean {
+  const named = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
+  return listPackages(folder).some((file) => isRelease(named.exec(file), minor));
+}
+
+/** @param found a match whose first group is the minor; a version in the making has none */
+const isRelease = (found: RegExpExecArray | null, minor: number): boolean =>
+  found !== null && Number(found[1] ?? 0) >= minor;
 
 const listPackages = (folder: string): string[] =>
   readdirSync(folder)
@@ -125,17 +147,31 @@ const listPackages = (folder: string): string[] =>
 
 const aptInstall = ['apt-get', 'install', '-y', '-qq', '--no-install-recommends'];
 
-async function download(packageName: string, folder: string, world: World): Promise<void> {
+async function download(
+  packageName: string,
+  wanted: WantedRelease,
+  folder: string,
+  world: World,
+): Promise<void> {
   await asRoot(['apt-get', 'update', '-qq'], world);
-  const env = environmentOfApt(world);
-  const look = { ignoreReturnCode: true, silent: true, env };
-  const known = await getExecOutput('apt-cache', ['show', packageName], look);
-  if (known.exitCode !== 0) {
+  if (!(await isOffered(packageName, wanted, world))) {
     await asRoot([...aptInstall, 'postgresql-common', 'ca-certificates'], world);
     await asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world);
   }
   const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
   await asRoot([...aptInstall, ...into, packageName], world);
+}
+
+/** Whether apt would install it, and no older one than is wanted. */
+async function isOffered(
+  packageName: string,
+  { major, minor }: WantedRelease,
+  world: World,
+): Promise<boolean> {
+  const look = { ignoreReturnCode: true, silent: true, env: environmentOfApt(world) };
+  const known = await getExecOutput('apt-cache', ['show', '--no-all-versions', packageName], look);
+  const offered = new RegExp(`^Version: (?:\\d+:)?${major}(?:\\.(\\d+))?`, 'm').exec(known.stdout);
+  return known.exitCode === 0 && isRelease(offered, minor);
 }
 
 async function installFiles(folder: string, world: World): Promise<void> {

@@ -23,22 +23,27 @@ export class ToolError extends Error {
 /** Only the end of stderr is kept: the cause stands there, and a tool may complain about each of 10,000 tables. */
 const stderrLimit = 16_384;
 
+export interface ToolOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  readonly input?: string;
+  /** Called with each line of stderr, however many there are */
+  readonly onErrorLine?: (line: string) => void;
+}
+
 /**
  * Starts pg_dump, pg_restore or psql without a shell. Secrets belong in `env`, never in `args`.
  *
  * @throws nothing; a tool that cannot be started rejects `done`
  */
-export function startTool(
-  file: string,
-  args: readonly string[],
-  options: { env: NodeJS.ProcessEnv; signal: AbortSignal; input?: string },
-): ToolRun {
+export function startTool(file: string, args: readonly string[], options: ToolOptions): ToolRun {
   const tool = file.split('/').at(-1) ?? file;
   const child = spawn(file, args, { env: options.env, stdio: 'pipe', signal: options.signal });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     stderr = (stderr + part).slice(-stderrLimit);
   });
+  if (options.onErrorLine !== undefined) passLines(child.stderr, options.onErrorLine);
   // The tool may end before it has read its input; its exit code says so.
   child.stdin.on('error', () => undefined).end(options.input ?? '');
   const done = new Promise<string>((resolve, reject) => {
@@ -58,11 +63,25 @@ export function startTool(
   return { stdout: child.stdout, done, kill: () => child.kill() };
 }
 
+/** By line ends alone: what a database holds may have other separators in its names. */
+function passLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = '';
+  stream
+    .on('data', (part: string) => {
+      const lines = (rest + part).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    })
+    .on('end', () => {
+      if (rest !== '') onLine(rest);
+    });
+}
+
 /** Runs a tool to its end and returns what it printed. For short outputs only. */
 export async function runTool(
   file: string,
   args: readonly string[],
-  options: { env: NodeJS.ProcessEnv; signal: AbortSignal; input?: string },
+  options: ToolOptions,
 ): Promise<{ stdout: string; stderr: string }> {
   const run = startTool(file, args, options);
   const [stdout, stderr] = await Promise.all([text(run.stdout), run.done]);

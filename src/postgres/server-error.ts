@@ -1,17 +1,40 @@
-/** An error the server reported while the protocol was in our hands. */
-export class ServerError extends Error {
+/** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
+export interface ServerErrorFields {
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly schema?: string | undefined;
+  readonly table?: string | undefined;
+  readonly dataType?: string | undefined;
+  readonly constraint?: string | undefined;
+}
+
+/** An error the server reported while the protocol was in our hands; its fields are named as in those of `pg`. */
+export class ServerError extends Error implements ServerErrorFields {
+  /** ERROR, FATAL or PANIC, whatever language the server speaks */
+  readonly severity: string;
   /** SQLSTATE */
   readonly code: string;
   readonly detail: string | undefined;
+  readonly hint: string | undefined;
+  readonly schema: string | undefined;
+  readonly table: string | undefined;
+  readonly dataType: string | undefined;
+  readonly constraint: string | undefined;
 
-  constructor(code: string, message: string, detail: string | undefined) {
+  constructor(code: string, message: string, fields: ServerErrorFields = {}, severity = 'ERROR') {
     super(message);
     this.name = 'ServerError';
+    this.severity = severity;
     this.code = code;
-    this.detail = detail;
+    this.detail = fields.detail;
+    this.hint = fields.hint;
+    this.schema = fields.schema;
+    this.table = fields.table;
+    this.dataType = fields.dataType;
+    this.constraint = fields.constraint;
   }
 
-  /** Reads the body of an ErrorResponse (PostgreSQL manual 55.8). */
+  /** Reads the body of an ErrorResponse. */
   static parse(body: Buffer): ServerError {
     const fields = new Map(
       body
@@ -20,6 +43,19 @@ export class ServerError extends Error {
         .filter((field) => field !== '')
         .map((field) => [field[0], field.slice(1)]),
     );
-    return new ServerError(fields.get('C') ?? 'XX000', fields.get('M') ?? 'unknown error', fields.get('D'));
+    return new ServerError(
+      fields.get('C') ?? 'XX000',
+      fields.get('M') ?? 'unknown error',
+      {
+        detail: fields.get('D'),
+        hint: fields.get('H'),
+        schema: fields.get('s'),
+        table: fields.get('t'),
+        dataType: fields.get('d'),
+        constraint: fields.get('n'),
+      },
+      // The untranslated one, which servers have sent since 9.6
+      fields.get('V') ?? fields.get('S'),
+    );
   }
 }

@@ -32,6 +32,11 @@ export async function applySettings(session: Session, encoding: string): Promise
   );
 }
 
+/** @param path as it stands in a catalog, each name quoted where it needs that */
+export async function setSearchPath(session: Session, path: string): Promise<void> {
+  await session.query(`SELECT set_config('search_path', $1, false)`, [path]);
+}
+
 /** Everything travels as UTF-8, except from SQL_ASCII, where the server cannot convert and the bytes stay as they are. */
 export function copyEncoding(serverEncoding: string): string {
   return serverEncoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';

@@ -29,7 +29,8 @@ export interface TableInfo {
   readonly heapBytes: number;
   /** bytes of the TOAST table */
   readonly toastBytes: number;
-  readonly readable: boolean;
+  /** Whether this role may read it; undefined when it has been dropped since the snapshot, of which the server's answer is no answer. */
+  readonly readable: boolean | undefined;
   /** Row security would hide rows from this role if the role could not bypass it. */
   readonly filtered: boolean;
 }
@@ -47,7 +48,7 @@ interface CatalogRow {
   root_name: string | null;
   ancestors: string;
   heap: boolean;
-  readable: boolean;
+  readable: boolean | null;
   filtered: boolean;
 }
 
@@ -114,7 +115,7 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     heap: row.heap,
     heapBytes: 0,
     toastBytes: 0,
-    readable: row.readable,
+    readable: row.readable ?? undefined,
     filtered: row.filtered,
   }));
 }

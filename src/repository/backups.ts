@@ -221,11 +221,14 @@ function findDanglingPiece(manifest: Manifest): string | undefined {
 /**
  * Finds the backup that an input means: an id, `latest`, or `before:<time>`, by the time of its snapshot. Damaged manifests are
  * passed over for the two latter and reported to `onDamaged`.
+ *
+ * @param isMeant tells, for the two latter, what no such choice means
  */
 export async function chooseBackup(
   repository: Repository,
   choice: string,
   onDamaged: (error: IntegrityError, id: string) => void,
+  isMeant: (manifest: Manifest) => boolean = () => true,
 ): Promise<Manifest> {
   const before = /^before:(.*)$/.exec(choice)?.[1];
   if (choice !== 'latest' && before === undefined) return readManifest(repository, choice);
@@ -239,7 +242,8 @@ export async function chooseBackup(
         const manifest = await readIfPresent(repository, id);
         if (!manifest || manifest.kind === 'schema') continue;
         const time = Date.parse(manifest.source.snapshotAt);
-        if (time <= limit && !(newest && Date.parse(newest.source.snapshotAt) >= time)) newest = manifest;
+        const isNewer = !(newest && Date.parse(newest.source.snapshotAt) >= time);
+        if (time <= limit && isNewer && isMeant(manifest)) newest = manifest;
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
         onDamaged(error, id);

@@ -38,6 +38,8 @@ const contentSchemas = {
     outcome: v.picklist(['passed', 'failed']),
     /** Why it failed; null when it passed */
     why: v.nullable(v.string()),
+    /** Where it failed; null when it passed, absent in what older versions wrote */
+    fault: v.optional(v.nullable(v.picklist(['restore', 'parity', 'checks', 'command']))),
     /** milliseconds until the restored database could have been used; null when it never could */
     recovery: v.nullable(count),
     /** milliseconds by phase, as far as it came */

@@ -1,7 +1,7 @@
 import { IntegrityError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
 import { type ManifestOutline, measureManifests, readOutline } from './backups.ts';
-import { readRecords, type StoredRecord } from './records.ts';
+import { type RecordContent, readRecords, type StoredRecord } from './records.ts';
 import type { Repository } from './repository.ts';
 
 /** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
@@ -170,6 +170,8 @@ export function weighRecords(
   for (const { at, content } of drills) {
     const standing = standingOf(content.backup);
     const passed = content.outcome === 'passed';
+    // The data came back as it was, and a question about it got another answer: no reason to doubt an earlier proof of the data.
+    if (!passed && standing.drilled?.passed && isAboutAnswers(content)) continue;
     standing.drilled = { at, passed, recovery: content.recovery };
     // Every byte of it was read, and what came of them is what was recorded: more than a validation does.
     const known = standing.verifiedAt ?? standing.damagedAt;
@@ -179,6 +181,12 @@ export function weighRecords(
     }
   }
   return standings;
+}
+
+/** Older versions did not say where a drill failed. */
+function isAboutAnswers({ fault, parity, checks }: RecordContent<'drills'>): boolean {
+  if (fault !== undefined) return parity === true && (fault === 'checks' || fault === 'command');
+  return parity === true && checks.failed.length > 0;
 }
 
 /** By code unit, so that the order does not depend on a locale. */

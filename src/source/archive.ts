@@ -6,8 +6,10 @@ import type { ConnectionSettings } from '../postgres/settings.ts';
 import type { TableInfo } from '../postgres/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { excludePatterns } from './exclude-patterns.ts';
+import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
-import { nameBlockers, type Snapshot } from './snapshot.ts';
+import { checkReservedOptions } from './reserved-options.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /**
  * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,
@@ -30,6 +32,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     signal: AbortSignal;
   },
 ): Promise<readonly PendingPiece[]> {
+  await checkReservedOptions(snapshot, client, options);
   const args = [
     '--format=custom',
     '--compress=0',
@@ -55,6 +58,13 @@ export async function dumpArchive<Stored extends PlainObject>(
       (error: unknown) => error,
     );
     options.signal.throwIfAborted();
+    if (isFullLockTable(reason)) {
+      throw await explainFullLockTable(
+        options.settings,
+        snapshot.tables.length + snapshot.leftOut.length,
+        reason,
+      );
+    }
     const waited = /timeout.*LOCK TABLE/s.test(messageOf(reason));
     const oids = snapshot.tables.map((table) => table.oid);
     const blockers = waited ? await nameBlockers(options.settings, oids).catch(() => '') : '';

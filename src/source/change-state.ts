@@ -13,6 +13,8 @@ export interface ChangeState {
   readonly sequences: readonly SequenceState[];
   /** Tables whose updates and deletes do not say which row they mean, and why, by qualified name as of `keyOf` */
   readonly keyless: ReadonlyMap<string, string>;
+  /** Tables of extensions, with the extension: changes of their rows are captured, and no backup has the rows */
+  readonly members: ReadonlyMap<string, string>;
   readonly hasLedger: boolean;
 }
 
@@ -24,6 +26,7 @@ export async function readChangeState(session: Session): Promise<ChangeState> {
     tables: await readTables(session),
     sequences: await readSequences(session),
     keyless: await readKeyless(session),
+    members: await readMembers(session),
     hasLedger: (await readLedger(session)) !== undefined,
   };
   await session.query('COMMIT');
@@ -42,6 +45,16 @@ async function readKeyless(session: Session): Promise<Map<string, string>> {
   );
 }
 
+async function readMembers(session: Session): Promise<Map<string, string>> {
+  const rows = await session.query<{ schema: string; name: string; extension: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name, e.extname AS extension
+    FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind = 'r'
+      AND coalesce(c.oid <> ALL (e.extconfig), true)`);
+  return new Map(rows.map((row) => [keyOf(row), row.extension]));
+}
+
 const keylessBecause: Readonly<Record<string, string>> = {
   d: 'it has no primary key',
   i: 'the index of its replica identity is gone',
@@ -57,6 +70,14 @@ export function findUncovered(
     const why = keyless.get(keyOf(table));
     if (why === undefined || table.updates + table.deletes === 0) return [];
     return [{ schema: table.schema, name: table.name, why }];
+  });
+}
+
+/** Changed tables that are in no backup, because they belong to an extension: a recovery leaves their changes out. */
+export function findStrangers(changed: readonly TableChanges[], { members }: ChangeState): string[] {
+  return changed.flatMap((table) => {
+    const extension = members.get(keyOf(table));
+    return extension === undefined ? [] : [`${table.schema}.${table.name} (of the extension ${extension})`];
   });
 }
 

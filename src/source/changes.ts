@@ -1,10 +1,12 @@
+import { isKnownError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { countPages, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
-import { explainUnreadable, joinSnapshot, type Snapshot } from './snapshot.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** What a range holds in the snapshot, without its rows having been read. */
 export interface RangeCount {
@@ -41,18 +43,19 @@ export async function countRanges(
   const queue = planTasks(slices);
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
+    const transaction = new JoinedTransaction(snapshot, session);
     // Workers of ours share the ranges already.
-    await session.query('SET LOCAL max_parallel_workers_per_gather = 0');
-    // Stable within the transaction, like every other age() in it.
-    const [bound] = await session.query<{ age: number }>(`SELECT age($1::xid) AS age`, [
-      String(since & 0xffff_ffffn),
-    ]);
+    await session.query('SET max_parallel_workers_per_gather = 0');
+    let age = await readAge(session, since);
     for (const task of drain(queue)) {
       signal.throwIfAborted();
       try {
-        await countTask(session, task, bound?.age ?? 0, counts);
+        if (await transaction.makeRoom(countTables(task))) age = await readAge(session, since);
+        await countTask(session, task, age, counts);
+        await transaction.check([...new Set(task.map(({ table }) => table))]);
       } catch (error) {
         signal.throwIfAborted();
+        if (isKnownError(error)) throw error;
         const tables = [...new Set(task.map((slice) => slice.table))];
         throw await explainUnreadable(error, describeTables(tables), tables, snapshot, settings);
       }
@@ -62,6 +65,16 @@ export async function countRanges(
   });
   return counts;
 }
+
+/** Stable within a transaction, like every other age() in it. */
+async function readAge(session: Session, xid: bigint): Promise<number> {
+  const [row] = await session.query<{ age: number }>('SELECT age($1::xid) AS age', [
+    String(xid & 0xffff_ffffn),
+  ]);
+  return row?.age ?? 0;
+}
+
+const countTables = (task: CountTask): number => new Set(task.map(({ table }) => table)).size;
 
 /** Ranges of one table go together up to a number of pages; tables of one range go together up to a number of tables. */
 function planTasks(slices: readonly Slice[]): CountTask[] {

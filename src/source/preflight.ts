@@ -24,7 +24,7 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
     'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
   );
   const name = role?.name ?? 'this role';
-  const unreadable = tables.filter((table) => !table.readable).map(qualifiedName);
+  const unreadable = tables.filter((table) => table.readable === false).map(qualifiedName);
   if (unreadable.length > 0) {
     throw new SourceError(
       `${name} may not read ${listNames(unreadable, 'table')}`,

@@ -1,11 +1,13 @@
+import { isKnownError } from '../errors.ts';
 import { copyOut } from '../postgres/copy-reader.ts';
 import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
-import { explainUnreadable, joinSnapshot, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** A slice whose rows are stored. Every holder of its pieces has its object by now. */
 export interface CopiedSlice {
@@ -38,12 +40,15 @@ export async function copyRows<Stored extends PlainObject>(
   const queue = [...jobs];
   await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
+    const transaction = new JoinedTransaction(snapshot, session);
     for (const job of drain(queue)) {
       signal.throwIfAborted();
       const sink = new ObjectSink(options.pool, options.store, signal);
       await sink.flush();
       try {
+        await transaction.makeRoom(job.slices.length);
         await copyOut(session, job.slices.map(copyStatement).join('; '), sink);
+        await transaction.check(job.slices.map(({ table }) => table));
       } catch (error) {
         signal.throwIfAborted();
         throw await explain(job, sink.copies.length, error, snapshot, settings);
@@ -76,7 +81,7 @@ async function explain(
   settings: ConnectionSettings,
 ): Promise<unknown> {
   const slice = job.slices[done];
-  if (!slice || !(error instanceof Error)) return error;
+  if (!slice || !(error instanceof Error) || isKnownError(error)) return error;
   const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
   const what = `table ${qualifiedName(slice.table)}${pages}`;
   return explainUnreadable(error, what, [slice.table], snapshot, settings);

@@ -1,25 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError, isKnownError, messageOf, SourceError } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Log } from '../world.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
 import { type LedgerEntry, readLedger } from './ledger.ts';
+import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
 import { checkReadable, checkServer } from './preflight.ts';
 
 /**
- * One exported snapshot of the source, held by a lead session with ACCESS SHARE locks on the tables. Every worker and pg_dump
+ * One exported snapshot of the source, held by a lead session, with ACCESS SHARE locks on the tables where the server has enough. Every worker and pg_dump
  * see the database through it. When the lead session dies the snapshot is gone, and with it the backup: `signal` aborts.
  */
 export interface Snapshot {
   /** What SET TRANSACTION SNAPSHOT takes */
   readonly exported: string;
   readonly identity: SourceIdentity;
-  /** The tables whose rows are wanted, locked */
+  /** The tables whose rows are wanted */
   readonly tables: readonly TableInfo[];
+  /** Whether the lead keeps them locked; otherwise whoever reads one looks afterwards whether it was still what the snapshot shows. */
+  readonly isLocked: boolean;
   /** The others */
   readonly leftOut: readonly TableInfo[];
   readonly encoding: string;
@@ -79,16 +81,6 @@ export async function takeSnapshot(
   }
 }
 
-/** The snapshot and the locked tables do not fit together; another try may. */
-class SnapshotOutdated extends Error {
-  readonly oids: readonly number[];
-
-  constructor(message: string, oids: readonly number[], cause?: unknown) {
-    super(message, { cause });
-    this.oids = oids;
-  }
-}
-
 async function lockSnapshot(
   lead: Session,
   settings: ConnectionSettings,
@@ -110,8 +102,11 @@ async function lockSnapshot(
   const ledger = await readLedger(lead);
   const all = await readTables(lead);
   const named = all.filter(wanted);
+  refuseGone(named);
   await checkReadable(lead, named);
-  await lockTables(lead, named, options.lockTimeoutSeconds);
+  const isLocked = await hasLocksFor(lead, named.length);
+  if (isLocked) await lockTables(lead, settings, named, options.lockTimeoutSeconds);
+  else options.log.warn(describeUnlocked(named.length));
   const changed = await findChanged(settings, named, encoding, options.signal);
   if (changed.length > 0) {
     throw new SnapshotOutdated(
@@ -135,6 +130,7 @@ async function lockSnapshot(
     exported,
     identity,
     tables,
+    isLocked,
     leftOut: all.filter((table) => !wanted(table)),
     encoding,
     visible: position.visible,
@@ -148,7 +144,7 @@ async function lockSnapshot(
       const changed = await findChanged(settings, named, encoding, options.signal);
       if (changed.length > 0) {
         throw new SourceError(
-          `${changed.slice(0, 5).join(', ')}: a type was altered while the backup ran`,
+          `${changed.slice(0, 5).join(', ')}: ${isLocked ? 'a type was altered' : 'changed by TRUNCATE, DROP or ALTER TABLE'} while the backup ran`,
           'Nothing was recorded. Run the backup again, when no migration is running.',
         );
       }
@@ -172,32 +168,11 @@ async function exportSnapshot(lead: Session, settings: ConnectionSettings): Prom
   }
 }
 
-/** Tables in one LOCK statement; one statement for all would make a text of megabytes. */
-const lockBatch = 500;
-
-async function lockTables(
-  lead: Session,
-  tables: readonly TableInfo[],
-  timeoutSeconds: number,
-): Promise<void> {
-  await lead.query(`SET LOCAL lock_timeout = ${Math.round(timeoutSeconds * 1000)}`);
-  for (let start = 0; start < tables.length; start += lockBatch) {
-    const batch = tables.slice(start, start + lockBatch);
-    const names = batch.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
-    try {
-      await lead.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
-    } catch (cause) {
-      const { code } = cause as { code?: string };
-      const oids = batch.map((table) => table.oid);
-      if (code === '55P03') {
-        throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
-      }
-      if (code === '42P01' || code === '3F000' || code === '42809') {
-        throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
-      }
-      throw cause;
-    }
-  }
+/** The snapshot shows a table that was dropped after it; whether this role may read it cannot be asked any more. */
+function refuseGone(tables: readonly TableInfo[]): void {
+  const gone = tables.filter((table) => table.readable === undefined).map(qualifiedName);
+  if (gone.length === 0) return;
+  throw new SnapshotOutdated(`${gone.slice(0, 5).join(', ')}: dropped since the snapshot was taken`, []);
 }
 
 /**
@@ -231,34 +206,6 @@ async function findChanged(
 }
 
 /**
- * What to throw when a session of the snapshot could not read tables.
- *
- * @param what the tables, for people
- */
-export async function explainUnreadable(
-  error: unknown,
-  what: string,
-  tables: readonly TableInfo[],
-  snapshot: Snapshot,
-  settings: ConnectionSettings,
-): Promise<SourceError> {
-  if ((error as { code?: string }).code !== '55P03') {
-    return new SourceError(
-      `${what}: ${messageOf(error)}`,
-      'Nothing was recorded. Run the backup again; if it fails at the same place, the table may be damaged.',
-      error,
-    );
-  }
-  const oids = tables.map((table) => table.oid);
-  const blockers = await nameBlockers(settings, oids).catch(() => '');
-  return new SourceError(
-    `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
-    'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
-    error,
-  );
-}
-
-/**
  * Waits until all that the snapshot sees is on the server's disk. What was committed with synchronous_commit = off is seen before; a
  * crash of a server process takes it back and gives its transaction number to another, and nothing would tell an incremental backup.
  * It takes three times wal_writer_delay at most (PostgreSQL manual 30.4), and a backup hardly ever is that fast.
@@ -276,68 +223,4 @@ async function waitForDisk(lead: Session, lsn: string, since: number, signal: Ab
     if (!row || row.written || performance.now() - since > 3 * row.delay) return;
     await sleep(20, undefined, { signal });
   }
-}
-
-/** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
-export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
-  if (oids.length === 0) return '';
-  const session = await openSession(settings);
-  try {
-    const rows = await session.query<{ text: string }>(
-      `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
-                     CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
-                     coalesce(nullif(a.application_name, ''), 'no application name'),
-                     date_trunc('second', clock_timestamp() - a.xact_start),
-                     -- the command's two first words: the rest may hold somebody's data
-                     (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
-       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       -- One that waits counts too: whoever comes later queues behind it.
-       WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
-         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       ORDER BY l.granted DESC LIMIT 5`,
-      [`{${oids.join(',')}}`],
-    );
-    return rows.map((row) => `; ${row.text}`).join('');
-  } finally {
-    await session.close();
-  }
-}
-
-/**
- * Opens a session that sees the database exactly as the snapshot does.
- *
- * @throws SourceError when the server ends it before it does
- */
-export async function joinSnapshot(
-  snapshot: Snapshot,
-  settings: ConnectionSettings,
-  signal: AbortSignal,
-): Promise<Session> {
-  try {
-    return await openJoined(snapshot, settings, signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (isKnownError(cause)) throw cause;
-    throw new SourceError(
-      `a session under the snapshot was lost while it was being opened: ${messageOf(cause)}`,
-      'Nothing was recorded. Check the server for restarts, and run the backup again.',
-      cause,
-    );
-  }
-}
-
-async function openJoined(
-  snapshot: Snapshot,
-  settings: ConnectionSettings,
-  signal: AbortSignal,
-): Promise<Session> {
-  const session = await openSession(settings, signal);
-  await applySettings(session, snapshot.encoding);
-  // One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
-  await session.query(`SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)}`);
-  // Pages are addressed by range; a sequential scan would read the whole table for each.
-  await session.query('SET enable_seqscan = off');
-  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-  await session.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot.exported)}`);
-  return session;
 }

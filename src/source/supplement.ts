@@ -7,8 +7,10 @@ import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
 import { findFlaw, type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { joinSnapshot } from './joined.ts';
+import { nameBlockers } from './locks.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
-import { joinSnapshot, nameBlockers, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** What the user wants to know of the data, besides that it is all there. */
 export interface Questions {

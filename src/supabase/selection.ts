@@ -4,7 +4,8 @@ import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 
-type NotCarried = Manifest['notCarried'][number];
+/** `lost` where the target lacks what the backup has */
+type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true };
 
 /** Rows that go into a table which the target has already. */
 export interface PresentTable {
@@ -17,8 +18,6 @@ export interface PresentTable {
 export interface ProjectSelection {
   /** In the archive's order */
   readonly entries: readonly ArchiveEntry[];
-  /** Those that may fail, each for itself */
-  readonly tolerated: ReadonlySet<ArchiveEntry>;
   /** Tables that this restore creates: they are empty */
   readonly created: readonly TableEntry[];
   readonly present: readonly PresentTable[];
@@ -30,29 +29,10 @@ export interface ProjectSelection {
 }
 
 /**
- * `restore`: it has to succeed, because rows depend on it. `try`: the server may refuse it. `present`: the target has it, or has what it belongs
- * to, and the target's counts. `lost`: the target lacks it and does not get it.
+ * `restore`: it is brought, as far as the server lets it. `present`: the target has it, or has what it belongs to, and the target's counts.
+ * `lost`: the target lacks it and does not get it.
  */
-type Verdict = 'restore' | 'try' | 'present' | 'lost';
-
-/** Without these the user's rows cannot be, or are open to everybody. */
-const essential = new Set([
-  'TABLE',
-  'TABLE ATTACH',
-  'SEQUENCE',
-  'SEQUENCE OWNED BY',
-  'SEQUENCE SET',
-  'DEFAULT',
-  'CONSTRAINT',
-  'CHECK CONSTRAINT',
-  'FK CONSTRAINT',
-  'INDEX',
-  'INDEX ATTACH',
-  'ROW SECURITY',
-  'BLOB',
-  'BLOBS',
-  'BLOB METADATA',
-]);
+type Verdict = 'restore' | 'present' | 'lost';
 
 /** On a table of the platform these may be the user's, though the archive gives the table's owner for them. */
 const addable = new Set([
@@ -95,7 +75,6 @@ export function selectForProject(
   const brought = entries.filter((entry) => chooser.brings(entry));
   return {
     entries: brought,
-    tolerated: new Set(brought.filter((entry) => chooser.verdictOn(entry) === 'try')),
     ...chooser.placeRows(),
     notCarried: chooser.notCarried,
     notes: chooser.notes,
@@ -139,7 +118,7 @@ class Chooser {
     const verdict = this.#decide(entry);
     this.#verdicts.set(entry.id, verdict);
     if (entry.kind === 'TABLE') this.#tableVerdicts.set(entry.oid, verdict);
-    return verdict === 'restore' || verdict === 'try';
+    return verdict === 'restore';
   }
 
   #decide(entry: ArchiveEntry): Verdict {
@@ -154,7 +133,7 @@ class Chooser {
       case 'TABLE DATA':
         return this.#decideExtensionRows(entry);
       case 'SEQUENCE SET':
-        return this.#isManaged(entry) ? 'try' : 'restore';
+        return 'restore';
       case 'DEFAULT ACL':
         return this.#decideDefaults(entry);
       default:
@@ -177,8 +156,8 @@ class Chooser {
 
   #decideObject(entry: ArchiveEntry): Verdict {
     if (this.#target.has(entry)) return 'present';
-    if (!this.#isManaged(entry)) return this.#isEssential(entry) ? 'restore' : 'try';
-    if (entry.kind === 'TRIGGER' ? this.#callsUser(entry) : this.#isAdded(entry)) return 'try';
+    if (!this.#isManaged(entry)) return 'restore';
+    if (entry.kind === 'TRIGGER' ? this.#callsUser(entry) : this.#isAdded(entry)) return 'restore';
     const rows = entry.kind === 'TABLE' ? (this.#tables.get(entry.oid)?.rows ?? 0) : 0;
     if (rows === 0) {
       this.notes.push(
@@ -189,6 +168,7 @@ class Chooser {
         what: describeEntry(entry),
         why: `the target's version of the platform has no such table; its ${rows} rows are lost`,
         remedy: 'Upgrade the target project and restore again, if the rows are needed.',
+        lost: true,
       });
     }
     return 'lost';
@@ -210,13 +190,13 @@ class Chooser {
     // An extension brings its own comment, and only its owner may change it.
     if (of === 'EXTENSION') return 'present';
     if (of === 'SCHEMA' && entry.schema === undefined) {
-      return this.#managed.has(name) ? 'present' : 'try';
+      return this.#managed.has(name) ? 'present' : 'restore';
     }
     const owners = this.#needs(entry).filter((need) => need.kind !== 'SCHEMA' && isAbout(entry, need));
     if (owners.some((owner) => this.verdictOn(owner) === 'present')) return 'present';
     // What an extension has made has no entry of its own, and comes with the grants of the target.
     if (owners.length === 0 && this.#isMadeByExtension(entry)) return 'present';
-    return !this.#isManaged(entry) && this.#isEssential(entry) ? 'restore' : 'try';
+    return 'restore';
   }
 
   #isMadeByExtension({ kind, schema, name }: ArchiveEntry): boolean {
@@ -224,16 +204,9 @@ class Chooser {
     return kind === 'ACL' && this.#target.has({ kind: of, schema, name: object });
   }
 
-  /** A key to a table of the platform needs its rows, which may be refused. */
-  #isEssential(entry: ArchiveEntry): boolean {
-    if (!essential.has(entry.kind) || isPlatformRole(entry.owner)) return false;
-    const needs = this.#needs(entry).filter((need) => need.kind !== 'SCHEMA' && need.kind !== 'EXTENSION');
-    return entry.kind !== 'FK CONSTRAINT' || needs.every((need) => this.verdictOn(need) !== 'present');
-  }
-
   #decideExtension(entry: ArchiveEntry): Verdict {
     const found = this.#target.extensions.get(entry.name);
-    if (found === undefined) return 'try';
+    if (found === undefined) return 'restore';
     const version = this.#versions.get(entry.name);
     if (version !== found) {
       this.notes.push(`extension ${entry.name}: version ${found}, where the source had ${version}`);
@@ -245,14 +218,14 @@ class Chooser {
   #decideExtensionRows(entry: ArchiveEntry): Verdict {
     if (entry.schema === 'cron') return 'present';
     const table = this.#target.findTable({ schema: entry.schema ?? '', name: entry.name });
-    if (table === undefined || table.writable) return 'try';
+    if (table === undefined || table.writable) return 'restore';
     this.#refuseRows(describeEntry(entry));
     return 'lost';
   }
 
   /** They concern only what that role will create, which on a platform is the platform's affair. */
   #decideDefaults(entry: ArchiveEntry): Verdict {
-    if (this.#assumable.has(entry.owner) || !isPlatformRole(entry.owner)) return 'try';
+    if (this.#assumable.has(entry.owner) || !isPlatformRole(entry.owner)) return 'restore';
     const where = entry.schema === undefined ? '' : ` in schema ${entry.schema}`;
     this.notes.push(
       `default privileges of ${entry.owner}${where} (${entry.name}): the target keeps those of its platform`,
@@ -271,6 +244,7 @@ class Chooser {
       what: describeEntry(entry),
       why: `it needs ${describeEntry(lost)}, which the target does not have${rows > 0 ? `; its ${rows} rows are lost` : ''}`,
       remedy: 'Upgrade the target project and restore again, if it is needed.',
+      lost: true,
     });
     return 'lost';
   }
@@ -284,7 +258,7 @@ class Chooser {
     for (const table of this.#tables.values()) {
       const verdict = this.#tableVerdicts.get(table.oid);
       const there = this.#target.findTable(table);
-      if (verdict === 'restore' || verdict === 'try') created.push(table);
+      if (verdict === 'restore') created.push(table);
       else if (verdict === 'lost' && table.rows > 0) lost.push(table);
       else if (verdict !== 'present' || there === undefined) continue;
       else if (this.#managed.has(table.schema) && isPlatformState(table)) kept.push(qualifiedName(table));
@@ -305,6 +279,7 @@ class Chooser {
       what,
       why: `the connected role may not insert into that table of the target${rows === undefined ? '' : `; ${rows} rows are lost`}`,
       remedy: 'Bring them in with the functions of the platform or of the extension, as a role that may.',
+      ...(rows === undefined ? {} : { lost: true as const }),
     });
   }
 

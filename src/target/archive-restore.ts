@@ -1,14 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, TargetError } from '../errors.ts';
-import { type ArchiveEntry, describeEntry, writeList } from '../postgres/archive.ts';
+import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
-import { quoteConnectionValue } from '../postgres/settings.ts';
+import { applySettings } from '../postgres/session-settings.ts';
+import { type ConnectionSettings, quoteConnectionValue } from '../postgres/settings.ts';
 import type { World } from '../world.ts';
 import type { NotCarried } from './attempt.ts';
-import { findRefusal, type Refusal } from './refusal.ts';
-import { findOwnIndexes, isParallel, type Step, sortByPass, splitIntoSteps } from './steps.ts';
+import { countOrphans, readAddition } from './broken-keys.ts';
+import {
+  describeCascade,
+  describeNotValid,
+  describeOwner,
+  describeRefused,
+  describeSetting,
+  describeSurroundings,
+} from './entry-omissions.ts';
+import { readStatements } from './entry-statements.ts';
+import { findUnfinished } from './finished-entries.ts';
+import { type Refusal, RefusalReader } from './refusal.ts';
+import type { SearchPaths } from './search-paths.ts';
+import { type SecondResult, tryAgain } from './second-try.ts';
+import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
 export interface ArchiveFile {
@@ -16,74 +31,64 @@ export interface ArchiveFile {
   readonly client: ClientTools;
   /** What is to be restored of it */
   readonly entries: readonly ArchiveEntry[];
-  /** Those that the server may refuse: each is then left out, with what needs it. */
-  readonly tolerated: ReadonlySet<ArchiveEntry>;
-  /** Roles that the connected role can give objects to; undefined: all */
-  readonly assumable: ReadonlySet<string> | undefined;
-  readonly database: string;
+  readonly settings: ConnectionSettings;
+  /** Of the session that tries again what pg_restore could not do, as in client_encoding */
+  readonly encoding: string;
+  readonly searchPaths: SearchPaths;
   /** Connection and password, for pg_restore */
   readonly env: NodeJS.ProcessEnv;
   /** Connections, for the steps that can use several */
   readonly jobs: number;
 }
 
-/** Kinds for which pg_restore writes no ALTER … OWNER (_printTocEntry in pg_backup_archiver.c). */
-const ownerless = new Set([
+/**
+ * Kinds that no other surroundings help: what they say is refused, or is about what is not there. They are tried again only when that has
+ * come by a second try itself.
+ */
+const plainKinds = new Set([
   'ACL',
-  'CAST',
-  'CHECK CONSTRAINT',
+  'BLOB',
+  'BLOB COMMENTS',
+  'BLOB METADATA',
+  'BLOBS',
   'COMMENT',
-  'CONSTRAINT',
-  // Only a restore that creates the database looks at these.
-  'DATABASE',
-  'DATABASE PROPERTIES',
-  'DEFAULT',
   'DEFAULT ACL',
   'EXTENSION',
-  'FK CONSTRAINT',
-  'INDEX',
-  'INDEX ATTACH',
-  'MATERIALIZED VIEW DATA',
-  'POLICY',
-  'PUBLICATION TABLE',
-  'PUBLICATION TABLES IN SCHEMA',
-  'ROW SECURITY',
-  'RULE',
   'SECURITY LABEL',
-  'SEQUENCE OWNED BY',
   'SEQUENCE SET',
-  'STATISTICS DATA',
-  'TABLE ATTACH',
   'TABLE DATA',
-  'TRIGGER',
-  'USER MAPPING',
 ]);
 
-const remedies: Readonly<Record<string, string>> = {
-  ACL: 'Grant it',
-  'DEFAULT ACL': 'Alter them',
-  EXTENSION: 'Load it on the server where it needs that, and create it',
-  'PUBLICATION TABLE': 'Add it to the publication',
-  'ROW SECURITY': 'Enable it',
-  'SEQUENCE SET': 'Set its value',
-  'TABLE DATA': 'Insert them',
-};
+/** These hold data, which is no statement to be tried again. */
+const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
 
-/** Restores an archive in steps, each entry once. */
+/**
+ * Restores an archive in steps, each entry once. What the server refuses is tried again under the surroundings of the source, and left out
+ * when that does not help; the others come all the same, as with pg_restore alone.
+ */
 export class ArchiveRestore {
-  /** What was left out on the way; it grows from step to step. */
+  /** What was left out on the way, or came otherwise; it grows from step to step. */
   readonly notCarried: NotCarried[] = [];
+  /** What came only under other surroundings than pg_restore gives it, for people */
+  readonly notes: string[] = [];
   readonly #file: ArchiveFile;
   readonly #world: World;
   readonly #steps: ReadonlyMap<Step, readonly ArchiveEntry[]>;
   readonly #done = new Set<ArchiveEntry>();
-  /** By id: what the server refused, and what needs it */
+  /** By id: what the server refused */
   readonly #gone = new Map<number, ArchiveEntry>();
+  /** By id: what came by a second try */
+  readonly #late = new Set<number>();
+  readonly #missingSettings = new Set<string>();
+  /** By oid in the source */
+  readonly #tables: ReadonlyMap<number, ArchiveEntry>;
 
   constructor(file: ArchiveFile, world: World) {
     this.#file = file;
     this.#world = world;
     this.#steps = splitIntoSteps(file.entries);
+    const tables = file.entries.filter(({ kind }) => kind === 'TABLE');
+    this.#tables = new Map(tables.map((entry) => [entry.oid, entry]));
   }
 
   /** Whether a step has anything left to do. */
@@ -91,17 +96,16 @@ export class ArchiveRestore {
     return this.#left(step).length > 0;
   }
 
-  /** @throws TargetError with what pg_restore said about an entry that has to succeed */
+  /** @throws TargetError when the server is lost or lacks resources, or the archive cannot be read */
   async run(step: Step): Promise<void> {
     const left = this.#left(step);
     for (const entry of left) this.#done.add(entry);
-    if (!isParallel(step)) return this.#restoreInOrder(step, sortByPass(left));
-    const [tolerated, others] = [true, false].map((wanted) =>
-      left.filter((entry) => this.#file.tolerated.has(entry) === wanted),
-    ) as [ArchiveEntry[], ArchiveEntry[]];
-    const remaining = this.#withoutGone(others);
-    if (remaining.length > 0) await this.#restoreAll(step, remaining, this.#file.jobs);
-    await this.#restoreInOrder(step, tolerated);
+    if (!isParallel(step)) return this.#restoreInOrder(step, left);
+    await this.#restoreSideBySide(
+      step,
+      left.filter((entry) => !isAttached(entry)),
+    );
+    await this.#restoreInOrder(step, left.filter(isAttached));
   }
 
   /**
@@ -118,146 +122,195 @@ export class ArchiveRestore {
   }
 
   /** Takes entries out of what is left to do; whoever asks for it says why. */
-  leaveOut(entries: ReadonlySet<ArchiveEntry>): void {
+  leaveOut(entries: Iterable<ArchiveEntry>): void {
     for (const entry of entries) this.#done.add(entry);
   }
 
-  /** Whether a table, by its oid in the source, could not be created. */
-  isGone(oid: number): boolean {
-    return [...this.#gone.values()].some((entry) => entry.kind === 'TABLE' && entry.oid === oid);
+  /** What became of a table, by its oid in the source */
+  stateOf(oid: number): 'made' | 'refused' | 'to come' {
+    const entry = this.#tables.get(oid);
+    if (entry === undefined || !this.#done.has(entry)) return 'to come';
+    return this.#gone.has(entry.id) ? 'refused' : 'made';
   }
 
-  /** Grants that could not be given, or not all of them: a table of contents has those on one object as one. */
-  get refusedGrants(): ArchiveEntry[] {
-    return [...this.#gone.values()].filter((entry) => entry.kind === 'ACL');
+  /** What the server refused, of the kinds that a caller has to know. */
+  findGone(...kinds: readonly string[]): ArchiveEntry[] {
+    return [...this.#gone.values()].filter((entry) => kinds.includes(entry.kind));
+  }
+
+  /** Whether the table of what belongs to one could not be created. */
+  lacksTable({ needs }: ArchiveEntry): boolean {
+    return needs.some((id) => this.#gone.get(id)?.kind === 'TABLE');
   }
 
   #left(step: Step): ArchiveEntry[] {
     return (this.#steps.get(step) ?? []).filter((entry) => !this.#done.has(entry));
   }
 
-  /** One connection after another: where the server refuses what may be missing, the next one goes on behind it. */
   async #restoreInOrder(step: Step, entries: readonly ArchiveEntry[]): Promise<void> {
-    let rest = this.#withoutGone(entries);
-    while (rest.length > 0) {
-      const foreign = this.#isForeign(rest[0] as ArchiveEntry);
-      const turn = rest.findIndex((entry) => this.#isForeign(entry) !== foreign);
-      const run = turn < 0 ? rest : rest.slice(0, turn);
-      const refused = await this.#restoreUntilRefused(step, run, foreign);
-      rest = rest.slice(refused === undefined ? run.length : run.indexOf(refused) + 1);
-      if (refused !== undefined) rest = this.#withoutGone(rest);
-    }
+    if (entries.length === 0) return;
+    const { refusals } = await this.#callTool(step, entries, 1);
+    const byEntry = Map.groupBy(refusals, ({ id }) => id);
+    await this.#settle(
+      step,
+      entries.filter(({ id }) => byEntry.has(id)),
+      byEntry,
+    );
   }
 
-  /** @returns the entry that was refused; those before it are restored, and those behind it are not */
-  async #restoreUntilRefused(
+  /** What several processes say at once cannot be told apart: the catalog says what they have done. */
+  async #restoreSideBySide(step: Step, entries: readonly ArchiveEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const { complete, refusals } = await this.#callTool(step, entries, this.#file.jobs);
+    for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+    if (complete) return;
+    const unfinished = await this.#inSession((session) => findUnfinished(session, entries));
+    await this.#settle(step, unfinished, new Map());
+  }
+
+  /** @returns whether pg_restore did all of it, and what it said about what it did not */
+  async #callTool(
     step: Step,
     entries: readonly ArchiveEntry[],
-    foreign: boolean,
-  ): Promise<ArchiveEntry | undefined> {
-    try {
-      await this.#callTool(entries, 1, foreign);
-    } catch (cause) {
-      const refusal = cause instanceof ToolError ? findRefusal(cause.stderr) : undefined;
-      const entry = entries.find(({ id }) => id === refusal?.id);
-      if (refusal === undefined || entry === undefined || !this.#mayBeMissing(entry, refusal)) {
-        throw this.#explain(step, cause);
-      }
-      this.#note(entry, refusal);
-      return entry;
-    }
-    if (foreign) for (const entry of entries) this.#noteOwner(entry, 'the connected role cannot act as it');
-    return undefined;
-  }
-
-  async #restoreAll(step: Step, entries: readonly ArchiveEntry[], jobs: number): Promise<void> {
-    try {
-      await this.#callTool(entries, jobs, false);
-    } catch (cause) {
-      throw this.#explain(step, cause);
-    }
-  }
-
-  async #callTool(entries: readonly ArchiveEntry[], jobs: number, foreign: boolean): Promise<void> {
+    jobs: number,
+  ): Promise<{ complete: boolean; refusals: readonly Refusal[] }> {
     const list = path.join(this.#world.temporaryFolder, `restore-${entries[0]?.id}.list`);
     writeFileSync(list, writeList(entries), { mode: 0o600 });
+    const reader = new RefusalReader();
     const args = [
-      '--exit-on-error',
       '--no-password',
       // Only then it tells which entry it was at.
-      ...(this.#isLenient ? ['--verbose'] : []),
-      ...(foreign ? ['--no-owner'] : []),
+      '--verbose',
       `--use-list=${list}`,
-      `--dbname=dbname=${quoteConnectionValue(this.#file.database)}`,
+      `--dbname=dbname=${quoteConnectionValue(this.#file.settings.database)}`,
       ...(jobs > 1 ? [`--jobs=${jobs}`] : []),
       this.#file.path,
     ];
-    // The words of pg_restore itself are read when the server refuses something.
+    // The words of pg_restore itself are read.
     const env = { ...this.#file.env, LC_ALL: 'C' };
-    await runTool(this.#file.client.pgRestore, args, { env, signal: this.#world.signal });
+    const { signal } = this.#world;
+    try {
+      await runTool(this.#file.client.pgRestore, args, {
+        env,
+        signal,
+        onErrorLine: (line) => reader.read(line),
+      });
+      return { complete: true, refusals: [] };
+    } catch (cause) {
+      signal.throwIfAborted();
+      reader.end();
+      if (!(cause instanceof ToolError) || !/ exited with 1\b/.test(cause.message))
+        throw this.#explain(step, cause);
+      if (jobs === 1 && reader.failure !== undefined)
+        throw this.#explain(step, new Error(reader.failure, { cause }));
+      return { complete: false, refusals: reader.refusals };
+    }
   }
 
-  /** Whether anything may be refused at all */
-  get #isLenient(): boolean {
-    return this.#file.tolerated.size > 0 || this.#file.assumable !== undefined;
+  /** Tries again what was refused, in its order, and tells what could not be had. */
+  async #settle(
+    step: Step,
+    entries: readonly ArchiveEntry[],
+    refusals: ReadonlyMap<number, readonly Refusal[]>,
+  ): Promise<void> {
+    if (entries.length === 0) return;
+    await this.#inSession(async (session) => {
+      for (const entry of entries) {
+        this.#world.signal.throwIfAborted();
+        await this.#settleOne(step, session, entry, refusals.get(entry.id) ?? []);
+      }
+    });
+  }
+
+  async #settleOne(
+    step: Step,
+    session: Session,
+    entry: ArchiveEntry,
+    refusals: readonly Refusal[],
+  ): Promise<void> {
+    for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+    const refused = refusals.find(({ concerns }) => concerns === 'object');
+    const owner = refusals.find(({ concerns }) => concerns === 'owner');
+    if (refused === undefined && owner !== undefined) {
+      this.notCarried.push(describeOwner(entry, owner.message));
+    }
+    if (refused === undefined && refusals.length > 0) return;
+    const cause = entry.needs.map((id) => this.#gone.get(id)).find((need) => need !== undefined);
+    if (cause !== undefined) {
+      this.#gone.set(entry.id, entry);
+      this.notCarried.push(describeCascade(entry, cause));
+      return;
+    }
+    const isHopeless = plainKinds.has(entry.kind) && !entry.needs.some((id) => this.#late.has(id));
+    if (refused !== undefined && (isHopeless || dataKinds.has(entry.kind))) {
+      this.#gone.set(entry.id, entry);
+      this.notCarried.push(
+        describeRefused(entry, { why: refused.message, hint: refused.hint, sql: undefined }),
+      );
+      return;
+    }
+    await this.#tryAgain(step, session, entry);
+  }
+
+  async #tryAgain(step: Step, session: Session, entry: ArchiveEntry): Promise<void> {
+    let result: SecondResult;
+    try {
+      const { client, path: archive, searchPaths } = this.#file;
+      const statements = await readStatements(client, archive, entry, this.#world);
+      result = await tryAgain(session, entry, statements, searchPaths.candidates);
+    } catch (cause) {
+      throw this.#explain(step, cause);
+    }
+    switch (result.outcome) {
+      case 'made':
+        this.#late.add(entry.id);
+        this.#file.searchPaths.needed ??= result.searchPath;
+        if (result.under !== undefined) this.notes.push(describeSurroundings(entry, result.under));
+        if (result.ownerRefused !== undefined)
+          this.notCarried.push(describeOwner(entry, result.ownerRefused));
+        return;
+      case 'not valid': {
+        const constraint = readAddition(result.sql);
+        const orphans =
+          entry.kind !== 'FK CONSTRAINT' || constraint === undefined
+            ? undefined
+            : await countOrphans(session, constraint);
+        this.notCarried.push(describeNotValid(entry, result.why, constraint, orphans));
+        return;
+      }
+      case 'refused':
+        this.#gone.set(entry.id, entry);
+        this.notCarried.push(describeRefused(entry, result));
+        return;
+    }
+  }
+
+  #noteSetting({ message }: Refusal): void {
+    if (this.#missingSettings.has(message)) return;
+    this.#missingSettings.add(message);
+    this.notCarried.push(describeSetting(message));
+  }
+
+  async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
+    const session = await openSession(this.#file.settings, this.#world.signal);
+    try {
+      await applySettings(session, this.#file.encoding);
+      // As pg_restore: a function may call what comes later.
+      await session.query('SET check_function_bodies = off');
+      return await body(session);
+    } finally {
+      await session.close();
+    }
   }
 
   #explain(step: Step, cause: unknown): Error {
     this.#world.signal.throwIfAborted();
-    const words = messageOf(cause);
+    if (cause instanceof TargetError) return cause;
+    const words = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, '');
     return new TargetError(
-      `${step}: ${this.#isLenient ? words.replace(/^.*?(?=pg_restore: error: )/s, '') : words}`,
+      `${step}: ${words}`,
       'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
       cause,
     );
-  }
-
-  #isForeign(entry: ArchiveEntry): boolean {
-    const { assumable } = this.#file;
-    if (assumable === undefined || entry.owner === '' || ownerless.has(entry.kind)) return false;
-    return !assumable.has(entry.owner);
-  }
-
-  #mayBeMissing(entry: ArchiveEntry, refusal: Refusal): boolean {
-    return this.#file.tolerated.has(entry) || (refusal.ofOwner && this.#file.assumable !== undefined);
-  }
-
-  #note(entry: ArchiveEntry, refusal: Refusal): void {
-    // The object itself is there by then.
-    const why = `the server refused it: ${refusal.message}`;
-    if (refusal.ofOwner) {
-      this.#noteOwner(entry, why);
-      return;
-    }
-    this.#gone.set(entry.id, entry);
-    this.notCarried.push({
-      what: describeEntry(entry),
-      why,
-      remedy: `${remedies[entry.kind] ?? 'Create it'} as a role that may.`,
-    });
-  }
-
-  #noteOwner(entry: ArchiveEntry, why: string): void {
-    const { schema, name } = entry;
-    this.notCarried.push({
-      what: `owner ${schema === undefined ? describeEntry(entry) : `${schema}.${name}`}`,
-      why: `${why}; it belongs to the connected role`,
-      remedy: `Give it to ${entry.owner} with ALTER … OWNER TO, as a role that may.`,
-    });
-  }
-
-  #withoutGone(entries: readonly ArchiveEntry[]): ArchiveEntry[] {
-    if (this.#gone.size === 0) return [...entries];
-    return entries.filter((entry) => {
-      const needed = entry.needs.map((id) => this.#gone.get(id)).find((need) => need !== undefined);
-      if (needed === undefined || this.#gone.has(entry.id)) return needed === undefined;
-      this.#gone.set(entry.id, entry);
-      this.notCarried.push({
-        what: describeEntry(entry),
-        why: `it needs ${describeEntry(needed)}, which is not restored`,
-        remedy: 'Create it when that is there.',
-      });
-      return false;
-    });
   }
 }

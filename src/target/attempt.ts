@@ -2,8 +2,11 @@ import { messageOf } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { Manifest } from '../repository/manifest.ts';
 
-/** Something that a restore could not bring, for its report. */
-export type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true };
+/**
+ * Something that a restore could not bring, for its report. `lost` where the target lacks what the backup has, `unless equal` where only the
+ * comparison tells: a grant that was refused may be there already.
+ */
+export type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true | 'unless equal' };
 
 /** A statement that the server may refuse, and what is missing then. */
 export interface Statement {
@@ -31,11 +34,12 @@ export async function tryStatement(session: Session, sql: string): Promise<strin
 /**
  * What the server said about a statement that it refused. Its session goes on after it.
  *
- * @throws the error itself when it ends the session (class 57, operator intervention, and 08, connection exception) or is not the server's
+ * @throws the error itself when it ends the session (class 57, operator intervention) or is not the server's. One of class 08, connection
+ * exception, may be about another server that this one asked.
  */
 export function refusalOf(error: unknown): string {
   const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
-  if (severity !== 'ERROR' || typeof code !== 'string' || /^(57|08)/.test(code)) throw error;
+  if (severity !== 'ERROR' || typeof code !== 'string' || code.startsWith('57')) throw error;
   // Which right is missing says the detail. Of other errors it may hold values of a row.
   const reason = code === '42501' && typeof detail === 'string' ? ` (${detail})` : '';
   return `${messageOf(error)}${reason}`;

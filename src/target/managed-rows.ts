@@ -80,6 +80,7 @@ function describeRefused({ present: { table }, why }: Refused): NotCarried {
     what: `rows of ${qualifiedName(table)}`,
     why: `the server refused them: ${why}; ${table.rows} rows are lost`,
     remedy: 'Mend the cause, and restore into an empty target again.',
+    lost: true,
   };
 }
 
@@ -127,9 +128,8 @@ async function loadTable(
     return undefined;
   } catch (error) {
     const { code } = error as { code?: unknown };
-    // Not the server's, or the end of this session: administrator, lost connection, lack of resources.
-    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(08|53|57|58|XX)/.test(code))
-      throw error;
+    // Not the server's, or the end of this session: administrator, lack of resources.
+    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(53|57|58)/.test(code)) throw error;
     await session.query('ROLLBACK');
     return { present, code, why: messageOf(error) };
   }

@@ -74,14 +74,14 @@ export function collectExcuses(
   };
 }
 
-/** What is lost and in no line: nothing that is lost may pass. */
+/** What is lost for sure and in no line: nothing that is lost may pass. */
 export function tellLosses(
   notCarried: readonly NotCarried[],
   lines: readonly ParityLine[],
 ): readonly ParityLine[] {
   const told = new Set(lines.filter(({ status }) => status === 'different').map(({ why }) => why));
   return notCarried
-    .filter(({ lost, why }) => lost && !told.has(why))
+    .filter(({ lost, why }) => lost === true && !told.has(why))
     .map(({ what, why }) => ({
       ...{ kind: 'lost', what, expected: 'there', found: absent, why },
       status: 'different',

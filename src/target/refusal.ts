@@ -1,25 +1,77 @@
-/** What pg_restore says when the server refuses an entry. */
+/** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
 export interface Refusal {
   /** The entry's, in the table of contents */
   readonly id: number;
-  /** The server's words */
+  /**
+   * `object`: it is not there. `owner`: it is there and belongs to who made it. `setting`: the server does not have what the entry asks
+   * for, a tablespace or an access method, and the entry comes without it.
+   */
+  readonly concerns: 'object' | 'owner' | 'setting';
+  /** The server's words; for a setting what it should have been, as `tablespace fast` */
   readonly message: string;
-  /** Whether only the owner could not be set: the object is there and belongs to who made it. */
-  readonly ofOwner: boolean;
+  readonly hint: string | undefined;
 }
 
+const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
+const labels = /^(?:DETAIL|HINT|CONTEXT|LINE \d+|Command was): /;
+
 /**
- * Finds the entry at which pg_restore ended with --exit-on-error. Undefined when it ended for another reason: the connection was lost,
- * the server is going down, the archive cannot be read. Its own words have to be English (LC_MESSAGES=C); those of the server may not be.
+ * Reads the messages of pg_restore --verbose that runs without --exit-on-error, line by line. Its own words have to be English
+ * (LC_ALL=C); those of the server may not be.
  */
-export function findRefusal(stderr: string): Refusal | undefined {
-  const [, id, rest = ''] = /^pg_restore: from TOC entry (\d+); .*?\n(.*)$/ms.exec(stderr) ?? [];
-  const [, severity, message] = /error: could not execute query: (\S+): +(.*)/.exec(rest) ?? [];
-  if (id === undefined || message === undefined || severity === 'FATAL' || severity === 'PANIC')
-    return undefined;
-  return {
-    id: Number(id),
-    message: message.trim(),
-    ofOwner: /^Command was: ALTER [^;]+ OWNER TO [^;]+;\s*$/m.test(rest),
-  };
+export class RefusalReader {
+  /** In the order in which the entries were tried */
+  readonly refusals: Refusal[] = [];
+  /** Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive cannot be read */
+  failure: string | undefined;
+  #entry: number | undefined;
+  #error: string[] | undefined;
+
+  read(line: string): void {
+    if (!line.startsWith('pg_restore: ')) {
+      // What it tried comes last and may be long.
+      if (this.#error !== undefined && this.#error.length < 100) this.#error.push(line);
+      return;
+    }
+    this.end();
+    const [, id] = /^pg_restore: from TOC entry (\d+); /.exec(line) ?? [];
+    if (id !== undefined) this.#entry = Number(id);
+    if (/^pg_restore: while (?:INITIALIZING|FINALIZING)/.test(line)) this.#entry = undefined;
+    const [, error] = /^pg_restore: error: (.*)$/s.exec(line) ?? [];
+    if (error !== undefined) this.#error = [error];
+  }
+
+  /** To be called when there are no more lines */
+  end(): void {
+    const lines = this.#error;
+    this.#error = undefined;
+    if (lines === undefined) return;
+    const text = lines.join('\n');
+    const [, what = '', severity, first] = /^(.*?): (\S+): {2}(.*)$/m.exec(lines[0] ?? '') ?? [];
+    if (first === undefined || severity === 'FATAL' || severity === 'PANIC') {
+      this.failure ??= text;
+      return;
+    }
+    // A setting of newer servers that pg_restore switches off for its own sake, such as transaction_timeout.
+    if (this.#entry === undefined) return;
+    const more = lines.slice(1, (lines.findIndex((line) => labels.test(line)) + 1 || lines.length + 1) - 1);
+    const hint = lines.find((line) => line.startsWith('HINT:  '))?.slice('HINT:  '.length);
+    const [, setting, value] =
+      /^could not set default_(tablespace|table_access_method) to (.*)$/.exec(what) ?? [];
+    this.refusals.push(
+      setting === undefined
+        ? {
+            id: this.#entry,
+            concerns: owned.test(text) ? 'owner' : 'object',
+            message: [first, ...more].join(' ').trim(),
+            hint,
+          }
+        : {
+            id: this.#entry,
+            concerns: 'setting',
+            message: `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`,
+            hint,
+          },
+    );
+  }
 }

@@ -2,7 +2,7 @@ import { isKnownError, messageOf, TargetError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { type DecodedRow, readDecodedRows } from '../postgres/decoded-rows.ts';
 import { Pipeline, type PreparedStatement } from '../postgres/pipeline.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { applySettings, setSearchPath } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { isVisible, parseSnapshot, type SnapshotText, widenXid } from '../postgres/snapshot-text.ts';
 import { parseChange, readHead, type TableName } from '../postgres/test-decoding.ts';
@@ -40,6 +40,8 @@ export interface ReplayRequest {
   readonly created: readonly TableEntry[];
   /** Restored tables that the target had before */
   readonly present: readonly PresentTable[];
+  /** The value of search_path that generated columns and indexes need; undefined: none */
+  readonly searchPath?: string | undefined;
   /** Tables with changes that do not say which row they mean: they stay as they are. */
   readonly uncovered: readonly TableName[];
   readonly signal: AbortSignal;
@@ -102,9 +104,10 @@ export async function replayChanges(settings: ConnectionSettings, request: Repla
 /** In the role of a replica neither the triggers of tables that were there before fire, nor are their foreign keys checked. */
 async function prepareSession(
   session: Session,
-  { encoding, present }: ReplayRequest,
+  { encoding, present, searchPath }: ReplayRequest,
 ): Promise<{ replica: boolean; notCarried: NotCarried[] }> {
   await applySettings(session, encoding);
+  if (searchPath !== undefined) await setSearchPath(session, searchPath);
   // Durable at the end: the last commit of the restore waits for all of them.
   await session.query('SET synchronous_commit = off');
   // Every statement looks up one row: by its index, however small the table was when the statement was prepared.

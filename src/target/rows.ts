@@ -3,117 +3,240 @@ import { openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
+import { ServerError } from '../postgres/server-error.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
+import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import { runWorkers } from '../workers.ts';
+import type { NotCarried } from './attempt.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
+import { RowRelief } from './row-relief.ts';
+import type { SearchPaths } from './search-paths.ts';
+import { ChecksAside } from './set-aside.ts';
+
+/** What became of rows. */
+export interface LoadOutcome {
+  /** The digests of what was sent, by the table's oid in the source; undefined where nothing was digested */
+  readonly digests: Map<number, RowDigest> | undefined;
+  /** Rows that the server refused whatever was done for them */
+  readonly notCarried: readonly NotCarried[];
+  /** Checks that were taken away for rows; whoever loads more gives them back after that. */
+  readonly checks: ChecksAside;
+}
+
+export interface LoadOptions {
+  readonly workers: number;
+  /** Whether what is sent is digested, for a comparison with what arrived */
+  readonly digest: boolean;
+  /**
+   * What checks and generated columns may count on; undefined: a row that the server refuses ends it.
+   */
+  readonly searchPaths: SearchPaths | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (rows: number, bytes: number) => void;
+  /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
+  readonly onLoaded: (table: TableEntry, session: Session) => Promise<void>;
+}
 
 /**
  * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY, which arrives whole
- * or not at all.
+ * or not at all. Rows that a check keeps out come without it, and a table whose rows the server refuses keeps no other one out, unless it is
+ * told otherwise.
  *
- * @returns the digests of what was sent, by the table's oid in the source
- * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server refuses rows
+ * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server is lost or lacks resources
  */
 export async function loadRows(
   settings: ConnectionSettings,
   manifest: Manifest,
   tables: readonly TableEntry[],
   reader: ObjectReader,
-  options: {
-    workers: number;
-    /** Whether what is sent is digested, for a comparison with what arrived */
-    digest: boolean;
-    signal: AbortSignal;
-    onProgress: (rows: number, bytes: number) => void;
-    /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
-    onLoaded: (table: TableEntry, session: Session) => Promise<void>;
-  },
-): Promise<Map<number, RowDigest> | undefined> {
+  options: LoadOptions,
+): Promise<LoadOutcome> {
   const digests = options.digest ? new Map(tables.map((table) => [table.oid, new RowDigest()])) : undefined;
+  const checks = new ChecksAside();
+  const lost = new Map<TableEntry, LostRows>();
   const queue = new LoadQueue(tables, options.workers);
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await openSession(settings, signal);
     await applySettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    const load = async (part: LoadPart) => {
-      const pieces = new PieceReader(reader, manifest, part);
-      const frozen = await beginFrozen(session, part);
-      for (const job of part.jobs) {
-        signal.throwIfAborted();
-        await loadRange(session, job, { pieces, frozen, total: digests?.get(job.table.oid), signal });
-        options.onProgress(job.range.rows, sumBytes([job]));
-      }
-      if (frozen) await session.query('COMMIT');
-    };
-    await queue.drain(load, (table) => options.onLoaded(table, session));
+    const loader = new Loader(session, manifest, reader, { ...options, digests, checks, lost, signal });
+    await queue.drain(
+      (part) => loader.load(part),
+      (table) => options.onLoaded(table, session),
+    );
     await session.close();
   });
-  return digests;
+  return { digests, notCarried: [...lost.entries()].map(describeLost), checks };
+}
+
+interface LostRows {
+  rows: number;
+  readonly why: string;
+}
+
+function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): NotCarried {
+  const some = rows === table.rows ? `its ${rows} rows` : `${rows} of its ${table.rows} rows`;
+  return {
+    what: `rows of ${qualifiedName(table)}`,
+    why: `the server refused them: ${why}; ${some} are lost`,
+    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table)}, or restore again.`,
+    lost: true,
+  };
+}
+
+type LoaderOptions = LoadOptions &
+  Pick<LoadOutcome, 'digests' | 'checks'> & { readonly lost: Map<TableEntry, LostRows> };
+
+/** One session that loads rows. */
+class Loader {
+  readonly #session: Session;
+  readonly #manifest: Manifest;
+  readonly #reader: ObjectReader;
+  readonly #options: LoaderOptions;
+  /** What the attempt under way has shown as progress */
+  #sent = { rows: 0, bytes: 0 };
+
+  constructor(session: Session, manifest: Manifest, reader: ObjectReader, options: LoaderOptions) {
+    this.#session = session;
+    this.#manifest = manifest;
+    this.#reader = reader;
+    this.#options = options;
+  }
+
+  async load({ jobs, whole }: LoadPart): Promise<void> {
+    if (whole !== undefined) {
+      await this.#untilTaken(whole, jobs, () => this.#loadTogether(whole, jobs));
+      return;
+    }
+    let pieces = this.#openPieces(jobs);
+    for (const [index, job] of jobs.entries()) {
+      await this.#untilTaken(job.table, [job], async () => {
+        try {
+          this.#merge(job, await this.#copyRange(job, pieces, false));
+        } catch (error) {
+          // They have been read in part.
+          pieces = this.#openPieces(jobs.slice(index));
+          throw error;
+        }
+      });
+    }
+  }
+
+  /** All of a table in one transaction, with COPY FREEZE where this role may truncate it */
+  async #loadTogether(table: TableEntry, jobs: readonly RangeJob[]): Promise<void> {
+    const pieces = this.#openPieces(jobs);
+    const frozen = await beginFrozen(this.#session, table);
+    try {
+      const digests: (RowDigest | undefined)[] = [];
+      for (const job of jobs) digests.push(await this.#copyRange(job, pieces, frozen));
+      await this.#session.query('COMMIT');
+      for (const [index, job] of jobs.entries()) this.#merge(job, digests[index]);
+    } catch (error) {
+      // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+      await Promise.allSettled([this.#session.query('ROLLBACK')]);
+      throw error;
+    }
+  }
+
+  /** Tries again as long as anything can be done for the rows; those that the server does not take are lost, and noted. */
+  async #untilTaken(
+    table: TableEntry,
+    jobs: readonly RangeJob[],
+    attempt: () => Promise<void>,
+  ): Promise<void> {
+    const { signal, checks, searchPaths, lost, onProgress } = this.#options;
+    const paths = searchPaths ?? { candidates: [], needed: undefined };
+    const relief = new RowRelief(this.#session, table, checks, paths);
+    for (let taken = false; !taken; ) {
+      signal.throwIfAborted();
+      this.#sent = { rows: 0, bytes: 0 };
+      try {
+        await attempt();
+        taken = true;
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (!isRefusal(cause) || searchPaths === undefined) throw explain(table, cause);
+        onProgress(-this.#sent.rows, -this.#sent.bytes);
+        if (await relief.helps(cause)) continue;
+        const rows = jobs.reduce((sum, { range }) => sum + range.rows, 0);
+        const before = lost.get(table)?.rows ?? 0;
+        lost.set(table, { rows: before + rows, why: relief.why });
+        break;
+      }
+    }
+    await relief.end();
+  }
+
+  #merge({ table }: RangeJob, digest: RowDigest | undefined): void {
+    if (digest !== undefined) this.#options.digests?.get(table.oid)?.merge(digest);
+  }
+
+  #openPieces(jobs: readonly RangeJob[]): PieceReader {
+    return new PieceReader(this.#reader, this.#manifest, { jobs, whole: undefined });
+  }
+
+  async #copyRange(
+    { table, range }: RangeJob,
+    pieces: PieceReader,
+    frozen: boolean,
+  ): Promise<RowDigest | undefined> {
+    this.#options.signal.throwIfAborted();
+    // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
+    const digest = this.#options.digests === undefined ? undefined : new RowDigest();
+    const into = table.root ?? table;
+    const columns = table.columns.map(quoteIdentifier).join(', ');
+    const list = columns === '' ? '' : ` (${columns})`;
+    const copy = `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN${frozen ? ' WITH (FREEZE)' : ''}`;
+    const rows = await copyIn(this.#session, copy, readRange(range, pieces, digest));
+    if (rows !== range.rows) {
+      throw new TargetError(
+        `table ${qualifiedName(table)}: the server took ${rows} rows of a range of ${range.rows}`,
+        'Look for rules or triggers on the target that drop rows.',
+      );
+    }
+    const bytes = sumBytes([{ table, range }]);
+    this.#sent.rows += rows;
+    this.#sent.bytes += bytes;
+    this.#options.onProgress(rows, bytes);
+    return digest;
+  }
 }
 
 /**
- * Opens the transaction in which a whole table may be loaded with FREEZE: the table has to be truncated in it, and has just been
- * created empty by this restore. False where this role may not truncate the table, or it is no part of that kind.
+ * Opens the transaction in which a whole table is loaded; with FREEZE the table has to be truncated in it, and has just been created empty
+ * by this restore.
+ *
+ * @returns false where this role may not truncate the table
  */
-async function beginFrozen(session: Session, { whole }: LoadPart): Promise<boolean> {
-  if (whole === undefined) return false;
+async function beginFrozen(session: Session, table: TableEntry): Promise<boolean> {
   await session.query('BEGIN');
   try {
-    await session.query(`TRUNCATE ONLY ${quoteQualified(whole.schema, whole.name)}`);
+    await session.query(`TRUNCATE ONLY ${quoteQualified(table.schema, table.name)}`);
     return true;
   } catch (error) {
     await session.query('ROLLBACK');
-    if ((error as { code?: string }).code === insufficientPrivilege) return false;
-    throw explain(whole, error);
+    if ((error as { code?: string }).code !== insufficientPrivilege) throw error;
+    await session.query('BEGIN');
+    return false;
   }
 }
 
 const insufficientPrivilege = '42501';
 
-async function loadRange(
-  session: Session,
-  { table, range }: RangeJob,
-  {
-    pieces,
-    frozen,
-    total,
-    signal,
-  }: { pieces: PieceReader; frozen: boolean; total: RowDigest | undefined; signal: AbortSignal },
-): Promise<void> {
-  // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
-  const digest = total === undefined ? undefined : new RowDigest();
-  const into = table.root ?? table;
-  const columns = table.columns.map(quoteIdentifier).join(', ');
-  const list = columns === '' ? '' : ` (${columns})`;
-  let rows: number;
-  try {
-    rows = await copyIn(
-      session,
-      `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN${frozen ? ' WITH (FREEZE)' : ''}`,
-      readRange(range, pieces, digest),
-    );
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw explain(table, cause);
-  }
-  if (rows !== range.rows) {
-    throw new TargetError(
-      `table ${table.schema}.${table.name}: the server took ${rows} rows of a range of ${range.rows}`,
-      'Look for rules or triggers on the target that drop rows.',
-    );
-  }
-  if (digest) total?.merge(digest);
+/** Whether it is the server's answer about these rows, and the session goes on. */
+function isRefusal(cause: unknown): cause is ServerError {
+  return cause instanceof ServerError && cause.severity === 'ERROR' && !/^(53|57|58)/.test(cause.code);
 }
 
 /** Definitions are there and rows are not: whatever the cause, nobody may take the target for a restored database. */
 function explain(table: TableEntry, cause: unknown): Error {
-  const message = `table ${table.schema}.${table.name}: ${messageOf(cause)}`;
+  const message = `table ${qualifiedName(table)}: ${messageOf(cause)}`;
   const drop = 'The target is incomplete: drop the database,';
-  if (cause instanceof ConfigurationError) return cause;
+  if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
   if (cause instanceof IntegrityError) {
     return new IntegrityError(
       message,
@@ -124,7 +247,8 @@ function explain(table: TableEntry, cause: unknown): Error {
   if (cause instanceof StorageError) {
     return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
   }
-  return new TargetError(message, `${drop} mend the cause, and restore into a new one.`, cause);
+  const hint = cause instanceof ServerError && cause.hint !== undefined ? ` ${cause.hint}` : '';
+  return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
 }
 
 /** The COPY text of a range, piece by piece; what is read is digested. */
@@ -167,7 +291,8 @@ export class PieceReader {
   }
 
   async read(object: number): Promise<Buffer> {
-    if (this.#order[this.#at] !== object) this.#at++;
+    const at = this.#order.indexOf(object, this.#at);
+    if (at >= 0) this.#at = at;
     const plaintext = await this.#hold(object);
     this.#prefetch();
     return plaintext;
@@ -187,8 +312,10 @@ export class PieceReader {
   }
 
   #prefetch(): void {
+    // What was fetched for rows that were passed over since is of no more use.
+    if (this.#next !== undefined && this.#order.includes(this.#next.object, this.#at + 1)) return;
     const object = this.#order.slice(this.#at + 1).find((later) => !this.#held.has(later));
-    if (object === undefined || this.#next !== undefined) return;
+    if (object === undefined) return;
     this.#next = { object, plaintext: this.#fetch(object) };
   }
 

@@ -11,8 +11,12 @@ export const steps = [
   'sequences and large objects',
   'indexes and constraints',
   'indexes of partitions',
+  // A view that groups by a primary key, and whatever stands on it
+  'definitions that need keys',
   'foreign keys',
   'triggers and policies',
+  // They may take away what the steps before need, even from the owner, and give to others what those steps protect.
+  'grants',
   'materialized views',
   'event triggers',
 ] as const;
@@ -38,10 +42,9 @@ const stepOfKind: ReadonlyMap<string, Step> = new Map([
     'PUBLICATION TABLES IN SCHEMA',
     'SUBSCRIPTION',
     'SUBSCRIPTION TABLE',
-    // Grants may take away what the steps before need, even from the owner.
-    'ACL',
-    'DEFAULT ACL',
   ].map((kind) => [kind, 'triggers and policies'] as const),
+  ['ACL', 'grants'],
+  ['DEFAULT ACL', 'grants'],
   ['MATERIALIZED VIEW DATA', 'materialized views'],
   ['EVENT TRIGGER', 'event triggers'],
 ]);
@@ -49,37 +52,42 @@ const stepOfKind: ReadonlyMap<string, Step> = new Map([
 /** Come right after what they are about. */
 const attached = new Set(['COMMENT', 'SECURITY LABEL']);
 
+/** Whether an entry says something about another one, and makes nothing itself. */
+export function isAttached({ kind }: ArchiveEntry): boolean {
+  return attached.has(kind);
+}
+
 /** Whether pg_restore may use several connections for a step. */
 export function isParallel(step: Step): boolean {
   return step === 'indexes and constraints' || step === 'foreign keys' || step === 'materialized views';
 }
 
-/** Gives every entry its step; within a step the archive's order stays. */
+/**
+ * Gives every entry its step: that of its kind, or a later one where it needs what only comes later, however deep. Within a step the
+ * archive's order stays, in which nothing comes before what it needs.
+ */
 export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, ArchiveEntry[]> {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const findStep = (entry: ArchiveEntry): Step => {
-    const own = stepOfKind.get(entry.kind);
-    if (own !== undefined) return own;
-    if (!attached.has(entry.kind)) return 'definitions';
-    const owners = entry.needs.map((id) => byId.get(id)).filter((need) => need !== undefined);
-    const order = owners.map((owner) => steps.indexOf(findStep(owner)));
-    return steps[Math.max(0, ...order)] as Step;
+  const found = new Map<ArchiveEntry, number>();
+  const findStep = (entry: ArchiveEntry): number => {
+    const known = found.get(entry);
+    if (known !== undefined) return known;
+    const own = steps.indexOf(stepOfKind.get(entry.kind) ?? 'definitions');
+    // In a circle it is the first that comes first.
+    found.set(entry, own);
+    const needs = entry.needs.flatMap((id) => byId.get(id) ?? []).map(findStep);
+    const step = findRoom(entry, Math.max(own, ...needs));
+    found.set(entry, step);
+    return step;
   };
-  return Map.groupBy(entries, findStep);
+  return Map.groupBy(entries, (entry) => steps[findStep(entry)] as Step);
 }
 
-/**
- * The order in which pg_restore carries out a list that it is given as a whole: grants come last, because they may take away what the rest
- * needs, and event triggers after them (_tocEntryRestorePass in pg_backup_archiver.c). A list that is cut in pieces has to be in it.
- */
-export function sortByPass(entries: readonly ArchiveEntry[]): ArchiveEntry[] {
-  return entries.toSorted((one, other) => findPass(one) - findPass(other));
-}
-
-function findPass({ kind, name }: ArchiveEntry): number {
-  if (kind === 'ACL' || kind === 'DEFAULT ACL') return 1;
-  if (kind === 'EVENT TRIGGER' || kind === 'MATERIALIZED VIEW DATA') return 2;
-  return attached.has(kind) && name.startsWith('EVENT TRIGGER ') ? 2 : 0;
+/** The first step, from the given one on, that takes what is not of its kind. */
+function findRoom(entry: ArchiveEntry, from: number): number {
+  if (steps[from] === (stepOfKind.get(entry.kind) ?? 'definitions') || isAttached(entry)) return from;
+  const open: readonly Step[] = ['definitions that need keys', 'triggers and policies', 'event triggers'];
+  return open.map((step) => steps.indexOf(step)).find((step) => step >= from) ?? from;
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.ts';
-import { findClient } from '../../src/postgres/client.ts';
+import { findClient, findDumpClient } from '../../src/postgres/client.ts';
 import { findServers, type Server } from '../support/cluster.ts';
 import { createWorld } from './database.ts';
 
@@ -75,6 +75,71 @@ describe('the client programs', () => {
     expect((await findClient(91, withPath(broken, silent, half, own), undefined)).pgDump).toBe(
       path.join(own, 'pg_dump'),
     );
+  });
+});
+
+describe('the programs of a backup', () => {
+  it('are never of an older minor than the server, whose catalog they would not know', async () => {
+    const [older, newer] = [makePrograms('91.4', '91.4'), makePrograms('91.6', '91.6 (Debian 91.6-1)')];
+    for (const folders of [
+      [older, newer],
+      [newer, older],
+    ]) {
+      expect((await findDumpClient(910006, withPath(...folders), undefined)).version).toBe('91.6');
+      expect((await findDumpClient(910005, withPath(...folders), undefined)).version).toBe('91.6');
+    }
+    // A restore takes the newest there is, and is content with any.
+    expect((await findClient(91, withPath(older, newer), undefined)).version).toBe('91.6');
+    expect((await findClient(91, withPath(older), undefined)).version).toBe('91.4');
+  });
+
+  it('are refused when they are older, with both versions and the remedy', async () => {
+    const refused = await findDumpClient(
+      910007,
+      withPath(makePrograms('91.4', '91.4'), makePrograms('91.6', '91.6')),
+      undefined,
+    ).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(ConfigurationError);
+    expect((refused as Error).message).toContain("version 91.6, older than the server's 91.7");
+    expect((refused as ConfigurationError).next).toContain(
+      'apt-get update && apt-get install --only-upgrade postgresql-client-91',
+    );
+  });
+
+  it('of a newer major do when those of the own major are too old', async () => {
+    const world = withPath(makePrograms('91.4', '91.4'), makePrograms('92', '92.1'));
+    expect((await findDumpClient(910007, world, undefined)).version).toBe('92.1');
+    expect(world.log.warnings).toHaveLength(1);
+  });
+
+  it.each([
+    ['17.12', 150020, true],
+    ['17.11', 150020, false],
+    ['16.16', 150020, true],
+    ['16.15', 150020, false],
+    ['18.0', 170005, true],
+    ['18.0', 170012, false],
+    ['19beta1', 180006, true],
+  ])('of version %s are as new as server %d: %s', async (version, serverVersion, isAsNew) => {
+    const given = findDumpClient(serverVersion, withPath(), makePrograms(version, version));
+    if (isAsNew) expect((await given).version).toBe(version);
+    else await expect(given).rejects.toThrow(`client-path: pg_dump there is version ${version}, older than`);
+  });
+
+  it('of a version in the making fit its server', async () => {
+    expect((await findDumpClient(940000, withPath(makePrograms('94', '94beta2')), undefined)).major).toBe(94);
+    await expect(findDumpClient(940001, withPath(makePrograms('94', '94rc1')), undefined)).rejects.toThrow(
+      "version 94rc1, older than the server's 94.1",
+    );
+  });
+
+  it('in client-path are held to it too', async () => {
+    const [older, newer] = [makePrograms('91.4', '91.4'), makePrograms('91.6', '91.6')];
+    await expect(findDumpClient(910006, withPath(newer), older)).rejects.toThrow(
+      "client-path: pg_dump there is version 91.4, older than the server's 91.6",
+    );
+    expect((await findDumpClient(910006, withPath(older), newer)).version).toBe('91.6');
+    expect((await findClient(91, withPath(newer), older)).version).toBe('91.4');
   });
 });
 

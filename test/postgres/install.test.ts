@@ -26,6 +26,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'install-'));
   for (const name of ['bin', 'temp', 'workspace']) mkdirSync(join(folder, name));
   writeFileSync(join(folder, 'release'), 'an image');
+  offer(4);
   writePrograms();
   fake = await startFakeResults();
   printed = [];
@@ -63,7 +64,7 @@ function writePrograms(): void {
      *--download-only*)
        for word; do case "$word" in Dir::Cache::archives=*) into="\${word#*=}" ;; esac; done
        mkdir -p "$into/partial"; echo >"$into/lock"
-       cat release >"$into/postgresql-client-${real.major}_1_all.deb"; cat release >"$into/libpq5_1_all.deb" ;;
+       cat release >"$into/postgresql-client-${real.major}_$(cat offered)-1_all.deb"; cat release >"$into/libpq5_1_all.deb" ;;
      *.deb*)
        for word; do case "$word" in *.deb) cmp release "$word" || exit 100 ;; esac; done
        mkdir -p programs/${real.major}/bin
@@ -71,12 +72,15 @@ function writePrograms(): void {
      esac
      exit 0`,
   );
-  write('apt-cache', '[ ! -e unknown ]');
+  write('apt-cache', '[ ! -e unknown ] && echo "Version: $(cat offered)-1"');
   write('sudo', '[ "$1" = -n ] || exit 1; shift; case "$1" in /*) exit 0 ;; esac; exec "$@"');
 }
 
-function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: string } = {}) {
-  const { patience, env = {}, now = '2026-11-20T02:17:00Z' } = options;
+/** The newest minor that apt has */
+const offer = (minor: number) => writeFileSync(join(folder, 'offered'), `${real.major}.${minor}`);
+
+function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: string; minor?: number } = {}) {
+  const { patience, env = {}, now = '2026-11-20T02:17:00Z', minor = 0 } = options;
   const silent = () => {};
   const world: World = {
     env: { ...process.env, ...env },
@@ -90,7 +94,8 @@ function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: st
     now: () => new Date(now),
   };
   const programs = join(folder, 'programs');
-  return installClient(real.major, world, patience === undefined ? { programs } : { programs, patience });
+  const wanted = { major: real.major, minor };
+  return installClient(wanted, world, patience === undefined ? { programs } : { programs, patience });
 }
 
 /** The orders that apt was given since the last look. */
@@ -138,7 +143,7 @@ describe('the packages', () => {
     // The lock and the folder that apt leaves beside them only root can read, and tar would fail on them.
     expect(listed.trim().split('\n')).toEqual([
       expect.stringMatching(/libpq5_1_all\.deb$/),
-      expect.stringMatching(/postgresql-client-\d+_1_all\.deb$/),
+      expect.stringMatching(/postgresql-client-\d+_\d+\.4-1_all\.deb$/),
     ]);
     expect([warnings, annotations()]).toEqual([[], []]);
   });
@@ -149,7 +154,7 @@ describe('the packages', () => {
     fake.requests.length = 0;
     expectInstalled(await install());
     const calls = takeCalls();
-    expect(calls).toEqual([expect.stringMatching(/^apt-get install .*libpq5_1_all\.deb .*_1_all\.deb$/)]);
+    expect(calls).toEqual([expect.stringMatching(/^apt-get install .*libpq5_1_all\.deb .*\.4-1_all\.deb$/)]);
     expect(asked()).toEqual(['GetCacheEntryDownloadURL', 'GET blob']);
   });
 
@@ -159,6 +164,36 @@ describe('the packages', () => {
     expectInstalled(await install({ now: '2026-12-01T00:00:00Z' }));
     expect(downloads(takeCalls())).toHaveLength(1);
     expect(fake.cache).toHaveLength(2);
+  });
+
+  test('of the cache are not used when they are older than the server, and the newer ones are kept beside them', async () => {
+    await install();
+    await install({ minor: 4 });
+    startAnew();
+    offer(6);
+    expectInstalled(await install({ minor: 6 }));
+    expect(downloads(takeCalls())).toHaveLength(1);
+    startAnew();
+    expectInstalled(await install({ minor: 6 }));
+    expect(downloads(takeCalls())).toHaveLength(0);
+    expect(fake.cache.map(({ key }) => key.replace(/^.*-2026/, '2026'))).toEqual([
+      ...['2026-11', '2026-11-for-4', '2026-11-for-6'],
+    ]);
+    expect(warnings).toEqual([]);
+  });
+
+  test('that are older than the server are not kept, for newer ones will come', async () => {
+    await install({ minor: 5 });
+    expect(fake.cache).toEqual([]);
+  });
+
+  test('that the distribution has only older come from the repository of the PostgreSQL project', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    const script = 'sudo -n /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y';
+    await install({ minor: 4 });
+    expect(takeCalls()).not.toContain(script);
+    await install({ minor: 5 });
+    expect(takeCalls()).toContain(script);
   });
 
   test('of the cache that the system refuses are downloaded again', async () => {

@@ -487,6 +487,50 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     expect(stderr).toContain('for example: CREATE ROLE "gone Role";');
   });
 
+  it('shows what the server refuses, and brings the rest', async () => {
+    const storage = join(folder, 'refused');
+    const tinyUrl = await createDatabase('tiny');
+    await query(
+      tinyUrl,
+      `CREATE TABLE a (v int); INSERT INTO a VALUES (1), (1); CREATE INDEX a_v ON a (v); CREATE TABLE b (v int CHECK (v > 0)); INSERT INTO b VALUES (2);
+       GRANT SELECT ON b TO PUBLIC; CREATE INDEX b_v ON b (v)`,
+    );
+    const damage = `UPDATE pg_index SET indisunique = true WHERE indexrelid = 'public.a_v'::regclass`;
+    await query(reconnect(cluster.superuserUrl(), { database: 'tiny' }), damage);
+    await backUp(tinyUrl, storage);
+    const target = await createDatabase('restored_tiny');
+    const { status, stderr } = await recover([storage, 'latest', target]);
+    expect(status).toBe(1);
+    expect(stderr).toContain('could not create unique index "a_v"');
+    expect(stderr).toContain('error: the server refused what is shown above; everything else is restored');
+    const url = reconnect(sourceUrl, { database: 'restored_tiny' });
+    expect(
+      await query(
+        url,
+        `SELECT (SELECT count(*)::int FROM a) AS a, (SELECT count(*)::int FROM b) AS b, to_regclass('b_v') IS NOT NULL AS b_v, has_table_privilege('pg_monitor', 'b', 'SELECT') AS granted`,
+      ),
+    ).toEqual([{ a: 2, b: 1, b_v: true, granted: true }]);
+  });
+
+  it('grants nothing where a policy could not be made', async () => {
+    const storage = join(folder, 'open');
+    const tinyUrl = await createDatabase('tiny');
+    await query(
+      tinyUrl,
+      `CREATE EXTENSION hstore; CREATE FUNCTION sees(int) RETURNS boolean LANGUAGE sql AS 'SELECT true'; ALTER EXTENSION hstore ADD FUNCTION sees(int);
+       CREATE TABLE a (v int); INSERT INTO a VALUES (1); ALTER TABLE a ENABLE ROW LEVEL SECURITY;
+       CREATE POLICY few ON a AS RESTRICTIVE USING (sees(v)); GRANT SELECT ON a TO PUBLIC`,
+    );
+    await backUp(tinyUrl, storage);
+    const { status, stderr } = await recover([storage, 'latest', await createDatabase('restored_tiny')]);
+    expect(status).toBe(1);
+    expect(stderr).toContain('nothing was granted to anybody');
+    const url = reconnect(sourceUrl, { database: 'restored_tiny' });
+    expect(await query(url, `SELECT has_table_privilege('pg_monitor', 'a', 'SELECT') AS granted`)).toEqual([
+      { granted: false },
+    ]);
+  });
+
   it('tells what is wrong with its arguments and its machine', async () => {
     expect(await recover(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage:') });
     expect(await recover([plain])).toMatchObject({ status: 2, stderr: expect.stringContaining('Usage:') });

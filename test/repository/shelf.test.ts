@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { manifestKey, writeManifest } from '../../src/repository/backups.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
-import { appendRecord } from '../../src/repository/records.ts';
+import { appendRecord, type RecordContent } from '../../src/repository/records.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { sealContent } from '../../src/repository/seal.ts';
-import { readShelf, type ShelfOptions } from '../../src/repository/shelf.ts';
+import { readShelf, type ShelfOptions, weighRecords } from '../../src/repository/shelf.ts';
 import { createRepository, makeManifest } from './example.ts';
 
 let repository: Repository;
@@ -175,5 +175,41 @@ describe('what became known later', () => {
     }
     expect(await first()).toMatchObject({ pinned: false });
     expect(damaged).toEqual([expect.stringContaining('records/pins/')]);
+  });
+});
+
+describe('an earlier proof of a backup', () => {
+  const drilled = (hour: number, content: Partial<RecordContent<'drills'>> = {}) => ({
+    at: new Date(`2026-11-20T0${hour}:00:00Z`),
+    storedAt: new Date(`2026-11-20T0${hour}:00:00Z`),
+    content: {
+      ...{ backup: idAt(1), outcome: 'passed' as const, why: null, fault: null, recovery: 5, phases: {} },
+      ...{ parity: true, checks: { asked: 0, failed: [] } },
+      ...content,
+    },
+  });
+  const weigh = (...drills: ReturnType<typeof drilled>[]) =>
+    weighRecords([], [], drills).get(idAt(1))?.drilled;
+  const failed = { outcome: 'failed' as const, why: 'x' };
+  const saidNo = { asked: 1, failed: ['SELECT false'] };
+
+  it.each([
+    ['a check said no', { fault: 'checks' as const, checks: saidNo }],
+    ['the command failed', { fault: 'command' as const }],
+    ['a check said no, as older versions recorded it', { fault: undefined, checks: saidNo }],
+  ])('stands when the data came back again and %s', (_what, content) => {
+    expect(weigh(drilled(1), drilled(2, { ...failed, ...content }))).toMatchObject({
+      passed: true,
+      at: new Date('2026-11-20T01:00:00Z'),
+    });
+    expect(weigh(drilled(2, { ...failed, ...content }))).toMatchObject({ passed: false });
+  });
+
+  it.each([
+    ['it differed', { fault: 'parity' as const, parity: false, checks: saidNo }],
+    ['it did not come back', { fault: 'restore' as const, parity: null }],
+    ['it did not come back, as older versions recorded it', { fault: undefined, parity: null }],
+  ])('is taken away when %s', (_what, content) => {
+    expect(weigh(drilled(1), drilled(2, { ...failed, ...content }))).toMatchObject({ passed: false });
   });
 });

@@ -120,19 +120,60 @@ describe('a drill', () => {
   test.each([
     ['says no', 'SELECT false', 'false'],
     ['has no row', 'SELECT true WHERE false', 'no row'],
-    ['does not run', 'SELECT * FROM nowhere', 'relation "nowhere" does not exist'],
-    ['would write', 'DELETE FROM private.notes RETURNING true', 'read-only transaction'],
+    ['cannot be answered by these rows', 'SELECT 1 / (id - id) = 1 FROM sales.customers', 'division by zero'],
   ])('fails when a check %s, and asks the others all the same', async (_what, sql, answer) => {
     const storage = copy();
     const checks = join(folder, 'checks.sql');
     writeFileSync(checks, `-- what the app needs\n${sql}\nSELECT true\n`);
-    const words = ['drill', '--storage', storage, '--checks', checks, '--fallback', '0'];
+    expect((await drill(storage, '--backup-id', newer)).exitCode).toBe(0);
+    const report = join(folder, `report-${copies}`);
+    const words = ['drill', '--storage', storage, '--checks', checks, '--report-folder', report];
     const run = await runCli(words, { env: env() });
     expect(run.exitCode).toBe(3);
     expect(run.stdout).toContain('1 of 2 checks passed');
-    expect(run.stdout).toContain(answer);
-    expect(readRecords(storage)[0]).toMatchObject({ outcome: 'failed', checks: { asked: 2, failed: [sql] } });
+    expect(run.stdout).toContain(`${sql} (answer: ${answer})`);
+    // The data came back: no older backup is tried, and nobody is sent to look for damage.
+    expect(run.stdout).toContain('The backup is sound');
+    expect(run.stdout).not.toContain('validate');
+    expect(readRecords(storage).slice(1)).toMatchObject([
+      { backup: newer, outcome: 'failed', fault: 'checks', checks: { asked: 2, failed: [sql] } },
+    ]);
+    expect(readFileSync(join(report, 'parity.md'), 'utf8')).toContain(answer);
+    // What was proven before stays proven.
+    const standing = await runCli(['status', '--json', '--storage', storage, '--drilled-within', '1h'], {
+      env: env(),
+    });
+    expect(standing.exitCode, standing.stdout).toBe(0);
   });
+
+  test.each([
+    ['names what there is not', 'SELECT count(*) > 0 FROM nowhere', 'relation "nowhere" does not exist'],
+    [
+      'names a column that there is not',
+      'SELECT bool_and(gone) FROM sales.customers',
+      'column "gone" does not exist',
+    ],
+    ['cannot be parsed', 'SELECT true FROM WHERE', 'syntax error at or near "WHERE"'],
+    ['compares what cannot be compared', 'SELECT id = true FROM sales.customers', 'operator does not exist'],
+    ['answers with a number', 'SELECT count(*) FROM sales.customers', 'type bigint'],
+    ['would write', 'DELETE FROM private.notes RETURNING true', 'DELETE'],
+    [
+      'would write behind a question',
+      "SELECT nextval('sales.customers_id_seq') > 0",
+      'read-only transaction',
+    ],
+  ])(
+    'is a wrong input when a check %s: nothing is recorded, and no other backup tried',
+    async (_what, sql, says) => {
+      const storage = copy();
+      const before = await describeServer();
+      const run = await drill(storage, '--checks', sql);
+      expectRefusal(run, { exitCode: 2, says: [/checks: /, new RegExp(says)], secrets: [] });
+      expect(run.stderr).toContain(sql);
+      expect(existsSync(join(storage, 'records', 'drills'))).toBe(false);
+      expect(await describeServer()).toEqual(before);
+    },
+  );
 
   test('falls back on the backup before when one is damaged, and names it', async () => {
     const storage = copy();

@@ -84,12 +84,15 @@ const options = (database: string): TargetOptions => ({
   owner,
 });
 
-async function restore(target: Target) {
+async function restore(target: Target, exitCode = 0) {
   const run = await runCli(['restore', ...words(), '--recovery-target-time', moment.at], {
     env: { SUPABASE_BACKUP_TARGET_URL: target.url },
   });
-  expect(run.exitCode, run.stderr).toBe(0);
-  expect(JSON.parse(run.stdout)).toMatchObject({ parity: 'equal', 'recovered-to': moment.at });
+  expect(run.exitCode, run.stderr).toBe(exitCode);
+  expect(JSON.parse(run.stdout)).toMatchObject({
+    parity: exitCode === 0 ? 'equal' : expect.any(String),
+    'recovered-to': moment.at,
+  });
   return dumpData(target.superuserUrl, away.binFolder);
 }
 
@@ -119,7 +122,8 @@ describe('the moment before an accident comes back', () => {
     'in a project of another version, on tables that were there before',
     async () => {
       const target = await makeProjectTarget(options('project'));
-      const different = compare(await restore(target)).map((line) => line.replace(/(:| and).*/s, ''));
+      // Rows of a table that its platform has not yet are lost.
+      const different = compare(await restore(target, 3)).map((line) => line.replace(/(:| and).*/s, ''));
       // What the project has no place for, or a column more; the rows of the users are looked at below.
       expect(different).toEqual([
         'auth.users',

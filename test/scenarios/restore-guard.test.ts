@@ -268,6 +268,14 @@ describe('a restore that was asked for', () => {
       const kept = await dump(back);
       expect(kept.schema).toBe(damaged.schema);
       expect(compareData(damaged.data, kept.data)).toEqual([]);
+      // Nor does it to those who only look, or prove.
+      const looked = await runCli(['show', '--storage', storage]);
+      expect(looked.stdout).toContain(original);
+      expect(looked.stderr).toContain(`${id} is a safety backup`);
+      const drilled = await runCli(['drill', '--json', '--storage', storage], {
+        env: { SUPABASE_BACKUP_TARGET_URL: cluster.superuserUrl() },
+      });
+      expect(outputsOf(drilled)).toMatchObject({ 'backup-id': original, drill: 'passed' });
       const shown = await runCli(['show', '--storage', storage, '--backup-id', id]);
       expect(shown.stdout).toContain(`before restore of ${original}`);
       expect(shown.stdout).toMatch(/pinned +yes/);
@@ -301,7 +309,9 @@ describe('a restore that was asked for', () => {
     const run = await restore(target, '--checks', checks);
     expect(run.exitCode).toBe(3);
     expect(run.stdout).toContain('1 of 2 checks passed');
-    expect(readRecords()).toMatchObject([{ outcome: 'failed', why: '1 of 2 checks failed' }]);
+    expect(readRecords()).toMatchObject([
+      { outcome: 'failed', why: expect.stringMatching(/^1 of 2 checks failed: SELECT .* \(answer: /) },
+    ]);
   });
 });
 

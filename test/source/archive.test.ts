@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/errors.ts';
 import type { ClientTools } from '../../src/postgres/client.ts';
 import { quoteQualified } from '../../src/postgres/identifier.ts';
 import { clientEnvironment } from '../../src/postgres/settings.ts';
@@ -36,6 +37,7 @@ async function dump(
   database: Database,
   excluded: (table: TableInfo) => boolean,
   schemaOnly = false,
+  tools = client(),
 ): Promise<string> {
   const signal = new AbortController().signal;
   const snapshot = await takeSnapshot(database.settings, () => true, {
@@ -44,7 +46,7 @@ async function dump(
     log: new CollectingLog(),
   });
   const stored: Buffer[] = [];
-  const pieces = await dumpArchive(snapshot, client(), snapshot.tables.filter(excluded), {
+  const pieces = await dumpArchive(snapshot, tools, snapshot.tables.filter(excluded), {
     settings: database.settings,
     schemaOnly,
     env: clientEnvironment(database.settings, process.env, () => ''),
@@ -79,6 +81,41 @@ const names = [
   'upper',
   'x'.repeat(63),
 ];
+
+describe('a pg_dump of another major', () => {
+  const reserved = 'kept_by_server=7';
+
+  /** Writes what an old pg_dump writes: whatever is in the catalog. */
+  function makeOther(lines: string): ClientTools {
+    const pgDump = path.join(folder, 'pg_dump');
+    writeFileSync(pgDump, `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+    return { ...client(), major: cluster.major + 1, version: `${cluster.major + 1}.1`, pgDump };
+  }
+
+  it('that writes what the server keeps for itself is refused, with the remedy', async () => {
+    const database = await createDatabase(cluster);
+    await database.run(`CREATE TABLE t (id int); CREATE TABLE u (id int);
+      UPDATE pg_attribute SET attoptions = '{n_distinct=3,${reserved}}' WHERE attrelid = 'u'::regclass AND attname = 'id';
+      ALTER TABLE t ALTER id SET (n_distinct = 5);`);
+    const naive = makeOther(`echo "ALTER TABLE ONLY public.u ALTER COLUMN id SET (n_distinct=3, ${reserved});"
+      exec ${client().pgDump} "$@"`);
+    const error = await dump(database, () => true, false, naive).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain(`the option ${reserved.split('=')[0]}`);
+    expect((error as ConfigurationError).next).toContain(
+      `postgresql-client-${cluster.major} in its newest version`,
+    );
+    await database.close();
+  });
+
+  it('is taken where the server keeps nothing, or it knows of it', async () => {
+    const database = await createDatabase(cluster);
+    await database.run('CREATE TABLE t (id int)');
+    const knowing = makeOther(`exec ${client().pgDump} "$@"`);
+    expect(await dump(database, () => true, false, knowing)).toContain('CREATE TABLE public.t');
+    await database.close();
+  });
+});
 
 describe('the rows left out of the archive', () => {
   it('are exactly those of the named tables, whatever their names', async () => {

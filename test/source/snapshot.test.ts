@@ -1,11 +1,17 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/errors.ts';
+import { ledgerSchema } from '../../src/postgres/ledger-schema.ts';
 import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
+import { ServerError } from '../../src/postgres/server-error.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
+import { countRanges } from '../../src/source/changes.ts';
+import { explainUnreadable, joinSnapshot } from '../../src/source/joined.ts';
+import { leaveToken } from '../../src/source/ledger.ts';
+import { explainFullLockTable } from '../../src/source/locks.ts';
 import { copyRows } from '../../src/source/rows.ts';
-import { joinSnapshot, type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
+import { type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
 import { CollectingLog, connect, createDatabase, type Database, until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
@@ -82,6 +88,15 @@ async function readRows(
   const rows = Object.fromEntries(slices.map((copied) => [copied.slice.table.name, copied.rows]));
   return { tables: snapshot.tables.map((table) => table.name), rows, text: texts.join('') };
 }
+
+const countRows = (snapshot: Snapshot) =>
+  countRanges(
+    snapshot,
+    database.settings,
+    snapshot.tables.flatMap((table) => planRanges(table, 0, 1 << 25)),
+    1n,
+    { workers: 1, signal: snapshot.signal, onProgress: () => {} },
+  );
 
 describe('a snapshot', () => {
   it('shows every worker the same rows, whatever is committed after it', async () => {
@@ -206,6 +221,36 @@ describe('what is committed between the snapshot and the lock', () => {
     const snapshot = await taking;
     expect(log.warnings).toEqual([]);
     expect((await readRows(snapshot)).rows).toEqual({ t: 100, u: 1 });
+    await snapshot.close();
+  });
+});
+
+describe('what is committed between the snapshot and the look at the catalog', () => {
+  // The ledger is read in between, so whoever has it locked says when the catalog is looked at.
+  it.each([
+    [
+      'a table dropped and made again',
+      'DROP TABLE t; CREATE TABLE t AS SELECT 7 AS id',
+      { t: 1, u: 1, v: 1 },
+    ],
+    ['a table dropped', 'DROP TABLE t', { u: 1, v: 1 }],
+    [
+      'a schema dropped and made again',
+      'DROP SCHEMA s CASCADE; CREATE SCHEMA s; CREATE TABLE s.v ()',
+      { t: 100, u: 1, v: 0 },
+    ],
+  ])('makes another snapshot, and is no want of rights: %s', async (_what, sql, expected) => {
+    await database.run('CREATE SCHEMA s; CREATE TABLE x (); CREATE TABLE s.v AS SELECT 1 AS id');
+    await leaveToken(database.settings, new AbortController().signal);
+    await other.query(`BEGIN; LOCK TABLE ${ledgerSchema}.tokens IN ACCESS EXCLUSIVE MODE`);
+    // One that is not wanted may be dropped at any time.
+    const taking = take({ wanted: ({ name }) => name !== 'x' });
+    await toolWaits(`${ledgerSchema}.tokens`);
+    await database.run(`DROP TABLE x; ${sql}`);
+    await other.query('COMMIT');
+    const snapshot = await taking;
+    expect(log.warnings).toEqual([expect.stringMatching(/: dropped since .*; taking a new snapshot/)]);
+    expect((await readRows(snapshot)).rows).toEqual(expected);
     await snapshot.close();
   });
 });
@@ -335,5 +380,103 @@ it('an abort while rows are copied ends every session', async () => {
       "SELECT FROM pg_stat_activity WHERE application_name = 'supabase-backup' AND datname = current_database()",
     );
     return left.length === 0;
+  });
+});
+
+describe('a server with too few locks for the tables', () => {
+  let small: Cluster;
+  beforeAll(async () => {
+    small = await startCluster({
+      settings: { max_locks_per_transaction: '10', max_connections: '20', max_prepared_transactions: '0' },
+    });
+  });
+  afterAll(async () => {
+    await small?.stop();
+  });
+  beforeEach(async () => {
+    await other.end();
+    await database.close();
+    database = await createDatabase(small);
+    other = await connect(database.url);
+    await database.run(`
+      CREATE TABLE t AS SELECT i AS id, 'row ' || i AS text FROM generate_series(1, 100) AS i;
+      CREATE TABLE u AS SELECT 1 AS id, 'other' AS text;
+      DO $$ BEGIN FOR n IN 1..150 LOOP EXECUTE format('CREATE TABLE more_%s (id int)', n); END LOOP; END $$`);
+  });
+
+  it('keeps none of them locked, says so, and reads the rows all the same', async () => {
+    const snapshot = await take();
+    expect(snapshot.isLocked).toBe(false);
+    expect(log.warnings).toEqual([
+      expect.stringMatching(/too few locks .*152 tables.*max_locks_per_transaction/),
+    ]);
+    await database.run('DELETE FROM t');
+    const { rows, tables } = await readRows(snapshot);
+    expect(tables).toHaveLength(152);
+    expect(rows.t).toBe(100);
+    await snapshot.close();
+  });
+
+  it.each([
+    ['emptied', 'TRUNCATE t'],
+    ['emptied and filled again', "TRUNCATE t; INSERT INTO t SELECT 1, 'new'"],
+    ['dropped and made again', 'DROP TABLE t; CREATE TABLE t (id int, text text)'],
+    ['rewritten', 'ALTER TABLE t ALTER id TYPE bigint'],
+    [
+      'in the place of another',
+      'ALTER TABLE t RENAME TO x; ALTER TABLE u RENAME TO t; ALTER TABLE x RENAME TO u',
+    ],
+  ])('finds a table that is %s before it is read', async (_what, sql) => {
+    const snapshot = await take();
+    await database.run(sql);
+    await expect(readRows(snapshot)).rejects.toThrow(SourceError);
+    await expect(countRows(snapshot)).rejects.toThrow(SourceError);
+  });
+
+  it('finds one that was in the place of another while it was read, and no longer is', async () => {
+    const swap = 'ALTER TABLE t RENAME TO x; ALTER TABLE u RENAME TO t; ALTER TABLE x RENAME TO u';
+    const snapshot = await take({ wanted: ({ name }) => name !== 'u' });
+    await database.run(swap);
+    await expect(readRows(snapshot)).rejects.toThrow('public.t: changed by TRUNCATE, DROP or ALTER TABLE');
+    await database.run(swap);
+    expect((await readRows(snapshot)).rows.t).toBe(100);
+    await snapshot.close();
+  });
+
+  it('finds one that is emptied after it was read', async () => {
+    const snapshot = await take();
+    await readRows(snapshot);
+    await database.run('TRUNCATE t');
+    await expect(snapshot.close()).rejects.toThrow(
+      'public.t: changed by TRUNCATE, DROP or ALTER TABLE while',
+    );
+  });
+
+  it('is told with the setting and a value that will do when pg_dump finds it so', async () => {
+    const error = await explainFullLockTable(database.settings, 1500, new Error('out of shared memory'));
+    expect(error.message).toContain('too few locks for 1500 tables');
+    expect(error.next).toContain('max_locks_per_transaction on the server from 10 to 150');
+  });
+});
+
+describe('a row that is larger than the server can send', () => {
+  it.each([
+    ['invalid memory alloc request size 1200000003', undefined],
+    ['out of memory', 'Cannot enlarge string buffer containing 1073741805 bytes by 30 more bytes.'],
+    ['string buffer exceeds maximum allowed length (1073741823 bytes)', undefined],
+  ])('is called that, and no damage: %s', async (message, detail) => {
+    const snapshot = await take();
+    const error = new ServerError('XX000', message, { detail });
+    const told = await explainUnreadable(
+      error,
+      'table public.t',
+      snapshot.tables,
+      snapshot,
+      database.settings,
+    );
+    expect(told.message).toContain('table public.t: a row of it is larger than the server can send as text');
+    expect(told.next).toContain('exclude');
+    expect(`${told.message} ${told.next}`).not.toContain('damaged');
+    await snapshot.close();
   });
 });

@@ -137,9 +137,15 @@ export class Setting implements AsyncDisposable {
     const settings = parseConnection('target-url', url, {});
     const restored = new ArchiveRestore(
       {
-        ...{ path: archive, client, tolerated: new Set(), assumable: undefined, jobs: 1 },
+        ...{
+          path: archive,
+          client,
+          settings,
+          encoding: 'UTF8',
+          searchPaths: { candidates: [], needed: undefined },
+          jobs: 1,
+        },
         entries: await readContents(client, archive, [], world),
-        database: databaseOf(url),
         env: environmentOf(url),
       },
       world,

@@ -1,0 +1,110 @@
+import type { BackupInputs } from '../inputs.ts';
+import type { ConnectionSettings } from '../postgres/settings.ts';
+import { formatCounted } from '../report/quantity.ts';
+import type { Manifest } from '../repository/manifest.ts';
+import {
+  countUnwrittenRows,
+  findOrphanedSequences,
+  findUnwrittenObjects,
+  findUnwrittenSequences,
+  type UnwrittenObject,
+  type UnwrittenRows,
+} from '../source/extension-members.ts';
+import { joinSnapshot } from '../source/joined.ts';
+import type { Snapshot } from '../source/snapshot.ts';
+import { findInSystemSchemas } from '../source/system-schemas.ts';
+
+type NotCarried = Manifest['notCarried'][number];
+
+/** What pg_dump leaves out without a word: whatever belongs to extensions, hangs on that, or is in the server's own schemas. */
+export async function listUnwritten(
+  { backupType }: BackupInputs,
+  settings: ConnectionSettings,
+  snapshot: Snapshot,
+): Promise<NotCarried[]> {
+  // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
+  const session = await joinSnapshot(snapshot, settings, snapshot.signal);
+  try {
+    await session.query('SET LOCAL enable_seqscan = on');
+    return [
+      ...(backupType === 'schema' ? [] : (await countUnwrittenRows(session)).map(describeRows)),
+      ...(await findOrphanedSequences(session)).map(({ name, table }) => ({
+        what: `sequence ${name}`,
+        why: `it goes with ${table}, which is not in the backup`,
+        remedy: `As for ${table}.`,
+      })),
+      ...(await findUnwrittenSequences(session)).map(({ schema, name, extension }) => ({
+        what: `value of sequence ${schema}.${name}`,
+        why: `it belongs to the extension ${extension}, and pg_dump does not write sequences of extensions`,
+        remedy: `If it is yours, take it out with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`,
+      })),
+      ...describeObjects(await findUnwrittenObjects(session)),
+      ...(await findInSystemSchemas(session)).map((what) => ({
+        what,
+        why: "it is in one of the server's own schemas, and pg_dump writes nothing of these",
+        remedy: 'Make it in a schema of your own, or keep its SQL and run it after a restore.',
+      })),
+    ];
+  } finally {
+    // Nothing was written, so it does not matter how the session ends.
+    session.destroy();
+  }
+}
+
+function describeRows({ schema, table, extension, rows, condition, added }: UnwrittenRows): NotCarried {
+  const name = `${schema}.${table}`;
+  const amount = rows === undefined ? 'how many rows, this role may not read' : formatCounted(rows, 'row');
+  const kept =
+    condition === undefined
+      ? 'pg_dump does not write tables of extensions'
+      : `pg_dump writes only the rows that the extension calls yours (${condition})`;
+  return {
+    what: added ? `table ${name}` : `rows of ${name}`,
+    why: `it belongs to the extension ${extension}, and ${kept}; ${amount}`,
+    remedy: condition === undefined ? adviseTable(name, extension, added) : adviseRows(extension),
+  };
+}
+
+function adviseTable(name: string, extension: string, added: boolean): string {
+  const detach = `ALTER EXTENSION ${extension} DROP TABLE ${name}`;
+  // The queues' own list, pgmq.meta, is not brought by this.
+  if (extension === 'pgmq') {
+    return `Take the tables of your queues out of the extension (${detach}), and back up again; after a restore call pgmq.create() for each queue.`;
+  }
+  if (added) return `Take the table out of the extension (${detach}), and back up again.`;
+  return `If the rows are yours, take the table out of the extension (${detach}), and back up again. Rows that the extension itself has, CREATE EXTENSION brings.`;
+}
+
+const adviseRows = (extension: string): string =>
+  `CREATE EXTENSION ${extension} brings those that it made. What you changed among them, keep as SQL, and run it after a restore.`;
+
+/** Lines for one extension; a script that was run by hand can add more than anybody reads. */
+const shownObjects = 20;
+
+function describeObjects(objects: readonly UnwrittenObject[]): NotCarried[] {
+  return [...Map.groupBy(objects, ({ extension }) => extension)].flatMap(([extension, all]) => {
+    const more = all.length - shownObjects;
+    return [
+      ...all.slice(0, shownObjects).map(describeObject),
+      ...(more <= 0
+        ? []
+        : [
+            { ...describeObject(all[shownObjects] as UnwrittenObject), what: `${more} more of ${extension}` },
+          ]),
+    ];
+  });
+}
+
+function describeObject({ kind, name, extension, how }: UnwrittenObject): NotCarried {
+  return {
+    what: `${kind} ${name}`,
+    why:
+      how === 'added'
+        ? `it was added to the extension ${extension}, and pg_dump does not write what belongs to extensions`
+        : `it was made on a table of the extension ${extension} after the extension, and pg_dump does not write what is on these`,
+    remedy:
+      how === 'added'
+        ? `Take it out of the extension (ALTER EXTENSION ${extension} DROP …), and back up again.`
+        : 'If it is yours, keep its SQL, and run it after a restore.',
+  };
+}

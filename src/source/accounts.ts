@@ -1,0 +1,75 @@
+import { SourceError } from '../errors.ts';
+import type { Session } from '../postgres/connection.ts';
+import { isNoLedger } from '../postgres/ledger-schema.ts';
+import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+
+/** Where the rows of a table are, or why they are nowhere. */
+type Place = 'copied' | 'left out' | 'of an extension' | 'the ledger';
+
+interface Relation {
+  oid: number;
+  schema: string;
+  name: string;
+  member: boolean;
+  ledger: boolean;
+}
+
+/**
+ * Makes sure that each table of the catalog is accounted for, in exactly one way: its rows are copied, left out by the user's choice, an
+ * extension's (then `countUnwrittenRows` tells of them) or the ledger's. The catalog is asked once more and in the simplest way, so that a
+ * condition too many in the query that chooses what is copied cannot hide a table from this as well.
+ *
+ * @param session which sees what the snapshot sees
+ * @throws SourceError naming the tables that are in no place or in two
+ */
+export async function checkAccounts(
+  session: Session,
+  { tables, leftOut }: { readonly tables: readonly TableInfo[]; readonly leftOut: readonly TableInfo[] },
+): Promise<void> {
+  const relations = await session.query<Relation & { [column: string]: unknown }>(`
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, NOT (${isNoLedger}) AS ledger,
+           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`);
+  const [copied, chosen] = [new Set(tables.map(({ oid }) => oid)), new Set(leftOut.map(({ oid }) => oid))];
+  const wrong = relations.flatMap((relation) => {
+    const places: Place[] = [
+      ...(copied.has(relation.oid) ? (['copied'] as const) : []),
+      ...(chosen.has(relation.oid) ? (['left out'] as const) : []),
+      ...(relation.member ? (['of an extension'] as const) : []),
+      ...(relation.ledger ? (['the ledger'] as const) : []),
+    ];
+    return places.length === 1 ? [] : [`${qualifiedName(relation)} (${places.join(', ') || 'in no place'})`];
+  });
+  const known = new Set(relations.map(({ oid }) => oid));
+  const unknown = [...tables, ...leftOut].filter(({ oid }) => !known.has(oid)).map(qualifiedName);
+  refuse([...wrong, ...unknown.map((name) => `${name} (not in the catalog)`)]);
+}
+
+/**
+ * Makes sure that what is about to be recorded has each table that was to be copied, and no other.
+ *
+ * @throws SourceError naming those that are missing or too many
+ */
+export function checkRecorded(
+  recorded: readonly { readonly oid: number; readonly schema: string; readonly name: string }[],
+  tables: readonly TableInfo[],
+): void {
+  const [there, wanted] = [new Set(recorded.map(({ oid }) => oid)), new Set(tables.map(({ oid }) => oid))];
+  refuse([
+    ...tables.filter(({ oid }) => !there.has(oid)).map((table) => `${qualifiedName(table)} (was not copied)`),
+    ...recorded
+      .filter(({ oid }) => !wanted.has(oid))
+      .map((table) => `${qualifiedName(table)} (nobody wanted it)`),
+    ...(there.size === recorded.length ? [] : ['a table that is there twice']),
+  ]);
+}
+
+function refuse(wrong: readonly string[]): void {
+  if (wrong.length === 0) return;
+  const more = wrong.length > 20 ? `, and ${wrong.length - 20} more` : '';
+  throw new SourceError(
+    `the tables of the database and those of the backup do not add up: ${wrong.slice(0, 20).join(', ')}${more}`,
+    'Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with exclude gets the others backed up.',
+  );
+}

@@ -1,0 +1,46 @@
+import type { Session } from '../postgres/connection.ts';
+
+/** A constraint as statements name it: both parts as they stand in SQL. */
+export interface NamedConstraint {
+  /** Qualified by its schema */
+  readonly relation: string;
+  readonly name: string;
+}
+
+const identifier = String.raw`(?:"(?:[^"]|"")*"|[^\s".]+)`;
+const addition = new RegExp(
+  String.raw`^ALTER TABLE (?:ONLY )?(${identifier}\.${identifier})\s+ADD CONSTRAINT (${identifier}) `,
+);
+
+/** Reads which constraint a statement adds, as pg_dump writes it; undefined when it adds none. */
+export function readAddition(sql: string): NamedConstraint | undefined {
+  const [, relation, name] = addition.exec(sql) ?? [];
+  return relation === undefined || name === undefined ? undefined : { relation, name };
+}
+
+/**
+ * How many rows refer to nothing by a foreign key that was made NOT VALID.
+ *
+ * @returns undefined when there is no such key
+ */
+export async function countOrphans(
+  session: Session,
+  { relation, name }: NamedConstraint,
+): Promise<number | undefined> {
+  const [query] = await session.query<{ sql: string }>(
+    `SELECT format('SELECT count(*) AS orphans FROM %s AS c WHERE %s AND NOT EXISTS (SELECT FROM %s AS p WHERE %s)',
+              k.conrelid::regclass, string_agg(format('c.%I IS NOT NULL', a.attname), ' AND '),
+              k.confrelid::regclass, string_agg(format('p.%I OPERATOR(%I.%s) c.%I', f.attname, n.nspname, o.oprname, a.attname), ' AND ')) AS sql
+     FROM pg_constraint k
+     CROSS JOIN LATERAL unnest(k.conkey, k.confkey, k.conpfeqop) AS x (own, other, operator)
+     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.own
+     JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = x.other
+     JOIN pg_operator o ON o.oid = x.operator JOIN pg_namespace n ON n.oid = o.oprnamespace
+     WHERE k.contype = 'f' AND k.conrelid = to_regclass($1) AND quote_ident(k.conname) = $2
+     GROUP BY k.oid, k.conrelid, k.confrelid`,
+    [relation, name],
+  );
+  if (query === undefined) return undefined;
+  const [row] = await session.query<{ orphans: number }>(query.sql);
+  return row?.orphans;
+}

@@ -1,0 +1,71 @@
+import type { Session } from '../postgres/connection.ts';
+import type { ServerError } from '../postgres/server-error.ts';
+import { setSearchPath } from '../postgres/session-settings.ts';
+import type { TableEntry } from '../repository/manifest.ts';
+import { refusalOf } from './attempt.ts';
+import type { SearchPaths } from './search-paths.ts';
+import type { ChecksAside } from './set-aside.ts';
+
+/**
+ * What is done, one thing after another, for rows of a table that the server refuses: the check that keeps them out is taken away; what
+ * its functions look for is found under the paths of the source; all its checks are taken away.
+ */
+export class RowRelief {
+  readonly #session: Session;
+  readonly #table: TableEntry;
+  readonly #checks: ChecksAside;
+  readonly #searchPaths: SearchPaths;
+  readonly #paths: string[];
+  #hasPath = false;
+  #hasAllChecks = false;
+  /** What the server said first */
+  #why: string | undefined;
+
+  constructor(session: Session, table: TableEntry, checks: ChecksAside, searchPaths: SearchPaths) {
+    this.#session = session;
+    this.#table = table;
+    this.#checks = checks;
+    this.#searchPaths = searchPaths;
+    this.#paths = [...searchPaths.candidates];
+  }
+
+  /** Why the rows did not come, once nothing helps. */
+  get why(): string {
+    return this.#why ?? '';
+  }
+
+  /** @returns whether another try may have another end */
+  async helps(error: ServerError): Promise<boolean> {
+    this.#why ??= refusalOf(error);
+    if (error.code === checkViolation && error.constraint !== undefined && (await this.#takeChecks(error)))
+      return true;
+    const path = error.code === checkViolation ? undefined : this.#paths.shift();
+    if (path !== undefined) {
+      await setSearchPath(this.#session, path);
+      this.#hasPath = true;
+      this.#searchPaths.needed = path;
+      return true;
+    }
+    if (this.#hasAllChecks) return false;
+    this.#hasAllChecks = true;
+    return this.#takeChecks(undefined);
+  }
+
+  /** Leaves the session as it was found. */
+  async end(): Promise<void> {
+    if (this.#hasPath) await setSearchPath(this.#session, '');
+  }
+
+  async #takeChecks(error: ServerError | undefined): Promise<boolean> {
+    const { schema = this.#table.schema, table: name = this.#table.name } = error ?? {};
+    const table = error?.dataType === undefined ? { schema, name } : this.#table;
+    try {
+      return await this.#checks.take(this.#session, table, error);
+    } catch (refused) {
+      this.#why = `${this.#why}; its checks could not be taken away: ${refusalOf(refused)}`;
+      return false;
+    }
+  }
+}
+
+const checkViolation = '23514';

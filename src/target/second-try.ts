@@ -1,0 +1,181 @@
+import { messageOf, TargetError } from '../errors.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
+import type { Session } from '../postgres/connection.ts';
+import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
+import type { ServerErrorFields } from '../postgres/server-error.ts';
+import { refusalOf } from './attempt.ts';
+import type { EntryStatements } from './entry-statements.ts';
+
+/** What the target's server gives to the statements of an entry. */
+interface Surroundings {
+  /** As set_config takes it; empty: nothing is found that is not named with its schema, as pg_restore has it */
+  readonly searchPath: string;
+  /** maintenance_work_mem; undefined: what the server has */
+  readonly memory?: string;
+  /** Rows that are there are not checked. */
+  readonly notValid?: true;
+  /** Made by the role that it is to belong to */
+  readonly asOwner?: true;
+  /** Without what only the server of the source knows */
+  readonly plain?: true;
+}
+
+/** What came of a second try. */
+export type SecondResult =
+  | {
+      readonly outcome: 'made';
+      /** What it took, for people */
+      readonly under: string | undefined;
+      readonly searchPath: string | undefined;
+      readonly ownerRefused: string | undefined;
+    }
+  /** It is there, and rows that were there before may break it. */
+  | { readonly outcome: 'not valid'; readonly why: string; readonly sql: string }
+  | {
+      readonly outcome: 'refused';
+      readonly why: string;
+      readonly hint: string | undefined;
+      readonly sql: string;
+    };
+
+type Failure = ServerErrorFields & { readonly code: string; readonly why: string };
+
+/**
+ * Tries an entry again that pg_restore could not restore: with the surroundings that it had in the source, and a key or a check without the
+ * rows that break it.
+ *
+ * @param searchPaths those that names may have been looked up under in the source, the most likely first
+ * @throws TargetError when the server has not enough of something; the session's own error when it is lost
+ */
+export async function tryAgain(
+  session: Session,
+  entry: ArchiveEntry,
+  statements: EntryStatements,
+  searchPaths: readonly string[],
+): Promise<SecondResult> {
+  const failures: Failure[] = [];
+  const paths = [...searchPaths];
+  let surroundings: Surroundings | undefined = { searchPath: '' };
+  while (surroundings !== undefined) {
+    const failure = await run(session, entry, statements, surroundings);
+    if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
+    failures.push(failure);
+    surroundings = adapt(surroundings, failure, entry, paths);
+  }
+  // Under a path that does not help, the server finds as little as without one.
+  const { why, hint } = failures.find(({ code }) => !isNotFound(code)) ?? (failures[0] as Failure);
+  return { outcome: 'refused', why, hint, sql: statements.sql };
+}
+
+async function run(
+  session: Session,
+  entry: ArchiveEntry,
+  { sql }: EntryStatements,
+  surroundings: Surroundings,
+): Promise<Failure | undefined> {
+  const { searchPath, memory, asOwner } = surroundings;
+  await session.query('BEGIN');
+  try {
+    if (memory !== undefined) await session.query(`SET LOCAL maintenance_work_mem = ${quoteLiteral(memory)}`);
+    if (asOwner) await session.query(`SET LOCAL SESSION AUTHORIZATION ${quoteIdentifier(entry.owner)}`);
+    await session.query(`SELECT set_config('search_path', $1, true)`, [searchPath]);
+    await session.query(adaptSql(sql, surroundings));
+    await session.query('COMMIT');
+    return undefined;
+  } catch (error) {
+    // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    return readFailure(error, entry);
+  }
+}
+
+/** @throws TargetError when the server lacks resources, so that whatever comes next would be refused as well */
+function readFailure(error: unknown, entry: ArchiveEntry): Failure {
+  const why = refusalOf(error);
+  const fields = error as ServerErrorFields & { code: string };
+  if (/^(53|58)/.test(fields.code)) {
+    throw new TargetError(
+      `${describeEntry(entry)}: ${messageOf(error)}`,
+      `${fields.hint ?? 'Give the server what it lacks'}${fields.hint?.endsWith('.') ? '' : '.'} The target is incomplete.`,
+      error,
+    );
+  }
+  return { code: fields.code, hint: fields.hint, why };
+}
+
+/** undefined_function, undefined_table, undefined_object, invalid_schema_name, undefined_column, and what functions raise themselves */
+function isNotFound(code: string): boolean {
+  return /^(42883|42P01|42704|3F000|42703|P0001|22P02)$/.test(code);
+}
+
+/** What to try next; undefined when nothing is left. */
+function adapt(
+  surroundings: Surroundings,
+  { code, why }: Failure,
+  entry: ArchiveEntry,
+  paths: string[],
+): Surroundings | undefined {
+  if (/pg_attver|default_table_access_method/.test(why)) {
+    return surroundings.plain ? undefined : { ...surroundings, plain: true };
+  }
+  if (/maintenance_work_mem|memory required/.test(why)) {
+    return surroundings.memory === undefined ? { ...surroundings, memory: findMemory(why) } : undefined;
+  }
+  if (/^23/.test(code)) {
+    const mayBeBroken = entry.kind === 'FK CONSTRAINT' || entry.kind === 'CHECK CONSTRAINT';
+    return mayBeBroken && !surroundings.notValid ? { ...surroundings, notValid: true } : undefined;
+  }
+  if (entry.kind === 'EVENT TRIGGER') {
+    return surroundings.asOwner || entry.owner === '' ? undefined : { ...surroundings, asOwner: true };
+  }
+  const path = isNotFound(code) ? paths.shift() : undefined;
+  return path === undefined ? undefined : { ...surroundings, searchPath: path };
+}
+
+/** Twice what the server says that it needs, or what builds most indexes. */
+function findMemory(why: string): string {
+  const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(why) ?? [];
+  return amount === undefined ? '1GB' : `${2 * Number(amount)}${unit}`;
+}
+
+/** What only the server of the source knows: its own notes among the options of columns, and an access method that others lack. */
+const foreignNotes: readonly (readonly [RegExp, string])[] = [
+  [/^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(pg_attver='?\d+'?\);$/gm, ''],
+  [/(^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(.*?)(?:, pg_attver='?\d+'?|pg_attver='?\d+'?, )/gm, '$1'],
+  [/^SET default_table_access_method = .*;$/gm, ''],
+];
+
+function adaptSql(sql: string, { notValid, plain }: Surroundings): string {
+  const adapted = plain ? foreignNotes.reduce((text, [note, by]) => text.replace(note, by), sql) : sql;
+  return notValid ? adapted.replace(/;\s*$/, ' NOT VALID;') : adapted;
+}
+
+async function describeSuccess(
+  session: Session,
+  { sql, owner }: EntryStatements,
+  { searchPath, memory, notValid, asOwner }: Surroundings,
+  failures: readonly Failure[],
+): Promise<SecondResult> {
+  const broken = failures.find(({ code }) => code.startsWith('23'));
+  if (notValid && broken !== undefined) return { outcome: 'not valid', why: broken.why, sql };
+  const under = [
+    ...(searchPath === '' ? [] : [`search_path = ${searchPath}`]),
+    ...(memory === undefined ? [] : [`maintenance_work_mem = ${memory}`]),
+  ];
+  const ownerRefused = owner === undefined || asOwner ? undefined : await giveAway(session, owner);
+  return {
+    outcome: 'made',
+    under: under.length === 0 ? undefined : under.join(', '),
+    searchPath: searchPath === '' ? undefined : searchPath,
+    ownerRefused,
+  };
+}
+
+async function giveAway(session: Session, owner: string): Promise<string | undefined> {
+  try {
+    await session.query(owner);
+    return undefined;
+  } catch (error) {
+    return refusalOf(error);
+  }
+}

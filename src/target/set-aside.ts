@@ -1,0 +1,199 @@
+import type { Session } from '../postgres/connection.ts';
+import { firstUserOid } from '../postgres/facts.ts';
+import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import type { ServerErrorFields } from '../postgres/server-error.ts';
+import { setSearchPath } from '../postgres/session-settings.ts';
+import type { TableEntry } from '../repository/manifest.ts';
+import { type NotCarried, refusalOf } from './attempt.ts';
+
+/** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */
+interface Aside {
+  /** `public.coupon`, for a domain `public.later`; as SQL has it */
+  readonly holder: string;
+  readonly ofDomain: boolean;
+  readonly name: string;
+  /** As ADD CONSTRAINT takes it */
+  readonly definition: string;
+  readonly comment: string | null;
+  /** For people, as `describeEntry` names what it belongs to */
+  readonly what: string;
+}
+
+interface Row {
+  holder: string;
+  of_domain: boolean;
+  name: string;
+  definition: string;
+  comment: string | null;
+  what: string;
+}
+
+/** Whether what a check says of a row may depend on more than that row: on the time, or on what a user's function looks at. */
+const doubtful = `
+  (x.conbin::text LIKE '%SQLVALUEFUNCTION%' OR EXISTS (
+    SELECT FROM regexp_matches(x.conbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m (parts)
+    JOIN pg_proc p ON p.oid = m.parts[1]::oid WHERE p.provolatile <> 'i' OR p.oid >= ${firstUserOid}))`;
+
+const described = `
+  SELECT CASE WHEN x.contypid = 0 THEN x.conrelid::regclass::text ELSE format('%I.%I', tn.nspname, t.typname) END AS holder,
+         x.contypid <> 0 AS of_domain, quote_ident(x.conname) AS name, pg_get_constraintdef(x.oid) AS definition,
+         obj_description(x.oid, 'pg_constraint') AS comment,
+         CASE WHEN x.contypid = 0 THEN format('constraint %s.%s %s', cn.nspname, c.relname, x.conname)
+              ELSE format('domain %s.%s', tn.nspname, t.typname) END AS what
+  FROM found JOIN pg_constraint x ON x.oid = found.oid
+    AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${doubtful})
+  LEFT JOIN pg_class c ON c.oid = x.conrelid LEFT JOIN pg_namespace cn ON cn.oid = c.relnamespace
+  LEFT JOIN pg_type t ON t.oid = x.contypid LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
+  ORDER BY x.oid`;
+
+/** The checks of a table, each where it was declared: those of its parents are inherited, and go and come with these. */
+const ofTable = `
+  WITH RECURSIVE lines AS (
+    SELECT x.oid, x.conrelid, x.conname, x.coninhcount FROM pg_constraint x
+    WHERE x.contype = 'c' AND x.conrelid = $1::regclass AND ($2::text IS NULL OR x.conname = $2)
+    UNION
+    SELECT p.oid, p.conrelid, p.conname, p.coninhcount FROM lines JOIN pg_inherits i ON i.inhrelid = lines.conrelid
+    JOIN pg_constraint p ON p.conrelid = i.inhparent AND p.conname = lines.conname AND p.contype = 'c'
+  ), found AS (SELECT DISTINCT oid FROM lines WHERE coninhcount = 0)
+  ${described}`;
+
+/** The checks of the domains that values of a table's columns are made of, however deep. */
+const ofDomains = `
+  WITH RECURSIVE used AS (
+    SELECT a.atttypid AS oid FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT x.oid FROM used JOIN pg_type t ON t.oid = used.oid
+    CROSS JOIN LATERAL (
+      SELECT t.typbasetype AS oid UNION ALL SELECT t.typelem
+      UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid) AS x
+    WHERE x.oid <> 0
+  ), found AS (
+    SELECT x.oid FROM pg_constraint x WHERE x.contype = 'c' AND x.contypid IN (TABLE used) AND ($2::text IS NULL OR x.conname = $2))
+  ${described}`;
+
+/** Checks that rows of the backup do not fulfil any more: rows come before them. */
+export class ChecksAside {
+  readonly #aside: Aside[] = [];
+  /** Two loaders may meet the same check. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Takes away the check that a row was refused for, or all that may have a say about the rows of a table where the server does not name one.
+   *
+   * @param session outside of a transaction; its role has to own the table
+   * @param refused what the server said; undefined: all of the table's
+   * @returns whether anything was taken away
+   */
+  take(
+    session: Session,
+    table: Pick<TableEntry, 'schema' | 'name'>,
+    refused: ServerErrorFields | undefined,
+  ): Promise<boolean> {
+    return this.#inTurn(() => this.#take(session, table, refused, false));
+  }
+
+  /** Takes away the checks of a table that may say no to rows that were right when they were written. */
+  takeDoubtful(session: Session, table: Pick<TableEntry, 'schema' | 'name'>): Promise<boolean> {
+    return this.#inTurn(() => this.#take(session, table, undefined, true));
+  }
+
+  #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(body);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #take(
+    session: Session,
+    table: Pick<TableEntry, 'schema' | 'name'>,
+    refused: ServerErrorFields | undefined,
+    onlyDoubtful: boolean,
+  ): Promise<boolean> {
+    const relation = quoteQualified(table.schema, table.name);
+    const name = refused?.constraint ?? null;
+    const queries = refused === undefined ? [ofTable, ofDomains] : [refused.dataType ? ofDomains : ofTable];
+    const found: Row[] = [];
+    for (const query of queries) {
+      found.push(
+        ...(await session.query<Row & Record<string, unknown>>(query, [relation, name, onlyDoubtful])),
+      );
+    }
+    for (const row of found) {
+      const { of_domain: ofDomain, holder, ...rest } = row;
+      await session.query(`ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder} DROP CONSTRAINT ${rest.name}`);
+      this.#aside.push({ ...rest, holder, ofDomain });
+    }
+    return found.length > 0;
+  }
+
+  /**
+   * Gives back what was taken away, each check for new rows at least, and for all where all fulfil it.
+   *
+   * @param searchPaths those that its functions may count on
+   * @returns the checks that rows break
+   */
+  async giveBack(session: Session, searchPaths: readonly string[]): Promise<NotCarried[]> {
+    const broken: NotCarried[] = [];
+    // What is inherited comes before what was declared above it.
+    for (const check of this.#aside.splice(0).reverse()) {
+      const failure = await this.#giveBackOne(session, check, ['', ...searchPaths]);
+      if (failure !== undefined) broken.push(describeBroken(check, failure));
+    }
+    return broken;
+  }
+
+  async #giveBackOne(
+    session: Session,
+    check: Aside,
+    searchPaths: readonly string[],
+  ): Promise<Failure | undefined> {
+    const alter = `ALTER ${check.ofDomain ? 'DOMAIN' : 'TABLE'} ${check.holder}`;
+    const definition = check.definition.replace(/ NOT VALID$/, '');
+    await session.query(`${alter} ADD CONSTRAINT ${check.name} ${definition} NOT VALID`);
+    if (check.comment !== null) {
+      const on = `${check.ofDomain ? 'DOMAIN ' : ''}${check.holder}`;
+      await session.query(`COMMENT ON CONSTRAINT ${check.name} ON ${on} IS ${quoteLiteral(check.comment)}`);
+    }
+    if (definition !== check.definition) return undefined;
+    let first: Failure | undefined;
+    for (const path of searchPaths) {
+      await setSearchPath(session, path);
+      try {
+        await session.query(`${alter} VALIDATE CONSTRAINT ${check.name}`);
+        return undefined;
+      } catch (error) {
+        const failure = {
+          why: refusalOf(error),
+          isByRows: (error as { code: string }).code.startsWith('23'),
+        };
+        if (failure.isByRows) return failure;
+        first ??= failure;
+      } finally {
+        await setSearchPath(session, '');
+      }
+    }
+    return first;
+  }
+}
+
+/** Why a check does not hold for the rows that are there */
+interface Failure {
+  readonly why: string;
+  /** Whether rows break it; otherwise the server could not look */
+  readonly isByRows: boolean;
+}
+
+function describeBroken({ holder, ofDomain, name, what }: Aside, { why, isByRows }: Failure): NotCarried {
+  const it = ofDomain ? `its constraint ${name}` : 'it';
+  const finding = isByRows
+    ? `rows of the backup do not fulfil ${it} (${why})`
+    : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
+  const alter = `ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder} VALIDATE CONSTRAINT ${name};`;
+  return {
+    what,
+    why: `${finding}; it is there as NOT VALID, and holds for new rows`,
+    remedy: `Mend the rows, then: ${alter}`,
+    lost: true,
+  };
+}

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { RefusalReader } from '../../src/target/refusal.ts';
+
+function read(text: string): RefusalReader {
+  const reader = new RefusalReader();
+  for (const line of text.split('\n')) reader.read(line);
+  reader.end();
+  return reader;
+}
+
+const from = (id: number) =>
+  `pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry ${id}; 1259 16400 TABLE t owner\n`;
+
+describe('the words of pg_restore', () => {
+  it('tell which entries the server refused, and why, in its own language', () => {
+    const { refusals, failure } = read(
+      `${from(215)}pg_restore: error: could not execute query: FEHLER:  keine Berechtigung\nHINT:  Frag jemanden.\nCommand was: CREATE TABLE t ();\n\n\npg_restore: creating TABLE "u"\n` +
+        `${from(216)}pg_restore: error: COPY failed for table "u": ERROR:  no\nsuch thing\nCONTEXT:  COPY u, line 1`,
+    );
+    expect(failure).toBeUndefined();
+    expect(refusals).toEqual([
+      { id: 215, concerns: 'object', message: 'keine Berechtigung', hint: 'Frag jemanden.' },
+      { id: 216, concerns: 'object', message: 'no such thing', hint: undefined },
+    ]);
+  });
+
+  it.each(['public.t OWNER TO x', 'public."odd; name" OWNER TO "a b"'])(
+    'tell that only the owner was refused: %s',
+    (what) => {
+      const { refusals } = read(
+        `${from(215)}pg_restore: error: could not execute query: ERROR:  must be member of role "x"\nCommand was: ALTER TABLE ${what};\n\n`,
+      );
+      expect(refusals).toMatchObject([{ id: 215, concerns: 'owner' }]);
+    },
+  );
+
+  it('tell what the server does not have, which the entry comes without', () => {
+    const { refusals } = read(
+      `${from(215)}pg_restore: error: could not set default_tablespace to fast: ERROR:  invalid value for parameter "default_tablespace": "fast"`,
+    );
+    expect(refusals).toMatchObject([{ id: 215, concerns: 'setting', message: 'tablespace fast' }]);
+  });
+
+  it('say nothing of what pg_restore sets for itself and an older server does not know', () => {
+    const { refusals, failure } = read(
+      'pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"\nCommand was: SET transaction_timeout = 0;',
+    );
+    expect({ refusals, failure }).toEqual({ refusals: [], failure: undefined });
+  });
+
+  it('that a statement holds are not its own, as far as they do not look the same', () => {
+    const { refusals } = read(
+      `${from(215)}pg_restore: error: could not execute query: ERROR:  no\nCommand was: CREATE FUNCTION f() AS $$\n  pg_restore: error: could not execute query: FATAL:  x\n$$`,
+    );
+    expect(refusals).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      'a server that goes down',
+      `${from(1)}pg_restore: error: could not execute query: FATAL:  terminating connection`,
+    ],
+    [
+      'a lost connection',
+      `${from(1)}pg_restore: error: could not execute query: server closed the connection unexpectedly`,
+    ],
+    ['no connection', 'pg_restore: error: connection to server failed'],
+  ])('are no refusal when they are about %s', (_what, text) => {
+    const { refusals, failure } = read(text);
+    expect(refusals).toEqual([]);
+    expect(failure).toBeDefined();
+  });
+});
