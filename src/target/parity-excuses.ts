@@ -74,7 +74,7 @@ export function collectExcuses(
   };
 }
 
-/** What is lost and in no line: nothing that is lost may pass. */
+/** What is lost for sure and in no line: nothing that is lost may pass. */
 export function tellLosses(
   notCarried: readonly NotCarried[],
   lines: readonly ParityLine[],
