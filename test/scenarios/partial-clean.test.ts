@@ -89,6 +89,7 @@ describe('clean with include', () => {
       const run = await restore(live, '--include', pattern, '--clean', ...words);
       expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 0 });
       expect(run.stdout).toMatch(/Parity: equal/);
+      expect(run.stdout).not.toMatch(/Left out/);
       await expectSame(live, before);
       // The safety backup is of the whole target.
       expect(listBackups(storage)).toHaveLength(2);
@@ -218,7 +219,9 @@ describe('without clean', () => {
     await query(live, 'DROP TABLE private.ratings');
     const run = await restore(live, '--include', 'private.ratings', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-    expect(run.stdout).toMatch(/kept as the target has them: schema ext, schema private, schema sales, type sales\.mood/);
+    expect(run.stdout).toMatch(
+      /kept as the target has them: schema ext, schema private, schema sales, type sales\.mood/,
+    );
     await expectSame(live, before);
     expect(listBackups(storage)).toHaveLength(1);
   });
