@@ -167,7 +167,9 @@ class Fitter {
     return {
       ...selection,
       entries: contents.filter((entry) => this.#restored.has(entry)),
-      leftOut: selection.leftOut.filter(({ entry }) => !this.#restored.has(entry)),
+      leftOut: selection.leftOut.filter(
+        ({ entry }) => !this.#restored.has(entry) && !this.#isElsewhere(entry),
+      ),
       definitionsOnly: selection.definitionsOnly.filter((entry) => !this.#kept.has(entry)),
     };
   }
@@ -232,6 +234,12 @@ class Fitter {
       const home = this.#findHome(entry);
       if (home !== undefined && this.#restored.has(home) && home.kind !== 'SCHEMA') this.#comes(entry);
     }
+  }
+
+  /** Whether an entry belongs to something that stays, with all that the target has of it. */
+  #isElsewhere(entry: ArchiveEntry): boolean {
+    const home = belonging.has(entry.kind) ? this.#findHome(entry) : undefined;
+    return home !== undefined && !this.#restored.has(home) && this.#stays(home);
   }
 
   /** A database in use gets no extension that nothing of the part needs. */

@@ -89,6 +89,7 @@ describe('clean with include', () => {
       const run = await restore(live, '--include', pattern, '--clean', ...words);
       expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 0 });
       expect(run.stdout).toMatch(/Parity: equal/);
+      expect(run.stdout).not.toMatch(/Left out/);
       await expectSame(live, before);
       // The safety backup is of the whole target.
       expect(listBackups(storage)).toHaveLength(2);
