@@ -33,7 +33,8 @@ const membersQuery = `
     FROM pg_depend d WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
   ),
   scripts AS (
-    SELECT extension, since FROM members WHERE classid <> 'pg_class'::regclass
+    -- Since 17 the type of a table's rows becomes a part of the extension together with the table.
+    SELECT extension, since FROM members WHERE classid NOT IN ('pg_class'::regclass, 'pg_type'::regclass)
     UNION SELECT oid, xmin::text FROM pg_extension
   ),
   tables AS (
