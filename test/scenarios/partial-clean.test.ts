@@ -196,6 +196,14 @@ describe('clean with include', () => {
 });
 
 describe('clean with exclude alone', () => {
+  test('is refused where what is excluded needs what is not', async () => {
+    const before = await dump(live);
+    const run = await restore(live, '--exclude', 'sales.totals', '--clean', ...words);
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toMatch(/because other things need it: view sales\.totals/);
+    await expectSame(live, before);
+  });
+
   test(
     'leaves what is excluded as it is',
     async () => {
