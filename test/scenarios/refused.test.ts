@@ -224,7 +224,7 @@ describe('what the surroundings of the source had', () => {
     const storage = join(folder, 'unplannable');
     const env = { SUPABASE_BACKUP_DATABASE_URL: source };
     await succeed(['backup', '--storage', storage], { env });
-    await query(source, `UPDATE public.page SET title = 'é' WHERE id = 7`);
+    await query(source, `SET search_path = public, extensions; UPDATE page SET title = 'é' WHERE id = 7`);
     await succeed(['backup', '--storage', storage, '--backup-type', 'incremental'], { env });
     for (const verify of ['content', 'counts']) {
       const url = await createDatabase(other.superuserUrl(), `planned_${verify}`);
@@ -281,9 +281,8 @@ test('changes come to their point in time, whatever their checks say by then, an
   const words = ['restore', '--storage', storage, '--recovery-target-time', 'latest'];
   const run = await runCli(words, { env: { SUPABASE_BACKUP_TARGET_URL: url } });
   expect(run.exitCode, run.stdout + run.stderr).toBe(3);
-  expect(await query(url, 'SELECT slug, size FROM public.post JOIN public.coupon USING (id)')).toEqual([
-    { slug: 'ete', size: 1 },
-  ]);
+  const joined = 'SET search_path = public, extensions; SELECT slug, size FROM post JOIN coupon USING (id)';
+  expect(await query(url, joined)).toEqual([{ slug: 'ete', size: 1 }]);
   expect(
     await query(
       url,
