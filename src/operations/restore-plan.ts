@@ -22,6 +22,7 @@ import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from 
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
+import { checkMemory } from './memory.ts';
 import { describeUnreplayed } from './replay-omissions.ts';
 import type { Progression, RestoreScope } from './restore-report.ts';
 
@@ -89,6 +90,7 @@ type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present'> 
  */
 export async function planRestore(request: RestoreRequest, world: World): Promise<RestorePlan> {
   const { manifest, reader, settings } = request;
+  checkMemory('restore', manifest.tables.length);
   const archive = await fetchArchive(manifest, reader, world);
   const supplement = await readSupplement(manifest, reader);
   const session = await openSession(settings, world.signal);
