@@ -124,6 +124,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
   }
+  if (kind === 'security label') return labelsOf(prefix, relation, name);
   if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
@@ -132,6 +133,15 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   }
   if (name === '') return relationKinds.map((of) => `comment ${prefix}${of.toUpperCase()} ${relation}`);
   return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
+}
+
+/** Labels of a relation and of its columns are one entry, `security label public.TABLE patient`. */
+function labelsOf(prefix: string, relation: string | null, name: string): string[] {
+  if (relation !== null)
+    return relationKinds.map((of) => `security label ${prefix}${of.toUpperCase()} ${relation}`);
+  const [, type = '', rest = ''] = /^(\S+) (.*) by \S+$/s.exec(name) ?? [];
+  const object = rest.startsWith(prefix) ? rest.slice(prefix.length) : rest;
+  return [`security label ${prefix}${type.toUpperCase()} ${object}`];
 }
 
 /** What it cannot be without. */

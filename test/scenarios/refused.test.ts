@@ -175,6 +175,9 @@ describe('everything else comes', () => {
     for (const name of ['child_parent', 'member_email', 'still_valid', 'in_future', 'ratio']) {
       expect(run.stdout).toContain(name);
     }
+    // The server of the drill said no: that says nothing about what is stored.
+    expect(run.stdout).toContain('That says nothing about what is stored');
+    expect(run.stdout).not.toContain('Run validate');
   });
 });
 
