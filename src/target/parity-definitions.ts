@@ -169,6 +169,10 @@ function explainByKind(
         : undefined;
     case 'rights':
       return explainRights(subject, want, have, context);
+    case 'tablespace':
+      return want === undefined
+        ? undefined
+        : context.excuse({ ...subject, schema: null, relation: null, name: want });
     case 'table':
       return explainAccessMethod(want, have, context);
     default:
