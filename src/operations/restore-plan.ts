@@ -15,6 +15,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { compareLocales } from '../target/database-locale.ts';
+import { foresee } from '../target/foresight.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
@@ -64,6 +65,8 @@ export interface RestorePlan {
   readonly entries: readonly ArchiveEntry[];
   /** Those without which rows of a table that the restore creates would be open to more than in the source */
   readonly guards: ReadonlySet<ArchiveEntry>;
+  /** What the server will probably refuse, for people */
+  readonly foreseen: readonly string[];
   readonly roles: RolePlan;
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
@@ -141,9 +144,10 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       ],
     };
     const guards = findGuards(entries, isGuard);
+    const foreseen = foresee(entries, await readAssumableRoles(session), roles.created, kind);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
-    return { ...placed, image, entries, scope, archive, client, guards, roles, part };
+    return { ...placed, image, entries, scope, archive, client, guards, foreseen, roles, part };
   } finally {
     await session.close();
   }

@@ -298,6 +298,28 @@ test('changes come to their point in time, whatever their checks say by then, an
   expect(run.stdout).toContain('ALTER TABLE public.coupon VALIDATE CONSTRAINT still_valid;');
 });
 
+test('a dry run foresees what a role that is no superuser may not make', async () => {
+  const source = await createDatabase(cluster.superuserUrl(), 'foreseen');
+  await query(source, `${watch} ${sound}`);
+  const storage = join(folder, 'foreseen');
+  await succeed(['backup', '--storage', storage], { env: { SUPABASE_BACKUP_DATABASE_URL: source } });
+  const target = await createDatabase(other.superuserUrl(), 'foreseen_there');
+  await query(
+    target,
+    `CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'plain'; ALTER DATABASE foreseen_there OWNER TO plain_owner`,
+  );
+  const url = target.replace(/\/\/[^@]*@/, '//plain_owner:plain@');
+  const run = await runCli(['restore', '--storage', storage, '--dry-run'], {
+    env: { SUPABASE_BACKUP_TARGET_URL: url },
+  });
+  expect(run.exitCode, run.stderr).toBe(0);
+  expect(run.stdout).toContain('may probably not make event trigger watch.');
+  expect(run.stdout).toContain('cannot act as supabase_admin');
+  const done = await runCli(['restore', '--storage', storage], { env: { SUPABASE_BACKUP_TARGET_URL: url } });
+  expect(done.exitCode, done.stdout + done.stderr).toBe(3);
+  expect(done.stdout).toMatch(/event trigger watch +the server refused it: /);
+});
+
 test('a table without its row security, or a policy that restricts, is granted to nobody', async () => {
   const { url, run } = await restoreFrom(`
     ${watch}
