@@ -59,6 +59,7 @@ export async function restoreContents(
     searchPaths,
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
     jobs,
+    refusedExtensions: request.roles === 'throwaway' ? ('told' as const) : ('lost' as const),
   };
   const definitions = new ArchiveRestore(file, world);
   const rows = new Rows(request, plan, definitions, searchPaths, world);
@@ -87,6 +88,7 @@ export async function restoreContents(
     if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
   await grant(request, plan, definitions, world);
+  definitions.end();
   scope.notCarried.push(...definitions.notCarried);
   scope.notes.push(...definitions.notes);
   await analyzeTables(settings, {

@@ -369,6 +369,7 @@ describe('a hosted project of another version', () => {
       // Given again by the owner, where another role had given a part of it.
       '~ TABLE granted; Type: ACL; Schema: routines',
       // Columns of other versions.
+      '~ flow_state; Type: TABLE; Schema: auth',
       '~ sessions; Type: TABLE; Schema: auth',
       '~ users; Type: TABLE; Schema: auth',
     ]);

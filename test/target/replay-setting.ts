@@ -144,6 +144,7 @@ export class Setting implements AsyncDisposable {
           encoding: 'UTF8',
           searchPaths: { candidates: [], needed: undefined },
           jobs: 1,
+          refusedExtensions: 'lost',
         },
         entries: await readContents(client, archive, [], world),
         env: environmentOf(url),
