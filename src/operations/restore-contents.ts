@@ -60,6 +60,7 @@ export async function restoreContents(
     searchPaths,
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
     jobs,
+    extensionOwners: plan.extensionOwners,
     refusedExtensions: request.roles === 'throwaway' ? ('told' as const) : ('lost' as const),
   };
   const definitions = new ArchiveRestore(file, world);

@@ -2,6 +2,7 @@ import { ConfigurationError, messageOf } from '../errors.ts';
 import { type ArchiveEntry, describeEntry, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { ToolError } from '../postgres/process.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
@@ -64,6 +65,8 @@ export interface RestorePlan {
   /** Those without which rows of a table that the restore creates would be open to more than in the source */
   readonly guards: ReadonlySet<ArchiveEntry>;
   readonly roles: RolePlan;
+  /** By name, where the connected role can act as anybody */
+  readonly extensionOwners: ReadonlyMap<string, string>;
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
   readonly created: readonly TableEntry[];
@@ -141,7 +144,9 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const guards = findGuards(entries, isGuard);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
-    return { ...placed, image, entries, scope, archive, client, guards, roles, part };
+    const isAnybody = (await readAssumableRoles(session)) === undefined;
+    const extensionOwners = isAnybody ? findExtensionOwners(supplement) : new Map<string, string>();
+    return { ...placed, image, entries, scope, archive, client, guards, roles, extensionOwners, part };
   } finally {
     await session.close();
   }
@@ -195,6 +200,12 @@ async function place(
     tables: [...loaded, ...chosen.lost],
     managed: target.managed,
   };
+}
+
+function findExtensionOwners({ definitions }: Supplement): Map<string, string> {
+  const prefix = 'extension ';
+  const owners = definitions.filter(({ kind, name }) => kind === 'owner' && name.startsWith(prefix));
+  return new Map(owners.map(({ name, detail }) => [name.slice(prefix.length), unquoteIdentifier(detail)]));
 }
 
 /** Of the schema public, pg_dump writes only the owner, because every database has it. */

@@ -28,7 +28,7 @@ import {
 import { findUnfinished } from './finished-entries.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 import type { SearchPaths } from './search-paths.ts';
-import { type SecondResult, tryAgain } from './second-try.ts';
+import { runAs, type SecondResult, tryAgain } from './second-try.ts';
 import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
@@ -50,6 +50,8 @@ export interface ArchiveFile {
    * server. Rows of a user that cannot be without it are lost in both cases.
    */
   readonly refusedExtensions: 'lost' | 'told';
+  /** Whose extensions were in the source, by name, where the connected role can act as anybody; nobody can be given one later. */
+  readonly extensionOwners: ReadonlyMap<string, string>;
 }
 
 /**
@@ -119,6 +121,7 @@ export class ArchiveRestore {
 
   /** @throws TargetError when the server is lost or lacks resources, or the archive cannot be read */
   async run(step: Step): Promise<void> {
+    if (step === 'definitions') await this.#createOwnedExtensions();
     const left = this.#left(step);
     for (const entry of left) this.#done.add(entry);
     if (!isParallel(step)) return this.#restoreInOrder(step, left);
@@ -167,6 +170,28 @@ export class ArchiveRestore {
   /** Whether the table of what belongs to one could not be created. */
   lacksTable({ needs }: ArchiveEntry): boolean {
     return needs.some((id) => this.#gone.get(id)?.kind === 'TABLE');
+  }
+
+  /** Those that their owners may not create are left to the connected role, with all that is in their way. */
+  async #createOwnedExtensions(): Promise<void> {
+    const { extensionOwners, client, path: archive } = this.#file;
+    if (extensionOwners.size === 0) return;
+    const creators = await this.#inSession(readCreators);
+    const owned = this.#left('definitions').filter(
+      ({ kind, name }) => kind === 'EXTENSION' && creators.has(extensionOwners.get(name) ?? ''),
+    );
+    if (owned.length === 0) return;
+    const needed = new Set(owned.flatMap(({ needs }) => needs));
+    const schemas = this.#left('definitions').filter(({ kind, id }) => kind === 'SCHEMA' && needed.has(id));
+    for (const entry of schemas) this.#done.add(entry);
+    await this.#restoreInOrder('definitions', schemas);
+    await this.#inSession(async (session) => {
+      for (const entry of owned) {
+        const { sql } = await readStatements(client, archive, entry, this.#world);
+        const owner = extensionOwners.get(entry.name) ?? '';
+        if (await runAs(session, owner, sql)) this.#done.add(entry);
+      }
+    });
   }
 
   #left(step: Step): ArchiveEntry[] {
@@ -369,4 +394,12 @@ export class ArchiveRestore {
       cause,
     );
   }
+}
+
+/** Roles other than the connected one that may create extensions, as far as the database has a say in it. */
+async function readCreators(session: Session): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT rolname AS name FROM pg_roles
+    WHERE rolname <> session_user AND has_database_privilege(rolname, current_database(), 'CREATE')`);
+  return new Set(rows.map(({ name }) => name));
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { queues, vectors } from '../fixture/extensions.ts';
 import { seedDatabase } from '../fixture/seed.ts';
-import { makePlainTarget } from '../fixture/target.ts';
+import { makeImageTarget, makePlainTarget } from '../fixture/target.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
 import { query } from './shop.ts';
@@ -69,7 +69,8 @@ beforeAll(async () => {
     await query(superuserUrl, `INSERT INTO cron.job_run_details (jobid, runid) VALUES (1, 1), (1, 2)`);
   await query(
     ownerUrl,
-    `CREATE TABLE public.orders (id int PRIMARY KEY, total int); INSERT INTO public.orders SELECT n, n FROM generate_series(1, 200) n;
+    `CREATE EXTENSION fuzzystrmatch SCHEMA extensions;
+     CREATE TABLE public.orders (id int PRIMARY KEY, total int); INSERT INTO public.orders SELECT n, n FROM generate_series(1, 200) n;
      ${hasCron ? `SELECT cron.schedule('nightly', '0 3 * * *', 'VACUUM')` : ''}`,
   );
   await succeed(['backup', '--storage', join(folder, 'project')], {
@@ -143,6 +144,27 @@ describe('a project, on a server that has nothing of the platform', () => {
       ]);
       const triggers = 'SELECT evtname FROM pg_event_trigger ORDER BY 1';
       expect(await query(target.superuserUrl, triggers)).toEqual(await query(superuserUrl, triggers));
+    },
+    5 * minutes,
+  );
+});
+
+describe('an extension that the user of a project has created', () => {
+  const owner = `SELECT pg_get_userbyid(extowner) AS owner FROM pg_extension WHERE extname = 'fuzzystrmatch'`;
+
+  test(
+    'is his in a container, and is told where he may create none',
+    async () => {
+      const image = await makeImageTarget({ ...plain, superuserUrl: home.superuserUrl(), database: 'image' });
+      const env = { SUPABASE_BACKUP_TARGET_URL: image.url };
+      const restore = await runCli(['restore', '--storage', join(folder, 'project')], { env });
+      expect(restore.stdout).toMatch(/extension pgmq /);
+      expect(restore.stdout).not.toMatch(/owner extension fuzzystrmatch/);
+      expect(await query(image.superuserUrl, owner)).toEqual([{ owner: 'postgres' }]);
+
+      const drill = await run('drill', 'project');
+      expect(drill, drill.stderr + drill.stdout).toMatchObject({ exitCode: 0 });
+      expect(drill.stdout).toMatch(/\d+ owners: extension .* an extension belongs to whoever created it/);
     },
     5 * minutes,
   );

@@ -67,6 +67,7 @@ async function restore(settings: ConnectionSettings) {
     env: clientEnvironment(settings, process.env, () => ''),
     jobs: 2,
     refusedExtensions: 'lost' as const,
+    extensionOwners: new Map<string, string>(),
   };
   const restored = new ArchiveRestore(file, world);
   for (const step of steps) if (restored.has(step)) await restored.run(step);

@@ -145,6 +145,7 @@ export class Setting implements AsyncDisposable {
           searchPaths: { candidates: [], needed: undefined },
           jobs: 1,
           refusedExtensions: 'lost',
+          extensionOwners: new Map(),
         },
         entries: await readContents(client, archive, [], world),
         env: environmentOf(url),
