@@ -16,6 +16,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { compareLocales } from '../target/database-locale.ts';
+import { countArchivedRows } from '../target/extension-parts.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
@@ -113,7 +114,9 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     refuseNothing(request, selection, manifest);
     const isGuard = tellGuards(supplement);
     refuseOpenings(selection, isGuard, missing);
-    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
+    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest, (entry) =>
+      countArchivedRows(client, archive, entry, world),
+    );
     const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
     const entries = placed.entries.filter((entry) => !distant.has(entry));
     const unreplayed = describeUnreplayed(request.recovery, manifest, placed.tables);
@@ -173,6 +176,7 @@ async function place(
   kind: TargetKind,
   selection: RestoreSelection,
   manifest: Manifest,
+  countRows: (entry: ArchiveEntry) => Promise<number>,
 ): Promise<Placement> {
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const schemas = await readSchemas(session);
@@ -187,7 +191,14 @@ async function place(
     for (const schema of image.schemas) schemas.delete(schema);
     return { ...plain, image, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };
   }
+  const archivedRows = new Map<number, number>();
+  for (const entry of selection.entries) {
+    if (entry.kind === 'TABLE DATA' && entry.schema !== 'cron') {
+      archivedRows.set(entry.id, await countRows(entry));
+    }
+  }
   const chosen = selectForProject(selection.entries, tables, target, {
+    archivedRows,
     assumable: (await readAssumableRoles(session)) ?? new Set(manifest.facts.roles),
     extensions: manifest.facts.extensions,
   });

@@ -282,7 +282,7 @@ export class ArchiveRestore {
     for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
     const refused = refusals.find(({ concerns }) => concerns === 'object');
     const owner = refusals.find(({ concerns }) => concerns === 'owner');
-    if (refused === undefined && owner !== undefined) {
+    if (refused === undefined && owner !== undefined && !(await isConnected(session, entry.owner))) {
       this.notCarried.push(describeOwner(entry, owner.message));
     }
     if (refused === undefined && refusals.length > 0) return;
@@ -394,6 +394,12 @@ export class ArchiveRestore {
       cause,
     );
   }
+}
+
+/** Who makes something that only a superuser may give to others has it, as it was to be. */
+async function isConnected(session: Session, role: string): Promise<boolean> {
+  const [row] = await session.query<{ same: boolean }>('SELECT current_user = $1 AS same', [role]);
+  return row?.same === true;
 }
 
 /** Roles other than the connected one that may create extensions, as far as the database has a say in it. */

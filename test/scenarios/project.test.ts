@@ -31,6 +31,9 @@ beforeAll(async () => {
     superuser,
     `CREATE PUBLICATION powersync FOR ALL TABLES; DROP SCHEMA cron CASCADE;
      ALTER DATABASE source SET "app.settings.jwt_secret" = 'of the source';
+     CREATE TABLE realtime.messages_2026_11_22 PARTITION OF realtime.messages FOR VALUES FROM ('2026-11-22') TO ('2026-11-23');
+     ALTER TABLE realtime.messages_2026_11_22 OWNER TO supabase_realtime_admin;
+     INSERT INTO realtime.messages (topic, extension, inserted_at) VALUES ('room', 'broadcast', '2026-11-19'), ('room', 'broadcast', '2026-11-22');
      CREATE ROLE app_reader; GRANT USAGE ON SCHEMA storage TO ${owner} WITH GRANT OPTION;
      ${grantedExtensions} CREATE EXTENSION citext SCHEMA extensions; CREATE EXTENSION hstore SCHEMA extensions`,
   );
@@ -101,6 +104,7 @@ describe('a restore into a project', () => {
       expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 3 });
       expect(run.stdout).toMatch(unpublished);
       expect(run.stdout).not.toContain('of the source');
+      expect(run.stdout).toMatch(/table realtime\.messages_2026_11_22 .*1 of that day are left out/);
       const [kept] = await query(
         project.superuserUrl,
         `SELECT setconfig::text AS settings, has_schema_privilege('app_reader', 'storage', 'USAGE') AS reads FROM pg_db_role_setting
