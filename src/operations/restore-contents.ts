@@ -10,6 +10,7 @@ import type { TableEntry } from '../repository/manifest.ts';
 import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import type { NotCarried } from '../target/attempt.ts';
+import { findGivenGrants, grantRightsAgain } from '../target/extension-grants.ts';
 import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
 import type { Advance } from '../target/parity.ts';
@@ -59,6 +60,8 @@ export async function restoreContents(
     searchPaths,
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
     jobs,
+    extensionOwners: plan.extensionOwners,
+    refusedExtensions: request.roles === 'throwaway' ? ('told' as const) : ('lost' as const),
   };
   const definitions = new ArchiveRestore(file, world);
   const rows = new Rows(request, plan, definitions, searchPaths, world);
@@ -71,7 +74,10 @@ export async function restoreContents(
       advanced = await bringForward(request, scope, loaded, world, clock);
       await rows.giveChecksBack();
     }
-    if (step === 'grants') refuseOpenTables(plan, definitions);
+    if (step === 'grants') {
+      refuseOpenTables(plan, definitions);
+      await leaveGivenGrants(request, plan, definitions, world);
+    }
     await runStep(step, definitions, world, clock);
     if (step === 'definitions') {
       const complete = definitions.notCarried.length + scope.notCarried.length === 0;
@@ -87,6 +93,7 @@ export async function restoreContents(
     if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
   await grant(request, plan, definitions, world);
+  definitions.end();
   scope.notCarried.push(...definitions.notCarried);
   scope.notes.push(...definitions.notes);
   await analyzeTables(settings, {
@@ -131,6 +138,21 @@ function refuseOpenTables({ guards }: RestorePlan, definitions: ArchiveRestore):
   );
 }
 
+/** Into a project, where they could not be given once more; anywhere else the restore gives them whatever is there. */
+async function leaveGivenGrants(
+  request: RestoreRequest,
+  { entries, scope }: RestorePlan,
+  definitions: ArchiveRestore,
+  world: World,
+): Promise<void> {
+  if (scope.kind !== 'supabase-project') return;
+  const find = async (session: Session) => {
+    await applySettings(session, scope.manifest.source.encoding);
+    return findGivenGrants(session, entries, scope.supplement.definitions);
+  };
+  definitions.leaveOut(await askServer(request, world, 'grants', find));
+}
+
 /** What of the grants was refused in the form that the archive has it in */
 async function grant(
   request: RestoreRequest,
@@ -142,6 +164,11 @@ async function grant(
   if (refused.length > 0) {
     const again = (session: Session) => grantAgain(session, refused, scope.supplement);
     scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
+    const others = async (session: Session) => {
+      await applySettings(session, scope.manifest.source.encoding);
+      return grantRightsAgain(session, refused, scope.supplement.definitions);
+    };
+    scope.notCarried.push(...(await askServer(request, world, 'grants', others)));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {
     const { definitions: wanted } = scope.supplement;

@@ -2,6 +2,7 @@ import { ConfigurationError, messageOf } from '../errors.ts';
 import { type ArchiveEntry, describeEntry, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { ToolError } from '../postgres/process.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
@@ -15,6 +16,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { compareLocales } from '../target/database-locale.ts';
+import { countArchivedRows } from '../target/extension-parts.ts';
 import { foresee } from '../target/foresight.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
@@ -68,6 +70,8 @@ export interface RestorePlan {
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
   readonly roles: RolePlan;
+  /** By name, where the connected role can act as anybody */
+  readonly extensionOwners: ReadonlyMap<string, string>;
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
   readonly created: readonly TableEntry[];
@@ -115,7 +119,9 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     refuseNothing(request, selection, manifest);
     const isGuard = tellGuards(supplement);
     refuseOpenings(selection, isGuard, missing);
-    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest);
+    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest, (entry) =>
+      countArchivedRows(client, archive, entry, world),
+    );
     const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
     const entries = placed.entries.filter((entry) => !distant.has(entry));
     const unreplayed = describeUnreplayed(request.recovery, manifest, placed.tables);
@@ -144,10 +150,14 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       ],
     };
     const guards = findGuards(entries, isGuard);
-    const foreseen = foresee(entries, await readAssumableRoles(session), roles.created, kind);
+    const assumable = await readAssumableRoles(session);
+    const foreseen = foresee(entries, assumable, roles.created, kind);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
-    return { ...placed, image, entries, scope, archive, client, guards, foreseen, roles, part };
+    const extensionOwners =
+      assumable === undefined ? findExtensionOwners(supplement) : new Map<string, string>();
+    const kept = { scope, archive, client, guards, foreseen, roles, extensionOwners, part };
+    return { ...placed, image, entries, ...kept };
   } finally {
     await session.close();
   }
@@ -174,6 +184,7 @@ async function place(
   kind: TargetKind,
   selection: RestoreSelection,
   manifest: Manifest,
+  countRows: (entry: ArchiveEntry) => Promise<number>,
 ): Promise<Placement> {
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const schemas = await readSchemas(session);
@@ -188,7 +199,14 @@ async function place(
     for (const schema of image.schemas) schemas.delete(schema);
     return { ...plain, image, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };
   }
+  const archivedRows = new Map<number, number>();
+  for (const entry of selection.entries) {
+    if (entry.kind === 'TABLE DATA' && entry.schema !== 'cron') {
+      archivedRows.set(entry.id, await countRows(entry));
+    }
+  }
   const chosen = selectForProject(selection.entries, tables, target, {
+    archivedRows,
     assumable: (await readAssumableRoles(session)) ?? new Set(manifest.facts.roles),
     extensions: manifest.facts.extensions,
   });
@@ -201,6 +219,12 @@ async function place(
     tables: [...loaded, ...chosen.lost],
     managed: target.managed,
   };
+}
+
+function findExtensionOwners({ definitions }: Supplement): Map<string, string> {
+  const prefix = 'extension ';
+  const owners = definitions.filter(({ kind, name }) => kind === 'owner' && name.startsWith(prefix));
+  return new Map(owners.map(({ name, detail }) => [name.slice(prefix.length), unquoteIdentifier(detail)]));
 }
 
 /** Of the schema public, pg_dump writes only the owner, because every database has it. */

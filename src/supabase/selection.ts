@@ -58,18 +58,25 @@ const attached = new Set([
   'DEFAULT',
 ]);
 
+export interface ProjectOptions {
+  /** Roles that the connected one can act as */
+  readonly assumable: ReadonlySet<string>;
+  readonly extensions: Manifest['facts']['extensions'];
+  /** How many rows of extensions' tables the archive has, by id of the entry */
+  readonly archivedRows: ReadonlyMap<number, number>;
+}
+
 /**
  * Selects what goes into a project. Definitions of managed schemas are the target's; what the user has added to them is brought, and so
  * is everything else, as far as the server allows it to a role that is no superuser.
  *
  * @param tables those whose rows are wanted
- * @param assumable roles that the connected role can act as
  */
 export function selectForProject(
   entries: readonly ArchiveEntry[],
   tables: readonly TableEntry[],
   target: TargetCatalog,
-  options: { assumable: ReadonlySet<string>; extensions: Manifest['facts']['extensions'] },
+  options: ProjectOptions,
 ): ProjectSelection {
   const chooser = new Chooser(entries, tables, target, options);
   const brought = entries.filter((entry) => chooser.brings(entry));
@@ -94,18 +101,20 @@ class Chooser {
   readonly #managed: Set<string>;
   readonly #assumable: ReadonlySet<string>;
   readonly #versions: ReadonlyMap<string, string>;
+  readonly #archivedRows: ReadonlyMap<number, number>;
 
   constructor(
     entries: readonly ArchiveEntry[],
     tables: readonly TableEntry[],
     target: TargetCatalog,
-    options: { assumable: ReadonlySet<string>; extensions: Manifest['facts']['extensions'] },
+    options: ProjectOptions,
   ) {
     this.#byId = new Map(entries.map((entry) => [entry.id, entry]));
     this.#tables = new Map(tables.map((table) => [table.oid, table]));
     this.#target = target;
     this.#managed = new Set(target.managed);
     this.#assumable = options.assumable;
+    this.#archivedRows = options.archivedRows;
     this.#versions = new Map(options.extensions.map(({ name, version }) => [name, version]));
   }
 
@@ -133,7 +142,8 @@ class Chooser {
       case 'TABLE DATA':
         return this.#decideExtensionRows(entry);
       case 'SEQUENCE SET':
-        return 'restore';
+        // Jobs are scheduled anew, under numbers of the target's own.
+        return entry.schema === 'cron' ? 'present' : 'restore';
       case 'DEFAULT ACL':
         return this.#decideDefaults(entry);
       default:
@@ -149,7 +159,7 @@ class Chooser {
     this.notCarried.push({
       what: describeEntry(entry),
       why: 'it is a part of the platform that the target does not have, or that is not enabled there',
-      remedy: 'Enable it in the target first (for supabase_functions: Database Webhooks), and restore again.',
+      remedy: adviseOn(entry.name),
     });
     return 'lost';
   }
@@ -158,8 +168,10 @@ class Chooser {
     if (this.#target.has(entry)) return 'present';
     if (!this.#isManaged(entry)) return 'restore';
     if (entry.kind === 'TRIGGER' ? this.#callsUser(entry) : this.#isAdded(entry)) return 'restore';
-    const rows = entry.kind === 'TABLE' ? (this.#tables.get(entry.oid)?.rows ?? 0) : 0;
-    if (rows === 0) {
+    const rows = this.#countRows(entry);
+    if (isTransientPart(entry)) {
+      this.#tellTransient(entry, rows);
+    } else if (rows === 0) {
       this.notes.push(
         `${describeEntry(entry)}: the platform's own, in a version that the target does not have`,
       );
@@ -172,6 +184,23 @@ class Chooser {
       });
     }
     return 'lost';
+  }
+
+  /** Of what says something about the platform itself, or means nothing in another project, none is lost. */
+  #countRows(entry: ArchiveEntry): number {
+    const table = entry.kind === 'TABLE' ? this.#tables.get(entry.oid) : undefined;
+    return table === undefined || (this.#managed.has(table.schema) && isPlatformState(table))
+      ? 0
+      : table.rows;
+  }
+
+  #tellTransient(entry: ArchiveEntry, rows: number): void {
+    if (rows === 0 || entry.kind !== 'TABLE') return;
+    this.notCarried.push({
+      what: describeEntry(entry),
+      why: `Realtime keeps the messages of a day in it, makes one for each day and drops it after some; ${rows} of that day are left out`,
+      remedy: 'Nothing has to be done: they were sent when they were written.',
+    });
   }
 
   /** Whether something in a managed schema is the user's, or may be. */
@@ -219,8 +248,9 @@ class Chooser {
     if (entry.schema === 'cron') return 'present';
     const table = this.#target.findTable({ schema: entry.schema ?? '', name: entry.name });
     if (table === undefined || table.writable) return 'restore';
-    this.#refuseRows(describeEntry(entry));
-    return 'lost';
+    const rows = this.#archivedRows.get(entry.id) ?? 0;
+    if (rows > 0) this.#refuseRows(entry, describeEntry(entry), rows);
+    return 'present';
   }
 
   /** They concern only what that role will create, which on a platform is the platform's affair. */
@@ -237,13 +267,13 @@ class Chooser {
   #loseWith(entry: ArchiveEntry, lost: ArchiveEntry): Verdict {
     const isPart = this.#isManaged(entry) && isPlatformRole(entry.owner) && entry.kind !== 'POLICY';
     const isOfPlatform = isPart && (entry.kind !== 'TRIGGER' || !this.#callsUser(entry));
-    const rows = entry.kind === 'TABLE' ? (this.#tables.get(entry.oid)?.rows ?? 0) : 0;
+    const rows = this.#countRows(entry);
     if (isOfPlatform && entry.kind !== 'SEQUENCE' && rows === 0) return 'lost';
     if (attached.has(entry.kind) && entry.kind !== 'DEFAULT') return 'lost';
     this.notCarried.push({
       what: describeEntry(entry),
       why: `it needs ${describeEntry(lost)}, which the target does not have${rows > 0 ? `; its ${rows} rows are lost` : ''}`,
-      remedy: 'Upgrade the target project and restore again, if it is needed.',
+      remedy: adviseOn(lost.kind === 'SCHEMA' ? lost.name : (lost.schema ?? '')),
       lost: true,
     });
     return 'lost';
@@ -259,6 +289,8 @@ class Chooser {
       const verdict = this.#tableVerdicts.get(table.oid);
       const there = this.#target.findTable(table);
       if (verdict === 'restore') created.push(table);
+      else if (verdict === 'lost' && isTransientPart(table)) continue;
+      else if (verdict === 'lost' && this.#managed.has(table.schema) && isPlatformState(table)) continue;
       else if (verdict === 'lost' && table.rows > 0) lost.push(table);
       else if (verdict !== 'present' || there === undefined) continue;
       else if (this.#managed.has(table.schema) && isPlatformState(table)) kept.push(qualifiedName(table));
@@ -266,7 +298,7 @@ class Chooser {
       else if (there.writable || table.rows === 0) {
         present.push({ table, missing: table.columns.filter((column) => !there.columns.includes(column)) });
       } else {
-        this.#refuseRows(`rows of ${qualifiedName(table)}`, table.rows);
+        this.#refuseRows(table, `rows of ${qualifiedName(table)}`, table.rows);
         lost.push(table);
       }
     }
@@ -274,12 +306,16 @@ class Chooser {
     return { created, present, lost };
   }
 
-  #refuseRows(what: string, rows?: number): void {
+  #refuseRows(
+    { schema, name }: { schema?: string | undefined; name: string },
+    what: string,
+    rows: number,
+  ): void {
     this.notCarried.push({
       what,
-      why: `the connected role may not insert into that table of the target${rows === undefined ? '' : `; ${rows} rows are lost`}`,
-      remedy: 'Bring them in with the functions of the platform or of the extension, as a role that may.',
-      ...(rows === undefined ? {} : { lost: true as const }),
+      why: `the connected role may not insert into that table of the target; ${rows} rows are lost`,
+      remedy: `${schema}.${name}` === 'vault.secrets' ? bringSecrets : bringRows,
+      lost: true,
     });
   }
 
@@ -290,6 +326,25 @@ class Chooser {
   #isManaged(entry: ArchiveEntry): boolean {
     return entry.schema !== undefined && this.#managed.has(entry.schema);
   }
+}
+
+const bringRows = 'Bring them in with the functions of the platform or of the extension, as a role that may.';
+
+/** Proven with supabase_vault 0.3.1 and the source's root key; docs/supabase.md tells how to get at the rows. */
+const bringSecrets =
+  "With the source's root key in the target, for each row of the backup: SELECT vault.create_secret(convert_from(vault._crypto_aead_det_decrypt(" +
+  "message => decode(secret, 'base64'), additional => convert_to(id::text, 'utf8'), key_id => 0, context => 'pgsodium', nonce => nonce), 'utf8'), name, description). " +
+  'Without it make the secrets anew with vault.create_secret(). docs/supabase.md describes both.';
+
+/** A part of the platform that is not there is enabled; one that is there and lacks something is older. */
+function adviseOn(schema: string): string {
+  if (schema === 'supabase_functions') return 'Enable Database Webhooks in the target, and restore again.';
+  return 'Enable what it belongs to in the target, or upgrade the target project, and restore again, if it is needed.';
+}
+
+/** A partition of `realtime.messages` for one day */
+function isTransientPart({ schema, name }: { schema?: string | undefined; name: string }): boolean {
+  return schema === 'realtime' && /^messages_\d{4}_\d{2}_\d{2}(?!\w)/.test(name);
 }
 
 /** A default needs the sequence or the function that it calls, too, but belongs to its table. */

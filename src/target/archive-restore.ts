@@ -19,10 +19,16 @@ import {
   describeSurroundings,
 } from './entry-omissions.ts';
 import { readStatements } from './entry-statements.ts';
+import {
+  countArchivedRows,
+  describeAbsentParts,
+  describeAbsentRows,
+  isAboutAbsentPart,
+} from './extension-parts.ts';
 import { findUnfinished } from './finished-entries.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 import type { SearchPaths } from './search-paths.ts';
-import { type SecondResult, tryAgain } from './second-try.ts';
+import { runAs, type SecondResult, tryAgain } from './second-try.ts';
 import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
@@ -39,6 +45,13 @@ export interface ArchiveFile {
   readonly env: NodeJS.ProcessEnv;
   /** Connections, for the steps that can use several */
   readonly jobs: number;
+  /**
+   * What an extension is that the server refuses: something that the target lacks, or, where the backup alone is tried, a matter of that
+   * server. Rows of a user that cannot be without it are lost in both cases.
+   */
+  readonly refusedExtensions: 'lost' | 'told';
+  /** Whose extensions were in the source, by name, where the connected role can act as anybody; nobody can be given one later. */
+  readonly extensionOwners: ReadonlyMap<string, string>;
 }
 
 /**
@@ -59,6 +72,9 @@ const plainKinds = new Set([
   'TABLE DATA',
 ]);
 
+/** What an archive says about parts of extensions, which have no entry of their own. */
+const partKinds = new Set(['ACL', 'COMMENT', 'DEFAULT ACL', 'SEQUENCE SET', 'TABLE DATA']);
+
 /** These hold data, which is no statement to be tried again. */
 const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
 
@@ -67,7 +83,7 @@ const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
  * when that does not help; the others come all the same, as with pg_restore alone.
  */
 export class ArchiveRestore {
-  /** What was left out on the way, or came otherwise; it grows from step to step. */
+  /** What was left out on the way, or came otherwise; it grows from step to step, until `end`. */
   readonly notCarried: NotCarried[] = [];
   /** What came only under other surroundings than pg_restore gives it, for people */
   readonly notes: string[] = [];
@@ -77,16 +93,23 @@ export class ArchiveRestore {
   readonly #done = new Set<ArchiveEntry>();
   /** By id: what the server refused */
   readonly #gone = new Map<number, ArchiveEntry>();
+  /** By id: what an extension that the server refused has taken with it, and is told only */
+  readonly #excused = new Set<number>();
+  /** About what extensions make and the server lacks */
+  readonly #absent: ArchiveEntry[] = [];
   /** By id: what came by a second try */
   readonly #late = new Set<number>();
   readonly #missingSettings = new Set<string>();
   /** By oid in the source */
   readonly #tables: ReadonlyMap<number, ArchiveEntry>;
+  /** Of all that is restored */
+  readonly #ids: ReadonlySet<number>;
 
   constructor(file: ArchiveFile, world: World) {
     this.#file = file;
     this.#world = world;
     this.#steps = splitIntoSteps(file.entries);
+    this.#ids = new Set(file.entries.map(({ id }) => id));
     const tables = file.entries.filter(({ kind }) => kind === 'TABLE');
     this.#tables = new Map(tables.map((entry) => [entry.oid, entry]));
   }
@@ -98,6 +121,7 @@ export class ArchiveRestore {
 
   /** @throws TargetError when the server is lost or lacks resources, or the archive cannot be read */
   async run(step: Step): Promise<void> {
+    if (step === 'definitions') await this.#createOwnedExtensions();
     const left = this.#left(step);
     for (const entry of left) this.#done.add(entry);
     if (!isParallel(step)) return this.#restoreInOrder(step, left);
@@ -138,9 +162,36 @@ export class ArchiveRestore {
     return [...this.#gone.values()].filter((entry) => kinds.includes(entry.kind));
   }
 
+  /** To be called after the last step: tells together what belongs together. */
+  end(): void {
+    this.notCarried.push(...describeAbsentParts(this.#absent.splice(0)));
+  }
+
   /** Whether the table of what belongs to one could not be created. */
   lacksTable({ needs }: ArchiveEntry): boolean {
     return needs.some((id) => this.#gone.get(id)?.kind === 'TABLE');
+  }
+
+  /** Those that their owners may not create are left to the connected role, with all that is in their way. */
+  async #createOwnedExtensions(): Promise<void> {
+    const { extensionOwners, client, path: archive } = this.#file;
+    if (extensionOwners.size === 0) return;
+    const creators = await this.#inSession(readCreators);
+    const owned = this.#left('definitions').filter(
+      ({ kind, name }) => kind === 'EXTENSION' && creators.has(extensionOwners.get(name) ?? ''),
+    );
+    if (owned.length === 0) return;
+    const needed = new Set(owned.flatMap(({ needs }) => needs));
+    const schemas = this.#left('definitions').filter(({ kind, id }) => kind === 'SCHEMA' && needed.has(id));
+    for (const entry of schemas) this.#done.add(entry);
+    await this.#restoreInOrder('definitions', schemas);
+    await this.#inSession(async (session) => {
+      for (const entry of owned) {
+        const { sql } = await readStatements(client, archive, entry, this.#world);
+        const owner = extensionOwners.get(entry.name) ?? '';
+        if (await runAs(session, owner, sql)) this.#done.add(entry);
+      }
+    });
   }
 
   #left(step: Step): ArchiveEntry[] {
@@ -235,25 +286,56 @@ export class ArchiveRestore {
     for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
     const refused = refusals.find(({ concerns }) => concerns === 'object');
     const owner = refusals.find(({ concerns }) => concerns === 'owner');
-    if (refused === undefined && owner !== undefined) {
+    if (refused === undefined && owner !== undefined && !(await isConnected(session, entry.owner))) {
       this.notCarried.push(describeOwner(entry, owner.message));
     }
     if (refused === undefined && refusals.length > 0) return;
-    const cause = entry.needs.map((id) => this.#gone.get(id)).find((need) => need !== undefined);
-    if (cause !== undefined) {
-      this.#gone.set(entry.id, entry);
-      this.notCarried.push(describeCascade(entry, cause));
+    const causes = entry.needs.map((id) => this.#gone.get(id)).filter((need) => need !== undefined);
+    if (causes[0] !== undefined) {
+      if (causes[0].kind === 'EXTENSION' && entry.kind !== 'TABLE DATA' && partKinds.has(entry.kind)) {
+        this.#gone.set(entry.id, entry);
+        this.#absent.push(entry);
+        return;
+      }
+      if (causes.some(({ id }) => this.#excused.has(id))) this.#excused.add(entry.id);
+      this.#lose(entry, describeCascade(entry, causes[0]));
       return;
     }
+    if (refused !== undefined && (await this.#isOfAbsentExtension(session, entry))) return;
     const isHopeless = plainKinds.has(entry.kind) && !entry.needs.some((id) => this.#late.has(id));
     if (refused !== undefined && (isHopeless || dataKinds.has(entry.kind))) {
-      this.#gone.set(entry.id, entry);
-      this.notCarried.push(
-        describeRefused(entry, { why: refused.message, hint: refused.hint, sql: undefined }),
-      );
+      if (entry.kind === 'EXTENSION' && this.#file.refusedExtensions === 'told') this.#excused.add(entry.id);
+      const refusal = { why: refused.message, hint: refused.hint, sql: undefined };
+      this.#lose(entry, describeRefused(entry, refusal));
       return;
     }
     await this.#tryAgain(step, session, entry);
+  }
+
+  #lose(entry: ArchiveEntry, omission: NotCarried): void {
+    this.#gone.set(entry.id, entry);
+    const { what, why, remedy } = omission;
+    this.notCarried.push(this.#excused.has(entry.id) ? { what, why, remedy } : omission);
+  }
+
+  /** Notes what is about a part of an extension that is not there. */
+  async #isOfAbsentExtension(session: Session, entry: ArchiveEntry): Promise<boolean> {
+    if (
+      !partKinds.has(entry.kind) ||
+      entry.kind === 'DEFAULT ACL' ||
+      entry.needs.some((id) => this.#ids.has(id))
+    )
+      return false;
+    if (!(await isAboutAbsentPart(session, entry))) return false;
+    this.#gone.set(entry.id, entry);
+    const { client, path: archive, refusedExtensions } = this.#file;
+    if (entry.kind !== 'TABLE DATA') {
+      this.#absent.push(entry);
+      return true;
+    }
+    const rows = await countArchivedRows(client, archive, entry, this.#world);
+    if (rows > 0) this.notCarried.push(describeAbsentRows(entry, rows, refusedExtensions));
+    return true;
   }
 
   async #tryAgain(step: Step, session: Session, entry: ArchiveEntry): Promise<void> {
@@ -283,8 +365,7 @@ export class ArchiveRestore {
         return;
       }
       case 'refused':
-        this.#gone.set(entry.id, entry);
-        this.notCarried.push(describeRefused(entry, result));
+        this.#lose(entry, describeRefused(entry, result));
         return;
     }
   }
@@ -317,4 +398,18 @@ export class ArchiveRestore {
       cause,
     );
   }
+}
+
+/** Who makes something that only a superuser may give to others has it, as it was to be. */
+async function isConnected(session: Session, role: string): Promise<boolean> {
+  const [row] = await session.query<{ same: boolean }>('SELECT current_user = $1 AS same', [role]);
+  return row?.same === true;
+}
+
+/** Roles other than the connected one that may create extensions, as far as the database has a say in it. */
+async function readCreators(session: Session): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT rolname AS name FROM pg_roles
+    WHERE rolname <> session_user AND has_database_privilege(rolname, current_database(), 'CREATE')`);
+  return new Set(rows.map(({ name }) => name));
 }

@@ -45,6 +45,10 @@ export async function loadManagedRows(
   options: { workers: number; signal: AbortSignal; onProgress: (rows: number, bytes: number) => void },
 ): Promise<ManagedRows> {
   const outcome: ManagedRows = { sent: new Map(), countOnly: new Map(), notCarried: [] };
+  for (const { table, missing } of tables) {
+    // Nothing is sent, and the comparison asks for all columns of what was sent.
+    if (table.rows === 0 && missing.length > 0) outcome.countOnly.set(table.oid, describeMissing(missing));
+  }
   const loadAll = async (wanted: readonly PresentTable[]): Promise<Refused[]> => {
     const refused: Refused[] = [];
     const queue = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes);
@@ -73,6 +77,10 @@ export async function loadManagedRows(
     before = waiting.length;
     refused = await loadAll(waiting.map(({ present }) => present));
   }
+}
+
+function describeMissing(columns: readonly string[]): string {
+  return `the target's table has no ${columns.join(', ')}`;
 }
 
 function describeRefused({ present: { table }, why }: Refused): NotCarried {
@@ -122,7 +130,7 @@ async function loadTable(
       outcome.sent.set(table.oid, digest);
     } else {
       outcome.notCarried.push(...(await loadByWay(session, present, manifest, reader)));
-      outcome.countOnly.set(table.oid, `the target's table has no ${missing.join(', ')}`);
+      outcome.countOnly.set(table.oid, describeMissing(missing));
     }
     await session.query('COMMIT');
     return undefined;

@@ -155,10 +155,11 @@ async function readBack(
   options: RowsOptions,
 ): Promise<Map<string, RowDigest>> {
   const columns = new Map(tables.map((table) => [identify(table), table.columns]));
-  // Read with the backup's own column list: the target's must come to the same text.
+  // Read with the backup's own column list: the target's must come to the same text, as far as it has these columns.
   const named = existing.flatMap((table): TableInfo[] => {
     const wanted = columns.get(identify(table));
-    return wanted === undefined ? [] : [{ ...table, columns: wanted }];
+    if (wanted === undefined) return [];
+    return [{ ...table, columns: wanted.filter((column) => table.columns.includes(column)) }];
   });
   const there = await measureTables(session, named);
   const found = new Map(there.map((table) => [identify(table), new RowDigest()]));

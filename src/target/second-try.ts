@@ -94,6 +94,25 @@ async function run(
   }
 }
 
+/**
+ * Runs statements as another role, in a transaction of their own.
+ *
+ * @returns whether the server took them
+ */
+export async function runAs(session: Session, role: string, sql: string): Promise<boolean> {
+  await session.query('BEGIN');
+  try {
+    await session.query(`SET LOCAL SESSION AUTHORIZATION ${quoteIdentifier(role)}`);
+    await session.query(sql);
+    await session.query('COMMIT');
+    return true;
+  } catch (error) {
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    refusalOf(error);
+    return false;
+  }
+}
+
 /** @throws TargetError when the server lacks resources, so that whatever comes next would be refused as well */
 function readFailure(error: unknown, entry: ArchiveEntry): Failure {
   const why = refusalOf(error);

@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { readDefinitions } from '../postgres/definitions.ts';
-import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
+import { quoteIdentifier, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
 import type { Definition } from '../repository/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { type NotCarried, omit, type Statement, tryStatement } from './attempt.ts';
@@ -44,7 +44,7 @@ export async function grantToUsers(
 /** A grant on a schema has that in its name: `schema storage to reader`. Of the platform's roles the platform says what they may there. */
 function isOnSchema({ name }: Definition, managed: ReadonlySet<string>): boolean {
   const { schema, grantee } = readSchemaGrant(name);
-  return managed.has(unquote(schema)) && !isReservedRole(unquote(grantee));
+  return managed.has(unquoteIdentifier(schema)) && !isReservedRole(unquoteIdentifier(grantee));
 }
 
 function readSchemaGrant(name: string): { schema: string; grantee: string } {
@@ -52,10 +52,6 @@ function readSchemaGrant(name: string): { schema: string; grantee: string } {
   const [, schema = '', grantee = ''] =
     new RegExp(`^schema ${identifier} to ${identifier}$`, 's').exec(name) ?? [];
   return { schema, grantee };
-}
-
-function unquote(identifier: string): string {
-  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
 }
 
 const identify = ({ kind, schema, relation, name, detail }: Definition) =>

@@ -32,7 +32,7 @@ function target(
   };
 }
 
-const options = { assumable: new Set(['postgres']), extensions: [] };
+const options = { assumable: new Set(['postgres']), extensions: [], archivedRows: new Map<number, number>() };
 
 const authSchema = entry('SCHEMA', undefined, 'auth', { owner: 'supabase_admin' });
 const users = entry('TABLE', 'auth', 'users', { owner: 'supabase_auth_admin', needs: [authSchema.id] });
@@ -131,6 +131,9 @@ describe('into a project', () => {
       'schema supabase_functions',
       'trigger public.todos webhook',
     ]);
+    expect(new Set(selection.notCarried.map(({ remedy }) => remedy))).toEqual(
+      new Set(['Enable Database Webhooks in the target, and restore again.']),
+    );
   });
 
   it('a key to a table of the platform is brought', () => {
@@ -163,6 +166,43 @@ describe('into a project', () => {
     const closed = selectForProject(both, tables, target(both, there, { writable: false }), options);
     expect(closed.present).toEqual([]);
     expect(closed.notCarried.map(({ what }) => what)).toEqual(['rows of auth.users']);
+  });
+
+  it('rows that an extension keeps in a table that is closed are lost, and how to bring secrets is told', () => {
+    const secrets = entry('TABLE DATA', 'vault', 'secrets', { owner: 'supabase_admin', needs: [99_999] });
+    const closed = target([], { 'vault.secrets': ['id'] }, { writable: false });
+    const filled = selectForProject([secrets], [], closed, {
+      ...options,
+      archivedRows: new Map([[secrets.id, 2]]),
+    });
+    expect(filled.entries).toEqual([]);
+    expect(filled.notCarried).toEqual([
+      {
+        what: 'table data vault.secrets',
+        why: 'the connected role may not insert into that table of the target; 2 rows are lost',
+        remedy: expect.stringContaining(
+          'SELECT vault.create_secret(convert_from(vault._crypto_aead_det_decrypt(',
+        ),
+        lost: true,
+      },
+    ]);
+    expect(selectForProject([secrets], [], closed, options).notCarried).toEqual([]);
+  });
+
+  it('what Realtime keeps of a day is no loss on another day, nor are numbers of jobs', () => {
+    const day = entry('TABLE', 'realtime', 'messages_2026_11_22', { owner: 'supabase_realtime_admin' });
+    const key = entry('CONSTRAINT', 'realtime', 'messages_2026_11_22 messages_2026_11_22_pkey', {
+      ...{ owner: 'supabase_realtime_admin', needs: [day.id] },
+    });
+    const jobs = entry('SEQUENCE SET', 'cron', 'jobid_seq', { owner: 'supabase_admin' });
+    const table = { ...usersTable, oid: day.oid, schema: 'realtime', name: day.name, rows: 4 };
+    const there = target([], {}, { managed: ['realtime', 'cron'] });
+    const selection = selectForProject([day, key, jobs], [table], there, options);
+    expect(selection).toMatchObject({ entries: [], created: [], lost: [] });
+    expect(selection.notCarried).toEqual([
+      expect.objectContaining({ what: 'table realtime.messages_2026_11_22' }),
+    ]);
+    expect(selection.notCarried[0]?.lost).toBeUndefined();
   });
 
   it("default privileges of the platform's roles are the platform's affair", () => {

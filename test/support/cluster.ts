@@ -30,6 +30,8 @@ export interface ClusterOptions {
   major?: number;
   /** Server settings, over the defaults below. `fsync` is off unless set. */
   settings?: Record<string, string>;
+  /** The bootstrap superuser; another than Supabase's for a server that has never heard of it. */
+  superuser?: string;
 }
 
 export interface Server {
@@ -189,6 +191,7 @@ if [ -e "$folder/abandoned" ]; then rm -rf "$folder"; else kill $watcher; fi`;
 /** Starts a throwaway server on a free loopback port. Throws when none is installed or it does not come up. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const server = await findServer(options.major);
+  const superuser = options.superuser ?? bootstrapSuperuser;
   const account = serverAccount();
   const folder = mkdtempSync(join(tmpdir(), 'pg-'));
   const data = join(folder, 'data');
@@ -199,7 +202,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
   const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   const superuserUrl = (database = 'postgres') =>
-    `postgresql://${bootstrapSuperuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+    `postgresql://${superuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 
   writeFileSync(passwordFile, password, { mode: 0o600 });
   mkdirSync(data, { mode: 0o700 });
@@ -210,7 +213,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await run(
       join(server.binFolder, 'initdb'),
       [
-        ...['--pgdata', data, '--username', bootstrapSuperuser, '--pwfile', passwordFile, '--no-sync'],
+        ...['--pgdata', data, '--username', superuser, '--pwfile', passwordFile, '--no-sync'],
         ...['--auth', 'scram-sha-256', '--encoding', 'UTF8'],
         ...['--locale', process.platform === 'linux' ? 'C.UTF-8' : 'C'],
       ],

@@ -66,6 +66,8 @@ async function restore(settings: ConnectionSettings) {
     searchPaths: { candidates: [], needed: undefined },
     env: clientEnvironment(settings, process.env, () => ''),
     jobs: 2,
+    refusedExtensions: 'lost' as const,
+    extensionOwners: new Map<string, string>(),
   };
   const restored = new ArchiveRestore(file, world);
   for (const step of steps) if (restored.has(step)) await restored.run(step);

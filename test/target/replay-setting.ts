@@ -144,6 +144,8 @@ export class Setting implements AsyncDisposable {
           encoding: 'UTF8',
           searchPaths: { candidates: [], needed: undefined },
           jobs: 1,
+          refusedExtensions: 'lost',
+          extensionOwners: new Map(),
         },
         entries: await readContents(client, archive, [], world),
         env: environmentOf(url),

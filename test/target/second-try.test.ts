@@ -28,6 +28,30 @@ const entry = (kind: string, owner = ''): ArchiveEntry => ({
 });
 const statements = (sql: string, owner?: string) => ({ sql, owner });
 
+/**
+ * A session of a server that has supautils, as far as event triggers go: a superuser may not make one that executes a function of somebody
+ * who is none, and the platform's user may make his own, although PostgreSQL gives them to superusers only.
+ */
+function guardEventTriggers(real: Session, how?: 'only refuses'): Session {
+  const query = async (sql: string, parameters?: unknown[]): Promise<unknown> => {
+    const rest = /^CREATE EVENT TRIGGER on_ddl [^;]*;(.*)$/s.exec(sql)?.[1];
+    if (rest === undefined) return real.query(sql, parameters as never);
+    const [user] = await real.query<{ name: string; superuser: boolean }>(
+      'SELECT rolname AS name, rolsuper AS superuser FROM pg_roles WHERE rolname = session_user',
+    );
+    if (user?.superuser) {
+      return real.query(
+        `DO $$ BEGIN RAISE 'Superuser owned event trigger must execute a superuser owned function' USING ERRCODE = 'XX000'; END $$`,
+      );
+    }
+    if (how === 'only refuses') return real.query(sql);
+    return real.query(`SET LOCAL SESSION AUTHORIZATION DEFAULT; ${sql.slice(0, sql.length - rest.length)}
+      UPDATE pg_event_trigger SET evtowner = '${user?.name}'::regrole WHERE evtname = 'on_ddl';
+      SET LOCAL SESSION AUTHORIZATION ${user?.name}; ${rest}`);
+  };
+  return Object.assign(Object.create(real), { query }) as Session;
+}
+
 describe('an entry that was refused', () => {
   it('is made under the first path that has what it looks for, and the session looks nowhere afterwards', async () => {
     await database.run(`SET check_function_bodies = off; CREATE SCHEMA one; CREATE SCHEMA two; CREATE FUNCTION two.double(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2 * $1';
@@ -105,6 +129,37 @@ describe('an entry that was refused', () => {
     expect(
       await database.rows(`SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'kept'`),
     ).toEqual([['keeper']]);
+  });
+
+  it('is made by its owner where a superuser may not make it, as supautils has it of event triggers', async () => {
+    await database.run(`CREATE ROLE of_project; GRANT CREATE ON SCHEMA public TO of_project;
+      CREATE FUNCTION public.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; ALTER FUNCTION public.on_ddl() OWNER TO of_project`);
+    const trigger = statements(
+      'CREATE EVENT TRIGGER on_ddl ON ddl_command_end EXECUTE FUNCTION public.on_ddl();\n\nALTER EVENT TRIGGER on_ddl DISABLE;',
+      'ALTER EVENT TRIGGER on_ddl OWNER TO of_project;',
+    );
+    const guarded = guardEventTriggers(session);
+    expect(await tryAgain(guarded, entry('EVENT TRIGGER', 'of_project'), trigger, ['one'])).toMatchObject({
+      outcome: 'made',
+      ownerRefused: undefined,
+    });
+    expect(
+      await database.rows('SELECT evtname, pg_get_userbyid(evtowner), evtenabled FROM pg_event_trigger'),
+    ).toEqual([['on_ddl', 'of_project', 'D']]);
+    expect(await session.query('SELECT session_user::text AS name')).toEqual([{ name: 'supabase_admin' }]);
+    await database.run('DROP EVENT TRIGGER on_ddl');
+    // Without supautils nobody but a superuser makes any, and what is told is what the server said at first.
+    expect(
+      await tryAgain(
+        guardEventTriggers(session, 'only refuses'),
+        entry('EVENT TRIGGER', 'of_project'),
+        trigger,
+        [],
+      ),
+    ).toMatchObject({
+      outcome: 'refused',
+      why: expect.stringContaining('must execute a superuser owned function'),
+    });
   });
 
   it('ends the restore where the server has too little of something', async () => {

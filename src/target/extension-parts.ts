@@ -1,0 +1,115 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type ArchiveEntry, describeEntry, writeList } from '../postgres/archive.ts';
+import type { ClientTools } from '../postgres/client.ts';
+import type { Session } from '../postgres/connection.ts';
+import { quoteQualified } from '../postgres/identifier.ts';
+import { startTool } from '../postgres/process.ts';
+import { formatCounted } from '../report/quantity.ts';
+import type { World } from '../world.ts';
+import type { NotCarried } from './attempt.ts';
+
+/*
+ * What an archive says about what CREATE EXTENSION makes: grants, values of sequences, rows of configuration. The things themselves have no
+ * entry, so that nothing in the archive tells which extension they need.
+ */
+
+/** Whether an entry is about something that no entry of the archive makes, and that the server does not have either. */
+export async function isAboutAbsentPart(session: Session, entry: ArchiveEntry): Promise<boolean> {
+  const { kind, schema, name } = entry;
+  const [, of = kind, object = name] =
+    kind === 'ACL' || kind === 'COMMENT' ? (/^([A-Z]+) (.*)$/s.exec(name) ?? []) : [];
+  if (of === 'SCHEMA') return isAbsent(session, 'SELECT FROM pg_namespace WHERE nspname = $1', [object]);
+  if (schema === undefined) return false;
+  if (['TABLE', 'VIEW', 'SEQUENCE', 'TABLE DATA', 'SEQUENCE SET'].includes(of)) {
+    return isAbsent(session, 'SELECT WHERE to_regclass($1) IS NOT NULL', [quoteQualified(schema, object)]);
+  }
+  if (['FUNCTION', 'PROCEDURE', 'AGGREGATE'].includes(of)) {
+    return isAbsent(
+      session,
+      `SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.proname = $2`,
+      [schema, object.replace(/\(.*$/s, '')],
+    );
+  }
+  return isAbsent(
+    session,
+    'SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1 AND t.typname = $2',
+    [schema, object],
+  );
+}
+
+async function isAbsent(session: Session, sql: string, parameters: string[]): Promise<boolean> {
+  const [row] = await session.query<{ there: boolean }>(`SELECT EXISTS (${sql}) AS there`, parameters);
+  return row?.there === false;
+}
+
+/** characters of names in one line of a report */
+const shownNames = 300;
+
+/** One line for all of them: who misses the extension misses these. */
+export function describeAbsentParts(entries: readonly ArchiveEntry[]): NotCarried[] {
+  if (entries.length === 0) return [];
+  const names: string[] = [];
+  for (const entry of entries) {
+    if (names.join(', ').length < shownNames) names.push(describeEntry(entry));
+  }
+  const more = entries.length - names.length;
+  return [
+    {
+      what: formatCounted(entries.length, 'grant, value or comment', 'grants, values and comments'),
+      why: `they are about extensions, or parts of them, that are not there: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+      remedy: 'Create the extensions, and restore again.',
+    },
+  ];
+}
+
+/**
+ * Rows that an extension keeps for its user. What pg_cron has noted of its runs is none of them where the backup alone is tried: no drill runs
+ * jobs.
+ */
+export function describeAbsentRows(
+  entry: ArchiveEntry,
+  rows: number,
+  extensions: 'lost' | 'told',
+): NotCarried {
+  const isHistory = entry.schema === 'cron' && extensions === 'told';
+  return {
+    what: describeEntry(entry),
+    why: `its extension is not there; ${formatCounted(rows, 'row')} ${rows === 1 ? 'is' : 'are'} ${isHistory ? 'left out' : 'lost'}`,
+    remedy: 'Restore into a server that has the extension.',
+    ...(isHistory ? {} : { lost: true as const }),
+  };
+}
+
+/**
+ * Counts the rows that an archive has of a table of an extension.
+ *
+ * @throws ToolError when the archive cannot be read
+ */
+export async function countArchivedRows(
+  client: ClientTools,
+  archive: string,
+  entry: ArchiveEntry,
+  world: World,
+): Promise<number> {
+  const list = path.join(world.temporaryFolder, `rows-${entry.id}.list`);
+  writeFileSync(list, writeList([entry]), { mode: 0o600 });
+  const run = startTool(client.pgRestore, [`--use-list=${list}`, '--file=-', archive], {
+    env: world.env,
+    signal: world.signal,
+  });
+  let rows = 0;
+  let isInCopy = false;
+  let rest = '';
+  for await (const part of run.stdout.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + part).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (isInCopy && line === '\\.') isInCopy = false;
+      else if (isInCopy) rows++;
+      else isInCopy = line.startsWith('COPY ') && line.endsWith(' FROM stdin;');
+    }
+  }
+  await run.done;
+  return rows;
+}
