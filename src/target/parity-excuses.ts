@@ -59,7 +59,8 @@ export function collectExcuses(
   const reasons = new Map<string, string>();
   const losses = new Map<string, Loss>();
   for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly NotCarried[]) {
-    if (lost) losses.set(what, { lost: why });
+    const before = losses.get(what);
+    if (lost) losses.set(what, { lost: before === undefined ? why : `${before.lost}; ${why}` });
     else reasons.set(what, why);
   }
   for (const { entry, needs } of selection.leftOut) {
@@ -79,9 +80,11 @@ export function tellLosses(
   notCarried: readonly NotCarried[],
   lines: readonly ParityLine[],
 ): readonly ParityLine[] {
-  const told = new Set(lines.filter(({ status }) => status === 'different').map(({ why }) => why));
+  // One line has all that is lost of one thing.
+  const told = lines.flatMap(({ status, why }) => (status === 'different' && why !== undefined ? [why] : []));
+  const known = new Set(told);
   return notCarried
-    .filter(({ lost, why }) => lost === true && !told.has(why))
+    .filter(({ lost, why }) => lost === true && !known.has(why) && !told.some((one) => one.includes(why)))
     .map(({ what, why }) => ({
       ...{ kind: 'lost', what, expected: 'there', found: absent, why },
       status: 'different',
@@ -115,7 +118,7 @@ function namesUnder(kinds: readonly string[], { schema, relation, name }: Subjec
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
-/** An entry of comments or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
+/** An entry of comments, labels or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
   if (kind === 'grant' || kind === 'grant option') {
@@ -123,6 +126,12 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     if (relation !== null) return ['TABLE', 'SEQUENCE'].map((type) => `acl ${prefix}${type} ${relation}`);
     if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
+  }
+  if (kind === 'security label') {
+    // Those of a relation and its columns are one entry.
+    const about = relation === null ? name.replace(/ by \S+$/, '') : '';
+    const tags = tagsOf({ kind: 'comment', schema, relation, name: about });
+    return tags.map((tag) => tag.replace(/^comment/, kind));
   }
   if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
