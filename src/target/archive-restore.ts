@@ -43,7 +43,7 @@ export interface ArchiveFile {
 
 /**
  * Kinds that no other surroundings help: what they say is refused, or is about what is not there. They are tried again only when that has
- * come by a second try itself.
+ * come by a second try itself, and grants where only their grantors are in the way.
  */
 const plainKinds = new Set([
   'ACL',
@@ -241,7 +241,10 @@ export class ArchiveRestore {
       this.notCarried.push(describeCascade(entry, cause));
       return;
     }
-    const isHopeless = plainKinds.has(entry.kind) && !entry.needs.some((id) => this.#late.has(id));
+    const isHopeless =
+      plainKinds.has(entry.kind) &&
+      !entry.needs.some((id) => this.#late.has(id)) &&
+      !/session authorization/.test(refused?.message ?? '');
     if (refused !== undefined && (isHopeless || dataKinds.has(entry.kind))) {
       this.#gone.set(entry.id, entry);
       this.notCarried.push(

@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { NotCarried } from './attempt.ts';
 import { absent, type ParityLine, type ParityScope } from './parity-line.ts';
@@ -68,7 +69,10 @@ export function collectExcuses(
   }
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
-    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)];
+    // A table of contents has spaces where names have line ends.
+    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)].flatMap((name) =>
+      /[\n\r]/.test(name) ? [name, name.replaceAll(/[\n\r]/g, ' ')] : [name],
+    );
     const find = (all: ReadonlyMap<string, Reason>) =>
       names.map((name) => all.get(name)).find((reason) => reason !== undefined);
     return find(losses) ?? find(reasons);
@@ -133,6 +137,11 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     const tags = tagsOf({ kind: 'comment', schema, relation, name: about });
     return tags.map((tag) => tag.replace(/^comment/, kind));
   }
+  if (kind === 'owner' && name === '(schema)') return [`owner schema ${schema}`];
+  if (schema !== null && kind === 'owner') return [`owner ${tagName(schema, name.replace(owned, ''))}`];
+  if (schema !== null && kind.startsWith('operator')) {
+    return [`${kind.replace(/ members$/, '')} ${tagName(schema, name)}`];
+  }
   if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
@@ -141,6 +150,21 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   }
   if (name === '') return relationKinds.map((of) => `comment ${prefix}${of.toUpperCase()} ${relation}`);
   return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
+}
+
+/** What the name of an owner's object begins with, where others may have the same name */
+const owned = /^(?:statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
+
+/** `public.=(integer,integer)` and `public.ops USING btree` as a table of contents names them: `public.=` and `public.ops` */
+function tagName(schema: string, name: string): string {
+  const bare = name.replace(/ USING \S+$/, '').replace(/\([^()]*\)$/, '');
+  const prefix = [schema, quoteIdentifier(schema)].find((one) => bare.startsWith(`${one}.`)) ?? '';
+  const own = prefix === '' ? bare : bare.slice(prefix.length + 1);
+  return `${unquote(schema)}.${unquote(own)}`;
+}
+
+function unquote(name: string): string {
+  return name.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
 }
 
 /** What it cannot be without. */

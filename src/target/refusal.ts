@@ -57,7 +57,9 @@ export class RefusalReader {
     const more = lines.slice(1, (lines.findIndex((line) => labels.test(line)) + 1 || lines.length + 1) - 1);
     const hint = lines.find((line) => line.startsWith('HINT:  '))?.slice('HINT:  '.length);
     const [, setting, value] =
-      /^could not set default_(tablespace|table_access_method) to (.*)$/.exec(what) ?? [];
+      /^could not set default_(tablespace|table_access_method)(?: to (.*))?$/.exec(what) ?? [];
+    // Of an access method pg_restore leaves the name to the server, which says it last.
+    const wanted = value ?? /"([^"]*)"[^"]*$/.exec(first)?.[1];
     this.refusals.push(
       setting === undefined
         ? {
@@ -69,7 +71,7 @@ export class RefusalReader {
         : {
             id: this.#entry,
             concerns: 'setting',
-            message: `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`,
+            message: `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${wanted}`,
             hint,
           },
     );
