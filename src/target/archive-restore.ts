@@ -23,7 +23,7 @@ import { findUnfinished } from './finished-entries.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 import type { SearchPaths } from './search-paths.ts';
 import { type SecondResult, tryAgain } from './second-try.ts';
-import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
+import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
 export interface ArchiveFile {
@@ -103,9 +103,9 @@ export class ArchiveRestore {
     if (!isParallel(step)) return this.#restoreInOrder(step, left);
     await this.#restoreSideBySide(
       step,
-      left.filter((entry) => !isAttached(entry)),
+      left.filter((entry) => !comesAlone(entry)),
     );
-    await this.#restoreInOrder(step, left.filter(isAttached));
+    await this.#restoreInOrder(step, left.filter(comesAlone));
   }
 
   /**

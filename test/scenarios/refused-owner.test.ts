@@ -16,7 +16,7 @@ let databases = 0;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'refused-owner-'));
   [source, target] = await Promise.all([startCluster(), startCluster()]);
-  await query(target.superuserUrl(), 'CREATE ROLE owner LOGIN CREATEROLE');
+  await query(target.superuserUrl(), `CREATE ROLE owner LOGIN CREATEROLE PASSWORD 'owner'`);
   await query(source.superuserUrl(), 'CREATE ROLE reader; CREATE ROLE lender');
 });
 afterAll(async () => {
@@ -37,6 +37,7 @@ async function restoreFrom(
   await query(target.superuserUrl(), `ALTER DATABASE target_${databases} OWNER TO owner`);
   const restoring = new URL(url);
   restoring.username = 'owner';
+  restoring.password = 'owner';
   const env = { SUPABASE_BACKUP_TARGET_URL: restoring.href };
   return { url, run: await runCli(['restore', '--storage', storage, ...words], { env }) };
 }
@@ -63,7 +64,7 @@ test.each(['content', 'counts'])(
     expect(run.exitCode, run.stdout + run.stderr).toBe(0);
     expect(run.stdout).toContain('owner');
     const state = `FROM pg_class WHERE oid = 'public.tenant'::regclass`;
-    expect(await read(url, `relrowsecurity AND relforcerowsecurity ${state}`)).toBe(true);
+    expect(await read(url, `(SELECT relrowsecurity AND relforcerowsecurity ${state})`)).toBe(true);
     expect(await read(url, '(SELECT count(*) FROM public.tenant)')).toBe('100');
   },
 );
