@@ -29,7 +29,7 @@ import { findUnfinished } from './finished-entries.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 import type { SearchPaths } from './search-paths.ts';
 import { runAs, type SecondResult, tryAgain } from './second-try.ts';
-import { findOwnIndexes, isAttached, isParallel, type Step, splitIntoSteps } from './steps.ts';
+import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
 export interface ArchiveFile {
@@ -56,7 +56,7 @@ export interface ArchiveFile {
 
 /**
  * Kinds that no other surroundings help: what they say is refused, or is about what is not there. They are tried again only when that has
- * come by a second try itself.
+ * come by a second try itself, and grants where only their grantors are in the way.
  */
 const plainKinds = new Set([
   'ACL',
@@ -127,9 +127,9 @@ export class ArchiveRestore {
     if (!isParallel(step)) return this.#restoreInOrder(step, left);
     await this.#restoreSideBySide(
       step,
-      left.filter((entry) => !isAttached(entry)),
+      left.filter((entry) => !comesAlone(entry)),
     );
-    await this.#restoreInOrder(step, left.filter(isAttached));
+    await this.#restoreInOrder(step, left.filter(comesAlone));
   }
 
   /**
@@ -302,7 +302,10 @@ export class ArchiveRestore {
       return;
     }
     if (refused !== undefined && (await this.#isOfAbsentExtension(session, entry))) return;
-    const isHopeless = plainKinds.has(entry.kind) && !entry.needs.some((id) => this.#late.has(id));
+    const isHopeless =
+      plainKinds.has(entry.kind) &&
+      !entry.needs.some((id) => this.#late.has(id)) &&
+      !/session authorization/.test(refused?.message ?? '');
     if (refused !== undefined && (isHopeless || dataKinds.has(entry.kind))) {
       if (entry.kind === 'EXTENSION' && this.#file.refusedExtensions === 'told') this.#excused.add(entry.id);
       const refusal = { why: refused.message, hint: refused.hint, sql: undefined };

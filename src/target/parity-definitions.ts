@@ -163,6 +163,14 @@ function explainByKind(
         : undefined;
     case 'database':
       return 'how many may connect, the target decides';
+    case 'constraint':
+      return want?.replace(/; triggers disabled on .*$/s, '') === have
+        ? 'a dump does not say that the triggers of a key are disabled; in the target the key is enforced'
+        : undefined;
+    case 'large object':
+      return want?.replace(ownerOf, '') === have?.replace(ownerOf, '')
+        ? context.excuse({ kind: 'owner', schema: null, relation: null, name: `blob ${name}` })
+        : undefined;
     case 'subscription':
       return want?.replace(/; enabled$/, '; disabled') === have
         ? 'a subscription comes disabled, and is for you to enable'
@@ -179,6 +187,8 @@ function explainByKind(
       return undefined;
   }
 }
+
+const ownerOf = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
 
 /** A table whose access method could not be made is one of the default method. */
 function explainAccessMethod(

@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { NotCarried } from './attempt.ts';
 import { absent, type ParityLine, type ParityScope } from './parity-line.ts';
@@ -59,7 +60,8 @@ export function collectExcuses(
   const reasons = new Map<string, string>();
   const losses = new Map<string, Loss>();
   for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly NotCarried[]) {
-    if (lost) losses.set(what, { lost: why });
+    const before = losses.get(what);
+    if (lost) losses.set(what, { lost: before === undefined ? why : `${before.lost}; ${why}` });
     else reasons.set(what, why);
   }
   for (const { entry, needs } of selection.leftOut) {
@@ -67,7 +69,10 @@ export function collectExcuses(
   }
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
-    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)];
+    // A table of contents has spaces where names have line ends.
+    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)].flatMap((name) =>
+      /[\n\r]/.test(name) ? [name, name.replaceAll(/[\n\r]/g, ' ')] : [name],
+    );
     const find = (all: ReadonlyMap<string, Reason>) =>
       names.map((name) => all.get(name)).find((reason) => reason !== undefined);
     return find(losses) ?? find(reasons);
@@ -79,9 +84,11 @@ export function tellLosses(
   notCarried: readonly NotCarried[],
   lines: readonly ParityLine[],
 ): readonly ParityLine[] {
-  const told = new Set(lines.filter(({ status }) => status === 'different').map(({ why }) => why));
+  // One line has all that is lost of one thing.
+  const told = lines.flatMap(({ status, why }) => (status === 'different' && why !== undefined ? [why] : []));
+  const known = new Set(told);
   return notCarried
-    .filter(({ lost, why }) => lost === true && !told.has(why))
+    .filter(({ lost, why }) => lost === true && !known.has(why) && !told.some((one) => one.includes(why)))
     .map(({ what, why }) => ({
       ...{ kind: 'lost', what, expected: 'there', found: absent, why },
       status: 'different',
@@ -115,7 +122,7 @@ function namesUnder(kinds: readonly string[], { schema, relation, name }: Subjec
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
-/** An entry of comments or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
+/** An entry of comments, labels or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
   if (kind === 'grant' || kind === 'grant option') {
@@ -124,7 +131,17 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
   }
-  if (kind === 'security label') return labelsOf(prefix, relation, name);
+  if (kind === 'security label') {
+    // Those of a relation and its columns are one entry.
+    const about = relation === null ? name.replace(/ by \S+$/, '') : '';
+    const tags = tagsOf({ kind: 'comment', schema, relation, name: about });
+    return tags.map((tag) => tag.replace(/^comment/, kind));
+  }
+  if (kind === 'owner' && name === '(schema)') return [`owner schema ${schema}`];
+  if (schema !== null && kind === 'owner') return [`owner ${tagName(schema, name.replace(owned, ''))}`];
+  if (schema !== null && kind.startsWith('operator')) {
+    return [`${kind.replace(/ members$/, '')} ${tagName(schema, name)}`];
+  }
   if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();
@@ -135,13 +152,19 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
 }
 
-/** Labels of a relation and of its columns are one entry, `security label public.TABLE patient`. */
-function labelsOf(prefix: string, relation: string | null, name: string): string[] {
-  if (relation !== null)
-    return relationKinds.map((of) => `security label ${prefix}${of.toUpperCase()} ${relation}`);
-  const [, type = '', rest = ''] = /^(\S+) (.*) by \S+$/s.exec(name) ?? [];
-  const object = rest.startsWith(prefix) ? rest.slice(prefix.length) : rest;
-  return [`security label ${prefix}${type.toUpperCase()} ${object}`];
+/** What the name of an owner's object begins with, where others may have the same name */
+const owned = /^(?:statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
+
+/** `public.=(integer,integer)` and `public.ops USING btree` as a table of contents names them: `public.=` and `public.ops` */
+function tagName(schema: string, name: string): string {
+  const bare = name.replace(/ USING \S+$/, '').replace(/\([^()]*\)$/, '');
+  const prefix = [schema, quoteIdentifier(schema)].find((one) => bare.startsWith(`${one}.`)) ?? '';
+  const own = prefix === '' ? bare : bare.slice(prefix.length + 1);
+  return `${unquote(schema)}.${unquote(own)}`;
+}
+
+function unquote(name: string): string {
+  return name.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
 }
 
 /** What it cannot be without. */

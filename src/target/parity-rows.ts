@@ -1,3 +1,4 @@
+import { messageOf, TargetError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { copyOut, type RowSink } from '../postgres/copy-reader.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
@@ -181,17 +182,49 @@ async function readBack(
   return found;
 }
 
-/** One after another where the server has too few locks for all of them in one message, which is one transaction. */
+/** One after another where the server does not let all of them be read in one message, which is one transaction. */
 async function readSlices(reader: Session, slices: readonly Slice[]): Promise<RowDigest[]> {
   const sink = new DigestSink();
   try {
     await copyOut(reader, slices.map(copyStatement).join('; '), sink);
     return sink.digests;
   } catch (error) {
-    if (!isOutOfLocks(error) || slices.length === 1) throw error;
+    if (!isOutOfLocks(error) && !isHidden(error)) throw error;
+    const [slice] = slices;
+    if (slices.length === 1 && slice !== undefined && isHidden(error)) {
+      return withoutForce(reader, slice.table, () => readSlices(reader, slices));
+    }
+    if (slices.length === 1) throw error;
     const digests: RowDigest[] = [];
     for (const slice of slices) digests.push(...(await readSlices(reader, [slice])));
     return digests;
+  }
+}
+
+/** insufficient_privilege: row security holds for the owner, too (FORCE ROW LEVEL SECURITY), who is neither superuser nor BYPASSRLS */
+function isHidden(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '42501';
+}
+
+/** Reads a table whose rows are hidden from its owner, in a transaction that is rolled back. */
+async function withoutForce<T>(
+  session: Session,
+  { schema, name }: Pick<TableEntry, 'schema' | 'name'>,
+  body: () => Promise<T>,
+): Promise<T> {
+  await session.query('BEGIN');
+  try {
+    await session.query(`ALTER TABLE ${quoteQualified(schema, name)} NO FORCE ROW LEVEL SECURITY`);
+    return await body();
+  } catch (error) {
+    if (!isHidden(error)) throw error;
+    throw new TargetError(
+      `table ${qualifiedName({ schema, name })}: its rows cannot be read back: ${messageOf(error)}`,
+      'Compare as a superuser, or as a role with BYPASSRLS: ALTER ROLE … BYPASSRLS.',
+      error,
+    );
+  } finally {
+    await session.query('ROLLBACK');
   }
 }
 
@@ -248,7 +281,7 @@ interface Count extends Record<string, unknown> {
   readonly count: number;
 }
 
-/** One after another where the server has too few locks for all of them in one statement. */
+/** One after another where the server does not let all of them be counted in one statement. */
 async function countTogether(session: Session, tables: readonly TableEntry[]): Promise<Count[]> {
   const counts = tables.map(
     ({ oid, schema, name }) => `SELECT ${oid} AS oid, count(*) FROM ONLY ${quoteQualified(schema, name)}`,
@@ -256,7 +289,12 @@ async function countTogether(session: Session, tables: readonly TableEntry[]): P
   try {
     return await session.query<Count>(counts.join(' UNION ALL '));
   } catch (error) {
-    if (!isOutOfLocks(error) || tables.length === 1) throw error;
+    if (!isOutOfLocks(error) && !isHidden(error)) throw error;
+    const [table] = tables;
+    if (tables.length === 1 && table !== undefined && isHidden(error)) {
+      return withoutForce(session, table, () => countTogether(session, tables));
+    }
+    if (tables.length === 1) throw error;
     const found: Count[] = [];
     for (const table of tables) found.push(...(await countTogether(session, [table])));
     return found;

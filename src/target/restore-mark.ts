@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
+import { tryStatement } from './attempt.ts';
 import type { Held } from './replacement.ts';
 
 /**
@@ -63,13 +64,20 @@ export async function noteStep(session: Session, step: string): Promise<void> {
   );
 }
 
-/** @param part whether the rest of the database goes on as it was, and its ledger with it */
+/**
+ * Event triggers of the database may be there by now, and note or forbid what is dropped. They stay out of it where this role may tell them
+ * to; where one forbids it all the same, the table stays without its row, and marks nothing.
+ *
+ * @param part whether the rest of the database goes on as it was, and its ledger with it
+ */
 export async function removeMark(session: Session, part: boolean): Promise<void> {
   // A role may have a lock_timeout that an autovacuum outlasts.
   await session.query(`SET lock_timeout = '1min'`);
-  await session.query(`DROP TABLE IF EXISTS ${table}`);
-  if (part && (await hasTokens(session))) return;
-  await session.query(`DROP SCHEMA IF EXISTS ${ledgerSchema} CASCADE`);
+  await tryStatement(session, 'SET session_replication_role = replica');
+  if ((await readMark(session)) !== undefined) await session.query(`DELETE FROM ${table}`);
+  const refused = await tryStatement(session, `DROP TABLE IF EXISTS ${table}`);
+  if (refused !== undefined || (part && (await hasTokens(session)))) return;
+  await tryStatement(session, `DROP SCHEMA IF EXISTS ${ledgerSchema} CASCADE`);
 }
 
 async function hasTokens(session: Session): Promise<boolean> {

@@ -16,7 +16,9 @@ export class RowRelief {
   readonly #checks: ChecksAside;
   readonly #searchPaths: SearchPaths;
   readonly #paths: string[];
-  #hasPath = false;
+  #path = '';
+  /** Checks that had been taken away, by whomever, when the attempt under way began */
+  #seen: number;
   #hasAllChecks = false;
   /** What the server said first */
   #why: string | undefined;
@@ -27,6 +29,7 @@ export class RowRelief {
     this.#checks = checks;
     this.#searchPaths = searchPaths;
     this.#paths = [...searchPaths.candidates];
+    this.#seen = checks.taken;
   }
 
   /** Why the rows did not come, once nothing helps. */
@@ -37,12 +40,20 @@ export class RowRelief {
   /** @returns whether another try may have another end */
   async helps(error: ServerError): Promise<boolean> {
     this.#why ??= refusalOf(error);
+    const helped = await this.#tryNext(error);
+    // Those who load other parts of the table, or partitions beside it, meet the same checks, and the first takes them away for all.
+    const helpedByOthers = this.#checks.taken !== this.#seen;
+    this.#seen = this.#checks.taken;
+    return helped || helpedByOthers;
+  }
+
+  async #tryNext(error: ServerError): Promise<boolean> {
     if (error.code === checkViolation && error.constraint !== undefined && (await this.#takeChecks(error)))
       return true;
     const path = error.code === checkViolation ? undefined : this.#paths.shift();
     if (path !== undefined) {
       await setSearchPath(this.#session, path);
-      this.#hasPath = true;
+      this.#path = path;
       this.#searchPaths.needed = path;
       return true;
     }
@@ -53,17 +64,21 @@ export class RowRelief {
 
   /** Leaves the session as it was found. */
   async end(): Promise<void> {
-    if (this.#hasPath) await setSearchPath(this.#session, '');
+    if (this.#path !== '') await setSearchPath(this.#session, '');
   }
 
   async #takeChecks(error: ServerError | undefined): Promise<boolean> {
     const { schema = this.#table.schema, table: name = this.#table.name } = error ?? {};
     const table = error?.dataType === undefined ? { schema, name } : this.#table;
+    // What the server says of a check is to be said again in a session that finds nothing without its schema.
+    await this.end();
     try {
       return await this.#checks.take(this.#session, table, error);
     } catch (refused) {
       this.#why = `${this.#why}; its checks could not be taken away: ${refusalOf(refused)}`;
       return false;
+    } finally {
+      if (this.#path !== '') await setSearchPath(this.#session, this.#path);
     }
   }
 }

@@ -19,6 +19,8 @@ interface Surroundings {
   readonly asOwner?: true;
   /** Without what only the server of the source knows */
   readonly plain?: true;
+  /** What other roles have granted is granted by the connected one. */
+  readonly grantedHere?: true;
 }
 
 /** What came of a second try. */
@@ -145,6 +147,9 @@ function adapt(
   if (/pg_attver|default_table_access_method/.test(why)) {
     return surroundings.plain ? undefined : { ...surroundings, plain: true };
   }
+  if (entry.kind === 'ACL') {
+    return surroundings.grantedHere ? undefined : { ...surroundings, grantedHere: true };
+  }
   if (/maintenance_work_mem|memory required/.test(why)) {
     return surroundings.memory === undefined ? { ...surroundings, memory: findMemory(why) } : undefined;
   }
@@ -172,8 +177,11 @@ const foreignNotes: readonly (readonly [RegExp, string])[] = [
   [/^SET default_table_access_method = .*;$/gm, ''],
 ];
 
-function adaptSql(sql: string, { notValid, plain }: Surroundings): string {
-  const adapted = plain ? foreignNotes.reduce((text, [note, by]) => text.replace(note, by), sql) : sql;
+const otherGrantors = /^(?:SET SESSION AUTHORIZATION .*|RESET SESSION AUTHORIZATION);$/gm;
+
+function adaptSql(sql: string, { notValid, plain, grantedHere }: Surroundings): string {
+  const known = plain ? foreignNotes.reduce((text, [note, by]) => text.replace(note, by), sql) : sql;
+  const adapted = grantedHere ? known.replace(otherGrantors, '') : known;
   return notValid ? adapted.replace(/;\s*$/, ' NOT VALID;') : adapted;
 }
 

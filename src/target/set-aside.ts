@@ -77,11 +77,17 @@ export class ChecksAside {
   readonly #aside: Aside[] = [];
   /** Two loaders may meet the same check. */
   #turn: Promise<unknown> = Promise.resolve();
+  #taken = 0;
+
+  /** How many were taken away so far; it never shrinks. */
+  get taken(): number {
+    return this.#taken;
+  }
 
   /**
    * Takes away the check that a row was refused for, or all that may have a say about the rows of a table where the server does not name one.
    *
-   * @param session outside of a transaction; its role has to own the table
+   * @param session outside of a transaction and with an empty search_path; its role has to own the table
    * @param refused what the server said; undefined: all of the table's
    * @returns whether anything was taken away
    */
@@ -123,6 +129,7 @@ export class ChecksAside {
       const { of_domain: ofDomain, holder, ...rest } = row;
       await session.query(`ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder} DROP CONSTRAINT ${rest.name}`);
       this.#aside.push({ ...rest, holder, ofDomain });
+      this.#taken += 1;
     }
     return found.length > 0;
   }

@@ -57,6 +57,14 @@ export function isAttached({ kind }: ArchiveEntry): boolean {
   return attached.has(kind);
 }
 
+/**
+ * Whether an entry of a step that uses several connections comes after the others, one by one: what is attached needs them, and what is given
+ * to an owner may be refused that, which several processes cannot tell apart.
+ */
+export function comesAlone(entry: ArchiveEntry): boolean {
+  return isAttached(entry) || entry.kind === 'STATISTICS';
+}
+
 /** Whether pg_restore may use several connections for a step. */
 export function isParallel(step: Step): boolean {
   return step === 'indexes and constraints' || step === 'foreign keys' || step === 'materialized views';

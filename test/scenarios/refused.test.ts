@@ -260,6 +260,43 @@ describe('what the surroundings of the source had', () => {
   });
 });
 
+test('a check of partitions that are loaded side by side comes back as it was said in the source, though they needed its search path', async () => {
+  const { url, run } = await restoreFrom(`
+    ${watch}
+    CREATE SCHEMA extensions; CREATE EXTENSION unaccent WITH SCHEMA extensions; SET search_path = public, extensions;
+    CREATE FUNCTION public.slugify(v text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT lower(unaccent(v)) $$;
+    CREATE TABLE public.visit (day int, until timestamptz CONSTRAINT still_valid CHECK (until > now()), title text,
+      slug text GENERATED ALWAYS AS (public.slugify(title)) STORED) PARTITION BY LIST (day);
+    DO $$ BEGIN FOR n IN 0..7 LOOP
+      EXECUTE format('CREATE TABLE public.visit_%s PARTITION OF public.visit FOR VALUES IN (%s)', n, n);
+    END LOOP; END $$;
+    INSERT INTO public.visit SELECT n % 8, now() + interval '0.5 seconds', 'É' || n FROM generate_series(1, 4000) n; SELECT pg_sleep(0.6);
+    ${sound}`);
+  expect(run.exitCode, run.stdout + run.stderr).toBe(3);
+  expect(await describeSound(url)).toBe(whole);
+  expect(await read(url, `(SELECT count(*) || ' ' || min(slug) FROM public.visit)`)).toBe('4000 e1');
+  const check = `FROM pg_constraint WHERE conname = 'still_valid'`;
+  expect(await read(url, `(SELECT count(*) || ' ' || bool_or(convalidated) ${check})`)).toBe('9 false');
+});
+
+test('an event trigger that forbids to drop anything does not keep the restore from its end', async () => {
+  const { url, run } = await restoreFrom(`
+    CREATE TABLE public.kept (id int PRIMARY KEY);
+    CREATE FUNCTION public.forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'nothing is dropped here'; END $$;
+    CREATE EVENT TRIGGER forbid ON sql_drop EXECUTE FUNCTION public.forbid();
+    CREATE EVENT TRIGGER forbid_tables ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.forbid();`);
+  expect(run.exitCode, run.stdout + run.stderr).toBe(0);
+  expect(await read(url, `(SELECT count(*) FROM pg_event_trigger)`)).toBe('2');
+});
+
+test('a key whose triggers are disabled comes enforced, which is told and no difference', async () => {
+  const { run } = await restoreFrom(`
+    CREATE TABLE public.parent (id int PRIMARY KEY); CREATE TABLE public.child (parent int REFERENCES public.parent);
+    ALTER TABLE public.child DISABLE TRIGGER ALL;`);
+  expect(run.exitCode, run.stdout + run.stderr).toBe(0);
+  expect(run.stdout).toMatch(/child_parent_fkey.*the key is enforced/);
+});
+
 test('changes come to their point in time, whatever their checks say by then, and what they count on is found', async () => {
   const source = await createDatabase(cluster.superuserUrl(), 'captured');
   const storage = join(folder, 'captured');

@@ -34,3 +34,33 @@ it('is left, kept up and removed where all tables are published', async () => {
   await removeMark(session, false);
   expect(await readMark(session)).toBeUndefined();
 });
+
+/** What a database may hold against whoever drops a table: nothing but the mark is dropped after it has come. */
+function forbidDrops(state: string): string {
+  return `CREATE FUNCTION public.forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'drop nothing'; END $$;
+    CREATE EVENT TRIGGER forbid ON sql_drop EXECUTE FUNCTION public.forbid(); ALTER EVENT TRIGGER forbid ENABLE ${state}`;
+}
+
+it.each([
+  ['', 'goes with its schema', 0],
+  ['ALWAYS', 'is no mark any more, though its schema stays', 1],
+])('where an event trigger %s forbids to drop anything, %s', async (state, _what, schemas) => {
+  const url = await createDatabase(cluster.superuserUrl(), `forbidden_${state.toLowerCase()}`);
+  const restoring = await openSession(parseConnection('target-url', url, {}));
+  const mark = {
+    backup: 'x',
+    startedAt: 'y',
+    startedBy: 'z',
+    step: 'beginning',
+    wasEmpty: true,
+    safetyBackup: null,
+  };
+  await leaveMark(restoring, mark);
+  await query(url, forbidDrops(state));
+  await removeMark(restoring, false);
+  expect(await readMark(restoring)).toBeUndefined();
+  expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'supabase_backup'`)).toHaveLength(
+    schemas,
+  );
+  await restoring.close();
+});
