@@ -11,6 +11,7 @@ import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { findGivenGrants, grantRightsAgain } from '../target/extension-grants.ts';
+import { readArchivedRows } from '../target/extension-parts.ts';
 import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
 import type { Advance } from '../target/parity.ts';
@@ -19,6 +20,7 @@ import { listSearchPaths, type SearchPaths } from '../target/search-paths.ts';
 import { ChecksAside } from '../target/set-aside.ts';
 import { type Step, steps } from '../target/steps.ts';
 import { grantToUsers } from '../target/user-grants.ts';
+import { bringSecrets } from '../target/vault.ts';
 import type { World } from '../world.ts';
 import { askServer } from './ask-target.ts';
 import { bringForward, type LoadedTables } from './bring-forward.ts';
@@ -93,6 +95,7 @@ export async function restoreContents(
     if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
   await grant(request, plan, definitions, world);
+  await makeSecrets(request, plan, world);
   definitions.end();
   scope.notCarried.push(...definitions.notCarried);
   scope.notes.push(...definitions.notes);
@@ -175,6 +178,21 @@ async function grant(
     const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
     scope.notCarried.push(...(await askServer(request, world, 'grants', give)));
   }
+}
+
+async function makeSecrets(
+  request: RestoreRequest,
+  { secrets, client, archive, scope }: RestorePlan,
+  world: World,
+): Promise<void> {
+  const rows = secrets && (await readArchivedRows(client, archive, secrets, world));
+  if (secrets === undefined || rows === undefined) return;
+  const { notes, notCarried } = await askServer(request, world, 'secrets', async (session) => {
+    await applySettings(session, scope.manifest.source.encoding);
+    return bringSecrets(session, secrets, rows);
+  });
+  scope.notes.push(...notes);
+  scope.notCarried.push(...notCarried);
 }
 
 /** The rows of a restore. */

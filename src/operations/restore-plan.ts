@@ -79,10 +79,12 @@ export interface RestorePlan {
   readonly part: FittedPart | undefined;
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
+  /** Rows of Vault that come by its functions */
+  readonly secrets: ArchiveEntry | undefined;
 }
 
 /** What goes where, and what does not. */
-type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present'> & {
+type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present' | 'secrets'> & {
   readonly selection: RestoreSelection;
   readonly tables: readonly TableEntry[];
   readonly notes: readonly string[];
@@ -188,7 +190,7 @@ async function place(
 ): Promise<Placement> {
   const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const schemas = await readSchemas(session);
-  const whole = { selection, tables, created: tables, present: [] };
+  const whole = { selection, tables, created: tables, present: [], secrets: undefined };
   const plain = { ...whole, managed: new Set<string>(), notCarried: [], notes: [], image: undefined };
   if (kind === 'plain') {
     return { ...plain, entries: selection.entries.filter((entry) => !isThere(entry, schemas)) };

@@ -3,6 +3,7 @@ import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
 import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed.ts';
 import type { TargetCatalog } from './target-catalog.ts';
+import { bringSecretsByHand, isVault } from './vault.ts';
 
 /** `lost` where the target lacks what the backup has */
 type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true };
@@ -21,6 +22,8 @@ export interface ProjectSelection {
   /** Tables that this restore creates: they are empty */
   readonly created: readonly TableEntry[];
   readonly present: readonly PresentTable[];
+  /** Rows of Vault, which nobody may insert there */
+  readonly secrets: ArchiveEntry | undefined;
   /** Tables whose rows are lost, with the reason among `notCarried` */
   readonly lost: readonly TableEntry[];
   readonly notCarried: readonly NotCarried[];
@@ -83,6 +86,7 @@ export function selectForProject(
   return {
     entries: brought,
     ...chooser.placeRows(),
+    secrets: chooser.secrets,
     notCarried: chooser.notCarried,
     notes: chooser.notes,
   };
@@ -91,6 +95,7 @@ export function selectForProject(
 class Chooser {
   readonly notCarried: NotCarried[] = [];
   readonly notes: string[] = [];
+  secrets: ArchiveEntry | undefined;
   readonly #byId: ReadonlyMap<number, ArchiveEntry>;
   readonly #verdicts = new Map<number, Verdict>();
   readonly #tables: ReadonlyMap<number, TableEntry>;
@@ -249,7 +254,13 @@ class Chooser {
     const table = this.#target.findTable({ schema: entry.schema ?? '', name: entry.name });
     if (table === undefined || table.writable) return 'restore';
     const rows = this.#archivedRows.get(entry.id) ?? 0;
-    if (rows > 0) this.#refuseRows(entry, describeEntry(entry), rows);
+    if (rows === 0) return 'present';
+    if (isVault(entry)) {
+      this.secrets = entry;
+      this.notes.push(
+        `${describeEntry(entry)}: ${rows} are made anew with vault.create_secret(), where the target has the source's root key`,
+      );
+    } else this.#refuseRows(entry, describeEntry(entry), rows);
     return 'present';
   }
 
@@ -306,15 +317,11 @@ class Chooser {
     return { created, present, lost };
   }
 
-  #refuseRows(
-    { schema, name }: { schema?: string | undefined; name: string },
-    what: string,
-    rows: number,
-  ): void {
+  #refuseRows(table: { schema?: string | undefined; name: string }, what: string, rows: number): void {
     this.notCarried.push({
       what,
       why: `the connected role may not insert into that table of the target; ${rows} rows are lost`,
-      remedy: `${schema}.${name}` === 'vault.secrets' ? bringSecrets : bringRows,
+      remedy: isVault(table) ? bringSecretsByHand : bringRows,
       lost: true,
     });
   }
@@ -329,12 +336,6 @@ class Chooser {
 }
 
 const bringRows = 'Bring them in with the functions of the platform or of the extension, as a role that may.';
-
-/** Proven with supabase_vault 0.3.1 and the source's root key; docs/supabase.md tells how to get at the rows. */
-const bringSecrets =
-  "With the source's root key in the target, for each row of the backup: SELECT vault.create_secret(convert_from(vault._crypto_aead_det_decrypt(" +
-  "message => decode(secret, 'base64'), additional => convert_to(id::text, 'utf8'), key_id => 0, context => 'pgsodium', nonce => nonce), 'utf8'), name, description). " +
-  'Without it make the secrets anew with vault.create_secret(). docs/supabase.md describes both.';
 
 /** A part of the platform that is not there is enabled; one that is there and lacks something is older. */
 function adviseOn(schema: string): string {

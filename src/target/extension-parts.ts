@@ -5,7 +5,6 @@ import type { ClientTools } from '../postgres/client.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { startTool } from '../postgres/process.ts';
-import { formatCounted } from '../report/quantity.ts';
 import type { World } from '../world.ts';
 import type { NotCarried } from './attempt.ts';
 
@@ -56,7 +55,7 @@ export function describeAbsentParts(entries: readonly ArchiveEntry[]): NotCarrie
   const more = entries.length - names.length;
   return [
     {
-      what: formatCounted(entries.length, 'grant, value or comment', 'grants, values and comments'),
+      what: `${entries.length} ${entries.length === 1 ? 'grant, value or comment' : 'grants, values and comments'}`,
       why: `they are about extensions, or parts of them, that are not there: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
       remedy: 'Create the extensions, and restore again.',
     },
@@ -75,41 +74,79 @@ export function describeAbsentRows(
   const isHistory = entry.schema === 'cron' && extensions === 'told';
   return {
     what: describeEntry(entry),
-    why: `its extension is not there; ${formatCounted(rows, 'row')} ${rows === 1 ? 'is' : 'are'} ${isHistory ? 'left out' : 'lost'}`,
+    why: `its extension is not there; ${rows} ${rows === 1 ? 'row is' : 'rows are'} ${isHistory ? 'left out' : 'lost'}`,
     remedy: 'Restore into a server that has the extension.',
     ...(isHistory ? {} : { lost: true as const }),
   };
 }
 
+/** Rows of a table of an extension, as the archive has them. */
+export interface ArchivedRows {
+  /** A list of column names, quoted as SQL has it */
+  readonly columns: string;
+  /** What COPY … FROM STDIN takes, row by row */
+  readonly text: AsyncIterable<Buffer>;
+}
+
 /**
- * Counts the rows that an archive has of a table of an extension.
- *
- * @throws ToolError when the archive cannot be read
+ * @returns undefined where the archive has no such rows
+ * @throws ToolError when the archive cannot be read, also while the rows are taken
  */
-export async function countArchivedRows(
+export async function readArchivedRows(
   client: ClientTools,
   archive: string,
   entry: ArchiveEntry,
   world: World,
-): Promise<number> {
+): Promise<ArchivedRows | undefined> {
+  const lines = printLines(client, archive, entry, world);
+  for (;;) {
+    const { done, value = '' } = await lines.next();
+    if (done) return undefined;
+    const columns = /^COPY .* \((.*)\) FROM stdin;$/s.exec(value)?.[1];
+    if (columns !== undefined) return { columns, text: takeRows(lines) };
+  }
+}
+
+async function* takeRows(lines: AsyncGenerator<string>): AsyncGenerator<Buffer> {
+  let isOver = false;
+  // To the end of what is printed: only then it is known that the archive could be read.
+  for await (const line of lines) {
+    isOver ||= line === '\\.';
+    if (!isOver) yield Buffer.from(`${line}\n`, 'latin1');
+  }
+}
+
+/** Byte by byte, whatever the encoding of the source. */
+async function* printLines(
+  client: ClientTools,
+  archive: string,
+  entry: ArchiveEntry,
+  world: World,
+): AsyncGenerator<string> {
   const list = path.join(world.temporaryFolder, `rows-${entry.id}.list`);
   writeFileSync(list, writeList([entry]), { mode: 0o600 });
   const run = startTool(client.pgRestore, [`--use-list=${list}`, '--file=-', archive], {
     env: world.env,
     signal: world.signal,
   });
-  let rows = 0;
-  let isInCopy = false;
   let rest = '';
-  for await (const part of run.stdout.setEncoding('utf8') as AsyncIterable<string>) {
+  for await (const part of run.stdout.setEncoding('latin1') as AsyncIterable<string>) {
     const lines = (rest + part).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (isInCopy && line === '\\.') isInCopy = false;
-      else if (isInCopy) rows++;
-      else isInCopy = line.startsWith('COPY ') && line.endsWith(' FROM stdin;');
-    }
+    yield* lines;
   }
   await run.done;
+}
+
+/** @throws ToolError when the archive cannot be read */
+export async function countArchivedRows(
+  client: ClientTools,
+  archive: string,
+  entry: ArchiveEntry,
+  world: World,
+): Promise<number> {
+  const found = await readArchivedRows(client, archive, entry, world);
+  let rows = 0;
+  if (found !== undefined) for await (const _row of found.text) rows++;
   return rows;
 }

@@ -48,7 +48,9 @@ async function checkEncoding(session: Session, manifest: Manifest): Promise<void
 
 /** Extensions of the backup that cannot be created on this server, because their files are not there. */
 export async function findMissingExtensions(session: Session, manifest: Manifest): Promise<Set<string>> {
-  const rows = await session.query<{ name: string }>('SELECT name FROM pg_available_extensions');
+  const rows = await session.query<{ name: string }>(
+    'SELECT name FROM pg_available_extensions UNION SELECT extname FROM pg_extension',
+  );
   const there = new Set(rows.map((row) => row.name));
   return new Set(manifest.facts.extensions.map(({ name }) => name).filter((name) => !there.has(name)));
 }

@@ -106,6 +106,9 @@ describe('a project, on a server that has nothing of the platform', () => {
         /extension pgmq +the server does not have its files; what needs it is left out/,
       );
       expect(drill.stdout).toMatch(/table pgmq\.q_mail .*19 rows/);
+      expect(drill.stdout).toMatch(
+        /rows of pgmq\.meta .*CREATE EXTENSION pgmq makes it, empty: .*pgmq\.create\(\) for each queue/,
+      );
       if (hasCron) {
         expect(drill.stdout).toMatch(/extension pg_cron +the server refused it: /);
         expect(drill.stdout).toMatch(

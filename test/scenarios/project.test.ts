@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareData, dumpData, dumpSchema } from '../fixture/dump.ts';
+import { vault } from '../fixture/extensions.ts';
 import { seedDatabase } from '../fixture/seed.ts';
 import { makeProjectTarget, type Target } from '../fixture/target.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -31,6 +32,8 @@ beforeAll(async () => {
     superuser,
     `CREATE PUBLICATION powersync FOR ALL TABLES; DROP SCHEMA cron CASCADE;
      ALTER DATABASE source SET "app.settings.jwt_secret" = 'of the source';
+     ${vault('key of the source')}
+     SELECT vault.create_secret(E'sk_live_42 \\\\ ü\t', 'stripe', 'payments'), vault.create_secret('second');
      CREATE TABLE realtime.messages_2026_11_22 PARTITION OF realtime.messages FOR VALUES FROM ('2026-11-22') TO ('2026-11-23');
      ALTER TABLE realtime.messages_2026_11_22 OWNER TO supabase_realtime_admin;
      INSERT INTO realtime.messages (topic, extension, inserted_at) VALUES ('room', 'broadcast', '2026-11-19'), ('room', 'broadcast', '2026-11-22');
@@ -70,12 +73,12 @@ function restore(target: Target, ...options: string[]): Promise<Finished> {
   });
 }
 
-async function makeProject(database: string): Promise<Target> {
+async function makeProject(database: string, rootKey = 'key of the source'): Promise<Target> {
   const project = await makeProjectTarget({
     superuserUrl: cluster.superuserUrl('postgres'),
     ...{ database, owner, samePlatform: true },
   });
-  await query(project.superuserUrl, grantedExtensions);
+  await query(project.superuserUrl, `${grantedExtensions} ${vault(rootKey)}`);
   return project;
 }
 
@@ -124,6 +127,34 @@ describe('a restore into a project', () => {
       const again = await restore(project, ...words);
       expect(again, again.stderr + again.stdout).toMatchObject({ exitCode: 3 });
       expect(again.stdout).toMatch(unpublished);
+    },
+    5 * minutes,
+  );
+});
+
+describe('secrets of Vault', () => {
+  const secrets = 'SELECT name, description, decrypted_secret FROM vault.decrypted_secrets ORDER BY 3';
+
+  test(
+    'are made anew in a project with the root key of the source, and lost in another',
+    async () => {
+      const project = await makeProject('keyed');
+      const run = await restore(project);
+      expect(run.stdout).toMatch(unpublished);
+      expect(run.stdout).toMatch(/2 secrets of Vault: made anew/);
+      expect(run.stdout + run.stderr).not.toContain('sk_live_42');
+      const found = await query(project.superuserUrl, secrets);
+      expect(found).toHaveLength(2);
+      expect(found).toEqual(await query(superuser, secrets));
+
+      const other = await makeProject('other', 'another key');
+      const lost = await restore(other);
+      expect(lost).toMatchObject({ exitCode: 3 });
+      expect(lost.stdout).toMatch(
+        /lost table data vault\.secrets +there +nothing +the server refused 2 of 2 secrets: invalid ciphertext; they are lost/,
+      );
+      expect(lost.stdout).toMatch(/SELECT vault\.create_secret\(convert_from\(/);
+      expect(await query(other.superuserUrl, 'SELECT id FROM vault.secrets')).toEqual([]);
     },
     5 * minutes,
   );
