@@ -18,6 +18,7 @@ import type { World } from '../world.ts';
 import { describeBackup } from './backup-report.ts';
 import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
+import { checkMemory } from './memory.ts';
 import { listNotCarried } from './not-carried.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
@@ -46,6 +47,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     log: world.log,
   });
   resources.defer(() => snapshot.lead.destroy());
+  checkMemory('backup', snapshot.tables.length);
   const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
   const facts = await readFacts(snapshot.lead);
   clock.end('snapshot');

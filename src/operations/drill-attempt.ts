@@ -1,5 +1,6 @@
 import { assertNever } from '../errors.ts';
 import type { Manifest } from '../repository/manifest.ts';
+import type { NotCarried } from '../target/attempt.ts';
 import { type CheckResult, explainChecks } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
 
@@ -21,7 +22,9 @@ export interface Attempt {
   readonly recovery: number | undefined;
   readonly parity: Parity | undefined;
   /** What the restore could not bring, or did not, as far as it came */
-  readonly notCarried: Manifest['notCarried'];
+  readonly notCarried: readonly NotCarried[];
+  /** What is otherwise than in the source and no loss, for people */
+  readonly notes: readonly string[];
   readonly checks: readonly CheckResult[];
   /** What the user's command said when it failed; undefined when it did not, or there is none */
   readonly command: string | undefined;
@@ -50,9 +53,15 @@ export function hasReturned(attempt: Attempt): boolean {
   return fault === undefined || (attempt.parity !== undefined && (fault === 'checks' || fault === 'command'));
 }
 
-/** Whether what is stored is known to be at fault. */
+/** Whether what is stored may be at fault: something differs, and the server of the drill has not said why. */
 export function isDoubtful({ failure, parity }: Attempt): boolean {
-  return failure?.kind === 'damage' || parity?.equal === false;
+  return failure?.kind === 'damage' || (parity?.equal === false && !isExplained(parity));
+}
+
+function isExplained({ groups }: Parity): boolean {
+  return Object.values(groups).every((lines) =>
+    lines.every(({ status, why }) => status !== 'different' || why !== undefined),
+  );
 }
 
 /** In a few words what is wrong with a backup; undefined when nothing is. */
@@ -64,7 +73,9 @@ export function explainFailure(attempt: Attempt): string | undefined {
     case 'restore':
       return attempt.failure?.message;
     case 'parity':
-      return 'the restored database differs from the backup';
+      return isDoubtful(attempt)
+        ? 'the restored database differs from the backup'
+        : 'not all of the backup could be brought there';
     case 'checks':
       return explainChecks(attempt.checks);
     case 'command':

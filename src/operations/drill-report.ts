@@ -11,6 +11,7 @@ import {
 } from './drill-attempt.ts';
 import type { Outcome, Section } from './outcome.ts';
 import { countNotCarried, describeParity } from './parity-report.ts';
+import { describeNotes } from './restore-report.ts';
 import { describeChecks } from './user-questions.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
@@ -72,7 +73,7 @@ function describeFailure(attempts: readonly Attempt[]): string {
   if (attempts.some(isDoubtful)) {
     return `FAILED: none of ${tried} can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
   }
-  return `FAILED: none of ${tried} could be restored here. That says nothing about what is stored; mend what stopped the restore, and drill again.`;
+  return `FAILED: none of ${tried} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
 }
 
 function describeAttempt(attempt: Attempt, named: boolean): Section[] {
@@ -95,8 +96,9 @@ function describeAttempt(attempt: Attempt, named: boolean): Section[] {
 }
 
 /** What the restore did not bring, and what was in no backup to be brought. */
-function describeOmissions({ manifest, notCarried }: Attempt): Section[] {
+function describeOmissions({ manifest, notCarried, notes }: Attempt): Section[] {
   return [
+    ...describeNotes(notes),
     ...(notCarried.length === 0
       ? []
       : [

@@ -65,7 +65,7 @@ export function describeResult(result: Result): Outcome {
 }
 
 /** The plan of a dry run, and what would be asked for before it. */
-export function describeForesight(job: Job, scope: RestoreScope): Outcome {
+export function describeForesight(job: Job, scope: RestoreScope, foreseen: readonly string[]): Outcome {
   const { inputs, manifest, state, clock } = job;
   const outcome = describePlan(scope, clock);
   const [heading, ...rest] = outcome.report;
@@ -79,6 +79,7 @@ export function describeForesight(job: Job, scope: RestoreScope): Outcome {
           `The target would be backed up to ${inputs.safetyStorage ?? inputs.storage} before anything is removed.`,
         ]
       : []),
+    ...foreseen,
     ...findRefusals(inputs, manifest, state).map(({ message, next }) => `Missing: ${message}. ${next}`),
   ];
   return {

@@ -23,6 +23,8 @@ export type { RestoreRequest } from './restore-plan.ts';
 export interface PreparedRestore {
   readonly scope: RestorePlan['scope'];
   readonly part: RestorePlan['part'];
+  /** What the server will probably refuse, for people */
+  readonly foreseen: readonly string[];
   /** @returns undefined when nothing was to be compared */
   run(): Promise<Parity | undefined>;
 }
@@ -43,7 +45,12 @@ export async function prepareRestore(
   for (const note of scope.notes) world.log.info(note);
   for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
   clock.end('preflight');
-  return { scope, part: plan.part, run: () => carryOut(request, plan, world, clock) };
+  return {
+    scope,
+    part: plan.part,
+    foreseen: plan.foreseen,
+    run: () => carryOut(request, plan, world, clock),
+  };
 }
 
 async function carryOut(

@@ -15,6 +15,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { compareLocales } from '../target/database-locale.ts';
+import { foresee } from '../target/foresight.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
@@ -22,6 +23,7 @@ import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from 
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
+import { checkMemory } from './memory.ts';
 import { describeUnreplayed } from './replay-omissions.ts';
 import type { Progression, RestoreScope } from './restore-report.ts';
 
@@ -63,6 +65,8 @@ export interface RestorePlan {
   readonly entries: readonly ArchiveEntry[];
   /** Those without which rows of a table that the restore creates would be open to more than in the source */
   readonly guards: ReadonlySet<ArchiveEntry>;
+  /** What the server will probably refuse, for people */
+  readonly foreseen: readonly string[];
   readonly roles: RolePlan;
   readonly image: ImagePlan | undefined;
   /** Tables that the restore creates */
@@ -89,6 +93,7 @@ type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present'> 
  */
 export async function planRestore(request: RestoreRequest, world: World): Promise<RestorePlan> {
   const { manifest, reader, settings } = request;
+  checkMemory('restore', manifest.tables.length);
   const archive = await fetchArchive(manifest, reader, world);
   const supplement = await readSupplement(manifest, reader);
   const session = await openSession(settings, world.signal);
@@ -139,9 +144,10 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       ],
     };
     const guards = findGuards(entries, isGuard);
+    const foreseen = foresee(entries, await readAssumableRoles(session), roles.created, kind);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
-    return { ...placed, image, entries, scope, archive, client, guards, roles, part };
+    return { ...placed, image, entries, scope, archive, client, guards, foreseen, roles, part };
   } finally {
     await session.close();
   }

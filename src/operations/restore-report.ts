@@ -131,15 +131,19 @@ function describeAmount({ tables, selection }: RestoreScope): string {
   return `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')} (${formatBytes(bytes)}), by ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive`;
 }
 
-function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {
-  const sections: Section[] = [];
-  if (notes.length > 0) {
-    sections.push({
+export function describeNotes(notes: readonly string[]): Section[] {
+  if (notes.length === 0) return [];
+  return [
+    {
       kind: 'table',
       columns: [{ title: 'otherwise than in the source, and no loss' }],
       rows: notes.map((note) => [note]),
-    });
-  }
+    },
+  ];
+}
+
+function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {
+  const sections: Section[] = describeNotes(notes);
   if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
     sections.push(
       { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },

@@ -136,8 +136,8 @@ function refuse({ inputs, manifest, state }: Job): void {
 /** The plan, and what would be asked for. */
 function foresee(job: Job, world: World): Promise<Outcome> {
   return inScratchFolder(world, async (scratch) => {
-    const { scope } = await prepare(job, 'accept', scratch);
-    return describeForesight(job, scope);
+    const { scope, foreseen } = await prepare(job, 'accept', scratch);
+    return describeForesight(job, scope, foreseen);
   });
 }
 

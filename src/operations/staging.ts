@@ -78,6 +78,7 @@ async function tryBackup(
   let recovery: number | undefined;
   let parity: Parity | undefined;
   let notCarried: Attempt['notCarried'][] = [];
+  let notes: Attempt['notes'] = [];
   let checks: readonly CheckResult[] = [];
   let command: string | undefined;
   let failure: Attempt['failure'];
@@ -100,6 +101,7 @@ async function tryBackup(
     const prepared = await prepareRestore(request, world, clock);
     // The restore adds to its own while it runs.
     notCarried = [throwaway.notCarried, prepared.scope.notCarried];
+    notes = prepared.scope.notes;
     parity = await prepared.run();
     recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
     checks = await askChecks(settings, trial.checks, world);
@@ -121,6 +123,7 @@ async function tryBackup(
     recovery,
     parity,
     notCarried: notCarried.flat(),
+    notes,
     checks,
     command,
     failure,

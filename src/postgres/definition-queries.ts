@@ -410,6 +410,14 @@ const columnOrder = `
   FROM relations r
   WHERE r.relkind IN ('r', 'p', 'f') AND (r.relispartition OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = r.oid))`;
 
+/** Of tables and indexes that are not where the database is. */
+const tablespaces = [
+  `SELECT 'tablespace', r.nspname, r.relname, '', s.spcname FROM relations r JOIN pg_tablespace s ON s.oid = r.reltablespace`,
+  `SELECT 'tablespace', r.nspname, r.relname, x.relname, s.spcname
+   FROM relations r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid
+   JOIN pg_tablespace s ON s.oid = x.reltablespace`,
+];
+
 /** The operators and functions of a family, those of its classes among them. */
 const familyMembers = `
   SELECT 'operator family members', i.schema, NULL, i.identity,
@@ -458,6 +466,7 @@ export function buildDefinitionsQuery(serverVersion: number): string {
     ...owners,
     ...grants,
     columnOrder,
+    ...tablespaces,
     familyMembers,
     ...database,
   ];

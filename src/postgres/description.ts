@@ -40,6 +40,7 @@ const laterKinds: ReadonlySet<string> = new Set([
   'rights',
   'grant option',
   'column order',
+  'tablespace',
   'operator family members',
   'database',
 ]);

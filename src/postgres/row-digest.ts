@@ -8,25 +8,30 @@ export class RowDigest {
   #high = 0n;
   #low = 0n;
   #rows = 0;
-  /** A row that began in an earlier buffer. */
-  readonly #open: Buffer[] = [];
+  /** A row that began in an earlier buffer: what is known of it, for it may be longer than memory should hold. */
+  #open: OpenRow | undefined;
 
   /** Adds COPY text: rows that end in a newline. The last one may go on in the next call. */
   update(text: Buffer): void {
     let at = 0;
-    if (this.#open.length > 0) {
+    if (this.#open !== undefined) {
       const end = text.indexOf(newline);
-      if (end < 0) {
-        this.#open.push(Buffer.from(text));
-        return;
-      }
-      const row = Buffer.concat([...this.#open.splice(0), text.subarray(0, end + 1)]);
-      this.#addRows(row, 0, row.length);
+      absorb(this.#open, text, 0, end < 0 ? text.length : end);
+      if (end < 0) return;
+      this.#close(this.#open);
       at = end + 1;
     }
-    const end = text.lastIndexOf(newline) + 1;
+    const end = Math.max(at, text.lastIndexOf(newline) + 1);
     this.#addRows(text, at, end);
-    if (end < text.length) this.#open.push(Buffer.from(text.subarray(Math.max(at, end))));
+    if (end === text.length) return;
+    this.#open = { one: seedHigh, two: seedLow, length: 0, rest: [] };
+    absorb(this.#open, text, end, text.length);
+  }
+
+  #close({ one, two, length, rest }: OpenRow): void {
+    const tail = mixTail(rest.reduceRight((word, byte) => (word << 8) | byte, 0));
+    this.#fold(finish(one ^ tail, length), finish(two ^ tail, length), 1);
+    this.#open = undefined;
   }
 
   #addRows(text: Buffer, from: number, to: number): void {
@@ -50,8 +55,7 @@ export class RowDigest {
       }
       let tail = 0;
       for (let index = end - 1; index >= at; index--) tail = (tail << 8) | (text[index] as number);
-      tail = Math.imul(tail, 0xcc9e2d51);
-      tail = Math.imul((tail << 15) | (tail >>> 17), 0x1b873593);
+      tail = mixTail(tail);
       high += finish(one ^ tail, length);
       low += finish(two ^ tail, length);
       at = end + 1;
@@ -86,6 +90,43 @@ export class RowDigest {
       .map((sum) => BigInt.asUintN(64, sum).toString(16).padStart(16, '0'))
       .join('');
   }
+}
+
+/** Both hashes of a row, as far as it has been seen. */
+interface OpenRow {
+  one: number;
+  two: number;
+  /** bytes */
+  length: number;
+  /** Bytes that do not fill a word yet */
+  rest: number[];
+}
+
+function absorb(row: OpenRow, text: Buffer, from: number, to: number): void {
+  row.length += to - from;
+  let at = from;
+  while (row.rest.length > 0 && row.rest.length < 4 && at < to) row.rest.push(text[at++] as number);
+  if (row.rest.length === 4) {
+    absorbWord(row, Buffer.from(row.rest).readInt32LE());
+    row.rest = [];
+  }
+  const words = at + ((to - at) & ~3);
+  for (; at < words; at += 4) absorbWord(row, text.readInt32LE(at));
+  for (; at < to; at++) row.rest.push(text[at] as number);
+}
+
+function absorbWord(row: OpenRow, word: number): void {
+  let mixed = Math.imul(word, 0xcc9e2d51);
+  mixed = Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
+  row.one ^= mixed;
+  row.one = (Math.imul((row.one << 13) | (row.one >>> 19), 5) + 0xe6546b64) | 0;
+  row.two ^= mixed;
+  row.two = (Math.imul((row.two << 13) | (row.two >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function mixTail(tail: number): number {
+  const mixed = Math.imul(tail, 0xcc9e2d51);
+  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
 }
 
 const newline = 10;

@@ -162,7 +162,11 @@ export class ArchiveRestore {
   async #restoreSideBySide(step: Step, entries: readonly ArchiveEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const { complete, refusals } = await this.#callTool(step, entries, this.#file.jobs);
-    for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+    for (const refusal of refusals) {
+      if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+      const owned = refusal.concerns === 'owner' && entries.find(({ id }) => id === refusal.id);
+      if (owned) this.notCarried.push(describeOwner(owned, refusal.message));
+    }
     if (complete) return;
     const unfinished = await this.#inSession((session) => findUnfinished(session, entries));
     await this.#settle(step, unfinished, new Map());

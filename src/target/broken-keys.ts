@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
+import { refusalOf } from './attempt.ts';
 
 /** A constraint as statements name it: both parts as they stand in SQL. */
 export interface NamedConstraint {
@@ -43,4 +44,41 @@ export async function countOrphans(
   if (query === undefined) return undefined;
   const [row] = await session.query<{ orphans: number }>(query.sql);
   return row?.orphans;
+}
+
+/**
+ * Adds a foreign key to each partition of a table, NOT VALID where rows break it: before PostgreSQL 18 a partitioned table can have no key
+ * that its rows do not fulfil.
+ *
+ * @param sql the addition to the partitioned table, as pg_dump writes it
+ * @returns false when the table has no partitions
+ */
+export async function addToPartitions(session: Session, sql: string): Promise<boolean> {
+  const key = readAddition(sql);
+  if (key === undefined) return false;
+  const leaves = await session.query<{ leaf: string }>(
+    `SELECT p.relid::regclass::text AS leaf FROM pg_partition_tree(to_regclass($1)) AS p WHERE p.isleaf AND p.relid <> to_regclass($1)`,
+    [key.relation],
+  );
+  if (leaves.length === 0) return false;
+  const [, definition = ''] =
+    new RegExp(String.raw`ADD CONSTRAINT ${identifier} (.*?);\s*$`, 's').exec(sql) ?? [];
+  await session.query('BEGIN');
+  try {
+    for (const { leaf } of leaves) {
+      await session.query(`ALTER TABLE ${leaf} ADD CONSTRAINT ${key.name} ${definition} NOT VALID`);
+      await session.query('SAVEPOINT validated');
+      try {
+        await session.query(`ALTER TABLE ${leaf} VALIDATE CONSTRAINT ${key.name}`);
+      } catch (error) {
+        refusalOf(error);
+        await session.query('ROLLBACK TO SAVEPOINT validated');
+      }
+    }
+    await session.query('COMMIT');
+    return true;
+  } catch (error) {
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    throw error;
+  }
 }

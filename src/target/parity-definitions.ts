@@ -177,12 +177,31 @@ function explainByKind(
         : undefined;
     case 'rights':
       return explainRights(subject, want, have, context);
+    case 'tablespace':
+      return want === undefined
+        ? undefined
+        : context.excuse({ ...subject, schema: null, relation: null, name: want });
+    case 'table':
+      return explainAccessMethod(want, have, context);
     default:
       return undefined;
   }
 }
 
 const ownerOf = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
+
+/** A table whose access method could not be made is one of the default method. */
+function explainAccessMethod(
+  want: string | undefined,
+  have: string | undefined,
+  { excuse }: DefinitionContext,
+): Reason | undefined {
+  const [wanted, found] = [want, have].map(
+    (detail = '') => /(?:^|; )access method ([^;]+)/.exec(detail)?.[1],
+  );
+  if (wanted === undefined || wanted === found) return undefined;
+  return excuse({ kind: 'access method', schema: null, relation: null, name: wanted });
+}
 
 /** What an object that is not the user's lets somebody do; the target told of each that it has. */
 function explainRights(

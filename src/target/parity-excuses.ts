@@ -131,12 +131,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
   }
-  if (kind === 'security label') {
-    // Those of a relation and its columns are one entry.
-    const about = relation === null ? name.replace(/ by \S+$/, '') : '';
-    const tags = tagsOf({ kind: 'comment', schema, relation, name: about });
-    return tags.map((tag) => tag.replace(/^comment/, kind));
-  }
+  if (kind === 'security label') return labelsOf(prefix, relation, name);
   if (kind === 'owner' && name === '(schema)') return [`owner schema ${schema}`];
   if (schema !== null && kind === 'owner') return [`owner ${tagName(schema, name.replace(owned, ''))}`];
   if (schema !== null && kind.startsWith('operator')) {
@@ -165,6 +160,15 @@ function tagName(schema: string, name: string): string {
 
 function unquote(name: string): string {
   return name.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
+}
+
+/** Labels of a relation and of its columns are one entry, `security label public.TABLE patient`. */
+function labelsOf(prefix: string, relation: string | null, name: string): string[] {
+  if (relation !== null)
+    return relationKinds.map((of) => `security label ${prefix}${of.toUpperCase()} ${relation}`);
+  const [, type = '', rest = ''] = /^(\S+) (.*) by \S+$/s.exec(name) ?? [];
+  const object = rest.startsWith(prefix) ? rest.slice(prefix.length) : rest;
+  return [`security label ${prefix}${type.toUpperCase()} ${object}`];
 }
 
 /** What it cannot be without. */

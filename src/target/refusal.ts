@@ -56,24 +56,15 @@ export class RefusalReader {
     if (this.#entry === undefined) return;
     const more = lines.slice(1, (lines.findIndex((line) => labels.test(line)) + 1 || lines.length + 1) - 1);
     const hint = lines.find((line) => line.startsWith('HINT:  '))?.slice('HINT:  '.length);
-    const [, setting, value] =
-      /^could not set default_(tablespace|table_access_method)(?: to (.*))?$/.exec(what) ?? [];
-    // Of an access method pg_restore leaves the name to the server, which says it last.
-    const wanted = value ?? /"([^"]*)"[^"]*$/.exec(first)?.[1];
-    this.refusals.push(
-      setting === undefined
-        ? {
-            id: this.#entry,
-            concerns: owned.test(text) ? 'owner' : 'object',
-            message: [first, ...more].join(' ').trim(),
-            hint,
-          }
-        : {
-            id: this.#entry,
-            concerns: 'setting',
-            message: `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${wanted}`,
-            hint,
-          },
-    );
+    const [, setting] = /^could not set default_(tablespace|table_access_method)/.exec(what) ?? [];
+    if (setting !== undefined) {
+      // invalid value for parameter "default_tablespace": "fast"
+      const [, value = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];
+      const message = `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`;
+      this.refusals.push({ id: this.#entry, concerns: 'setting', message, hint });
+      return;
+    }
+    const concerns = owned.test(text) ? 'owner' : 'object';
+    this.refusals.push({ id: this.#entry, concerns, message: [first, ...more].join(' ').trim(), hint });
   }
 }

@@ -4,6 +4,7 @@ import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
 import { refusalOf } from './attempt.ts';
+import { addToPartitions } from './broken-keys.ts';
 import type { EntryStatements } from './entry-statements.ts';
 
 /** What the target's server gives to the statements of an entry. */
@@ -62,6 +63,10 @@ export async function tryAgain(
     const failure = await run(session, entry, statements, surroundings);
     if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
     failures.push(failure);
+    const broken = failures.find(({ code }) => code.startsWith('23'));
+    if (surroundings.notValid && failure.code === wrongObjectType && broken !== undefined) {
+      if (await addToPartitions(session, statements.sql)) return describeBroken(statements.sql, broken);
+    }
     surroundings = adapt(surroundings, failure, entry, paths);
   }
   // Under a path that does not help, the server finds as little as without one.
@@ -109,6 +114,9 @@ function readFailure(error: unknown, entry: ArchiveEntry): Failure {
 function isNotFound(code: string): boolean {
   return /^(42883|42P01|42704|3F000|42703|P0001|22P02)$/.test(code);
 }
+
+/** Of a table that is partitioned */
+const wrongObjectType = '42809';
 
 /** What to try next; undefined when nothing is left. */
 function adapt(
@@ -165,7 +173,7 @@ async function describeSuccess(
   failures: readonly Failure[],
 ): Promise<SecondResult> {
   const broken = failures.find(({ code }) => code.startsWith('23'));
-  if (notValid && broken !== undefined) return { outcome: 'not valid', why: broken.why, sql };
+  if (notValid && broken !== undefined) return describeBroken(sql, broken);
   const under = [
     ...(searchPath === '' ? [] : [`search_path = ${searchPath}`]),
     ...(memory === undefined ? [] : [`maintenance_work_mem = ${memory}`]),
@@ -177,6 +185,10 @@ async function describeSuccess(
     searchPath: searchPath === '' ? undefined : searchPath,
     ownerRefused,
   };
+}
+
+function describeBroken(sql: string, { why }: Failure): SecondResult {
+  return { outcome: 'not valid', why, sql };
 }
 
 async function giveAway(session: Session, owner: string): Promise<string | undefined> {

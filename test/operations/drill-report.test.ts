@@ -13,6 +13,7 @@ const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   recovery: 4000,
   parity: makeParity(),
   notCarried: [],
+  notes: [],
   checks: [],
   command: undefined,
   failure: undefined,

@@ -157,7 +157,7 @@ describe('everything else comes', () => {
     expect(stdout).toContain('CREATE UNIQUE INDEX member_email ON public.member USING btree (email);');
     expect(stdout).toContain('ALTER DOMAIN public.later VALIDATE CONSTRAINT in_future;');
     expect(stdout).toContain('REFRESH MATERIALIZED VIEW public.ratio;');
-    expect(stdout).toContain('tablespace fast');
+    expect(stdout).toMatch(/tablespace public\.hot +fast +nothing +the server has no such tablespace/);
   });
 
   test('and a new row is checked', async () => {
@@ -175,6 +175,9 @@ describe('everything else comes', () => {
     for (const name of ['child_parent', 'member_email', 'still_valid', 'in_future', 'ratio']) {
       expect(run.stdout).toContain(name);
     }
+    // The server of the drill said no: that says nothing about what is stored.
+    expect(run.stdout).toContain('That says nothing about what is stored');
+    expect(run.stdout).not.toContain('Run validate');
   });
 });
 
@@ -224,7 +227,7 @@ describe('what the surroundings of the source had', () => {
     const storage = join(folder, 'unplannable');
     const env = { SUPABASE_BACKUP_DATABASE_URL: source };
     await succeed(['backup', '--storage', storage], { env });
-    await query(source, `UPDATE public.page SET title = 'é' WHERE id = 7`);
+    await query(source, `SET search_path = public, extensions; UPDATE page SET title = 'é' WHERE id = 7`);
     await succeed(['backup', '--storage', storage, '--backup-type', 'incremental'], { env });
     for (const verify of ['content', 'counts']) {
       const url = await createDatabase(other.superuserUrl(), `planned_${verify}`);
@@ -318,9 +321,8 @@ test('changes come to their point in time, whatever their checks say by then, an
   const words = ['restore', '--storage', storage, '--recovery-target-time', 'latest'];
   const run = await runCli(words, { env: { SUPABASE_BACKUP_TARGET_URL: url } });
   expect(run.exitCode, run.stdout + run.stderr).toBe(3);
-  expect(await query(url, 'SELECT slug, size FROM public.post JOIN public.coupon USING (id)')).toEqual([
-    { slug: 'ete', size: 1 },
-  ]);
+  const joined = 'SET search_path = public, extensions; SELECT slug, size FROM post JOIN coupon USING (id)';
+  expect(await query(url, joined)).toEqual([{ slug: 'ete', size: 1 }]);
   expect(
     await query(
       url,
@@ -331,6 +333,28 @@ test('changes come to their point in time, whatever their checks say by then, an
     { conname: 'still_valid', convalidated: false },
   ]);
   expect(run.stdout).toContain('ALTER TABLE public.coupon VALIDATE CONSTRAINT still_valid;');
+});
+
+test('a dry run foresees what a role that is no superuser may not make', async () => {
+  const source = await createDatabase(cluster.superuserUrl(), 'foreseen');
+  await query(source, `${watch} ${sound}`);
+  const storage = join(folder, 'foreseen');
+  await succeed(['backup', '--storage', storage], { env: { SUPABASE_BACKUP_DATABASE_URL: source } });
+  const target = await createDatabase(other.superuserUrl(), 'foreseen_there');
+  await query(
+    target,
+    `CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'plain'; ALTER DATABASE foreseen_there OWNER TO plain_owner`,
+  );
+  const url = target.replace(/\/\/[^@]*@/, '//plain_owner:plain@');
+  const run = await runCli(['restore', '--storage', storage, '--dry-run'], {
+    env: { SUPABASE_BACKUP_TARGET_URL: url },
+  });
+  expect(run.exitCode, run.stderr).toBe(0);
+  expect(run.stdout).toContain('may probably not make event trigger watch.');
+  expect(run.stdout).toContain('cannot act as supabase_admin');
+  const done = await runCli(['restore', '--storage', storage], { env: { SUPABASE_BACKUP_TARGET_URL: url } });
+  expect(done.exitCode, done.stdout + done.stderr).toBe(3);
+  expect(done.stdout).toMatch(/event trigger watch +the server refused it: /);
 });
 
 test('a table without its row security, or a policy that restricts, is granted to nobody', async () => {

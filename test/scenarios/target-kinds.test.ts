@@ -222,7 +222,7 @@ describe.skipIf(!hasCron)('a server that has pg_cron, and has not loaded it', ()
       expect(backup, backup.stderr).toMatchObject({ exitCode: 0 });
       const target = await makePlainTarget(options(away.superuserUrl('postgres'), 'without_cron'));
       const run = await runCli(['restore', ...words], { env: { SUPABASE_BACKUP_TARGET_URL: target.url } });
-      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      expect(run, run.stderr).toMatchObject({ exitCode: 3 });
       expect(await query(target.url, 'SELECT * FROM kept')).toEqual([{ id: 1 }]);
       expect(run.stdout).toMatch(/extension pg_cron .*the server refused it: /);
       expect(run.stdout).toMatch(/cron jobs? .*no pg_cron/);
@@ -290,7 +290,7 @@ describe.skipIf(TESTBED_PG17_URL === undefined)('PostgreSQL 17, from a backup of
     async () => {
       const target = await makeProjectTarget(options(server, databases[1]));
       const run = await restore(target, bin);
-      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      expect(run, run.stderr).toMatchObject({ exitCode: 3 });
       expect(compareData(data, await dumpData(target.superuserUrl, bin)).map(nameDifference)).toEqual(
         differentRows,
       );
@@ -324,7 +324,7 @@ describe('a project made since it opens nothing in public by itself', () => {
         opensPublic: false,
       });
       const run = await restore(project, away.binFolder);
-      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      expect(run, run.stderr).toMatchObject({ exitCode: 3 });
       expect(run.stdout).toMatch(
         /default privileges public\.tables of app_owner to anon +the target grants nothing of it .*ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "public" GRANT/,
       );
@@ -340,7 +340,7 @@ describe('a project made since it opens nothing in public by itself', () => {
         opensPublic: false,
       });
       const outcome = await restore(asked, away.binFolder, ['--default-privileges', 'source']);
-      expect(outcome, outcome.stderr).toMatchObject({ exitCode: 0 });
+      expect(outcome, outcome.stderr).toMatchObject({ exitCode: 3 });
       expect(await opens(asked, 'later')).toBe(true);
     },
     5 * minutes,

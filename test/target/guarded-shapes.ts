@@ -101,6 +101,8 @@ export const mutations: readonly (readonly [what: string, sql: string])[] = [
   ['a table less', 'DROP TABLE app.fleeting CASCADE'],
   ['a table renamed', 'ALTER TABLE app.parent RENAME TO renamed'],
   ['a table in another schema', 'ALTER TABLE app.fleeting SET SCHEMA other'],
+  ['a table in another tablespace', 'ALTER TABLE app.t SET TABLESPACE elsewhere'],
+  ['an index in another tablespace', 'ALTER INDEX app.parent_pkey SET TABLESPACE elsewhere'],
   ['a table logged', 'ALTER TABLE app.fleeting SET LOGGED'],
   ['storage parameters', 'ALTER TABLE app.parent SET (fillfactor = 70)'],
   ['storage parameters of what is toasted', 'ALTER TABLE app.t SET (toast.autovacuum_enabled = false)'],

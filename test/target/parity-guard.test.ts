@@ -15,8 +15,11 @@ const minutes = 60_000;
 let cluster: Cluster;
 
 beforeAll(async () => {
-  cluster = await startCluster({ settings: { fsync: 'off', autovacuum: 'off' } });
+  cluster = await startCluster({
+    settings: { fsync: 'off', autovacuum: 'off', allow_in_place_tablespaces: 'on' },
+  });
   await createRoles(cluster.superuserUrl(), 'app_owner');
+  await runSql(cluster.superuserUrl(), `CREATE TABLESPACE elsewhere LOCATION ''`);
 }, minutes);
 afterAll(() => cluster?.stop());
 
