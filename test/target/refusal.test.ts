@@ -45,13 +45,6 @@ describe('the words of pg_restore', () => {
     expect(method.refusals).toMatchObject([{ concerns: 'setting', message: 'access method heap2' }]);
   });
 
-  it('tell which access method it does not have, whose name is in the words of the server alone', () => {
-    const { refusals } = read(
-      `${from(217)}pg_restore: error: could not set default_table_access_method: ERROR:  invalid value for parameter "default_table_access_method": "heap2"\nDETAIL:  Table access method "heap2" does not exist.`,
-    );
-    expect(refusals).toMatchObject([{ id: 217, concerns: 'setting', message: 'access method heap2' }]);
-  });
-
   it('say nothing of what pg_restore sets for itself and an older server does not know', () => {
     const { refusals, failure } = read(
       'pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"\nCommand was: SET transaction_timeout = 0;',
