@@ -1,13 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { messageOf, TargetError } from '../errors.ts';
-import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
-import type { ClientTools } from '../postgres/client.ts';
+import type { ArchiveEntry } from '../postgres/archive.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { runTool, ToolError } from '../postgres/process.ts';
 import { applySettings } from '../postgres/session-settings.ts';
-import { type ConnectionSettings, quoteConnectionValue } from '../postgres/settings.ts';
 import type { World } from '../world.ts';
+import { type ArchiveFile, runRestore, type ToolResult } from './archive-tool.ts';
 import type { NotCarried } from './attempt.ts';
 import { countOrphans, readAddition } from './broken-keys.ts';
 import {
@@ -26,23 +22,18 @@ import {
   isAboutAbsentPart,
 } from './extension-parts.ts';
 import { findUnfinished } from './finished-entries.ts';
-import { type Refusal, RefusalReader } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
 import type { SearchPaths } from './search-paths.ts';
 import { runAs, type SecondResult, tryAgain } from './second-try.ts';
 import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } from './steps.ts';
 
 /** The archive of a backup as a file, and where it goes. */
-export interface ArchiveFile {
-  readonly path: string;
-  readonly client: ClientTools;
+export interface RestoredArchive extends ArchiveFile {
   /** What is to be restored of it */
   readonly entries: readonly ArchiveEntry[];
-  readonly settings: ConnectionSettings;
   /** Of the session that tries again what pg_restore could not do, as in client_encoding */
   readonly encoding: string;
   readonly searchPaths: SearchPaths;
-  /** Connection and password, for pg_restore */
-  readonly env: NodeJS.ProcessEnv;
   /** Connections, for the steps that can use several */
   readonly jobs: number;
   /**
@@ -87,7 +78,7 @@ export class ArchiveRestore {
   readonly notCarried: NotCarried[] = [];
   /** What came only under other surroundings than pg_restore gives it, for people */
   readonly notes: string[] = [];
-  readonly #file: ArchiveFile;
+  readonly #file: RestoredArchive;
   readonly #world: World;
   readonly #steps: ReadonlyMap<Step, readonly ArchiveEntry[]>;
   readonly #done = new Set<ArchiveEntry>();
@@ -105,7 +96,7 @@ export class ArchiveRestore {
   /** Of all that is restored */
   readonly #ids: ReadonlySet<number>;
 
-  constructor(file: ArchiveFile, world: World) {
+  constructor(file: RestoredArchive, world: World) {
     this.#file = file;
     this.#world = world;
     this.#steps = splitIntoSteps(file.entries);
@@ -223,42 +214,11 @@ export class ArchiveRestore {
     await this.#settle(step, unfinished, new Map());
   }
 
-  /** @returns whether pg_restore did all of it, and what it said about what it did not */
-  async #callTool(
-    step: Step,
-    entries: readonly ArchiveEntry[],
-    jobs: number,
-  ): Promise<{ complete: boolean; refusals: readonly Refusal[] }> {
-    const list = path.join(this.#world.temporaryFolder, `restore-${entries[0]?.id}.list`);
-    writeFileSync(list, writeList(entries), { mode: 0o600 });
-    const reader = new RefusalReader();
-    const args = [
-      '--no-password',
-      // Only then it tells which entry it was at.
-      '--verbose',
-      `--use-list=${list}`,
-      `--dbname=dbname=${quoteConnectionValue(this.#file.settings.database)}`,
-      ...(jobs > 1 ? [`--jobs=${jobs}`] : []),
-      this.#file.path,
-    ];
-    // The words of pg_restore itself are read.
-    const env = { ...this.#file.env, LC_ALL: 'C' };
-    const { signal } = this.#world;
+  async #callTool(step: Step, entries: readonly ArchiveEntry[], jobs: number): Promise<ToolResult> {
     try {
-      await runTool(this.#file.client.pgRestore, args, {
-        env,
-        signal,
-        onErrorLine: (line) => reader.read(line),
-      });
-      return { complete: true, refusals: [] };
+      return await runRestore(this.#file, entries, jobs, this.#world);
     } catch (cause) {
-      signal.throwIfAborted();
-      reader.end();
-      if (!(cause instanceof ToolError) || !/ exited with 1\b/.test(cause.message))
-        throw this.#explain(step, cause);
-      if (jobs === 1 && reader.failure !== undefined)
-        throw this.#explain(step, new Error(reader.failure, { cause }));
-      return { complete: false, refusals: reader.refusals };
+      throw this.#explain(step, cause);
     }
   }
 
@@ -364,7 +324,7 @@ export class ArchiveRestore {
           entry.kind !== 'FK CONSTRAINT' || constraint === undefined
             ? undefined
             : await countOrphans(session, constraint);
-        this.notCarried.push(describeNotValid(entry, result.why, constraint, orphans));
+        this.notCarried.push(...describeNotValid(entry, result, constraint, orphans));
         return;
       }
       case 'refused':

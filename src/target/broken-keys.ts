@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { refusalOf } from './attempt.ts';
 
 /** A constraint as statements name it: both parts as they stand in SQL. */
@@ -51,16 +52,18 @@ export async function countOrphans(
  * that its rows do not fulfil.
  *
  * @param sql the addition to the partitioned table, as pg_dump writes it
- * @returns false when the table has no partitions
+ * @returns the keys that there are now, as omissions name them; none when the table has no partitions
  */
-export async function addToPartitions(session: Session, sql: string): Promise<boolean> {
+export async function addToPartitions(session: Session, sql: string): Promise<string[]> {
   const key = readAddition(sql);
-  if (key === undefined) return false;
-  const leaves = await session.query<{ leaf: string }>(
-    `SELECT p.relid::regclass::text AS leaf FROM pg_partition_tree(to_regclass($1)) AS p WHERE p.isleaf AND p.relid <> to_regclass($1)`,
+  if (key === undefined) return [];
+  const leaves = await session.query<{ leaf: string; name: string }>(
+    `SELECT p.relid::regclass::text AS leaf, format('%s.%s', n.nspname, c.relname) AS name
+     FROM pg_partition_tree(to_regclass($1)) AS p JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE p.isleaf AND p.relid <> to_regclass($1)`,
     [key.relation],
   );
-  if (leaves.length === 0) return false;
+  if (leaves.length === 0) return [];
   const [, definition = ''] =
     new RegExp(String.raw`ADD CONSTRAINT ${identifier} (.*?);\s*$`, 's').exec(sql) ?? [];
   await session.query('BEGIN');
@@ -76,7 +79,7 @@ export async function addToPartitions(session: Session, sql: string): Promise<bo
       }
     }
     await session.query('COMMIT');
-    return true;
+    return leaves.map(({ name }) => `constraint ${name} ${unquoteIdentifier(key.name)}`);
   } catch (error) {
     await Promise.allSettled([session.query('ROLLBACK')]);
     throw error;

@@ -107,15 +107,27 @@ export function describeSetting(setting: string): NotCarried {
 /** @param orphans rows that a foreign key does not hold for; undefined where they were not counted */
 export function describeNotValid(
   entry: ArchiveEntry,
-  why: string,
+  { why, sql, partitions }: { why: string; sql: string; partitions: readonly string[] },
   constraint: NamedConstraint | undefined,
   orphans: number | undefined,
-): NotCarried {
+): NotCarried[] {
   const rows = orphans === undefined ? 'rows of the backup' : `${orphans} ${orphans === 1 ? 'row' : 'rows'}`;
-  return {
-    what: describeEntry(entry),
-    why: `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why}); it is there as NOT VALID, and holds for new rows`,
-    remedy: `Mend the rows${constraint === undefined ? '' : `, then: ALTER TABLE ${constraint.relation} VALIDATE CONSTRAINT ${constraint.name};`}`,
-    lost: true,
-  };
+  const breaks = `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why})`;
+  if (partitions.length > 0) {
+    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${sql.replaceAll(/\s+/g, ' ')}`;
+    const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
+    return [describeEntry(entry), ...partitions].map((what) => ({ what, why: because, remedy, lost: true }));
+  }
+  const validate =
+    constraint === undefined
+      ? ''
+      : `, then: ALTER TABLE ${constraint.relation} VALIDATE CONSTRAINT ${constraint.name};`;
+  return [
+    {
+      what: describeEntry(entry),
+      why: `${breaks}; it is there as NOT VALID, and holds for new rows`,
+      remedy: `Mend the rows${validate}`,
+      lost: true,
+    },
+  ];
 }

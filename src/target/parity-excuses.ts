@@ -142,6 +142,13 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   if (schema !== null && kind.startsWith('operator')) {
     return [`${kind.replace(/ members$/, '')} ${tagName(schema, name)}`];
   }
+  if (kind === 'cast') return [`cast CAST (${name})`];
+  if (kind === 'transform')
+    return [`transform TRANSFORM ${name.replace('for ', 'FOR ').replace(' language ', ' LANGUAGE ')}`];
+  if (kind === 'default privileges') {
+    const [, sort = ''] = /^([a-z ]+?) of /.exec(name) ?? [];
+    return [`default acl ${prefix}DEFAULT PRIVILEGES FOR ${sort.toUpperCase()}`];
+  }
   if (kind !== 'comment') return [];
   const [, type = '', rest = ''] = commented.exec(name) ?? [];
   const tag = type === 'table constraint' ? 'CONSTRAINT' : type.toUpperCase();

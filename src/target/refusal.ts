@@ -49,7 +49,7 @@ export class RefusalReader {
     const text = lines.join('\n');
     const [, what = '', severity, first] = /^(.*?): (\S+): {2}(.*)$/m.exec(lines[0] ?? '') ?? [];
     if (first === undefined || severity === 'FATAL' || severity === 'PANIC') {
-      this.failure ??= text;
+      this.failure ??= text.split('\nCommand was: ', 1)[0];
       return;
     }
     // A setting of newer servers that pg_restore switches off for its own sake, such as transaction_timeout.

@@ -33,7 +33,13 @@ export type SecondResult =
       readonly ownerRefused: string | undefined;
     }
   /** It is there, and rows that were there before may break it. */
-  | { readonly outcome: 'not valid'; readonly why: string; readonly sql: string }
+  | {
+      readonly outcome: 'not valid';
+      readonly why: string;
+      readonly sql: string;
+      /** The keys of partitions that stand for it, as omissions name them */
+      readonly partitions: readonly string[];
+    }
   | {
       readonly outcome: 'refused';
       readonly why: string;
@@ -65,7 +71,8 @@ export async function tryAgain(
     failures.push(failure);
     const broken = failures.find(({ code }) => code.startsWith('23'));
     if (surroundings.notValid && failure.code === wrongObjectType && broken !== undefined) {
-      if (await addToPartitions(session, statements.sql)) return describeBroken(statements.sql, broken);
+      const partitions = await addToPartitions(session, statements.sql);
+      if (partitions.length > 0) return describeBroken(statements.sql, broken, partitions);
     }
     surroundings = adapt(surroundings, failure, entry, paths);
   }
@@ -206,8 +213,8 @@ async function describeSuccess(
   };
 }
 
-function describeBroken(sql: string, { why }: Failure): SecondResult {
-  return { outcome: 'not valid', why, sql };
+function describeBroken(sql: string, { why }: Failure, partitions: readonly string[] = []): SecondResult {
+  return { outcome: 'not valid', why, sql, partitions };
 }
 
 async function giveAway(session: Session, owner: string): Promise<string | undefined> {

@@ -145,7 +145,9 @@ export class ChecksAside {
     // What is inherited comes before what was declared above it.
     for (const check of this.#aside.splice(0).reverse()) {
       const failure = await this.#giveBackOne(session, check, ['', ...searchPaths]);
-      if (failure !== undefined) broken.push(describeBroken(check, failure));
+      if (failure === undefined) continue;
+      const omission = describeBroken(check, failure);
+      broken.push(omission, ...(await listHeirs(session, check)).map((what) => ({ ...omission, what })));
     }
     return broken;
   }
@@ -182,6 +184,22 @@ export class ChecksAside {
     }
     return first;
   }
+}
+
+/** The same check of the tables that inherit it, as omissions name it. */
+async function listHeirs(session: Session, { holder, ofDomain, name }: Aside): Promise<string[]> {
+  if (ofDomain) return [];
+  const rows = await session.query<{ what: string }>(
+    `WITH RECURSIVE below AS (
+       SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass($1)
+       UNION SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.inhrelid)
+     SELECT format('constraint %s.%s %s', n.nspname, c.relname, x.conname) AS what
+     FROM below JOIN pg_class c ON c.oid = below.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_constraint x ON x.conrelid = c.oid AND x.contype = 'c' AND quote_ident(x.conname) = $2
+     ORDER BY 1`,
+    [holder, name],
+  );
+  return rows.map(({ what }) => what);
 }
 
 /** Why a check does not hold for the rows that are there */
