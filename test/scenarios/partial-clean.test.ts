@@ -164,14 +164,14 @@ describe('clean with include', () => {
     const before = await dump(live);
     await query(
       live,
-      `CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no tables today'; END $$;
-       CREATE EVENT TRIGGER no_tables ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION public.refuse()`,
+      `CREATE FUNCTION public.hang_up() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); END $$;
+       CREATE EVENT TRIGGER hang_up ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION public.hang_up()`,
     );
     const stopped = await restore(live, '--include', 'sales.customers', '--clean', ...words);
     expect(stopped.exitCode).toBe(1);
-    expect(stopped.stderr).toMatch(/no tables today/);
+    expect(stopped.stderr).toMatch(/terminating connection/);
     expect(stopped.stderr).toMatch(/Nothing but the chosen objects was touched: keep the database/);
-    await query(live, 'DROP EVENT TRIGGER no_tables; DROP FUNCTION public.refuse()');
+    await query(live, 'DROP EVENT TRIGGER hang_up; DROP FUNCTION public.hang_up()');
 
     const other = await restore(live, '--include', 'private.ratings', '--clean', ...words);
     expect(other.exitCode).toBe(2);
