@@ -4,7 +4,7 @@ import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
 import type { TableEntry } from '../repository/manifest.ts';
-import { type NotCarried, refusalOf } from './attempt.ts';
+import { type NotCarried, refusalOf, tryStatements } from './attempt.ts';
 
 /** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */
 interface Aside {
@@ -127,7 +127,7 @@ export class ChecksAside {
     }
     for (const row of found) {
       const { of_domain: ofDomain, holder, ...rest } = row;
-      await session.query(`ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder} DROP CONSTRAINT ${rest.name}`);
+      await session.query(`${alter({ ofDomain, holder })} DROP CONSTRAINT ${rest.name}`);
       this.#aside.push({ ...rest, holder, ofDomain });
       this.#taken += 1;
     }
@@ -138,52 +138,80 @@ export class ChecksAside {
    * Gives back what was taken away, each check for new rows at least, and for all where all fulfil it.
    *
    * @param searchPaths those that its functions may count on
-   * @returns the checks that rows break
+   * @returns the checks that rows break, and what the server did not take again
    */
   async giveBack(session: Session, searchPaths: readonly string[]): Promise<NotCarried[]> {
     const broken: NotCarried[] = [];
+    const paths = ['', ...searchPaths];
     // What is inherited comes before what was declared above it.
     for (const check of this.#aside.splice(0).reverse()) {
-      const failure = await this.#giveBackOne(session, check, ['', ...searchPaths]);
-      if (failure === undefined) continue;
-      const omission = describeBroken(check, failure);
-      broken.push(omission, ...(await listHeirs(session, check)).map((what) => ({ ...omission, what })));
+      const absent = await add(session, check, paths);
+      if (absent !== undefined) broken.push(absent);
+      else broken.push(...(await comment(session, check)), ...(await validate(session, check, paths)));
     }
     return broken;
   }
+}
 
-  async #giveBackOne(
-    session: Session,
-    check: Aside,
-    searchPaths: readonly string[],
-  ): Promise<Failure | undefined> {
-    const alter = `ALTER ${check.ofDomain ? 'DOMAIN' : 'TABLE'} ${check.holder}`;
-    const definition = check.definition.replace(/ NOT VALID$/, '');
-    await session.query(`${alter} ADD CONSTRAINT ${check.name} ${definition} NOT VALID`);
-    if (check.comment !== null) {
-      const on = `${check.ofDomain ? 'DOMAIN ' : ''}${check.holder}`;
-      await session.query(`COMMENT ON CONSTRAINT ${check.name} ON ${on} IS ${quoteLiteral(check.comment)}`);
+/**
+ * Adds a check for new rows.
+ *
+ * @returns what is missing when the server refuses it
+ */
+async function add(
+  session: Session,
+  { what, name, definition, ...holder }: Aside,
+  paths: readonly string[],
+): Promise<NotCarried | undefined> {
+  const sql = `${alter(holder)} ADD CONSTRAINT ${name} ${definition.replace(notValid, '')} NOT VALID`;
+  const refused = await tryUnder(session, paths, sql);
+  if (refused === undefined) return undefined;
+  const why = `rows came only without ${holder.ofDomain ? `its constraint ${name}` : 'it'}, and the server did not take it again (${refused.why})`;
+  return { what, why, remedy: `Mend the cause, then: ${sql};`, lost: true };
+}
+
+async function comment(session: Session, { comment, ofDomain, holder, name, what }: Aside) {
+  if (comment === null) return [];
+  const sql = `COMMENT ON CONSTRAINT ${name} ON ${ofDomain ? 'DOMAIN ' : ''}${holder} IS ${quoteLiteral(comment)}`;
+  return tryStatements(session, [{ what: `comment on ${what}`, sql }]);
+}
+
+/** Has all rows looked at, where the check did so in the source. */
+async function validate(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+  if (notValid.test(check.definition)) return [];
+  const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
+  if (failure === undefined) return [];
+  const omission = describeBroken(check, failure);
+  return [omission, ...(await listHeirs(session, check)).map((what) => ({ ...omission, what }))];
+}
+
+const notValid = / NOT VALID$/;
+
+function alter({ ofDomain, holder }: Pick<Aside, 'ofDomain' | 'holder'>): string {
+  return `ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder}`;
+}
+
+/** Runs a statement under one search_path after the other, until the server takes it or says that rows are in its way. */
+async function tryUnder(
+  session: Session,
+  paths: readonly string[],
+  sql: string,
+): Promise<Failure | undefined> {
+  let first: Failure | undefined;
+  for (const path of paths) {
+    await setSearchPath(session, path);
+    try {
+      await session.query(sql);
+      return undefined;
+    } catch (error) {
+      const failure = { why: refusalOf(error), isByRows: (error as { code: string }).code.startsWith('23') };
+      if (failure.isByRows) return failure;
+      first ??= failure;
+    } finally {
+      await setSearchPath(session, '');
     }
-    if (definition !== check.definition) return undefined;
-    let first: Failure | undefined;
-    for (const path of searchPaths) {
-      await setSearchPath(session, path);
-      try {
-        await session.query(`${alter} VALIDATE CONSTRAINT ${check.name}`);
-        return undefined;
-      } catch (error) {
-        const failure = {
-          why: refusalOf(error),
-          isByRows: (error as { code: string }).code.startsWith('23'),
-        };
-        if (failure.isByRows) return failure;
-        first ??= failure;
-      } finally {
-        await setSearchPath(session, '');
-      }
-    }
-    return first;
   }
+  return first;
 }
 
 /** The same check of the tables that inherit it, as omissions name it. */
@@ -209,16 +237,16 @@ interface Failure {
   readonly isByRows: boolean;
 }
 
-function describeBroken({ holder, ofDomain, name, what }: Aside, { why, isByRows }: Failure): NotCarried {
+function describeBroken(check: Aside, { why, isByRows }: Failure): NotCarried {
+  const { ofDomain, name, what } = check;
   const it = ofDomain ? `its constraint ${name}` : 'it';
   const finding = isByRows
     ? `rows of the backup do not fulfil ${it} (${why})`
     : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
-  const alter = `ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder} VALIDATE CONSTRAINT ${name};`;
   return {
     what,
     why: `${finding}; it is there as NOT VALID, and holds for new rows`,
-    remedy: `Mend the rows, then: ${alter}`,
+    remedy: `Mend the rows, then: ${alter(check)} VALIDATE CONSTRAINT ${name};`,
     lost: true,
   };
 }
