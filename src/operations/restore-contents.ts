@@ -27,7 +27,7 @@ import { bringForward, type LoadedTables } from './bring-forward.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
-import { isWhole, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
+import { isWhole, type RestorePlan, type RestoreRequest, writeExclusion } from './restore-plan.ts';
 import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
@@ -125,7 +125,7 @@ async function runStep(
  * Ends the restore where rows would be open to more than in the source: what should guard them could not be made. Nothing has been granted
  * by then, so that nobody but owners reads anything.
  */
-function refuseOpenTables({ guards }: RestorePlan, definitions: ArchiveRestore): void {
+function refuseOpenTables({ guards, entries }: RestorePlan, definitions: ArchiveRestore): void {
   const refused = definitions
     .findGone('ROW SECURITY', 'POLICY')
     .filter((entry) => guards.has(entry) && !definitions.lacksTable(entry));
@@ -134,10 +134,9 @@ function refuseOpenTables({ guards }: RestorePlan, definitions: ArchiveRestore):
   const omission = definitions.notCarried.find(({ what }) => what === describeEntry(first));
   const others =
     refused.length === 1 ? '' : `, nor ${formatCounted(refused.length - 1, 'other guard')} of rows`;
-  const table = `${first.schema}.${first.name.split(' ', 1)[0]}`;
   throw new TargetError(
     `${describeEntry(first)} could not be made${others} (${omission?.why ?? 'it needs what is not there'}); without it rows would be open, so nothing was granted to anybody`,
-    `Mend the cause, or leave the table out: --exclude ${table}. ${omission?.remedy ?? ''}`.trim(),
+    `Mend the cause, or leave the table out: ${writeExclusion(first, entries)}. ${omission?.remedy ?? ''}`.trim(),
   );
 }
 

@@ -1,10 +1,10 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
-import { type ArchiveEntry, describeEntry, readContents } from '../postgres/archive.ts';
+import { type ArchiveEntry, describeEntry, findGuarded, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { ToolError } from '../postgres/process.ts';
-import { createSelection } from '../postgres/selection.ts';
+import { createSelection, writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
@@ -292,8 +292,15 @@ function refuseOpenings(
   const { entry, needs } = open;
   throw new ConfigurationError(
     `target-url: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
-    `Install the extension on the server, or leave the table out: --exclude ${entry.schema}.${entry.name.split(' ', 1)[0]}.`,
+    `Install the extension on the server, or leave the table out: ${writeExclusion(entry, entries)}.`,
   );
+}
+
+/** The words that leave out the table that a policy, or row security, belongs to. */
+export function writeExclusion(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): string {
+  const table = findGuarded(guard, entries) ?? guard;
+  const pattern = writePattern({ schema: table.schema ?? '', name: table.name });
+  return `--exclude ${/^[\w.]+$/.test(pattern) ? pattern : `'${pattern.replaceAll("'", "'\\''")}'`}`;
 }
 
 /** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */

@@ -171,3 +171,14 @@ export function writeList(entries: readonly ArchiveEntry[]): string {
 export function describeEntry(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): string {
   return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
 }
+
+/** The table that a policy, or the row security of one, belongs to. */
+export function findGuarded(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
+  return entries.find(
+    ({ kind, id, schema, name }) =>
+      kind === 'TABLE' &&
+      guard.needs.includes(id) &&
+      schema === guard.schema &&
+      `${guard.name} `.startsWith(`${name} `),
+  );
+}

@@ -364,19 +364,22 @@ test('a table without its row security, or a policy that restricts, is granted t
     -- The extension of the source has a function that the target's version of it lacks.
     CREATE FUNCTION public.may_see(int) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT true';
     ALTER EXTENSION hstore ADD FUNCTION public.may_see(int);
-    CREATE TABLE public.secret (id int PRIMARY KEY); INSERT INTO public.secret VALUES (1);
-    ALTER TABLE public.secret ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY open ON public.secret USING (true);
-    CREATE POLICY only_some ON public.secret AS RESTRICTIVE USING (public.may_see(id));
-    GRANT SELECT ON public.secret TO PUBLIC;
+    CREATE TABLE public."the secret" (id int PRIMARY KEY); INSERT INTO public."the secret" VALUES (1);
+    ALTER TABLE public."the secret" ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY open ON public."the secret" USING (true);
+    CREATE POLICY only_some ON public."the secret" AS RESTRICTIVE USING (public.may_see(id));
+    GRANT SELECT ON public."the secret" TO PUBLIC;
     ${sound}`);
   expect(run.exitCode, run.stdout + run.stderr).toBe(1);
   expect(run.stderr).toMatch(
-    /policy public\.secret only_some could not be made .*nothing was granted to anybody/,
+    /policy public\.the secret only_some could not be made .*nothing was granted to anybody/,
   );
-  expect(run.stderr).toContain('--exclude public.secret');
+  expect(run.stderr).toContain("--exclude 'public.the secret'.");
   expect(
-    await read(url, `(SELECT count(*) FROM public.secret) || ' ' || (SELECT count(*) FROM public.sound)`),
+    await read(
+      url,
+      `(SELECT count(*) FROM public."the secret") || ' ' || (SELECT count(*) FROM public.sound)`,
+    ),
   ).toBe('1 2');
-  expect(await read(url, `has_table_privilege('pg_monitor', 'public.secret', 'SELECT')`)).toBe(false);
+  expect(await read(url, `has_table_privilege('pg_monitor', 'public."the secret"', 'SELECT')`)).toBe(false);
 });
