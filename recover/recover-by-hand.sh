@@ -288,6 +288,14 @@ SELECT format(E'SELECT format(E''%%s\\t%%s of %%s rows\\t%%s'', CASE n WHEN %s T
               sum(rows), sum(rows), target, string_agg(format('(SELECT count(*) FROM ONLY %s)', name), ' + '))
 FROM source_table GROUP BY target ORDER BY min(number);
 
+-- Queues of pgmq, which the archive does not make: the extension does, with a list of them, whose rows are in the backup.
+\o queues.sql
+SELECT format('SELECT pgmq.%I(%L) WHERE to_regclass(%L) IS NULL;', CASE value ->> 'persistence' WHEN 'unlogged' THEN 'create_unlogged' ELSE 'create' END,
+              substr(value ->> 'name', 3), format('pgmq.%I', value ->> 'name'))
+FROM manifest, jsonb_array_elements(m -> 'tables') AS value WHERE value ->> 'schema' = 'pgmq' AND value ->> 'name' LIKE 'q\_%';
+SELECT 'DELETE FROM pgmq.meta;' FROM manifest, jsonb_array_elements(m -> 'tables') AS value
+WHERE value ->> 'schema' = 'pgmq' AND value ->> 'name' = 'meta';
+
 \o not-carried
 SELECT format('%s (%s)', value ->> 'what', value ->> 'why') FROM manifest, jsonb_array_elements(m -> 'notCarried') AS value;
 SQL
@@ -410,6 +418,23 @@ SELECT CASE WHEN job ->> 'name' IS NULL THEN format('SELECT cron.schedule(%L, %L
 FROM supplement, jsonb_array_elements(s -> 'cronJobs') AS job;
 SQL
 
+# What queues had besides their rows. Tables that are not there hold no rows to guard.
+cat >additions.sql <<'SQL'
+CREATE TEMPORARY TABLE input (line text);
+\copy pg_temp.input FROM pstdin WITH (FORMAT csv, DELIMITER e'\x02', QUOTE e'\x01')
+CREATE TEMPORARY TABLE queue AS
+  SELECT value AS q, format('pgmq.%I', value ->> 'name') AS name
+  FROM (SELECT string_agg(line, '')::jsonb AS s FROM input) AS supplement, jsonb_array_elements(s -> 'queues') AS value
+  WHERE to_regclass(format('pgmq.%I', value ->> 'name')) IS NOT NULL;
+\o guards.sql
+SELECT addition ->> 'sql' || ';' FROM queue, jsonb_array_elements(q -> 'additions') AS addition WHERE (addition ->> 'guards')::bool;
+\o others.sql
+SELECT addition ->> 'sql' || ';' FROM queue, jsonb_array_elements(q -> 'additions') AS addition WHERE NOT (addition ->> 'guards')::bool;
+SELECT format('ALTER TABLE %s OWNER TO %I;', name, q ->> 'owner') FROM queue WHERE name <> 'pgmq.meta';
+SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), %L, %L);', name, 'msg_id', q #>> '{numbered,lastValue}', q #>> '{numbered,isCalled}')
+FROM queue WHERE jsonb_typeof(q -> 'numbered') = 'object';
+SQL
+
 if [ -n "$globals" ]; then
   while read -r name size; do
     decode "$name" "$size" || exit 1
@@ -471,6 +496,11 @@ grep -E "$last" remaining >grants || true
 say 'Creating definitions'
 restore_entries before-rows
 
+if [ -s queues.sql ]; then
+  say 'Creating queues'
+  ask -v ON_ERROR_STOP=0 -f session.sql -f queues.sql >/dev/null
+fi
+
 # --- Rows ----------------------------------------------------------------------------------------------------------------------
 # One psql takes the rows of all tables, as it takes a plain dump: a COPY statement, its text, and `\.`. In that text no row can
 # be `\.`, because COPY doubles every backslash. The transaction keeps a range from arriving in part.
@@ -514,6 +544,20 @@ say 'Setting sequences, loading large objects, creating indexes, constraints, tr
 restore_entries after-rows
 if grep -Eq '^pg_restore: from TOC entry [0-9]+; [0-9]+ [0-9]+ (ROW SECURITY|POLICY) ' messages; then
   die 'row security, or a policy, could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
+fi
+if [ -s queues.sql ]; then
+  while read -r name size; do
+    decode "$name" "$size" || exit 1
+    cat plaintext
+  done <supplement >supplement.json
+  ask -f additions.sql <supplement.json >/dev/null
+  ask -f session.sql -f guards.sql >/dev/null ||
+    die 'row security, or a policy, of a queue could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
+  ask -v ON_ERROR_STOP=0 -f session.sql -f others.sql >/dev/null 2>errors
+  if [ -s errors ]; then
+    cat errors >&2
+    refused=yes
+  fi
 fi
 say 'Granting, refreshing'
 restore_entries grants

@@ -7,6 +7,7 @@ import { clientEnvironment } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { TableEntry } from '../repository/manifest.ts';
+import type { PresentTable } from '../supabase/selection.ts';
 import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import type { NotCarried } from '../target/attempt.ts';
@@ -15,6 +16,7 @@ import { readArchivedRows } from '../target/extension-parts.ts';
 import { grantAgain } from '../target/grants.ts';
 import { loadManagedRows } from '../target/managed-rows.ts';
 import type { Advance } from '../target/parity.ts';
+import { Queues } from '../target/queues.ts';
 import { loadRows } from '../target/rows.ts';
 import { listSearchPaths, type SearchPaths } from '../target/search-paths.ts';
 import { ChecksAside } from '../target/set-aside.ts';
@@ -27,7 +29,13 @@ import { bringForward, type LoadedTables } from './bring-forward.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
-import { isWhole, type RestorePlan, type RestoreRequest, writeExclusion } from './restore-plan.ts';
+import {
+  isWhole,
+  lostUnlessDrilled,
+  type RestorePlan,
+  type RestoreRequest,
+  writeExclusion,
+} from './restore-plan.ts';
 import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
@@ -78,6 +86,7 @@ export async function restoreContents(
     }
     if (step === 'grants') {
       refuseOpenTables(plan, definitions);
+      await rows.completeQueues();
       await leaveGivenGrants(request, plan, definitions, world);
     }
     await runStep(step, definitions, world, clock);
@@ -206,6 +215,7 @@ class Rows {
   #present: LoadedTables['present'] = [];
   #isFirst = true;
   readonly #checks: ChecksAside[] = [];
+  readonly #queues: Queues;
   readonly #progress: Progress;
   readonly #request: RestoreRequest;
   readonly #plan: RestorePlan;
@@ -225,8 +235,10 @@ class Rows {
     this.#definitions = definitions;
     this.#searchPaths = searchPaths;
     this.#world = world;
+    const { queues, scope } = plan;
+    this.#queues = new Queues(queues, scope.supplement.queues, lostUnlessDrilled(request));
     this.sent = request.verify === 'content' ? new Map() : undefined;
-    const bytes = plan.scope.tables.reduce((sum, table) => sum + table.bytes, 0);
+    const bytes = scope.tables.reduce((sum, table) => sum + table.bytes, 0);
     this.#progress = new Progress(world.log, bytes);
   }
 
@@ -242,12 +254,12 @@ class Rows {
   /** Loads what can be loaded; a large table gets its indexes and statistics while others are still being loaded. */
   async load(): Promise<void> {
     const ready = this.#findReady();
-    const present = this.#isFirst ? this.#plan.present : [];
+    const present = this.#isFirst ? [...this.#plan.present, ...(await this.#makeQueues())] : [];
     this.#isFirst = false;
     const amount = formatCounted(ready.length + present.length, 'table');
     await this.#world.log.group(`Rows of ${amount}`, async () => {
       await this.#loadCreated(ready);
-      if (present.length > 0) await this.#loadPresent();
+      if (present.length > 0) await this.#loadPresent(present);
     });
     this.#created.push(...ready);
   }
@@ -318,9 +330,24 @@ class Rows {
     scope.notCarried.push(...notCarried);
   }
 
-  async #loadPresent(): Promise<void> {
+  /** When grants are next, and rows and changes have come. */
+  async completeQueues(): Promise<void> {
+    if (this.#plan.queues.length === 0) return;
+    const complete = (session: Session) => this.#queues.complete(session);
+    this.#plan.scope.notCarried.push(...(await askServer(this.#request, this.#world, 'queues', complete)));
+  }
+
+  async #makeQueues(): Promise<readonly PresentTable[]> {
+    if (this.#plan.queues.length === 0) return [];
+    const make = (session: Session) => this.#queues.make(session);
+    const { present, notCarried } = await askServer(this.#request, this.#world, 'queues', make);
+    this.#plan.scope.notCarried.push(...notCarried);
+    return present;
+  }
+
+  async #loadPresent(present: readonly PresentTable[]): Promise<void> {
     const { settings, reader, jobs } = this.#request;
-    const { scope, present } = this.#plan;
+    const { scope } = this.#plan;
     const rows = await loadManagedRows(settings, scope.manifest, present, reader, {
       workers: jobs,
       signal: this.#world.signal,

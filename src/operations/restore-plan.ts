@@ -20,6 +20,7 @@ import { countArchivedRows } from '../target/extension-parts.ts';
 import { foresee } from '../target/foresight.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
+import { describeNoQueues, findQueueTables } from '../target/queues.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
 import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
 import type { World } from '../world.ts';
@@ -79,6 +80,8 @@ export interface RestorePlan {
   readonly part: FittedPart | undefined;
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
+  /** Tables of message queues, which the extension makes */
+  readonly queues: readonly TableEntry[];
   /** Rows of Vault that come by its functions */
   readonly secrets: ArchiveEntry | undefined;
 }
@@ -118,27 +121,38 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       ? undefined
       : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
     const selection = part?.selection ?? withoutExtensions(chosen, missing);
-    refuseNothing(request, selection, manifest);
+    const queued = chooseQueues(request, findQueueTables(manifest.tables, contents));
+    if (queued.length === 0) refuseNothing(request, selection, manifest);
+    const queues = missing.has('pgmq') ? [] : queued;
     const isGuard = tellGuards(supplement);
     refuseOpenings(selection, isGuard, missing);
-    const { notCarried, notes, ...placed } = await place(session, kind, selection, manifest, (entry) =>
-      countArchivedRows(client, archive, entry, world),
+    const tables = manifest.tables.filter(
+      (table) => selection.tables.has(table.oid) && !queued.includes(table),
+    );
+    const { notCarried, notes, ...placed } = await place(
+      session,
+      kind,
+      selection,
+      { manifest, tables },
+      (entry) => countArchivedRows(client, archive, entry, world),
     );
     const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
     const entries = placed.entries.filter((entry) => !distant.has(entry));
-    const unreplayed = describeUnreplayed(request.recovery, manifest, placed.tables);
+    const loaded = [...placed.tables, ...queues];
+    const unreplayed = describeUnreplayed(request.recovery, manifest, loaded);
     const roles = await planRolesOf(session, request, supplement, kind);
     const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
     const scope: RestoreScope = {
       manifest,
       target: describeConnection(settings),
-      tables: placed.tables,
+      tables: loaded,
       selection: placed.selection,
       supplement,
       kind,
       managed: placed.managed,
       notCarried: [
         ...describeMissing(missing, chosen, selection, request),
+        ...(missing.has('pgmq') ? describeNoQueues(queued, noExtension, lostUnlessDrilled(request)) : []),
         ...notCarried,
         ...[...distant].map(describeDistant),
         ...roles.listed,
@@ -158,7 +172,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const image = part?.isInUse === true ? undefined : placed.image;
     const extensionOwners =
       assumable === undefined ? findExtensionOwners(supplement) : new Map<string, string>();
-    const kept = { scope, archive, client, guards, foreseen, roles, extensionOwners, part };
+    const kept = { scope, archive, client, guards, foreseen, roles, extensionOwners, part, queues };
     return { ...placed, image, entries, ...kept };
   } finally {
     await session.close();
@@ -185,10 +199,9 @@ async function place(
   session: Session,
   kind: TargetKind,
   selection: RestoreSelection,
-  manifest: Manifest,
+  { manifest, tables }: { readonly manifest: Manifest; readonly tables: readonly TableEntry[] },
   countRows: (entry: ArchiveEntry) => Promise<number>,
 ): Promise<Placement> {
-  const tables = manifest.tables.filter((table) => selection.tables.has(table.oid));
   const schemas = await readSchemas(session);
   const whole = { selection, tables, created: tables, present: [], secrets: undefined };
   const plain = { ...whole, managed: new Set<string>(), notCarried: [], notes: [], image: undefined };
@@ -234,14 +247,32 @@ function isThere(entry: ArchiveEntry, schemas: ReadonlySet<string>): boolean {
   return entry.kind === 'SCHEMA' && entry.name !== 'public' && schemas.has(entry.name);
 }
 
+const noExtension = 'the server does not have the files of the extension pgmq, which makes the table';
+
+/** A drill asks what the backup holds, and not what the server of the drill has. */
+export function lostUnlessDrilled({
+  roles,
+}: {
+  readonly roles?: RestoreRequest['roles'] | undefined;
+}): true | undefined {
+  return roles === 'throwaway' ? undefined : true;
+}
+
+/** A part of a backup has the queues that it names, and the list of queues as the extension makes it. */
+function chooseQueues(request: RestoreRequest, tables: readonly TableEntry[]): readonly TableEntry[] {
+  if (isWhole(request)) return tables;
+  const isChosen = createSelection(request.include, request.exclude);
+  return tables.filter((table) => table.name !== 'meta' && isChosen(table));
+}
+
 function describeMissing(
   missing: ReadonlySet<string>,
   before: RestoreSelection,
   after: RestoreSelection,
   { manifest, roles }: Pick<RestoreRequest, 'manifest' | 'roles'>,
 ): NotCarried[] {
-  // A drill asks what the backup holds, and not what the server of the drill has. Rows that nobody has seen again it has not proven.
-  const lost = roles === 'throwaway' ? {} : { lost: true as const };
+  // Rows that nobody has seen again a drill has not proven.
+  const lost = lostUnlessDrilled({ roles }) ? { lost: true as const } : {};
   const tables = manifest.tables.filter(
     (table) => table.rows > 0 && before.tables.has(table.oid) && !after.tables.has(table.oid),
   );

@@ -67,12 +67,8 @@ function describeRows({ schema, table, extension, rows, condition, added }: Unwr
 
 function adviseTable(name: string, extension: string, added: boolean): string {
   const detach = `ALTER EXTENSION ${extension} DROP TABLE ${name}`;
-  if (name === 'pgmq.meta') {
-    return 'CREATE EXTENSION pgmq makes it, empty: after a restore call pgmq.create() for each queue.';
-  }
-  // The queues' own list, pgmq.meta, is not brought by this.
   if (extension === 'pgmq') {
-    return `Take the tables of your queues out of the extension (${detach}), and back up again; after a restore call pgmq.create() for each queue.`;
+    return 'Give the role of the backup SELECT on it, and on rows that row security hides BYPASSRLS, and back up again.';
   }
   if (added) return `Take the table out of the extension (${detach}), and back up again.`;
   return `If the rows are yours, take the table out of the extension (${detach}), and back up again. Rows that the extension itself has, CREATE EXTENSION brings.`;

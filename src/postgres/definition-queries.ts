@@ -1,5 +1,5 @@
 import { columnOptions, tableOptions, viewOptions } from './documented-options.ts';
-import { firstUserOid, own, shellOperator, userSchema } from './facts.ts';
+import { firstUserOid, own, ownRelation, shellOperator, userSchema } from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
 import { grants, owners } from './ownership-queries.ts';
 import { printed } from './printed-text.ts';
@@ -12,7 +12,7 @@ import { printed } from './printed-text.ts';
 /** Relations of the user, once for all that belongs to them. */
 const relations = `
   SELECT c.*, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE ${userSchema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${own('pg_class', 'c.oid')}`;
+  WHERE ${userSchema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${ownRelation}`;
 
 /** True for what no extension owns and the server has not made along with something else, as it makes the constructors of a range. */
 const made = (catalog: string, oid: string) =>

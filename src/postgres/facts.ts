@@ -17,6 +17,11 @@ export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema')
 export const own = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
+/** The same of a row `c` of pg_class. The sequence of an identity column comes and goes with its table, whoever that belongs to. */
+export const ownRelation = `(${own('pg_class', 'c.oid')} AND NOT (c.relkind = 'S' AND EXISTS (
+  SELECT FROM pg_depend i JOIN pg_depend d ON d.classid = i.refclassid AND d.objid = i.refobjid AND d.deptype = 'e'
+  WHERE i.classid = 'pg_class'::regclass AND i.objid = c.oid AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i')))`;
+
 /** The first oid that initdb leaves to users (FirstNormalObjectId). */
 export const firstUserOid = 16384;
 
@@ -35,7 +40,7 @@ const kindQueries: readonly string[] = [
                          WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
                          WHEN 'c' THEN 'composite type' ELSE 'index' END
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-   WHERE ${userSchema} AND c.relkind <> 't' AND ${own('pg_class', 'c.oid')}
+   WHERE ${userSchema} AND c.relkind <> 't' AND ${ownRelation}
      AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
               AND (NOT (${own('pg_class', 'i.indrelid')}) OR ${invalidIndex})))`,
   // Valid only once the index of every partition is attached, and of no use to a foreign key or ON CONFLICT before.
@@ -104,7 +109,7 @@ const sequenceBatch = 200;
 export async function readSequences(session: Session): Promise<SequenceState[]> {
   const names = await session.query<{ schema: string; name: string }>(`
     SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'S' AND ${userSchema} AND ${own('pg_class', 'c.oid')} ORDER BY 1, 2`);
+    WHERE c.relkind = 'S' AND ${userSchema} AND ${ownRelation} ORDER BY 1, 2`);
   const states: SequenceState[] = [];
   for (let start = 0; start < names.length; start += sequenceBatch) {
     const batch = names.slice(start, start + sequenceBatch);

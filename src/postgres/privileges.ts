@@ -1,7 +1,7 @@
 import type { Session } from './connection.ts';
 import { routines } from './definition-queries.ts';
 import { compareKeys } from './definitions.ts';
-import { own, userSchema } from './facts.ts';
+import { own, ownRelation, userSchema } from './facts.ts';
 
 /** What a role can do with an object, whichever way it came to it: memberships, PUBLIC, ownership. */
 export interface Privilege {
@@ -57,7 +57,7 @@ const objectsQuery = `
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, c.oid, n.nspname, c.relname,
            coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, c.relowner)), c.relowner, false
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${userSchema} AND ${own('pg_class', 'c.oid')}
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${userSchema} AND ${ownRelation}
     UNION ALL
     SELECT 'function', p.oid, p.nspname, p.signature, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner, p.prosecdef
     FROM (${routines}) AS p

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Session } from './connection.ts';
 import { isNoLedger } from './ledger-schema.ts';
+import { isCarriedQueue } from './queues.ts';
 import { type ColumnShapes, readColumnShapes } from './types.ts';
 
 /** A table that holds rows of its own, as the catalog describes it. */
@@ -54,7 +55,8 @@ interface CatalogRow {
 
 /**
  * Tables that hold rows of their own: ordinary tables and leaf partitions. Tables of extensions are left to pg_dump, which
- * knows which of their rows are configuration; foreign tables hold nothing here, and materialized views are refreshed.
+ * knows which of their rows are configuration, except those of message queues, of which it writes none; foreign tables hold nothing here,
+ * and materialized views are refreshed.
  */
 const tablesQuery = `
   WITH RECURSIVE moving AS (
@@ -92,8 +94,8 @@ const tablesQuery = `
   ) a ON true
   WHERE c.relkind = 'r'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}
-    AND NOT EXISTS (SELECT FROM pg_depend d
-                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    AND (NOT EXISTS (SELECT FROM pg_depend d
+                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') OR ${isCarriedQueue})
   ORDER BY n.nspname, c.relname`;
 
 /** Reads the catalog only, so that nothing waits for a table that somebody has locked; sizes are 0 until `measureTables`. */

@@ -54,6 +54,16 @@ const cronJob = v.strictObject({
   active: flag,
 });
 
+/** A table of message queues (pgmq) that its extension makes */
+const queue = v.strictObject({
+  name: text,
+  owner: text,
+  /** How far its messages are numbered; null for a table that numbers none */
+  numbered: v.nullable(v.strictObject({ lastValue: text, isCalled: flag })),
+  /** What was added to it, in the order to make it in; `guards` where rows would be open to more without it */
+  additions: v.array(v.strictObject({ what: text, sql: text, guards: flag })),
+});
+
 /** One definition, in a form that two databases of equal definitions share. */
 const definition = v.strictObject({
   /** For example `policy`, `trigger`, `function`, `row level security` */
@@ -117,6 +127,8 @@ export const supplementSchema = v.strictObject({
     grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
   }),
   cronJobs: v.array(cronJob),
+  /** Backups of before do not have it */
+  queues: v.optional(v.array(queue), []),
   definitions: v.array(definition),
   privileges: v.array(privilege),
   answers: v.array(answer),
@@ -144,7 +156,8 @@ export function* writeSupplement(supplement: Supplement): Generator<string> {
     const value = supplement[key as keyof Supplement];
     yield `${separator}${JSON.stringify(key)}:`;
     separator = ',';
-    if (schema.type === 'array' && Array.isArray(value)) yield* writeList(key, schema.item, value);
+    const list = schema.type === 'optional' ? schema.wrapped : schema;
+    if (list.type === 'array' && Array.isArray(value)) yield* writeList(key, list.item, value);
     else yield writeChecked(key, schema, value);
   }
   yield '}';

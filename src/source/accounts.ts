@@ -1,6 +1,7 @@
 import { SourceError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { isNoLedger } from '../postgres/ledger-schema.ts';
+import { isCarriedQueue } from '../postgres/queues.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 
 /** Where the rows of a table are, or why they are nowhere. */
@@ -16,7 +17,7 @@ interface Relation {
 
 /**
  * Makes sure that each table of the catalog is accounted for, in exactly one way: its rows are copied, left out by the user's choice, an
- * extension's (then `countUnwrittenRows` tells of them) or the ledger's. The catalog is asked once more and in the simplest way, so that a
+ * extension's and no queue's (then `countUnwrittenRows` tells of them) or the ledger's. The catalog is asked once more and in the simplest way, so that a
  * condition too many in the query that chooses what is copied cannot hide a table from this as well.
  *
  * @param session which sees what the snapshot sees
@@ -28,7 +29,7 @@ export async function checkAccounts(
 ): Promise<void> {
   const relations = await session.query<Relation & { [column: string]: unknown }>(`
     SELECT c.oid, n.nspname AS schema, c.relname AS name, NOT (${isNoLedger}) AS ledger,
-           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member
+           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT ${isCarriedQueue} AS member
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`);
   const [copied, chosen] = [new Set(tables.map(({ oid }) => oid)), new Set(leftOut.map(({ oid }) => oid))];

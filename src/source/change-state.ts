@@ -1,6 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import { type Definition, readDefinitions } from '../postgres/definitions.ts';
 import { readSequences, type SequenceState } from '../postgres/facts.ts';
+import { isCarriedQueue } from '../postgres/queues.ts';
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Segment } from '../repository/segments.ts';
 import { keyOf, type TableChanges } from './change-tally.ts';
@@ -51,7 +52,7 @@ async function readMembers(session: Session): Promise<Map<string, string>> {
     FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind = 'r'
-      AND coalesce(c.oid <> ALL (e.extconfig), true)`);
+      AND coalesce(c.oid <> ALL (e.extconfig), true) AND NOT ${isCarriedQueue}`);
   return new Map(rows.map((row) => [keyOf(row), row.extension]));
 }
 

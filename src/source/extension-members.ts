@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
+import { isCarriedQueue } from '../postgres/queues.ts';
 
 /** Rows of a table of an extension that are in no backup: pg_dump leaves the tables of extensions to CREATE EXTENSION. */
 export interface UnwrittenRows {
@@ -43,7 +44,8 @@ const membersQuery = `
            array_position(e.extconfig, c.oid) AS config, e.extcondition,
            has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
            c.relrowsecurity AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)
-             AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered
+             AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered,
+           ${isCarriedQueue} AS queue
     FROM members m JOIN pg_class c ON c.oid = m.objid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_extension e ON e.oid = m.extension
     WHERE m.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p')
@@ -70,7 +72,7 @@ export async function countUnwrittenRows(session: Session): Promise<UnwrittenRow
     WITH ${membersQuery}
     SELECT schema, name, extname, added, config IS NOT NULL AS configured, extcondition[config] AS condition,
            readable AND NOT filtered AS readable
-    FROM tables WHERE relkind = 'r' ORDER BY 1, 2`);
+    FROM tables WHERE relkind = 'r' AND NOT queue ORDER BY 1, 2`);
   const unwritten: UnwrittenRows[] = [];
   for (const table of tables) {
     // All of its rows are written.
@@ -95,10 +97,10 @@ async function countRows(session: Session, table: MemberTable): Promise<number> 
 }
 
 /** Something on a table that was made by none of the transactions that made the extension what it is. */
-const onTable = (kind: string, name: string, from: string, table: string) => `
+const onTable = (kind: string, name: string, from: string, table: string, { carried = false } = {}) => `
   SELECT '${kind}' AS kind, ${name} || ' on ' || t.schema || '.' || t.name AS name, t.extname AS extension, 'on' AS how
   FROM ${from} JOIN tables t ON t.oid = ${table}
-  WHERE NOT t.added AND (t.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
+  WHERE ${carried ? 'NOT t.queue' : 'true'} AND (NOT t.added OR t.queue) AND (t.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
 
 /** An object that is older than its being a part of the extension; a script makes both at once. */
 const addedObject = (catalog: string, condition: string) => `
@@ -116,8 +118,8 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
   const rows = await session.query<{ kind: string; name: string; extension: string; how: 'added' | 'on' }>(`
     WITH ${membersQuery}, known AS (SELECT extension, since FROM members UNION SELECT extension, since FROM scripts)
     ${[
-      onTable('trigger', 'x.tgname', 'pg_trigger x', 'x.tgrelid AND NOT x.tgisinternal'),
-      onTable('policy', 'x.polname', 'pg_policy x', 'x.polrelid'),
+      onTable('trigger', 'x.tgname', 'pg_trigger x', 'x.tgrelid AND NOT x.tgisinternal', { carried: true }),
+      onTable('policy', 'x.polname', 'pg_policy x', 'x.polrelid', { carried: true }),
       onTable(
         'constraint',
         'x.conname',
@@ -129,6 +131,7 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
         'i.relname',
         'pg_index x JOIN pg_class i ON i.oid = x.indexrelid',
         `x.indrelid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.conrelid = x.indrelid)`,
+        { carried: true },
       ),
       onTable('rule', 'x.rulename', 'pg_rewrite x', 'x.ev_class'),
       onTable('column', 'x.attname', 'pg_attribute x', 'x.attrelid AND x.attnum > 0 AND NOT x.attisdropped'),
@@ -152,15 +155,15 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
   return rows.map((row) => ({ ...row }));
 }
 
-/** A sequence of an added table, which is no part of the extension itself, and goes with its table all the same. */
+/** The sequence of an identity column of an added table, which is no part of the extension itself, and goes with its table all the same. */
 export async function findOrphanedSequences(session: Session): Promise<{ name: string; table: string }[]> {
   return session.query<{ name: string; table: string }>(`
     WITH ${membersQuery}
     SELECT n.nspname || '.' || s.relname AS name, t.schema || '.' || t.name AS "table"
-    FROM tables t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype IN ('a', 'i')
+    FROM tables t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype = 'i'
     JOIN pg_class s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid AND s.relkind = 'S'
     JOIN pg_namespace n ON n.oid = s.relnamespace
-    WHERE t.added AND s.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_class'::regclass)
+    WHERE t.added AND NOT t.queue AND s.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_class'::regclass)
     ORDER BY 1`);
 }
 
@@ -174,6 +177,9 @@ export async function findUnwrittenSequences(
     FROM members m JOIN pg_class c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
     JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_extension e ON e.oid = m.extension
     WHERE c.relkind = 'S' AND coalesce(c.oid <> ALL (e.extconfig), true)
+      -- Numbered by the messages of a queue
+      AND NOT EXISTS (SELECT FROM pg_depend d JOIN tables t ON t.oid = d.refobjid AND t.queue
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i')
       AND has_schema_privilege(n.oid, 'USAGE')
       -- asked of a table, it is an error
       AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT') END ORDER BY 1, 2`);

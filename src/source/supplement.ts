@@ -4,6 +4,7 @@ import { readDescription } from '../postgres/description.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
+import { readQueues } from '../postgres/queues.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
 import { type Supplement, writeSupplement } from '../repository/supplement.ts';
@@ -77,6 +78,7 @@ async function findLocked(settings: ConnectionSettings): Promise<number[]> {
 export async function describeThrough(session: Session, questions: Questions): Promise<Supplement> {
   return {
     ...(await readGlobals(session)),
+    queues: await readQueues(session),
     definitions: await readDescription(session),
     privileges: await readPrivileges(session),
     answers: await askQuestions(session, questions.checks),

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { quoteQualified } from '../postgres/identifier.ts';
+import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isPlatformState, isUserData } from '../supabase/managed.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { listNames, type Ownership } from './clean-lists.ts';
@@ -19,7 +19,7 @@ export async function deleteRows(
   if (kind !== 'plain') {
     // Nobody's trigger and no foreign key has a say in it, where the server lets us.
     await attempt(session, 'SET LOCAL session_replication_role = replica');
-    left.push(...(await unscheduleJobs(session)));
+    left.push(...(await unscheduleJobs(session)), ...(await dropQueues(session)));
   }
   const targets = [
     ...(kind === 'plain' ? [] : await listManagedRows(session, managed)),
@@ -133,6 +133,22 @@ async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
   for (const { id, name } of jobs) {
     const why = await attempt(session, `SELECT cron.unschedule(${id}::bigint)`);
     if (why !== undefined) left.push(describeLeft(`cron job ${name ?? id}`, why));
+  }
+  return left;
+}
+
+/** Their tables are the extension's, which stays: a restore makes those of the backup. */
+async function dropQueues(session: Session): Promise<NotCarried[]> {
+  const [extension] = await session.query(
+    `SELECT FROM pg_extension WHERE extname = 'pgmq' AND has_schema_privilege(to_regnamespace('pgmq')::oid, 'USAGE')
+       AND has_table_privilege(to_regclass('pgmq.meta')::oid, 'SELECT')`,
+  );
+  if (extension === undefined) return [];
+  const queues = await session.query<{ name: string }>('SELECT queue_name::text AS name FROM pgmq.meta');
+  const left: NotCarried[] = [];
+  for (const { name } of queues) {
+    const why = await attempt(session, `SELECT pgmq.drop_queue(${quoteLiteral(name)})`);
+    if (why !== undefined) left.push(describeLeft(`queue ${name}`, why));
   }
   return left;
 }

@@ -47,6 +47,7 @@ export function makeSupplement(overrides: Partial<Supplement> = {}): Supplement 
   return {
     roles: [],
     database: { owner: 'postgres', comment: null, settings: [], grants: null },
+    queues: [],
     cronJobs: [],
     definitions: [],
     privileges: [],
