@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { firstUserOid } from '../postgres/facts.ts';
-import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
 import type { TableEntry } from '../repository/manifest.ts';
@@ -146,8 +146,9 @@ export class ChecksAside {
     // What is inherited comes before what was declared above it.
     for (const check of this.#aside.splice(0).reverse()) {
       const absent = await add(session, check, paths);
-      if (absent !== undefined) broken.push(absent);
-      else broken.push(...(await comment(session, check)), ...(await validate(session, check, paths)));
+      broken.push(...absent);
+      if (absent.length === 0)
+        broken.push(...(await comment(session, check)), ...(await validate(session, check, paths)));
     }
     return broken;
   }
@@ -156,18 +157,21 @@ export class ChecksAside {
 /**
  * Adds a check for new rows.
  *
- * @returns what is missing when the server refuses it
+ * @returns what is missing when the server refuses it: the check, and that of the tables that would inherit it
  */
-async function add(
-  session: Session,
-  { what, name, definition, ...holder }: Aside,
-  paths: readonly string[],
-): Promise<NotCarried | undefined> {
-  const sql = `${alter(holder)} ADD CONSTRAINT ${name} ${definition.replace(notValid, '')} NOT VALID`;
+async function add(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+  const { name, definition, ofDomain } = check;
+  const sql = `${alter(check)} ADD CONSTRAINT ${name} ${definition.replace(notValid, '')} NOT VALID`;
   const refused = await tryUnder(session, paths, sql);
-  if (refused === undefined) return undefined;
-  const why = `rows came only without ${holder.ofDomain ? `its constraint ${name}` : 'it'}, and the server did not take it again (${refused.why})`;
-  return { what, why, remedy: `Mend the cause, then: ${sql};`, lost: true };
+  if (refused === undefined) return [];
+  const why = `rows came only without ${ofDomain ? `its constraint ${name}` : 'it'}, and the server did not take it again (${refused.why})`;
+  const heirs = /\) NO INHERIT\b/.test(definition) ? [] : await listHeirs(session, check, 'lacking');
+  return [check.what, ...heirs].map((what) => ({
+    what,
+    why,
+    remedy: `Mend the cause, then: ${sql};`,
+    lost: true,
+  }));
 }
 
 async function comment(session: Session, { comment, ofDomain, holder, name, what }: Aside) {
@@ -182,7 +186,7 @@ async function validate(session: Session, check: Aside, paths: readonly string[]
   const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
   if (failure === undefined) return [];
   const omission = describeBroken(check, failure);
-  return [omission, ...(await listHeirs(session, check)).map((what) => ({ ...omission, what }))];
+  return [omission, ...(await listHeirs(session, check, 'having')).map((what) => ({ ...omission, what }))];
 }
 
 const notValid = / NOT VALID$/;
@@ -214,18 +218,23 @@ async function tryUnder(
   return first;
 }
 
-/** The same check of the tables that inherit it, as omissions name it. */
-async function listHeirs(session: Session, { holder, ofDomain, name }: Aside): Promise<string[]> {
+/** The same check of the tables below, which have inherited it or lack it, as omissions name it. */
+async function listHeirs(
+  session: Session,
+  { holder, ofDomain, name }: Aside,
+  which: 'having' | 'lacking',
+): Promise<string[]> {
   if (ofDomain) return [];
   const rows = await session.query<{ what: string }>(
     `WITH RECURSIVE below AS (
        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass($1)
        UNION SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.inhrelid)
-     SELECT format('constraint %s.%s %s', n.nspname, c.relname, x.conname) AS what
+     SELECT format('constraint %s.%s %s', n.nspname, c.relname, $3::text) AS what
      FROM below JOIN pg_class c ON c.oid = below.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-     JOIN pg_constraint x ON x.conrelid = c.oid AND x.contype = 'c' AND quote_ident(x.conname) = $2
+     WHERE $4::boolean = EXISTS (
+       SELECT FROM pg_constraint x WHERE x.conrelid = c.oid AND x.contype = 'c' AND quote_ident(x.conname) = $2)
      ORDER BY 1`,
-    [holder, name],
+    [holder, name, unquoteIdentifier(name), which === 'having'],
   );
   return rows.map(({ what }) => what);
 }

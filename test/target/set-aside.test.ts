@@ -45,4 +45,20 @@ describe('a check that was taken away', () => {
       ),
     ).toEqual([{ conname: 'positive', convalidated: true, comment: 'more than none' }]);
   });
+
+  it('is told of each table that would have inherited it', async () => {
+    await database.run(`CREATE FUNCTION public.odd(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 % 2 = 1';
+      CREATE TABLE public.top (n int, CONSTRAINT "Odd" CHECK (public.odd(n)), CONSTRAINT own CHECK (public.odd(n)) NO INHERIT);
+      CREATE TABLE public.heir () INHERITS (public.top);
+      CREATE TABLE public.stubborn (CONSTRAINT "Odd" CHECK (public.odd(n))) INHERITS (public.top)`);
+    const checks = new ChecksAside();
+    await checks.take(session, { schema: 'public', name: 'top' }, undefined);
+    await database.run('ALTER FUNCTION public.odd(int) RENAME TO strange');
+    const told = await checks.giveBack(session, []);
+    expect(told.map(({ what }) => what).toSorted()).toEqual([
+      'constraint public.heir Odd',
+      'constraint public.top Odd',
+      'constraint public.top own',
+    ]);
+  });
 });
