@@ -1,8 +1,16 @@
 import { columnOptions, tableOptions, viewOptions } from './documented-options.ts';
-import { firstUserOid, own, ownRelation, shellOperator, userSchema } from './facts.ts';
+import {
+  firstUserOid,
+  mergedKey,
+  own,
+  ownRelation,
+  shellOperator,
+  unsaidComment,
+  userSchema,
+} from './facts.ts';
 import { ledgerComment } from './ledger-schema.ts';
 import { grants, owners } from './ownership-queries.ts';
-import { printed } from './printed-text.ts';
+import { escaped, printed } from './printed-text.ts';
 
 /*
  * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details name everything by name,
@@ -10,7 +18,7 @@ import { printed } from './printed-text.ts';
  */
 
 /** Relations of the user, once for all that belongs to them. */
-const relations = `
+export const relations = `
   SELECT c.*, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE ${userSchema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${ownRelation}`;
 
@@ -25,21 +33,21 @@ export const routines = `
   WHERE ${userSchema} AND ${made('pg_proc', 'p.oid')}`;
 
 /** Enums, domains, ranges, composite and base types; neither arrays nor the row types of tables, nor multiranges. */
-const types = `
+export const types = `
   SELECT t.*, n.nspname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
   WHERE ${userSchema} AND ${own('pg_type', 't.oid')}
     AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A') OR (t.typtype = 'p' AND NOT t.typisdefined)
       OR (t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')))`;
 
 /** SHA-256 of a text in the encoding of the client, which does not depend on that of the server. */
-const digest = (text: string) => `encode(sha256(textsend(${text})), 'hex')`;
+export const digest = (text: string) => `encode(sha256(textsend(${text})), 'hex')`;
 
 /** A list whose order means nothing, as one text; null when it is empty. */
-const sorted = (item: string, from: string) =>
+export const sorted = (item: string, from: string) =>
   `(SELECT string_agg(${item}, ', ' ORDER BY (${item}) COLLATE "C") FROM ${from})`;
 
 /** A list in an order that means something, as one text; null when it is empty. */
-const parts = (item: string, order: string, from: string) =>
+export const parts = (item: string, order: string, from: string) =>
   `(SELECT string_agg(${item}, ', ' ORDER BY ${order}) FROM ${from})`;
 
 /** A list of name=value texts; null when there is none. */
@@ -49,18 +57,18 @@ const options = (list: string) => sorted('o', `unnest(${list}) AS o`);
  * The options of such a list that users set, by name. A server keeps notes of its own beside them (`pg_attver` of the minors 15.20 and
  * 17.12 in `attoptions`), which pg_dump hides and a copy has otherwise.
  */
-const documented = (list: string, names: readonly string[], prefix = '') =>
+export const documented = (list: string, names: readonly string[], prefix = '') =>
   sorted(
     `'${prefix}' || o`,
     `unnest(${list}) AS o WHERE split_part(o, '=', 1) IN (${names.map((name) => `'${name}'`).join(', ')})`,
   );
 
+/** An option `o` that looks like a secret. */
+export const secretOption = `split_part(o, '=', 1) ~* '(pass|secret|token|credential|key|auth)'`;
+
 /** Options of a foreign object; of those that look like secrets the name alone. */
 const foreignOptions = (list: string) =>
-  sorted(
-    `CASE WHEN split_part(o, '=', 1) ~* '(pass|secret|token|credential|key|auth)' THEN split_part(o, '=', 1) ELSE o END`,
-    `unnest(${list}) AS o`,
-  );
+  sorted(`CASE WHEN ${secretOption} THEN split_part(o, '=', 1) ELSE o END`, `unnest(${list}) AS o`);
 
 /** A definition that is the server's words from behind a certain place on. */
 const printedAfter = (definition: string, place: string) =>
@@ -80,7 +88,7 @@ const collation = (column: string, type: string) =>
   `(SELECT 'collate ' || x.oid::regcollation FROM pg_collation x
     WHERE x.oid = ${column} AND ${column} <> (SELECT y.typcollation FROM pg_type y WHERE y.oid = ${type}))`;
 
-const when = (condition: string, text: string) => `CASE WHEN ${condition} THEN '${text}' END`;
+export const when = (condition: string, text: string) => `CASE WHEN ${condition} THEN '${text}' END`;
 
 const tables = [
   `SELECT 'schema', NULL, NULL, n.nspname, '' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
@@ -130,7 +138,7 @@ const tables = [
      'triggers ' || (SELECT string_agg(DISTINCT (${state('t.tgenabled')} || ' on ' || t.tgrelid::regclass) COLLATE "C", ', ')
                      FROM odd_triggers t WHERE t.tgconstraint = c.oid))
    FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
-   WHERE c.contype NOT IN ('n', 't') AND NOT (c.contype = 'f' AND c.conparentid <> 0)`,
+   WHERE c.contype NOT IN ('n', 't') AND NOT (c.contype = 'f' AND c.conparentid <> 0) AND NOT ${mergedKey('c')}`,
   `SELECT 'index', r.nspname, r.relname, x.relname, concat_ws('; ', ${printedAfter('pg_get_indexdef(i.indexrelid)', `' ON ' || CASE r.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END || r.oid::regclass || ' '`)},
      ${when('i.indisclustered', 'clustered')}, ${when('NOT i.indisvalid', 'incomplete')},
      CASE WHEN x.relispartition THEN 'partition of ' || ${parentOf('x.oid')} END,
@@ -151,7 +159,7 @@ const tables = [
 ];
 
 /** How an object is called; 17 has left out a word of a transform's name. */
-const identity = `CASE i.type WHEN 'transform' THEN regexp_replace(i.identity, ' on language ', ' language ') ELSE i.identity END`;
+export const identity = `CASE i.type WHEN 'transform' THEN regexp_replace(i.identity, ' on language ', ' language ') ELSE i.identity END`;
 
 /** The object of a comment or a label, for `address`; DROP SUBSCRIPTION leaves comments behind whose object is gone. */
 const identified = (row: string) => `
@@ -171,8 +179,8 @@ const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
 
 /** Arguments as their digest: those of Supabase's webhooks hold keys. */
 const triggerDefinition = `
-  regexp_replace(CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
-       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END,
+  regexp_replace(${escaped(`CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
+       ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END`)},
     CASE WHEN t.tgqual IS NULL THEN '^$' ELSE '( FOR EACH (ROW|STATEMENT) )(WHEN .*)( EXECUTE FUNCTION )' END,
     E'\\\\1' || ${printed(`E'\\\\3'`)} || E'\\\\4')`;
 
@@ -294,7 +302,7 @@ const otherTypes = [
    WHERE ${userSchema} AND ${own('pg_operator', 'x.oid')} AND NOT ${shellOperator}`,
   `SELECT 'statistics object', n.nspname, x.stxrelid::regclass::text, x.stxname,
      concat_ws('; ', ${statisticsDefinition}, 'statistics ' || nullif(x.stxstattarget, -1))
-   FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')}`,
+   FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace WHERE ${userSchema} AND ${own('pg_statistic_ext', 'x.oid')} AND ${own('pg_class', 'x.stxrelid')}`,
   `SELECT 'text search configuration', n.nspname, NULL, x.cfgname, concat_ws('; ', 'parser ' || p.nspname || '.' || p.prsname,
      (SELECT string_agg(m.line, ', ' ORDER BY m.line COLLATE "C") FROM (
         SELECT t.alias || ' ' || string_agg(m.mapdict::regdictionary::text, ' ' ORDER BY m.mapseqno) AS line
@@ -309,7 +317,7 @@ const otherTypes = [
    WHERE ${userSchema} AND ${own('pg_ts_dict', 'x.oid')}`,
 ];
 
-/** Kinds of which no more is told than that they are there. */
+/** Kinds of which this tells no more than that they are there; particulars.ts has the rest. */
 const unexplained: Readonly<Record<string, string>> = {
   'access method': 'pg_am',
   conversion: 'pg_conversion',
@@ -354,7 +362,7 @@ const publications = (major: number): string[] => [
       ]),
 ];
 
-/** Without its connection string, which only superusers may read. */
+/** Its options are in particulars.ts. */
 const subscription = `
   SELECT 'subscription', NULL, NULL, s.subname, concat_ws('; ',
     'publications ' || ${sorted('quote_ident(x)', 'unnest(s.subpublications) AS x')},
@@ -395,7 +403,7 @@ const environment = [
    FROM pg_description d ${identified('d')}
    WHERE (d.objoid >= ${firstUserOid} OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
                                           AND d.objoid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'public')))
-     AND d.classoid <> 'pg_extension'::regclass
+     AND d.classoid <> 'pg_extension'::regclass AND NOT ${unsaidComment}
      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
 ];

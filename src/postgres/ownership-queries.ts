@@ -15,7 +15,7 @@ const owned: readonly (readonly [catalog: string, owner: string, condition?: str
   ['pg_conversion', 'conowner'],
   ['pg_ts_dict', 'dictowner'],
   ['pg_ts_config', 'cfgowner'],
-  ['pg_statistic_ext', 'stxowner'],
+  ['pg_statistic_ext', 'stxowner', own('pg_class', 'x.stxrelid')],
   [
     'pg_subscription',
     'subowner',

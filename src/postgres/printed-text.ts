@@ -8,8 +8,25 @@
 export const opening = '\u0002';
 const closing = '\u0003';
 
+/** What stands before the code of one of the three characters within a text, and their codes */
+const shift = '\u0010';
+const codes: Readonly<Record<string, string>> = { [shift]: '0', [opening]: '2', [closing]: '3' };
+const characters = new Map(Object.entries(codes).map(([character, code]) => [code, character]));
+
+/** SQL for a text in which none of the marks can be read. */
+export const escaped = (sql: string) =>
+  `replace(replace(replace(${sql}, chr(16), chr(16) || '0'), chr(2), chr(16) || '2'), chr(3), chr(16) || '3')`;
+
 /** SQL for a text, marked off; null when the text is. */
-export const printed = (sql: string) => `chr(2) || ${sql} || chr(3)`;
+export const printed = (sql: string) => `chr(2) || ${escaped(sql)} || chr(3)`;
+
+const escapes = new RegExp(`${shift}([023])`, 'g');
+const special = new RegExp(`[${shift}${opening}${closing}]`, 'g');
+
+/** As it was before a text could hold marks. */
+export function unescapeText(text: string): string {
+  return text.replaceAll(escapes, (_, code: string) => characters.get(code) ?? '');
+}
 
 /** A detail, taken apart: `parts` has one more than `texts`, and they take turns. */
 export interface SplitDetail {
@@ -18,18 +35,19 @@ export interface SplitDetail {
 }
 
 const marked = new RegExp(`${opening}([^${closing}]*)${closing}`);
+const allMarked = new RegExp(marked, 'g');
 
 export function splitDetail(detail: string): SplitDetail {
   const pieces = detail.split(marked);
   return {
     parts: pieces.filter((_, index) => index % 2 === 0),
-    texts: pieces.filter((_, index) => index % 2 === 1),
+    texts: pieces.filter((_, index) => index % 2 === 1).map(unescapeText),
   };
 }
 
 /** A detail as people read it. */
 export function withoutMarks(detail: string): string {
-  return detail.replaceAll(opening, '').replaceAll(closing, '');
+  return unescapeText(detail.replaceAll(allMarked, '$1'));
 }
 
 /**
@@ -51,6 +69,12 @@ export function findTexts(detail: string, parts: readonly string[]): readonly st
 /** The other way round. */
 export function joinDetail({ parts, texts }: SplitDetail): string {
   return parts
-    .map((part, at) => (texts[at] === undefined ? part : `${part}${opening}${texts[at]}${closing}`))
+    .map((part, at) =>
+      texts[at] === undefined ? part : `${part}${opening}${escapeText(texts[at])}${closing}`,
+    )
     .join('');
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll(special, (character) => `${shift}${codes[character]}`);
 }

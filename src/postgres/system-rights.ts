@@ -41,9 +41,9 @@ const objects = [
   `SELECT 'pg_foreign_server'::regclass, s.oid, 0, 'S', 'foreign server', NULL, s.srvname, s.srvacl, s.srvowner FROM pg_foreign_server s`,
 ];
 
-/** Those whose rights are told; the platform gives its own roles theirs. */
+/** Those whose rights are told, the server's own such as pg_monitor among them; the platform gives its own roles theirs. */
 const told = `SELECT 0::oid AS oid, 'PUBLIC' AS name
-  UNION ALL SELECT u.oid, quote_ident(u.rolname) FROM pg_roles u WHERE u.rolname IN ${apiRoles} OR (${ofUsers})`;
+  UNION ALL SELECT u.oid, quote_ident(u.rolname) FROM pg_roles u WHERE u.rolname IN ${apiRoles} OR u.rolname ~ '^pg_' OR (${ofUsers})`;
 
 const privilege = `x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END`;
 

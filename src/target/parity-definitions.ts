@@ -1,3 +1,4 @@
+import { kindBehind, notReadable } from '../postgres/particulars.ts';
 import { withoutMarks } from '../postgres/printed-text.ts';
 import { parseRights } from '../postgres/system-rights.ts';
 import type { Definition } from '../repository/supplement.ts';
@@ -31,18 +32,46 @@ export function compareDefinitions(
   const relations = new Set(
     found.filter(({ kind }) => kind === 'table').map(({ schema, name }) => `${schema}.${name}`),
   );
-  const there = Map.groupBy(found, identify);
-  const wanted = Map.groupBy(expected, identify);
+  const unread = findUnread([...expected, ...found]);
+  const there = Map.groupBy(found.map(unread), identify);
+  const wanted = Map.groupBy(expected.map(unread), identify);
   const isCompared = context.scope.whole ? () => true : selectRestored(context);
   return [...new Set([...wanted.keys(), ...there.keys()])].flatMap((key) => {
     const [want = [], have = []] = [wanted.get(key), there.get(key)];
     const subject = want[0] ?? have[0];
     if (!subject || !isCompared(subject, have.length > 0)) return [];
+    if (!saysMore(subject, want, wanted, there)) return [];
     const line = compareOne(subject, join(want), join(have), context);
     const isThere = relations.has(`${subject.schema}.${subject.relation}`);
-    const wider = (isThere && lacksGuard(line, want)) || opens(line, want[0], have[0], context);
+    const wider =
+      (isThere && lacksGuard(line, want)) ||
+      opens(line, want[0], have[0], context) ||
+      maintains(line, have[0]);
     return [wider ? widen(line) : line];
   });
+}
+
+/** Whether it is no more to know of something that only one of them has: the line of that says it. */
+function saysMore(
+  subject: Definition,
+  want: readonly Definition[],
+  ...sides: readonly ReadonlyMap<string, unknown>[]
+): boolean {
+  const kind = kindBehind(subject.kind);
+  if (kind === undefined) return true;
+  // A dump does not say that an extension has no comment, and each comes with one.
+  if (kind === 'extension' && want.length === 0) return false;
+  return sides.every((side) => side.has(identify({ ...subject, kind })));
+}
+
+/** What the options of a user mapping are, where one side could not read them. */
+function findUnread(lines: readonly Definition[]): (line: Definition) => Definition {
+  const unread = new Set(
+    lines
+      .filter(({ kind, detail }) => kind === 'user mapping details' && detail === notReadable)
+      .map(({ name }) => name),
+  );
+  return (line) => (line.kind === 'user mapping' && unread.has(line.name) ? { ...line, detail: '' } : line);
 }
 
 /** Without row level security, or a policy that restricts, more can be seen than in the source: no reason makes that good. */
@@ -60,6 +89,13 @@ function widen({ why, ...line }: ParityLine): ParityLine {
     status: 'different',
     wider: true,
   };
+}
+
+/** Who may VACUUM, ANALYZE and lock what it could not is everybody here. */
+function maintains({ kind, status }: ParityLine, have: Definition | undefined): boolean {
+  return (
+    kind === 'maintain' && status === 'different' && everybodys.has(have?.name.split(' to ').at(-1) ?? '')
+  );
 }
 
 const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
@@ -119,12 +155,16 @@ function noteOf({ kind, name }: Subject): string | undefined {
 
 function show(want: string | undefined, have: string | undefined): { expected: string; found: string } {
   const [expected, found] = [want, have].map((detail) =>
-    detail === undefined ? absent : conceal(detail) || 'there',
+    detail === undefined ? absent : conceal(detail.replace(secretDigest, '$1 …')) || 'there',
   ) as [string, string];
   if (expected !== found || want === have) return { expected, found };
   // They differ in what is not shown.
+  if (secretDigest.test(want ?? '')) return { expected, found: `${found} (others)` };
   return { expected: `${expected} (${digestOf(want ?? '')})`, found: `${found} (${digestOf(have ?? '')})` };
 }
+
+/** Of passwords not even a digest is shown: it tells a guess that is right from one that is not. */
+const secretDigest = /\b(values|connection) [0-9a-f]{64}/;
 
 function explain(
   subject: Definition,
@@ -142,8 +182,10 @@ function explain(
 }
 
 function isOfLargeObject({ kind, name }: Definition): boolean {
-  return kind === 'large object' || (kind === 'comment' && name.startsWith('large object '));
+  return kind === 'large object' || (aboutObjects.test(kind) && name.startsWith('large object '));
 }
+
+const aboutObjects = /^(?:comment|owner grant|predefined role grant)$/;
 
 function explainByKind(
   subject: Definition,
@@ -167,6 +209,10 @@ function explainByKind(
       return want?.replace(/; triggers disabled on .*$/s, '') === have
         ? 'a dump does not say that the triggers of a key are disabled; in the target the key is enforced'
         : undefined;
+    case 'extension comment':
+      return context.scope.kind === 'plain'
+        ? undefined
+        : 'an extension of the platform keeps its own comment';
     case 'large object':
       return want?.replace(ownerOf, '') === have?.replace(ownerOf, '')
         ? context.excuse({ kind: 'owner', schema: null, relation: null, name: `blob ${name}` })
@@ -271,7 +317,7 @@ function creatorOf(defaults: string): string {
 function homeOf({ kind, schema, name }: Subject): string | null {
   if (schema !== null) return schema;
   if (kind === 'schema') return name;
-  return kind === 'comment' ? (/^schema (\w+)$/.exec(name)?.[1] ?? null) : null;
+  return kind === 'comment' || kind === 'owner grant' ? (/^schema (\w+)$/.exec(name)?.[1] ?? null) : null;
 }
 
 /**

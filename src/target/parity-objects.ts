@@ -2,8 +2,8 @@ import type { Manifest } from '../repository/manifest.ts';
 import { judge } from './parity-excuses.ts';
 import { absent, type ParityLine } from './parity-line.ts';
 
-/** Of these older versions of the tool counted some that pg_dump passes over; the definitions tell the others. */
-const countedOtherwise = new Set(['operator', 'comment']);
+/** Of these the descriptions below a version counted some that pg_dump passes over; the definitions tell the others. */
+const countedOtherwise: Readonly<Record<string, number>> = { operator: 2, comment: 3, 'foreign key': 3 };
 
 /** No definition tells of these: where their number differs, nothing else would show it. */
 const untold = new Set(['large object']);
@@ -12,18 +12,18 @@ const untold = new Set(['large object']);
  * Compares how many objects of each kind there are: a second look, which does not depend on how definitions are described.
  *
  * @param definitions the first look: where something is missing for a reason, the numbers cannot be the same
- * @param isFirstVersion whether the backup is of an older version of the tool
+ * @param version of the description in the backup
  */
 export function compareObjects(
   { kind, facts }: Pick<Manifest, 'kind' | 'facts'>,
   found: Readonly<Record<string, number>>,
   definitions: readonly ParityLine[],
-  isFirstVersion = false,
+  version: number,
 ): ParityLine[] {
   const kinds = [...new Set([...Object.keys(facts.objects), ...Object.keys(found)])]
     // Definitions alone carry no large objects.
     .filter((name) => kind !== 'schema' || name !== 'large object')
-    .filter((name) => !isFirstVersion || !countedOtherwise.has(name))
+    .filter((name) => version >= (countedOtherwise[name] ?? 0))
     .sort();
   const known = definitions.some(
     ({ status, why, expected, found: there }) =>

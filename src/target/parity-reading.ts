@@ -1,4 +1,5 @@
 import { openSession, type Session } from '../postgres/connection.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
 import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/printed-text.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -154,14 +155,25 @@ function readBatch(
   ]);
 }
 
-/** @returns whether nothing of the user's would run because we make something */
+/**
+ * Disables event triggers until the transaction is rolled back, in the gentlest way that the server and the role allow.
+ *
+ * @returns whether nothing of the user's would run because we make something
+ */
 async function silenceEventTriggers(session: Session): Promise<boolean> {
+  // From PostgreSQL 17
+  if ((await attempt(session, 'SET LOCAL event_triggers = off')) !== undefined) return true;
   await attempt(session, 'SET LOCAL session_replication_role = replica');
-  const [row] = await session.query<{ firing: boolean }>(`
-    SELECT EXISTS (SELECT FROM pg_event_trigger WHERE evtevent IN ('ddl_command_start', 'ddl_command_end', 'table_rewrite', 'sql_drop')
-      AND evtenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS firing`);
-  return row?.firing === false;
+  for (const { name } of await session.query<{ name: string }>(firingTriggers)) {
+    const done = await attempt(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name)} DISABLE`);
+    if (done === undefined) return false;
+  }
+  return true;
 }
+
+const firingTriggers = `
+  SELECT evtname AS name FROM pg_event_trigger WHERE evtevent IN ('ddl_command_start', 'ddl_command_end', 'table_rewrite', 'sql_drop')
+    AND evtenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)`;
 
 const reader = 'supabase_backup_read';
 

@@ -122,9 +122,11 @@ function readConstraint(clone: Clone, name: string, text: string): Reading {
 
 /** @param text from USING on */
 function readIndex(clone: Clone, unique: boolean, text: string): Reading {
+  // Tables and indexes share their names.
+  const index = clone.name.endsWith(`"${made}"`) ? `${made}_index` : made;
   return clone.read(
-    `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${made} ON ${clone.name} ${text}`,
-    `SELECT substr(d, strpos(d, ' USING ') + 1) FROM pg_get_indexdef(${oidOf(`pg_temp.${made}`)}) AS d`,
+    `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${index} ON ${clone.name} ${text}`,
+    `SELECT substr(d, strpos(d, ' USING ') + 1) FROM pg_get_indexdef(${oidOf(`pg_temp.${index}`)}) AS d`,
   );
 }
 

@@ -26,12 +26,20 @@ export const shapes = `
   CREATE INDEX partly ON app.t (p) WHERE s IN ('a', 'b');
   CREATE INDEX computed ON app.t ((lower(v)));
   CREATE TABLE app.child (extra int) INHERITS (app.parent);
-  ALTER TABLE app.parent ADD late int;
+  ALTER TABLE app.parent ADD late int, ADD CONSTRAINT noted CHECK (id > 0);
+  CREATE TABLE app.own (id int, extra int, CONSTRAINT noted CHECK (id > 0)) INHERITS (app.parent);
   CREATE TABLE app.parts (k int, s varchar) PARTITION BY RANGE (k);
   CREATE TABLE app.part_one PARTITION OF app.parts FOR VALUES FROM (0) TO (10);
   CREATE TABLE app.part_two PARTITION OF app.parts DEFAULT;
   CREATE TABLE app.listed (s varchar) PARTITION BY LIST ((s IN ('a', 'b')));
   CREATE INDEX on_parts ON app.parts (k);
+  CREATE TABLE app.orders (k int) PARTITION BY RANGE (k);
+  CREATE TABLE app.orders_one PARTITION OF app.orders FOR VALUES FROM (0) TO (10); CREATE TABLE app.orders_two PARTITION OF app.orders DEFAULT;
+  ALTER TABLE app.orders ADD CONSTRAINT to_parent FOREIGN KEY (k) REFERENCES app.parent;
+  ALTER TABLE app.orders_one ADD CONSTRAINT again FOREIGN KEY (k) REFERENCES app.parent;
+  ALTER TABLE app.orders_two ADD CONSTRAINT zagain FOREIGN KEY (k) REFERENCES app.parent;
+  CREATE TABLE app.supabase_backup_reading (s varchar); CREATE INDEX worded ON app.supabase_backup_reading ((s IN ('a', 'b')));
+  CREATE TABLE app.marked (s varchar DEFAULT E'a\\x02b', CONSTRAINT marks CHECK (s IN (E'\\x02', E'b\\x03\\x10', E'\\x10002')));
   CREATE TABLE app.typed OF app.pair (a NOT NULL);
   CREATE UNLOGGED TABLE app.fleeting (id int);
   CREATE VIEW app.seen WITH (security_barrier) AS SELECT id, s FROM app.t WHERE s IN ('a', 'b');
@@ -39,7 +47,8 @@ export const shapes = `
   CREATE VIEW app.editable AS SELECT id, v FROM app.t;
   ALTER VIEW app.editable ALTER v SET DEFAULT 'y';
   CREATE MATERIALIZED VIEW app.kept AS SELECT id, s FROM app.t WHERE s IN ('a', 'b');
-  CREATE INDEX on_kept ON app.kept (id);
+  CREATE MATERIALIZED VIEW app.heavy AS SELECT v FROM app.t;
+  CREATE INDEX on_kept ON app.kept (id); CREATE UNIQUE INDEX once_kept ON app.kept (id);
   CREATE FUNCTION app.f(a varchar, b bool DEFAULT 'a'::varchar IN ('a', 'b')) RETURNS bool LANGUAGE sql STABLE RETURN a IN ('a', 'b');
   CREATE FUNCTION app.g(a int) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS 'SELECT a';
   CREATE FUNCTION app.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
@@ -57,8 +66,17 @@ export const shapes = `
   CREATE OPERATOR FAMILY app.few USING btree;
   CREATE OPERATOR CLASS app.some_ops FOR TYPE int4 USING btree FAMILY app.few AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(int4, int4);
   CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));
+  CREATE OPERATOR CLASS app.kept_ops FOR TYPE point USING gin AS STORAGE int4;
+  CREATE FUNCTION app.recode(int, int, cstring, internal, int, bool) RETURNS int LANGUAGE c STRICT AS '$libdir/utf8_and_iso8859_1', 'iso8859_1_to_utf8';
   CREATE CONVERSION app.convert FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
-  CREATE ACCESS METHOD mine TYPE INDEX HANDLER bthandler;
+  CREATE ACCESS METHOD mine TYPE INDEX HANDLER bthandler; CREATE ACCESS METHOD stored TYPE TABLE HANDLER heap_tableam_handler;
+  CREATE FUNCTION app.call() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+  CREATE FUNCTION app.call_again() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+  CREATE FUNCTION app.call_inline(internal) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_inline_handler';
+  CREATE FUNCTION app.validate(oid) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_validator';
+  CREATE LANGUAGE talk HANDLER app.call INLINE app.call_inline;
+  CREATE TEXT SEARCH PARSER app.scan (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
+  CREATE TEXT SEARCH TEMPLATE app.mould (LEXIZE = dsimple_lexize);
   CREATE TEXT SEARCH DICTIONARY app.words (TEMPLATE = simple);
   CREATE TEXT SEARCH CONFIGURATION app.english (PARSER = default);
   ALTER TEXT SEARCH CONFIGURATION app.english ADD MAPPING FOR word WITH app.words;
@@ -71,20 +89,25 @@ export const shapes = `
   CREATE POLICY own ON app.t USING (s IN ('a', 'b')) WITH CHECK (EXISTS (SELECT FROM app.parent q WHERE q.id = t.p));
   CREATE POLICY narrow ON app.t AS RESTRICTIVE FOR SELECT TO authenticated USING (id > 0);
   CREATE EVENT TRIGGER on_ddl ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION app.on_ddl();
+  ALTER EVENT TRIGGER on_ddl ENABLE ALWAYS;
   CREATE PUBLICATION news FOR TABLE app.t (id, s) WHERE (id IN (1, 2));
   CREATE PUBLICATION whole FOR TABLES IN SCHEMA other;
   CREATE SUBSCRIPTION gone CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = NONE, enabled = false);
   COMMENT ON SUBSCRIPTION gone IS 'left behind'; DROP SUBSCRIPTION gone;
   CREATE FOREIGN DATA WRAPPER nowhere;
   CREATE SERVER far FOREIGN DATA WRAPPER nowhere OPTIONS (host 'a');
-  CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS ("user" 'me');
+  CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS ("user" 'me', password 'hunter2');
+  CREATE SERVER locked FOREIGN DATA WRAPPER nowhere OPTIONS (password 'hunter3');
   CREATE FOREIGN TABLE app.remote (id int OPTIONS (column_name 'x')) SERVER far OPTIONS (name 'y');
   GRANT USAGE ON SCHEMA app TO anon, authenticated, service_role, app_owner;
   GRANT SELECT ON app.t TO anon; GRANT SELECT (id), UPDATE (id) ON app.parent TO authenticated;
   GRANT SELECT, INSERT ON app.t TO service_role WITH GRANT OPTION; GRANT SELECT ON app.parent TO app_owner WITH GRANT OPTION;
   GRANT USAGE ON SEQUENCE app.counter TO anon; REVOKE EXECUTE ON FUNCTION app.g(int) FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.g(int) TO app_owner;
+  GRANT SELECT ON app.parent TO pg_monitor; GRANT EXECUTE ON FUNCTION app.g(int) TO pg_monitor; GRANT USAGE ON TYPE app.mood TO pg_monitor;
+  REVOKE INSERT ON app.fleeting FROM CURRENT_USER;
   GRANT USAGE ON FOREIGN SERVER far TO app_owner; REVOKE USAGE ON TYPE app.mood FROM PUBLIC;
   ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO anon;
+  COMMENT ON TYPE app.t IS 'a row'; COMMENT ON TYPE app.span_multirange IS 'ranges'; COMMENT ON TYPE app._mood IS 'moods'; COMMENT ON TYPE app.mood IS 'a mood';
   COMMENT ON TABLE app.t IS 'a table'; COMMENT ON COLUMN app.t.v IS 'a column'; COMMENT ON POLICY own ON app.t IS 'a policy';
   COMMENT ON SCHEMA app IS 'a schema'; COMMENT ON FUNCTION app.g(int) IS 'a function'; COMMENT ON TRANSFORM FOR int LANGUAGE sql IS 'a transform';
   SELECT lo_from_bytea(4711, 'abc'), lo_from_bytea(4712, 'def');
@@ -376,5 +399,188 @@ export const mutations: readonly (readonly [what: string, sql: string])[] = [
   ['a grant less on a large object', 'REVOKE SELECT ON LARGE OBJECT 4711 FROM app_owner'],
   ['what is in a large object', "SELECT lo_put(4711, 0, 'xyz')"],
   ['a large object less', 'SELECT lo_unlink(4712)'],
+  [
+    'the default of a conversion',
+    "DROP CONVERSION app.convert; CREATE DEFAULT CONVERSION app.convert FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+  ],
+  [
+    'the encodings of a conversion',
+    "DROP CONVERSION app.convert; CREATE CONVERSION app.convert FOR 'LATIN2' TO 'UTF8' FROM iso8859_to_utf8",
+  ],
+  [
+    'the function of a conversion',
+    "DROP CONVERSION app.convert; CREATE CONVERSION app.convert FOR 'LATIN1' TO 'UTF8' FROM app.recode",
+  ],
+  ['whom a language trusts', "UPDATE pg_language SET lanpltrusted = true WHERE lanname = 'talk'"],
+  [
+    'the validator of a language',
+    'CREATE OR REPLACE LANGUAGE talk HANDLER app.call INLINE app.call_inline VALIDATOR app.validate',
+  ],
+  ['a language without inline code', 'CREATE OR REPLACE LANGUAGE talk HANDLER app.call'],
+  [
+    'the handler of a language',
+    'CREATE OR REPLACE LANGUAGE talk HANDLER app.call_again INLINE app.call_inline',
+  ],
+  ['a language less', 'DROP LANGUAGE talk'],
+  ['a parser less', 'DROP TEXT SEARCH PARSER app.scan'],
+  ['a template less', 'DROP TEXT SEARCH TEMPLATE app.mould'],
+  [
+    'a parser',
+    'DROP TEXT SEARCH PARSER app.scan; CREATE TEXT SEARCH PARSER app.scan (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype, HEADLINE = prsd_headline)',
+  ],
+  [
+    'a template',
+    'DROP TEXT SEARCH TEMPLATE app.mould; CREATE TEXT SEARCH TEMPLATE app.mould (INIT = dsimple_init, LEXIZE = dsimple_lexize)',
+  ],
+  [
+    'the template of a dictionary',
+    'DROP TEXT SEARCH DICTIONARY app.words CASCADE; CREATE TEXT SEARCH DICTIONARY app.words (TEMPLATE = app.mould); CREATE TEXT SEARCH CONFIGURATION app.english (PARSER = default); ALTER TEXT SEARCH CONFIGURATION app.english ADD MAPPING FOR word WITH app.words',
+  ],
+  [
+    'the dictionaries of a configuration',
+    'ALTER TEXT SEARCH CONFIGURATION app.english ALTER MAPPING FOR word WITH simple',
+  ],
+  [
+    'the parser of a configuration',
+    'DROP TEXT SEARCH CONFIGURATION app.english; CREATE TEXT SEARCH CONFIGURATION app.english (PARSER = app.scan); ALTER TEXT SEARCH CONFIGURATION app.english ADD MAPPING FOR word WITH app.words',
+  ],
+  [
+    'the handler of an access method',
+    'DROP ACCESS METHOD mine; CREATE ACCESS METHOD mine TYPE INDEX HANDLER hashhandler',
+  ],
+  [
+    'the type of an access method',
+    'DROP ACCESS METHOD mine; CREATE ACCESS METHOD mine TYPE TABLE HANDLER heap_tableam_handler',
+  ],
+  [
+    'the default of an operator class',
+    'DROP OPERATOR CLASS app.kept_ops USING gin; CREATE OPERATOR CLASS app.kept_ops DEFAULT FOR TYPE point USING gin FAMILY app.kept_ops AS STORAGE int4',
+  ],
+  [
+    'the storage of an operator class',
+    'DROP OPERATOR CLASS app.kept_ops USING gin; CREATE OPERATOR CLASS app.kept_ops FOR TYPE point USING gin FAMILY app.kept_ops AS STORAGE int8',
+  ],
+  [
+    'the functions of a transform',
+    'DROP TRANSFORM FOR int LANGUAGE sql CASCADE; CREATE TRANSFORM FOR int LANGUAGE sql (TO SQL WITH FUNCTION int4recv(internal)); COMMENT ON TRANSFORM FOR int LANGUAGE sql IS $$a transform$$',
+  ],
+  [
+    'the statistics of what a materialized view holds',
+    'ALTER MATERIALIZED VIEW app.kept ALTER s SET STATISTICS 7',
+  ],
+  [
+    'the storage of what a materialized view holds',
+    'ALTER MATERIALIZED VIEW app.kept ALTER s SET STORAGE EXTERNAL',
+  ],
+  [
+    'the compression of what a materialized view holds',
+    'ALTER MATERIALIZED VIEW app.kept ALTER s SET COMPRESSION pglz',
+  ],
+  [
+    'the options of what a materialized view holds',
+    'ALTER MATERIALIZED VIEW app.kept ALTER s SET (n_distinct = 5)',
+  ],
+  [
+    'the options of what a materialized view toasts',
+    'ALTER MATERIALIZED VIEW app.heavy SET (toast.autovacuum_enabled = false)',
+  ],
+  ['the access method of a materialized view', 'ALTER MATERIALIZED VIEW app.kept SET ACCESS METHOD stored'],
+  ['the replica identity of a materialized view', 'ALTER TABLE app.kept REPLICA IDENTITY FULL'],
+  ['the access method of a table', 'ALTER TABLE app.fleeting SET ACCESS METHOD stored'],
+  [
+    'the values of a user mapping',
+    "ALTER USER MAPPING FOR PUBLIC SERVER far OPTIONS (SET password 'hunter4')",
+  ],
+  ['a password of a foreign server', "ALTER SERVER locked OPTIONS (SET password 'hunter4')"],
+  ['the comment on an extension', "COMMENT ON EXTENSION hstore IS 'b'"],
+  ['no comment on an extension', 'COMMENT ON EXTENSION hstore IS NULL'],
+  ['the comment on a type', "COMMENT ON TYPE app.mood IS 'b'"],
+  [
+    'columns that are local',
+    'ALTER TABLE app.child NO INHERIT app.parent; ALTER TABLE app.child INHERIT app.parent',
+  ],
+  ['a check that is local', 'ALTER TABLE app.child ADD CONSTRAINT noted CHECK (id > 0)'],
+  ['a table that its owner may not change', 'REVOKE UPDATE ON app.parent FROM CURRENT_USER'],
+  ['a table of which its owner may do nothing', 'REVOKE ALL ON app.parent FROM CURRENT_USER'],
+  ['a function that its owner may not execute', 'REVOKE EXECUTE ON FUNCTION app.g(int) FROM CURRENT_USER'],
+  ['a type that its owner may not use', 'REVOKE USAGE ON TYPE app.mood FROM CURRENT_USER'],
+  ['a schema that its owner may not use', 'REVOKE USAGE ON SCHEMA app FROM CURRENT_USER'],
+  ['a sequence that its owner may not use', 'REVOKE USAGE ON SEQUENCE app.counter FROM CURRENT_USER'],
+  ['a large object that its owner may not read', 'REVOKE SELECT ON LARGE OBJECT 4711 FROM CURRENT_USER'],
+  ['a server that its owner may not use', 'REVOKE USAGE ON FOREIGN SERVER locked FROM CURRENT_USER'],
+  ['an owner that may insert again', 'GRANT INSERT ON app.fleeting TO CURRENT_USER'],
+  ['a grant to pg_monitor', 'GRANT SELECT ON app.t TO pg_monitor'],
+  ['a grant less to pg_monitor', 'REVOKE SELECT ON app.parent FROM pg_monitor'],
+  [
+    'a grant of pg_monitor that may be passed on',
+    'GRANT SELECT ON app.parent TO pg_monitor WITH GRANT OPTION',
+  ],
+  ['a grant on a column to pg_monitor', 'GRANT SELECT (id) ON app.t TO pg_monitor'],
+  ['a grant on a schema to pg_monitor', 'GRANT USAGE ON SCHEMA app TO pg_monitor'],
+  ['a grant less on a function to pg_monitor', 'REVOKE EXECUTE ON FUNCTION app.g(int) FROM pg_monitor'],
+  ['a grant less on a type to pg_monitor', 'REVOKE USAGE ON TYPE app.mood FROM pg_monitor'],
+  [
+    'a grant on a function of the server to pg_monitor',
+    'GRANT EXECUTE ON FUNCTION pg_ls_dir(text) TO pg_monitor',
+  ],
+  ['a grant on a large object to pg_monitor', 'GRANT SELECT ON LARGE OBJECT 4711 TO pg_monitor'],
+  ['a default without a mark', "ALTER TABLE app.marked ALTER s SET DEFAULT 'ab'"],
+  [
+    'a check with another mark',
+    "ALTER TABLE app.marked DROP CONSTRAINT marks; ALTER TABLE app.marked ADD CONSTRAINT marks CHECK (s IN (E'\\x03', E'b\\x03\\x10', E'\\x10002'))",
+  ],
+  [
+    'an index of a table with a name of ours',
+    "DROP INDEX app.worded; CREATE INDEX worded ON app.supabase_backup_reading ((s IN ('a', 'c')))",
+  ],
+  [
+    'the key of a partition',
+    'ALTER TABLE app.orders_one ADD FOREIGN KEY (k) REFERENCES app.parent ON DELETE CASCADE',
+  ],
   ['a row more', 'INSERT INTO app.parent VALUES (2)'],
+];
+
+/** What servers from a major on know: shapes in a database of its own, and what can be done to these. */
+export const laterShapes: readonly (readonly [
+  since: number,
+  shapes: string,
+  mutations: readonly (readonly [what: string, sql: string])[],
+])[] = [
+  [
+    17,
+    `CREATE TABLE t (id int); CREATE TABLE kept (id int); CREATE MATERIALIZED VIEW v AS SELECT 1 AS one;
+     GRANT MAINTAIN ON kept TO app_owner; GRANT ALL ON v TO app_owner; REVOKE MAINTAIN ON v FROM CURRENT_USER`,
+    [
+      ['MAINTAIN for everybody', 'GRANT MAINTAIN ON t TO PUBLIC'],
+      ['MAINTAIN for a role of the user', 'GRANT MAINTAIN ON t TO app_owner'],
+      ['MAINTAIN for anon', 'GRANT MAINTAIN ON t TO anon'],
+      ['MAINTAIN for a role of the server', 'GRANT MAINTAIN ON t TO pg_monitor'],
+      ['no MAINTAIN', 'REVOKE MAINTAIN ON kept FROM app_owner'],
+      ['MAINTAIN that may be passed on', 'GRANT MAINTAIN ON kept TO app_owner WITH GRANT OPTION'],
+      ['no MAINTAIN of a materialized view', 'REVOKE MAINTAIN ON v FROM app_owner'],
+      ['MAINTAIN for the owner', 'GRANT MAINTAIN ON v TO CURRENT_USER'],
+      ['no MAINTAIN for the owner', 'REVOKE MAINTAIN ON t FROM CURRENT_USER'],
+      ['MAINTAIN by default', 'ALTER DEFAULT PRIVILEGES GRANT MAINTAIN ON TABLES TO anon'],
+    ],
+  ],
+  [
+    18,
+    `CREATE TABLE t (a int CONSTRAINT odd NOT NULL, b int, c int NOT NULL, d int); ALTER TABLE t ADD CONSTRAINT later NOT NULL b NOT VALID;
+     ALTER TABLE t ADD CONSTRAINT t_d_not_null NOT NULL d NO INHERIT;
+     CREATE TABLE old (id int PRIMARY KEY, x int NOT NULL); ALTER TABLE old RENAME TO renamed;
+     CREATE TABLE parent (x int NOT NULL); CREATE TABLE child (y int NOT NULL) INHERITS (parent); CREATE TABLE own (x int NOT NULL) INHERITS (parent);
+     CREATE TABLE parts (k int CONSTRAINT key NOT NULL) PARTITION BY RANGE (k); CREATE TABLE part PARTITION OF parts DEFAULT;
+     CREATE DOMAIN strict AS int CONSTRAINT wanted NOT NULL; CREATE DOMAIN plain AS int NOT NULL;
+     CREATE TABLE a_table_with_quite_a_long_name_so_that_it_is_cut (and_a_column_with_a_long_name_as_well int NOT NULL)`,
+    [
+      ['a NOT NULL that is valid', 'ALTER TABLE t VALIDATE CONSTRAINT later'],
+      ['the name of a NOT NULL', 'ALTER TABLE t RENAME CONSTRAINT odd TO even'],
+      ['a name of a NOT NULL', 'ALTER TABLE t RENAME CONSTRAINT t_c_not_null TO even'],
+      ['a NOT NULL that is inherited', 'ALTER TABLE t ALTER CONSTRAINT t_d_not_null INHERIT'],
+      ['a NOT NULL that is local', 'ALTER TABLE child ADD CONSTRAINT parent_x_not_null NOT NULL x'],
+      ['the name of the NOT NULL of a domain', 'ALTER DOMAIN strict RENAME CONSTRAINT wanted TO needed'],
+      ['a name of the NOT NULL of a domain', 'ALTER DOMAIN plain RENAME CONSTRAINT plain_not_null TO needed'],
+      ['a domain with null', 'ALTER DOMAIN strict DROP NOT NULL'],
+    ],
+  ],
 ];

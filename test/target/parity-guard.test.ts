@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runTool } from '../fixture/dump.ts';
 import { createRoles, reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { mutations, shapes } from './guarded-shapes.ts';
+import { laterShapes, mutations, shapes } from './guarded-shapes.ts';
 import { compareRecorded, linesOf, type Recorded, recordDatabase, runSql } from './recorded.ts';
 
 /*
@@ -57,6 +57,8 @@ async function dump(url: string, bin: string): Promise<string> {
   const text = await runTool(bin, 'pg_dump', [], url);
   return text.replaceAll(/^\\(un)?restrict .*$/gm, '');
 }
+
+const { TESTBED_PG17_URL, TESTBED_PG17_BIN, TESTBED_PG18_URL, TESTBED_PG18_BIN } = process.env;
 
 describe('a database with one of everything', () => {
   const here = () => ({ admin: cluster.superuserUrl(), bin: cluster.binFolder });
@@ -139,13 +141,91 @@ describe('a database with one of everything', () => {
     }
   });
 
-  const newer = [
-    ['17', process.env.TESTBED_PG17_URL, process.env.TESTBED_PG17_BIN],
-    ['18', process.env.TESTBED_PG18_URL, process.env.TESTBED_PG18_BIN],
+  const subscribing = (options: string, connection = 'host=nowhere password=a') =>
+    `CREATE SUBSCRIPTION subscription_there CONNECTION '${connection}' PUBLICATION p WITH (connect = false, enabled = false, ${options})`;
+  const subscriptions: readonly (readonly [since: number, what: string, sql: string])[] = [
+    [15, 'the connection', subscribing('slot_name = NONE', 'host=nowhere password=b')],
+    [15, 'the slot', subscribing('slot_name = other')],
+    [15, 'binary', subscribing('slot_name = NONE, binary = true')],
+    [15, 'streaming', subscribing('slot_name = NONE, streaming = on')],
+    [15, 'two_phase', subscribing('slot_name = NONE, two_phase = true')],
+    [15, 'disable_on_error', subscribing('slot_name = NONE, disable_on_error = true')],
+    [15, 'synchronous_commit', subscribing('slot_name = NONE, synchronous_commit = local')],
+    [16, 'origin', subscribing('slot_name = NONE, origin = none')],
+    [16, 'run_as_owner', subscribing('slot_name = NONE, run_as_owner = true')],
+    [16, 'password_required', subscribing('slot_name = NONE, password_required = false')],
+    [17, 'failover', subscribing('slot_name = NONE, failover = true')],
+  ];
+  const servers = [
+    [17, TESTBED_PG17_URL, TESTBED_PG17_BIN],
+    [18, TESTBED_PG18_URL, TESTBED_PG18_BIN],
   ] as const;
-  it.runIf(newer.some(([, url]) => url)).each(newer.filter(([, url]) => url))(
+  const majors = [15, ...servers.flatMap(([major, url]) => (url ? [major] : []))];
+  const placeOf = (major: number): Place => {
+    const [, admin = '', bin = ''] = servers.find(([of]) => of === major) ?? [];
+    return admin === '' ? here() : { admin, bin };
+  };
+  it.each(majors)('sees what pg_dump writes of a subscription on %s', async (major) => {
+    const { admin, bin } = placeOf(major);
+    const name = `subscribing_${process.pid}`;
+    const url = await createDatabase(admin, name);
+    const drop = `ALTER SUBSCRIPTION subscription_there SET (slot_name = NONE); DROP SUBSCRIPTION subscription_there`;
+    try {
+      await runSql(url, subscribing('slot_name = NONE'));
+      const subscribed = await recordDatabase(url);
+      const text = await dump(url, bin);
+      expect(linesOf(await compareRecorded(url, subscribed), 'different')).toEqual([]);
+      expect(JSON.stringify(subscribed.supplement)).not.toContain('nowhere');
+      for (const [since, what, sql] of subscriptions) {
+        if (since > major) continue;
+        await runSql(url, drop);
+        await runSql(url, sql);
+        expect(await dump(url, bin), what).not.toBe(text);
+        expect(linesOf(await compareRecorded(url, subscribed), 'different'), what).toEqual([
+          expect.stringMatching(/^subscription( details)? subscription_there: /),
+        ]);
+      }
+    } finally {
+      await runSql(url, drop).catch(() => undefined);
+      await runSql(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    }
+  });
+
+  it.each(
+    laterShapes.flatMap(([since, sql, changes]) =>
+      majors.filter((major) => major >= since).map((major) => [major, since, sql, changes] as const),
+    ),
+  )(
+    'sees on %s what came with %s',
+    async (major, _since, sql, changes) => {
+      const { admin, bin } = placeOf(major);
+      const names = ['later', 'later_copy', 'later_changed'].map((name) => `${name}_${process.pid}`);
+      const [first = '', copied = '', changed = ''] = names;
+      await createRoles(admin, 'app_owner');
+      try {
+        const origin = await createDatabase(admin, first);
+        await runSql(origin, sql);
+        const of = await recordDatabase(origin);
+        const copy = await restoreCopy(origin, { admin, bin }, copied);
+        expect(linesOf(await compareRecorded(copy, of), 'different')).toEqual([]);
+        const text = await dump(copy, bin);
+        for (const [what, change] of changes) {
+          const url = await createDatabase(admin, changed, copied);
+          await runSql(url, change);
+          expect(await dump(url, bin), what).not.toBe(text);
+          expect(linesOf(await compareRecorded(url, of), 'different'), what).not.toEqual([]);
+        }
+      } finally {
+        for (const name of names) await runSql(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      }
+    },
+    2 * minutes,
+  );
+
+  it.each(majors.filter((major) => major > 15))(
     'is equal to a copy on %s, and that to a copy of its own',
-    async (_major, admin = '', bin = '') => {
+    async (major) => {
+      const { admin, bin } = placeOf(major);
       const [first, second] = [1, 2].map((which) => `guarded_${process.pid}_${which}`) as [string, string];
       await createRoles(admin, 'app_owner');
       try {

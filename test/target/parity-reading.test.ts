@@ -149,15 +149,33 @@ describe('a text in other words', () => {
     ]);
   });
 
-  it('is not read where nothing differs, nor where something of the user would run', async () => {
+  it('is not read where nothing differs, nor where something of the user would run that cannot be disabled', async () => {
     const found = await readAll();
     const nowhere = { ...database.settings, port: 1 };
     expect(await putInWordsOf(nowhere, 'UTF8', found, found, new AbortController().signal)).toEqual(found);
     const expected = found.map((line) => retype(line, asTyped));
-    await database.run('ALTER EVENT TRIGGER on_ddl ENABLE ALWAYS');
-    expect(await read(expected, found)).toEqual(expected);
-    await database.run('ALTER EVENT TRIGGER on_ddl ENABLE');
+    await database.run(
+      `SET session_replication_role = replica; CREATE ROLE reading LOGIN PASSWORD 'reading'; GRANT USAGE ON SCHEMA app TO reading; RESET session_replication_role`,
+    );
+    const reading = { ...database.settings, user: 'reading', password: 'reading' };
+    expect(await putInWordsOf(reading, 'UTF8', expected, found, new AbortController().signal)).toEqual(
+      expected,
+    );
   });
+
+  it.each(['ALWAYS', 'REPLICA'])(
+    'is read where an event trigger is enabled %s, which does not fire',
+    async (state) => {
+      const found = await readAll();
+      const expected = found.map((line) => retype(line, asTyped));
+      await database.run(`ALTER EVENT TRIGGER on_ddl ENABLE ${state}`);
+      expect((await read(expected, found)).map(({ detail }) => detail)).toEqual(
+        found.map(({ detail }) => detail),
+      );
+      expect(await database.rows('SELECT evtenabled FROM pg_event_trigger')).toEqual([[state[0]]]);
+      await database.run('ALTER EVENT TRIGGER on_ddl ENABLE');
+    },
+  );
 
   it('is read 2,000 times in seconds', async () => {
     await database.run(`DO $$ BEGIN SET LOCAL session_replication_role = replica; FOR n IN 1..1000 LOOP

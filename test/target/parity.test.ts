@@ -672,13 +672,13 @@ it('numbers of objects differ for a reason only where definitions say so', () =>
     facts: { ...makeManifest().facts, objects: { table: 2, 'large object': 1 } },
   });
   const compare = (definitions: ReturnType<typeof makeLine>[]) =>
-    compareObjects(manifest, { table: 1 }, definitions).map(({ what, status }) => `${what}: ${status}`);
+    compareObjects(manifest, { table: 1 }, definitions, 3).map(({ what, status }) => `${what}: ${status}`);
   expect(compare([])).toEqual(['large object: different', 'table: different']);
   expect(compare([makeLine({ status: 'not carried', found: 'nothing' })])).toEqual([
     'large object: different',
     'table: not carried',
   ]);
   const counted = { ...manifest, facts: { ...manifest.facts, objects: { operator: 2 } } };
-  expect(compareObjects(counted, { operator: 1 }, []).map(({ status }) => status)).toEqual(['different']);
-  expect(compareObjects(counted, { operator: 1 }, [], true)).toEqual([]);
+  expect(compareObjects(counted, { operator: 1 }, [], 2).map(({ status }) => status)).toEqual(['different']);
+  expect(compareObjects(counted, { operator: 1 }, [], 1)).toEqual([]);
 });
