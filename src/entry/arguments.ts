@@ -66,6 +66,13 @@ export function parseArguments(argv: readonly string[]): Arguments {
         'Write it once; a list is separated by commas.',
       );
     }
+    // An unset variable of a shell script would mean everything.
+    if (name === 'include' && value.trim() === '') {
+      throw new ConfigurationError(
+        '--include is empty',
+        'Name what is meant, or leave --include out for everything.',
+      );
+    }
     given.set(name, value);
   }
 }

@@ -10,6 +10,7 @@ import {
   describeGone,
   describeLoss,
   describeOccupants,
+  describeSurplus,
   findLost,
   findReasons,
   findRefusals,
@@ -121,7 +122,7 @@ function describeRemoved({ manifest, state }: Result): Section[] {
     if (names.length === 0) return [];
     return [
       tell(
-        `Replaced, and nothing else: ${summarize(names)}, ${describeSize(tables, rows)}${describeGone(lost)}.`,
+        `Replaced, and nothing else: ${summarize(names)}, ${describeSize(tables, rows)}${describeGone(lost)}${describeSurplus(part)}.`,
       ),
     ];
   }

@@ -11,11 +11,11 @@ import { readIdentity } from '../source/identity.ts';
 import { readManagedSchemas } from '../supabase/managed.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import { describeHindrances, summarize } from '../target/clean-part.ts';
-import type { FittedPart } from '../target/part.ts';
 import { findOccupants } from '../target/preflight.ts';
 import type { TableSize } from '../target/replacement.ts';
 import { type RestoreMark, readMark } from '../target/restore-mark.ts';
 import type { World } from '../world.ts';
+import type { MetPart } from './restore-plan.ts';
 
 /** What a target is and holds, before anything of it is touched. */
 export interface TargetState {
@@ -34,7 +34,7 @@ export interface TargetState {
   /** What an unfinished restore left */
   readonly mark: RestoreMark | undefined;
   /** What a part of the backup meets there; undefined where all of it is restored */
-  readonly part?: FittedPart | undefined;
+  readonly part?: MetPart | undefined;
 }
 
 /** The words that `confirm` takes. */
@@ -206,7 +206,7 @@ export function findRefusals(
 function findMeetings(
   inputs: RestoreInputs,
   state: TargetState,
-  { replaced, filled, collisions }: FittedPart,
+  { replaced, filled, collisions, misfits = [], takenSequences = [] }: MetPart,
 ): ConfigurationError[] {
   const { mark } = state;
   const refusals: ConfigurationError[] = [];
@@ -231,6 +231,22 @@ function findMeetings(
       new ConfigurationError(
         `target-url: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
         'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
+      ),
+    );
+  }
+  if (takenSequences.length > 0) {
+    refusals.push(
+      new ConfigurationError(
+        `target-url: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
+        'A table that was renamed keeps the names of its sequences: rename these too (ALTER SEQUENCE … RENAME TO …), or drop what has them.',
+      ),
+    );
+  }
+  if (misfits.length > 0 && replaced.objects.length > 0) {
+    refusals.push(
+      new ConfigurationError(
+        `clean: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
+        'Name these in include as well, alter them to what they were, or restore the rows beside the live tables with side-schema.',
       ),
     );
   }
@@ -260,7 +276,13 @@ export function describeLoss(manifest: Manifest, state: TargetState): string {
   }
   const { names, tables, rows, lost } = part.replaced;
   if (names.length === 0) return 'nothing that it has would be replaced';
-  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}`;
+  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
+}
+
+/** What no backup of the replaced tables has, and the target has on them */
+export function describeSurplus({ surplus = [] }: MetPart): string {
+  if (surplus.length === 0) return '';
+  return `; the backup does not have ${summarize(surplus)}, so that ${surplus.length === 1 ? 'it does' : 'they do'} not come back`;
 }
 
 /** Tables that go with all the rest and that the backup has no rows of. */

@@ -1,6 +1,7 @@
 import { ConfigurationError, isKnownError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
+import { addToPartitions } from './broken-keys.ts';
 import { dropObjects, explainRefusal, localSettings } from './clean.ts';
 import { type Chosen, findReplacement, type Held, type Replacement } from './replacement.ts';
 
@@ -82,7 +83,21 @@ async function giveBack(session: Session, { what, add, addUnchecked }: Held): Pr
   const remedy = `Mend what stands in its way, and run: ${add};`;
   if (addUnchecked === null) return [{ what, why: `it could not be given back: ${why}`, remedy }];
   const again = await tryStatement(session, addUnchecked);
-  if (again !== undefined) return [{ what, why: `it could not be given back: ${again}`, remedy }];
+  if (again !== undefined) {
+    // A table with partitions may have no key that rows break.
+    const partitions = await addToPartitions(
+      session,
+      addUnchecked.replace(/ NOT VALID(; COMMENT ON .*)?$/s, ';'),
+    );
+    if (partitions.length === 0) return [{ what, why: `it could not be given back: ${again}`, remedy }];
+    return [
+      {
+        what,
+        why: `rows that were there break it, so that only the partitions have it, without a check of them where they break it (NOT VALID): ${why}`,
+        remedy,
+      },
+    ];
+  }
   return [
     {
       what,

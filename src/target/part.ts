@@ -24,6 +24,8 @@ export interface FittedPart {
   readonly isInUse: boolean;
   /** What the selection needs, and the target has and keeps */
   readonly notes: readonly string[];
+  /** What the selection needs and the target keeps, each for itself */
+  readonly kept: readonly ArchiveEntry[];
   /** What of the selection the target has, to look once more */
   readonly chosen: Chosen;
   /** What of the target gives way to it */
@@ -56,6 +58,7 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
     const nothing = {
       taken: new Set<ArchiveEntry>(),
       notes: [],
+      kept: [],
       filled: [],
       collisions: [],
       replaced: nothingReplaced,
@@ -80,6 +83,7 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
     taken: fitter.taken,
     isInUse: true,
     notes: fitter.notes,
+    kept: fitter.kept,
     chosen,
     replaced,
     filled: await findFilled(
@@ -141,6 +145,8 @@ class Fitter {
   readonly #replaced: Replacement;
   readonly #restored: Set<ArchiveEntry>;
   readonly #kept: ReadonlySet<ArchiveEntry>;
+  /** What stays, each for itself */
+  readonly kept: readonly ArchiveEntry[];
 
   constructor(part: Part, target: TargetCatalog, { chosen, replaced, isOthers }: Division) {
     this.#part = part;
@@ -149,8 +155,8 @@ class Fitter {
     this.#byId = new Map(part.contents.map((entry) => [entry.id, entry]));
     this.#kept = this.#findKept((entry) => chosen.has(entry) || isOthers(entry));
     this.#restored = new Set(part.selection.entries.filter((entry) => !this.#kept.has(entry)));
-    const named = [...this.#kept].filter(({ kind }) => !belonging.has(kind) && kind !== 'EXTENSION');
-    if (named.length > 0) this.notes.push(describeKept(named));
+    this.kept = [...this.#kept].filter(({ kind }) => !belonging.has(kind) && kind !== 'EXTENSION');
+    if (this.kept.length > 0) this.notes.push(describeKept(this.kept));
   }
 
   /** @returns what was left out, and can come because the target has what it is wanting */
@@ -220,6 +226,8 @@ class Fitter {
     return entry.needs.every((id) => {
       const need = this.#byId.get(id);
       if (need === undefined || this.#restored.has(need) || this.#stays(need)) return true;
+      // What belongs to something that stays, such as the key of a table, the target has of its own, or has not.
+      if (belonging.has(need.kind) && this.#isElsewhere(need)) return true;
       const isUninvited = relations.has(need.kind) || need.schema === undefined;
       return !isUninvited && this.#resolve(need, closure);
     });

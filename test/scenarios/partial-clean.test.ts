@@ -259,6 +259,118 @@ describe('without clean', () => {
     expect(await describeDatabase(live)).toMatchObject({ 'private.notes': 20, 'private.notes_broken': 20 });
   });
 
+  test('a pattern that fits nothing is refused, beside others that do', async () => {
+    const before = await dump(live);
+    const misspelt = await restore(live, '--exclude', 'public.tree, sales.custmers', '--clean', ...words);
+    expect(misspelt.exitCode).toBe(2);
+    expect(misspelt.stderr).toMatch(/exclude: nothing in backup \S+ fits sales\.custmers/);
+    const empty = await restore(live, '--include', '', '--clean', ...words);
+    expect(empty.stderr).toMatch(/--include is empty/);
+    await expectSame(live, before);
+  });
+
+  test('what is left out keeps the sequence of its column', async () => {
+    await query(live, `SELECT setval('sales.customers_number_seq', 4711)`);
+    const run = await restore(
+      live,
+      '--include',
+      'sales.*',
+      '--exclude',
+      'sales.customers',
+      '--clean',
+      ...words,
+      '--dry-run',
+    );
+    expect(run.stdout).not.toMatch(/customers_number_seq/);
+  });
+
+  test('of a type that stays and lacks a value of the backup, nothing is removed for rows that would not fit', async () => {
+    await query(
+      live,
+      `ALTER TABLE private.ratings ALTER mood TYPE text; ALTER TABLE sales.customers ALTER mood DROP DEFAULT, ALTER mood TYPE text;
+       ALTER TYPE sales.mood RENAME VALUE 'ill' TO 'sick'`,
+    );
+    const before = await dump(live);
+    const run = await restore(live, '--include', 'private.ratings', '--clean', ...words);
+    expect(run).toMatchObject({ exitCode: 2 });
+    expect(run.stderr).toMatch(
+      /needs things that the target has otherwise than the backup: type sales\.mood;/,
+    );
+    await expectSame(live, before);
+    await query(
+      live,
+      `ALTER TYPE sales.mood RENAME VALUE 'sick' TO 'ill'; ALTER TYPE sales.mood ADD VALUE 'better'`,
+    );
+    const again = await restore(live, '--include', 'private.ratings', '--clean', ...words);
+    expect(again, again.stderr + again.stdout).toMatchObject({ exitCode: 0 });
+  });
+
+  test('a partition is not taken off a table that it no longer fits', async () => {
+    await query(live, 'ALTER TABLE sales.orders ADD COLUMN note text');
+    const before = await dump(live);
+    const run = await restore(live, '--include', 'sales.orders_2026', '--clean', ...words);
+    expect(run.stderr).toMatch(/otherwise than the backup: table sales\.orders;/);
+    await expectSame(live, before);
+  });
+
+  test('what the live table has and the backup has not is told before it goes, row security first', async () => {
+    await query(
+      live,
+      `ALTER TABLE public.audit ADD COLUMN who text; ALTER TABLE public.audit ENABLE ROW LEVEL SECURITY; CREATE INDEX by_who ON public.audit (who)`,
+    );
+    const told =
+      /the backup does not have row level security public\.audit, column public\.audit who, index public\.audit by_who, so that they do not come back/;
+    const plan = await restore(live, '--include', 'public.audit', '--clean', '--dry-run');
+    expect(plan.stdout).toMatch(told);
+    const unconfirmed = await restore(live, '--include', 'public.audit', '--clean');
+    expect(unconfirmed.stderr).toMatch(told);
+    const run = await restore(live, '--include', 'public.audit', '--clean', ...words);
+    expect(run.stdout).toMatch(told);
+  });
+
+  test('a key to a table that stays leaves that as it is', async () => {
+    await query(
+      live,
+      'DROP TABLE private.ratings; ALTER TABLE sales.customers DROP CONSTRAINT customers_pkey CASCADE; ALTER TABLE sales.customers ALTER id DROP IDENTITY, ALTER id DROP NOT NULL',
+    );
+    const customers = () =>
+      query(
+        live,
+        `SELECT (SELECT json_agg(pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = 'sales.customers'::regclass) AS keys,
+           (SELECT bool_or(attnotnull) FROM pg_attribute WHERE attrelid = 'sales.customers'::regclass AND attname = 'id') AS strict`,
+      );
+    const before = await customers();
+    const run = await restore(live, '--include', 'private.ratings', ...words);
+    expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 3 });
+    expect(run.stdout).toMatch(
+      /fk constraint private\.ratings ratings_customer_fkey +the server refused it: there is no unique/,
+    );
+    expect(await customers()).toEqual(before);
+  });
+
+  test('a table that was renamed keeps the sequence that the backup needs, which is told before anything is done', async () => {
+    await query(
+      live,
+      `ALTER TABLE sales.customers RENAME TO old_customers; ALTER INDEX sales.customers_pkey RENAME TO old_customers_pkey`,
+    );
+    const run = await restore(live, '--include', 'sales.customers');
+    expect(run.stderr).toMatch(
+      /sequences that belong to another table there: sales\.customers_id_seq, sales\.customers_number_seq/,
+    );
+  });
+
+  test('a key that goes by a table of another schema is given back to that table', async () => {
+    await query(
+      live,
+      `CREATE TABLE public.customers (id int PRIMARY KEY); ALTER DATABASE shop SET search_path = sales, public`,
+    );
+    const before = await dump(live);
+    const run = await restore(live, '--include', 'sales.customers', '--clean', ...words);
+    await query(live, 'ALTER DATABASE shop RESET search_path');
+    expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 0 });
+    await expectSame(live, before);
+  });
+
   test('what is there is refused by its name', async () => {
     const before = await dump(live);
     const run = await restore(live, '--include', 'private.*', ...words);
