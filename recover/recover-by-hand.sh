@@ -418,18 +418,26 @@ SELECT CASE WHEN job ->> 'name' IS NULL THEN format('SELECT cron.schedule(%L, %L
 FROM supplement, jsonb_array_elements(s -> 'cronJobs') AS job;
 SQL
 
-# What queues had besides their rows. Tables that are not there hold no rows to guard.
+# What was added to tables of extensions, and what queues had besides their rows. Tables that are not there hold no rows to guard.
 cat >additions.sql <<'SQL'
 CREATE TEMPORARY TABLE input (line text);
 \copy pg_temp.input FROM pstdin WITH (FORMAT csv, DELIMITER e'\x02', QUOTE e'\x01')
+CREATE TEMPORARY TABLE supplement AS SELECT string_agg(line, '')::jsonb AS s FROM input;
 CREATE TEMPORARY TABLE queue AS
-  SELECT value AS q, format('pgmq.%I', value ->> 'name') AS name
-  FROM (SELECT string_agg(line, '')::jsonb AS s FROM input) AS supplement, jsonb_array_elements(s -> 'queues') AS value
+  SELECT value AS q, format('pgmq.%I', value ->> 'name') AS name FROM supplement, jsonb_array_elements(s -> 'queues') AS value
   WHERE to_regclass(format('pgmq.%I', value ->> 'name')) IS NOT NULL;
+CREATE TEMPORARY TABLE addition AS
+  SELECT position, value ->> 'sql' AS sql, (value ->> 'guards')::bool AS guards
+  FROM supplement, jsonb_array_elements(s -> 'additions') WITH ORDINALITY AS each (value, position),
+    to_regclass(format('%I.%I', value ->> 'schema', value ->> 'table')) AS bearer
+  WHERE bearer IS NOT NULL AND NOT EXISTS (
+    SELECT FROM (SELECT 'policy', polname FROM pg_policy WHERE polrelid = bearer
+                 UNION ALL SELECT 'trigger', tgname FROM pg_trigger WHERE tgrelid = bearer) AS there (kind, name)
+    WHERE value ->> 'what' = format('%s %s.%s %s', kind, value ->> 'schema', value ->> 'table', name));
 \o guards.sql
-SELECT addition ->> 'sql' || ';' FROM queue, jsonb_array_elements(q -> 'additions') AS addition WHERE (addition ->> 'guards')::bool;
+SELECT sql || ';' FROM addition WHERE guards ORDER BY position;
 \o others.sql
-SELECT addition ->> 'sql' || ';' FROM queue, jsonb_array_elements(q -> 'additions') AS addition WHERE NOT (addition ->> 'guards')::bool;
+SELECT sql || ';' FROM addition WHERE NOT guards ORDER BY position;
 SELECT format('ALTER TABLE %s OWNER TO %I;', name, q ->> 'owner') FROM queue WHERE name <> 'pgmq.meta';
 SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), %L, %L);', name, 'msg_id', q #>> '{numbered,lastValue}', q #>> '{numbered,isCalled}')
 FROM queue WHERE jsonb_typeof(q -> 'numbered') = 'object';
@@ -545,19 +553,17 @@ restore_entries after-rows
 if grep -Eq '^pg_restore: from TOC entry [0-9]+; [0-9]+ [0-9]+ (ROW SECURITY|POLICY) ' messages; then
   die 'row security, or a policy, could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
 fi
-if [ -s queues.sql ]; then
-  while read -r name size; do
-    decode "$name" "$size" || exit 1
-    cat plaintext
-  done <supplement >supplement.json
-  ask -f additions.sql <supplement.json >/dev/null
-  ask -f session.sql -f guards.sql >/dev/null ||
-    die 'row security, or a policy, of a queue could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
-  ask -v ON_ERROR_STOP=0 -f session.sql -f others.sql >/dev/null 2>errors
-  if [ -s errors ]; then
-    cat errors >&2
-    refused=yes
-  fi
+while read -r name size; do
+  decode "$name" "$size" || exit 1
+  cat plaintext
+done <supplement >supplement.json
+ask -f additions.sql <supplement.json >/dev/null
+ask -f session.sql -f guards.sql >/dev/null ||
+  die 'row security, or a policy, of a table of an extension could not be made (see above), so nothing was granted to anybody. Mend the cause and start again.'
+ask -v ON_ERROR_STOP=0 -f session.sql -f others.sql >/dev/null 2>errors
+if [ -s errors ]; then
+  cat errors >&2
+  refused=yes
 fi
 say 'Granting, refreshing'
 restore_entries grants

@@ -61,7 +61,13 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
         schemaOnly: inputs.backupType === 'schema',
         settings,
-        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
+        // pg_dump leaves these to the database, and they show in the text of defaults.
+        env: clientEnvironment(
+          settings,
+          world.env,
+          () => writeRootCertificates(world),
+          '-c TimeZone=UTC -c bytea_output=hex',
+        ),
         pool,
         store,
         signal,

@@ -2,7 +2,7 @@ import { TargetError } from '../errors.ts';
 import { describeEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { RowDigest } from '../postgres/row-digest.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { applyInputSettings, applySettings } from '../postgres/session-settings.ts';
 import { clientEnvironment } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatCounted } from '../report/quantity.ts';
@@ -11,6 +11,7 @@ import type { PresentTable } from '../supabase/selection.ts';
 import { analyzedColumns, analyzeTable, analyzeTables } from '../target/analyze.ts';
 import { ArchiveRestore } from '../target/archive-restore.ts';
 import type { NotCarried } from '../target/attempt.ts';
+import { makeAdditions } from '../target/extension-additions.ts';
 import { findGivenGrants, grantRightsAgain } from '../target/extension-grants.ts';
 import { readArchivedRows } from '../target/extension-parts.ts';
 import { grantAgain } from '../target/grants.ts';
@@ -86,7 +87,7 @@ export async function restoreContents(
     }
     if (step === 'grants') {
       refuseOpenTables(plan, definitions);
-      await rows.completeQueues();
+      await rows.completeExtensions();
       await leaveGivenGrants(request, plan, definitions, world);
     }
     await runStep(step, definitions, world, clock);
@@ -274,7 +275,7 @@ class Rows {
     const checks = new ChecksAside();
     this.#checks.push(checks);
     await askServer(this.#request, this.#world, 'checks', async (session) => {
-      await applySettings(session, this.#plan.scope.manifest.source.encoding);
+      await applyInputSettings(session, this.#plan.scope.manifest.source.encoding);
       for (const table of tables) await checks.takeDoubtful(session, table);
     });
   }
@@ -284,7 +285,7 @@ class Rows {
     const { scope } = this.#plan;
     for (const checks of this.#checks.splice(0)) {
       const broken = await askServer(this.#request, this.#world, 'checks', async (session) => {
-        await applySettings(session, scope.manifest.source.encoding);
+        await applyInputSettings(session, scope.manifest.source.encoding);
         return checks.giveBack(session, this.#searchPaths.candidates);
       });
       scope.notCarried.push(...broken);
@@ -330,11 +331,20 @@ class Rows {
     scope.notCarried.push(...notCarried);
   }
 
-  /** When grants are next, and rows and changes have come. */
-  async completeQueues(): Promise<void> {
-    if (this.#plan.queues.length === 0) return;
-    const complete = (session: Session) => this.#queues.complete(session);
-    this.#plan.scope.notCarried.push(...(await askServer(this.#request, this.#world, 'queues', complete)));
+  /** What is on tables of extensions, when grants are next, and rows and changes have come. */
+  async completeExtensions(): Promise<void> {
+    const { additions } = this.#plan.scope.supplement;
+    const wanted = additions.filter(
+      ({ schema, table }) => isWhole(this.#request) || this.#queues.has({ schema, name: table }),
+    );
+    if (wanted.length + this.#plan.queues.length === 0) return;
+    const complete = async (session: Session) => {
+      await this.#queues.goOn(session);
+      return completeTables(session, wanted, this.#queues);
+    };
+    this.#plan.scope.notCarried.push(
+      ...(await askServer(this.#request, this.#world, 'extensions', complete)),
+    );
   }
 
   async #makeQueues(): Promise<readonly PresentTable[]> {
@@ -361,6 +371,19 @@ class Rows {
       ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
     );
   }
+}
+
+/** Rows of a queue that would be open without what guards them are deleted again; those of other extensions are the extension's own. */
+async function completeTables(
+  session: Session,
+  additions: RestorePlan['scope']['supplement']['additions'],
+  queues: Queues,
+): Promise<NotCarried[]> {
+  const { notCarried, open } = await makeAdditions(session, additions);
+  for (const { schema, table: name, what } of open.keys()) {
+    if (queues.has({ schema, name })) notCarried.push(...(await queues.empty(session, name, what)));
+  }
+  return notCarried;
 }
 
 function describeGone(table: TableEntry): NotCarried {

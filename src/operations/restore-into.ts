@@ -5,11 +5,12 @@ import type { Supplement } from '../repository/supplement.ts';
 import { clearImage } from '../supabase/image.ts';
 import { restoreCronJobs } from '../target/cron.ts';
 import { type Neutralized, neutralizeDefaultPrivileges } from '../target/default-privileges.ts';
-import { applyDatabase } from '../target/globals.ts';
+import { applyDatabase, keepReachable } from '../target/globals.ts';
 import { findOccupants, refuseOccupants } from '../target/occupants.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
 import { startsAsReplica } from '../target/preflight.ts';
 import { createRolesOf, finishRoles, returnRoles } from '../target/roles.ts';
+import { type Surroundings, surround } from '../target/surroundings.ts';
 import type { World } from '../world.ts';
 import { askServer } from './ask-target.ts';
 import type { PhaseClock } from './phases.ts';
@@ -59,18 +60,32 @@ async function carryOut(
   world: World,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
-  const { settings, verify } = request;
-  const neutralized = await askServer(request, world, 'roles', (session) => prepareServer(session, plan));
+  const prepared = await askServer(request, world, 'roles', (session) =>
+    prepareServer(session, request, plan),
+  );
   clock.end('roles');
-  let loaded: LoadedRows;
+  let isFinished = false;
   try {
-    loaded = await restoreContents(request, plan, world, clock);
+    const loaded = await restoreContents(request, plan, world, clock);
+    await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, prepared));
+    isFinished = true;
+    clock.end('settings');
+    return await lookAtResult(request, plan, loaded, world, clock);
   } catch (error) {
-    await giveBack(request, plan, neutralized, world);
+    await giveBack(request, plan, isFinished ? undefined : prepared, world);
     throw error;
   }
-  await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, neutralized));
-  clock.end('settings');
+}
+
+/** Compares the target with the backup, as a member of the roles that own what is there, and ends these memberships. */
+async function lookAtResult(
+  request: RestoreRequest,
+  plan: RestorePlan,
+  loaded: LoadedRows,
+  world: World,
+  clock: PhaseClock,
+): Promise<Parity | undefined> {
+  const { settings, verify } = request;
   const starts = await openSession(settings, world.signal);
   if (await startsAsReplica(starts)) {
     plan.scope.notCarried.push({
@@ -81,15 +96,36 @@ async function carryOut(
     });
   }
   await starts.close();
-  if (verify === 'none') return undefined;
-  const parity = await compare(request, plan.scope, loaded, world);
+  const finish = async () => {
+    const refused = await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles));
+    plan.scope.notCarried.push(...refused);
+  };
+  if (verify === 'none') {
+    await finish();
+    return undefined;
+  }
+  const parity = await compare(request, plan.scope, loaded, finish, world);
   forgetEqual(plan.scope, parity);
   clock.end('parity');
   return parity;
 }
 
-/** Makes room and roles, and keeps what the target grants on new objects away from those that are restored. */
-async function prepareServer(session: Session, { image, roles, scope }: RestorePlan): Promise<Neutralized> {
+/** What is otherwise in the target while a restore is under way */
+interface Prepared {
+  readonly neutralized: Neutralized;
+  /** Undefined where only a part is restored, into a database that may be in use */
+  readonly surroundings: Surroundings | undefined;
+}
+
+/**
+ * Makes room and roles, keeps what the target grants on new objects away from those that are restored, and gives the database the settings
+ * that functions of the source count on.
+ */
+async function prepareServer(
+  session: Session,
+  request: RestoreRequest,
+  { image, roles, scope }: RestorePlan,
+): Promise<Prepared> {
   if (image !== undefined) {
     // Whoever said that the target is empty may have meant less than its schemas.
     const rows = (await findOccupants(session, scope.kind)).filter((what) => what.startsWith('rows of '));
@@ -99,7 +135,10 @@ async function prepareServer(session: Session, { image, roles, scope }: RestoreP
   // What is left to people is known since the plan.
   const refused = await createRolesOf(session, roles);
   scope.notCarried.push(...refused.filter((item) => !roles.listed.includes(item)));
-  return neutralizeDefaultPrivileges(session);
+  return {
+    neutralized: await neutralizeDefaultPrivileges(session),
+    surroundings: isWhole(request) ? await surround(session, scope.supplement.database) : undefined,
+  };
 }
 
 /** What sessions would feel, or jobs would act on, comes when everything else is there. */
@@ -107,9 +146,10 @@ async function finishServer(
   session: Session,
   request: RestoreRequest,
   { roles, scope }: RestorePlan,
-  neutralized: Neutralized,
+  { neutralized, surroundings }: Prepared,
 ): Promise<void> {
   const { manifest, supplement, notCarried } = scope;
+  await surroundings?.end(session);
   if (!isWhole(request)) await neutralized.restore(session);
   else {
     if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
@@ -126,27 +166,28 @@ async function finishServer(
       );
     }
     notCarried.push(...(await applyDatabase(session, supplement.database, roles.scope)));
+    const connect = async () => (await openSession(request.settings)).close();
+    notCarried.push(...(await keepReachable(session, supplement.database, connect)));
   }
-  notCarried.push(...(await finishRoles(session, roles)));
 }
 
-/** A restore that failed leaves default privileges and memberships as it found them; the run may have been told to stop. */
+/** A restore that failed leaves default privileges, settings and memberships as it found them; the run may have been told to stop. */
 async function giveBack(
   { settings }: RestoreRequest,
   { roles }: RestorePlan,
-  neutralized: Neutralized,
+  prepared: Prepared | undefined,
   world: World,
 ): Promise<void> {
-  if (neutralized.entries.length === 0 && roles.borrowed.size === 0) return;
+  if (prepared === undefined && roles.borrowed.size === 0) return;
   try {
     const session = await openSession(settings);
-    await neutralized.restore(session);
+    await prepared?.neutralized.restore(session);
+    await prepared?.surroundings?.end(session);
     for (const { what, why } of await returnRoles(session, roles)) world.log.warn(`${what}: ${why}`);
     await session.close();
   } catch (error) {
-    world.log.warn(
-      `the target's default privileges could not be given back: ${messageOf(error)}; run ${neutralized.undo.join('; ')}`,
-    );
+    const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;
+    world.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
   }
 }
 
@@ -161,6 +202,7 @@ function compare(
   request: RestoreRequest,
   { manifest, supplement, tables, selection, kind, managed, notCarried }: RestoreScope,
   { sent, countOnly, advanced }: LoadedRows,
+  afterRows: () => Promise<void>,
   world: World,
 ): Promise<Parity> {
   let compared = 0;
@@ -176,6 +218,7 @@ function compare(
       {
         workers: request.jobs,
         signal: world.signal,
+        afterRows,
         onProgress(rows) {
           compared += rows;
           world.log.progress(`${formatCount(compared)} rows compared`);

@@ -19,10 +19,18 @@ import { compareLocales } from '../target/database-locale.ts';
 import { countArchivedRows } from '../target/extension-parts.ts';
 import { foresee } from '../target/foresight.ts';
 import { type FittedPart, fitPart } from '../target/part.ts';
+import { findDifferences, type PartDifferences } from '../target/part-differences.ts';
 import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from '../target/preflight.ts';
 import { describeNoQueues, findQueueTables } from '../target/queues.ts';
 import { planRoles, type RolePlan } from '../target/roles.ts';
-import { type RestoreSelection, selectAll, selectPart, withoutExtensions } from '../target/selection.ts';
+import {
+  createChoice,
+  findUnmatchedIn,
+  type RestoreSelection,
+  selectAll,
+  selectPart,
+  withoutExtensions,
+} from '../target/selection.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
@@ -77,7 +85,7 @@ export interface RestorePlan {
   /** Tables that the restore creates */
   readonly created: readonly TableEntry[];
   /** Set for a part of the backup: what of the target it meets */
-  readonly part: FittedPart | undefined;
+  readonly part: MetPart | undefined;
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
   /** Tables of message queues, which the extension makes */
@@ -85,6 +93,9 @@ export interface RestorePlan {
   /** Rows of Vault that come by its functions */
   readonly secrets: ArchiveEntry | undefined;
 }
+
+/** A part, and where what it meets is otherwise than the backup; nowhere in a target that holds nothing */
+export type MetPart = FittedPart & Partial<PartDifferences>;
 
 /** What goes where, and what does not. */
 type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present' | 'secrets'> & {
@@ -112,14 +123,19 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const client = await findClient(Math.floor(session.serverVersion / 10000), world, request.clientPath);
     const contents = await listArchive(client, archive, manifest, world);
     const missing = await findMissingExtensions(session, manifest);
+    refuseUnmatched(request, contents);
     const chosen = chooseEntries(
       request,
       manifest,
       contents.filter((entry) => !isJobTable(entry)),
     );
-    const part = isWhole(request)
+    const fitted = isWhole(request)
       ? undefined
       : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
+    const { encoding } = manifest.source;
+    const part = fitted?.isInUse
+      ? { ...fitted, ...(await findDifferences(session, fitted, supplement.definitions, contents, encoding)) }
+      : fitted;
     const selection = part?.selection ?? withoutExtensions(chosen, missing);
     const queued = chooseQueues(request, findQueueTables(manifest.tables, contents));
     if (queued.length === 0) refuseNothing(request, selection, manifest);
@@ -167,12 +183,24 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     };
     const guards = findGuards(entries, isGuard);
     const assumable = await readAssumableRoles(session);
-    const foreseen = foresee(entries, assumable, roles.created, kind);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
+    const renewed = image?.schemas ?? [];
+    const prospect = { entries, tables: loaded, guards, supplement, kind, roles, part, renewed };
+    const foreseen = await foresee(session, prospect);
     const extensionOwners =
       assumable === undefined ? findExtensionOwners(supplement) : new Map<string, string>();
-    const kept = { scope, archive, client, guards, foreseen, roles, extensionOwners, part, queues };
+    const kept = {
+      scope,
+      archive,
+      client,
+      guards,
+      foreseen,
+      roles,
+      extensionOwners,
+      part,
+      queues,
+    };
     return { ...placed, image, entries, ...kept };
   } finally {
     await session.close();
@@ -389,7 +417,23 @@ function chooseEntries(
 ): RestoreSelection {
   if (isWhole(request)) return selectAll(contents, manifest.tables);
   const names = new Map(manifest.tables.map((table) => [table.oid, table]));
-  return selectPart(contents, names, createSelection(request.include, request.exclude));
+  return selectPart(contents, names, createChoice(request));
+}
+
+/** A pattern with a slip in it would bring something, or replace something, that was not meant. */
+function refuseUnmatched(
+  { include, exclude, manifest }: RestoreRequest,
+  contents: readonly ArchiveEntry[],
+): void {
+  const names = new Map(manifest.tables.map((table) => [table.oid, table]));
+  for (const [input, patterns] of [['include', include] as const, ['exclude', exclude] as const]) {
+    const unmatched = findUnmatchedIn(contents, names, patterns);
+    if (unmatched.length === 0) continue;
+    throw new ConfigurationError(
+      `${input}: nothing in backup ${manifest.id} fits ${unmatched.join(', ')}`,
+      'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; the operation show lists the tables.',
+    );
+  }
 }
 
 /** A view alone is something only where its tables are. */

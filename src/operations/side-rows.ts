@@ -1,5 +1,5 @@
 import { openSession, type Session } from '../postgres/connection.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
@@ -95,7 +95,7 @@ export async function withSession<Result>(
 ): Promise<Result> {
   const session = await openSession(to.settings, to.signal);
   try {
-    await applySettings(session, to.manifest.source.encoding);
+    await applyInputSettings(session, to.manifest.source.encoding);
     const result = await body(session);
     await session.close();
     return result;

@@ -27,7 +27,7 @@ export async function tryChecks(
   try {
     // The database gets its settings last of all, and names without a schema are found by this one.
     const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
-    if (path !== undefined) await session.query(writeSet(path));
+    await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
     await refuseUnanswerable(session, checks, complete);
   } finally {
     await session.close();
@@ -43,6 +43,7 @@ export async function askChecks(
   if (checks.length === 0) return [];
   const session = await openSession(settings, world.signal);
   try {
+    await session.query('RESET search_path');
     return await runChecks(session, checks);
   } finally {
     await session.close();

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
+import { leavesSession } from './server-error.ts';
 import { type ConnectionSettings, describeConnection, readRootCertificates } from './settings.ts';
 import { ReusingSocket } from './socket.ts';
 
@@ -39,6 +40,10 @@ const types: pg.CustomTypesConfig = {
 const startupOptions =
   '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c lock_timeout=0 -c client_min_messages=warning -c jit=off';
 
+/**
+ * Opens a session in which names mean what they say: with an empty search_path nothing is found that a statement does not qualify, whatever
+ * users have made in `public` or in a schema of the role's name. `RESET search_path` gives a session what it would have had.
+ */
 export async function openSession(settings: ConnectionSettings, signal?: AbortSignal): Promise<Session> {
   signal?.throwIfAborted();
   const client = await connect(settings);
@@ -69,8 +74,12 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
     serverVersion: 0,
     destroy,
     async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
-      const result = await client.query<Row>(values === undefined ? { text: sql } : { text: sql, values });
-      return result.rows;
+      try {
+        const result = await client.query<Row>(values === undefined ? { text: sql } : { text: sql, values });
+        return result.rows;
+      } catch (error) {
+        throw await nameSeverity(client, error);
+      }
     },
     async close() {
       closing = true;
@@ -78,12 +87,37 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
       await client.end();
     },
   };
+  await session.query(`SET search_path = ''`);
+  // What must not write says so itself.
+  await session.query('SET default_transaction_read_only = off');
   const [row] = await session.query<{ server_version_num: string }>('SHOW server_version_num');
   const serverVersion = Number(row?.server_version_num);
   if (serverVersion >= 170000) await session.query('SET transaction_timeout = 0');
   if (serverVersion >= 140000) await endWithUs(session);
   return Object.assign(session, { serverVersion });
 }
+
+/**
+ * The severity of an error as `ServerError` has it. A server writes it in a language of its own, and the driver passes over the field that
+ * has it in English.
+ */
+async function nameSeverity(client: pg.Client, error: unknown): Promise<unknown> {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  if (typeof code !== 'string' || typeof severity !== 'string') return error;
+  // In a transaction that has failed it is refused, by a server that is there.
+  const ping = async () => {
+    try {
+      await client.query('SELECT 1');
+      return true;
+    } catch (answer) {
+      return (answer as { code?: unknown }).code === inFailedTransaction;
+    }
+  };
+  const lives = leavesSession(code) || (await ping());
+  return Object.assign(error as Error, { severity: lives ? 'ERROR' : 'FATAL' });
+}
+
+const inFailedTransaction = '25P02';
 
 /** Without it a statement of a run that was stopped goes on to its end. */
 async function endWithUs(session: Pick<Session, 'query'>): Promise<void> {

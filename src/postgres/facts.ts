@@ -34,6 +34,25 @@ const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
 /** Named by another operator and not made yet, or no more: pg_dump passes over it. */
 export const shellOperator = '(x.oprcode = 0)';
 
+/**
+ * True for a foreign key of a partition that says what its parent's says there as well. Where they meet the other way round, PostgreSQL takes
+ * the one for the other (tryAttachPartitionForeignKey), so that a dump brings back one or two.
+ *
+ * @param key a row of pg_constraint
+ */
+export const mergedKey = (
+  key: string,
+) => `(${key}.contype = 'f' AND ${key}.conparentid = 0 AND ${key}.convalidated AND EXISTS (
+  SELECT FROM pg_constraint k WHERE k.conrelid = ${key}.conrelid AND k.contype = 'f' AND k.conparentid <> 0 AND k.conparentid <> ${key}.oid
+    AND (k.confrelid, k.conkey, k.confkey, k.confupdtype, k.confdeltype, k.confmatchtype, k.condeferrable, k.condeferred, k.convalidated)
+      = (${key}.confrelid, ${key}.conkey, ${key}.confkey, ${key}.confupdtype, ${key}.confdeltype, ${key}.confmatchtype,
+         ${key}.condeferrable, ${key}.condeferred, ${key}.convalidated)))`;
+
+/** True for a comment, a row `d` of pg_description, on a type that comes with something else: pg_dump passes over it. */
+export const unsaidComment = `(d.classoid = 'pg_type'::regclass AND EXISTS (
+  SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+  WHERE t.oid = d.objoid AND (t.typtype = 'm' OR c.relkind <> 'c' OR EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid))))`;
+
 /** Each query yields rows of (kind); what extensions own comes back with the extension and is not counted. */
 const kindQueries: readonly string[] = [
   `SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
@@ -56,14 +75,14 @@ const kindQueries: readonly string[] = [
                            WHEN 'u' THEN 'unique constraint' WHEN 'x' THEN 'exclusion constraint'
                            ELSE 'other constraint' END
    FROM pg_constraint con JOIN pg_namespace n ON n.oid = con.connamespace
-   WHERE ${userSchema} AND con.contype <> 'n' AND ${own('pg_class', 'con.conrelid')} AND ${own('pg_type', 'con.contypid')}`,
+   WHERE ${userSchema} AND con.contype <> 'n' AND NOT ${mergedKey('con')} AND ${own('pg_class', 'con.conrelid')} AND ${own('pg_type', 'con.contypid')}`,
   `SELECT 'trigger' FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ${own('pg_class', 't.tgrelid')}`,
   `SELECT 'policy' FROM pg_policy p WHERE ${own('pg_class', 'p.polrelid')}`,
   `SELECT 'row level security' FROM pg_class c WHERE c.relrowsecurity AND ${own('pg_class', 'c.oid')}`,
   `SELECT 'rule' FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE ${userSchema} AND r.rulename <> '_RETURN' AND ${own('pg_class', 'c.oid')}`,
   `SELECT 'schema' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
-  `SELECT 'statistics object' FROM pg_statistic_ext`,
+  `SELECT 'statistics object' FROM pg_statistic_ext x WHERE ${own('pg_class', 'x.stxrelid')}`,
   `SELECT 'collation' FROM pg_collation x JOIN pg_namespace n ON n.oid = x.collnamespace
    WHERE ${userSchema} AND ${own('pg_collation', 'x.oid')}`,
   `SELECT 'operator' FROM pg_operator x
@@ -80,7 +99,7 @@ const kindQueries: readonly string[] = [
   `SELECT 'default privileges' FROM pg_default_acl`,
   `SELECT 'large object' FROM pg_largeobject_metadata`,
   `SELECT 'comment' FROM pg_description d
-   WHERE d.objoid >= ${firstUserOid} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
+   WHERE d.objoid >= ${firstUserOid} AND NOT ${unsaidComment} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')
      AND (SELECT i.identity FROM pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i) IS NOT NULL`,
 ];
@@ -107,9 +126,34 @@ const sequenceBatch = 200;
 
 /** The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it. */
 export async function readSequences(session: Session): Promise<SequenceState[]> {
-  const names = await session.query<{ schema: string; name: string }>(`
-    SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  return readStates(session, await listSequences(session));
+}
+
+/** The same of those that the role may read, and the names of the others. */
+export async function readReadableSequences(
+  session: Session,
+): Promise<{ states: SequenceState[]; closed: { schema: string; name: string }[] }> {
+  const names = await listSequences(session);
+  const states = await readStates(
+    session,
+    names.filter(({ readable }) => readable),
+  );
+  return { states, closed: names.filter(({ readable }) => !readable) };
+}
+
+function listSequences(session: Session): Promise<{ schema: string; name: string; readable: boolean }[]> {
+  return session.query(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           -- Asked of a table, the second is an error.
+           CASE WHEN c.relkind = 'S' THEN has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') END AS readable
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' AND ${userSchema} AND ${ownRelation} ORDER BY 1, 2`);
+}
+
+async function readStates(
+  session: Session,
+  names: readonly { schema: string; name: string }[],
+): Promise<SequenceState[]> {
   const states: SequenceState[] = [];
   for (let start = 0; start < names.length; start += sequenceBatch) {
     const batch = names.slice(start, start + sequenceBatch);
@@ -123,7 +167,8 @@ export async function readSequences(session: Session): Promise<SequenceState[]> 
     );
     for (const row of rows) {
       const of = batch[row.index];
-      if (of) states.push({ ...of, lastValue: row.last_value, isCalled: row.is_called });
+      if (of)
+        states.push({ schema: of.schema, name: of.name, lastValue: row.last_value, isCalled: row.is_called });
     }
   }
   return states;

@@ -42,6 +42,8 @@ export interface DatabaseProperties {
   readonly settings: Setting[];
   /** -1: no limit; undefined in backups that do not know it */
   readonly connectionLimit?: number | undefined;
+  /** What a new session of the role that made the backup has, however it came to it; undefined in backups that do not know it */
+  readonly surroundings?: Setting[] | undefined;
   /** Grants on the database itself; null: PostgreSQL's own default */
   readonly grants:
     | { readonly grantee: string; readonly privilege: string; readonly grantable: boolean }[]
@@ -159,6 +161,21 @@ function parseList<T>(text: string | null): T[] {
   return text === null ? [] : (JSON.parse(text) as T[]);
 }
 
+/** What the values of expressions may depend on. `search_path` is looked for where it is needed (target/search-paths.ts). */
+export const surroundingSettings: readonly string[] = [
+  ...['DateStyle', 'IntervalStyle', 'TimeZone', 'timezone_abbreviations', 'default_text_search_config'],
+  ...['lc_monetary', 'lc_numeric', 'lc_time', 'bytea_output', 'extra_float_digits', 'xmlbinary', 'xmloption'],
+];
+
+/** What a new session of this role in this database has of them. */
+export async function readSurroundings(session: Session): Promise<Setting[]> {
+  const names = surroundingSettings.map((name) => `'${name.toLowerCase()}'`).join(', ');
+  const rows = await session.query<{ name: string; value: string }>(
+    `SELECT name, reset_val AS value FROM pg_settings WHERE lower(name) IN (${names}) ORDER BY name COLLATE "C"`,
+  );
+  return rows.map(({ name, value }) => ({ name, value }));
+}
+
 async function readDatabase(session: Session): Promise<DatabaseProperties> {
   const [row] = await session.query<{
     owner: string;
@@ -181,6 +198,7 @@ async function readDatabase(session: Session): Promise<DatabaseProperties> {
     comment: row.comment,
     settings: parseList<Setting>(row.settings),
     connectionLimit: row.limit,
+    surroundings: await readSurroundings(session),
     grants: row.grants === null ? null : parseList(row.grants),
   };
 }

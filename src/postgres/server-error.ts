@@ -6,6 +6,27 @@ export interface ServerErrorFields {
   readonly table?: string | undefined;
   readonly dataType?: string | undefined;
   readonly constraint?: string | undefined;
+  /** The function of the server that reported it */
+  readonly routine?: string | undefined;
+}
+
+/** Classes of SQLSTATE with which a server ends sessions, and which functions may raise as well */
+const mayEndSession = /^(08|25P0[34]|57P|XX)/;
+
+/** Whether an error of that SQLSTATE leaves the session usable for sure. */
+export function leavesSession(code: string): boolean {
+  return !mayEndSession.test(code);
+}
+
+/**
+ * Whether the server, or its machine, has not enough of something (53, and 58030, an error of input or output): the next may fare alike. A
+ * function of a user may raise the same.
+ */
+export function isShortage({
+  code,
+  routine,
+}: { readonly code: string } & Pick<ServerErrorFields, 'routine'>): boolean {
+  return (code.startsWith('53') || code === '58030') && routine !== 'exec_stmt_raise';
 }
 
 /** An error the server reported while the protocol was in our hands; its fields are named as in those of `pg`. */
@@ -20,6 +41,7 @@ export class ServerError extends Error implements ServerErrorFields {
   readonly table: string | undefined;
   readonly dataType: string | undefined;
   readonly constraint: string | undefined;
+  readonly routine: string | undefined;
 
   constructor(code: string, message: string, fields: ServerErrorFields = {}, severity = 'ERROR') {
     super(message);
@@ -32,6 +54,7 @@ export class ServerError extends Error implements ServerErrorFields {
     this.table = fields.table;
     this.dataType = fields.dataType;
     this.constraint = fields.constraint;
+    this.routine = fields.routine;
   }
 
   /** Reads the body of an ErrorResponse. */
@@ -53,6 +76,7 @@ export class ServerError extends Error implements ServerErrorFields {
         table: fields.get('t'),
         dataType: fields.get('d'),
         constraint: fields.get('n'),
+        routine: fields.get('R'),
       },
       // The untranslated one, which servers have sent since 9.6
       fields.get('V') ?? fields.get('S'),

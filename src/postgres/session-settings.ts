@@ -32,6 +32,20 @@ export async function applySettings(session: Session, encoding: string): Promise
   );
 }
 
+/**
+ * What COPY text and statements of an archive are read back under: only what they cannot do without. Whatever functions of the database depend
+ * on besides is as the database has it.
+ */
+const inputSettings: readonly string[] = ['lc_monetary', 'xmloption', 'row_security', 'search_path'];
+
+/** Applies them to a session that writes what was restored. */
+export async function applyInputSettings(session: Session, encoding: string): Promise<void> {
+  for (const name of inputSettings) {
+    await session.query(`SELECT set_config($1, $2, false)`, [name, outputSettings[name] ?? '']);
+  }
+  await session.query(`SELECT set_config('client_encoding', $1, false)`, [encoding]);
+}
+
 /** @param path as it stands in a catalog, each name quoted where it needs that */
 export async function setSearchPath(session: Session, path: string): Promise<void> {
   await session.query(`SELECT set_config('search_path', $1, false)`, [path]);

@@ -160,13 +160,16 @@ export function describeConnection(settings: ConnectionSettings): string {
 }
 
 /**
- * The environment for pg_dump, pg_restore and psql. Secrets go this way and never in arguments, which every user of the
+ * The environment for pg_dump, pg_restore and the user's own programs. Secrets go this way and never in arguments, which every user of the
  * machine can read. Nothing of the caller's own PG* variables is left to change the meaning.
+ *
+ * @param options further ones of the sessions, as in PGOPTIONS
  */
 export function clientEnvironment(
   settings: ConnectionSettings,
   env: NodeJS.ProcessEnv,
   rootCertificates: () => string,
+  options = '',
 ): NodeJS.ProcessEnv {
   const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PG')));
   const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
@@ -182,10 +185,11 @@ export function clientEnvironment(
     PGGSSENCMODE: 'disable',
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    // The programs switch timeouts off themselves, but only after their first queries. They leave the other two to the database, and
-    // those show in the text of defaults.
-    PGOPTIONS:
-      `-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex ${settings.options}`.trim(),
+    // The programs switch timeouts off themselves, but only after their first queries.
+    PGOPTIONS: [
+      '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0',
+      ...[options, settings.options].filter((part) => part !== ''),
+    ].join(' '),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
   };

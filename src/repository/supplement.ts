@@ -60,9 +60,10 @@ const queue = v.strictObject({
   owner: text,
   /** How far its messages are numbered; null for a table that numbers none */
   numbered: v.nullable(v.strictObject({ lastValue: text, isCalled: flag })),
-  /** What was added to it, in the order to make it in; `guards` where rows would be open to more without it */
-  additions: v.array(v.strictObject({ what: text, sql: text, guards: flag })),
 });
+
+/** Something that was added to a table of an extension; `guards` where rows would be open to more without it */
+const addition = v.strictObject({ schema: text, table: text, what: text, sql: text, guards: flag });
 
 /** One definition, in a form that two databases of equal definitions share. */
 const definition = v.strictObject({
@@ -123,12 +124,16 @@ export const supplementSchema = v.strictObject({
     settings: v.array(setting),
     /** -1: no limit; backups of before do not have it */
     connectionLimit: v.optional(v.number()),
+    /** What the values of expressions may depend on, as a new session has it; backups of before do not have it */
+    surroundings: v.optional(v.array(setting)),
     /** Grants on the database itself; null: PostgreSQL's own default */
     grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
   }),
   cronJobs: v.array(cronJob),
   /** Backups of before do not have it */
   queues: v.optional(v.array(queue), []),
+  /** In an order in which they can be made; backups of before do not have it */
+  additions: v.optional(v.array(addition), []),
   definitions: v.array(definition),
   privileges: v.array(privilege),
   answers: v.array(answer),

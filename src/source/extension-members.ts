@@ -28,7 +28,7 @@ export interface UnwrittenObject {
  * What belongs to extensions, with the transaction that made it so. A script that makes an extension does all in one transaction, which is
  * the one of the extension's own row as well, unless it was updated since.
  */
-const membersQuery = `
+export const membersQuery = `
   members AS (
     SELECT d.refobjid AS extension, d.classid, d.objid, d.xmin::text AS since, d.xmin AS xid
     FROM pg_depend d WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
@@ -48,7 +48,7 @@ const membersQuery = `
            ${isCarriedQueue} AS queue
     FROM members m JOIN pg_class c ON c.oid = m.objid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_extension e ON e.oid = m.extension
-    WHERE m.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p')
+    WHERE m.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v')
   )`;
 
 interface MemberTable {
@@ -97,10 +97,21 @@ async function countRows(session: Session, table: MemberTable): Promise<number> 
 }
 
 /** Something on a table that was made by none of the transactions that made the extension what it is. */
-const onTable = (kind: string, name: string, from: string, table: string, { carried = false } = {}) => `
+const onTable = (kind: string, name: string, from: string, table: string) => `
   SELECT '${kind}' AS kind, ${name} || ' on ' || t.schema || '.' || t.name AS name, t.extname AS extension, 'on' AS how
   FROM ${from} JOIN tables t ON t.oid = ${table}
-  WHERE ${carried ? 'NOT t.queue' : 'true'} AND (NOT t.added OR t.queue) AND (t.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
+  WHERE (NOT t.added OR t.queue) AND (t.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
+
+const onDomains = `
+  SELECT 'constraint', x.conname || ' on domain ' || format_type(x.contypid, NULL), e.extname, 'on'
+  FROM pg_constraint x JOIN members m ON m.classid = 'pg_type'::regclass AND m.objid = x.contypid JOIN pg_extension e ON e.oid = m.extension
+  WHERE (m.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
+
+const onComments = `
+  SELECT 'comment', 'on ' || o.type || ' ' || o.identity, e.extname, 'on'
+  FROM pg_description x JOIN members m ON m.classid = x.classoid AND m.objid = x.objoid JOIN pg_extension e ON e.oid = m.extension,
+    pg_identify_object(x.classoid, x.objoid, x.objsubid) AS o
+  WHERE (m.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
 
 /** An object that is older than its being a part of the extension; a script makes both at once. */
 const addedObject = (catalog: string, condition: string) => `
@@ -110,28 +121,20 @@ const addedObject = (catalog: string, condition: string) => `
   WHERE age(x.xmin) > age(m.xid) AND ${condition}`;
 
 /**
- * Names what pg_dump leaves out because it is, or is on, a part of an extension, although the extension's script did not make it: triggers,
- * policies, indexes, constraints, rules and columns that somebody added to its tables, and objects that somebody added to it.
+ * Names what is in no backup because it is, or is on, a part of an extension, although the extension's script did not make it: constraints,
+ * rules, columns and comments that somebody added to its parts, and objects that somebody added to it. What extension-additions.ts reads is carried.
  */
 export async function findUnwrittenObjects(session: Session): Promise<UnwrittenObject[]> {
   const publications = session.serverVersion < 180000;
   const rows = await session.query<{ kind: string; name: string; extension: string; how: 'added' | 'on' }>(`
     WITH ${membersQuery}, known AS (SELECT extension, since FROM members UNION SELECT extension, since FROM scripts)
     ${[
-      onTable('trigger', 'x.tgname', 'pg_trigger x', 'x.tgrelid AND NOT x.tgisinternal', { carried: true }),
-      onTable('policy', 'x.polname', 'pg_policy x', 'x.polrelid', { carried: true }),
+      onTable('trigger', 'x.tgname', 'pg_trigger x', "x.tgrelid AND NOT x.tgisinternal AND t.relkind = 'v'"),
       onTable(
         'constraint',
         'x.conname',
         'pg_constraint x',
         "x.conrelid AND x.contype IN ('c', 'f', 'p', 'u', 'x')",
-      ),
-      onTable(
-        'index',
-        'i.relname',
-        'pg_index x JOIN pg_class i ON i.oid = x.indexrelid',
-        `x.indrelid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.conrelid = x.indrelid)`,
-        { carried: true },
       ),
       onTable('rule', 'x.rulename', 'pg_rewrite x', 'x.ev_class'),
       onTable('column', 'x.attname', 'pg_attribute x', 'x.attrelid AND x.attnum > 0 AND NOT x.attisdropped'),
@@ -147,8 +150,11 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
             ),
           ]
         : []),
+      onDomains,
+      onComments,
       addedObject('pg_class', "x.relkind IN ('p', 'v', 'm', 'f') AND NOT x.relispartition"),
       addedObject('pg_proc', 'true'),
+      addedObject('pg_namespace', 'true'),
       addedObject('pg_type', 'x.typrelid = 0 AND x.typelem = 0'),
     ].join(' UNION ALL ')}
     ORDER BY extension, kind, name`);

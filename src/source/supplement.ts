@@ -8,6 +8,7 @@ import { readQueues } from '../postgres/queues.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
 import { type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { readAdditions } from './extension-additions.ts';
 import { joinSnapshot } from './joined.ts';
 import { nameBlockers } from './locks.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
@@ -79,6 +80,7 @@ export async function describeThrough(session: Session, questions: Questions): P
   return {
     ...(await readGlobals(session)),
     queues: await readQueues(session),
+    additions: await readAdditions(session),
     definitions: await readDescription(session),
     privileges: await readPrivileges(session),
     answers: await askQuestions(session, questions.checks),

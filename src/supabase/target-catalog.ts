@@ -132,7 +132,6 @@ const tablesQuery = `
 
 /** Reads catalogs only, in a session of its own: it empties the search path, so that the names of types are written out. */
 export async function readTargetCatalog(session: Session): Promise<TargetCatalog> {
-  await session.query(`SET search_path = ''`);
   const objects = await session.query<{ kind: string; schema: string; name: string }>(
     `${objectsQuery}${session.serverVersion >= 150000 ? publicationSchemasQuery : ''}`,
   );

@@ -1,7 +1,7 @@
 import { messageOf, TargetError } from '../errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { World } from '../world.ts';
 import { type ArchiveFile, runRestore, type ToolResult } from './archive-tool.ts';
 import type { NotCarried } from './attempt.ts';
@@ -342,7 +342,7 @@ export class ArchiveRestore {
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = await openSession(this.#file.settings, this.#world.signal);
     try {
-      await applySettings(session, this.#file.encoding);
+      await applyInputSettings(session, this.#file.encoding);
       // As pg_restore: a function may call what comes later.
       await session.query('SET check_function_bodies = off');
       return await body(session);

@@ -34,12 +34,12 @@ export async function tryStatement(session: Session, sql: string): Promise<strin
 /**
  * What the server said about a statement that it refused. Its session goes on after it.
  *
- * @throws the error itself when it ends the session (class 57, operator intervention) or is not the server's. One of class 08, connection
- * exception, may be about another server that this one asked.
+ * @throws the error itself when it ends the session (FATAL or worse) or is not the server's. One of class 08, connection exception, may be
+ * about another server that this one asked, and one of class 57 may be raised by a function.
  */
 export function refusalOf(error: unknown): string {
   const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
-  if (severity !== 'ERROR' || typeof code !== 'string' || code.startsWith('57')) throw error;
+  if (severity !== 'ERROR' || typeof code !== 'string') throw error;
   // Which right is missing says the detail. Of other errors it may hold values of a row.
   const reason = code === '42501' && typeof detail === 'string' ? ` (${detail})` : '';
   return `${messageOf(error)}${reason}`;

@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
-import { refusalOf } from './attempt.ts';
+import { tryStatement } from './attempt.ts';
 
 /** A constraint as statements name it: both parts as they stand in SQL. */
 export interface NamedConstraint {
@@ -21,7 +21,7 @@ export function readAddition(sql: string): NamedConstraint | undefined {
 }
 
 /**
- * How many rows refer to nothing by a foreign key that was made NOT VALID.
+ * How many rows refer to nothing by a foreign key that was made NOT VALID. With MATCH FULL one that is null in part does, too.
  *
  * @returns undefined when there is no such key
  */
@@ -30,8 +30,8 @@ export async function countOrphans(
   { relation, name }: NamedConstraint,
 ): Promise<number | undefined> {
   const [query] = await session.query<{ sql: string }>(
-    `SELECT format('SELECT count(*) AS orphans FROM %s AS c WHERE %s AND NOT EXISTS (SELECT FROM %s AS p WHERE %s)',
-              k.conrelid::regclass, string_agg(format('c.%I IS NOT NULL', a.attname), ' AND '),
+    `SELECT format('SELECT count(*) AS orphans FROM %s AS c WHERE (%s) AND NOT EXISTS (SELECT FROM %s AS p WHERE %s)',
+              k.conrelid::regclass, string_agg(format('c.%I IS NOT NULL', a.attname), CASE k.confmatchtype WHEN 'f' THEN ' OR ' ELSE ' AND ' END),
               k.confrelid::regclass, string_agg(format('p.%I OPERATOR(%I.%s) c.%I', f.attname, n.nspname, o.oprname, a.attname), ' AND ')) AS sql
      FROM pg_constraint k
      CROSS JOIN LATERAL unnest(k.conkey, k.confkey, k.conpfeqop) AS x (own, other, operator)
@@ -39,7 +39,7 @@ export async function countOrphans(
      JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = x.other
      JOIN pg_operator o ON o.oid = x.operator JOIN pg_namespace n ON n.oid = o.oprnamespace
      WHERE k.contype = 'f' AND k.conrelid = to_regclass($1) AND quote_ident(k.conname) = $2
-     GROUP BY k.oid, k.conrelid, k.confrelid`,
+     GROUP BY k.oid, k.conrelid, k.confrelid, k.confmatchtype`,
     [relation, name],
   );
   if (query === undefined) return undefined;
@@ -66,22 +66,18 @@ export async function addToPartitions(session: Session, sql: string): Promise<st
   if (leaves.length === 0) return [];
   const [, definition = ''] =
     new RegExp(String.raw`ADD CONSTRAINT ${identifier} (.*?);\s*$`, 's').exec(sql) ?? [];
-  await session.query('BEGIN');
-  try {
-    for (const { leaf } of leaves) {
-      await session.query(`ALTER TABLE ${leaf} ADD CONSTRAINT ${key.name} ${definition} NOT VALID`);
-      await session.query('SAVEPOINT validated');
-      try {
-        await session.query(`ALTER TABLE ${leaf} VALIDATE CONSTRAINT ${key.name}`);
-      } catch (error) {
-        refusalOf(error);
-        await session.query('ROLLBACK TO SAVEPOINT validated');
-      }
-    }
-    await session.query('COMMIT');
-    return leaves.map(({ name }) => `constraint ${name} ${unquoteIdentifier(key.name)}`);
-  } catch (error) {
-    await Promise.allSettled([session.query('ROLLBACK')]);
-    throw error;
+  const added: string[] = [];
+  for (const { leaf, name } of leaves) {
+    // A partition may have something of that name already.
+    if (
+      (await tryStatement(
+        session,
+        `ALTER TABLE ${leaf} ADD CONSTRAINT ${key.name} ${definition} NOT VALID`,
+      )) !== undefined
+    )
+      continue;
+    await tryStatement(session, `ALTER TABLE ${leaf} VALIDATE CONSTRAINT ${key.name}`);
+    added.push(`constraint ${name} ${unquoteIdentifier(key.name)}`);
   }
+  return added;
 }

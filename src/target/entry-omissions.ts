@@ -1,4 +1,5 @@
 import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
+import { putOnOneLine } from '../postgres/sql-text.ts';
 import type { NotCarried } from './attempt.ts';
 import type { NamedConstraint } from './broken-keys.ts';
 import { conceal } from './parity-line.ts';
@@ -53,7 +54,7 @@ export function describeRefused(
 ): NotCarried {
   const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
   const later = isShown
-    ? `When that is mended: ${conceal(sql.replaceAll(/\s+/g, ' '))}`
+    ? `When that is mended: ${conceal(putOnOneLine(sql))}`
     : (remedies[entry.kind] ??
       `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
   return {
@@ -114,7 +115,7 @@ export function describeNotValid(
   const rows = orphans === undefined ? 'rows of the backup' : `${orphans} ${orphans === 1 ? 'row' : 'rows'}`;
   const breaks = `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why})`;
   if (partitions.length > 0) {
-    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${sql.replaceAll(/\s+/g, ' ')}`;
+    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
     const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
     return [describeEntry(entry), ...partitions].map((what) => ({ what, why: because, remedy, lost: true }));
   }

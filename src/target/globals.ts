@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import type { Setting, Supplement } from '../repository/supplement.ts';
@@ -59,6 +60,37 @@ export async function applyDatabase(
     ...(limit?.kind === 'told' ? [omit(limit.statement, limit.why)] : []),
     ...(scope === 'plain' ? describeOwner(database, state) : []),
   ];
+}
+
+/** With a library that the server lacks, nobody can connect any more. */
+const loading: ReadonlySet<string> = new Set(['local_preload_libraries', 'session_preload_libraries']);
+
+/**
+ * Takes back settings that keep everybody out of the database.
+ *
+ * @param connect opens a new session and closes it
+ * @returns what was taken back
+ */
+export async function keepReachable(
+  session: Session,
+  { settings }: Supplement['database'],
+  connect: () => Promise<void>,
+): Promise<NotCarried[]> {
+  const suspects = settings.filter(({ name }) => loading.has(name.toLowerCase()));
+  if (suspects.length === 0) return [];
+  try {
+    await connect();
+    return [];
+  } catch (error) {
+    const [target] = await session.query<{ name: string }>('SELECT current_database() AS name');
+    const alter = `ALTER DATABASE ${quoteIdentifier(target?.name ?? '')}`;
+    for (const { name } of suspects) await session.query(`${alter} RESET ${name}`);
+    return suspects.map((setting) => ({
+      what: `setting ${setting.name} of the database`,
+      why: `with it nobody could connect: ${messageOf(error)}`,
+      remedy: `Install the library on the server, then: ${alter} ${writeSet(setting)};`,
+    }));
+  }
 }
 
 /** So many connections a restore may still need when everything is there, to compare it. */

@@ -3,7 +3,8 @@ import { openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { isShortage } from '../postgres/server-error.ts';
+import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
@@ -94,7 +95,7 @@ function describeRefused({ present: { table }, why }: Refused): NotCarried {
 
 /** In the role of a replica no trigger fires and no foreign key is checked, in this session only. Hosted projects allow it. */
 async function prepareLoader(session: Session, manifest: Manifest, outcome: ManagedRows): Promise<void> {
-  await applySettings(session, manifest.source.encoding);
+  await applyInputSettings(session, manifest.source.encoding);
   await session.query('SET synchronous_commit = off');
   const why = await tryStatement(session, 'SET session_replication_role = replica');
   const what = "rows loaded without the platform's triggers";
@@ -135,9 +136,8 @@ async function loadTable(
     await session.query('COMMIT');
     return undefined;
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    // Not the server's, or the end of this session: administrator, lack of resources.
-    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(53|57|58)/.test(code)) throw error;
+    const { code, severity, routine } = error as { code?: unknown; severity?: unknown; routine?: string };
+    if (typeof code !== 'string' || severity !== 'ERROR' || isShortage({ code, routine })) throw error;
     await session.query('ROLLBACK');
     return { present, code, why: messageOf(error) };
   }

@@ -1,4 +1,5 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
+import { kindBehind } from '../postgres/particulars.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { NotCarried } from './attempt.ts';
 import { absent, type ParityLine, type ParityScope } from './parity-line.ts';
@@ -39,11 +40,12 @@ const makers: Readonly<Record<string, readonly string[]>> = {
 
 /** What else may be said of it where something of it is left out. */
 const parts: Readonly<Record<string, readonly string[]>> = {
-  table: ['rows of', 'table data'],
+  table: ['rows of', 'table data', 'table attach'],
   sequence: ['sequence set', 'sequence owned by'],
   column: ['default'],
   index: ['index attach'],
   'materialized view': ['materialized view data'],
+  owner: ['sequence owned by'],
 };
 
 const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 'sequence'];
@@ -70,9 +72,12 @@ export function collectExcuses(
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
     // A table of contents has spaces where names have line ends.
-    const names = [...namesUnder(kinds, subject), ...tagsOf(subject), ...homesOf(subject)].flatMap((name) =>
-      /[\n\r]/.test(name) ? [name, name.replaceAll(/[\n\r]/g, ' ')] : [name],
-    );
+    const names = [
+      ...namesUnder(kinds, subject),
+      ...tagsOf(subject),
+      ...homesOf(subject),
+      ...objectOf(subject),
+    ].flatMap((name) => (/[\n\r]/.test(name) ? [name, name.replaceAll(/[\n\r]/g, ' ')] : [name]));
     const find = (all: ReadonlyMap<string, Reason>) =>
       names.map((name) => all.get(name)).find((reason) => reason !== undefined);
     return find(losses) ?? find(reasons);
@@ -102,7 +107,8 @@ export function collectRestored({ entries }: ParityScope['selection']): (subject
 }
 
 function kindsOf({ kind }: Subject): readonly string[] {
-  return makers[kind] ?? [kind];
+  const behind = kindBehind(kind) ?? kind;
+  return makers[behind] ?? [behind];
 }
 
 /** As `describeEntry` writes it, and as people do. */
@@ -122,13 +128,20 @@ function namesUnder(kinds: readonly string[], { schema, relation, name }: Subjec
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
+const granting = new Set(['grant', 'grant option', 'owner grant', 'predefined role grant', 'maintain']);
+
 /** An entry of comments, labels or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
-  if (kind === 'grant' || kind === 'grant option') {
-    const of = name.replace(/ to (?:"(?:[^"]|"")*"|[^" ]+)$/s, '');
+  if (kind === 'extension comment') return [`comment EXTENSION ${name}`];
+  if (granting.has(kind)) {
+    const of = name.replace(/(?:^| )to (?:"(?:[^"]|"")*"|[^" ]+)$/s, '');
     if (relation !== null) return ['TABLE', 'SEQUENCE'].map((type) => `acl ${prefix}${type} ${relation}`);
-    if (schema === null) return [`acl ${of.replace(/^schema /, 'SCHEMA ')}`];
+    const tag = of.replace(
+      /^(?:schema|type|language|foreign data wrapper|foreign server|large object) /,
+      (word) => word.toUpperCase(),
+    );
+    if (schema === null || tag !== of) return [`acl ${prefix}${tag}`];
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
   }
   if (kind === 'security label') {
@@ -143,6 +156,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     return [`${kind.replace(/ members$/, '')} ${tagName(schema, name)}`];
   }
   if (kind === 'cast') return [`cast CAST (${name})`];
+  if (kind === 'user mapping') return [`user mapping USER MAPPING ${name.replace(' on ', ' SERVER ')}`];
   if (kind === 'transform')
     return [`transform TRANSFORM ${name.replace('for ', 'FOR ').replace(' language ', ' LANGUAGE ')}`];
   if (kind === 'default privileges') {
@@ -160,7 +174,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
 }
 
 /** What the name of an owner's object begins with, where others may have the same name */
-const owned = /^(?:statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
+const owned = /^(statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
 
 /** `public.=(integer,integer)` and `public.ops USING btree` as a table of contents names them: `public.=` and `public.ops` */
 function tagName(schema: string, name: string): string {
@@ -184,6 +198,18 @@ function homesOf({ kind, schema, relation, name }: Subject): string[] {
     ...(relation === null ? [] : relationKinds.map((of) => `${of} ${schema}.${relation}`)),
     `schema ${schema}`,
   ];
+}
+
+/** Of an owner, the object: `owner public.operator =(integer,integer)` is about `operator public.=`. */
+function objectOf({ kind, schema, relation, name }: Subject): string[] {
+  if (kind === 'view' && schema !== null) return [`rule ${schema}.${name} _RETURN`];
+  if (kind !== 'owner' || relation !== null) return [];
+  const [, of = ''] =
+    owned.exec(name) ?? /^(foreign server|foreign data wrapper|language|publication) /.exec(name) ?? [];
+  const bare = name.slice(of.length + 1);
+  if (of === '') return [];
+  const what = schema === null ? bare : tagName(schema, bare);
+  return [of, ...(makers[of] ?? [])].map((one) => `${one} ${what}`);
 }
 
 /** Kinds that say something of an object, which their names name, with its kind or without. */

@@ -140,7 +140,8 @@ function sumRows(tables: readonly TableEntry[]): number {
 }
 
 function describeDigest(rows: number, digest: RowDigest): string {
-  return `${rows} rows, ${digest.toString().slice(0, 8)}…`;
+  // A sum: of few rows only its end tells.
+  return `${rows} rows, …${digest.toString().slice(-8)}`;
 }
 
 /** bytes of heap that one reading covers */

@@ -1,5 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
-import { readSequences, type SequenceState } from '../postgres/facts.ts';
+import { readReadableSequences, type SequenceState } from '../postgres/facts.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { findUnplannable } from '../postgres/plannable.ts';
 import { qualifiedName } from '../postgres/tables.ts';
@@ -26,7 +26,8 @@ export async function compareSequences(
   facts: readonly SequenceFact[],
   excuse: Excuse,
 ): Promise<ParityLine[]> {
-  const states = await readSequences(session);
+  const { states, closed } = await readReadableSequences(session);
+  const unread = new Set(closed.map(identify));
   const found = new Map(states.map((state) => [identify(state), state]));
   const behind = await findBehind(session, found);
   return facts.map((fact) => {
@@ -36,10 +37,16 @@ export async function compareSequences(
         kind: 'sequence',
         what: qualifiedName(fact),
         expected: fact.latest === null ? describeState(fact) : `${fact.lastValue} to ${fact.latest}`,
-        found: state === undefined ? 'no such sequence' : describeState(state),
+        found:
+          state === undefined
+            ? unread.has(identify(fact))
+              ? 'unknown'
+              : 'no such sequence'
+            : describeState(state),
       },
       state !== undefined && isWithin(fact, state),
-      excuse({ kind: 'sequence', schema: fact.schema, relation: null, name: fact.name }),
+      excuse({ kind: 'sequence', schema: fact.schema, relation: null, name: fact.name }) ??
+        (unread.has(identify(fact)) ? 'the connected role may not read it' : undefined),
     );
     const told = behind.get(identify(fact));
     if (told === undefined) return line;

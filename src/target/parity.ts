@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { isFirstVersion, matchDescriptions, readDescription } from '../postgres/description.ts';
+import { matchDescriptions, readDescription, versionOf } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { apiRoles, readPrivileges } from '../postgres/privileges.ts';
@@ -52,13 +52,18 @@ export async function compareWithBackup(
   manifest: Manifest,
   supplement: Supplement,
   scope: ParityScope,
-  options: RowsOptions,
+  options: RowsOptions & {
+    /** Called when what rows say has been compared: whoever could read them need not go on to be able to. */
+    readonly afterRows?: () => Promise<void>;
+  },
 ): Promise<Parity> {
   const session = await openSession(settings, options.signal);
   try {
     await applySettings(session, manifest.source.encoding);
     const excuse = collectExcuses(scope, manifest);
     const tables = await compareRows(session, settings, manifest, scope, excuse, options);
+    const asked = await compareAsked(session, manifest, supplement, scope, excuse);
+    await options.afterRows?.();
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const there = await readDescription(session, supplement.definitions);
     const { expected, found } = matchDescriptions(supplement.definitions, there);
@@ -73,7 +78,8 @@ export async function compareWithBackup(
       excuse,
     );
     await session.query('COMMIT');
-    const compared = { tables, ...rest.groups };
+    const { sequences, freshness, answers } = asked;
+    const compared = { tables, sequences, ...rest.groups, freshness, answers };
     const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
     const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
@@ -83,6 +89,33 @@ export async function compareWithBackup(
   }
 }
 
+type Asked = 'sequences' | 'freshness' | 'answers';
+
+/** What besides the rows themselves is to be read with the rights of their owners. */
+async function compareAsked(
+  session: Session,
+  manifest: Manifest,
+  supplement: Supplement,
+  scope: ParityScope,
+  excuse: Excuse,
+): Promise<Pick<Parity['groups'], Asked>> {
+  const isRestored = collectRestored(scope.selection);
+  const withRows = manifest.kind !== 'schema';
+  const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
+    ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
+  );
+  // What was newest in the backup, and what it answered, says nothing of a later time.
+  const asBackedUp = withRows && scope.advanced === undefined;
+  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const groups = {
+    sequences: withRows ? await compareSequences(session, facts, excuse) : [],
+    freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
+    answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
+  };
+  await session.query('COMMIT');
+  return groups;
+}
+
 async function compareRest(
   session: Session,
   manifest: Manifest,
@@ -90,7 +123,7 @@ async function compareRest(
   { expected, found }: Readonly<Record<'expected' | 'found', readonly Definition[]>>,
   scope: ParityScope,
   excuse: Excuse,
-): Promise<{ groups: Omit<Parity['groups'], 'tables'>; reach: readonly Reach[] }> {
+): Promise<{ groups: Omit<Parity['groups'], 'tables' | Asked>; reach: readonly Reach[] }> {
   const isRestored = collectRestored(scope.selection);
   const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
   // Definitions alone carry no values of sequences, and nothing that depends on rows.
@@ -102,22 +135,20 @@ async function compareRest(
     present: await readNames(session, 'SELECT nspname FROM pg_namespace'),
   };
   const globals = await readGlobals(session);
-  const definitions = compareDefinitions(expected, found, context);
+  // Every database is made with a schema public, and that of the source was dropped.
+  const isTheirs = schemas.includes('public') ? () => true : isNotPublic;
+  const definitions = compareDefinitions(expected, found.filter(isTheirs), context);
   const roles = new Set(supplement.roles.map((role) => role.name));
   const { lines: privileges, reach } = comparePrivileges(
     supplement.privileges,
-    await readPrivileges(session),
+    (await readPrivileges(session)).filter(
+      ({ kind, schema }) => kind !== 'schema' || isTheirs({ kind, schema: null, name: schema }),
+    ),
     { ...context, roles, unknown: await findUnknownRoles(session, manifest) },
   );
-  const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
-    ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
-  );
   const { whole } = scope;
-  // What was newest in the backup, and what it answered, says nothing of a later time.
-  const asBackedUp = withRows && scope.advanced === undefined;
   return {
     groups: {
-      sequences: withRows ? await compareSequences(session, facts, excuse) : [],
       definitions,
       privileges,
       objects: whole
@@ -125,15 +156,19 @@ async function compareRest(
             manifest,
             await countObjects(session),
             definitions,
-            isFirstVersion(supplement.definitions),
+            versionOf(supplement.definitions),
           )
         : [],
       server: whole ? compareGlobals(supplement, globals, scope, excuse) : [],
-      freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
-      answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
     },
     reach: whole ? reach : [],
   };
+}
+
+function isNotPublic({ kind, schema, name }: Pick<Definition, 'kind' | 'schema' | 'name'>): boolean {
+  return kind === 'schema'
+    ? name !== 'public'
+    : !(kind === 'owner' && schema === 'public' && name === '(schema)');
 }
 
 /** Roles of the API that the source's server had and its database does not mention, and that this server lacks. */

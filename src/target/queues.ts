@@ -2,7 +2,6 @@ import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import { formatCounted } from '../report/quantity.ts';
 import type { TableEntry } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
 import type { PresentTable } from '../supabase/selection.ts';
@@ -31,7 +30,7 @@ export function describeNoQueues(
     .filter(({ rows }) => rows > 0)
     .map((table) => ({
       what: `rows of ${qualifiedName(table)}`,
-      why: `${why}; ${formatCounted(table.rows, 'row')} of the queue ${table.rows === 1 ? 'is' : 'are'} ${lost ? 'lost' : 'left out'}`,
+      why: `${why}; ${table.rows} ${table.rows === 1 ? 'row' : 'rows'} of the queue ${table.rows === 1 ? 'is' : 'are'} ${lost ? 'lost' : 'left out'}`,
       remedy: 'Restore into a server that has the extension pgmq.',
       ...(lost ? { lost } : {}),
     }));
@@ -81,28 +80,25 @@ export class Queues {
     return { present, notCarried };
   }
 
-  /**
-   * Adds policies and triggers, and lets the numbers of messages go on where they were. To be called when the rows are there, and before
-   * anybody is granted anything: rows that would be open without what guards them are deleted again.
-   */
-  async complete(session: Session): Promise<NotCarried[]> {
-    const notCarried: NotCarried[] = [];
-    for (const table of this.#made) {
-      const details = this.#details.get(table.name);
-      if (details === undefined) continue;
-      for (const addition of details.additions) {
-        const why = await tryStatement(session, addition.sql);
-        if (why === undefined) continue;
-        notCarried.push(omit(addition, why));
-        if (!addition.guards) continue;
-        await session.query(`DELETE FROM ${quoteQualified(table.schema, table.name)}`);
-        const open = `without ${addition.what} they would be open`;
-        notCarried.push(...describeNoQueues([table], open, true));
-        break;
-      }
-      if (details.numbered !== null) await goOnNumbering(session, table.name, details.numbered);
+  /** Lets the numbers of messages go on where they were. To be called when the rows are there. */
+  async goOn(session: Session): Promise<void> {
+    for (const { name } of this.#made) {
+      const numbered = this.#details.get(name)?.numbered;
+      if (numbered) await goOnNumbering(session, name, numbered);
     }
-    return notCarried;
+  }
+
+  /** Deletes the rows of a queue that would be open without something that could not be made. */
+  async empty(session: Session, name: string, what: string): Promise<NotCarried[]> {
+    const table = this.#made.find((made) => made.name === name);
+    if (table === undefined) return [];
+    await session.query(`DELETE FROM ${quoteQualified(table.schema, table.name)}`);
+    return describeNoQueues([table], `without ${what} they would be open`, true);
+  }
+
+  /** Whether the restore has made a table of a queue, so that its rows are those of the backup. */
+  has({ schema, name }: Pick<TableEntry, 'schema' | 'name'>): boolean {
+    return this.#made.some((table) => table.schema === schema && table.name === name);
   }
 
   async #makeQueue(session: Session, { name, persistence }: TableEntry): Promise<string | undefined> {

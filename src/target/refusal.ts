@@ -56,7 +56,8 @@ export class RefusalReader {
     if (this.#entry === undefined) return;
     const more = lines.slice(1, (lines.findIndex((line) => labels.test(line)) + 1 || lines.length + 1) - 1);
     const hint = lines.find((line) => line.startsWith('HINT:  '))?.slice('HINT:  '.length);
-    const [, setting] = /^could not set default_(tablespace|table_access_method)/.exec(what) ?? [];
+    const [, setting] =
+      /^could not (?:set "?default_|alter )(tablespace|table[_ ]access[_ ]method)/.exec(what) ?? [];
     if (setting !== undefined) {
       // invalid value for parameter "default_tablespace": "fast"
       const [, value = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];

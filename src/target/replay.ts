@@ -2,7 +2,7 @@ import { isKnownError, messageOf, TargetError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { type DecodedRow, readDecodedRows } from '../postgres/decoded-rows.ts';
 import { Pipeline, type PreparedStatement } from '../postgres/pipeline.ts';
-import { applySettings, setSearchPath } from '../postgres/session-settings.ts';
+import { applyInputSettings, setSearchPath } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { isVisible, parseSnapshot, type SnapshotText, widenXid } from '../postgres/snapshot-text.ts';
 import { parseChange, readHead, type TableName } from '../postgres/test-decoding.ts';
@@ -106,7 +106,7 @@ async function prepareSession(
   session: Session,
   { encoding, present, searchPath }: ReplayRequest,
 ): Promise<{ replica: boolean; notCarried: NotCarried[] }> {
-  await applySettings(session, encoding);
+  await applyInputSettings(session, encoding);
   if (searchPath !== undefined) await setSearchPath(session, searchPath);
   // Durable at the end: the last commit of the restore waits for all of them.
   await session.query('SET synchronous_commit = off');

@@ -77,7 +77,10 @@ export async function removeMark(session: Session, part: boolean): Promise<void>
   if ((await readMark(session)) !== undefined) await session.query(`DELETE FROM ${table}`);
   const refused = await tryStatement(session, `DROP TABLE IF EXISTS ${table}`);
   if (refused !== undefined || (part && (await hasTokens(session)))) return;
-  await tryStatement(session, `DROP SCHEMA IF EXISTS ${ledgerSchema} CASCADE`);
+  await tryStatement(session, `DROP TABLE IF EXISTS ${ledgerSchema}.tokens`);
+  // A user may have a schema of that name, with things in it.
+  if ((await tryStatement(session, `DROP SCHEMA IF EXISTS ${ledgerSchema}`)) === undefined) return;
+  await tryStatement(session, `COMMENT ON SCHEMA ${ledgerSchema} IS NULL`);
 }
 
 async function hasTokens(session: Session): Promise<boolean> {

@@ -3,13 +3,13 @@ import { openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
-import { ServerError } from '../postgres/server-error.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { isShortage, ServerError } from '../postgres/server-error.ts';
+import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
-import { runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../workers.ts';
 import type { NotCarried } from './attempt.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
 import { RowRelief } from './row-relief.ts';
@@ -58,18 +58,44 @@ export async function loadRows(
   const checks = new ChecksAside();
   const lost = new Map<TableEntry, LostRows>();
   const queue = new LoadQueue(tables, options.workers);
-  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+  // A check may look into a table that comes later: rows that are refused are tried once more when all others are there.
+  const waiting: LoadPart[] = [];
+  const inSession = async (
+    signal: AbortSignal,
+    later: LoadPart[] | undefined,
+    body: (loader: Loader, session: Session) => Promise<void>,
+  ) => {
     const session = await openSession(settings, signal);
-    await applySettings(session, manifest.source.encoding);
+    await applyInputSettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    const loader = new Loader(session, manifest, reader, { ...options, digests, checks, lost, signal });
-    await queue.drain(
-      (part) => loader.load(part),
-      (table) => options.onLoaded(table, session),
-    );
+    const loader = new Loader(session, manifest, reader, {
+      ...options,
+      digests,
+      checks,
+      lost,
+      signal,
+      later,
+    });
+    await body(loader, session);
     await session.close();
-  });
+  };
+  await runWorkers(Math.min(options.workers, queue.length), options.signal, (signal) =>
+    inSession(signal, waiting, (loader, session) =>
+      queue.drain(
+        (part) => loader.load(part),
+        async (table) => {
+          const isLoaded = !waiting.some(({ jobs }) => jobs.some((job) => job.table === table));
+          if (isLoaded) await options.onLoaded(table, session);
+        },
+      ),
+    ),
+  );
+  await runWorkers(Math.min(options.workers, waiting.length), options.signal, (signal) =>
+    inSession(signal, undefined, async (loader) => {
+      for (const part of drain(waiting)) await loader.load(part);
+    }),
+  );
   return { digests, notCarried: [...lost.entries()].map(describeLost), checks };
 }
 
@@ -89,7 +115,11 @@ function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): 
 }
 
 type LoaderOptions = LoadOptions &
-  Pick<LoadOutcome, 'digests' | 'checks'> & { readonly lost: Map<TableEntry, LostRows> };
+  Pick<LoadOutcome, 'digests' | 'checks'> & {
+    readonly lost: Map<TableEntry, LostRows>;
+    /** Takes what the server refuses, for another try; undefined: this is that one. */
+    readonly later: LoadPart[] | undefined;
+  };
 
 /** One session that loads rows. */
 class Loader {
@@ -109,12 +139,12 @@ class Loader {
 
   async load({ jobs, whole }: LoadPart): Promise<void> {
     if (whole !== undefined) {
-      await this.#untilTaken(whole, jobs, () => this.#loadTogether(whole, jobs));
+      await this.#untilTaken(whole, { jobs, whole }, () => this.#loadTogether(whole, jobs));
       return;
     }
     let pieces = this.#openPieces(jobs);
     for (const [index, job] of jobs.entries()) {
-      await this.#untilTaken(job.table, [job], async () => {
+      await this.#untilTaken(job.table, { jobs: [job], whole: undefined }, async () => {
         try {
           this.#merge(job, await this.#copyRange(job, pieces, false));
         } catch (error) {
@@ -143,12 +173,8 @@ class Loader {
   }
 
   /** Tries again as long as anything can be done for the rows; those that the server does not take are lost, and noted. */
-  async #untilTaken(
-    table: TableEntry,
-    jobs: readonly RangeJob[],
-    attempt: () => Promise<void>,
-  ): Promise<void> {
-    const { signal, checks, searchPaths, lost, onProgress } = this.#options;
+  async #untilTaken(table: TableEntry, part: LoadPart, attempt: () => Promise<void>): Promise<void> {
+    const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: undefined };
     const relief = new RowRelief(this.#session, table, checks, paths);
     for (let taken = false; !taken; ) {
@@ -161,8 +187,12 @@ class Loader {
         signal.throwIfAborted();
         if (!isRefusal(cause) || searchPaths === undefined) throw explain(table, cause);
         onProgress(-this.#sent.rows, -this.#sent.bytes);
+        if (later !== undefined) {
+          later.push(part);
+          break;
+        }
         if (await relief.helps(cause)) continue;
-        const rows = jobs.reduce((sum, { range }) => sum + range.rows, 0);
+        const rows = part.jobs.reduce((sum, { range }) => sum + range.rows, 0);
         const before = lost.get(table)?.rows ?? 0;
         lost.set(table, { rows: before + rows, why: relief.why });
         break;
@@ -229,7 +259,7 @@ const insufficientPrivilege = '42501';
 
 /** Whether it is the server's answer about these rows, and the session goes on. */
 function isRefusal(cause: unknown): cause is ServerError {
-  return cause instanceof ServerError && cause.severity === 'ERROR' && !/^(53|57|58)/.test(cause.code);
+  return cause instanceof ServerError && cause.severity === 'ERROR' && !isShortage(cause);
 }
 
 /** Definitions are there and rows are not: whatever the cause, nobody may take the target for a restored database. */

@@ -1,5 +1,4 @@
-import { messageOf, TargetError } from '../errors.ts';
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
+import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
@@ -54,7 +53,7 @@ type Failure = ServerErrorFields & { readonly code: string; readonly why: string
  * rows that break it.
  *
  * @param searchPaths those that names may have been looked up under in the source, the most likely first
- * @throws TargetError when the server has not enough of something; the session's own error when it is lost
+ * @throws the session's own error when it is lost
  */
 export async function tryAgain(
   session: Session,
@@ -99,7 +98,7 @@ async function run(
   } catch (error) {
     // Nothing can be rolled back in a session that is lost, and why it is says the first error.
     await Promise.allSettled([session.query('ROLLBACK')]);
-    return readFailure(error, entry);
+    return readFailure(error);
   }
 }
 
@@ -122,18 +121,10 @@ export async function runAs(session: Session, role: string, sql: string): Promis
   }
 }
 
-/** @throws TargetError when the server lacks resources, so that whatever comes next would be refused as well */
-function readFailure(error: unknown, entry: ArchiveEntry): Failure {
-  const why = refusalOf(error);
-  const fields = error as ServerErrorFields & { code: string };
-  if (/^(53|58)/.test(fields.code)) {
-    throw new TargetError(
-      `${describeEntry(entry)}: ${messageOf(error)}`,
-      `${fields.hint ?? 'Give the server what it lacks'}${fields.hint?.endsWith('.') ? '' : '.'} The target is incomplete.`,
-      error,
-    );
-  }
-  return { code: fields.code, hint: fields.hint, why };
+/** Also what the server lacks room or a file for is left out, as by pg_restore: something smaller may have room. */
+function readFailure(error: unknown): Failure {
+  const { code, hint } = error as ServerErrorFields & { code: string };
+  return { code, hint, why: refusalOf(error) };
 }
 
 /** undefined_function, undefined_table, undefined_object, invalid_schema_name, undefined_column, and what functions raise themselves */

@@ -1,5 +1,5 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Selection } from '../postgres/selection.ts';
+import { createSelection, findUnmatched, type Selection } from '../postgres/selection.ts';
 
 export { describeEntry } from '../postgres/archive.ts';
 
@@ -63,6 +63,21 @@ const wholeDatabase = new Set([
   'DATABASE PROPERTIES',
 ]);
 
+/** What the patterns of a part mean */
+export interface Choice {
+  readonly isChosen: Selection;
+  /** Whether it is left out by a pattern that means it */
+  readonly isExcluded: Selection;
+}
+
+export function createChoice({
+  include,
+  exclude,
+}: Readonly<Record<'include' | 'exclude', readonly string[]>>): Choice {
+  const isSpared = createSelection([], exclude);
+  return { isChosen: createSelection(include, exclude), isExcluded: (table) => !isSpared(table) };
+}
+
 /** Everything in the archive. */
 export function selectAll(
   contents: readonly ArchiveEntry[],
@@ -86,11 +101,16 @@ export function selectAll(
 export function selectPart(
   contents: readonly ArchiveEntry[],
   names: ReadonlyMap<number, { schema: string; name: string }>,
-  chosenBy: Selection,
+  { isChosen, isExcluded }: Choice,
 ): RestoreSelection {
   const byId = new Map(contents.map((entry) => [entry.id, entry]));
+  const called = (entry: ArchiveEntry) => names.get(entry.oid) ?? nameOf(entry);
+  const goesWith = readSequenceOwners(contents, byId);
   const chosen = new Set(
-    contents.filter((entry) => isChoosable(entry) && chosenBy(names.get(entry.oid) ?? nameOf(entry))),
+    contents.filter((entry) => {
+      const owner = goesWith.get(entry);
+      return isChoosable(entry) && isChosen(called(entry)) && !(owner && isExcluded(called(owner)));
+    }),
   );
   // A partitioned table stands for its partitions, and they for theirs; the archive has them by name.
   const attachments = contents.filter((entry) => entry.kind === 'TABLE ATTACH');
@@ -178,6 +198,37 @@ export function selectPart(
   }
 }
 
+/** By a sequence that a column owns, its table: who leaves out the one leaves out the other. */
+function readSequenceOwners(
+  contents: readonly ArchiveEntry[],
+  byId: ReadonlyMap<number, ArchiveEntry>,
+): Map<ArchiveEntry, ArchiveEntry> {
+  const owned = contents.filter(({ kind }) => kind === 'SEQUENCE OWNED BY');
+  const find = (needs: readonly number[], kind: string) =>
+    needs.map((id) => byId.get(id)).find((part) => part?.kind === kind);
+  return new Map(
+    owned.flatMap(({ needs }) => {
+      const sequence = find(needs, 'SEQUENCE');
+      const table = sequence && find(sequence.needs, 'TABLE');
+      return sequence && table ? [[sequence, table]] : [];
+    }),
+  );
+}
+
+/**
+ * Those of the patterns that mean nothing in the archive that can be chosen.
+ *
+ * @param names as of `selectPart`
+ */
+export function findUnmatchedIn(
+  contents: readonly ArchiveEntry[],
+  names: ReadonlyMap<number, { schema: string; name: string }>,
+  patterns: readonly string[],
+): string[] {
+  const choosable = contents.filter(isChoosable).map((entry) => names.get(entry.oid) ?? nameOf(entry));
+  return findUnmatched(patterns, [...choosable, ...names.values()]);
+}
+
 function isChoosable(entry: ArchiveEntry): boolean {
   return entry.schema !== undefined && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
@@ -185,6 +236,20 @@ function isChoosable(entry: ArchiveEntry): boolean {
 /** A function's name has its argument types behind it. */
 function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
   return { schema: entry.schema ?? '', name: entry.name.replace(/\(.*$/s, '') };
+}
+
+/**
+ * Whether an entry can be nothing without another that it needs. A partition is a table for itself until it is attached, and so is the
+ * sequence of a column until it is owned.
+ */
+function findBonds(entries: readonly ArchiveEntry[]): (entry: ArchiveEntry, need: ArchiveEntry) => boolean {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const owners = readSequenceOwners(entries, byId);
+  const attached = new Set(
+    entries.filter(({ kind }) => kind === 'TABLE ATTACH').map(({ needs }) => needs.join(' ')),
+  );
+  return (entry, need) =>
+    owners.get(entry) !== need && !(entry.kind === 'TABLE' && attached.has(`${entry.id} ${need.id}`));
 }
 
 /**
@@ -203,15 +268,40 @@ export function withoutExtensions(
   for (const entry of selection.entries) {
     if (entry.kind === 'EXTENSION' && missing.has(entry.name)) gone.set(entry.id, entry);
   }
+  const isBoundTo = findBonds(selection.entries);
+  const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
+  const ownership = new Map(
+    selection.entries
+      .filter(({ kind }) => kind === 'SEQUENCE OWNED BY')
+      .flatMap((entry) => entry.needs.map((id) => [id, entry] as const)),
+  );
   // What an entry needs may stand after it in the archive where the two belong to a circle, so once is not enough.
   for (let before = -1; before !== gone.size; ) {
     before = gone.size;
     for (const entry of selection.entries) {
-      const needs = entry.needs.map((id) => gone.get(id)).find((need) => need !== undefined);
+      const needs = entry.needs
+        .map((id) => gone.get(id))
+        .find((need) => need !== undefined && isBoundTo(entry, need));
       if (needs === undefined || gone.has(entry.id)) continue;
       gone.set(entry.id, entry);
       leftOut.push({ entry, needs });
     }
+  }
+  // Nothing tells that a user mapping needs its server but its name.
+  for (const entry of selection.entries.filter(({ kind }) => kind === 'USER MAPPING')) {
+    const needs = [...gone.values()].find(
+      ({ kind, name }) => kind === 'SERVER' && entry.name.endsWith(` SERVER ${name}`),
+    );
+    if (needs === undefined) continue;
+    gone.set(entry.id, entry);
+    leftOut.push({ entry, needs });
+  }
+  // A sequence comes without its table, and nobody owns it then.
+  for (const [sequence, table] of readSequenceOwners(selection.entries, byId)) {
+    const owning = gone.has(table.id) ? ownership.get(sequence.id) : undefined;
+    if (owning === undefined || gone.has(owning.id)) continue;
+    gone.set(owning.id, owning);
+    leftOut.push({ entry: owning, needs: table });
   }
   const remains = (entry: ArchiveEntry) => !gone.has(entry.id);
   const tables = new Set(selection.tables);

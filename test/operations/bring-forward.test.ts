@@ -123,7 +123,7 @@ describe('a backup that is brought to a point in time', () => {
       'public.still': { status: 'equal' },
       'public.seen': { expected: '2 rows, 0 of the backup, 2 added, 0 removed since', status: 'equal' },
     });
-    expect(linesOf(parity.groups.tables)['public.still']?.expected).toMatch(/^1 rows, [0-9a-f]{8}…$/);
+    expect(linesOf(parity.groups.tables)['public.still']?.expected).toMatch(/^1 rows, …[0-9a-f]{8}$/);
     expect(linesOf(parity.groups.sequences)).toMatchObject({
       'public.people_id_seq': { expected: '13', found: '13', status: 'equal' },
       'public.still_id_seq': { expected: '1', found: '1', status: 'equal' },

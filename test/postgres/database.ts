@@ -47,6 +47,8 @@ export async function openDatabase(url: string): Promise<Database> {
     },
     async open() {
       const session = await openSession(settings);
+      // What tests arrange themselves is named as people name it.
+      await session.query('RESET search_path');
       sessions.push(session);
       return session;
     },

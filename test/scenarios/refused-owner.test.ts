@@ -98,3 +98,15 @@ test('rows of a partition come though its access method may not be created', asy
   expect(await read(url, '(SELECT count(*) FROM public.log_1)')).toBe('2');
   expect(run.stdout).toContain('access method heap2');
 });
+
+test('what belongs to a role that the restore makes is compared, although the connected one is no member of it in the end', async () => {
+  await query(source.superuserUrl(), 'CREATE ROLE newcomer');
+  const { url, run } = await restoreFrom(`
+    CREATE SCHEMA app AUTHORIZATION newcomer; CREATE TABLE app.x (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY);
+    INSERT INTO app.x VALUES (1), (2); ALTER TABLE app.x OWNER TO newcomer;
+    CREATE SEQUENCE app.alone; ALTER SEQUENCE app.alone OWNER TO newcomer; SELECT nextval('app.alone')`);
+  expect(run, run.stderr + run.stdout).toMatchObject({ exitCode: 0 });
+  expect(await read(url, '(SELECT count(*)::int FROM app.x)')).toBe(2);
+  const members = `(SELECT count(*)::int FROM pg_auth_members WHERE roleid = 'newcomer'::regrole AND member = 'owner'::regrole)`;
+  expect(await read(url, members)).toBe(0);
+});

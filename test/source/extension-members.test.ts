@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/postgres/connection.ts';
+import { readAdditions } from '../../src/source/extension-additions.ts';
 import {
   countUnwrittenRows,
   findOrphanedSequences,
@@ -96,11 +97,20 @@ describe('what somebody added', () => {
       'on: column my_column on public.toy_words',
       'on: constraint my_check on public.toy_words',
       'on: constraint my_key on public.toy_words',
-      'on: index my_index on public.toy_words',
-      'on: policy my_policy on public.toy_words',
       'on: rule my_rule on public.toy_words',
       'on: statistics object my_statistics on public.toy_words',
-      'on: trigger my_trigger on public.toy_words',
+    ]);
+    expect(await readAdditions(session)).toEqual([
+      expect.objectContaining({
+        what: 'policy public.toy_words my_policy',
+        sql: 'CREATE POLICY my_policy ON public.toy_words AS PERMISSIVE FOR ALL TO PUBLIC USING (true)',
+        guards: false,
+      }),
+      expect.objectContaining({ what: 'trigger public.toy_words my_trigger' }),
+      expect.objectContaining({
+        what: 'index public.my_index',
+        sql: 'CREATE INDEX IF NOT EXISTS my_index ON public.toy_words USING btree (length(word))',
+      }),
     ]);
     const script = dump();
     expect(script).not.toMatch(/my_/);

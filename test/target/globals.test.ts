@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Session } from '../../src/postgres/connection.ts';
+import { openSession, type Session } from '../../src/postgres/connection.ts';
 import { readGlobals } from '../../src/postgres/globals.ts';
+import { parseConnection } from '../../src/postgres/settings.ts';
 import type { Supplement } from '../../src/repository/supplement.ts';
-import { applyDatabase } from '../../src/target/globals.ts';
+import { applyDatabase, keepReachable } from '../../src/target/globals.ts';
 import { findDifferent, showSet, writeSet } from '../../src/target/stored-settings.ts';
 import { servers, type TestServer } from './servers.ts';
 
@@ -53,8 +54,8 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
   const read = async (): Promise<Supplement['database']> =>
     (await readGlobals(await server.open(url))).database;
   const asBefore = async (): Promise<Supplement['database']> => {
-    const { owner, grants, connectionLimit } = await read();
-    return { owner, comment: null, settings: [], grants, connectionLimit };
+    const { owner, grants, connectionLimit, surroundings } = await read();
+    return { owner, comment: null, settings: [], grants, connectionLimit, surroundings };
   };
 
   it('is not limited to fewer connections than the restore still needs, unless they are none to the role', async () => {
@@ -154,6 +155,26 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     const omitted = await applyDatabase(session, { ...before, comment: 'new', settings, grants: [] }, scope);
     expect(omitted).toEqual([]);
     expect(await read()).toEqual({ ...before, comment: 'new', settings });
+  });
+
+  it('stays reachable when it is to load what the server lacks', async () => {
+    const before = await asBefore();
+    const settings = [
+      { name: 'session_preload_libraries', value: 'nowhere' },
+      { name: 'work_mem', value: '2MB' },
+    ];
+    const wanted = { ...before, settings };
+    const connect = async () => (await openSession(parseConnection('target-url', url, {}))).close();
+    expect(await applyDatabase(session, wanted, 'plain')).toEqual([]);
+    await expect(connect()).rejects.toThrow(/nowhere/);
+    const told = await keepReachable(session, wanted, connect);
+    expect(told).toMatchObject([
+      {
+        what: 'setting session_preload_libraries of the database',
+        why: expect.stringMatching(/^with it nobody could connect: .*could not access file "nowhere"/),
+      },
+    ]);
+    expect((await read()).settings).toEqual([{ name: 'work_mem', value: '2MB' }]);
   });
 
   it("of a project keeps the project's own key, and shows no other", async () => {

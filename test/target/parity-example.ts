@@ -48,6 +48,7 @@ export function makeSupplement(overrides: Partial<Supplement> = {}): Supplement 
     roles: [],
     database: { owner: 'postgres', comment: null, settings: [], grants: null },
     queues: [],
+    additions: [],
     cronJobs: [],
     definitions: [],
     privileges: [],

@@ -39,10 +39,18 @@ describe('the words of pg_restore', () => {
       `${from(215)}pg_restore: error: could not set default_tablespace to fast: ERROR:  invalid value for parameter "default_tablespace": "fast"`,
     );
     expect(refusals).toMatchObject([{ id: 215, concerns: 'setting', message: 'tablespace fast' }]);
+    const newer = read(
+      `${from(215)}pg_restore: error: could not set "default_tablespace" to elsewhere: ERROR:  invalid value for parameter "default_tablespace": "elsewhere"`,
+    );
+    expect(newer.refusals).toMatchObject([{ concerns: 'setting', message: 'tablespace elsewhere' }]);
     const method = read(
       `${from(215)}pg_restore: error: could not set default_table_access_method: ERROR:  invalid value for parameter "default_table_access_method": "heap2"\nDETAIL:  Table access method "heap2" does not exist.`,
     );
     expect(method.refusals).toMatchObject([{ concerns: 'setting', message: 'access method heap2' }]);
+    const partitioned = read(
+      `${from(215)}pg_restore: error: could not alter table access method: ERROR:  access method "heap2" does not exist\nCommand was: ALTER TABLE public.p SET ACCESS METHOD heap2;`,
+    );
+    expect(partitioned.refusals).toMatchObject([{ concerns: 'setting', message: 'access method heap2' }]);
   });
 
   it('say nothing of what pg_restore sets for itself and an older server does not know', () => {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TargetError } from '../../src/errors.ts';
 import type { ArchiveEntry } from '../../src/postgres/archive.ts';
 import type { Session } from '../../src/postgres/connection.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
@@ -162,7 +161,26 @@ describe('an entry that was refused', () => {
     });
   });
 
-  it('ends the restore where the server has too little of something', async () => {
+  it('is left out where the server lacks a file for it, or a function of the user raises what only the server should', async () => {
+    const library = statements(
+      `CREATE FUNCTION public.gone() RETURNS int LANGUAGE c AS '$libdir/gone', 'gone';`,
+    );
+    expect(await tryAgain(session, entry('FUNCTION'), library, [])).toMatchObject({
+      outcome: 'refused',
+      why: expect.stringContaining('could not access file'),
+    });
+    await database.run(
+      `CREATE FUNCTION public.stop(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE 'no more' USING ERRCODE = '57P01'; END $$;
+       CREATE TABLE public.stopping (n int); INSERT INTO public.stopping VALUES (1)`,
+    );
+    const index = statements('CREATE INDEX stops ON public.stopping USING btree (public.stop(n));');
+    expect(await tryAgain(session, entry('INDEX'), index, [])).toMatchObject({
+      outcome: 'refused',
+      why: 'no more',
+    });
+  });
+
+  it('is left out where the server has too little of something for it', async () => {
     await database.run(
       `CREATE TABLE public.large AS SELECT n, repeat('x', 100) AS v FROM generate_series(1, 50000) n`,
     );
@@ -170,7 +188,10 @@ describe('an entry that was refused', () => {
       `SET temp_file_limit = '64kB'; SET work_mem = '64kB'; SET maintenance_work_mem = '1MB'`,
     );
     const index = statements('CREATE INDEX large_v ON public.large USING btree (v, n);');
-    await expect(tryAgain(session, entry('INDEX'), index, [])).rejects.toThrow(TargetError);
+    expect(await tryAgain(session, entry('INDEX'), index, [])).toMatchObject({
+      outcome: 'refused',
+      why: expect.stringContaining('temp_file_limit'),
+    });
     await session.query('RESET temp_file_limit; RESET work_mem; RESET maintenance_work_mem');
   });
 });

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ArchiveEntry, readContents, writeList } from '../../src/postgres/archive.ts';
-import { createSelection } from '../../src/postgres/selection.ts';
 import { clientEnvironment } from '../../src/postgres/settings.ts';
 import {
+  createChoice,
   describeEntry,
+  findUnmatchedIn,
   type RestoreSelection,
   selectAll,
   selectPart,
@@ -84,7 +85,7 @@ afterAll(async () => {
 });
 
 const select = (include: string[], exclude: string[] = []) =>
-  selectPart(contents, names, createSelection(include, exclude));
+  selectPart(contents, names, createChoice({ include, exclude }));
 const has = (selection: RestoreSelection, kind: string, name: string) =>
   selection.entries.some((entry) => entry.kind === kind && `${entry.schema ?? '-'}.${entry.name}` === name);
 const leftOut = (selection: RestoreSelection) =>
@@ -197,6 +198,17 @@ describe('a selection', () => {
     expect(has(selection, 'FUNCTION', 'shop.total(integer, text)')).toBe(true);
   });
 
+  it('that is left out leaves the sequence of its column out as well', () => {
+    const others = select([], ['shop.orders']);
+    expect(has(others, 'SEQUENCE', 'shop.orders_id_seq')).toBe(false);
+    expect(has(others, 'SEQUENCE', 'shop.counter')).toBe(true);
+  });
+
+  it('that nothing fits is told, whatever it may be', () => {
+    const patterns = ['shop.ordres', 'shop.total', 'kinds.mood', 'shop.overview', 'audit.*', 'audits.*'];
+    expect(findUnmatchedIn(contents, names, patterns)).toEqual(['shop.ordres', 'audits.*']);
+  });
+
   it('of functions and types takes them by name', () => {
     const selection = select(['shop.total', 'kinds.mood']);
     expect(has(selection, 'FUNCTION', 'shop.total(integer, text)')).toBe(true);
@@ -298,6 +310,34 @@ describe('a server that lacks an extension', () => {
     );
     expect(kept.filter((entry) => /people|mails|citext/.test(entry))).toEqual([]);
     expect(rest.tables.size).toBe(2);
+    await other.close();
+  });
+
+  it('gets the partitions of a table that it cannot have, and the sequence of such a table, as things of their own', async () => {
+    const other = await createDatabase(cluster);
+    await other.run(`
+      CREATE EXTENSION citext;
+      CREATE TABLE parts (id int, k text) PARTITION BY RANGE ((k::citext));
+      CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM ('a') TO ('b');
+      CREATE TABLE numbers (id serial, k citext);`);
+    const dump = path.join(folder, 'parts.dump');
+    execFileSync(`${cluster.binFolder}/pg_dump`, ['-Fc', '-f', dump], {
+      env: clientEnvironment(other.settings, process.env, () => ''),
+    });
+    const client = { pgRestore: `${cluster.binFolder}/pg_restore`, pgDump: '', version: '' };
+    const all = await readContents(client as never, dump, ['supabase_admin'], createWorld());
+    const tables = all.filter((entry) => entry.kind === 'TABLE');
+    const rest = withoutExtensions(selectAll(all, tables), new Set(['citext']));
+    const kept = rest.entries.map(describeEntry);
+    expect(kept).toContain('sequence public.numbers_id_seq');
+    expect(leftOut(rest)).toEqual(
+      expect.arrayContaining([
+        'sequence owned by public.numbers_id_seq < table public.numbers',
+        'table attach public.part_1 < table public.parts',
+        'table public.numbers < extension citext',
+      ]),
+    );
+    expect(kept).toContain('table public.part_1');
     await other.close();
   });
 });
