@@ -1,5 +1,5 @@
 import { isKnownError, messageOf, TargetError } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import type { World } from '../world.ts';
 import type { RestoreRequest } from './restore-plan.ts';
 
@@ -16,6 +16,7 @@ export async function askServer<Result>(
 ): Promise<Result> {
   const session = await openSession(settings, world.signal);
   try {
+    await letRead(session);
     return await ask(session);
   } catch (cause) {
     world.signal.throwIfAborted();

@@ -6,6 +6,7 @@ import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Role } from '../repository/supplement.ts';
 import type { Snapshot } from '../source/snapshot.ts';
+import { readManagedSchemas } from '../supabase/managed.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { listUnwritten } from './unwritten.ts';
 
@@ -81,7 +82,8 @@ async function readSubscriptions(session: Session): Promise<NotCarried[]> {
 /** What a Supabase project keeps outside of its database, where the database says that there is some. */
 async function readPlatform(session: Session): Promise<NotCarried[]> {
   const found: NotCarried[] = [];
-  if (await hasRows(session, 'vault', 'secrets')) {
+  const managed = await readManagedSchemas(session);
+  if (managed.has('vault') && (await hasRows(session, 'vault', 'secrets'))) {
     found.push({
       what: 'the root key of the vault',
       why: 'it lives outside of the database; the secrets are in the backup as they are stored, encrypted with it',
@@ -89,7 +91,7 @@ async function readPlatform(session: Session): Promise<NotCarried[]> {
         'Before this project is paused or deleted, copy its key to the new one: GET and then PUT https://api.supabase.com/v1/projects/<ref>/pgsodium.',
     });
   }
-  if (await hasRows(session, 'storage', 'objects')) {
+  if (managed.has('storage') && (await hasRows(session, 'storage', 'objects'))) {
     found.push({
       what: 'the files of Storage',
       why: 'the database holds only their names; the bytes are in an object store',
@@ -103,7 +105,7 @@ async function hasRows(session: Session, schema: string, table: string): Promise
   const [relation] = await session.query<{ readable: boolean }>(
     `SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v')`,
+     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
     [schema, table],
   );
   if (relation?.readable !== true) return false;

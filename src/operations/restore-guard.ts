@@ -13,7 +13,7 @@ import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import { describeHindrances, summarize } from '../target/clean-part.ts';
 import { findOccupants } from '../target/preflight.ts';
 import type { TableSize } from '../target/replacement.ts';
-import { type RestoreMark, readMark } from '../target/restore-mark.ts';
+import { comparing, type RestoreMark, readMark } from '../target/restore-mark.ts';
 import type { World } from '../world.ts';
 import type { MetPart } from './restore-plan.ts';
 
@@ -23,7 +23,10 @@ export interface TargetState {
   readonly target: string;
   readonly kind: TargetKind;
   readonly database: string;
+  readonly databaseOid: number;
   readonly systemIdentifier: string;
+  /** When it was looked at, milliseconds since 1970 */
+  readonly now: number;
   /** What a user made there, in words; none when it may be restored into as it is */
   readonly occupants: readonly string[];
   readonly tables: number;
@@ -70,14 +73,13 @@ export async function lookAtTarget(
   const session = await openSession(settings, world.signal);
   try {
     const kind = await chooseTargetKind(session, targetKind);
-    const { database, systemIdentifier } = await readIdentity(session);
+    const { database, databaseOid, systemIdentifier } = await readIdentity(session);
     const occupants = await findOccupants(session, kind);
     const mark = await readMark(session);
     return {
       target: describeConnection(settings),
       kind,
-      database,
-      systemIdentifier,
+      ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
       occupants: mark === undefined ? occupants : occupants.filter((what) => !isOfMark(what)),
       mark,
       ...(await readSize(session, kind)),
@@ -122,9 +124,19 @@ function isInhabited({ occupants, mark }: TargetState): boolean {
   return occupants.length > 0 || mark !== undefined;
 }
 
-/** Whether there is something to be lost: not where an unfinished restore made all that there is. */
+/** milliseconds; nobody waits longer with a restore that did not come to its end, and somebody may have begun to use what there is */
+const freshMark = 24 * 60 * 60 * 1000;
+
+/**
+ * Whether there is something to be lost: not where an unfinished restore made all that there is. One that stopped when everything was there
+ * may have been taken for done.
+ */
 export function isWorthKeeping(state: TargetState): boolean {
-  return isInhabited(state) && state.mark?.wasEmpty !== true;
+  const { mark } = state;
+  if (!isInhabited(state)) return false;
+  if (mark?.wasEmpty !== true || mark.databaseOid !== state.databaseOid) return true;
+  const age = state.now - Date.parse(mark.startedAt);
+  return !(age >= 0 && age < freshMark) || mark.step === comparing;
 }
 
 const shown = 5;

@@ -9,6 +9,7 @@ import { applyDatabase, keepReachable } from '../target/globals.ts';
 import { findOccupants, refuseOccupants } from '../target/occupants.ts';
 import { compareWithBackup, type Parity } from '../target/parity.ts';
 import { startsAsReplica } from '../target/preflight.ts';
+import { comparing } from '../target/restore-mark.ts';
 import { createRolesOf, finishRoles, returnRoles } from '../target/roles.ts';
 import { type Surroundings, surround } from '../target/surroundings.ts';
 import type { World } from '../world.ts';
@@ -206,7 +207,7 @@ function compare(
   world: World,
 ): Promise<Parity> {
   let compared = 0;
-  return world.log.group('Comparing with the backup', () =>
+  return world.log.group(comparing, () =>
     compareWithBackup(
       request.settings,
       manifest,

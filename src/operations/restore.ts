@@ -7,7 +7,7 @@ import {
   type TargetError,
 } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
@@ -222,6 +222,8 @@ async function makeRoom(job: Job, done: Done, target: MarkedTarget, world: World
   }
   const session = await openSession(settings, world.signal);
   try {
+    // Rules and triggers of what is emptied do what they do.
+    await letRead(session);
     if (state.part === undefined) await empty(session, job, done, world);
     else await replace(session, job, done, target);
   } finally {

@@ -1,4 +1,4 @@
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
@@ -95,6 +95,7 @@ export async function withSession<Result>(
 ): Promise<Result> {
   const session = await openSession(to.settings, to.signal);
   try {
+    await letRead(session);
     await applyInputSettings(session, to.manifest.source.encoding);
     const result = await body(session);
     await session.close();

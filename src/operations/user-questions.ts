@@ -1,4 +1,4 @@
-import { openSession } from '../postgres/connection.ts';
+import { letRead, openSession } from '../postgres/connection.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
@@ -25,6 +25,7 @@ export async function tryChecks(
   if (checks.length === 0) return;
   const session = await openSession(settings, world.signal);
   try {
+    await letRead(session);
     // The database gets its settings last of all, and names without a schema are found by this one.
     const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
     await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
@@ -43,6 +44,7 @@ export async function askChecks(
   if (checks.length === 0) return [];
   const session = await openSession(settings, world.signal);
   try {
+    await letRead(session);
     await session.query('RESET search_path');
     return await runChecks(session, checks);
   } finally {

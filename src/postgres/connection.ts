@@ -14,6 +14,11 @@ export interface Session {
   readonly stream: Socket;
   /** server_version_num */
   readonly serverVersion: number;
+  /**
+   * Whether the server keeps statements of this session from reading views and foreign tables of users, whatever a name has come to mean.
+   * Servers do since the minors of August 2024 (CVE-2024-7348).
+   */
+  readonly guarded: boolean;
   /** Rejects when the session ends before `close` is called. */
   readonly lost: Promise<never>;
   close(): Promise<void>;
@@ -72,6 +77,7 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
     stream,
     lost,
     serverVersion: 0,
+    guarded: false,
     destroy,
     async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
       try {
@@ -92,9 +98,28 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   await session.query('SET default_transaction_read_only = off');
   const [row] = await session.query<{ server_version_num: string }>('SHOW server_version_num');
   const serverVersion = Number(row?.server_version_num);
+  const guarded = await guard(session);
   if (serverVersion >= 170000) await session.query('SET transaction_timeout = 0');
   if (serverVersion >= 140000) await endWithUs(session);
-  return Object.assign(session, { serverVersion });
+  return Object.assign(session, { serverVersion, guarded });
+}
+
+const restricting = 'restrict_nonsystem_relation_kind';
+
+/** As pg_dump: a relation of a user may be renamed and another one take its name between the look at the catalog and the reading. */
+async function guard(session: Pick<Session, 'query'>): Promise<boolean> {
+  const [row] = await session.query(
+    `SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = '${restricting}'`,
+  );
+  return row !== undefined;
+}
+
+/**
+ * Lets a session read what its statements need, views and foreign tables included: for what a restore writes, where checks, indexes and
+ * materialized views of the source call what they call, and for what a user asks.
+ */
+export async function letRead(session: Session): Promise<void> {
+  if (session.guarded) await session.query(`SET ${restricting} = ''`);
 }
 
 /**

@@ -141,19 +141,23 @@ export async function readReadableSequences(
   return { states, closed: names.filter(({ readable }) => !readable) };
 }
 
-function listSequences(session: Session): Promise<{ schema: string; name: string; readable: boolean }[]> {
+function listSequences(
+  session: Session,
+): Promise<{ schema: string; name: string; oid: number; readable: boolean }[]> {
   return session.query(`
-    SELECT n.nspname AS schema, c.relname AS name,
+    SELECT n.nspname AS schema, c.relname AS name, c.oid,
            -- Asked of a table, the second is an error.
            CASE WHEN c.relkind = 'S' THEN has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') END AS readable
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' AND ${userSchema} AND ${ownRelation} ORDER BY 1, 2`);
 }
 
+/** By name, which the server keeps from meaning a view by now; where it does not, by oid, which does not tell a value that was set and not called. */
 async function readStates(
   session: Session,
-  names: readonly { schema: string; name: string }[],
+  names: readonly { schema: string; name: string; oid: number }[],
 ): Promise<SequenceState[]> {
+  if (!session.guarded) return readValues(session, names);
   const states: SequenceState[] = [];
   for (let start = 0; start < names.length; start += sequenceBatch) {
     const batch = names.slice(start, start + sequenceBatch);
@@ -172,6 +176,22 @@ async function readStates(
     }
   }
   return states;
+}
+
+async function readValues(
+  session: Session,
+  names: readonly { schema: string; name: string; oid: number }[],
+): Promise<SequenceState[]> {
+  const rows = await session.query<{ oid: number; last: string; called: boolean }>(
+    `SELECT seqrelid AS oid, coalesce(value, seqstart)::text AS last, value IS NOT NULL AS called
+     FROM pg_sequence, pg_sequence_last_value(seqrelid) AS value WHERE seqrelid = ANY ($1::oid[])`,
+    [`{${names.map(({ oid }) => oid).join(',')}}`],
+  );
+  const values = new Map(rows.map((row) => [row.oid, row]));
+  return names.flatMap(({ schema, name, oid }) => {
+    const state = values.get(oid);
+    return state === undefined ? [] : [{ schema, name, lastValue: state.last, isCalled: state.called }];
+  });
 }
 
 export interface InstalledExtension {

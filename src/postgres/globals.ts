@@ -203,6 +203,13 @@ async function readDatabase(session: Session): Promise<DatabaseProperties> {
   };
 }
 
+/** A condition on a row `c` of pg_class: anybody may make a relation of the name, but no part of an extension, and nothing of a superuser's. */
+const isReal = (
+  extension: string,
+) => `((SELECT r.rolsuper FROM pg_roles r WHERE r.oid = c.relowner) OR EXISTS (
+  SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND m.refclassid = 'pg_extension'::regclass
+  WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e' AND e.extname = '${extension}'))`;
+
 /** Columns that pg_cron has not always had, and what they are worth without it. */
 const laterColumns: Readonly<Record<string, string>> = {
   jobname: 'NULL::text',
@@ -216,7 +223,7 @@ async function readCronJobs(session: Session): Promise<CronJob[]> {
   const columns = await session.query<{ name: string }>(`
     SELECT a.attname AS name FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'cron' AND c.relname = 'job' AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE n.nspname = 'cron' AND c.relname = 'job' AND c.relkind = 'r' AND ${isReal('pg_cron')} AND a.attnum > 0 AND NOT a.attisdropped
       AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`);
   if (columns.length === 0) return [];
   // Our sessions rather fail than read rows through policies, which is right for a user's tables and not for this one.

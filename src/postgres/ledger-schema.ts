@@ -5,8 +5,25 @@ export const ledgerSchema = 'supabase_backup';
 export const ledgerComment =
   'Ledger of supabase-backup: tokens that tell a rolled back database. Not backed up; may be dropped.';
 
+/** A condition on the oid of a role: what it has made under our name may be ours, and is no trap of somebody who may do less. */
+const isTrusted = (role: string) =>
+  `(SELECT r.rolsuper OR r.rolname = current_user FROM pg_roles r WHERE r.oid = ${role})`;
+
 /** A condition on a row `n` of pg_namespace. */
-export const isNoLedger = `NOT (n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}')`;
+const isLedger = `(n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}')`;
+export const isNoLedger = `NOT ${isLedger}`;
+
+/**
+ * A condition on a row `c` of pg_class and its schema `n`: a table of the ledger that can be believed. Anybody who may create a schema can
+ * make one of that name, with a view in it that runs what he likes, or a table with a trigger.
+ */
+export const isOwnTable = (name: string) => `(
+  ${isLedger} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('n.nspowner')} AND ${isTrusted('c.relowner')}
+  AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid))`;
+
+/** Finds a schema of our name that somebody else has made; in rows of (owner). */
+export const foreignLedger = `
+  SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ledgerSchema}' AND NOT ${isTrusted('n.nspowner')}`;
 
 /** What makes the ledger, in turn. `xid` is the transaction that left the token. */
 export const ledgerDefinitions: readonly string[] = [

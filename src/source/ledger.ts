@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { ledgerComment, ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
+import {
+  foreignLedger,
+  isOwnTable,
+  ledgerComment,
+  ledgerDefinitions,
+  ledgerSchema,
+} from '../postgres/ledger-schema.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
@@ -61,13 +67,23 @@ export async function leaveToken(
 }
 
 async function createLedger(session: Session): Promise<void> {
+  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
+  if (foreign !== undefined) throw new Error(`the schema ${ledgerSchema} belongs to ${foreign.owner}`);
   const [found] = await session.query<{ comment: string | null }>(
     `SELECT obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace WHERE nspname = '${ledgerSchema}'`,
   );
   if (found !== undefined && found.comment !== ledgerComment) {
     throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
   }
-  if (found !== undefined) return;
+  if (found !== undefined) {
+    const [table] = await session.query(
+      `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
+    );
+    if (table !== undefined) return;
+    throw new Error(
+      `the table ${ledgerSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`,
+    );
+  }
   // Of two backups at once one makes it, and the other waits and finds it.
   await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
   const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
@@ -75,10 +91,10 @@ async function createLedger(session: Session): Promise<void> {
   for (const definition of ledgerDefinitions) await session.query(definition);
 }
 
-/** The tokens that a snapshot sees; undefined where there is no ledger. */
+/** The tokens that a snapshot sees; undefined where there is no ledger, or none that can be believed. */
 export async function readLedger(session: Session): Promise<LedgerEntry[] | undefined> {
   const [ours] = await session.query(
-    `SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}' AND obj_description(oid, 'pg_namespace') = '${ledgerComment}'`,
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
   if (ours === undefined) return undefined;
   const rows = await session.query<{ token: string; xid: string }>(

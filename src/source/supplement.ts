@@ -1,5 +1,5 @@
 import { isKnownError, messageOf, SourceError } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { readDescription } from '../postgres/description.ts';
 import { readGlobals } from '../postgres/globals.ts';
 import { readPrivileges } from '../postgres/privileges.ts';
@@ -40,9 +40,9 @@ export async function describeDatabase(
     await session.query(
       `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
     );
-    const description = await describeThrough(session, questions);
+    const description = await describeThrough(session);
     await session.close();
-    return description;
+    return { ...description, ...(await askThrough(snapshot, settings, questions, signal)) };
   } catch (error) {
     signal.throwIfAborted();
     if (isKnownError(error)) throw error;
@@ -75,16 +75,40 @@ async function findLocked(settings: ConnectionSettings): Promise<number[]> {
   }
 }
 
-/** The same for a session in a transaction. */
-export async function describeThrough(session: Session, questions: Questions): Promise<Supplement> {
+/**
+ * Asks what the user wants to know, which may be about views, in a session that reads nothing else: there a relation that has taken the name
+ * of another is not read for it.
+ */
+async function askThrough(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  { checks, freshness }: Questions,
+  signal: AbortSignal,
+): Promise<Pick<Supplement, 'answers' | 'freshness'>> {
+  if (checks.length + freshness.length === 0) return { answers: [], freshness: [] };
+  const session = await joinSnapshot(snapshot, settings, signal);
+  try {
+    await letRead(session);
+    await session.query('SET LOCAL enable_seqscan = on');
+    const answers = {
+      answers: await askQuestions(session, checks),
+      freshness: await readFreshness(session, freshness),
+    };
+    await session.close();
+    return answers;
+  } finally {
+    session.destroy();
+  }
+}
+
+/** The same for a session in a transaction, without the questions. */
+export async function describeThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
   return {
     ...(await readGlobals(session)),
     queues: await readQueues(session),
     additions: await readAdditions(session),
     definitions: await readDescription(session),
     privileges: await readPrivileges(session),
-    answers: await askQuestions(session, questions.checks),
-    freshness: await readFreshness(session, questions.freshness),
   };
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -31,6 +31,7 @@ export async function analyzeTables(
   const queue = tables.filter((table) => !options.done.has(qualifiedName(table)));
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const worker = await openSession(settings, signal);
+    await letRead(worker);
     for (const table of drain(queue)) {
       await analyzeTable(worker, table, { ...options, signal });
     }

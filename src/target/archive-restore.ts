@@ -1,6 +1,6 @@
 import { messageOf, TargetError } from '../errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { World } from '../world.ts';
 import { type ArchiveFile, runRestore, type ToolResult } from './archive-tool.ts';
@@ -342,6 +342,7 @@ export class ArchiveRestore {
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = await openSession(this.#file.settings, this.#world.signal);
     try {
+      await letRead(session);
       await applyInputSettings(session, this.#file.encoding);
       // As pg_restore: a function may call what comes later.
       await session.query('SET check_function_bodies = off');

@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
@@ -95,6 +95,7 @@ function describeRefused({ present: { table }, why }: Refused): NotCarried {
 
 /** In the role of a replica no trigger fires and no foreign key is checked, in this session only. Hosted projects allow it. */
 async function prepareLoader(session: Session, manifest: Manifest, outcome: ManagedRows): Promise<void> {
+  await letRead(session);
   await applyInputSettings(session, manifest.source.encoding);
   await session.query('SET synchronous_commit = off');
   const why = await tryStatement(session, 'SET session_replication_role = replica');

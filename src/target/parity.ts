@@ -1,5 +1,5 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { matchDescriptions, readDescription, versionOf } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
 import { readGlobals } from '../postgres/globals.ts';
@@ -62,7 +62,10 @@ export async function compareWithBackup(
     await applySettings(session, manifest.source.encoding);
     const excuse = collectExcuses(scope, manifest);
     const tables = await compareRows(session, settings, manifest, scope, excuse, options);
-    const asked = await compareAsked(session, manifest, supplement, scope, excuse);
+    const sequences = await compareValues(session, manifest, scope, excuse);
+    const asked = await inOwnSession(settings, manifest, options.signal, (own) =>
+      compareAsked(own, manifest, supplement, scope, excuse),
+    );
     await options.afterRows?.();
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const there = await readDescription(session, supplement.definitions);
@@ -78,8 +81,7 @@ export async function compareWithBackup(
       excuse,
     );
     await session.query('COMMIT');
-    const { sequences, freshness, answers } = asked;
-    const compared = { tables, sequences, ...rest.groups, freshness, answers };
+    const compared = { tables, sequences, ...rest.groups, ...asked };
     const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
     const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
     const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
@@ -89,9 +91,39 @@ export async function compareWithBackup(
   }
 }
 
-type Asked = 'sequences' | 'freshness' | 'answers';
+type Asked = 'freshness' | 'answers';
 
-/** What besides the rows themselves is to be read with the rights of their owners. */
+async function compareValues(
+  session: Session,
+  manifest: Manifest,
+  scope: ParityScope,
+  excuse: Excuse,
+): Promise<Parity['groups']['sequences']> {
+  if (manifest.kind === 'schema') return [];
+  const isRestored = collectRestored(scope.selection);
+  const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
+    ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
+  );
+  return compareSequences(session, facts, excuse);
+}
+
+/** What a user asks may be about views, which the other sessions keep from reading. */
+async function inOwnSession<Result>(
+  settings: ConnectionSettings,
+  manifest: Manifest,
+  signal: AbortSignal,
+  body: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  const session = await openSession(settings, signal);
+  try {
+    await letRead(session);
+    await applySettings(session, manifest.source.encoding);
+    return await body(session);
+  } finally {
+    await session.close();
+  }
+}
+
 async function compareAsked(
   session: Session,
   manifest: Manifest,
@@ -99,16 +131,10 @@ async function compareAsked(
   scope: ParityScope,
   excuse: Excuse,
 ): Promise<Pick<Parity['groups'], Asked>> {
-  const isRestored = collectRestored(scope.selection);
-  const withRows = manifest.kind !== 'schema';
-  const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
-    ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
-  );
   // What was newest in the backup, and what it answered, says nothing of a later time.
-  const asBackedUp = withRows && scope.advanced === undefined;
+  const asBackedUp = manifest.kind !== 'schema' && scope.advanced === undefined;
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const groups = {
-    sequences: withRows ? await compareSequences(session, facts, excuse) : [],
     freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
     answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
   };
@@ -123,7 +149,7 @@ async function compareRest(
   { expected, found }: Readonly<Record<'expected' | 'found', readonly Definition[]>>,
   scope: ParityScope,
   excuse: Excuse,
-): Promise<{ groups: Omit<Parity['groups'], 'tables' | Asked>; reach: readonly Reach[] }> {
+): Promise<{ groups: Omit<Parity['groups'], 'tables' | 'sequences' | Asked>; reach: readonly Reach[] }> {
   const isRestored = collectRestored(scope.selection);
   const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
   // Definitions alone carry no values of sequences, and nothing that depends on rows.

@@ -1,5 +1,5 @@
 import { isKnownError, messageOf, TargetError } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { type DecodedRow, readDecodedRows } from '../postgres/decoded-rows.ts';
 import { Pipeline, type PreparedStatement } from '../postgres/pipeline.ts';
 import { applyInputSettings, setSearchPath } from '../postgres/session-settings.ts';
@@ -106,6 +106,7 @@ async function prepareSession(
   session: Session,
   { encoding, present, searchPath }: ReplayRequest,
 ): Promise<{ replica: boolean; notCarried: NotCarried[] }> {
+  await letRead(session);
   await applyInputSettings(session, encoding);
   if (searchPath !== undefined) await setSearchPath(session, searchPath);
   // Durable at the end: the last commit of the restore waits for all of them.

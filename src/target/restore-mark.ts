@@ -1,5 +1,6 @@
+import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
+import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
 import { tryStatement } from './attempt.ts';
 import type { Held } from './replacement.ts';
 
@@ -17,6 +18,8 @@ export interface RestoreMark {
   readonly step: string;
   /** Whether the target held nothing before, so that nothing in it can be lost */
   readonly wasEmpty: boolean;
+  /** oid of the database that it was left in; a copy of that is another one. Marks of before do not have it */
+  readonly databaseOid?: number;
   /** The backup that was taken of the target before it was emptied; null when there was none */
   readonly safetyBackup: string | null;
   /** Set where only a part is restored, and the rest of the target is in use */
@@ -30,14 +33,17 @@ export interface MarkedPart {
   readonly held: readonly Held[];
 }
 
+/** The heading of the step in which everything is there */
+export const comparing = 'Comparing with the backup';
+
 const table = `${ledgerSchema}.unfinished_restore`;
 
-/** @returns undefined when no restore is under way there, and none was left unfinished */
+/** @returns undefined when no restore is under way there, and none was left unfinished, as far as can be believed */
 export async function readMark(session: Session): Promise<RestoreMark | undefined> {
-  const [there] = await session.query<{ found: boolean }>(
-    `SELECT to_regclass('${table}') IS NOT NULL AS found`,
+  const [there] = await session.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('unfinished_restore')}`,
   );
-  if (there?.found !== true) return undefined;
+  if (there === undefined) return undefined;
   const [mark] = await session.query<{ mark: string }>(`SELECT mark::text FROM ${table} LIMIT 1`);
   return mark === undefined ? undefined : JSON.parse(mark.mark);
 }
@@ -47,13 +53,23 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
  * tables publishes that.
  */
 export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
+  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
+  if (foreign !== undefined) {
+    throw new ConfigurationError(
+      `target-url: the database has a schema ${ledgerSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
+      `Rename or drop that schema: ALTER SCHEMA ${ledgerSchema} RENAME TO …`,
+    );
+  }
   // A backup of the unfinished database looks for tokens where there is this schema.
   for (const definition of ledgerDefinitions) await session.query(definition);
   await session.query(`DROP TABLE IF EXISTS ${table}`);
   await session.query(
     `CREATE TABLE ${table} (at timestamptz PRIMARY KEY DEFAULT now(), mark jsonb NOT NULL)`,
   );
-  await session.query(`INSERT INTO ${table} (mark) VALUES ($1)`, [JSON.stringify(mark)]);
+  await session.query(
+    `INSERT INTO ${table} (mark) SELECT jsonb_set($1::jsonb, '{databaseOid}', to_jsonb(oid::int8)) FROM pg_database WHERE datname = current_database()`,
+    [JSON.stringify(mark)],
+  );
 }
 
 export async function noteStep(session: Session, step: string): Promise<void> {

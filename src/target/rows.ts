@@ -1,5 +1,5 @@
 import { ConfigurationError, IntegrityError, messageOf, StorageError, TargetError } from '../errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { RowDigest } from '../postgres/row-digest.ts';
@@ -66,6 +66,7 @@ export async function loadRows(
     body: (loader: Loader, session: Session) => Promise<void>,
   ) => {
     const session = await openSession(settings, signal);
+    await letRead(session);
     await applyInputSettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');

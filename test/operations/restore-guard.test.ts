@@ -4,6 +4,7 @@ import { parseInputs } from '../../src/inputs.ts';
 import {
   findReasons,
   findRefusals,
+  isWorthKeeping,
   needsSafetyBackup,
   type TargetState,
 } from '../../src/operations/restore-guard.ts';
@@ -30,6 +31,7 @@ function makeState(overrides: Partial<TargetState> = {}): TargetState {
   return {
     ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
     ...{ occupants: [], tables: 0, rows: 0, held: [], mark: undefined },
+    ...{ databaseOid: 5, now: Date.parse('2026-11-20T03:00:00Z') },
     ...overrides,
   };
 }
@@ -42,6 +44,7 @@ const mark = {
   step: 'Definitions',
   wasEmpty: true,
   safetyBackup: null,
+  databaseOid: 5,
 };
 
 /** The inputs that are asked for, in order. */
@@ -51,6 +54,18 @@ const ask = (inputs: Partial<RestoreInputs>, state: Partial<TargetState>): strin
   );
 
 describe('the guard of a restore', () => {
+  it.each([
+    ['of another database, of which this is a copy', { databaseOid: 6 }, {}],
+    ['of an older version, which does not say of which database', { databaseOid: undefined }, {}],
+    ['that is older than a day', {}, { now: Date.parse('2026-11-21T03:00:00Z') }],
+    ['from the future', {}, { now: Date.parse('2026-11-20T01:00:00Z') }],
+    ['of a restore that had everything but its comparison', { step: 'Comparing with the backup' }, {}],
+  ])('holds what is there worth keeping under a mark %s', (_, about, when) => {
+    const state = { ...full, mark: { ...mark, ...about } as TargetState['mark'], ...when };
+    expect(isWorthKeeping(makeState(state))).toBe(true);
+    expect(isWorthKeeping(makeState({ ...full, mark }))).toBe(false);
+  });
+
   it.each<[string, Partial<RestoreInputs>, Partial<TargetState>, string[]]>([
     ['an empty database of nobody', {}, {}, []],
     ['an empty project', {}, { kind: 'supabase-project' }, []],

@@ -105,7 +105,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     );
     const session = await server.open(url);
     await applySettings(session, 'UTF8');
-    const supplement = await describeThrough(session, { checks: [], freshness: [] });
+    const supplement = { ...(await describeThrough(session)), answers: [], freshness: [] };
     const tables = await session.query<{ oid: number; schema: string; name: string; rows: number }>(
       `SELECT c.oid, n.nspname AS schema, c.relname AS name, 10 AS rows FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information)'`,

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { openSession } from '../../src/postgres/connection.ts';
 import { readFacts } from '../../src/postgres/facts.ts';
+import { askQuestions, readFreshness } from '../../src/postgres/questions.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
 import { readTables } from '../../src/postgres/tables.ts';
@@ -35,7 +36,12 @@ export async function recordDatabase(url: string, questions: Partial<Questions> 
     await applySettings(session, 'UTF8');
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const { sequences, ...facts } = await readFacts(session);
-    const supplement = await describeThrough(session, { checks: [], freshness: [], ...questions });
+    const { checks = [], freshness = [] } = questions;
+    const supplement = {
+      ...(await describeThrough(session)),
+      answers: await askQuestions(session, checks),
+      freshness: await readFreshness(session, freshness),
+    };
     const tables: Manifest['tables'] = [];
     for (const { oid, schema, name, root = null } of await readTables(session)) {
       const [row] = await session.query<{ rows: number }>(
