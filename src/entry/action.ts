@@ -7,6 +7,7 @@ import { findUnused, type InputName, parseInputs } from '../inputs.ts';
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
+import { printableForRunner } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../secrets.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
@@ -57,13 +58,13 @@ async function main(): Promise<void> {
       { kind: 'heading', text: `${read('operation') || 'supabase-backup'} failed` },
       { kind: 'paragraph', text: `${message}\n${next}` },
     ]);
-    core.setFailed(`${message}\n→ ${next}`);
+    core.setFailed(printableForRunner(`${message}\n→ ${next}`));
     await alarm?.tell({ failure, error });
   }
 }
 
 function report(outcome: Outcome): void {
-  core.info(renderText(outcome.report));
+  core.info(printableForRunner(renderText(outcome.report)));
   for (const [name, value] of Object.entries(outcome.outputs)) core.setOutput(name, value);
   writeSummary(outcome.report);
 }

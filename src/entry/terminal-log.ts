@@ -1,4 +1,5 @@
 import { displayWidth } from '../report/display-width.ts';
+import { printable, printableLines } from '../report/printable.ts';
 import type { Log } from '../world.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
@@ -36,7 +37,7 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${redact(text)}\n`);
+    stream.write(`${printableLines(redact(text))}\n`);
   };
 
   return {
@@ -57,7 +58,7 @@ export function createTerminalLog(
       }
       // A line that wraps could not be taken back.
       clearProgress();
-      stream.write(cut(redact(line), (stream.columns ?? 80) - 1));
+      stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;
     },
     clearProgress,

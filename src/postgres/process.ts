@@ -20,6 +20,24 @@ export class ToolError extends Error {
   }
 }
 
+/**
+ * Tells which lines of a client program's complaints are its own words and the server's, and none of the statements and the rows that it
+ * quotes: these may hold passwords, keys and what else is in a database, and an error goes into logs, issues and records. To be asked line by
+ * line.
+ */
+export function createQuoteFilter(): (line: string) => boolean {
+  let isQuote = false;
+  return (line) => {
+    if (/^(?:pg_dump|pg_restore|psql): /.test(line) || line.startsWith('HINT: ')) isQuote = false;
+    else if (/^(?:Command was|DETAIL|CONTEXT|QUERY|STATEMENT|LOCATION|LINE \d+): ?/.test(line))
+      isQuote = true;
+    return !isQuote;
+  };
+}
+
+/** Programs that quote statements */
+const quoting: ReadonlySet<string> = new Set(['pg_dump', 'pg_restore', 'psql']);
+
 /** Only the end of stderr is kept: the cause stands there, and a tool may complain about each of 10,000 tables. */
 const stderrLimit = 16_384;
 
@@ -40,15 +58,17 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
   const tool = file.split('/').at(-1) ?? file;
   const child = spawn(file, args, { env: options.env, stdio: 'pipe', signal: options.signal });
   let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    stderr = (stderr + part).slice(-stderrLimit);
+  const isShown = quoting.has(tool) ? createQuoteFilter() : () => true;
+  passLines(child.stderr.setEncoding('utf8'), (line) => {
+    if (isShown(line)) stderr = `${stderr}${line}\n`.slice(-stderrLimit);
+    options.onErrorLine?.(line);
   });
-  if (options.onErrorLine !== undefined) passLines(child.stderr, options.onErrorLine);
+  const complaint = () => stderr.trim();
   // The tool may end before it has read its input; its exit code says so.
   child.stdin.on('error', () => undefined).end(options.input ?? '');
   const done = new Promise<string>((resolve, reject) => {
     child.once('error', (error) => {
-      const stopped = () => reject(new ToolError(tool, `could not run (${error.message})`, stderr.trim()));
+      const stopped = () => reject(new ToolError(tool, `could not run (${error.message})`, complaint()));
       // An abort comes this way too, while the tool is still ending.
       if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) stopped();
       else child.once('exit', stopped);
@@ -56,7 +76,7 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
     child.once('close', (code, signal) => {
       if (code === 0) resolve(stderr);
       else
-        reject(new ToolError(tool, signal ? `was ended by ${signal}` : `exited with ${code}`, stderr.trim()));
+        reject(new ToolError(tool, signal ? `was ended by ${signal}` : `exited with ${code}`, complaint()));
     });
   });
   done.catch(() => undefined);

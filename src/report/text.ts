@@ -1,6 +1,7 @@
 import { assertNever } from '../errors.ts';
 import type { Column, Section } from '../operations/outcome.ts';
 import { displayWidth } from './display-width.ts';
+import { printable } from './printable.ts';
 
 const gap = '  ';
 
@@ -46,11 +47,4 @@ function renderTable(columns: readonly Column[], rows: readonly (readonly string
     widths.map((width) => '-'.repeat(width)).join(gap),
     ...cells.map(renderLine),
   ].join('\n');
-}
-
-/** Names come from a database, and a name may hold an escape sequence that would move the cursor of whoever reads this. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}|\u2028|\u2029/gu, (character) =>
-    character === '\n' ? '\\n' : `\\u{${character.charCodeAt(0).toString(16)}}`,
-  );
 }

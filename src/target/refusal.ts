@@ -1,3 +1,5 @@
+import { createQuoteFilter } from '../postgres/process.ts';
+
 /** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
 export interface Refusal {
   /** The entry's, in the table of contents */
@@ -49,7 +51,7 @@ export class RefusalReader {
     const text = lines.join('\n');
     const [, what = '', severity, first] = /^(.*?): (\S+): {2}(.*)$/m.exec(lines[0] ?? '') ?? [];
     if (first === undefined || severity === 'FATAL' || severity === 'PANIC') {
-      this.failure ??= text.split('\nCommand was: ', 1)[0];
+      this.failure ??= lines.filter(createQuoteFilter()).join('\n').trim();
       return;
     }
     // A setting of newer servers that pg_restore switches off for its own sake, such as transaction_timeout.
