@@ -519,8 +519,8 @@ export const schema = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a public GitHub repository may store a backup unencrypted. Artifacts of such a repository can be downloaded by anybody, and a ' +
-      'bucket is one mistake away from that.',
+      'Whether a backup may be stored unencrypted where that is refused: by a public GitHub repository, whose artifacts anybody can download, and ' +
+      'beside backups that are encrypted.',
     parse: parseBoolean,
   },
   'artifact-retention-days': {

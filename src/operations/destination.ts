@@ -1,5 +1,6 @@
+import { ConfigurationError, IntegrityError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { readKnownObjects } from '../repository/backups.ts';
+import { listBackupIds, readKnownObjects, readOutline } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
 import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
@@ -39,6 +40,7 @@ export async function openDestination(
   const storage = await openPlace(inputs, resources, world);
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
+  await refuseWeaker(inputs, repository);
   const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const name = createNaming(repository.key, inputs.encryptionRecipients);
@@ -53,6 +55,28 @@ export async function openDestination(
       inputs.backupType === 'incremental' ? await findBase(inputs, repository, damaged, guarded) : undefined,
     date: findClockError(lock, storage.location, world.log),
   };
+}
+
+/**
+ * Refuses a backup that anybody could read among such as only few can: the variable with the recipients may have been lost.
+ *
+ * @throws ConfigurationError
+ */
+async function refuseWeaker(inputs: BackupInputs, repository: Repository): Promise<void> {
+  if (inputs.encryptionRecipients.length > 0 || inputs.allowUnencrypted) return;
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    const outline = await readOutline(repository, id).catch((error: unknown) => {
+      // Which are damaged is told when it is looked for a base, and by validate.
+      if (error instanceof IntegrityError) return undefined;
+      throw error;
+    });
+    if (outline === undefined) continue;
+    if (outline.encryption.scheme === 'none') return;
+    throw new ConfigurationError(
+      `encryption-recipients: is empty, and the newest backup of this repository, ${id}, is encrypted`,
+      'Give its recipients (is the variable with them set?). `allow-unencrypted: true` stores the backup as it is all the same.',
+    );
+  }
 }
 
 /** Keeps cleanups from removing anything while the backup runs. Backups do not keep each other out. */

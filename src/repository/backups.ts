@@ -68,7 +68,7 @@ export async function readManifest(repository: Repository, id: string): Promise<
  */
 export async function readIfPresent(repository: Repository, id: string): Promise<Manifest | undefined> {
   const open = await readSealed(repository, id);
-  const manifest = open && parseAs(id, manifestSchema, `${open.toString('utf8')}}`);
+  const manifest = open && parseAs(repository, id, manifestSchema, `${open.toString('utf8')}}`);
   const lost = manifest && findDanglingPiece(manifest);
   if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
   return manifest;
@@ -76,10 +76,12 @@ export async function readIfPresent(repository: Repository, id: string): Promise
 
 const outlineTime = v.pipe(v.string(), v.isoTimestamp());
 
-const { systemIdentifier, timeline, databaseOid, definitions } = manifestSchema.entries.source.entries;
+const { database, systemIdentifier, timeline, databaseOid, definitions } =
+  manifestSchema.entries.source.entries;
 
 /** What tells which captured changes a backup can be brought forward with: see recovery.ts. */
 const outlinePosition = {
+  database,
   systemIdentifier,
   timeline,
   databaseOid,
@@ -115,7 +117,10 @@ export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
  */
 export async function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
   const open = await readSealed(repository, id);
-  return open && parseAs(id, outlineSchema, `${open.subarray(0, findObjects(id, open)).toString('utf8')}}`);
+  return (
+    open &&
+    parseAs(repository, id, outlineSchema, `${open.subarray(0, findObjects(id, open)).toString('utf8')}}`)
+  );
 }
 
 /**
@@ -189,12 +194,21 @@ function parse<Schema extends v.GenericSchema>(
 }
 
 function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
+  { source }: Repository,
   id: string,
   schema: Schema,
   text: string,
 ): v.InferOutput<Schema> {
   const output = parse(id, schema, text);
   if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
+  // With a key that several repositories have, its seal fits all the same.
+  const { systemIdentifier, database } = output.source;
+  if (systemIdentifier !== source.systemIdentifier || database !== source.database) {
+    throw describeDamage(
+      id,
+      `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose backups these are`,
+    );
+  }
   return output;
 }
 

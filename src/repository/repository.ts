@@ -7,8 +7,11 @@ const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]
 
 const sourceSchema = v.strictObject({ systemIdentifier: v.string(), database: v.string() });
 
+/** 1: seals and names are made with the key itself, which may be another repository's, too. 2: with one that is made of it for this one. */
+const format = v.picklist([1, 2]);
+
 const repositorySchema = v.strictObject({
-  format: v.literal(1),
+  format,
   id: hex(32),
   createdAt: v.pipe(v.string(), v.isoTimestamp()),
   /** The key of object names: here, or with the user, in which case only a check value is here. */
@@ -22,7 +25,7 @@ const repositorySchema = v.strictObject({
 
 export type RepositorySource = v.InferOutput<typeof sourceSchema>;
 
-/** An open repository: where it is, and the key that names its objects and seals its manifests. */
+/** An open repository: where it is, and the key that names its objects and seals its manifests, in this repository and no other. */
 export interface Repository {
   readonly storage: Storage;
   readonly id: string;
@@ -93,7 +96,7 @@ async function createRepository(
   }
   const key = repositoryKey === undefined ? randomBytes(32) : Buffer.from(repositoryKey, 'hex');
   const config: v.InferOutput<typeof repositorySchema> = {
-    format: 1,
+    format: 2,
     id: randomBytes(16).toString('hex'),
     createdAt: now.toISOString(),
     key:
@@ -105,7 +108,7 @@ async function createRepository(
   const created = await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   // Another backup may have made it in between; then that one counts.
   return created
-    ? { storage, id: config.id, key, source: config.source }
+    ? { storage, id: config.id, key: bindKey(config, key), source: config.source }
     : openRepository(storage, repositoryKey);
 }
 
@@ -127,9 +130,9 @@ async function findRepository(
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), repositorySchema), text);
   if (!parsed.success) {
     const format = /"format":\s*(\d+)/.exec(text)?.[1];
-    throw format !== undefined && format !== '1'
+    throw format !== undefined && format !== '1' && format !== '2'
       ? new ConfigurationError(
-          `storage: the repository at ${storage.location} has format ${format}; this version reads format 1`,
+          `storage: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
           'Use the version of supabase-backup that wrote it, or a newer one.',
         )
       : new IntegrityError(
@@ -138,7 +141,8 @@ async function findRepository(
         );
   }
   const config = parsed.output;
-  return { storage, id: config.id, key: resolveKey(config.key, repositoryKey), source: config.source };
+  const key = bindKey(config, resolveKey(config.key, repositoryKey));
+  return { storage, id: config.id, key, source: config.source };
 }
 
 function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: string | undefined): Buffer {
@@ -165,6 +169,17 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
     );
   }
   return candidate;
+}
+
+/**
+ * The key of one repository. Somebody may give one to several, and whoever can write to two of these without knowing it must not be able to
+ * pass off a file of the one for a file of the other.
+ */
+function bindKey(
+  { format, id }: Pick<v.InferOutput<typeof repositorySchema>, 'format' | 'id'>,
+  key: Buffer,
+): Buffer {
+  return format === 1 ? key : createHmac('sha256', key).update(`supabase-backup repository ${id}`).digest();
 }
 
 /** Tells a right key from a wrong one without telling the key. */

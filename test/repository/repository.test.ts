@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
 import { openForBackup, openRepository } from '../../src/repository/repository.ts';
@@ -22,9 +23,30 @@ describe('a repository', () => {
   it('keeps a key that is held outside out of the storage', async () => {
     const storage = new MemoryStorage();
     const made = await openForBackup(storage, key, source, now);
-    expect(made.key.toString('hex')).toBe(key);
     expect(JSON.stringify(await config(storage))).not.toContain(key);
-    expect((await openRepository(storage, key.toUpperCase())).key.toString('hex')).toBe(key);
+    const hidden = [key, made.key.toString('hex')];
+    for (const secret of hidden) expect(JSON.stringify(await config(storage))).not.toContain(secret);
+    expect((await openRepository(storage, key.toUpperCase())).key).toEqual(made.key);
+  });
+
+  it('has a key of its own, whoever gives the same to several', async () => {
+    const [one, other] = [new MemoryStorage(), new MemoryStorage()];
+    const first = await openForBackup(one, key, source, now);
+    const second = await openForBackup(other, key, source, now);
+    expect(first.key).not.toEqual(second.key);
+    // docs/format.md shows how to make it by hand.
+    const bound = createHmac('sha256', Buffer.from(key, 'hex')).update(
+      `supabase-backup repository ${first.id}`,
+    );
+    expect(first.key).toEqual(bound.digest());
+  });
+
+  it('of the first format is opened with the key as it is', async () => {
+    const storage = new MemoryStorage();
+    await openForBackup(storage, key, source, now);
+    const old = JSON.stringify({ ...(await config(storage)), format: 1 });
+    await storage.put('repository.json', Buffer.from(old));
+    expect((await openRepository(storage, key)).key.toString('hex')).toBe(key);
   });
 
   it.each([
@@ -41,7 +63,8 @@ describe('a repository', () => {
     const storage = new MemoryStorage();
     const made = await openForBackup(storage, undefined, source, now);
     await expect(openRepository(storage, key)).rejects.toThrow(ConfigurationError);
-    expect((await openRepository(storage, made.key.toString('hex'))).id).toBe(made.id);
+    const { key: held } = (await config(storage)) as { key: { value: string } };
+    expect((await openRepository(storage, held.value)).key).toEqual(made.key);
   });
 
   it('that is not there cannot be read from', async () => {
@@ -91,9 +114,11 @@ describe('a repository', () => {
   it('of a later format asks for a newer version', async () => {
     const storage = new MemoryStorage();
     await openForBackup(storage, undefined, source, now);
-    const later = JSON.stringify({ ...(await config(storage)), format: 2 }, null, 2);
+    const later = JSON.stringify({ ...(await config(storage)), format: 3 }, null, 2);
     await storage.put('repository.json', Buffer.from(later));
-    await expect(openRepository(storage, undefined)).rejects.toThrow(/format 2; this version reads format 1/);
+    await expect(openRepository(storage, undefined)).rejects.toThrow(
+      /format 3; this version reads formats 1 and 2/,
+    );
   });
 
   it('passes on a storage that fails, and makes nothing', async () => {
