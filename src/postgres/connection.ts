@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
@@ -173,6 +174,7 @@ async function connect(settings: ConnectionSettings): Promise<pg.Client> {
     });
     // Without a listener an error between two queries would end the process.
     client.on('error', () => undefined);
+    if (ssl === false) refuseClearText(client);
     try {
       await client.connect();
       return client;
@@ -187,6 +189,17 @@ async function connect(settings: ConnectionSettings): Promise<pg.Client> {
     throw await explainRefusal(settings, error);
   }
 }
+
+/** Whoever stands between asks for a password in clear text, and has it; a server that is what it says has better ways. */
+function refuseClearText(client: pg.Client): void {
+  const { connection } = client as unknown as { connection: EventEmitter & { stream: Socket } };
+  connection.prependListener('authenticationCleartextPassword', () => {
+    Object.assign(client, { password: '' });
+    connection.stream.destroy(new Error(askedInClear));
+  });
+}
+
+const askedInClear = 'the server asks for the password in clear text, over a connection without TLS';
 
 /** libpq's meaning of sslmode (PostgreSQL manual, table 34.1). */
 async function attemptModes(
@@ -240,6 +253,12 @@ async function explainRefusal(settings: ConnectionSettings, error: unknown): Pro
           `the server refused the user or the password (${text})`,
           'Reset the password, or percent-encode its special characters, and store the URL again.',
         );
+  }
+  if (text.includes(askedInClear)) {
+    return wrong(
+      `${askedInClear}; it was not sent`,
+      'Somebody may stand in between. Use sslmode=require or verify-full; on a network that you trust give the role a scram-sha-256 password.',
+    );
   }
   if (code === '3D000') {
     return wrong(

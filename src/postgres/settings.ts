@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
@@ -42,7 +43,9 @@ export function parseConnection(
     given.get(parameter) ?? (env[variable] || undefined);
 
   const user = take('user', 'PGUSER') ?? userInfo().username;
-  const sslMode = take('sslmode', 'PGSSLMODE') ?? 'prefer';
+  const host = take('host', 'PGHOST') ?? 'localhost';
+  const rootCert = sslRootCert ?? take('sslrootcert', 'PGSSLROOTCERT');
+  const sslMode = take('sslmode', 'PGSSLMODE') ?? chooseSslMode(host, rootCert);
   if (!sslModes.includes(sslMode)) {
     throw new ConfigurationError(
       `${input}: sslmode ${JSON.stringify(sslMode)} is not known`,
@@ -54,19 +57,36 @@ export function parseConnection(
     throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
   }
   const settings: ConnectionSettings = {
-    host: take('host', 'PGHOST') ?? 'localhost',
+    host,
     port,
     user,
     password: take('password', 'PGPASSWORD'),
     database: take('dbname', 'PGDATABASE') ?? user,
     sslMode: sslMode as SslMode,
-    sslRootCert: sslRootCert ?? take('sslrootcert', 'PGSSLROOTCERT'),
+    sslRootCert: rootCert,
     options: take('options', 'PGOPTIONS') ?? '',
     connectTimeout: Number(take('connect_timeout', 'PGCONNECT_TIMEOUT') ?? '20') || 20,
     input,
   };
   refusePoolerMistakes(settings);
   return settings;
+}
+
+/**
+ * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
+ * hosts of this machine and of private networks, where servers often have none.
+ */
+function chooseSslMode(host: string, rootCert: string | undefined): SslMode {
+  if (isNearby(host)) return 'prefer';
+  return rootCert === undefined ? 'require' : 'verify-full';
+}
+
+/** Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local network knows */
+function isNearby(host: string): boolean {
+  if (host.startsWith('/')) return true;
+  if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
+  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd]|fe[89ab])/i.test(host);
+  return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
 }
 
 const knownParameters = new Set([

@@ -3,6 +3,7 @@ import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, SourceError, TargetError } from '../../src/errors.ts';
 import { openSession } from '../../src/postgres/connection.ts';
+import { parseConnection } from '../../src/postgres/settings.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { createDatabase, type Database, until } from './database.ts';
 
@@ -127,6 +128,28 @@ describe('a session', () => {
 });
 
 describe('a connection that is refused says why', () => {
+  it('of a password that is asked for in clear text, which is not sent without TLS', async () => {
+    // What stands in between: it has no TLS, and asks as servers may.
+    const heard: Buffer[] = [];
+    const server = createServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .on('data', (data) => {
+          heard.push(data);
+          if (data.length === 8 && data.readInt32BE(4) === 80877103) socket.write('N');
+          else socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]));
+        });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const url = `postgresql://me:TopSecret@127.0.0.1:${port}/d`;
+    await expect(openSession(parseConnection('database-url', url, {}))).rejects.toThrow(
+      /asks for the password in clear text, over a connection without TLS; it was not sent/,
+    );
+    expect(Buffer.concat(heard).toString('latin1')).not.toContain('TopSecret');
+    server.close();
+  });
+
   const refused = async (overrides: object) =>
     openSession({ ...database.settings, ...overrides }).then(
       () => {

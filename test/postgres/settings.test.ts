@@ -333,3 +333,32 @@ it.each([
 ])('a value in a libpq connection string is quoted: %s', (value, quoted) => {
   expect(quoteConnectionValue(value)).toBe(quoted);
 });
+
+describe('TLS', () => {
+  it.each([
+    ['db.abcdefghijklmnopqrst.supabase.co', 'require'],
+    ['aws-0-eu-central-1.pooler.supabase.com', 'require'],
+    ['203.0.113.7', 'require'],
+    ['[2001:db8::1]', 'require'],
+    ['172.32.0.1', 'require'],
+    ['localhost', 'prefer'],
+    ['postgres', 'prefer'],
+    ['127.0.0.1', 'prefer'],
+    ['10.1.2.3', 'prefer'],
+    ['172.31.0.1', 'prefer'],
+    ['192.168.0.9', 'prefer'],
+    ['[::1]', 'prefer'],
+    ['[fd00::1]', 'prefer'],
+    ['db.internal', 'prefer'],
+  ])('of a host like %s is %s where nobody says how', (host, mode) => {
+    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, {}).sslMode).toBe(mode);
+    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, {}).sslMode).toBe(
+      'disable',
+    );
+  });
+
+  it('is verified where there is a certificate to verify it with', () => {
+    const settings = parseConnection('database-url', 'postgresql://a@db.example.com/d', {}, '/ca.pem');
+    expect(settings.sslMode).toBe('verify-full');
+  });
+});
