@@ -718,10 +718,10 @@ describe('a repository that is damaged', () => {
       'a repository.json of a later format',
       (copy) => {
         const file = join(copy, 'repository.json');
-        writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 1', '"format": 2'));
+        writeFileSync(file, readFileSync(file, 'utf8').replace('"format": 2', '"format": 3'));
       },
       2,
-      /has format 2; this version reads format 1/,
+      /has format 3; this version reads formats 1 and 2/,
     ],
     [
       'the only manifest cut',
