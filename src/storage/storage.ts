@@ -10,7 +10,8 @@ import { StorageError } from '../errors.ts';
  * - When `put` returns, the value is durable and its size has been confirmed by the storage.
  * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final.
  * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent. Only where
- *   the place itself is not what a repository may lie in, as with links in a folder, it is a `ConfigurationError`.
+ *   the place itself is not what a repository may lie in, as with links in a folder, it is a `ConfigurationError`, and where all of it
+ *   is one damaged file, an `IntegrityError`.
  * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused,
  *   and so is `tmp/`, which belongs to the storage itself. What others left beside a repository and is no key is not listed.
  */
