@@ -36,3 +36,32 @@ export async function runWorkers(
 export function* drain<Job>(jobs: Job[]): Generator<Job> {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) yield job;
 }
+
+/**
+ * How much is in memory at once of what workers read, whose sizes differ: one file of the largest size there is waits until it is alone,
+ * and many small ones do not wait for each other.
+ */
+export class ByteBudget {
+  readonly #total: number;
+  #used = 0;
+  #waiting: (() => void)[] = [];
+
+  /** @param total bytes */
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  /** Does something that takes so many bytes when there is room for them, or nobody else who takes any. */
+  async hold<Result>(bytes: number, task: () => Promise<Result>): Promise<Result> {
+    while (this.#used > 0 && this.#used + bytes > this.#total) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#used += bytes;
+    try {
+      return await task();
+    } finally {
+      this.#used -= bytes;
+      for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+}

@@ -2,7 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StorageError } from '../src/errors.ts';
-import type { Capabilities, Storage, StoredValue } from '../src/storage/storage.ts';
+import {
+  type Capabilities,
+  ForeignValueError,
+  type Storage,
+  type StoredValue,
+} from '../src/storage/storage.ts';
 
 const climbing = ['..', '../up', 'a/../../up', 'a/..', './a'];
 const malformed = ['', '/', '/etc/passwd', 'a//b', 'a/', 'a\\b', 'a b', 'ä', 'a\0b', 'a\n'];
@@ -51,6 +56,15 @@ export function describeStorage(
       const value = randomBytes(40_000_000);
       await storage.put('large', value);
       expect(sha256(await storage.get('large'))).toBe(sha256(value));
+    });
+
+    test('a value that is larger than its reader takes is told from a failure, and not read', async () => {
+      await storage.put('large', Buffer.alloc(100_001));
+      expect(await storage.get('large', 100_001)).toHaveLength(100_001);
+      const error = await storage.get('large', 100_000).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(ForeignValueError);
+      expect(error).toMatchObject({ missing: false, how: 'it has 100001 bytes, where 100000 are the most' });
+      expect((error as Error).message).toContain('large in');
     });
 
     test('only the viewed part of a buffer is stored', async () => {

@@ -35,16 +35,35 @@ const stateSchema = v.object({
 export type IssueState = v.InferOutput<typeof stateSchema>;
 export type EventOrder = v.InferOutput<typeof orderSchema>;
 
-const marker = /<!-- supabase-backup-alarm (\{[^\n]*\}) -->/g;
+const [opening, closing] = ['<!-- supabase-backup-alarm ', ' -->'];
 
 /** Ends a text with the state. */
 export function writeState(text: string, state: IssueState): string {
-  return `${text.replace(marker, '').trimEnd()}\n\n<!-- supabase-backup-alarm ${JSON.stringify(state)} -->`;
+  const lines = text.split('\n').map((line) => {
+    const found = findMarker(line);
+    return found === undefined ? line : line.slice(0, found.start) + line.slice(found.end);
+  });
+  return `${lines.join('\n').trimEnd()}\n\n${opening}${JSON.stringify(state)}${closing}`;
+}
+
+/**
+ * From the first beginning of a marker in a line to the last end. A message may hold as many of both as it likes, which a regular
+ * expression would try one against the other.
+ */
+function findMarker(line: string): { start: number; end: number; json: string } | undefined {
+  const start = line.indexOf(`${opening}{`);
+  const json = start + opening.length;
+  const last = line.lastIndexOf(`}${closing}`);
+  if (start < 0 || last <= json) return undefined;
+  return { start, end: last + 1 + closing.length, json: line.slice(json, last + 1) };
 }
 
 /** Undefined when the text is none of ours. The last one counts: a message further up may hold anything. */
 export function readState(text: string): IssueState | undefined {
-  const json = [...text.matchAll(marker)].at(-1)?.[1];
+  const json = text
+    .split('\n')
+    .map((line) => findMarker(line)?.json)
+    .findLast((found) => found !== undefined);
   if (json === undefined) return undefined;
   try {
     const parsed = v.safeParse(stateSchema, JSON.parse(json));

@@ -1,4 +1,4 @@
-import { escapeMarkdown } from '../report/markdown.ts';
+import { chooseFence, escapeMarkdown } from '../report/markdown.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
 import { judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from './event.ts';
 import { describeClass } from './failure-class.ts';
@@ -165,9 +165,7 @@ function lines(text: string): string {
 /** Text of several lines that shows as it is: nobody is mentioned out of a block of code. */
 function fence(text: string): string {
   const shown = cut(text, messageLimit);
-  // A fence ends at the next run of backticks that is as long.
-  const longest = Math.max(2, ...(shown.match(/`+/g) ?? []).map((run) => run.length));
-  const ticks = '`'.repeat(longest + 1);
+  const ticks = chooseFence(shown);
   return `${ticks}text\n${shown}\n${ticks}`;
 }
 

@@ -48,28 +48,53 @@ interface Found {
   readonly command?: readonly Token[];
 }
 
+/** What `judgeCommand` knows, and what PL/pgSQL hands texts to. */
+const verbs = new Set(['drop', 'truncate', 'delete', 'update', 'alter', 'execute']);
+
+/**
+ * Commands that lie in each other, or follow each other without a semicolon, are each read up to the end of the last. PostgreSQL takes
+ * few such in one statement; where the reading comes to more than so many times the length of the statement, the rest is left unread,
+ * and told: time is in proportion to the length, whatever somebody writes.
+ */
+const [mostReadings, shortStatement] = [12, 50_000];
+
 function findCommands(statement: readonly Token[], inside: Finding['inside']): Found[] {
-  return statement.flatMap((at, index): Found[] => {
-    if (!beginsCommand(statement, index, inside !== null)) return [];
+  const found: Found[] = [];
+  const length = (tokens: readonly Token[]) => (tokens.at(-1)?.end ?? 0) - (tokens[0]?.start ?? 0);
+  let left = mostReadings * Math.max(shortStatement, length(statement));
+  let isWith: boolean | undefined;
+  const hasWith = () =>
+    (isWith ??= outerTokens(statement).some(({ kind, value }) => kind === 'word' && value === 'with'));
+  for (const [index, at] of statement.entries()) {
+    if (!verbs.has(at.value) || !beginsCommand(statement, index, inside !== null, hasWith)) continue;
     const command = untilClosed(statement, index);
+    left -= length(command);
+    if (left < 0) {
+      found.push({ at, what: 'commands within commands: the rest of this statement cannot be read', inside });
+      break;
+    }
     const what = inside !== null && at.value === 'execute' ? judgeText(command) : judgeCommand(command);
-    return what === undefined ? [] : [{ at, what, inside, command }];
-  });
+    if (what !== undefined) found.push({ at, what, inside, command });
+  }
+  return found;
 }
 
 /** What PL/pgSQL may put before a command in the same statement. */
 const beforeCommand = new Set(['begin', 'then', 'else', 'loop', 'query', 'in']);
 
-function beginsCommand(statement: readonly Token[], index: number, inBody: boolean): boolean {
+function beginsCommand(
+  statement: readonly Token[],
+  index: number,
+  inBody: boolean,
+  hasWith: () => boolean,
+): boolean {
   const word = wordAt(statement, index);
   if (word === '') return false;
   if (index === 0) return true;
   const before = statement[index - 1];
   // A data-modifying WITH: in its parentheses, and behind the last of them.
   if (isSign(before, '(')) return ['as', 'materialized'].includes(wordAt(statement, index - 2));
-  if (isSign(before, ')') && ['delete', 'update'].includes(word)) {
-    return outerTokens(statement).some(({ kind, value }) => kind === 'word' && value === 'with');
-  }
+  if (isSign(before, ')') && ['delete', 'update'].includes(word)) return hasWith();
   return inBody && (beforeCommand.has(wordAt(statement, index - 1)) || isSign(before, '>'));
 }
 

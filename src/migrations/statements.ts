@@ -55,14 +55,12 @@ function followAtomic(tokens: readonly Token[], index: number, open: number): nu
 
 /** From an index to the end of the parentheses that it stands in, or of all. */
 export function untilClosed(tokens: readonly Token[], from: number): Token[] {
-  let depth = 0;
-  const end = tokens.findIndex((token, index) => {
-    if (index < from) return false;
-    if (isSign(token, '(')) depth++;
-    if (isSign(token, ')')) depth--;
-    return depth < 0;
-  });
-  return tokens.slice(from, end < 0 ? tokens.length : end);
+  let end = from;
+  for (let depth = 0; end < tokens.length; end++) {
+    if (isSign(tokens[end], '(')) depth++;
+    if (isSign(tokens[end], ')') && --depth < 0) break;
+  }
+  return tokens.slice(from, end);
 }
 
 /** What of it is not in parentheses. */

@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatCounted } from '../report/quantity.ts';
+import { manifestKey } from '../repository/backups.ts';
 import type { MarkedTally, Tally } from '../repository/marks.ts';
 import { formatInterval } from '../repository/retention.ts';
 import type { Cleanup } from './cleanup.ts';
@@ -90,13 +91,14 @@ function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
     {
       kind: 'paragraph',
       text:
-        `${removals}: which objects these backups or captured changes need cannot be told. Bring back these files from a copy, or delete ` +
-        'them by hand if you give up what they stand for, and run cleanup again.',
+        `${removals}: which objects the files below need cannot be told, and no cleanup removes any before that is settled. The time of each ` +
+        'is in its name. Where a backup or a capture of yours ran then, bring the file back from a copy, or delete it by hand if you give up what it ' +
+        `stands for. Where none did, somebody who may write to ${inputs.storage} has put it there: delete it, and see who that was. Then run cleanup again.`,
     },
     {
       kind: 'table',
-      columns: [{ title: 'backup or changes' }, { title: 'what is wrong' }],
-      rows: damaged.map(({ id, message }) => [id, message]),
+      columns: [{ title: `file in ${inputs.storage}` }, { title: 'what is wrong' }],
+      rows: damaged.map(({ id, message }) => [id.startsWith('changes/') ? id : manifestKey(id), message]),
     },
   ];
 }

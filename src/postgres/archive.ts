@@ -122,7 +122,8 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
   for (const line of listing.split('\n')) {
     const needs = /^;\tdepends on:((?: \d+)+)/.exec(line)?.[1];
     if (needs !== undefined) {
-      raw.at(-1)?.needs.push(...needs.trim().split(' ').map(Number));
+      const entry = raw.at(-1);
+      for (const id of needs.trim().split(' ')) entry?.needs.push(Number(id));
       continue;
     }
     const isRelation = line.split(' ', 2)[1] === String(pgClass);
@@ -136,30 +137,50 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
     raw.push({ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), kind, rest, needs: [] });
   }
   // `schema name owner`, none of them quoted: the longest known schema is taken off its front and the longest known role off its end.
-  const owners = [...roles].sort((one, other) => other.length - one.length);
+  const owners = new Set(roles);
   const findOwner = (text: string): string =>
-    owners.find((role) => text.endsWith(` ${role}`)) ?? text.slice(text.lastIndexOf(' ') + 1);
+    findSuffix(text, owners) ?? text.slice(text.lastIndexOf(' ') + 1);
   const dropOwner = (text: string): string =>
     text.slice(0, Math.max(0, text.length - findOwner(text).length - 1));
-  const schemas = raw
-    .filter((entry) => entry.kind === 'SCHEMA')
-    .map((entry) => dropOwner(entry.rest.slice(2)))
-    .concat('public', 'pg_catalog')
-    .sort((one, other) => other.length - one.length);
+  const schemas = new Set(['public', 'pg_catalog']);
+  for (const { kind, rest } of raw) if (kind === 'SCHEMA') schemas.add(dropOwner(rest.slice(2)));
   // Where two schemas fit (`a` and `a b`), the one that the entry or what it belongs to depends on is meant.
   const schemaOf = new Map<number, string>();
   return raw.map(({ rest, ...entry }) => {
-    const fitting = schemas.filter((name) => rest.startsWith(`${name} `));
-    const needed = entry.needs.map((id) => schemaOf.get(id));
+    const fitting = findPrefixes(rest, schemas);
+    const needed = new Set(fitting.length > 1 ? entry.needs.map((id) => schemaOf.get(id)) : []);
     const schema = rest.startsWith('- ')
       ? undefined
       : // The schema of an extension has no entry of its own.
-        (fitting.find((name) => needed.includes(name)) ?? fitting[0] ?? rest.slice(0, rest.indexOf(' ')));
+        (fitting.find((name) => needed.has(name)) ?? fitting[0] ?? rest.slice(0, rest.indexOf(' ')));
     const name = dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1));
     const home = entry.kind === 'SCHEMA' ? name : schema;
     if (home !== undefined) schemaOf.set(entry.id, home);
     return { ...entry, schema, name, owner: findOwner(rest) };
   });
+}
+
+/** UTF-16 units of a name at most: PostgreSQL's have 63 bytes, unless it was built otherwise. */
+const longestName = 1024;
+
+/** The names that stand at the front of a text before a space, longest first. */
+function findPrefixes(text: string, names: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  for (let at = text.indexOf(' '); at >= 0 && at <= longestName; at = text.indexOf(' ', at + 1)) {
+    const name = text.slice(0, at);
+    if (names.has(name)) found.unshift(name);
+  }
+  return found;
+}
+
+/** The longest name that stands at the end of a text behind a space. */
+function findSuffix(text: string, names: ReadonlySet<string>): string | undefined {
+  const first = Math.max(0, text.length - longestName - 1);
+  for (let at = text.indexOf(' ', first); at >= 0; at = text.indexOf(' ', at + 1)) {
+    const name = text.slice(at + 1);
+    if (names.has(name)) return name;
+  }
+  return undefined;
 }
 
 /** A list for `pg_restore --use-list`: only the ids are read. */

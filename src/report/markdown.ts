@@ -26,14 +26,19 @@ function renderSection(section: Section): string {
       ].join('\n');
     }
     case 'code': {
-      // A fence ends at the next run of backticks that is as long.
-      const runs = section.text.match(/`+/g) ?? [];
-      const fence = '`'.repeat(Math.max(3, ...runs.map((run) => run.length + 1)));
+      const fence = chooseFence(section.text);
       return `${fence}${section.language}\n${section.text.trimEnd()}\n${fence}`;
     }
     default:
       return assertNever(section);
   }
+}
+
+/** What a block of code begins and ends with: a fence ends at the next run of backticks that is as long. */
+export function chooseFence(text: string): string {
+  let longest = 2;
+  for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length);
+  return '`'.repeat(longest + 1);
 }
 
 /** Makes a text mean itself in Markdown and in the HTML that Markdown may hold. Line breaks stay. */

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
 import { type Manifest, manifestSchema, type StoredObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
-import { checkSeal, sealContent } from './seal.ts';
+import { fetchSealed, sealContent } from './seal.ts';
 
 /**
  * UTC time and a short part behind it, so that ids sort by time: `20261120T021700Z-7f3a`. The four digits go with the milliseconds, 65 for
@@ -160,19 +160,8 @@ function findObjects(id: string, open: Buffer): number {
 }
 
 /** The content of a manifest without its last brace; undefined when there is no such backup. */
-async function readSealed(repository: Repository, id: string): Promise<Buffer | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await repository.storage.get(manifestKey(id));
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
-  }
-  try {
-    return checkSeal(repository, 'manifest', bytes);
-  } catch (cause) {
-    throw describeDamage(id, messageOf(cause), cause);
-  }
+function readSealed(repository: Repository, id: string): Promise<Buffer | undefined> {
+  return fetchSealed(repository, 'manifest', manifestKey(id), (how, cause) => describeDamage(id, how, cause));
 }
 
 function parse<Schema extends v.GenericSchema>(

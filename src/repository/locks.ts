@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import * as v from 'valibot';
 import { messageOf, StorageError } from '../errors.ts';
-import { RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
+import { ForeignValueError, RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
 import type { Log } from '../world.ts';
 import type { Repository } from './repository.ts';
 
@@ -26,6 +26,9 @@ const maxLifetimeSeconds = 24 * 60 * 60;
 const refreshMilliseconds = (lifetimeSeconds * 1000) / 3;
 /** After a refresh that failed. */
 const retryMilliseconds = 60_000;
+
+/** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
+const largestLock = 64 * 1024;
 
 /** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
 const firstPause = 1000;
@@ -108,12 +111,18 @@ export async function acquireLock(repository: Repository, options: LockOptions):
   const { log, signal } = options;
   const file = new LockFile(storage, options);
   const deadline = options.now().getTime() + options.waitSeconds * 1000;
+  const foreign = new Set<string>();
+  const passOver = ({ message }: ForeignValueError) => {
+    if (!foreign.has(message))
+      log.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
+    foreign.add(message);
+  };
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     let conflict: ListedLock | undefined;
     try {
       const acquired = await file.write();
-      const others = (await listAll(storage)).filter(({ key }) => !file.owns(key));
+      const others = (await listAll(storage, passOver)).filter(({ key }) => !file.owns(key));
       const spent = others.filter((lock) => isSpent(lock, acquired.modifiedAt));
       conflict = others.find((lock) => !spent.includes(lock) && conflicts(lock, options.mode));
       if (!conflict) {
@@ -365,11 +374,19 @@ class HeldLock implements Lock {
   }
 }
 
-async function listAll(storage: Storage): Promise<ListedLock[]> {
+async function listAll(
+  storage: Storage,
+  onForeign: (error: ForeignValueError) => void = () => {},
+): Promise<ListedLock[]> {
   const locks: ListedLock[] = [];
   for await (const value of storage.list('locks/')) {
-    const lock = await readLock(storage, value);
-    if (lock) locks.push(lock);
+    try {
+      const lock = await readLock(storage, value);
+      if (lock) locks.push(lock);
+    } catch (error) {
+      if (!(error instanceof ForeignValueError)) throw error;
+      onForeign(error);
+    }
   }
   return locks;
 }
@@ -378,7 +395,7 @@ async function listAll(storage: Storage): Promise<ListedLock[]> {
 async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Promise<ListedLock | undefined> {
   let text: string;
   try {
-    text = (await storage.get(key)).toString('utf8');
+    text = (await storage.get(key, largestLock)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
     throw error;

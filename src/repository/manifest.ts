@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { objectSize, storedSize } from './objects.ts';
 
 /**
  * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for those who read it without us.
@@ -13,10 +14,10 @@ const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
 export const storedObject = v.strictObject({
   name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
-  /** bytes before compression */
-  bytes: count,
+  /** bytes before compression. Whoever unpacks it makes room for as many, so that no manifest may ask for more than a backup stores. */
+  bytes: v.pipe(count, v.maxValue(objectSize)),
   /** bytes as stored, after compression and encryption */
-  stored: count,
+  stored: v.pipe(count, v.maxValue(storedSize)),
   /** SHA-256 of the stored bytes, hexadecimal */
   sha256: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
 });

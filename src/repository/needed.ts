@@ -1,7 +1,8 @@
 import { IntegrityError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
-import { listBackupIds, manifestKey, readObjectNames } from './backups.ts';
+import { manifestKey, measureManifests, readObjectNames } from './backups.ts';
 import type { Repository } from './repository.ts';
+import { type SealedKind, SealedReading } from './seal.ts';
 import { listSegmentFiles, readSegment } from './segments.ts';
 
 /** A manifest, or the header of a segment, that cannot be trusted */
@@ -26,6 +27,9 @@ const readers = 4;
 interface Naming {
   readonly id: string;
   readonly key: string;
+  readonly kind: SealedKind;
+  /** bytes */
+  readonly size: number;
   /** undefined when the file is gone */
   readonly read: () => Promise<readonly string[] | undefined>;
 }
@@ -44,11 +48,12 @@ export async function readNeeded(
   const damaged: DamagedHeader[] = [];
   const vanished: string[] = [];
   const namings = (await listNamings(repository)).filter(({ id }) => !removed.has(id));
+  const reading = new SealedReading();
   await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
-    for (const { id, key, read } of drain(namings)) {
+    for (const { id, key, kind, size, read } of drain(namings)) {
       stop.throwIfAborted();
       try {
-        const found = await read();
+        const found = await reading.next(kind, size, read);
         if (!found) vanished.push(key);
         for (const name of found ?? []) names.add(name);
       } catch (error) {
@@ -61,13 +66,21 @@ export async function readNeeded(
 }
 
 async function listNamings(repository: Repository): Promise<Naming[]> {
-  const ids = await listBackupIds(repository);
+  const sizes = await measureManifests(repository);
   const files = await listSegmentFiles(repository);
   return [
-    ...ids.map((id) => ({ id, key: manifestKey(id), read: () => readObjectNames(repository, id) })),
-    ...files.map(({ key }) => ({
+    ...[...sizes].map(([id, size]) => ({
+      id,
+      key: manifestKey(id),
+      kind: 'manifest' as const,
+      size,
+      read: () => readObjectNames(repository, id),
+    })),
+    ...files.map(({ key, size }) => ({
       id: key,
       key,
+      kind: 'segment' as const,
+      size,
       read: async () => (await readSegment(repository, key))?.objects.map(({ name }) => name),
     })),
   ];

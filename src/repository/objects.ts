@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../errors.ts';
-import type { Storage } from '../storage/storage.ts';
+import { ForeignValueError, type Storage } from '../storage/storage.ts';
 import { createOpen, type Open, type Seal } from './codec.ts';
 import type { Doubted } from './doubts.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
@@ -11,6 +11,12 @@ import type { Repository } from './repository.ts';
  * elsewhere, and an incremental backup that reads again what an older version has stored would take that for a difference.
  */
 export const objectSize = 32 * 1024 * 1024;
+
+/**
+ * bytes of a stored object at most: what zstd and age add to text that cannot be compressed, age for each 64 KiB and each recipient. What is
+ * larger was not stored by a backup, and is not read.
+ */
+export const storedSize = objectSize + 2 * 1024 * 1024;
 
 export function objectKey(name: string): string {
   return `objects/${name.slice(0, 2)}/${name}`;
@@ -92,6 +98,12 @@ export class ObjectWriter {
       return known;
     }
     const sealed = await this.#seal(plaintext);
+    if (sealed.length > storedSize) {
+      throw new ConfigurationError(
+        `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
+        'Name fewer recipients; one identity can be given to several people.',
+      );
+    }
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
     // Offering it to `create` would send all of it, only to be told that it is there.
     if (found === undefined && (await this.#storage.create(key, sealed))) {
@@ -114,10 +126,19 @@ export class ObjectWriter {
    * confirmed less than it was sent is why a run before this one may have failed.
    */
   async #adopt(object: StoredObject, plaintext: Buffer): Promise<StoredObject | undefined> {
-    const there = await this.#storage.get(objectKey(object.name));
-    if (!(await this.#isWhole(there, object, plaintext))) return undefined;
+    const there = await this.#fetchFound(objectKey(object.name));
+    if (there === undefined || !(await this.#isWhole(there, object, plaintext))) return undefined;
     this.reused++;
     return { ...object, stored: there.length, sha256: hashStored(there) };
+  }
+
+  async #fetchFound(key: string): Promise<Buffer | undefined> {
+    try {
+      return await this.#storage.get(key, storedSize);
+    } catch (error) {
+      if (error instanceof ForeignValueError) return undefined;
+      throw error;
+    }
   }
 
   /** Encrypted bytes cannot be opened here; of equal content for equal recipients they have equal length. */
@@ -203,8 +224,9 @@ export async function readStored(storage: Storage, object: StoredObject): Promis
 
 async function fetchStored(storage: Storage, object: StoredObject): Promise<Buffer> {
   try {
-    return await storage.get(objectKey(object.name));
+    return await storage.get(objectKey(object.name), storedSize);
   } catch (error) {
+    if (error instanceof ForeignValueError) throw damaged(object, error.how, error);
     if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
     throw error;
   }

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { Repository } from './repository.ts';
-import { readSealed, type SealedKind, sealContent } from './seal.ts';
+import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.ts';
 
 /**
  * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is
@@ -167,19 +167,20 @@ export async function readRecords<Kind extends RecordKind>(
   }: { newest?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<StoredRecord<Kind>[]> {
   const pattern = new RegExp(`^records/${kind}/(\\d{8}T\\d{6}Z-[0-9a-f]{4})\\.json$`);
-  const found: { id: string; storedAt: Date }[] = [];
-  for await (const { key, modifiedAt } of repository.storage.list(`records/${kind}/`)) {
+  const found: { id: string; storedAt: Date; size: number }[] = [];
+  for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
     const id = pattern.exec(key)?.[1];
-    if (id !== undefined) found.push({ id, storedAt: modifiedAt });
+    if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
   }
   found.sort((one, other) => compare(other.id, one.id));
   const chosen = found.slice(0, newest);
   const records: (StoredRecord<Kind> & { readonly id: string })[] = [];
+  const reading = new SealedReading();
   await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
-    for (const { id, storedAt } of drain(chosen)) {
+    for (const { id, storedAt, size } of drain(chosen)) {
       stop.throwIfAborted();
       try {
-        const record = await readRecord(repository, kind, id);
+        const record = await reading.next(sealedKind(kind), size, () => readRecord(repository, kind, id));
         if (record) records.push({ id, storedAt, ...record });
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, StorageError } from '../errors.ts';
-import type { Storage } from '../storage/storage.ts';
+import { ForeignValueError, type Storage } from '../storage/storage.ts';
 
 const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 
@@ -34,6 +34,9 @@ export interface Repository {
 }
 
 const location = 'repository.json';
+
+/** bytes; ours has some 400, and the longest name of a database 63 */
+const largestConfig = 64 * 1024;
 
 /**
  * Opens a repository for reading.
@@ -118,31 +121,55 @@ async function findRepository(
 ): Promise<Repository | undefined> {
   let text: string;
   try {
-    text = (await storage.get(location)).toString('utf8');
+    text = (await storage.get(location, largestConfig)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
+    if (error instanceof ForeignValueError) throw describeDamage(storage, error.how, error);
     // The first thing that is read of a repository: nothing was done yet, so it is the location that is wrong.
     if (error instanceof StorageError && error.configuration) {
       throw new ConfigurationError(error.message, error.next, error);
     }
     throw error;
   }
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), repositorySchema), text);
-  if (!parsed.success) {
-    const format = /"format":\s*(\d+)/.exec(text)?.[1];
+  const parsed = parse(text);
+  if (typeof parsed === 'string') {
+    const format = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
     throw format !== undefined && format !== '1' && format !== '2'
       ? new ConfigurationError(
           `storage: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
           'Use the version of supabase-backup that wrote it, or a newer one.',
         )
-      : new IntegrityError(
-          `${location} at ${storage.location} is damaged: ${v.summarize(parsed.issues).slice(0, 500)}`,
-          'Restore this one small file from a copy; docs/format.md shows its contents.',
-        );
+      : describeDamage(storage, parsed);
   }
-  const config = parsed.output;
+  const config = parsed;
   const key = bindKey(config, resolveKey(config.key, repositoryKey));
   return { storage, id: config.id, key, source: config.source };
+}
+
+/** What it says, or what is wrong with it: in words of ours alone, for it may be any file of this machine, or hold the key. */
+function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'it is no JSON';
+  }
+  const parsed = v.safeParse(repositorySchema, value);
+  if (parsed.success) return parsed.output;
+  const known = new Set(['format', 'id', 'createdAt', 'key', 'source']);
+  const fields = new Set(parsed.issues.map((issue) => String(issue.path?.[0]?.key)));
+  const wrong = [...fields]
+    .filter((field) => known.has(field))
+    .map((field) => `\`${field}\` is not as it should be`);
+  return wrong.length === 0 ? 'it is not what a backup writes' : wrong.join(', ');
+}
+
+function describeDamage(storage: Storage, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(
+    `${location} at ${storage.location} is damaged: ${how}`,
+    'Restore this one small file from a copy; docs/format.md shows its contents.',
+    cause,
+  );
 }
 
 function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: string | undefined): Buffer {

@@ -1,6 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { type IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { ForeignValueError, largestValue } from '../storage/storage.ts';
+import { ByteBudget } from '../workers.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -15,9 +17,49 @@ export type SealedKind = 'manifest' | 'segment' | `record ${string}`;
 const sealLength = 76;
 const sealPattern = /,"seal":"([0-9a-f]{64})"\}\n?$/;
 
-/** @param content an object with at least one field, none of them named `seal` */
+const mebibyte = 1024 * 1024;
+
+/** The most bytes that a file of a kind has. What is larger is not ours, and is not read: anyone who writes the storage can put it there. */
+export function sizeLimit(kind: SealedKind): number {
+  switch (kind) {
+    case 'manifest':
+      // Of a database of 25 TB, or of 200,000 tables
+      return largestValue;
+    case 'segment':
+      return 64 * mebibyte;
+    case 'record garbage':
+      return 8 * mebibyte;
+    default:
+      return 32 * mebibyte;
+  }
+}
+
+/** Parsed, what is read takes several times that. */
+const readBytes = 32 * mebibyte;
+
+/** Keeps those who read many sealed files from having too much of them in memory. */
+export class SealedReading {
+  readonly #budget = new ByteBudget(readBytes);
+
+  /** @param size as listed; undefined when it is not known */
+  next<Result>(kind: SealedKind, size: number | undefined, read: () => Promise<Result>): Promise<Result> {
+    return this.#budget.hold(size === undefined || size > sizeLimit(kind) ? 0 : size, read);
+  }
+}
+
+/**
+ * @param content an object with at least one field, none of them named `seal`
+ * @throws StorageError when it is so large that no reader would take it
+ */
 export function sealContent(repository: Repository, kind: SealedKind, content: object): Buffer {
   const open = Buffer.from(JSON.stringify(content).slice(0, -1));
+  const [size, limit] = [open.length + sealLength, sizeLimit(kind)];
+  if (size > limit) {
+    throw new StorageError(
+      `the ${kind} would have ${size} bytes, where ${limit} are the most`,
+      'It was not stored. Split what it is about: leave out tables with `exclude`, or validate fewer backups at once.',
+    );
+  }
   return Buffer.concat([open, Buffer.from(`,"seal":"${computeSeal(repository, kind, open)}"}\n`)]);
 }
 
@@ -58,6 +100,28 @@ function computeSeal({ key }: Repository, kind: SealedKind, open: Buffer): strin
 }
 
 /**
+ * The content of a sealed file without the brace that ends it; undefined when there is none of the key.
+ *
+ * @param damaged the error for a file that is not what this repository has sealed
+ * @throws StorageError when it cannot be read at all
+ */
+export async function fetchSealed(
+  repository: Repository,
+  kind: SealedKind,
+  key: string,
+  damaged: (how: string, cause?: unknown) => IntegrityError,
+): Promise<Buffer | undefined> {
+  try {
+    return checkSeal(repository, kind, await repository.storage.get(key, sizeLimit(kind)));
+  } catch (cause) {
+    if (cause instanceof BrokenSealError) throw damaged(cause.message, cause);
+    if (cause instanceof ForeignValueError) throw damaged(cause.how, cause);
+    if (cause instanceof StorageError && cause.missing) return undefined;
+    throw cause;
+  }
+}
+
+/**
  * Reads a sealed file of a form. Undefined when there is none of the key, for example because it was removed since it was listed.
  *
  * @param damaged the error for a file that is not what this repository has sealed, or not of the form
@@ -70,16 +134,11 @@ export async function readSealed<Schema extends v.GenericSchema>(
   schema: Schema,
   damaged: (how: string, cause?: unknown) => IntegrityError,
 ): Promise<v.InferOutput<Schema> | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await repository.storage.get(key);
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
-  }
+  const open = await fetchSealed(repository, kind, key, damaged);
+  if (open === undefined) return undefined;
   let parsed: v.SafeParseResult<Schema>;
   try {
-    parsed = v.safeParse(schema, JSON.parse(openSealed(repository, kind, bytes)));
+    parsed = v.safeParse(schema, JSON.parse(`${open.toString('utf8')}}`));
   } catch (cause) {
     throw damaged(messageOf(cause), cause);
   }

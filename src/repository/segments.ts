@@ -8,7 +8,7 @@ import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
 import { sequence, storedObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
-import { readSealed, sealContent } from './seal.ts';
+import { readSealed, SealedReading, sealContent } from './seal.ts';
 
 /**
  * What one `capture` has stored: the transactions that were committed between two positions of the write-ahead log, as a header
@@ -173,14 +173,15 @@ export async function readSegments(
     signal = new AbortController().signal,
   }: { newest?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Segment[]> {
-  const keys = (await listSegmentFiles(repository)).slice(-newest).map(({ key }) => key);
+  const files = (await listSegmentFiles(repository)).slice(-newest);
   const segments = new Map<string, Segment>();
-  const waiting = [...keys];
-  await runWorkers(Math.min(readers, keys.length), signal, async (stop) => {
-    for (const key of drain(waiting)) {
+  const waiting = [...files];
+  const reading = new SealedReading();
+  await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
+    for (const { key, size } of drain(waiting)) {
       stop.throwIfAborted();
       try {
-        const segment = await readSegment(repository, key);
+        const segment = await reading.next('segment', size, () => readSegment(repository, key));
         if (segment) segments.set(key, segment);
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
@@ -188,7 +189,7 @@ export async function readSegments(
       }
     }
   });
-  return keys.flatMap((key) => segments.get(key) ?? []);
+  return files.flatMap(({ key }) => segments.get(key) ?? []);
 }
 
 /**

@@ -3,6 +3,7 @@ import { drain, runWorkers } from '../workers.ts';
 import { type ManifestOutline, measureManifests, readOutline } from './backups.ts';
 import { type RecordContent, readRecords, type StoredRecord } from './records.ts';
 import type { Repository } from './repository.ts';
+import { SealedReading } from './seal.ts';
 
 /** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
 export interface ShelvedBackup {
@@ -43,8 +44,8 @@ export interface ShelfOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How many manifests are read at once, as long as together they have no more bytes than this: parsed, they take several times that. */
-const [readers, readBytes] = [16, 32 * 1024 * 1024];
+/** How many manifests are read at once. */
+const readers = 16;
 
 /**
  * Reads what is known of every backup of a repository. A backup that is removed meanwhile is left out.
@@ -56,15 +57,14 @@ export async function readShelf(repository: Repository, options: ShelfOptions): 
   const standings = await readStandings(repository, onDamaged, signal);
   const sizes = await measureManifests(repository);
   const ids = [...sizes.keys()];
-  const largest = ids.reduce((most, id) => Math.max(most, sizes.get(id) ?? 0), 1);
-  const workers = Math.max(1, Math.min(readers, ids.length, Math.floor(readBytes / largest)));
+  const reading = new SealedReading();
   const backups: ShelvedBackup[] = [];
   const damaged: { id: string; message: string }[] = [];
-  await runWorkers(workers, signal, async (stop) => {
+  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
     for (const id of drain(ids)) {
       stop.throwIfAborted();
       try {
-        const outline = await readOutline(repository, id);
+        const outline = await reading.next('manifest', sizes.get(id), () => readOutline(repository, id));
         if (!outline) continue;
         backups.push(shelve(outline, standings.get(id)));
       } catch (error) {

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import * as v from 'valibot';
 import { IntegrityError, messageOf } from '../errors.ts';
 import type { Manifest } from './manifest.ts';
@@ -224,12 +225,20 @@ const serverNote = /(^|; )with ((?:[a-z_]+=[^;,]*, )*pg_attver=\d+(?:, [a-z_]+=[
 
 /** @throws IntegrityError when it is not what a backup of this format has */
 export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
-  const pieces: Buffer[] = [];
-  for (const index of manifest.supplement.objects) {
+  const objects = manifest.supplement.objects.map((index) => {
     const object = manifest.objects[index];
     if (!object) throw new Error(`the manifest has no object ${index}`);
-    pieces.push(await reader.read(object));
+    return object;
+  });
+  const size = objects.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (size > constants.MAX_STRING_LENGTH) {
+    throw new IntegrityError(
+      `backup ${manifest.id}: its supplement has ${size} bytes, where ${constants.MAX_STRING_LENGTH} are the most`,
+      'Restore another backup; validate tells which are whole.',
+    );
   }
+  const pieces: Buffer[] = [];
+  for (const object of objects) pieces.push(await reader.read(object));
   try {
     const stored = withoutOrphans(JSON.parse(Buffer.concat(pieces).toString('utf8')));
     const supplement = v.parse(supplementSchema, stored);

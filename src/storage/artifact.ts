@@ -92,8 +92,8 @@ export class ArtifactStorage implements Storage {
     return created;
   }
 
-  async get(key: string): Promise<Buffer> {
-    return (await this.#open()).storage.get(key);
+  async get(key: string, limit?: number): Promise<Buffer> {
+    return (await this.#open()).storage.get(key, limit);
   }
 
   async stat(key: string): Promise<StoredValue | undefined> {

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
 import {
   assertKey,
   assertPrefix,
+  assertSize,
   type Capabilities,
+  ForeignValueError,
   isKey,
+  largestValue,
   RetainedError,
   type Storage,
   type StoredValue,
@@ -19,6 +22,12 @@ const looksAtOnce = 64;
 /** A write that takes longer than this was killed. Milliseconds. */
 const abandonedAfter = 24 * 60 * 60 * 1000;
 
+/** The names of files that are being written: those of `randomUUID`. */
+const temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A value that is a link fails to open, and what is no file (a pipe, say) keeps nobody waiting. */
+const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
 /** What `link` answers on a filesystem without hard links: FAT, and many network and FUSE mounts. */
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
@@ -28,6 +37,10 @@ const noFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISD
 /**
  * A local folder. A value is written to `tmp/`, flushed, and only then given its name, in one step of the filesystem:
  * `rename` for `put`, `link` (which refuses a name that exists) for `create`. Files are 0600 and folders 0700.
+ *
+ * Symbolic links are not followed, save on the way to the folder itself, which people mount: whoever may write to a shared folder would
+ * otherwise read, write and delete elsewhere with the rights of the job. A folder that is one is a `ConfigurationError`; a value that is
+ * one is listed, but cannot be read.
  */
 export class FileStorage implements Storage {
   readonly location: string;
@@ -90,7 +103,7 @@ export class FileStorage implements Storage {
           this.#hardLinks = false;
         }
       }
-      if (await exists(path)) {
+      if (await isTaken(path)) {
         await unlink(temporary);
         return false;
       }
@@ -99,10 +112,19 @@ export class FileStorage implements Storage {
     });
   }
 
-  async get(key: string): Promise<Buffer> {
+  async get(key: string, limit = largestValue): Promise<Buffer> {
     assertKey(key);
     try {
-      return await readFile(this.#path(key));
+      await this.#refuseLinks(dirname(key));
+      const file = await open(this.#path(key), readOnly);
+      try {
+        const found = await file.stat();
+        if (!found.isFile()) throw Object.assign(new Error('it is no file'), { code: 'EISDIR' });
+        assertSize(key, this.location, found.size, limit);
+        return await readBytes(file, found.size);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       throw this.#failure('read', key, error);
     }
@@ -110,6 +132,7 @@ export class FileStorage implements Storage {
 
   async stat(key: string): Promise<StoredValue | undefined> {
     assertKey(key);
+    await this.#refuseLinks(dirname(key));
     return this.#look(key);
   }
 
@@ -123,7 +146,7 @@ export class FileStorage implements Storage {
         if (!isKey(key)) continue;
         if (entry.isDirectory() && (key.startsWith(prefix) || prefix.startsWith(`${key}/`)))
           folders.push(`${key}/`);
-        if (entry.isFile() && key.startsWith(prefix)) keys.push(key);
+        if ((entry.isFile() || entry.isSymbolicLink()) && key.startsWith(prefix)) keys.push(key);
       }
       for (let from = 0; from < keys.length; from += looksAtOnce) {
         const values = await Promise.all(keys.slice(from, from + looksAtOnce).map((key) => this.#look(key)));
@@ -138,6 +161,7 @@ export class FileStorage implements Storage {
     const folders = new Set<string>();
     const retained: string[] = [];
     let denial: unknown;
+    for (const folder of new Set(keys.map((key) => dirname(key)))) await this.#refuseLinks(folder);
     for (const key of keys) {
       try {
         await unlink(this.#path(key));
@@ -169,6 +193,7 @@ export class FileStorage implements Storage {
     const path = this.#path(key);
     const temporary = join(this.#root, 'tmp', randomUUID());
     try {
+      for (const folder of ['tmp', dirname(key)]) await this.#refuseLinks(folder);
       await makeFolder(dirname(temporary));
       await makeFolder(dirname(path));
       await writeDurably(temporary, value);
@@ -184,8 +209,9 @@ export class FileStorage implements Storage {
 
   async #look(key: string): Promise<StoredValue | undefined> {
     try {
-      const found = await stat(this.#path(key));
-      return found.isFile() ? { key, size: found.size, modifiedAt: found.mtime } : undefined;
+      const found = await lstat(this.#path(key));
+      const isValue = found.isFile() || found.isSymbolicLink();
+      return isValue ? { key, size: found.size, modifiedAt: found.mtime } : undefined;
     } catch (error) {
       if (isAbsence(codeOf(error))) return undefined;
       throw this.#failure('look at', key, error);
@@ -193,6 +219,7 @@ export class FileStorage implements Storage {
   }
 
   async #entries(folder: string): Promise<Dirent[]> {
+    await this.#refuseLinks(folder);
     try {
       return await readdir(join(this.#root, folder), { withFileTypes: true });
     } catch (error) {
@@ -209,14 +236,37 @@ export class FileStorage implements Storage {
 
   async #removeAbandoned(): Promise<void> {
     for (const entry of await this.#entries('tmp')) {
+      if (!temporaryName.test(entry.name)) continue;
       const path = join(this.#root, 'tmp', entry.name);
-      const found = await stat(path).catch(() => undefined);
+      const found = await lstat(path).catch(() => undefined);
       if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await rm(path, { force: true });
     }
   }
 
-  #failure(action: string, key: string, cause: unknown): StorageError {
+  /**
+   * @param folder relative to the root; `.` or empty for the root, which may be a link
+   * @throws ConfigurationError when the folder, or one on the way to it, is a link. Looked at each time, for others can change it.
+   */
+  async #refuseLinks(folder: string): Promise<void> {
+    let path = this.#root;
+    for (const part of folder.split('/').filter((name) => name !== '' && name !== '.')) {
+      path = join(path, part);
+      const found = await lstat(path).catch(() => undefined);
+      if (found === undefined) return;
+      if (!found.isSymbolicLink()) continue;
+      throw new ConfigurationError(
+        `storage: ${path} is a symbolic link, and inside of a repository links are not followed`,
+        'If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link.',
+      );
+    }
+  }
+
+  #failure(action: string, key: string, cause: unknown): StorageError | ConfigurationError {
+    if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
     const code = codeOf(cause);
+    if (action === 'read' && code === 'ELOOP') {
+      return new ForeignValueError(key, this.location, 'it is a symbolic link, which is not followed', cause);
+    }
     if (action === 'read' && (isAbsence(code) || code === 'EISDIR')) {
       return new StorageError(
         `${key} is not in ${this.location}`,
@@ -261,14 +311,27 @@ function isAbsence(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Also by a link that leads nowhere. */
+async function isTaken(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    await lstat(path);
     return true;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
+}
+
+/** Not `readFile`, which goes on for as long as somebody makes the file longer. */
+async function readBytes(file: FileHandle, size: number): Promise<Buffer> {
+  const value = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await file.read(value, length, size - length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return value.subarray(0, length);
 }
 
 async function writeDurably(path: string, value: Uint8Array): Promise<void> {

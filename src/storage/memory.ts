@@ -1,5 +1,13 @@
 import { StorageError } from '../errors.ts';
-import { assertKey, assertPrefix, type Capabilities, type Storage, type StoredValue } from './storage.ts';
+import {
+  assertKey,
+  assertPrefix,
+  assertSize,
+  type Capabilities,
+  largestValue,
+  type Storage,
+  type StoredValue,
+} from './storage.ts';
 
 /** A storage that ends with the process; for tests of what is built on storages. */
 export class MemoryStorage implements Storage {
@@ -22,12 +30,13 @@ export class MemoryStorage implements Storage {
     return true;
   }
 
-  async get(key: string): Promise<Buffer> {
+  async get(key: string, limit = largestValue): Promise<Buffer> {
     assertKey(key);
     const value = this.#values.get(key);
     if (!value) {
       throw new StorageError(`${key} is not in ${this.location}`, 'List what is stored.', { missing: true });
     }
+    assertSize(key, this.location, value.bytes.length, limit);
     return Buffer.from(value.bytes);
   }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -26,8 +26,11 @@ import {
 import {
   assertKey,
   assertPrefix,
+  assertSize,
   type Capabilities,
+  ForeignValueError,
   isKey,
+  largestValue,
   RetainedError,
   type Storage,
   type StoredValue,
@@ -58,6 +61,12 @@ const maxFirstRetries = 2;
 
 /** As many keys as one DeleteObjects may name. */
 const deleteBatch = 1000;
+
+/** bytes of an answer that tells an error; those of S3 have a few hundred. Of a longer one the status alone counts. */
+const largestFailure = 64 * 1024;
+
+/** bytes of any other answer but a value: a listing of a thousand keys of the longest names has a quarter of this. */
+const largestAnswer = 32 * 1024 * 1024;
 
 /** Answers to a request of a kind that the store does not know. */
 const unsupported = new Set([400, 405, 411, 501]);
@@ -92,6 +101,7 @@ export class S3Storage implements Storage {
     this.#place = { bucket, host: endpoint?.host ?? 'Amazon S3' };
     this.#firstPause = options.firstPause ?? 250;
     this.#client = new S3Client(configure(options));
+    boundAnswers(this.#client);
   }
 
   async probe(): Promise<Capabilities> {
@@ -125,11 +135,12 @@ export class S3Storage implements Storage {
     return true;
   }
 
-  async get(key: string): Promise<Buffer> {
+  async get(key: string, limit = largestValue): Promise<Buffer> {
     assertKey(key);
+    const check = (bytes: number) => assertSize(key, this.location, bytes, limit);
     return this.#request('read', key, async () => {
       const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(this.#address(key)));
-      return readWhole(Body as Readable, ContentLength);
+      return readWhole(Body as Readable, ContentLength, check);
     });
   }
 
@@ -330,7 +341,7 @@ export class S3Storage implements Storage {
         this.#answered = true;
         return result;
       } catch (error) {
-        if (statusOf(error) !== undefined) this.#answered = true;
+        if (statusOf(error) !== undefined || error instanceof ForeignValueError) this.#answered = true;
         throw error;
       }
     };
@@ -345,6 +356,7 @@ export class S3Storage implements Storage {
         }),
       );
     } catch (error) {
+      if (error instanceof ForeignValueError) throw error;
       if (action === 'read' && statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket') {
         const next = 'Validate the repository: a value is missing.';
         throw new StorageError(`${key} is not in ${this.location}`, next, { cause: error, missing: true });
@@ -393,15 +405,68 @@ function isListing({ Name, IsTruncated }: ListObjectsV2CommandOutput): boolean {
   return Name !== undefined || IsTruncated !== undefined;
 }
 
-async function readWhole(body: Readable, length: number | undefined): Promise<Buffer> {
+/**
+ * The SDK takes the whole of an answer into memory before it parses it, whatever its size: all but values, which are read with a limit
+ * of their own, end here where no store's answer would go on.
+ */
+function boundAnswers(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args);
+        const response = result.response as { statusCode: number; body?: unknown };
+        if (!(response.body instanceof Readable)) return result;
+        if (response.statusCode >= 300) {
+          response.body = Readable.from(await readFailure(response.body), { objectMode: false });
+        } else if (commandName !== 'GetObjectCommand') {
+          response.body = Readable.from(readAnswer(response.body), { objectMode: false });
+        }
+        return result;
+      },
+    { step: 'deserialize', priority: 'low', name: 'boundAnswers' },
+  );
+}
+
+/** Nothing of what is too long: half of an XML text is none. */
+async function readFailure(body: Readable): Promise<Buffer[]> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    // Ending the loop ends the connection.
+    if (size > largestFailure) return [];
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+
+async function* readAnswer(body: Readable): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
+    yield chunk;
+  }
+}
+
+/** @param check throws when so many bytes are too many; nothing more is read then */
+async function readWhole(
+  body: Readable,
+  length: number | undefined,
+  check: (bytes: number) => void,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
+    check(length ?? 0);
     for await (const chunk of body) {
-      chunks.push(chunk);
       size += chunk.length;
+      check(size);
+      chunks.push(chunk);
     }
   } catch (error) {
+    body.destroy();
+    if (error instanceof ForeignValueError) throw error;
     throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error)})`, {
       cause: error,
     });

@@ -9,7 +9,9 @@ import { StorageError } from '../errors.ts';
  * - A value appears whole or not at all: a reader never sees part of a `put`, even when the writer is killed.
  * - When `put` returns, the value is durable and its size has been confirmed by the storage.
  * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final.
- * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent.
+ * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent. Only where
+ *   the place itself is not what a repository may lie in, as with links in a folder, it is a `ConfigurationError`, and where all of it
+ *   is one damaged file, an `IntegrityError`.
  * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused,
  *   and so is `tmp/`, which belongs to the storage itself. What others left beside a repository and is no key is not listed.
  */
@@ -33,7 +35,13 @@ export interface Storage {
    */
   create(key: string, value: Uint8Array): Promise<boolean>;
 
-  get(key: string): Promise<Buffer>;
+  /**
+   * Throws `ForeignValueError` when the value has more than `limit` bytes, of which no more are read into memory than that, and when
+   * what is there is a link: a repository has neither, whoever put them there.
+   *
+   * @param limit bytes; by default `largestValue`
+   */
+  get(key: string, limit?: number): Promise<Buffer>;
 
   /** The size in bytes and the time of the last change by the storage's own clock, or undefined when the key is absent. */
   stat(key: string): Promise<StoredValue | undefined>;
@@ -62,6 +70,33 @@ export interface Capabilities {
   readonly createOnly: boolean;
   /** False when values can be written but not removed: what a stolen key cannot delete. There is nothing to prune then. */
   readonly deletes: boolean;
+}
+
+/** No value of any repository has more bytes. Text of this size can still be a string, of which Node takes half a GiB. */
+export const largestValue = 256 * 1024 * 1024;
+
+/**
+ * What lies under a key was not stored by us, or not as it is: those who read many values pass it over, or count it as damage, and go
+ * on. Its cause is never a passing failure.
+ */
+export class ForeignValueError extends StorageError {
+  /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
+  readonly how: string;
+
+  constructor(key: string, location: string, how: string, cause?: unknown) {
+    super(
+      `${key} in ${location} is no value of a repository: ${how}`,
+      'Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.',
+      { cause },
+    );
+    this.how = how;
+  }
+}
+
+/** @throws ForeignValueError when there are more bytes than a reader takes */
+export function assertSize(key: string, location: string, bytes: number, limit: number): void {
+  if (bytes <= limit) return;
+  throw new ForeignValueError(key, location, `it has ${bytes} bytes, where ${limit} are the most`);
 }
 
 /** The storage forbids removing `keys`. All others of the same call are gone. */

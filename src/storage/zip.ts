@@ -2,7 +2,8 @@ import { mkdir, open, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { StorageError } from '../errors.ts';
+import { IntegrityError } from '../errors.ts';
+import { largestValue } from './storage.ts';
 
 /* The part of the zip format (PKWARE's APPNOTE) in which GitHub keeps artifacts: stored or deflated entries, zip64, UTC times. */
 
@@ -25,41 +26,51 @@ export interface ZipEntry {
 export interface Zip {
   /** Files only, as the directory at the end names them */
   readonly entries: readonly ZipEntry[];
-  /** @throws StorageError when an entry is damaged */
+  /** @throws IntegrityError when an entry is damaged */
   unpack(entry: ZipEntry, folder: string): Promise<void>;
   close(): Promise<void>;
 }
 
+/** Of a name, between slashes */
+const mostParts = 64;
 const endSize = 22;
 const longestComment = 65_535;
 /** What stands in a field of 32 bits when the value is in the zip64 extension */
 const elsewhere = 0xffffffff;
-/** bytes; no value of a repository comes near */
-const largestEntry = 1 << 30;
+/** bytes; of some millions of files. Node reads less than twice of this in one call, and aborts at more. */
+const largestDirectory = 1 << 30;
 
 /**
  * Opens a zip file.
  *
- * @throws StorageError when it is none, or is damaged
+ * @throws IntegrityError when it is none, or is damaged
  */
 export async function openZip(path: string): Promise<Zip> {
   const file = await open(path, 'r');
-  const read = async (offset: number, length: number): Promise<Buffer> => {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
-    if (bytesRead < length) throw damaged('it ends too early');
-    return buffer;
-  };
   try {
     const { size } = await file.stat();
+    // Whatever an offset or a length says, and wherever it stands: only what is in the file is asked for, and room made for.
+    const read = async (offset: number, length: number): Promise<Buffer> => {
+      if (offset < 0 || offset + length > size) throw damaged('it ends too early');
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      if (bytesRead < length) throw damaged('it ends too early');
+      return buffer;
+    };
     const entries = readDirectory(await findDirectory(read, size));
+    refuseClashes(entries);
     return {
       entries: entries.filter(({ name }) => !name.endsWith('/')),
       unpack: async (entry, folder) => {
         const path = join(folder, entry.name);
         const value = await readEntry(read, entry);
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        await writeFile(path, value, { flag: 'wx', mode: 0o600 });
-        await utimes(path, entry.modifiedAt, entry.modifiedAt);
+        try {
+          await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+          await writeFile(path, value, { flag: 'wx', mode: 0o600 });
+          await utimes(path, entry.modifiedAt, entry.modifiedAt);
+        } catch (error) {
+          if (!wrongNames.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+          throw damaged(`${quote(entry.name)} cannot be unpacked here`, error);
+        }
       },
       close: () => file.close(),
     };
@@ -68,6 +79,9 @@ export async function openZip(path: string): Promise<Zip> {
     throw error;
   }
 }
+
+/** What a name is answered that is too long, or the same as another to this filesystem. */
+const wrongNames = new Set(['ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR', 'EINVAL']);
 
 type Read = (offset: number, length: number) => Promise<Buffer>;
 
@@ -78,15 +92,37 @@ async function findDirectory(read: Read, size: number): Promise<Buffer> {
   if (at < 0 || tail.length - at < endSize) throw damaged('it is no zip file, or is cut off');
   const end = tail.subarray(at);
   if (end.readUInt32LE(16) !== elsewhere && end.readUInt16LE(10) !== 0xffff) {
-    return read(end.readUInt32LE(16), end.readUInt32LE(12));
+    return readBounded(read, end.readUInt32LE(16), end.readUInt32LE(12));
   }
   const locator = await read(size - length + at - 20, 20);
   if (locator.toString('latin1', 0, 4) !== 'PK\x06\x07') throw damaged('its zip64 directory is missing');
   const long = await read(Number(locator.readBigUInt64LE(8)), 56);
   if (long.toString('latin1', 0, 4) !== 'PK\x06\x06') throw damaged('its zip64 directory is missing');
-  const directorySize = Number(long.readBigUInt64LE(40));
-  if (directorySize > size) throw damaged('its directory is larger than itself');
-  return read(Number(long.readBigUInt64LE(48)), directorySize);
+  return readBounded(read, Number(long.readBigUInt64LE(48)), Number(long.readBigUInt64LE(40)));
+}
+
+function readBounded(read: Read, offset: number, length: number): Promise<Buffer> {
+  if (length > largestDirectory) throw damaged('its directory is too large');
+  return read(offset, length);
+}
+
+/** Two files of one name, or one in the place of a folder, cannot both be unpacked; which of them is meant, nobody knows. */
+function refuseClashes(entries: readonly ZipEntry[]): void {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  for (const { name } of entries) {
+    if (files.has(name)) throw damaged(`it holds ${quote(name)} twice`);
+    if (!name.endsWith('/')) files.add(name);
+    // Names have few parts: one that has not makes as many folders, each of which would be looked at.
+    if (name.split('/', mostParts + 1).length > mostParts) throw damaged(`${quote(name)} lies too deep`);
+    for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at));
+  }
+  for (const name of files)
+    if (folders.has(name)) throw damaged(`it holds ${quote(name)} as a file and as a folder`);
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.slice(0, 200));
 }
 
 function readDirectory(directory: Buffer): ZipEntry[] {
@@ -138,7 +174,7 @@ function readTime(date: number, time: number): Date {
 
 async function readEntry(read: Read, entry: ZipEntry): Promise<Buffer> {
   const { name, size, packedSize, method, crc, offset } = entry;
-  if (size > largestEntry || packedSize > largestEntry) throw damaged(`${name} is too large`);
+  if (size > largestValue || packedSize > largestValue + (1 << 20)) throw damaged(`${name} is too large`);
   const header = await read(offset, 30);
   const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   const packed = await read(start, packedSize);
@@ -158,10 +194,10 @@ async function unpackValue(packed: Buffer, method: number, size: number, name: s
   }
 }
 
-function damaged(how: string, cause?: unknown): StorageError {
-  return new StorageError(
+function damaged(how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(
     `the artifact is damaged: ${how}`,
     'Download it by hand from its run and look at it; delete it there to go back to the one before.',
-    { cause },
+    cause,
   );
 }

@@ -206,4 +206,47 @@ describe('whatever is hidden in strings, names and comments', () => {
     ]);
     expect(performance.now() - started).toBeLessThan(5000);
   });
+
+  it.each([
+    ['WITH that is never closed', 'with a as ('.repeat(60_000), ''],
+    [
+      'commands in parentheses',
+      'with a as (delete from x returning *), '.repeat(20_000),
+      'DELETE without WHERE',
+    ],
+    ['commands in each other', 'with a as (delete from x where '.repeat(20_000), 'commands within commands'],
+    [
+      'commands behind parentheses',
+      `with a ${'() delete from x '.repeat(40_000)}`,
+      'commands within commands',
+    ],
+    ['parentheses before a word', `a ${'() delete '.repeat(60_000)}`, ''],
+    [
+      'branches in a body',
+      `do $$ begin ${'then delete from x '.repeat(40_000)} $$`,
+      'commands within commands',
+    ],
+    [
+      'texts in a body',
+      `do $$ begin ${"then execute 'drop table x' ".repeat(20_000)} $$`,
+      'commands within commands',
+    ],
+    [
+      'actions in a body',
+      `do $$ begin ${'then alter table x drop y '.repeat(40_000)} $$`,
+      'commands within commands',
+    ],
+  ])('takes no longer for %s', (_, sql, says) => {
+    const started = performance.now();
+    const found = whatOf(sql);
+    expect(performance.now() - started).toBeLessThan(4000);
+    expect(found.some((what) => what.includes(says)) || (says === '' && found.length === 0)).toBe(true);
+  });
+
+  it('reads what lies in each other as deep as anybody writes it', () => {
+    const deep = `${'with a as (delete from x where b in ('.repeat(30)} delete from y ${'))'.repeat(30)} select 1;`;
+    expect(whatOf(`${deep} drop table z;`)).toEqual(['DROP TABLE']);
+    const many = Array.from({ length: 5000 }, (_, n) => `a${n} as (delete from t${n} where id = ${n})`);
+    expect(whatOf(`with ${many.join(', ')} select 1; drop table z`)).toEqual(['DROP TABLE']);
+  });
 });

@@ -148,3 +148,24 @@ describe('the table of contents', () => {
     expect(parseContents(listing, ['postgres'])).toMatchObject([{ schema: 'pgmq', name: 'q_orders' }]);
   });
 });
+
+it('takes time in proportion to what the archive has, whatever it is called', () => {
+  const roles = Array.from({ length: 5000 }, (_, n) => `role ${n}`);
+  const lines = [
+    ...Array.from({ length: 20_000 }, (_, n) => `${n + 1}; 2615 ${n} SCHEMA - s ${n} role ${n % 5000}`),
+    ...Array.from(
+      { length: 20_000 },
+      (_, n) => `${n + 30_000}; 1259 ${n} TABLE s ${n} t ${n} role ${n % 5000}`,
+    ),
+    // More than a call can have arguments
+    `;\tdepends on:${' 1'.repeat(300_000)}`,
+    `90000; 1255 1 FUNCTION s 1 f(${'a '.repeat(500_000)}) role 7`,
+  ];
+  const started = performance.now();
+  const found = parseContents(lines.join('\n'), roles);
+  expect(performance.now() - started).toBeLessThan(5000);
+  expect(found).toHaveLength(40_001);
+  expect(found[39_999]).toMatchObject({ schema: 's 19999', name: 't 19999', owner: 'role 4999' });
+  expect(found[39_999]?.needs).toHaveLength(300_000);
+  expect(found[40_000]).toMatchObject({ schema: 's 1', owner: 'role 7' });
+});

@@ -19,3 +19,8 @@ test('code cannot end its own fence', () => {
 test('code sends no control characters to the terminal', () => {
   expect(renderText(code('SELECT "\u001b[2J"'))).toBe('SELECT "\\u{1b}[2J"\n');
 });
+
+test('code of any number of backticks has a fence', () => {
+  const text = `${'` '.repeat(300_000)}${'`'.repeat(5)}`;
+  expect(renderMarkdown(code(text)).startsWith('``````sql\n')).toBe(true);
+});

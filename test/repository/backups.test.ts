@@ -134,6 +134,16 @@ describe('a manifest', () => {
     ['a field of a later version', { ...manifest, chain: [] }, /not of format 1/],
     ['a field missing', { ...manifest, objects: undefined }, /not of format 1/],
     ['a negative count', { ...manifest, archive: { bytes: -1, objects: [] } }, /not of format 1/],
+    [
+      'an object that would take more memory than any has',
+      { ...manifest, objects: [{ ...manifest.objects[0], bytes: 33_554_433 }, manifest.objects[1]] },
+      /objects.*bytes: .*<=33554432/,
+    ],
+    [
+      'an object that is stored larger than any is',
+      { ...manifest, objects: [{ ...manifest.objects[0], stored: 35_651_585 }, manifest.objects[1]] },
+      /objects.*stored: .*<=35651584/,
+    ],
     ['no object at all', [], /./],
     [
       'a piece of an object that is not listed',

@@ -12,6 +12,7 @@ import {
   ObjectWriter,
   objectKey,
   readStored,
+  storedSize,
 } from '../../src/repository/objects.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
@@ -270,6 +271,12 @@ describe('reading an object back', () => {
     const before = process.memoryUsage().rss;
     await expectDamaged(described, /does not decompress/);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+  });
+
+  it('does not read more than an object can have', async () => {
+    await storage.put(objectKey(object.name), Buffer.alloc(storedSize + 1));
+    await expectDamaged(object, /it has 35651585 bytes, where 35651584 are the most/);
+    await expect(readStored(storage, object)).rejects.toThrow(IntegrityError);
   });
 
   it('does not trust the key of another repository', async () => {

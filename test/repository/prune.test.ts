@@ -82,8 +82,8 @@ class TestStorage implements Storage {
     });
   }
 
-  get(key: string) {
-    return this.#call('get', () => this.#inner.get(key));
+  get(key: string, limit?: number) {
+    return this.#call('get', () => this.#inner.get(key, limit));
   }
 
   stat(key: string) {

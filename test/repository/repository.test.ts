@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
 import { openForBackup, openRepository } from '../../src/repository/repository.ts';
@@ -109,6 +110,20 @@ describe('a repository', () => {
     await expect(openRepository(storage, undefined)).rejects.toThrow(IntegrityError);
     await expect(openForBackup(storage, undefined, source, now)).rejects.toThrow(IntegrityError);
     expect((await storage.get('repository.json')).toString()).toBe(text);
+  });
+
+  it.each([
+    ['is another file', 'root:topsecretline\n'],
+    ['holds secrets as values', JSON.stringify({ format: 'topsecretline', key: { held: 'topsecretline' } })],
+    ['holds secrets as names', JSON.stringify({ topsecretline: 1 })],
+    ['is too large', `"topsecretline${' '.repeat(70_000)}"`],
+  ])('whose file %s is not quoted', async (_what, text) => {
+    const storage = new MemoryStorage();
+    await storage.put('repository.json', Buffer.from(text));
+    const error = await openRepository(storage, undefined).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(IntegrityError);
+    expect((error as Error).message).toContain('repository.json at memory is damaged');
+    expect(inspect(error, { depth: 10 })).not.toContain('topsecret');
   });
 
   it('of a later format asks for a newer version', async () => {

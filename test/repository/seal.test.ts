@@ -1,7 +1,17 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
+import * as v from 'valibot';
 import { expect, it } from 'vitest';
-import { BrokenSealError, openSealed, sealContent } from '../../src/repository/seal.ts';
+import { IntegrityError } from '../../src/errors.ts';
+import {
+  BrokenSealError,
+  openSealed,
+  readSealed,
+  type SealedKind,
+  SealedReading,
+  sealContent,
+  sizeLimit,
+} from '../../src/repository/seal.ts';
 import { createRepository } from './example.ts';
 
 const repository = await createRepository();
@@ -62,4 +72,46 @@ it('of another repository does not fit', async () => {
   const other = await createRepository();
   const bytes = sealContent(other, 'manifest', content);
   expect(() => openSealed(repository, 'manifest', bytes)).toThrow(/seal does not fit/);
+});
+
+it('seals nothing that no reader would take', () => {
+  const names = 'x'.repeat(8 * 1024 * 1024);
+  expect(() => sealContent(repository, 'record garbage', { names })).toThrow(/8388\d+ bytes, where 8388608/);
+  expect(sealContent(repository, 'record pins', { names }).length).toBeGreaterThan(names.length);
+});
+
+it('has a damaged file where there is a larger one than can be, and reads none of it', async () => {
+  const [key, kind] = ['records/pins/20261120T021700Z-0000.json', 'record pins'] as const;
+  const read = () => readSealed(repository, kind, key, v.object({}), (how) => new IntegrityError(how, ''));
+  await repository.storage.put(key, Buffer.alloc(sizeLimit(kind) + 1));
+  await expect(read()).rejects.toThrow(IntegrityError);
+  await expect(read()).rejects.toThrow('it has 33554433 bytes, where 33554432 are the most');
+  await repository.storage.delete([key]);
+});
+
+it('is read by many at once, but not more than fits the memory', async () => {
+  const reading = new SealedReading();
+  let [open, most] = [0, 0];
+  const read = (size: number, kind: SealedKind = 'manifest') =>
+    reading.next(kind, size, async () => {
+      open += size;
+      most = Math.max(most, open);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      open -= size;
+      if (size === 7) throw new Error('seven');
+      return size;
+    });
+  const mebibyte = 1024 * 1024;
+  const sizes = [100 * mebibyte, 1, 20 * mebibyte, 20 * mebibyte, 7, 5, 100 * mebibyte, 12 * mebibyte];
+  const results = await Promise.allSettled(sizes.map((size) => read(size)));
+  expect(results.map(({ status }) => status === 'fulfilled')).toEqual(sizes.map((size) => size !== 7));
+  expect(most).toBe(100 * mebibyte);
+  // What is too large is not read, and so waits for nobody.
+  const held = reading.next(
+    'manifest',
+    100 * mebibyte,
+    () => new Promise<void>((resolve) => setTimeout(resolve, 200)),
+  );
+  expect(await read(5 * 1024 * mebibyte, 'segment')).toBe(5 * 1024 * mebibyte);
+  await held;
 });

@@ -40,6 +40,18 @@ describe('a stored description', () => {
     expect(await readStored(text.subarray(0, 7), text.subarray(7))).toEqual(supplement);
   });
 
+  it('is not read where it would be longer than a text can be', async () => {
+    const object = makeObject(32 * 1024 * 1024);
+    const manifest = makeManifest({
+      objects: [object],
+      supplement: { bytes: 0, objects: Array(17).fill(0) },
+    });
+    const reader = { read: () => Promise.reject(new Error('was read')) };
+    await expect(readSupplement(manifest, reader as unknown as ObjectReader)).rejects.toThrow(
+      /its supplement has 570425344 bytes/,
+    );
+  });
+
   it.each([
     ['integer; not null; with pg_attver=208014008', 'integer; not null'],
     ['integer; with n_distinct=5, pg_attver=1', 'integer; with n_distinct=5'],

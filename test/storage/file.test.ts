@@ -1,13 +1,25 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  lutimes,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigurationError, StorageError } from '../../src/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
-import { RetainedError } from '../../src/storage/storage.ts';
+import { ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf, valuesOf } from '../storage.contract.ts';
 import { isWhole } from './writer.ts';
 
@@ -86,11 +98,15 @@ describe('a folder', () => {
     const root = newRoot();
     const storage = new FileStorage(root);
     await storage.probe();
-    for (const name of ['old', 'young']) await writeFile(join(root, 'tmp', name), 'part');
+    const [old, young] = [randomUUID(), randomUUID()];
+    for (const name of [old, young, 'precious.txt']) await writeFile(join(root, 'tmp', name), 'part');
     const yesterday = new Date(Date.now() - 25 * 60 * 60 * 1000);
-    await utimes(join(root, 'tmp', 'old'), yesterday, yesterday);
+    for (const name of [old, 'precious.txt']) await utimes(join(root, 'tmp', name), yesterday, yesterday);
+    const linked = randomUUID();
+    await symlink('precious.txt', join(root, 'tmp', linked));
+    await lutimes(join(root, 'tmp', linked), yesterday, yesterday);
     await storage.probe();
-    expect(await readdir(join(root, 'tmp'))).toEqual(['young']);
+    expect((await readdir(join(root, 'tmp'))).sort()).toEqual(['precious.txt', linked, young].sort());
   });
 
   test.skipIf(!canLock)('names what cannot be deleted, and deletes the rest', async () => {
@@ -106,6 +122,97 @@ describe('a folder', () => {
     } finally {
       works('chattr', '-i', join(root, 'locked'));
     }
+  });
+});
+
+describe('links', () => {
+  const value = Buffer.from('theirs');
+
+  /** A folder of somebody else, and a repository in which a link leads to it. */
+  async function lure(name: string): Promise<{ theirs: string; root: string; storage: FileStorage }> {
+    const [theirs, root] = [newRoot(), newRoot()];
+    const storage = new FileStorage(root, './shown');
+    await storage.put('objects/ab/key', Buffer.from('ours'));
+    await rm(join(root, name), { recursive: true, force: true });
+    await new FileStorage(theirs).put('key', value);
+    await new FileStorage(theirs).put('ab/key', value);
+    await symlink(theirs, join(root, name));
+    return { theirs, root, storage };
+  }
+
+  test.each(['objects', 'objects/ab'])(
+    'in the place of the folder %s are refused by whatever goes through',
+    async (name) => {
+      const { theirs, root, storage } = await lure(name);
+      for (const call of [
+        () => storage.get('objects/ab/key'),
+        () => storage.stat('objects/ab/key'),
+        () => storage.put('objects/ab/key', Buffer.from('new')),
+        () => storage.create('objects/ab/new', Buffer.from('new')),
+        () => storage.delete(['objects/ab/key']),
+        () => keysOf(storage, `${name}/`),
+      ]) {
+        const error = await call().catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(ConfigurationError);
+        expect((error as ConfigurationError).message).toContain(`${join(root, name)} is a symbolic link`);
+        expect((error as ConfigurationError).next).toContain('remove the link');
+      }
+      expect((await readdir(theirs)).sort()).toEqual(['ab', 'key', 'tmp']);
+      expect(await readFile(join(theirs, 'ab', 'key'))).toEqual(value);
+    },
+  );
+
+  test('in the place of `tmp` are refused before anything is written or removed', async () => {
+    const { theirs, root, storage } = await lure('tmp');
+    const old = join(theirs, randomUUID());
+    await writeFile(old, 'theirs');
+    await utimes(old, new Date(0), new Date(0));
+    for (const call of [() => storage.probe(), () => storage.put('new', value)]) {
+      await expect(call()).rejects.toThrow(ConfigurationError);
+    }
+    expect(await readFile(old, 'utf8')).toBe('theirs');
+    expect(await readdir(root)).not.toContain('new');
+  });
+
+  test('in the place of a value are listed, replaced and removed, and never read', async () => {
+    const { theirs, root, storage } = await lure('objects/ab');
+    await rm(join(root, 'objects/ab'));
+    await storage.put('objects/ab/other', value);
+    await symlink(join(theirs, 'key'), join(root, 'objects/ab/key'));
+    await symlink('/nowhere', join(root, 'objects/ab/dangling'));
+    expect(await keysOf(storage, 'objects/')).toEqual([
+      'objects/ab/dangling',
+      'objects/ab/key',
+      'objects/ab/other',
+    ]);
+    const error = await storage.get('objects/ab/key').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ForeignValueError);
+    expect((error as Error).message).toContain('symbolic link');
+    expect(await storage.create('objects/ab/dangling', value)).toBe(false);
+    await storage.put('objects/ab/dangling', Buffer.from('ours'));
+    await storage.delete(['objects/ab/key']);
+    expect((await storage.get('objects/ab/dangling')).toString()).toBe('ours');
+    expect(await readFile(join(theirs, 'key'))).toEqual(value);
+  });
+
+  test('are followed on the way to the folder itself', async () => {
+    const [real, root] = [newRoot(), newRoot()];
+    await mkdir(real);
+    await symlink(real, root);
+    const storage = new FileStorage(root);
+    await storage.probe();
+    await storage.put('objects/ab/key', value);
+    expect(await keysOf(storage, '')).toEqual(['objects/ab/key']);
+    expect(await storage.get('objects/ab/key')).toEqual(value);
+  });
+
+  test.skipIf(!works('mkfifo', join(base, 'fifo')))('nor pipes: one keeps nobody waiting', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('key', value);
+    works('mkfifo', join(root, 'pipe'));
+    expect(await keysOf(storage, '')).toEqual(['key']);
+    await expect(storage.get('pipe')).rejects.toMatchObject({ missing: true });
   });
 });
 

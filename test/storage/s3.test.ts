@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ConfigurationError, StorageError } from '../../src/errors.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
-import { RetainedError } from '../../src/storage/storage.ts';
+import { ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf } from '../storage.contract.ts';
 import {
   type FakeS3,
@@ -77,6 +77,43 @@ describe.skipIf(!endpoint)('a server that is not ours (TESTBED_S3_ENDPOINT)', ()
     const storage = openAt(endpoint ?? '', 'testbed', `${run}-${opened - 1}`);
     await storage.delete(await keysOf(storage, ''));
     await storage.close();
+  });
+});
+
+describe('an answer without an end', () => {
+  const flood = (status: number): Fault => ({ kind: 'flood', status });
+
+  test.each([
+    ['to a listing', isList, 200, (storage: S3Storage) => keysOf(storage, ''), /more than 33554432 bytes/],
+    ['to a read', isGet, 200, (storage: S3Storage) => storage.get('key'), /the most/],
+    ['to a write', isPut, 200, (storage: S3Storage) => storage.put('key', Buffer.from('a')), /more than/],
+    ['that is an error', isGet, 403, (storage: S3Storage) => storage.get('key'), /access is denied/],
+    ['that is an error of a listing', isList, 400, (storage: S3Storage) => keysOf(storage, ''), /HTTP 400/],
+  ])('%s is cut off, and the storage goes on', async (_, about, status, call, message) => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.from('value'));
+    fake.requests.length = 0;
+    fake.fault = script(about, flood(status));
+    const before = process.memoryUsage().rss;
+    await expect(call(storage)).rejects.toThrow(message);
+    expect(process.memoryUsage().rss - before).toBeLessThan(900_000_000);
+    expect(fake.requests).toHaveLength(1);
+    await storage.put('key', Buffer.from('value'));
+    expect((await storage.get('key')).toString()).toBe('value');
+  });
+
+  test('is retried where its status says so', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.from('value'));
+    fake.fault = script(isGet, flood(503), flood(500));
+    expect((await storage.get('key')).toString()).toBe('value');
+  });
+
+  test('nor is a value read that is announced too large', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('key', Buffer.alloc(1000));
+    fake.fault = script(isGet, { kind: 'stall', bytes: 10 });
+    await expect(storage.get('key', 999)).rejects.toThrow(ForeignValueError);
   });
 });
 

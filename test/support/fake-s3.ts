@@ -14,6 +14,8 @@ export type Fault =
   | { kind: 'cut' | 'stall'; bytes: number }
   /** Only the first `bytes` of what is put are kept, and success is answered. */
   | { kind: 'store-less'; bytes: number }
+  /** The answer has no end, nor says how long it is. */
+  | { kind: 'flood'; status: number }
   /** Nothing is done and nothing answered. */
   | { kind: 'hang' };
 
@@ -82,6 +84,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
     if (fault?.kind === 'answer') {
       return answerError(message, response, fault.status, fault.code, fault.headers, fault.body);
     }
+    if (fault?.kind === 'flood') return flood(response, fault.status);
     if (name !== bucket) throw new Refusal(404, 'NoSuchBucket');
     checkBody(headers, body);
     const answer = perform(request, fault?.kind === 'store-less' ? body.subarray(0, fault.bytes) : body);
@@ -169,6 +172,16 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
     },
   };
   return fake;
+}
+
+function flood(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'content-type': 'application/xml' });
+  const chunk = Buffer.alloc(1_000_000, ' ');
+  const write = () => {
+    while (!response.destroyed && response.write(chunk));
+  };
+  response.on('drain', write);
+  write();
 }
 
 interface Answer {

@@ -119,8 +119,8 @@ export class ScriptedStorage implements Storage {
     });
   }
 
-  get(key: string) {
-    return this.#call('get', key, 0, () => this.#inner.get(key));
+  get(key: string, limit?: number) {
+    return this.#call('get', key, 0, () => this.#inner.get(key, limit));
   }
 
   stat(key: string) {
