@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
+import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';
 
 /** pg_dump, pg_restore and psql of one version. */
@@ -151,9 +152,10 @@ async function readClient(folder: string, world: World): Promise<ClientTools | u
   const pgDump = path.join(folder, 'pg_dump');
   const pgRestore = path.join(folder, 'pg_restore');
   if (!existsSync(pgDump) || !existsSync(pgRestore)) return undefined;
-  const answer = await runTool(pgDump, ['--version'], { env: world.env, signal: world.signal }).catch(
-    () => undefined,
-  );
+  const answer = await runTool(pgDump, ['--version'], {
+    env: toolEnvironment(world.env),
+    signal: world.signal,
+  }).catch(() => undefined);
   const version = /(\d+(?:\.\d+)?\S*)/.exec(answer?.stdout ?? '')?.[1];
   if (version === undefined) return undefined;
   return { major: Number.parseInt(version, 10), version, pgDump, pgRestore };
