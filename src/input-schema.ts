@@ -171,6 +171,15 @@ export const schema = {
       "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
     parse: parseFolder,
   },
+  'install-client': {
+    operations: storing,
+    default: 'auto',
+    placeholder: 'when',
+    description:
+      "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's " +
+      'own runners only, `always` on any, `never`.',
+    parse: oneOf(['auto', 'always', 'never'] as const),
+  },
   'database-url': {
     operations: ['backup', 'capture', 'gate'],
     secret: true,
