@@ -13,6 +13,7 @@ usage() {
   cat <<'TEXT'
 Usage: recover-by-hand.sh REPOSITORY BACKUP_ID|latest TARGET_URL|- [IDENTITY_FILE]
        recover-by-hand.sh --globals REPOSITORY BACKUP_ID|latest TARGET_URL|- [IDENTITY_FILE]
+       recover-by-hand.sh --unsealed [--globals] REPOSITORY …
        recover-by-hand.sh --list REPOSITORY
 
 Restores a backup into an empty database, one table after another. With --globals it restores nothing and prints the SQL
@@ -29,7 +30,9 @@ settings, settings of the database, cron jobs. Read it, and run it with psql: th
 
 Environment:
   SUPABASE_BACKUP_REPOSITORY_KEY  The repository's key where it is kept outside of the repository.
-                                  Without it the manifest's seal is not checked; all else works.
+                                  Without it nobody can tell who made the backup, and it is refused.
+                                  With --unsealed all else works, and whoever could write into the
+                                  folder may have decided what is run in the target.
   TMPDIR                          Where there is room for the schema archive, which holds all large
                                   objects, and for two more stored objects. Default /tmp.
 
@@ -88,10 +91,15 @@ case ${1-} in
     ;;
 esac
 globals=
-if [ "${1-}" = --globals ]; then
-  globals=yes
+unsealed=
+while :; do
+  case ${1-} in
+    --globals) globals=yes ;;
+    --unsealed) unsealed=yes ;;
+    *) break ;;
+  esac
   shift
-fi
+done
 [ $# -eq 3 ] || [ $# -eq 4 ] || misuse 'three or four arguments are wanted'
 
 [ -d "$1/backups" ] || die "$1 is no repository: it has no folder backups"
@@ -146,13 +154,25 @@ CREATE TEMPORARY TABLE input (number int GENERATED ALWAYS AS IDENTITY, line text
 -- JSON text holds no control characters, so these two never occur and every line is one value.
 \copy pg_temp.input (line) FROM pstdin WITH (FORMAT csv, DELIMITER e'\x02', QUOTE e'\x01')
 
--- As quote_ident, but always on one line: a line end becomes an escape.
+-- As quote_ident, but always on one line: a line end, as any other control character, becomes an escape.
 CREATE FUNCTION pg_temp.quote_name(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN name ~ E'[\n\r]'
-    THEN 'U&"' || replace(replace(replace(replace(name, '\', '\\'), '"', '""'), chr(10), '\000A'), chr(13), '\000D') || '"'
+  SELECT CASE WHEN name ~ '[\x01-\x1f\x7f]' THEN
+    (SELECT 'U&"' || string_agg(CASE WHEN c ~ '[\x01-\x1f\x7f]' THEN '\' || lpad(upper(to_hex(ascii(c))), 4, '0')
+                                     WHEN c IN ('"', '\') THEN c || c ELSE c END, '' ORDER BY position) || '"'
+     FROM regexp_split_to_table(name, '') WITH ORDINALITY AS each (c, position))
     ELSE quote_ident(name) END $$;
 CREATE FUNCTION pg_temp.quote_pair(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT format('%s.%s', pg_temp.quote_name(value ->> 'schema'), pg_temp.quote_name(value ->> 'name')) $$;
+
+CREATE FUNCTION pg_temp.is_count(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(jsonb_typeof(value) = 'number' AND value #>> '{}' ~ '^[0-9]{1,15}$', false) $$;
+CREATE FUNCTION pg_temp.is_text(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(jsonb_typeof(value) = 'string', false) $$;
+CREATE FUNCTION pg_temp.is_list(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(jsonb_typeof(value) = 'array', false) $$;
+-- What is not of its form is no list, so that to look into it is no error.
+CREATE FUNCTION pg_temp.elements(value jsonb) RETURNS SETOF jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT jsonb_array_elements(CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]' END) $$;
 
 -- HMAC-SHA256 (RFC 2104) with a key no longer than a block; null without a key.
 CREATE FUNCTION pg_temp.pad(key bytea, byte int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT AS $$
@@ -167,30 +187,71 @@ CREATE TEMPORARY TABLE sealed AS
 \o problems
 SELECT 'the manifest is truncated or damaged: no seal at its end. Use another backup.'
 FROM input WHERE number = 1 AND coalesce(right(line, 75) !~ '^,"seal":"[0-9a-f]{64}"\}$', true);
+SELECT 'the manifest or repository.json is damaged: it holds control characters. Use another backup.' FROM input HAVING count(*) <> 3;
 \o
 
 CREATE TEMPORARY TABLE repository AS
-  SELECT config, decode(coalesce(config #>> '{key,value}', given), 'hex') AS key
+  SELECT config, decode(coalesce(given, config #>> '{key,value}'), 'hex') AS key
   FROM (SELECT (SELECT line::jsonb FROM input WHERE number = 2) AS config,
                (SELECT line FROM input WHERE number = 3) AS given) AS read;
+-- In format 2 a repository has a key of its own, made of the one that is kept.
+ALTER TABLE repository ADD COLUMN bound bytea;
+UPDATE repository SET bound = CASE config ->> 'format' WHEN '1' THEN key
+  ELSE decode(pg_temp.hmac(key, convert_to('supabase-backup repository ' || (config ->> 'id'), 'UTF8')), 'hex') END;
 
 \o problems-of-repository
-SELECT 'repository.json has format ' || (config ->> 'format') || '; this script reads format 1.'
-FROM repository WHERE config ->> 'format' <> '1';
+SELECT 'repository.json has format ' || (config ->> 'format') || '; this script reads formats 1 and 2.'
+FROM repository WHERE config ->> 'format' NOT IN ('1', '2');
+-- One who may write there can put a repository.json with a key of his own into the place of the right one.
 SELECT 'SUPABASE_BACKUP_REPOSITORY_KEY is not the key of this repository.'
-FROM repository WHERE pg_temp.hmac(key, convert_to('supabase-backup repository key check', 'UTF8')) <> config #>> '{key,check}';
+FROM repository WHERE pg_temp.hmac(key, convert_to('supabase-backup repository key check', 'UTF8')) <> config #>> '{key,check}'
+  OR encode(key, 'hex') <> config #>> '{key,value}';
 SELECT 'the seal of the manifest does not fit its content: it was damaged or changed. Use another backup.'
 FROM sealed, repository
-WHERE pg_temp.hmac(key, '\x6d616e696665737400'::bytea || convert_to(content, 'UTF8')) <> seal;
+WHERE pg_temp.hmac(bound, '\x6d616e696665737400'::bytea || convert_to(content, 'UTF8')) <> seal;
 SELECT format('the manifest has format %s; this script reads format 1.', content::jsonb ->> 'format')
 FROM sealed WHERE content::jsonb ->> 'format' <> '1';
 \o
 
-\o notes
-SELECT 'note: the seal of the manifest is not checked, because the key of the repository is not at hand' FROM repository WHERE key IS NULL;
+\o unchecked
+SELECT CASE config #>> '{key,held}' WHEN 'outside' THEN 'the key of this repository is kept outside of it' ELSE 'there is no repository.json with a key' END
+FROM repository WHERE key IS NULL;
 \o
 
 CREATE TEMPORARY TABLE manifest AS SELECT content::jsonb AS m FROM sealed;
+
+-- Nothing of a manifest comes into the lists of lines, and from there to the shell and to psql, that is not of its form. The seal tells who
+-- wrote it at best, and names are quoted.
+\o problems-of-form
+SELECT format('the manifest is not of format 1: %s. Use another backup.', what)
+FROM (SELECT m, (SELECT count(*) FROM pg_temp.elements(m -> 'objects')) AS objects FROM manifest) AS read, LATERAL (
+  SELECT 'its id' AS what WHERE coalesce(m ->> 'id' !~ '^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$', true)
+  UNION ALL SELECT 'its time' WHERE coalesce(m #>> '{source,snapshotAt}' !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}Z$', true)
+  UNION ALL SELECT 'its encryption' WHERE coalesce(m #>> '{encryption,scheme}' NOT IN ('none', 'age'), true)
+  UNION ALL SELECT 'its encoding' WHERE coalesce(m #>> '{source,encoding}' NOT IN ('UTF8', 'SQL_ASCII'), true)
+  UNION ALL SELECT 'the version of its server' WHERE NOT pg_temp.is_count(m #> '{source,serverVersion}')
+  UNION ALL SELECT 'its settings' FROM jsonb_each(CASE jsonb_typeof(m #> '{source,settings}') WHEN 'object' THEN m #> '{source,settings}' ELSE '{"":""}' END)
+    WHERE NOT pg_temp.is_text(value) OR lower(key) NOT IN ('datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output', 'lc_monetary',
+      'xmlbinary', 'xmloption', 'row_security', 'search_path', 'quote_all_identifiers', 'synchronize_seqscans')
+  UNION ALL SELECT 'its lists' WHERE NOT (pg_temp.is_list(m -> 'objects') AND pg_temp.is_list(m -> 'tables') AND pg_temp.is_list(m -> 'notCarried')
+    AND pg_temp.is_list(m #> '{facts,roles}') AND pg_temp.is_list(m #> '{archive,objects}') AND pg_temp.is_list(m #> '{supplement,objects}'))
+  UNION ALL SELECT 'an object' FROM pg_temp.elements(m -> 'objects') AS o
+    WHERE NOT (pg_temp.is_count(o -> 'bytes') AND pg_temp.is_count(o -> 'stored')) OR coalesce(o ->> 'name' !~ '^[0-9a-f]{64}$', true)
+      OR coalesce(o ->> 'sha256' !~ '^[0-9a-f]{64}$', true)
+  UNION ALL SELECT 'a role' FROM pg_temp.elements(m #> '{facts,roles}') AS r WHERE NOT pg_temp.is_text(r)
+  UNION ALL SELECT 'an object of its archive or its supplement'
+    FROM (SELECT pg_temp.elements(m #> '{archive,objects}') UNION ALL SELECT pg_temp.elements(m #> '{supplement,objects}')) AS a (index)
+    WHERE CASE WHEN pg_temp.is_count(index) THEN index::bigint >= objects ELSE true END
+  UNION ALL SELECT 'a table' FROM pg_temp.elements(m -> 'tables') AS t
+    WHERE NOT (pg_temp.is_text(t -> 'schema') AND pg_temp.is_text(t -> 'name') AND pg_temp.is_count(t -> 'rows') AND pg_temp.is_list(t -> 'columns')
+      AND pg_temp.is_list(t -> 'ranges') AND (coalesce(t -> 'root', 'null') = 'null' OR pg_temp.is_text(t #> '{root,schema}') AND pg_temp.is_text(t #> '{root,name}')))
+      OR EXISTS (SELECT FROM pg_temp.elements(t -> 'columns') AS c WHERE NOT pg_temp.is_text(c))
+  UNION ALL SELECT 'a range' FROM pg_temp.elements(m -> 'tables') AS t, pg_temp.elements(t -> 'ranges') AS r WHERE NOT pg_temp.is_list(r -> 'pieces')
+  UNION ALL SELECT 'a piece' FROM pg_temp.elements(m -> 'tables') AS t, pg_temp.elements(t -> 'ranges') AS r, pg_temp.elements(r -> 'pieces') AS p
+    WHERE NOT (pg_temp.is_count(p -> 'offset') AND pg_temp.is_count(p -> 'length'))
+      OR CASE WHEN pg_temp.is_count(p -> 'object') THEN (p -> 'object')::bigint >= objects ELSE true END
+) AS wrong LIMIT 1;
+\o
 
 CREATE TEMPORARY TABLE object AS
   SELECT position::int - 1 AS index, value ->> 'name' AS name, (value ->> 'bytes')::bigint AS bytes,
@@ -297,7 +358,7 @@ SELECT 'DELETE FROM pgmq.meta;' FROM manifest, jsonb_array_elements(m -> 'tables
 WHERE value ->> 'schema' = 'pgmq' AND value ->> 'name' = 'meta';
 
 \o not-carried
-SELECT format('%s (%s)', value ->> 'what', value ->> 'why') FROM manifest, jsonb_array_elements(m -> 'notCarried') AS value;
+SELECT regexp_replace(format('%s (%s)', value ->> 'what', value ->> 'why'), '[\x01-\x1f\x7f]', ' ', 'g') FROM manifest, jsonb_array_elements(m -> 'notCarried') AS value;
 SQL
 
 if [ -f "$repository/repository.json" ]; then
@@ -306,7 +367,7 @@ else
   : >repository.line
 fi
 {
-  tr -d '\n' <"$manifest"
+  tr -d '\r\n' <"$manifest"
   printf '\n'
   cat repository.line
   printf '\n%s\n' "${SUPABASE_BACKUP_REPOSITORY_KEY-}"
@@ -315,11 +376,15 @@ fi
 planned=0
 ask -f session.sql -f plan.sql <input >/dev/null 2>errors || planned=$?
 if [ -n "$globals" ]; then : >problems-of-target; fi
-for file in problems problems-of-repository problems-of-target; do
+for file in problems problems-of-repository problems-of-form problems-of-target; do
   if [ -s "$file" ]; then die "$(sed 1q "$file")"; fi
 done
 if [ "$planned" -ne 0 ]; then die "the manifest could not be read through the target: $(cat errors)"; fi
-cat notes >&2
+if [ -s unchecked ]; then
+  [ -n "$unsealed" ] || die "nobody can tell who made this backup: $(cat unchecked). Give it as SUPABASE_BACKUP_REPOSITORY_KEY, or --unsealed first."
+  say 'note: the seal of the manifest is not checked. Whoever could write into the repository may have made the backup, and with it the statements'
+  say '      that are run in the target: its definitions, its queues, and what was added to tables of extensions.'
+fi
 
 read -r id snapshot scheme objects stored tables rows bytes <facts
 [ "$id" = "$backup" ] || die "the manifest of $backup says that it is backup $id. Use another backup."
@@ -383,7 +448,7 @@ SELECT concat(format('CREATE ROLE %I', name),
               CASE WHEN (value ->> 'login')::bool THEN ' LOGIN' END, CASE WHEN NOT (value ->> 'inherit')::bool THEN ' NOINHERIT' END,
               CASE WHEN (value ->> 'createRole')::bool THEN ' CREATEROLE' END, CASE WHEN (value ->> 'createDatabase')::bool THEN ' CREATEDB' END,
               CASE WHEN (value ->> 'replication')::bool THEN ' REPLICATION' END, CASE WHEN (value ->> 'bypassRls')::bool THEN ' BYPASSRLS' END,
-              CASE WHEN (value ->> 'connectionLimit')::int >= 0 THEN ' CONNECTION LIMIT ' || (value ->> 'connectionLimit') END,
+              CASE WHEN (value ->> 'connectionLimit')::int >= 0 THEN ' CONNECTION LIMIT ' || (value ->> 'connectionLimit')::int END,
               ' VALID UNTIL ' || quote_literal(value ->> 'validUntil'), ';',
               CASE WHEN (value ->> 'superuser')::bool THEN ' -- was a superuser' END)
 FROM role WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) ORDER BY name;
@@ -391,7 +456,7 @@ SELECT format('COMMENT ON ROLE %I IS %L;', name, value ->> 'comment') FROM role 
 SELECT '-- Memberships.';
 SELECT concat(format('GRANT %I TO %I', member ->> 'role', name),
               ' WITH ' || nullif(concat_ws(', ', CASE WHEN (member ->> 'admin')::bool THEN 'ADMIN OPTION' END,
-                'INHERIT ' || (member ->> 'inherit'), 'SET ' || (member ->> 'set')), ''), ';')
+                'INHERIT ' || (member ->> 'inherit')::bool, 'SET ' || (member ->> 'set')::bool), ''), ';')
 FROM (SELECT name, jsonb_array_elements(value -> 'memberOf') AS member FROM role) AS membership ORDER BY name, member ->> 'role';
 SELECT '-- Settings of roles.';
 SELECT format('ALTER ROLE %I %s;', name, pg_temp.write_setting(setting))
@@ -405,7 +470,7 @@ SELECT format('ALTER DATABASE %I %s;', current_database(), pg_temp.write_setting
 FROM supplement, jsonb_array_elements(s #> '{database,settings}') AS setting ORDER BY setting ->> 'name';
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', current_database()) FROM supplement
 WHERE jsonb_typeof(s #> '{database,grants}') = 'array';
-SELECT format('GRANT %s ON DATABASE %I TO %s%s;', item ->> 'privilege', current_database(),
+SELECT format('GRANT %I ON DATABASE %I TO %s%s;', lower(item ->> 'privilege'), current_database(),
               CASE item ->> 'grantee' WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(item ->> 'grantee') END,
               CASE WHEN (item ->> 'grantable')::bool THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM supplement, jsonb_array_elements(CASE jsonb_typeof(s #> '{database,grants}') WHEN 'array' THEN s #> '{database,grants}' ELSE '[]' END) AS item
@@ -434,10 +499,11 @@ CREATE TEMPORARY TABLE addition AS
     SELECT FROM (SELECT 'policy', polname FROM pg_policy WHERE polrelid = bearer
                  UNION ALL SELECT 'trigger', tgname FROM pg_trigger WHERE tgrelid = bearer) AS there (kind, name)
     WHERE value ->> 'what' = format('%s %s.%s %s', kind, value ->> 'schema', value ->> 'table', name));
+-- psql itself would read commands of its own in a statement. Asked for by \gexec, it reaches the server alone.
 \o guards.sql
-SELECT sql || ';' FROM addition WHERE guards ORDER BY position;
+SELECT format(E'SELECT %L\n\\gexec', sql) FROM addition WHERE guards ORDER BY position;
 \o others.sql
-SELECT sql || ';' FROM addition WHERE NOT guards ORDER BY position;
+SELECT format(E'SELECT %L\n\\gexec', sql) FROM addition WHERE NOT guards ORDER BY position;
 SELECT format('ALTER TABLE %s OWNER TO %I;', name, q ->> 'owner') FROM queue WHERE name <> 'pgmq.meta';
 SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), %L, %L);', name, 'msg_id', q #>> '{numbered,lastValue}', q #>> '{numbered,isCalled}')
 FROM queue WHERE jsonb_typeof(q -> 'numbered') = 'object';
@@ -580,7 +646,7 @@ SQL
 ask -v ON_ERROR_STOP=0 -f session.sql -f analyze.sql >/dev/null
 
 say 'Counting rows'
-ask -f session.sql -f counts.sql >all-counts
+ask -f session.sql -f counts.sql >all-counts || die 'the rows could not be counted'
 # The session's settings print lines of their own.
 grep -E '^(equal|DIFFERENT)	' all-counts >counts || [ "$tables" -eq 0 ] || die 'the rows could not be counted'
 cat counts

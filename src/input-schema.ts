@@ -171,6 +171,15 @@ export const schema = {
       "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
     parse: parseFolder,
   },
+  'install-client': {
+    operations: storing,
+    default: 'auto',
+    placeholder: 'when',
+    description:
+      "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's " +
+      'own runners only, `always` on any, `never`.',
+    parse: oneOf(['auto', 'always', 'never'] as const),
+  },
   'database-url': {
     operations: ['backup', 'capture', 'gate'],
     secret: true,
@@ -363,7 +372,8 @@ export const schema = {
     operations: ['restore'],
     placeholder: 'name',
     description:
-      'What the target is used for, kept in the record of the restore. `production` needs `confirm`.',
+      'What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of ' +
+      'the name, needs `confirm`; so does whatever has `prod` or `live` in it.',
     parse: matching(
       /^[\w .-]{1,100}$/u,
       'is not a name of at most 100 letters',
@@ -375,7 +385,7 @@ export const schema = {
     placeholder: 'words',
     description:
       'The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where ' +
-      '`environment` is `production`, and where a Supabase project is not empty.',
+      '`environment` does not say that it is no production, and where a Supabase project is not empty.',
     parse: matching(
       /^RESTORE PRODUCTION$/,
       'is not the words that confirm it',

@@ -13,6 +13,7 @@ export interface CommonInputs {
   readonly encryptionIdentity: readonly string[];
   /** An existing folder. */
   readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
   /** Of an `artifact://` storage; undefined: as the repository is set */
   readonly artifactRetentionDays: number | undefined;
   /** For an `artifact://` storage of another run */

@@ -146,6 +146,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
       repositoryKey: take('repository-key'),
       encryptionIdentity: take('encryption-identity') ?? [],
       clientPath: take('client-path'),
+      installClient: take('install-client'),
       artifactRetentionDays: take('artifact-retention-days'),
       githubToken: take('github-token'),
     };

@@ -57,8 +57,8 @@ export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNew
     return repeat(chronicle, oldest);
   }
   const latest = closed.at(-1);
-  if (latest !== undefined) {
-    if (precedes(order, latest.state.last)) return newsOf('outdated', latest.issue, latest.state);
+  // An older failure does not take back that it was over. It is told all the same: one issue too many is closed by the next success.
+  if (latest !== undefined && !precedes(order, latest.state.last)) {
     const closedAt = latest.issue.closedAt?.getTime() ?? 0;
     if (event.at.getTime() - closedAt < reopenWindow) return reopen(chronicle, latest);
   }

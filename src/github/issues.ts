@@ -9,10 +9,12 @@ const issueSchema = v.object({
   html_url: v.string(),
   closed_at: v.nullish(v.string(), null),
   labels: v.array(v.union([v.string(), v.object({ name: v.nullish(v.string(), '') })])),
-  user: v.nullish(v.object({ type: v.optional(v.string(), '') }), null),
+  user: v.nullish(v.object({ login: v.optional(v.string(), ''), type: v.optional(v.string(), '') }), null),
   author_association: v.optional(v.string(), 'NONE'),
   pull_request: v.optional(v.unknown()),
 });
+
+const userSchema = v.object({ login: v.string() });
 
 export interface Issue {
   readonly number: number;
@@ -21,7 +23,9 @@ export interface Issue {
   readonly url: string;
   readonly closedAt: Date | undefined;
   readonly labels: readonly string[];
-  /** Whether who wrote it may also change issues of the repository: a member, or an app. Anybody may open one in public. */
+  /** Login of who wrote it; empty where the account is gone */
+  readonly author: string;
+  /** Whether who wrote it is a member, who may have no more than a look at the repository, or an app, which may copy words of others */
   readonly trusted: boolean;
 }
 
@@ -59,6 +63,21 @@ export class Issues {
   async list(query: Readonly<Record<string, string>>, pages: number): Promise<Issue[]> {
     const elements = await this.#api.list(`${this.#path}/issues`, query, pages);
     return elements.map(parseRaw).flatMap((raw) => (raw.pull_request ? [] : [fromRaw(raw)]));
+  }
+
+  /**
+   * The login that issues of ours have. The token of a workflow, as that of any app, may not ask who it is, and writes as the app of GitHub
+   * Actions unless it is that of another.
+   */
+  async whoAmI(): Promise<string> {
+    try {
+      return parseAnswer(userSchema, await this.#api.send('GET', '/user'), 'user').login;
+    } catch (error) {
+      if (error instanceof GitHubFailure && [403, 404].includes(error.status) && !error.rateLimited) {
+        return 'github-actions[bot]';
+      }
+      throw error;
+    }
   }
 
   /** Opens an issue without those labels and assignees that the repository does not take. */
@@ -137,6 +156,7 @@ function fromRaw(raw: RawIssue): Issue {
     url: raw.html_url,
     closedAt: raw.closed_at === null ? undefined : new Date(raw.closed_at),
     labels: raw.labels.map((label) => (typeof label === 'string' ? label : label.name)),
+    author: raw.user?.login ?? '',
     trusted: raw.user?.type === 'Bot' || members.includes(raw.author_association),
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
+import { gitEnvironment } from '../postgres/environment.ts';
 import { runTool } from '../postgres/process.ts';
 import type { World } from '../world.ts';
 import { type Finding, findDestructive } from './destructive.ts';
@@ -170,22 +171,15 @@ async function read(args: readonly string[], world: GitWorld): Promise<string> {
 }
 
 async function askGit(args: readonly string[], world: GitWorld): Promise<string> {
-  const { stdout } = await runTool('git', args, { env: chooseEnvironment(world.env), signal: world.signal });
+  const env = gitEnvironment(world.env, forAnswers);
+  const { stdout } = await runTool('git', args, { env, signal: world.signal });
   return stdout;
 }
 
-/** What git needs. Our own inputs, and the secrets among them, are none of its business. */
-function chooseEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(
-    ([name]) =>
-      /^(PATH|HOME|TMPDIR|USERPROFILE|SYSTEMROOT|XDG_CONFIG_HOME)$/i.test(name) || name.startsWith('GIT_'),
-  );
-  // Answers are read by a program, and a look writes nothing.
-  return {
-    ...Object.fromEntries(kept),
-    LC_ALL: 'C',
-    GIT_LITERAL_PATHSPECS: '1',
-    GIT_OPTIONAL_LOCKS: '0',
-    GIT_TERMINAL_PROMPT: '0',
-  };
-}
+/** Answers are read by a program, and a look writes nothing. */
+const forAnswers = {
+  LC_ALL: 'C',
+  GIT_LITERAL_PATHSPECS: '1',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+};

@@ -35,7 +35,7 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
   const identity = await askServer(inputs, settings, world);
-  const client = await findDumpClient(identity.serverVersion, world, inputs.clientPath);
+  const client = await findDumpClient(identity.serverVersion, world, inputs);
 
   await using resources = new AsyncDisposableStack();
   const destination = await openDestination(inputs, identity, calledAt, resources, world);

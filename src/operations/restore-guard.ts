@@ -154,11 +154,23 @@ function describeUnfinished(mark: RestoreMark): string {
   return `a restore of backup ${mark.backup}, begun ${mark.startedAt} by ${mark.startedBy}, that stopped at the step "${mark.step}"${before}`;
 }
 
+/** Names of environments whose users expect that they are emptied. As words: `live-testing` is two, and `attest` is none of them. */
+const expendable = /(?<![a-z])(staging|stage|test|testing|dev|development|preview|local)(?![a-z])/i;
+
+/**
+ * What is named for production, or for nothing that is known to be less. Words too many are typed; words that were not asked for are a
+ * database.
+ */
+function mayBeProduction(environment: string | undefined): boolean {
+  if (environment === undefined) return false;
+  return /prod|live/i.test(environment) || !expendable.test(environment);
+}
+
 /** Why somebody has to answer for this restore; none when nobody has to. */
 export function findReasons(inputs: RestoreInputs, manifest: Manifest, state: TargetState): string[] {
   return [
     ...(isSourceOf(manifest, state) ? ['it is the database that was backed up'] : []),
-    ...(inputs.environment?.toLowerCase() === 'production' ? ['environment is production'] : []),
+    ...(mayBeProduction(inputs.environment) ? [`environment is ${inputs.environment}`] : []),
     ...(state.kind === 'supabase-project' && isWorthKeeping(state)
       ? ['it is a Supabase project that is not empty']
       : []),

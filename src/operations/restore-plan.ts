@@ -44,6 +44,7 @@ export interface RestoreRequest {
   readonly reader: ObjectReader;
   readonly settings: ConnectionSettings;
   readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly jobs: number;
@@ -120,7 +121,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
   try {
     const kind = await chooseTargetKind(session, request.targetKind ?? 'auto');
     await checkTarget(session, manifest, kind, request.occupied);
-    const client = await findClient(Math.floor(session.serverVersion / 10000), world, request.clientPath);
+    const client = await findClient(Math.floor(session.serverVersion / 10000), world, request);
     const contents = await listArchive(client, archive, manifest, world);
     const missing = await findMissingExtensions(session, manifest);
     refuseUnmatched(request, contents);

@@ -49,14 +49,14 @@ export async function takeSafetyBackup(
 async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
   const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region } =
     inputs;
-  const { artifactRetentionDays, githubToken } = inputs;
+  const { installClient, artifactRetentionDays, githubToken } = inputs;
   const outcome = await world.log.group('Reading the safety backup back', () =>
     validate(
       {
         operation: 'validate',
         storage: safetyStorage ?? storage,
         ...{ encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region },
-        ...{ artifactRetentionDays, githubToken },
+        ...{ installClient, artifactRetentionDays, githubToken },
         backupId: id,
         share: 1,
       },
@@ -76,6 +76,7 @@ function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupIn
     repositoryKey: inputs.repositoryKey,
     encryptionIdentity: inputs.encryptionIdentity,
     clientPath: inputs.clientPath,
+    installClient: inputs.installClient,
     artifactRetentionDays: inputs.artifactRetentionDays,
     githubToken: inputs.githubToken,
     databaseUrl: inputs.targetUrl,

@@ -113,7 +113,7 @@ async function planScope(
   const archive = await fetchArchive(manifest, reader, world);
   return withSession({ settings, manifest, signal: world.signal }, async (session) => {
     await checkSideSchema(session, schema);
-    const client = await findClient(Math.floor(session.serverVersion / 10000), world, inputs.clientPath);
+    const client = await findClient(Math.floor(session.serverVersion / 10000), world, inputs);
     const contents = await listArchive(client, archive, manifest, world);
     const chosen = chooseSideTables(manifest, contents, inputs);
     const partitions = chosen.filter((table) => !table.whole).flatMap((table) => table.parts);

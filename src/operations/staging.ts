@@ -22,6 +22,7 @@ import { askChecks, runCommand } from './user-questions.ts';
 export interface Trial {
   readonly encryptionIdentity: readonly string[];
   readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly checks: readonly string[];
@@ -89,9 +90,9 @@ async function tryBackup(
     await using throwaway = await makeThrowaway(server, manifest, supplement, world);
     clock.end('database');
     const { settings } = throwaway;
-    const { clientPath, include, exclude, jobs } = trial;
+    const { clientPath, installClient, include, exclude, jobs } = trial;
     const request = {
-      ...{ manifest, reader, settings, clientPath, include, exclude, jobs },
+      ...{ manifest, reader, settings, clientPath, installClient, include, exclude, jobs },
       verify: 'content' as const,
       targetKind: 'plain' as const,
       roles: 'throwaway' as const,

@@ -1,6 +1,7 @@
 import { letRead, openSession } from '../postgres/connection.ts';
+import { commandEnvironment } from '../postgres/environment.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
-import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
+import { type ConnectionSettings, connectionVariables } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Supplement } from '../repository/supplement.ts';
 import { type CheckResult, refuseUnanswerable, runChecks } from '../target/checks.ts';
@@ -72,8 +73,8 @@ export function describeChecks(checks: readonly CheckResult[]): Section[] {
 }
 
 /**
- * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Our own inputs, and
- * the secrets among them, are none of its business.
+ * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Whatever its
+ * dependencies are, they find none of our secrets.
  *
  * @returns what it said when it failed
  */
@@ -83,10 +84,10 @@ export async function runCommand(
   world: World,
 ): Promise<string | undefined> {
   if (command === undefined) return undefined;
-  const theirs = Object.fromEntries(
-    Object.entries(world.env).filter(([name]) => !/^(SUPABASE_BACKUP_|INPUT_)/.test(name)),
+  const env = commandEnvironment(
+    world.env,
+    connectionVariables(settings, () => writeRootCertificates(world)),
   );
-  const env = clientEnvironment(settings, theirs, () => writeRootCertificates(world));
   try {
     const { stdout, stderr } = await runTool('/bin/sh', ['-c', command], { env, signal: world.signal });
     for (const line of `${stdout}\n${stderr}`.split('\n').filter((text) => text !== '')) world.log.info(line);

@@ -149,11 +149,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   }
 
   async function checkArchive(manifest: Manifest): Promise<string | undefined> {
-    const client = await findClient(
-      Math.floor(manifest.source.serverVersion / 10000),
-      world,
-      inputs.clientPath,
-    );
+    const client = await findClient(Math.floor(manifest.source.serverVersion / 10000), world, inputs);
     const file = await fetchArchive(
       manifest,
       createReader(repository, manifest, inputs.encryptionIdentity),

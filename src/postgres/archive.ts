@@ -1,5 +1,6 @@
 import type { World } from '../world.ts';
 import type { ClientTools } from './client.ts';
+import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';
 
 /** One entry of a pg_dump archive's table of contents. */
@@ -32,7 +33,7 @@ export async function readContents(
   world: World,
 ): Promise<ArchiveEntry[]> {
   const { stdout } = await runTool(client.pgRestore, ['--list', '--verbose', file], {
-    env: { ...world.env, LC_MESSAGES: 'C' },
+    env: toolEnvironment(world.env, { LC_MESSAGES: 'C' }),
     signal: world.signal,
   });
   return parseContents(stdout, roles);

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
+import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';
 
 /** pg_dump, pg_restore and psql of one version. */
@@ -10,6 +11,14 @@ export interface ClientTools {
   readonly version: string;
   readonly pgDump: string;
   readonly pgRestore: string;
+}
+
+/** Where client programs may come from, as the inputs say. */
+export interface ClientSource {
+  /** An existing folder */
+  readonly clientPath: string | undefined;
+  /** Whether this machine may be given new programs; `auto`: where it is GitHub's and gone after the job */
+  readonly installClient: 'auto' | 'always' | 'never';
 }
 
 /** The minor is 0 of a version in the making, and where any will do. */
@@ -25,12 +34,8 @@ interface Release {
  * @param major the server's (for a restore, the archive's or the target's, whichever is newer)
  * @throws ConfigurationError when there is none and none can be installed
  */
-export async function findClient(
-  major: number,
-  world: World,
-  clientPath: string | undefined,
-): Promise<ClientTools> {
-  return chooseClient({ major, minor: 0 }, world, clientPath);
+export async function findClient(major: number, world: World, source: ClientSource): Promise<ClientTools> {
+  return chooseClient({ major, minor: 0 }, world, source);
 }
 
 /**
@@ -43,24 +48,21 @@ export async function findClient(
 export async function findDumpClient(
   serverVersion: number,
   world: World,
-  clientPath: string | undefined,
+  source: ClientSource,
 ): Promise<ClientTools> {
   const release = { major: Math.floor(serverVersion / 10000), minor: serverVersion % 10000 };
-  return chooseClient(release, world, clientPath);
+  return chooseClient(release, world, source);
 }
 
-async function chooseClient(
-  wanted: Release,
-  world: World,
-  clientPath: string | undefined,
-): Promise<ClientTools> {
+async function chooseClient(wanted: Release, world: World, source: ClientSource): Promise<ClientTools> {
   const { major } = wanted;
+  const { clientPath, installClient: policy } = source;
   if (clientPath !== undefined) return readGiven(clientPath, wanted, world);
   const found = await findInstalled(world);
   const [best] = found.filter((tools) => isAsNew(tools, wanted));
   if (best?.major === major) return best;
   const { installClient } = await import('./install.ts');
-  const installed = await installClient(wanted, world);
+  const installed = await installClient(wanted, policy, world);
   const tools = installed === undefined ? undefined : await readClient(installed, world);
   if (tools?.major === major && isAsNew(tools, wanted)) return tools;
   if (best) {
@@ -77,7 +79,7 @@ function explainMissing(wanted: Release, older: ClientTools | undefined): Config
   if (older === undefined) {
     return new ConfigurationError(
       `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
-      `Install postgresql-client-${major}, or give the folder of the programs with client-path.`,
+      `Install postgresql-client-${major}, give the folder of the programs with client-path, or have them installed with install-client: always.`,
     );
   }
   return new ConfigurationError(
@@ -151,9 +153,10 @@ async function readClient(folder: string, world: World): Promise<ClientTools | u
   const pgDump = path.join(folder, 'pg_dump');
   const pgRestore = path.join(folder, 'pg_restore');
   if (!existsSync(pgDump) || !existsSync(pgRestore)) return undefined;
-  const answer = await runTool(pgDump, ['--version'], { env: world.env, signal: world.signal }).catch(
-    () => undefined,
-  );
+  const answer = await runTool(pgDump, ['--version'], {
+    env: toolEnvironment(world.env),
+    signal: world.signal,
+  }).catch(() => undefined);
   const version = /(\d+(?:\.\d+)?\S*)/.exec(answer?.stdout ?? '')?.[1];
   if (version === undefined) return undefined;
   return { major: Number.parseInt(version, 10), version, pgDump, pgRestore };

@@ -1,12 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 import { exec, getExecOutput } from '@actions/exec';
 import { messageOf } from '../errors.ts';
 import type { World } from '../world.ts';
+import type { ClientSource } from './client.ts';
 
 /** What a test puts in the place of the machine's own. */
 export interface InstallOptions {
+  /** Where apt has its lists of sources */
+  readonly sources?: string;
   /** Where the packages put the programs of each major */
   readonly programs?: string;
   /** milliseconds that the cache may take for an answer */
@@ -23,23 +26,26 @@ export interface WantedRelease {
 }
 
 /**
- * Installs `postgresql-client-<major>` on a GitHub runner with apt; elsewhere it does nothing, because nobody asked for a
- * change of their machine. What the distribution does not have, or has only older, comes from the PostgreSQL project's repository, set up by the
- * script that postgresql-common brings. The packages are kept in the Actions cache: they are programs, never backups.
+ * Installs `postgresql-client-<major>` with apt on a runner of GitHub's own, which is gone after the job; on any other machine, self-hosted
+ * runners included, only when it was asked for. What the distribution does not have, or has only older, comes from the PostgreSQL project's
+ * repository, set up for the while by the script that postgresql-common brings. The packages are kept in the Actions cache: they are
+ * programs, never backups.
  *
  * @returns the folder of the programs, or undefined when they were not installed; the reason has been logged
  */
 export async function installClient(
   wanted: WantedRelease,
+  policy: ClientSource['installClient'],
   world: World,
   options: InstallOptions = {},
 ): Promise<string | undefined> {
-  if (world.env.GITHUB_ACTIONS !== 'true' || process.platform !== 'linux') return undefined;
+  const isAllowed = policy === 'auto' ? isGitHubHosted(world) : policy === 'always';
+  if (!isAllowed || process.platform !== 'linux') return undefined;
   const { major } = wanted;
-  const { programs = '/usr/lib/postgresql', patience = defaultPatience } = options;
+  const { programs = '/usr/lib/postgresql', patience = defaultPatience, sources = aptSources } = options;
   return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {
-      await installPackages(wanted, patience, world);
+      await installPackages(wanted, patience, sources, world);
       return path.join(programs, String(major), 'bin');
     } catch (error) {
       world.log.warn(`postgresql-client-${major} could not be installed: ${messageOf(error)}`);
@@ -48,7 +54,16 @@ export async function installClient(
   });
 }
 
-async function installPackages(wanted: WantedRelease, patience: number, world: World): Promise<void> {
+/** A self-hosted runner sets GITHUB_ACTIONS, too. */
+const isGitHubHosted = ({ env }: World): boolean =>
+  env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
+
+async function installPackages(
+  wanted: WantedRelease,
+  patience: number,
+  sources: string,
+  world: World,
+): Promise<void> {
   const packageName = `postgresql-client-${wanted.major}`;
   const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
   const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), patience, world);
@@ -66,7 +81,7 @@ async function installPackages(wanted: WantedRelease, patience: number, world: W
   const fresh = cache.isUsable ? folder : `${folder}-fresh`;
   mkdirSync(fresh, { recursive: true });
   for (const file of listPackages(fresh)) rmSync(file);
-  await download(packageName, wanted, fresh, world);
+  await download(packageName, wanted, fresh, sources, world);
   await installFiles(fresh, world);
   if (holdsRelease(fresh, wanted)) await cache.save();
 }
@@ -145,21 +160,66 @@ const listPackages = (folder: string): string[] =>
     .filter((name) => name.endsWith('.deb'))
     .map((name) => path.join(folder, name));
 
-const aptInstall = ['apt-get', 'install', '-y', '-qq', '--no-install-recommends'];
+const aptSources = '/etc/apt/sources.list.d';
+/** A fresh machine upgrades itself, and holds the lock for minutes. */
+const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300'];
+const aptInstall = [...apt, 'install', '-y', '-qq', '--no-install-recommends'];
+const aptUpdate = [...apt, 'update', '-qq'];
 
 async function download(
   packageName: string,
   wanted: WantedRelease,
   folder: string,
+  sources: string,
   world: World,
 ): Promise<void> {
-  await asRoot(['apt-get', 'update', '-qq'], world);
-  if (!(await isOffered(packageName, wanted, world))) {
-    await asRoot([...aptInstall, 'postgresql-common', 'ca-certificates'], world);
-    await asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world);
-  }
+  // A list of somebody else's that does not answer says nothing about the package.
+  await tolerate(() => asRoot(aptUpdate, world), world);
   const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
-  await asRoot([...aptInstall, ...into, packageName], world);
+  const fetch = () => asRoot([...aptInstall, ...into, packageName], world);
+  if (await isOffered(packageName, wanted, world)) return fetch();
+  await withProjectSource(sources, fetch, world);
+}
+
+const isOfProject = (name: string): boolean => /^pgdg\.(list|sources)$/.test(name);
+
+/** With the PostgreSQL project's repository among the sources. Where it was not before, it is not after. */
+async function withProjectSource(sources: string, body: () => Promise<void>, world: World): Promise<void> {
+  const list = () => (existsSync(sources) ? readdirSync(sources).filter(isOfProject) : []);
+  const before = list();
+  try {
+    if (before.length === 0) {
+      await asRoot([...aptInstall, 'postgresql-common', 'ca-certificates'], world);
+      // It looks at all sources once more; what matters of that comes next.
+      await tolerate(
+        () => asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world),
+        world,
+      );
+    }
+    for (const name of list()) {
+      const only = [
+        '-o',
+        `Dir::Etc::sourcelist=${path.join(sources, name)}`,
+        '-o',
+        'Dir::Etc::sourceparts=-',
+      ];
+      await asRoot([...aptUpdate, ...only, '-o', 'APT::Get::List-Cleanup=0'], world);
+    }
+    await body();
+  } finally {
+    const added = list().filter((name) => !before.includes(name));
+    for (const name of added) await asRoot(['rm', '-f', path.join(sources, name)], world);
+  }
+}
+
+/** What fails here may not be needed. Where it was, what comes next fails. */
+async function tolerate(body: () => Promise<void>, world: World): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    world.signal.throwIfAborted();
+    world.log.info(`It goes on in spite of this: ${messageOf(error)}`);
+  }
 }
 
 /** Whether apt would install it, and no older one than is wanted. */

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+import { Readable, type Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { ToolEnvironment } from './environment.ts';
 
 /** A client tool under way. Both promises settle; read `stdout` to its end before trusting `done`. */
 export interface ToolRun {
@@ -42,7 +45,7 @@ const quoting: ReadonlySet<string> = new Set(['pg_dump', 'pg_restore', 'psql']);
 const stderrLimit = 16_384;
 
 export interface ToolOptions {
-  readonly env: NodeJS.ProcessEnv;
+  readonly env: ToolEnvironment;
   readonly signal: AbortSignal;
   readonly input?: string;
   /** Called with each line of stderr, however many there are */
@@ -50,13 +53,29 @@ export interface ToolOptions {
 }
 
 /**
- * Starts pg_dump, pg_restore or psql without a shell. Secrets belong in `env`, never in `args`.
+ * A life line: a process that is killed can end nobody, so a watcher reads from a pipe that only we write into. It comes to its end without a
+ * line when we are gone, and the watcher ends the tool; with a line, the tool has ended by itself. The shell becomes the tool, which keeps
+ * its process id, its exit code, its signals and its streams. The watcher is nobody's child, as pg_restore waits for all of its own.
+ */
+const withLifeLine =
+  '( ( read -r line || kill "$$" ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-';
+
+/**
+ * Starts a program, which ends when we do, however that is. No shell reads its arguments. Secrets belong in `env`, never in `args`.
  *
  * @throws nothing; a tool that cannot be started rejects `done`
  */
 export function startTool(file: string, args: readonly string[], options: ToolOptions): ToolRun {
-  const tool = file.split('/').at(-1) ?? file;
-  const child = spawn(file, args, { env: options.env, stdio: 'pipe', signal: options.signal });
+  const tool = path.basename(file);
+  if (!isProgram(file, options.env.PATH)) return neverStarted(tool);
+  const child = spawn('/bin/sh', ['-c', withLifeLine, tool, file, ...args], {
+    env: options.env,
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    signal: options.signal,
+  });
+  const lifeLine = child.stdio[3] as Writable;
+  lifeLine.on('error', () => undefined);
+  child.once('exit', () => lifeLine.end('\n'));
   let stderr = '';
   const isShown = quoting.has(tool) ? createQuoteFilter() : () => true;
   passLines(child.stderr.setEncoding('utf8'), (line) => {
@@ -81,6 +100,27 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
   });
   done.catch(() => undefined);
   return { stdout: child.stdout, done, kill: () => child.kill() };
+}
+
+/** The shell that would look for it has no way to say that it found nothing which a program has not, too. */
+function isProgram(file: string, searched = ''): boolean {
+  const places = file.includes('/')
+    ? [file]
+    : searched.split(path.delimiter).map((folder) => path.join(folder, file));
+  return places.some((place) => {
+    try {
+      accessSync(place, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function neverStarted(tool: string): ToolRun {
+  const done = Promise.reject(new ToolError(tool, 'could not run (it is not there)', ''));
+  done.catch(() => undefined);
+  return { stdout: Readable.from([]), done, kill: () => undefined };
 }
 
 /** By line ends alone: what a database holds may have other separators in its names. */

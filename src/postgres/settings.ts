@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
+import { type ToolEnvironment, toolEnvironment } from './environment.ts';
 
 export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
@@ -180,8 +181,8 @@ export function describeConnection(settings: ConnectionSettings): string {
 }
 
 /**
- * The environment for pg_dump, pg_restore and the user's own programs. Secrets go this way and never in arguments, which every user of the
- * machine can read. Nothing of the caller's own PG* variables is left to change the meaning.
+ * The environment for pg_dump and pg_restore. Secrets go this way and never in arguments, which every user of the machine can read. The
+ * caller's own PG* variables, which would change the meaning, are not among them, nor anything else that they do not need.
  *
  * @param options further ones of the sessions, as in PGOPTIONS
  */
@@ -190,12 +191,19 @@ export function clientEnvironment(
   env: NodeJS.ProcessEnv,
   rootCertificates: () => string,
   options = '',
+): ToolEnvironment {
+  return toolEnvironment(env, connectionVariables(settings, rootCertificates, options));
+}
+
+/** What libpq reads, for a program with an environment of its own. */
+export function connectionVariables(
+  settings: ConnectionSettings,
+  rootCertificates: () => string,
+  options = '',
 ): NodeJS.ProcessEnv {
-  const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PG')));
   const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
   const rootCert = settings.sslRootCert ?? (verifies ? rootCertificates() : undefined);
   return {
-    ...inherited,
     LC_MESSAGES: 'C',
     PGHOST: settings.host,
     PGPORT: String(settings.port),

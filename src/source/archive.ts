@@ -1,5 +1,6 @@
 import { messageOf, SourceError } from '../errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import type { ToolEnvironment } from '../postgres/environment.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { startTool } from '../postgres/process.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
@@ -25,7 +26,7 @@ export async function dumpArchive<Stored extends PlainObject>(
   options: {
     schemaOnly: boolean;
     /** The same connection twice: for pg_dump, and for questions about who keeps it waiting */
-    env: NodeJS.ProcessEnv;
+    env: ToolEnvironment;
     settings: ConnectionSettings;
     pool: BufferPool;
     store: Store<Stored>;

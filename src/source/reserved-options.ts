@@ -1,6 +1,7 @@
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { Session } from '../postgres/connection.ts';
+import type { ToolEnvironment } from '../postgres/environment.ts';
 import { runTool } from '../postgres/process.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -22,7 +23,7 @@ interface Example {
 export async function checkReservedOptions(
   snapshot: Snapshot,
   client: ClientTools,
-  options: { env: NodeJS.ProcessEnv; signal: AbortSignal },
+  options: { env: ToolEnvironment; signal: AbortSignal },
 ): Promise<void> {
   const major = Math.floor(snapshot.identity.serverVersion / 10000);
   if (client.major === major) return;
@@ -55,7 +56,7 @@ async function dumpDefinitions(
   examples: readonly Example[],
   snapshot: Snapshot,
   client: ClientTools,
-  { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal },
+  { env, signal }: { env: ToolEnvironment; signal: AbortSignal },
 ): Promise<string> {
   const args = [
     ...['--schema-only', '--no-password'],

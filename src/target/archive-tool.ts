@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import type { ToolEnvironment } from '../postgres/environment.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, quoteConnectionValue } from '../postgres/settings.ts';
 import type { World } from '../world.ts';
@@ -13,7 +14,7 @@ export interface ArchiveFile {
   readonly client: ClientTools;
   readonly settings: ConnectionSettings;
   /** Connection and password, for pg_restore */
-  readonly env: NodeJS.ProcessEnv;
+  readonly env: ToolEnvironment;
 }
 
 /** What pg_restore has done. */

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import { toolEnvironment } from '../postgres/environment.ts';
 import { runTool } from '../postgres/process.ts';
 import type { World } from '../world.ts';
 
@@ -33,7 +34,10 @@ export async function readStatements(
   const list = path.join(world.temporaryFolder, `statements-${entry.id}.list`);
   writeFileSync(list, writeList([entry]), { mode: 0o600 });
   const args = [`--use-list=${list}`, '--no-tablespaces', '--file=-', archive];
-  const { stdout } = await runTool(client.pgRestore, args, { env: world.env, signal: world.signal });
+  const { stdout } = await runTool(client.pgRestore, args, {
+    env: toolEnvironment(world.env),
+    signal: world.signal,
+  });
   return splitScript(stdout);
 }
 

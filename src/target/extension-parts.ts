@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type ArchiveEntry, describeEntry, writeList } from '../postgres/archive.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { Session } from '../postgres/connection.ts';
+import { toolEnvironment } from '../postgres/environment.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { startTool } from '../postgres/process.ts';
 import type { World } from '../world.ts';
@@ -126,7 +127,7 @@ async function* printLines(
   const list = path.join(world.temporaryFolder, `rows-${entry.id}.list`);
   writeFileSync(list, writeList([entry]), { mode: 0o600 });
   const run = startTool(client.pgRestore, [`--use-list=${list}`, '--file=-', archive], {
-    env: world.env,
+    env: toolEnvironment(world.env),
     signal: world.signal,
   });
   let rest = '';

@@ -193,6 +193,61 @@ describe('a failure that goes on', () => {
   });
 });
 
+describe('an issue that somebody made up', () => {
+  const forever = { startedAt: '9999-12-31T00:00:00.000Z', workflow: null, run: 1e9, attempt: 9 };
+  const silencing = async () => ({ ...(await stateOfSomeIssue()), last: forever });
+  const closed = { state: 'closed', closedAt: new Date('2026-11-19T00:00:00Z') } as const;
+
+  it.each([
+    ['a member', { type: 'User', association: 'MEMBER', login: 'kim' }],
+    ['an app', { type: 'Bot', association: 'NONE', login: 'copycat[bot]' }],
+    ['a stranger', { type: 'User', association: 'NONE', login: 'kim' }],
+  ] as const)('keeps no failure back: %s, without the label', async (_, author) => {
+    const body = writeState('', await silencing());
+    github.issues.length = 0;
+    const made = [github.add({ body, author, ...closed }), github.add({ body, author })];
+    await tell(exampleFailure({ run: 7, after: hour }));
+    expect(github.issues).toHaveLength(3);
+    await tell(exampleSuccess({ run: 8, after: 2 * hour }));
+    expect(made.map(({ state }) => state)).toEqual(['closed', 'open']);
+    expect(made.map((issue) => issue.body)).toEqual([body, body]);
+  });
+
+  it.each([closed, {}])(
+    'keeps no failure back, whoever made it, by a time that is to come: %j',
+    async (life) => {
+      const body = writeState('', { ...(await silencing()), lastCommentAt: forever.startedAt, told: [] });
+      github.issues.length = 0;
+      const made = github.add({ body, labels: ['supabase-backup'], ...life });
+      await tell(exampleFailure({ run: 7, after: hour }));
+      expect(theIssue()).toBe(made);
+      expect(made.state).toBe('open');
+      expect(made.comments).toHaveLength(1);
+      await tell(exampleSuccess({ run: 8, after: 2 * hour }));
+      expect(made.state).toBe('closed');
+    },
+  );
+
+  it('keeps no failure back where it is closed, labelled and of now', async () => {
+    const last = { startedAt: '2026-11-20T23:00:00.000Z', workflow: null, run: 1e9, attempt: 9 };
+    const body = writeState('', { ...(await silencing()), last });
+    github.issues.length = 0;
+    github.add({ body, labels: ['supabase-backup'], ...closed });
+    await tell(exampleFailure({ run: 7, after: hour }));
+    expect(github.issues.map(({ state }) => state)).toContain('open');
+  });
+});
+
+describe('an issue without the label', () => {
+  it.each([undefined, 'robot'])('is known by its author, who is whose the token is: %s', async (user) => {
+    github.user = user;
+    github.mayLabel = false;
+    await tell(exampleFailure({ run: 7 }));
+    await tell(exampleFailure({ run: 8, after: hour }));
+    expect(readState(theIssue().body)).toMatchObject({ failures: 2 });
+  });
+});
+
 describe('a success', () => {
   it('closes the issue with the evidence and how long it was failing', async () => {
     await tell(exampleFailure({ run: 7 }));
@@ -255,11 +310,12 @@ describe('a failure after a recovery', () => {
     expect(github.issues.map(({ state }) => state)).toEqual(['closed', 'open']);
   });
 
-  it('is no failure again when its run is older than the success', async () => {
-    const before = writes();
+  it('of a run that is older than the success is told by an issue of its own, which the next success closes', async () => {
+    const before = structuredClone(theIssue());
     await tell(exampleFailure({ run: 3, after: 5 * hour }));
-    expect(writes()).toBe(before);
-    expect(theIssue().state).toBe('closed');
+    expect(github.issues).toMatchObject([before, { state: 'open' }]);
+    await tell(exampleSuccess({ run: 5, after: 6 * hour }));
+    expect(github.issues.map(({ state }) => state)).toEqual(['closed', 'closed']);
   });
 });
 
@@ -281,7 +337,8 @@ describe('runs that end out of order', () => {
 
   it('of different workflows are compared by when they began', async () => {
     await tell(exampleFailure({ run: 8, after: 2 * hour }));
-    await tell(exampleSuccess({ run: 900, after: hour, workflow: 'other.yml' }));
+    const { at } = exampleFailure({ after: 2 * hour });
+    await tell({ ...exampleSuccess({ run: 900, after: hour, workflow: 'other.yml' }), at });
     expect(theIssue().state).toBe('open');
     await tell(exampleSuccess({ run: 1, after: 3 * hour, workflow: 'other.yml' }));
     expect(theIssue().state).toBe('closed');

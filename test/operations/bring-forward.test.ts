@@ -65,6 +65,7 @@ async function recover(storage: string, overrides: Partial<RestoreRequest> = {})
         manifest,
         reader: createReader(repository, manifest, []),
         clientPath: undefined,
+        installClient: 'auto',
         include: [],
         exclude: [],
       },

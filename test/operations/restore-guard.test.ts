@@ -74,7 +74,32 @@ describe('the guard of a restore', () => {
     ['another database of the same server', {}, { systemIdentifier }, []],
     ['production', { environment: 'PRODuction' }, {}, ['confirm']],
     ['production, confirmed', { environment: 'production', confirmed: true }, {}, []],
-    ['staging', { environment: 'staging' }, {}, []],
+    ...['staging', 'shop-staging', 'Test', 'test_2', 'dev', 'Preview 12', 'local', 'development'].map(
+      (environment): [string, Partial<RestoreInputs>, Partial<TargetState>, string[]] => [
+        environment,
+        { environment },
+        {},
+        [],
+      ],
+    ),
+    ...[
+      ...[
+        'production-restore',
+        'prod',
+        'Live',
+        'live-test',
+        'staging-of-production',
+        'shop',
+        'restore',
+        'attest',
+      ],
+      ...['devon', 'latest', 'main'],
+    ].map((environment): [string, Partial<RestoreInputs>, Partial<TargetState>, string[]] => [
+      environment,
+      { environment },
+      {},
+      ['confirm'],
+    ]),
     ['a full database', {}, full, ['target-url']],
     ['a full database, confirmed', { confirmed: true }, full, ['target-url']],
     ['a full database to be emptied', { clean: true }, full, ['safety-storage']],

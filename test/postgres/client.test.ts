@@ -3,9 +3,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.ts';
-import { findClient, findDumpClient } from '../../src/postgres/client.ts';
+import * as clients from '../../src/postgres/client.ts';
+import type { World } from '../../src/world.ts';
 import { findServers, type Server } from '../support/cluster.ts';
 import { createWorld } from './database.ts';
+
+const findClient = (major: number, world: World, clientPath: string | undefined) =>
+  clients.findClient(major, world, { clientPath, installClient: 'auto' });
+const findDumpClient = (serverVersion: number, world: World, clientPath: string | undefined) =>
+  clients.findDumpClient(serverVersion, world, { clientPath, installClient: 'auto' });
 
 const folder = mkdtempSync(path.join(tmpdir(), 'client-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

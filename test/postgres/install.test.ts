@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'install-'));
-  for (const name of ['bin', 'temp', 'workspace']) mkdirSync(join(folder, name));
+  for (const name of ['bin', 'temp', 'workspace', 'sources']) mkdirSync(join(folder, name));
   writeFileSync(join(folder, 'release'), 'an image');
   offer(4);
   writePrograms();
@@ -36,6 +36,7 @@ beforeEach(async () => {
     ...fake.environment('7'),
     GITHUB_WORKSPACE: join(folder, 'workspace'),
     RUNNER_TEMP: join(folder, 'temp'),
+    RUNNER_ENVIRONMENT: 'github-hosted',
     PATH: [join(folder, 'bin'), '/usr/bin', '/bin'].join(delimiter),
   };
   for (const [name, value] of Object.entries(runner)) vi.stubEnv(name, value);
@@ -61,7 +62,10 @@ function writePrograms(): void {
     'apt-get',
     `if [ -e away ]; then echo 'Could not resolve archive.ubuntu.com' >&2; exit 100; fi
      case "$*" in
+     *" update "*)
+       case "$*" in *sourceparts=-*) ;; *) if [ -e foreign ]; then echo 'E: 403 of somebody else' >&2; exit 100; fi ;; esac ;;
      *--download-only*)
+       if [ -e needs-project ]; then [ -e sources/pgdg.sources ] || exit 100; fi
        for word; do case "$word" in Dir::Cache::archives=*) into="\${word#*=}" ;; esac; done
        mkdir -p "$into/partial"; echo >"$into/lock"
        cat release >"$into/postgresql-client-${real.major}_$(cat offered)-1_all.deb"; cat release >"$into/libpq5_1_all.deb" ;;
@@ -73,14 +77,25 @@ function writePrograms(): void {
      exit 0`,
   );
   write('apt-cache', '[ ! -e unknown ] && echo "Version: $(cat offered)-1"');
-  write('sudo', '[ "$1" = -n ] || exit 1; shift; case "$1" in /*) exit 0 ;; esac; exec "$@"');
+  write(
+    'sudo',
+    '[ "$1" = -n ] || exit 1; shift; case "$1" in /*) echo >sources/pgdg.sources; [ ! -e foreign ]; exit ;; esac; exec "$@"',
+  );
 }
 
 /** The newest minor that apt has */
 const offer = (minor: number) => writeFileSync(join(folder, 'offered'), `${real.major}.${minor}`);
 
-function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: string; minor?: number } = {}) {
-  const { patience, env = {}, now = '2026-11-20T02:17:00Z', minor = 0 } = options;
+function install(
+  options: {
+    patience?: number;
+    env?: NodeJS.ProcessEnv;
+    now?: string;
+    minor?: number;
+    policy?: 'auto' | 'always' | 'never';
+  } = {},
+) {
+  const { patience, env = {}, now = '2026-11-20T02:17:00Z', minor = 0, policy = 'auto' } = options;
   const silent = () => {};
   const world: World = {
     env: { ...process.env, ...env },
@@ -93,9 +108,9 @@ function install(options: { patience?: number; env?: NodeJS.ProcessEnv; now?: st
     temporaryFolder: folder,
     now: () => new Date(now),
   };
-  const programs = join(folder, 'programs');
+  const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources') };
   const wanted = { major: real.major, minor };
-  return installClient(wanted, world, patience === undefined ? { programs } : { programs, patience });
+  return installClient(wanted, policy, world, patience === undefined ? places : { ...places, patience });
 }
 
 /** The orders that apt was given since the last look. */
@@ -154,7 +169,9 @@ describe('the packages', () => {
     fake.requests.length = 0;
     expectInstalled(await install());
     const calls = takeCalls();
-    expect(calls).toEqual([expect.stringMatching(/^apt-get install .*libpq5_1_all\.deb .*\.4-1_all\.deb$/)]);
+    expect(calls).toEqual([
+      expect.stringMatching(/^apt-get .* install .*libpq5_1_all\.deb .*\.4-1_all\.deb$/),
+    ]);
     expect(asked()).toEqual(['GetCacheEntryDownloadURL', 'GET blob']);
   });
 
@@ -210,13 +227,42 @@ describe('the packages', () => {
     writeFileSync(join(folder, 'unknown'), '');
     expectInstalled(await install());
     const calls = takeCalls().filter((call) => !call.startsWith('apt-'));
+    const source = join(folder, 'sources', 'pgdg.sources');
+    const patient = 'sudo -n apt-get -o DPkg::Lock::Timeout=300';
     expect(calls.map((call) => call.replace(/-y -qq .*$/, '…'))).toEqual([
-      'sudo -n apt-get update -qq',
-      'sudo -n apt-get install …',
+      `${patient} update -qq`,
+      `${patient} install …`,
       'sudo -n /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y',
-      'sudo -n apt-get install …',
-      'sudo -n apt-get install …',
+      `${patient} update -qq -o Dir::Etc::sourcelist=${source} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0`,
+      `${patient} install …`,
+      `sudo -n rm -f ${source}`,
+      `${patient} install …`,
     ]);
+    expect(readdirSync(join(folder, 'sources'))).toEqual([]);
+  });
+
+  test('come in spite of lists of others that do not answer, from the distribution or the project', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    writeFileSync(join(folder, 'foreign'), '');
+    expectInstalled(await install());
+    startAnew();
+    fake.cache.length = 0;
+    for (const name of ['unknown', 'needs-project']) writeFileSync(join(folder, name), '');
+    expectInstalled(await install());
+    expect(warnings).toEqual([]);
+  });
+
+  test('leave no source behind where they cannot be had, nor take away what was there', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    const source = join(folder, 'sources', 'pgdg.sources');
+    for (const name of ['unknown', 'needs-project']) writeFileSync(join(folder, name), '');
+    rmSync(join(folder, 'release'));
+    expect(await install()).toBeUndefined();
+    expect(readdirSync(join(folder, 'sources'))).toEqual([]);
+    writeFileSync(source, 'of the machine');
+    await install();
+    expect(readFileSync(source, 'utf8')).toBe('of the machine');
+    expect(takeCalls().filter((call) => call.endsWith('.sh -y'))).toHaveLength(1);
   });
 
   test('that cannot be had are a warning, and nothing is stored', async () => {
@@ -308,9 +354,18 @@ test('apt and the scripts of packages get nothing of what the process knows', as
   for (const name of ['hidden', 'ACTIONS_RUNTIME_TOKEN']) expect(environment).not.toContain(name);
 });
 
-test('nothing is changed outside of a runner', async () => {
-  expect(await install({ env: { GITHUB_ACTIONS: '' } })).toBeUndefined();
+test.each([
+  ['outside of a runner', { env: { GITHUB_ACTIONS: '' } }],
+  ['on a self-hosted runner', { env: { RUNNER_ENVIRONMENT: 'self-hosted' } }],
+  ['on a runner of unknown kind', { env: { RUNNER_ENVIRONMENT: undefined } }],
+  ['where it is forbidden', { policy: 'never' }],
+] as const)('nothing is changed %s', async (_, options) => {
+  expect(await install(options)).toBeUndefined();
   expect([takeCalls(), asked(), warnings]).toEqual([[], [], []]);
+});
+
+test('a machine of one’s own is changed when it is asked for', async () => {
+  expectInstalled(await install({ env: { RUNNER_ENVIRONMENT: 'self-hosted' }, policy: 'always' }));
 });
 
 test('no other part of the tool can reach the cache', () => {

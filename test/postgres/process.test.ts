@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { toolEnvironment } from '../../src/postgres/environment.ts';
 import { runTool, startTool, ToolError } from '../../src/postgres/process.ts';
 import { until } from './database.ts';
 
@@ -10,8 +14,23 @@ const node = (
   [
     process.execPath,
     ['-e', script],
-    { env: process.env, signal: new AbortController().signal, ...options },
+    {
+      signal: new AbortController().signal,
+      ...options,
+      env: toolEnvironment({}, options.env ?? process.env),
+    },
   ] as const;
+
+/** Processes of this test that are there, by a variable that they have inherited */
+function withMark(): string[] {
+  return globSync('/proc/[0-9]*/environ').filter((file) => {
+    try {
+      return readFileSync(file, 'utf8').includes(`MARK_OF_LIFE=${process.pid}\0`);
+    } catch {
+      return false;
+    }
+  });
+}
 
 function isAlive(pid: number): boolean {
   try {
@@ -38,7 +57,9 @@ describe('a client tool', () => {
   it('sees the environment it is given, and no more', async () => {
     const script = 'console.log(JSON.stringify(process.env))';
     const { stdout } = await runTool(...node(script, { env: { PGPASSWORD: 'p' } }));
-    expect(JSON.parse(stdout)).toEqual({ PGPASSWORD: 'p' });
+    // A shell notes where it is.
+    const { PWD: _, SHLVL: __, _: ___, ...rest } = JSON.parse(stdout);
+    expect(rest).toEqual({ PGPASSWORD: 'p' });
   });
 
   it('that fails is an error with its exit code and what it complained about', async () => {
@@ -67,8 +88,10 @@ describe('a client tool', () => {
   });
 
   it('that is not there is an error with its name', async () => {
-    const gone = runTool('/nonexistent/pg_dump', [], { env: {}, signal: new AbortController().signal });
-    await expect(gone).rejects.toThrow(/pg_dump could not run/);
+    const options = { env: toolEnvironment(process.env), signal: new AbortController().signal };
+    for (const file of ['/nonexistent/pg_dump', 'pg_dump_of_nobody']) {
+      await expect(runTool(file, [], options)).rejects.toThrow(/pg_dump\w* could not run/);
+    }
   });
 
   it('may end without reading its input', async () => {
@@ -100,6 +123,41 @@ describe('a client tool', () => {
     run.kill();
     await expect(run.done).rejects.toThrow(/ended by SIGTERM/);
     await until(() => !isAlive(pid));
+  });
+
+  it('takes its arguments as they are, a shell or not', async () => {
+    const words = ['$HOME', '`id`', "it's", '-n', '', 'a b', '*'];
+    const [file, args, options] = node('console.log(JSON.stringify(process.argv.slice(1)))');
+    const { stdout } = await runTool(file, [...args, '--', ...words], options);
+    expect(JSON.parse(stdout)).toEqual(words);
+  });
+
+  it('ends when we are killed, and nothing is left that waits', async () => {
+    const run = new URL('../../src/postgres/process.ts', import.meta.url).href;
+    const program = `
+      const { startTool } = await import('${run}');
+      const script = 'console.log(process.pid); setInterval(() => {}, 1000)';
+      const env = { PATH: process.env.PATH, MARK_OF_LIFE: '${process.pid}' };
+      const { stdout } = startTool(process.execPath, ['-e', script], { env, signal: new AbortController().signal });
+      stdout.pipe(process.stdout);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    expect([isAlive(pid), withMark().length]).toEqual([true, 2]);
+    parent.kill('SIGKILL');
+    await until(() => !isAlive(pid));
+    await until(() => withMark().length === 0);
+  });
+
+  it('that has ended leaves nothing behind, and its number may be another’s', async () => {
+    await runTool(...node('', { env: { MARK_OF_LIFE: String(process.pid) } }));
+    await until(() => withMark().length === 0);
+  });
+
+  it('has no child that it did not start: pg_restore waits for all of its own', async () => {
+    const script = `console.log(require('node:child_process').execFileSync('ps', ['-o', 'pid=', '--ppid', String(process.pid)]).toString())`;
+    const { stdout } = await runTool(...node(script));
+    expect(stdout.trim().split(/\s+/)).toHaveLength(1);
   });
 
   it('rejects quietly: who reads its output learns of the failure at the end', async () => {

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { toolEnvironment } from '../../src/postgres/environment.ts';
 import { createQuoteFilter, runTool } from '../../src/postgres/process.ts';
 
 const complaints = `pg_restore: while PROCESSING TOC:
@@ -33,7 +34,10 @@ it('an error of a client program quotes nothing, however long a statement is', a
     writeFileSync(join(folder, 'said'), `${complaints}\nCommand was: ${"x 'SECRET6' ".repeat(50_000)}\n`);
     writeFileSync(tool, `#!/bin/sh\ncat ${join(folder, 'said')} >&2\nexit 1\n`);
     chmodSync(tool, 0o700);
-    const run = runTool(tool, [], { env: process.env, signal: new AbortController().signal });
+    const run = runTool(tool, [], {
+      env: toolEnvironment(process.env),
+      signal: new AbortController().signal,
+    });
     await expect(run).rejects.toThrow(/server "far" does not exist/);
     await expect(run).rejects.not.toThrow(/SECRET/);
   } finally {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash, createHmac } from 'node:crypto';
 import {
   appendFileSync,
   cpSync,
@@ -13,10 +14,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Supplement } from '../../src/repository/supplement.ts';
 import { compareData, connectionEnvironment, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { oddNames } from '../fixture/names.ts';
 import { reconnect, seedDatabase } from '../fixture/seed.ts';
@@ -412,7 +416,10 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       rmSync(join(copy, 'repository.json'));
       const file = join(copy, 'backups', `${backupIds(copy)[0]}.json`);
       writeFileSync(file, readFileSync(file, 'utf8').replace('"rows":45000', '"rows":45001'));
-      const { status, stdout, stderr } = await recover([copy, 'latest', target]);
+      expect((await recover([copy, 'latest', target])).stderr).toContain(
+        'error: nobody can tell who made this backup: there is no repository.json with a key',
+      );
+      const { status, stdout, stderr } = await recover(['--unsealed', copy, 'latest', target]);
       expect(status).toBe(1);
       expect(stdout).toContain('DIFFERENT\t45000 of 45001 rows\tshapes.many_ranges\n');
       expect(stderr).toContain('note: the seal of the manifest is not checked');
@@ -438,9 +445,180 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     const right = await recover([storage, 'latest', target], { SUPABASE_BACKUP_REPOSITORY_KEY: key });
     expect(right.status).toBe(0);
     expect(right.stderr).not.toContain('note:');
-    const without = await recover([storage, 'latest', await createDatabase('restored_tiny')]);
+    const empty = await createDatabase('restored_tiny');
+    for (const args of [[], ['--globals']]) {
+      expect(await recover([...args, storage, 'latest', empty])).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringContaining('the key of this repository is kept outside of it. Give it as'),
+      });
+    }
+    expect(await query(empty, `SELECT 1 FROM pg_class WHERE relname = 't'`)).toEqual([]);
+    const without = await recover(['--unsealed', storage, 'latest', empty]);
     expect(without.status).toBe(0);
     expect(without.stderr).toContain('note: the seal of the manifest is not checked');
+    const repository = join(storage, 'repository.json');
+    const config = JSON.parse(readFileSync(repository, 'utf8'));
+    writeFileSync(
+      repository,
+      JSON.stringify({ ...config, key: { held: 'repository', value: '5d'.repeat(32) } }),
+    );
+    forge(storage, () => undefined);
+    const replaced = await recover([storage, 'latest', empty], { SUPABASE_BACKUP_REPOSITORY_KEY: key });
+    expect(replaced.stderr).toBe(
+      'error: SUPABASE_BACKUP_REPOSITORY_KEY is not the key of this repository.\n',
+    );
+  });
+
+  describe('of a forged backup, sealed with the right key,', () => {
+    const storage = join(folder, 'forged');
+    const mark = join(folder, 'THE_SHELL_WAS_REACHED');
+    const command = `\\! /bin/touch '${mark}'`;
+    let honest: string;
+    let target: string;
+
+    beforeAll(async () => {
+      await query(await createDatabase('tiny'), 'CREATE TABLE t (v int); INSERT INTO t VALUES (1)');
+      await backUp(reconnect(sourceUrl, { database: 'tiny' }), storage);
+      honest = join(folder, 'honest');
+      cpSync(storage, honest, { recursive: true });
+      target = await createDatabase('restored_tiny');
+    }, minutes);
+
+    const odd: [string, (manifest: Manifest) => void][] = [
+      [
+        'the name of an object',
+        (m) =>
+          Object.assign(first(m.objects), { name: `${first(m.objects).name} 1 0 1\nend\ncopy ${command} #` }),
+      ],
+      ['the hash of an object', (m) => Object.assign(first(m.objects), { sha256: `x\n${'0'.repeat(64)}` })],
+      ['the size of an object', (m) => Object.assign(first(m.objects), { stored: '1' })],
+      [
+        'the scheme of its encryption',
+        (m) => Object.assign(m.encryption, { scheme: `none 1 a[$(touch\t${mark})] 1 1 1` }),
+      ],
+      ['its time', (m) => Object.assign(m.source, { snapshotAt: `now none 1 a[$(touch\t${mark})]` })],
+      [
+        'its encoding, under which a quote may be half of a character',
+        (m) => Object.assign(m.source, { encoding: 'SJIS' }),
+      ],
+      ['a setting', (m) => Object.assign(m.source.settings, { client_encoding: 'SJIS' })],
+      ['the number of rows', (m) => Object.assign(first(m.tables), { rows: '1' })],
+      [
+        'the place of a piece',
+        (m) => Object.assign(first(first(first(m.tables).ranges).pieces), { offset: -1 }),
+      ],
+      [
+        'the object of a piece',
+        (m) => Object.assign(first(first(first(m.tables).ranges).pieces), { object: 99 }),
+      ],
+      ['a column', (m) => Object.assign(first(m.tables), { columns: [null] })],
+      ['an object of the archive', (m) => Object.assign(m.archive, { objects: [99] })],
+      ['a role', (m) => Object.assign(m.facts, { roles: [{ name: 'x' }] })],
+    ];
+
+    it.each(odd)('%s does not reach the shell', async (_, change) => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      forge(storage, change);
+      const { status, stderr } = await recover([storage, 'latest', target]);
+      expect({ status, stderr }).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('error: the manifest is not of format 1: '),
+      });
+      expect(existsSync(mark)).toBe(false);
+      expect(await query(target, `SELECT 1 FROM pg_class WHERE relname = 't'`)).toEqual([]);
+    });
+
+    it('names of tables and columns stay on their line, whatever control characters they have', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      forge(storage, (m) =>
+        Object.assign(first(m.tables), { name: `t\n${command}\n\\"`, columns: [`v\r\v\f\n${command}`] }),
+      );
+      const { status, stdout } = await recover([storage, 'latest', await createDatabase('forged')]);
+      expect({ status, stdout: stdout.split('\n').length }).toEqual({ status: 1, stdout: 1 });
+      expect(existsSync(mark)).toBe(false);
+    });
+
+    it('privileges and options of memberships are printed as what they are, and nothing else', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      const globalsOf = async (change: (supplement: Supplement) => void) => {
+        forgeSupplement(storage, change);
+        const { status, stdout } = await recover(['--globals', storage, 'latest', target]);
+        const file = join(folder, 'forged.sql');
+        writeFileSync(file, stdout);
+        await run(join(tools, 'psql'), ['-X', '-q', '-d', target, '-f', file], { PATH: tools });
+        expect(existsSync(mark)).toBe(false);
+        return { status, stdout };
+      };
+      const privilege = `CONNECT ON DATABASE x TO y;\n${command}\n--`;
+      const granted = await globalsOf(({ database }) => {
+        database.grants = [
+          { grantee: 'reader', privilege, grantable: false },
+          { grantee: 'reader', privilege: 'CREATE', grantable: false },
+        ];
+      });
+      expect(granted.status).toBe(0);
+      expect(granted.stdout).toContain('GRANT "create" ON DATABASE restored_tiny TO reader;');
+      for (const option of ['inherit', 'set']) {
+        const member = {
+          role: 'reader',
+          admin: false,
+          inherit: true,
+          set: true,
+          [option]: `true;\n${command}\n--`,
+        };
+        const asked = await globalsOf(({ roles }) => Object.assign(first(roles), { memberOf: [member] }));
+        expect(asked.status).not.toBe(0);
+      }
+      const limited = await globalsOf(({ roles }) =>
+        Object.assign(first(roles), { name: 'of nobody', memberOf: [], connectionLimit: ` 3 \n` }),
+      );
+      expect(limited.stdout).toMatch(/^CREATE ROLE "of nobody".* CONNECTION LIMIT 3\b/m);
+    });
+
+    it('a statement reaches the server, and psql takes no command out of it', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      const addition = { schema: 'public', table: 't', what: 'policy public.t p' };
+      forgeSupplement(storage, (supplement) => {
+        supplement.additions = [
+          { ...addition, sql: `SELECT 1;\n${command}\n`, guards: false },
+          { ...addition, sql: `CREATE POLICY p ON public.t USING (E'\\\\' <> 'x')`, guards: true },
+        ];
+      });
+      const { status, stderr } = await recover([storage, 'latest', await createDatabase('forged')]);
+      expect(status).toBe(1);
+      expect(stderr).toContain('syntax error at or near "\\"');
+      expect(existsSync(mark)).toBe(false);
+      const url = reconnect(sourceUrl, { database: 'forged' });
+      expect(await query(url, 'SELECT polname FROM pg_policy')).toEqual([{ polname: 'p' }]);
+
+      forgeSupplement(storage, (supplement) => {
+        supplement.additions = [
+          { ...addition, sql: 'CREATE POLICY p ON public.t USING (gone())', guards: true },
+        ];
+      });
+      const guarded = await recover([storage, 'latest', await createDatabase('forged')]);
+      expect(guarded).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('so nothing was granted to anybody'),
+      });
+    });
+
+    it('the commands of docs/recover-by-hand.md stop at the name of an object', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      forge(storage, (m) => Object.assign(first(m.objects), { name: `x\n${command}` }));
+      const [, reading = ''] = readCommands();
+      const env = {
+        PATH: tools,
+        PGCLIENTENCODING: 'UTF8',
+        ...connectionEnvironment(await createDatabase('forged')),
+      };
+      const program = `set -eu\nBACKUP=${backupIds(storage)[0]}\n${reading}`;
+      expect(await run(join(tools, 'sh'), ['-c', program], env, storage)).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining('the manifest has an object whose name is none'),
+      });
+    });
   });
 
   it('lists backups, and takes the newest with rows for the latest', async () => {
@@ -554,10 +732,7 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
   it(
     'is what docs/recover-by-hand.md says, done without the script',
     async () => {
-      const text = readFileSync(join(import.meta.dirname, '../../docs/recover-by-hand.md'), 'utf8');
-      const [settings, ...commands] = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(
-        (match) => match[1] ?? '',
-      );
+      const [settings, ...commands] = readCommands();
       expect(settings).toContain('export PGCLIENTENCODING=UTF8');
       const target = await createDatabase('by_the_book');
       const copy = join(folder, 'by the book');
@@ -613,11 +788,48 @@ function backupIds(storage: string): string[] {
   return readdirSync(join(storage, 'backups')).map((file) => file.replace('.json', ''));
 }
 
-interface Layout {
-  objects: { name: string }[];
-  tables: { schema: string; name: string; ranges: { pieces: { object: number }[] }[] }[];
+const manifestFile = (storage: string) => join(storage, 'backups', `${backupIds(storage)[0]}.json`);
+
+function readManifest(storage: string): Manifest {
+  return JSON.parse(readFileSync(manifestFile(storage), 'utf8'));
 }
 
-function readManifest(storage: string): Layout {
-  return JSON.parse(readFileSync(join(storage, 'backups', `${backupIds(storage)[0]}.json`), 'utf8'));
+/** Changes the manifest as one can who holds the key of the repository, which stands in it by default. */
+function forge(storage: string, change: (manifest: Manifest) => unknown): void {
+  const { key, id } = JSON.parse(readFileSync(join(storage, 'repository.json'), 'utf8'));
+  const { seal: _, ...manifest } = readManifest(storage) as Manifest & { seal: string };
+  change(manifest);
+  const open = JSON.stringify(manifest).slice(0, -1);
+  // As docs/format.md has it of format 2.
+  const bound = createHmac('sha256', Buffer.from(key.value, 'hex')).update(`supabase-backup repository ${id}`);
+  const seal = createHmac('sha256', bound.digest()).update(`manifest\0${open}}`).digest('hex');
+  writeFileSync(manifestFile(storage), `${open},"seal":"${seal}"}\n`);
+}
+
+function forgeSupplement(storage: string, change: (supplement: Supplement) => unknown): void {
+  const path = (name: string) => join(storage, 'objects', name.slice(0, 2), name);
+  forge(storage, (manifest) => {
+    const parts = manifest.supplement.objects.map((index) => manifest.objects[index]?.name ?? '');
+    const supplement = JSON.parse(parts.map((name) => zstdDecompressSync(readFileSync(path(name)))).join(''));
+    change(supplement);
+    const plaintext = Buffer.from(JSON.stringify(supplement));
+    const stored = zstdCompressSync(plaintext);
+    const sha256 = createHash('sha256').update(stored).digest('hex');
+    mkdirSync(dirname(path(sha256)), { recursive: true });
+    writeFileSync(path(sha256), stored);
+    manifest.supplement = { bytes: plaintext.length, objects: [manifest.objects.length] };
+    manifest.objects.push({ name: sha256, bytes: plaintext.length, stored: stored.length, sha256 });
+  });
+}
+
+function first<T>(list: readonly T[]): T {
+  const [value] = list;
+  if (value === undefined) throw new Error('there is none');
+  return value;
+}
+
+/** The blocks of docs/recover-by-hand.md that are to be run in one shell */
+function readCommands(): string[] {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/recover-by-hand.md'), 'utf8');
+  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
 }

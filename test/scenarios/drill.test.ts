@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -115,6 +124,57 @@ describe('a drill', () => {
     expect(failing.exitCode).toBe(3);
     expect(outputsOf(failing)).toMatchObject({ drill: 'failed', 'backup-id': '' });
     expect(readRecords(storage).at(-1)?.why).toMatch(/exited with 7: the app does not start/);
+  });
+
+  test('shows none of our secrets to the command, and to client programs no more than what they need', async () => {
+    const hidden = `hidden-${process.pid}`;
+    const seen = join(folder, 'seen');
+    const wrappers = join(folder, 'wrappers');
+    mkdirSync(seen);
+    mkdirSync(wrappers);
+    for (const name of ['pg_dump', 'pg_restore']) {
+      const lines = `#!/bin/sh\nenv >>'${join(seen, name)}'\nexec '${join(other.binFolder, name)}' "$@"\n`;
+      writeFileSync(join(wrappers, name), lines, { mode: 0o755 });
+    }
+    const names = [
+      ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL'],
+      ...['GITHUB_TOKEN', 'GH_TOKEN', 'GITHUB_ENV', 'GITHUB_OUTPUT', 'INPUT_STORAGE', 'INPUT_GITHUB-TOKEN'],
+      ...[
+        'SUPABASE_BACKUP_REPOSITORY_KEY_OF_OTHERS',
+        'NPM_TOKEN',
+        'PGPASSFILE',
+        'PGSERVICE',
+        'SMTP_PASSWORD',
+      ],
+    ];
+    const run = await runCli(
+      [
+        ...['drill', '--json', '--storage', copy(), '--client-path', wrappers],
+        ...['--command', `env >'${join(seen, 'command')}'`],
+      ],
+      {
+        env: {
+          ...env(),
+          ...Object.fromEntries(names.map((name) => [name, hidden])),
+          ...{ CI: 'true', GITHUB_WORKSPACE: folder, GITHUB_SHA: 'abc', TZ: 'UTC', LC_TIME: 'C' },
+        },
+      },
+    );
+    expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+    const ofAll = 'HOME|LANG|LC_[A-Z]+|PATH|PWD|OLDPWD|SHLVL|TMPDIR|TZ|_|PG[A-Z_]+';
+    for (const [file, allowed] of [
+      ['command', `${ofAll}|CI|GITHUB_WORKSPACE|GITHUB_SHA`],
+      ['pg_dump', ofAll],
+      ['pg_restore', ofAll],
+    ] as const) {
+      const text = readFileSync(join(seen, file), 'utf8');
+      expect(text).not.toContain(hidden);
+      const found = new Set(text.split('\n').map((line) => line.split('=')[0] ?? ''));
+      expect([...found].filter((name) => !new RegExp(`^(${allowed})?$`).test(name))).toEqual([]);
+    }
+    const lines = readFileSync(join(seen, 'command'), 'utf8').split('\n');
+    const wanted = ['CI=true', `GITHUB_WORKSPACE=${folder}`, 'GITHUB_SHA=abc', 'TZ=UTC', 'LC_TIME=C'];
+    expect(lines).toEqual(expect.arrayContaining(wanted));
   });
 
   test.each([

@@ -61,7 +61,7 @@ const backupWords = (storage: string): string[] => [
 
 /** Starts a backup, ends it after a while with a signal, and waits for what it must leave behind on the server and here. */
 async function interrupt(storage: string, signal: NodeJS.Signals, moment: () => Promise<void>) {
-  const mark = `SCENARIO_MARK=${seed}-${Math.random()}`;
+  const mark = `LC_SCENARIO=${seed}-${Math.random()}`;
   const [name = '', value = ''] = mark.split('=');
   const run = startCli(backupWords(storage), {
     env: { ...environment(), [name]: value },

@@ -10,7 +10,7 @@ export interface Process {
   readonly arguments: string;
 }
 
-/** The processes that inherited this text in their environment. */
+/** The processes that inherited this text in their environment. Programs that we start inherit few variables, any `LC_…` among them. */
 export function findProcesses(mark: string): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

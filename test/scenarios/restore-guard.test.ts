@@ -112,11 +112,14 @@ describe('a restore is refused', () => {
     );
   });
 
-  test.each(['production', 'PRODUCTION', 'Production'])(
+  test.each(['production', 'PRODUCTION', 'production-restore', 'shop'])(
     'where the environment is %s, even if it is empty',
     async (name) => {
       const empty = await createDatabase(cluster.superuserUrl(), 'empty');
-      await expectUntouched(empty, /environment is production; it is empty/, ['--environment', name]);
+      await expectUntouched(empty, new RegExp(`environment is ${name}; it is empty`), [
+        '--environment',
+        name,
+      ]);
     },
   );
 

@@ -113,7 +113,7 @@ describe('on the command line', () => {
     const mark = `mark-${Math.random()}`;
     const temporaryFolder = mkdtempSync(join(folder, 'tmp-'));
     const run = startCli([...words, '--verbose'], {
-      env: { ...secretEnvironment(), ...env, SCENARIO_MARK: mark },
+      env: { ...secretEnvironment(), ...env, LC_SCENARIO: mark },
       temporaryFolder,
     });
     const observed = await observe(run, mark);
@@ -321,7 +321,7 @@ describe('on a runner that tells others', () => {
       { 'repository-key': repositoryKey, 'issue-labels': 'database', ...hooks, ...inputs },
       {
         env: {
-          ...{ AWS_SECRET_ACCESS_KEY: awsSecret, RUNNER_DEBUG: '1', SCENARIO_MARK: mark },
+          ...{ AWS_SECRET_ACCESS_KEY: awsSecret, RUNNER_DEBUG: '1', LC_SCENARIO: mark },
           ...{ GITHUB_ACTIONS: 'true', GITHUB_RUN_ID: '7', GITHUB_SERVER_URL: 'https://github.example' },
           ...{ GITHUB_API_URL: github.url, GITHUB_REPOSITORY: github.repository },
           ...env,

@@ -38,7 +38,7 @@ export interface FakeIssue {
   updatedAt: Date;
   closedAt: Date | null;
   readonly isPullRequest: boolean;
-  readonly author: { readonly type: 'Bot' | 'User'; readonly association: string };
+  readonly author: { readonly type: 'Bot' | 'User'; readonly association: string; readonly login?: string };
 }
 
 export interface FakeGitHub {
@@ -58,6 +58,8 @@ export interface FakeGitHub {
   issuesEnabled: boolean;
   /** Without it, labels cannot be created, and those of a new issue are dropped without a word. */
   mayLabel: boolean;
+  /** Whose token it is; undefined for the token of an app, which may not ask */
+  user: string | undefined;
   /** Users who can be assigned */
   readonly assignable: Set<string>;
   /** Puts an issue there as if somebody had opened it. */
@@ -104,11 +106,18 @@ export async function startFakeGitHub(options: { pageSize?: number } = {}): Prom
     if (fault?.kind === 'answer') {
       return answer(response, fault.status, { message: fault.message ?? 'a fault' }, fault.headers);
     }
+    if (url.pathname === '/api/v3/user') return answerWho(request, response);
     if (!url.pathname.startsWith(`${root}/`)) throw new Refusal(404, 'Not Found');
     authorize(request);
     const result = perform(request, url);
     if (fault?.kind === 'lose-answer') return void message.socket.destroy();
     answer(response, result.status, result.content, result.headers);
+  }
+
+  function answerWho(request: GitHubRequest, response: ServerResponse): void {
+    authorize(request);
+    if (fake.user === undefined) throw new Refusal(403, inaccessible);
+    answer(response, 200, { login: fake.user, type: 'User' });
   }
 
   function authorize({ method, headers }: GitHubRequest): void {
@@ -227,7 +236,7 @@ export async function startFakeGitHub(options: { pageSize?: number } = {}): Prom
       closed_at: closedAt?.toISOString() ?? null,
       updated_at: updatedAt.toISOString(),
       labels: issue.labels.map((name) => ({ id: 1, name })),
-      user: { login: 'somebody', type: author.type },
+      user: { login: author.login ?? 'somebody', type: author.type },
       author_association: author.association,
       ...(issue.isPullRequest && { pull_request: { url: 'https://github.example/pull' } }),
     };
@@ -246,6 +255,7 @@ export async function startFakeGitHub(options: { pageSize?: number } = {}): Prom
     permission: 'write',
     issuesEnabled: true,
     mayLabel: true,
+    user: undefined,
     assignable: new Set(),
     add(issue) {
       const added: FakeIssue = {
@@ -260,7 +270,10 @@ export async function startFakeGitHub(options: { pageSize?: number } = {}): Prom
         updatedAt: fake.now(),
         closedAt: null,
         isPullRequest: false,
-        author: { type: 'Bot', association: 'NONE' },
+        author:
+          fake.user === undefined
+            ? { type: 'Bot', association: 'NONE', login: 'github-actions[bot]' }
+            : { type: 'User', association: 'MEMBER', login: fake.user },
         ...issue,
       };
       issues.push(added);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { readContents } from '../../src/postgres/archive.ts';
 import type { Session } from '../../src/postgres/connection.ts';
 import { copyOut, type RowSink } from '../../src/postgres/copy-reader.ts';
+import type { ToolEnvironment } from '../../src/postgres/environment.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
 import { clientEnvironment, parseConnection } from '../../src/postgres/settings.ts';
 import { readTables } from '../../src/postgres/tables.ts';
@@ -218,7 +219,7 @@ export function databaseOf(url: string): string {
   return parse(new URL(url).pathname).base;
 }
 
-function environmentOf(url: string): NodeJS.ProcessEnv {
+function environmentOf(url: string): ToolEnvironment {
   return clientEnvironment(parseConnection('target-url', url, {}), process.env, () => '');
 }
 

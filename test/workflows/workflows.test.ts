@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type InputName, inputs, type Operation, parseInputs } from '../../src/inputs.ts';
+import { type InputName, inputs, type Operation, parseInputs, type RestoreInputs } from '../../src/inputs.ts';
+import { findReasons, type TargetState } from '../../src/operations/restore-guard.ts';
 import { type OutputName, outputs } from '../../src/outputs.ts';
+import type { Manifest } from '../../src/repository/manifest.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/reusable.ts';
 import { isOurs, type NamedStep, readText, stepsOf, takesRole, workflowFiles } from './files.ts';
 import { type Checker, type Contexts, openParser } from './parser.ts';
@@ -230,6 +232,23 @@ describe('what the action gets of a reusable workflow', () => {
     expect(inputsOf(restore, { ...given, 'skip-staging': true })).toMatchObject({ stagingUrl: undefined });
     const status = find('watch.yml, watch, step 2');
     expect(inputsOf(status, { storage, 'rpo-target': '2h' })).toMatchObject({ maxAge: 2 * 3_600_000 });
+  });
+
+  test('asks for the words that confirm it in the environment that the example ships', () => {
+    const { jobs, on } = parse(readText('examples/emergency-restore.yml'));
+    const called = jobs.restore.with as Record<string, string>;
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    expect(called.confirm).toBe('${{ inputs.confirm }}');
+    expect(on.workflow_dispatch.inputs.confirm.description).toBe('Type RESTORE PRODUCTION');
+    const restore = find('restore.yml, restore, step restore');
+    const given = { storage, environment: called.environment ?? '', confirm: '' };
+    const inputs = inputsOf(restore, given) as RestoreInputs;
+    const source = { systemIdentifier: '1', database: 'postgres' };
+    const state = { kind: 'plain', systemIdentifier: '2', database: 'postgres', occupants: [] };
+    const ask = (asked: RestoreInputs) =>
+      findReasons(asked, { source } as Manifest, state as unknown as TargetState);
+    expect(ask(inputs)).toEqual(['environment is production-restore']);
+    expect(ask(inputsOf(restore, { ...given, environment: 'staging' }) as RestoreInputs)).toEqual([]);
   });
 
   test('is, with a point in time, the backup that fits the time, whatever a form holds before anybody writes into it', () => {
