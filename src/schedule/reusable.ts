@@ -122,7 +122,9 @@ export const reusableWorkflows = {
       fallback: text('How many older backups to try.'),
       checks: text('Questions that must return true, or a file with them.'),
       'rto-target': text('How long a recovery may take.'),
-      image: text("The container image of the server for drills; postgres of the backup's major when empty."),
+      image: text(
+        "The image of the server for drills, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+      ),
     },
     secrets: { ...storageSecrets, ...identitySecret, ...alarmSecrets },
     outputs: ['backup-id', 'drill', 'recovery-seconds', 'recovered-to'],
@@ -177,7 +179,9 @@ export const reusableWorkflows = {
       'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
       verify: text('content, counts or none; content when empty.'),
       'skip-staging': flag('Whether the target is touched without a trial on the runner first.'),
-      image: text("The container image of the trial's server; postgres of the backup's major when empty."),
+      image: text(
+        "The image of the trial's server, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+      ),
       'dry-run': flag('Whether only the plan is shown.'),
     },
     secrets: {
