@@ -22,7 +22,7 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
   }
   for (const variable of ['PGPASSWORD', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
     const text = env[variable]?.trim();
-    if (text) secrets.add(text);
+    if (text && !(variable === 'PGPASSWORD' && everyday.has(text))) secrets.add(text);
   }
   return [...secrets].sort((a, b) => b.length - a.length);
 }
@@ -35,13 +35,20 @@ function pathsIn(url: string): readonly string[] {
   return [pathname + search, pathname].filter((path) => path.length >= 12);
 }
 
+/**
+ * Passwords of throwaway servers, and the one that Supabase's own images ship. They protect nothing, and where such a word is masked, logs
+ * are starred all over, and a runner drops every output that holds it.
+ */
+const everyday: ReadonlySet<string> = new Set(['postgres', 'supabase', 'password', 'throwaway', 'test']);
+
 /** Works on texts that are no valid URL, too: a password that breaks the URL is the usual mistake. */
 function passwordsIn(url: string): readonly string[] {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
   const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
   return [encoded, inQuery].flatMap((password) => {
-    // A password that is the user's name protects nothing, and masking it would star the name wherever it stands.
-    if (!password || password === user) return [];
+    // A password that is the user's or the database's name protects nothing, and masking it would star the name wherever it stands.
+    if (!password || password === user || password === database || everyday.has(password)) return [];
     return [password, decode(password) ?? password];
   });
 }

@@ -415,6 +415,14 @@ describe('secrets', () => {
     expect(secretsOf({ 'database-url': local })).toEqual([local]);
   });
 
+  test.each([
+    'postgresql://supabase_admin:postgres@localhost/app',
+    'postgresql://supabase_admin:throwaway@localhost:49153/postgres',
+    'postgresql://someone:shop@localhost/shop?sslmode=require',
+  ])('do not include an everyday word, which logs and outputs hold: %s', (url) => {
+    expect(secretsOf({ 'target-url': url }, { PGPASSWORD: 'postgres' })).toEqual([url]);
+  });
+
   test('include every line of an identity, the repository key, and those of the environment', () => {
     const given = { 'encryption-identity': `# mine\n${identity}`, 'repository-key': 'ab'.repeat(32) };
     expect(secretsOf(given, { PGPASSWORD: 'from-env', AWS_SECRET_ACCESS_KEY: 'aws' })).toEqual(

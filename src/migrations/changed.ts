@@ -6,6 +6,9 @@ import { runTool } from '../postgres/process.ts';
 import type { World } from '../world.ts';
 import { type Finding, findDestructive } from './destructive.ts';
 
+/** Why SQL was passed over that is going to run all the same */
+export const unseenFiles: readonly string[] = ['not committed', 'not a plain file'];
+
 export interface DestructiveMigration {
   /** From the top of the repository */
   readonly path: string;
@@ -23,8 +26,10 @@ export type Migrations =
       /** Of the folder, too, and not looked at: why not, by path */
       readonly passedOver: readonly { readonly path: string; readonly why: string }[];
     }
-  /** Nothing is known of the migrations. */
-  | { readonly kind: 'not-looked-at'; readonly why: string };
+  /** Nothing names a commit to compare with: nobody asked. */
+  | { readonly kind: 'not-asked'; readonly why: string }
+  /** There was something to look at, and it could not be. */
+  | { readonly kind: 'unseen'; readonly why: string; readonly remedy: string };
 
 interface Question {
   /** A folder, seen from the working folder */
@@ -48,7 +53,7 @@ export async function lookAtMigrations(
   const base = baseRef ?? derived;
   if (base === undefined) {
     return {
-      kind: 'not-looked-at',
+      kind: 'not-asked',
       why: 'there is no base-ref, and the event of the run names no commit before',
     };
   }
@@ -60,7 +65,7 @@ export async function lookAtMigrations(
   } catch (error) {
     world.signal.throwIfAborted();
     if (!(error instanceof NoComparison)) throw error;
-    if (baseRef === undefined) return { kind: 'not-looked-at', why: `${error.message}. ${error.next}` };
+    if (baseRef === undefined) return { kind: 'unseen', why: error.message, remedy: error.next };
     throw new ConfigurationError(`base-ref: ${error.message}`, error.next, error);
   }
 }
@@ -103,9 +108,12 @@ async function listChanges(folder: string, base: string, world: GitWorld): Promi
 
 async function requireCommit(base: string, world: GitWorld): Promise<void> {
   await askGit(['rev-parse', '--git-dir'], world).catch((cause) => {
+    const isOfAnother = /dubious ownership/.test(messageOf(cause));
     throw new NoComparison(
       `git cannot read a repository in the working folder (${messageOf(cause)})`,
-      'Check the repository out with actions/checkout before this step, and see that git is installed.',
+      isOfAnother
+        ? 'The checkout belongs to another user, as in a job with a container. Say before this step that it may be read: git config --global --add safe.directory "$GITHUB_WORKSPACE".'
+        : 'Check the repository out with actions/checkout before this step, and see that git is installed.',
       cause,
     );
   });

@@ -9,11 +9,9 @@ export function judgeCommand(command: readonly Token[]): string | undefined {
     case 'truncate':
       return 'TRUNCATE';
     case 'delete':
-      return wordAt(command, 1) === 'from' && sparesNothing(command) ? 'DELETE without WHERE' : undefined;
+      return wordAt(command, 1) === 'from' ? judgeRows('DELETE', command) : undefined;
     case 'update':
-      return findWord(outerTokens(command), 'set') > 0 && sparesNothing(command)
-        ? 'UPDATE without WHERE'
-        : undefined;
+      return findWord(outerTokens(command), 'set') > 0 ? judgeRows('UPDATE', command) : undefined;
     case 'alter':
       return judgeAlter(command);
     default:
@@ -35,6 +33,15 @@ function judgeDrop(command: readonly Token[]): string | undefined {
   if (holders.includes(kind)) return `DROP ${kind.toUpperCase()}`;
   const cascades = wordAt(command, command.length - 1) === 'cascade';
   return parts.includes(kind) && cascades ? `DROP ${kind.toUpperCase()} … CASCADE` : undefined;
+}
+
+/** A cursor comes by every row of its query, which stands elsewhere, or comes in a variable. */
+function judgeRows(verb: string, command: readonly Token[]): string | undefined {
+  if (sparesNothing(command)) return `${verb} without WHERE`;
+  const outer = outerTokens(command);
+  const where = findWord(outer, 'where');
+  const isAtCursor = wordAt(outer, where + 1) === 'current' && wordAt(outer, where + 2) === 'of';
+  return isAtCursor ? `${verb} … WHERE CURRENT OF` : undefined;
 }
 
 /** Whether there is no WHERE, or one that lets every row through, as those write who have been asked for one. */

@@ -95,7 +95,15 @@ function beginsCommand(
   // A data-modifying WITH: in its parentheses, and behind the last of them.
   if (isSign(before, '(')) return ['as', 'materialized'].includes(wordAt(statement, index - 2));
   if (isSign(before, ')') && ['delete', 'update'].includes(word)) return hasWith();
+  if (inBody && wordAt(statement, index - 1) === 'for') return isOfCursor(statement, index, word);
   return inBody && (beforeCommand.has(wordAt(statement, index - 1)) || isSign(before, '>'));
+}
+
+/** Behind FOR stands the query of a cursor, its text, or a lock: `OPEN c NO SCROLL FOR UPDATE …`, `SELECT … FOR UPDATE`. */
+function isOfCursor(statement: readonly Token[], index: number, word: string): boolean {
+  if (word !== 'update') return true;
+  const before = statement.slice(Math.max(0, index - 6), index).map((_, at, all) => wordAt(all, at));
+  return ['open', 'cursor'].some((name) => before.includes(name)) && !before.includes('select');
 }
 
 /** Judges what is handed to EXECUTE, of which the parts between the texts are not known. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../errors.ts';
 import type { World } from '../world.ts';
 
 const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
@@ -15,16 +15,21 @@ const eventSchema = v.object({
 /**
  * The commit before what the event of the run brings: the base of a pull request or of a merge queue's group, or what a branch was before a
  * push. Undefined for a new branch, for other events, and outside of a runner.
+ *
+ * @throws ConfigurationError when there is an event that cannot be read
  */
-export async function readEventBase({ env, log }: Pick<World, 'env' | 'log'>): Promise<string | undefined> {
+export async function readEventBase({ env }: Pick<World, 'env'>): Promise<string | undefined> {
   const file = env.GITHUB_EVENT_PATH;
   if (!file) return undefined;
   try {
     const event = v.parse(eventSchema, JSON.parse(await readFile(file, 'utf8')));
     const base = event.pull_request?.base.sha ?? event.merge_group?.base_sha ?? event.before;
     return base === undefined || /^0+$/.test(base) ? undefined : base;
-  } catch (error) {
-    log.warn(`the event of this run cannot be read (${messageOf(error)}); give base-ref`);
-    return undefined;
+  } catch (cause) {
+    throw new ConfigurationError(
+      `the event of this run cannot be read (${messageOf(cause)}), and so nobody knows which migrations came with it`,
+      'Give base-ref.',
+      cause,
+    );
   }
 }

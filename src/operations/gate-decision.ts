@@ -24,12 +24,15 @@ export function decide({
   judged,
   age,
   isDestructive,
+  unseen = [],
   onStale,
 }: {
   readonly judged: readonly JudgedLimit[];
   /** milliseconds since the newest usable backup; undefined when there is none */
   readonly age: number | undefined;
   readonly isDestructive: boolean;
+  /** What of the migrations could not be looked at: it may destroy anything, and no backup makes it known. */
+  readonly unseen?: readonly Missing[];
   readonly onStale: GateInputs['onStale'];
 }): Decision {
   const broken = judged.filter(({ met }) => !met).map(({ input }) => input);
@@ -41,7 +44,7 @@ export function decide({
       ? ['a migration destroys data, and there is no backup of the last 15 minutes to go back to']
       : []),
   ];
-  const unproven = broken.flatMap((input) => (input === 'max-age' ? [] : [proofs[input]]));
+  const unproven = [...unseen, ...broken.flatMap((input) => (input === 'max-age' ? [] : [proofs[input]]))];
   if (why.length === 0 && unproven.length === 0) return { kind: 'pass' };
   if (onStale === 'backup' && unproven.length === 0) return { kind: 'back-up', why, pin: isDestructive };
   const stale = why.map((what) => ({

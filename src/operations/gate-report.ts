@@ -91,7 +91,7 @@ const places: Readonly<Record<NonNullable<Finding['inside']>, string>> = {
 };
 
 function describeMigrations(migrations: Migrations): Section[] {
-  if (migrations.kind === 'not-looked-at') {
+  if (migrations.kind !== 'looked-at') {
     return [{ kind: 'paragraph', text: `The migrations were not looked at: ${migrations.why}.` }];
   }
   const { base, files, destructive, passedOver } = migrations;

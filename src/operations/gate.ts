@@ -1,6 +1,6 @@
 import { StorageError } from '../errors.ts';
 import type { GateInputs } from '../inputs.ts';
-import { lookAtMigrations, type Migrations } from '../migrations/changed.ts';
+import { lookAtMigrations, type Migrations, unseenFiles } from '../migrations/changed.ts';
 import { readEventBase } from '../migrations/event-base.ts';
 import { readIfPresent } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -8,7 +8,7 @@ import { openRepository } from '../repository/repository.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { World } from '../world.ts';
 import { backup } from './backup.ts';
-import { decide } from './gate-decision.ts';
+import { decide, type Missing } from './gate-decision.ts';
 import { describeGate } from './gate-report.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
@@ -30,7 +30,8 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
   const found = measureAges(standing, world.now());
   const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
   const judged = judgeLimits(found, inputs);
-  const decision = decide({ judged, age: found.newest, isDestructive, onStale: inputs.onStale });
+  const unseen = findUnseen(migrations);
+  const decision = decide({ judged, age: found.newest, isDestructive, unseen, onStale: inputs.onStale });
 
   const taken =
     decision.kind === 'back-up'
@@ -66,9 +67,9 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
 async function findMigrations({ migrations, baseRef }: GateInputs, world: World): Promise<Migrations> {
   const derived = baseRef === undefined ? await readEventBase(world) : undefined;
   const found = await lookAtMigrations({ folder: migrations, baseRef, derived }, world);
-  if (found.kind === 'not-looked-at') {
+  if (found.kind !== 'looked-at') {
     const told = `the migrations were not looked at: ${found.why}`;
-    if (derived === undefined) world.log.info(told);
+    if (found.kind === 'not-asked') world.log.info(told);
     else world.log.warn(told);
     return found;
   }
@@ -76,6 +77,21 @@ async function findMigrations({ migrations, baseRef }: GateInputs, world: World)
     if (why !== 'not SQL') world.log.warn(`${path} is ${why}, and was not looked at`);
   }
   return found;
+}
+
+/** A release passes on what was seen alone. */
+function findUnseen(migrations: Migrations): Missing[] {
+  if (migrations.kind === 'not-asked') return [];
+  if (migrations.kind === 'unseen') {
+    const { why, remedy } = migrations;
+    return [{ what: `the migrations could not be looked at: ${why}`, remedy }];
+  }
+  return migrations.passedOver
+    .filter(({ path, why }) => path.toLowerCase().endsWith('.sql') && unseenFiles.includes(why))
+    .map(({ path, why }) => ({
+      what: `${path} could not be looked at: it is ${why}`,
+      remedy: 'Commit it as a file, or remove it.',
+    }));
 }
 
 /** A place that holds nothing yet has no backup: that is what the gate is to find, and no mistake. */

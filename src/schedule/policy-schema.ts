@@ -197,8 +197,9 @@ const drillSchema = v.strictObject({
   image: v.optional(
     shaped(
       'The container image of the server for drills.',
-      /^[a-z0-9][\w./:@-]*$/,
-      'is not the name of an image',
+      // What is in the backup is read by it, and so is the password of whatever else it can reach.
+      /^(supabase\/)?postgres:\w[\w.-]*(@sha256:[0-9a-f]{64})?$/,
+      'is not an image of postgres or of supabase/postgres',
       'Write it as in supabase/postgres:17.6.1.054',
     ),
   ),

@@ -36,6 +36,10 @@ const placeInputs = {
   'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
 } as const;
 
+const clientInputs = {
+  'install-client': text('auto, always or never; auto when empty, which changes no runner of your own.'),
+} as const;
+
 const alarmInputs = {
   database: text('What the database is called in reports and alarms.'),
   'failure-issues': flag('Whether a failure opens an issue.'),
@@ -76,6 +80,7 @@ export const reusableWorkflows = {
     file: 'backup.yml',
     inputs: {
       ...placeInputs,
+      ...clientInputs,
       ...alarmInputs,
       ...tableInputs,
       'backup-type': text('full, incremental or schema; full when empty.'),
@@ -94,6 +99,7 @@ export const reusableWorkflows = {
     file: 'capture.yml',
     inputs: {
       ...placeInputs,
+      ...clientInputs,
       ...alarmInputs,
       ...tableInputs,
       'encryption-recipients': text(
@@ -116,13 +122,16 @@ export const reusableWorkflows = {
     file: 'drill.yml',
     inputs: {
       ...placeInputs,
+      ...clientInputs,
       ...alarmInputs,
       'backup-id': text('Which backup; latest when empty.'),
       'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
       fallback: text('How many older backups to try.'),
       checks: text('Questions that must return true, or a file with them.'),
       'rto-target': text('How long a recovery may take.'),
-      image: text("The container image of the server for drills; postgres of the backup's major when empty."),
+      image: text(
+        "The image of the server for drills, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+      ),
     },
     secrets: { ...storageSecrets, ...identitySecret, ...alarmSecrets },
     outputs: ['backup-id', 'drill', 'recovery-seconds', 'recovered-to'],
@@ -162,6 +171,7 @@ export const reusableWorkflows = {
     file: 'restore.yml',
     inputs: {
       ...placeInputs,
+      ...clientInputs,
       ...alarmInputs,
       ...tableInputs,
       // Whoever answers for the target approves there. Without its protection rules nobody is asked.
@@ -177,7 +187,9 @@ export const reusableWorkflows = {
       'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
       verify: text('content, counts or none; content when empty.'),
       'skip-staging': flag('Whether the target is touched without a trial on the runner first.'),
-      image: text("The container image of the trial's server; postgres of the backup's major when empty."),
+      image: text(
+        "The image of the trial's server, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+      ),
       'dry-run': flag('Whether only the plan is shown.'),
     },
     secrets: {
@@ -194,6 +206,7 @@ export const reusableWorkflows = {
     file: 'gate.yml',
     inputs: {
       ...placeInputs,
+      ...clientInputs,
       ...alarmInputs,
       'encryption-recipients': text('Who can open a backup that the gate takes.'),
       'max-age': text('How old the newest backup may be.'),

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,11 +131,11 @@ describe('a base that git cannot compare with', () => {
       message: expect.stringMatching(/^base-ref: git knows no commit v9/),
     });
     expect(await look({ derived: 'a'.repeat(40) })).toMatchObject({
-      kind: 'not-looked-at',
+      kind: 'unseen',
       why: expect.stringContaining('git knows no commit aaa'),
     });
     expect(await look({})).toMatchObject({
-      kind: 'not-looked-at',
+      kind: 'not-asked',
       why: expect.stringContaining('no base-ref'),
     });
   });
@@ -149,12 +150,22 @@ describe('a base that git cannot compare with', () => {
         message: expect.stringContaining('only part of the history'),
         next: expect.stringContaining('fetch-depth: 0'),
       });
-      expect(await look({ derived: base })).toMatchObject({ kind: 'not-looked-at' });
+      expect(await look({ derived: base })).toMatchObject({ kind: 'unseen' });
     } finally {
       process.chdir(start);
       rmSync(clone, { recursive: true });
     }
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'because the checkout is of somebody else is told with what to do about that',
+    async () => {
+      execFileSync('chown', ['-R', 'nobody', repository.path]);
+      const remedy = expect.stringMatching(/belongs to another user.*safe\.directory/);
+      expect(await look({ derived: base })).toMatchObject({ kind: 'unseen', remedy });
+      expect(await refuse({ baseRef: base })).toMatchObject({ next: remedy });
+    },
+  );
 
   it('is refused where there is no repository, no git, or no common history', async () => {
     repository.git('checkout', '-q', '--orphan', 'other');
@@ -169,8 +180,8 @@ describe('a base that git cannot compare with', () => {
     });
     const question = { folder: 'x', baseRef: undefined, derived: base };
     expect(await lookAtMigrations(question, world({ PATH: folder }))).toMatchObject({
-      kind: 'not-looked-at',
-      why: expect.stringContaining('git is installed'),
+      kind: 'unseen',
+      remedy: expect.stringContaining('git is installed'),
     });
     process.chdir(start);
     rmSync(folder, { recursive: true });
@@ -197,11 +208,9 @@ it('git gets none of our secrets', async () => {
 });
 
 describe('the event of a run', () => {
-  const warnings: string[] = [];
   const read = (event: unknown) => {
     writeFileSync('event.json', typeof event === 'string' ? event : JSON.stringify(event));
-    const log = { warn: (message: string) => warnings.push(message) } as never;
-    return readEventBase({ env: { GITHUB_EVENT_PATH: join(repository.path, 'event.json') }, log });
+    return readEventBase({ env: { GITHUB_EVENT_PATH: join(repository.path, 'event.json') } });
   };
   const [one, other] = ['1'.repeat(40), '2'.repeat(40)];
 
@@ -213,13 +222,12 @@ describe('the event of a run', () => {
     ['a dispatch', { inputs: {} }, undefined],
   ])('of %s names the commit before', async (_what, event, expected) => {
     expect(await read(event)).toBe(expected);
-    expect(warnings).toEqual([]);
   });
 
-  it('that cannot be read, or that names no commit where one should be, is told', async () => {
-    for (const event of ['{', { before: '--output=x' }]) expect(await read(event)).toBeUndefined();
-    expect(warnings.splice(0)).toHaveLength(2);
-    const log = {} as never;
-    expect(await readEventBase({ env: {}, log })).toBeUndefined();
+  it('that cannot be read, or that names no commit where one should be, is a mistake', async () => {
+    for (const event of ['{', { before: '--output=x' }]) {
+      await expect(read(event)).rejects.toThrow(/the event of this run cannot be read/);
+    }
+    expect(await readEventBase({ env: {} })).toBeUndefined();
   });
 });

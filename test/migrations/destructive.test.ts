@@ -110,6 +110,31 @@ DROP TABLE z;`);
     ]);
   });
 
+  it.each([
+    [`OPEN c FOR EXECUTE 'DELETE FROM public.orders RETURNING id'`, 'DELETE without WHERE'],
+    ['OPEN c NO SCROLL FOR DELETE FROM orders RETURNING id', 'DELETE without WHERE'],
+    ['OPEN c FOR UPDATE orders SET total = 0 RETURNING id', 'UPDATE without WHERE'],
+    [`RETURN QUERY EXECUTE format('DELETE FROM %I RETURNING id', 'orders')`, 'DELETE without WHERE'],
+    [`IF true THEN EXECUTE concat('TRUNCATE ', 'public.orders'); END IF`, 'TRUNCATE'],
+    ['FOR r IN DELETE FROM public.orders RETURNING id LOOP END LOOP', 'DELETE without WHERE'],
+    [`FOR r IN EXECUTE 'DELETE FROM orders RETURNING id' LOOP END LOOP`, 'DELETE without WHERE'],
+    ['LOOP FETCH c INTO r; DELETE FROM orders WHERE CURRENT OF c; END LOOP', 'DELETE … WHERE CURRENT OF'],
+    ['UPDATE orders SET total = 0 WHERE CURRENT OF c', 'UPDATE … WHERE CURRENT OF'],
+    [`EXECUTE 'DELETE FROM orders WHERE CURRENT OF c'`, 'DELETE … WHERE CURRENT OF'],
+  ])('is found where a cursor is at work: %s', (body, what) => {
+    const sql = `DO $$ DECLARE c refcursor; r record; BEGIN ${body}; END $$`;
+    expect(findDestructive(sql)).toMatchObject([{ what, inside: 'do' }]);
+  });
+
+  it.each([
+    'OPEN c FOR SELECT id FROM orders FOR UPDATE',
+    'FOR r IN SELECT id FROM orders FOR UPDATE LOOP UPDATE orders SET a = 1 WHERE id = r.id; END LOOP',
+    'PERFORM id FROM orders FOR UPDATE; INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET b = 1',
+    `OPEN c FOR EXECUTE 'SELECT id FROM orders FOR UPDATE'`,
+  ])('is not what a cursor only reads or locks: %s', (body) => {
+    expect(findDestructive(`DO $$ BEGIN ${body}; END $$`)).toEqual([]);
+  });
+
   it('is told with its first words, and without any text between quotes', () => {
     const [first] = findDestructive("UPDATE  users -- all\n SET password = 'hunter2', a = $$b$$");
     expect(first?.words).toBe("UPDATE users SET password = '…', a …");

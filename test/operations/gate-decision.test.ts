@@ -39,6 +39,17 @@ describe('the gate', () => {
     expect(judge({ ...destructive, age: undefined })).toMatchObject({ kind: 'back-up', why: [{}, {}] });
   });
 
+  it('passes nothing that could not be looked at, however fresh a backup is', () => {
+    const unseen = [{ what: 'the migrations could not be looked at', remedy: 'Check them out.' }];
+    for (const onStale of ['backup', 'stop'] as const) {
+      const judged = judgeLimits({ newest: 1, verified: 1, drilled: 1 }, limits);
+      expect(decide({ judged, age: 1, isDestructive: false, unseen, onStale })).toEqual({
+        kind: 'stop',
+        missing: unseen,
+      });
+    }
+  });
+
   it('takes no backup for a release that cannot pass', () => {
     for (const broken of [{ verified: undefined }, { drilled: limits.drilledWithin + 1 }]) {
       const decision = judge({ ...good, ...broken, age: undefined, isDestructive: true });

@@ -11,7 +11,7 @@ const tell = (overrides: Partial<GateResult> = {}) =>
     taken: undefined,
     manifest: makeManifest({ notCarried: [{ what: 'rows of a', why: 'left out', remedy: 'Include them.' }] }),
     pinned: false,
-    migrations: { kind: 'not-looked-at', why: 'there is no base-ref' },
+    migrations: { kind: 'not-asked', why: 'there is no base-ref' },
     ages: { newest: 5500, verified: undefined, drilled: undefined },
     judged: [],
     elapsed: 1234,

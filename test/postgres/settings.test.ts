@@ -266,9 +266,15 @@ describe('the environment of a client tool', () => {
     PGPASSWORD: 'other',
     PGSSLROOTCERT: '/other',
     PGOPTIONS: '-c work_mem=1MB',
+    AWS_SECRET_ACCESS_KEY: 'of the storage',
+    ACTIONS_RUNTIME_TOKEN: 'of the runner',
+    GITHUB_TOKEN: 'of the workflow',
+    'INPUT_ENCRYPTION-IDENTITY': 'AGE-SECRET-KEY-1…',
+    SUPABASE_BACKUP_REPOSITORY_KEY: 'ab',
+    MY_TOKEN: 'of somebody',
   };
 
-  it('says where to connect, and takes over no PG* variable of the caller', () => {
+  it('says where to connect, and takes over no PG* variable of the caller, nor any secret', () => {
     expect(clientEnvironment(settings, env, () => '/unused')).toEqual({
       PATH: '/bin',
       HOME: '/home/ann',

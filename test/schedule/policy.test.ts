@@ -42,6 +42,11 @@ describe('a wrong policy is refused', () => {
       '7:10: drill.colour: is no key of a policy. Here stand backup-id, fallback, rto-target, checks or image.',
     ],
     [
+      'an image of somebody else',
+      'drill: { image: ghcr.io/me/postgres:17 }',
+      '7:17: drill.image: is not an image of postgres or of supabase/postgres. Write it as in supabase/postgres:17.6.1.054',
+    ],
+    [
       'an unknown kind of job',
       'schedules: { ful: true }',
       '7:14: schedules.ful: is no key of a policy. Did you mean full?',

@@ -497,6 +497,32 @@ describe('the server of a drill', () => {
       expect(parser.evaluate(image, { inputs: { ...none, [name]: true }, needs: needs('16') })).toBe('');
   });
 
+  test.each([
+    ['drill.yml', 'drill'],
+    ['restore.yml', 'restore'],
+  ])('is no image of just anybody: %s', (file, job) => {
+    const image = service(file, job);
+    const [refusal] = parse(readText(`.github/workflows/${file}`)).jobs[job].steps;
+    expect(refusal.run).toContain('exit 1');
+    const isRefused = (name: string) =>
+      parser.evaluate(refusal.if, { inputs: { ...none, image: name } }) === 'true';
+    const started = (name: string) =>
+      parser.evaluate(image, { inputs: { ...none, image: name }, needs: needs('16') });
+    for (const name of ['postgres:17', 'supabase/postgres:17.6.1.054']) {
+      expect([isRefused(name), started(name)]).toEqual([false, name]);
+    }
+    expect([isRefused(''), started('')]).toEqual([false, 'postgres:16']);
+    for (const name of [
+      'postgres',
+      'ghcr.io/me/postgres:17',
+      'me/postgres:17',
+      'me/supabase/postgres:1',
+      'alpine',
+    ]) {
+      expect([isRefused(name), started(name)]).toEqual([true, '']);
+    }
+  });
+
   test('is reached as the superuser of its image, at an address that the action takes', () => {
     const job = { services: { postgres: { ports: { 5432: '49153' } } } };
     for (const [file, id, input] of [
