@@ -2584,14 +2584,14 @@ var require_connect = __commonJS({
       const sessionCache = new SessionCache(maxCachedSessions == null ? 100 : maxCachedSessions);
       timeout = timeout == null ? 1e4 : timeout;
       allowH2 = allowH2 != null ? allowH2 : false;
-      return function connect({ hostname: hostname2, host, protocol, port, servername, localAddress, httpSocket }, callback) {
+      return function connect({ hostname: hostname3, host, protocol, port, servername, localAddress, httpSocket }, callback) {
         let socket;
         if (protocol === "https:") {
           if (!tls) {
             tls = require("node:tls");
           }
           servername = servername || options.servername || util.getServerName(host) || null;
-          const sessionKey = servername || hostname2;
+          const sessionKey = servername || hostname3;
           assert(sessionKey);
           const session = customSession || sessionCache.get(sessionKey) || null;
           port = port || 443;
@@ -2607,7 +2607,7 @@ var require_connect = __commonJS({
             socket: httpSocket,
             // upgrade socket connection
             port,
-            host: hostname2
+            host: hostname3
           });
           socket.on("session", function(session2) {
             sessionCache.set(sessionKey, session2);
@@ -2621,14 +2621,14 @@ var require_connect = __commonJS({
             ...options,
             localAddress,
             port,
-            host: hostname2
+            host: hostname3
           });
         }
         if (options.keepAlive == null || options.keepAlive) {
           const keepAliveInitialDelay = options.keepAliveInitialDelay === void 0 ? 6e4 : options.keepAliveInitialDelay;
           socket.setKeepAlive(true, keepAliveInitialDelay);
         }
-        const clearConnectTimeout = setupConnectTimeout(new WeakRef(socket), { timeout, hostname: hostname2, port });
+        const clearConnectTimeout = setupConnectTimeout(new WeakRef(socket), { timeout, hostname: hostname3, port });
         socket.setNoDelay(true).once(protocol === "https:" ? "secureConnect" : "connect", function() {
           queueMicrotask(clearConnectTimeout);
           if (callback) {
@@ -5792,7 +5792,7 @@ var require_client_h1 = __commonJS({
       kResume,
       kHTTPContext
     } = require_symbols();
-    var constants4 = require_constants2();
+    var constants5 = require_constants2();
     var EMPTY_BUF = Buffer.alloc(0);
     var FastBuffer = Buffer[Symbol.species];
     var addListener = util.addListener;
@@ -5867,7 +5867,7 @@ var require_client_h1 = __commonJS({
       constructor(client, socket, { exports: exports3 }) {
         assert(Number.isFinite(client[kMaxHeadersSize]) && client[kMaxHeadersSize] > 0);
         this.llhttp = exports3;
-        this.ptr = this.llhttp.llhttp_alloc(constants4.TYPE.RESPONSE);
+        this.ptr = this.llhttp.llhttp_alloc(constants5.TYPE.RESPONSE);
         this.client = client;
         this.socket = socket;
         this.timeout = null;
@@ -5962,11 +5962,11 @@ var require_client_h1 = __commonJS({
             currentBufferRef = null;
           }
           const offset = llhttp.llhttp_get_error_pos(this.ptr) - currentBufferPtr;
-          if (ret !== constants4.ERROR.OK) {
+          if (ret !== constants5.ERROR.OK) {
             const body = data.subarray(offset);
-            if (ret === constants4.ERROR.PAUSED_UPGRADE) {
+            if (ret === constants5.ERROR.PAUSED_UPGRADE) {
               this.onUpgrade(body);
-            } else if (ret === constants4.ERROR.PAUSED) {
+            } else if (ret === constants5.ERROR.PAUSED) {
               this.paused = true;
               socket.unshift(body);
             } else {
@@ -5989,10 +5989,10 @@ var require_client_h1 = __commonJS({
         } finally {
           currentParser = null;
         }
-        if (ret === constants4.ERROR.OK) {
+        if (ret === constants5.ERROR.OK) {
           return null;
         }
-        if (ret === constants4.ERROR.PAUSED || ret === constants4.ERROR.PAUSED_UPGRADE) {
+        if (ret === constants5.ERROR.PAUSED || ret === constants5.ERROR.PAUSED_UPGRADE) {
           this.paused = true;
           return null;
         }
@@ -6009,7 +6009,7 @@ var require_client_h1 = __commonJS({
           const len = new Uint8Array(llhttp.memory.buffer, ptr).indexOf(0);
           message = "Response does not match the HTTP/1.1 protocol (" + Buffer.from(llhttp.memory.buffer, ptr, len).toString() + ")";
         }
-        return new HTTPParserError(message, constants4.ERROR[ret], data);
+        return new HTTPParserError(message, constants5.ERROR[ret], data);
       }
       destroy() {
         assert(this.ptr != null);
@@ -6189,7 +6189,7 @@ var require_client_h1 = __commonJS({
           socket[kBlocking] = false;
           client[kResume]();
         }
-        return pause ? constants4.ERROR.PAUSED : 0;
+        return pause ? constants5.ERROR.PAUSED : 0;
       }
       onBody(buf) {
         const { client, socket, statusCode, maxResponseSize } = this;
@@ -6211,7 +6211,7 @@ var require_client_h1 = __commonJS({
         }
         this.bytesRead += buf.length;
         if (request.onData(buf) === false) {
-          return constants4.ERROR.PAUSED;
+          return constants5.ERROR.PAUSED;
         }
       }
       onMessageComplete() {
@@ -6247,13 +6247,13 @@ var require_client_h1 = __commonJS({
         if (socket[kWriting]) {
           assert(client[kRunning] === 0);
           util.destroy(socket, new InformationalError("reset"));
-          return constants4.ERROR.PAUSED;
+          return constants5.ERROR.PAUSED;
         } else if (!shouldKeepAlive) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants4.ERROR.PAUSED;
+          return constants5.ERROR.PAUSED;
         } else if (socket[kReset] && client[kRunning] === 0) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants4.ERROR.PAUSED;
+          return constants5.ERROR.PAUSED;
         } else if (client[kPipelining] == null || client[kPipelining] === 1) {
           setImmediate(() => client[kResume]());
         } else {
@@ -7096,8 +7096,8 @@ var require_client_h2 = __commonJS({
         }
       }
       let stream2;
-      const { hostname: hostname2, port } = client[kUrl];
-      headers[HTTP2_HEADER_AUTHORITY] = host || `${hostname2}${port ? `:${port}` : ""}`;
+      const { hostname: hostname3, port } = client[kUrl];
+      headers[HTTP2_HEADER_AUTHORITY] = host || `${hostname3}${port ? `:${port}` : ""}`;
       headers[HTTP2_HEADER_METHOD] = method;
       const abort = (error3) => {
         if (request.aborted) {
@@ -7937,20 +7937,20 @@ var require_client = __commonJS({
     async function connect(client) {
       assert(!client[kConnecting]);
       assert(!client[kHTTPContext]);
-      let { host, hostname: hostname2, protocol, port } = client[kUrl];
-      if (hostname2[0] === "[") {
-        const idx = hostname2.indexOf("]");
+      let { host, hostname: hostname3, protocol, port } = client[kUrl];
+      if (hostname3[0] === "[") {
+        const idx = hostname3.indexOf("]");
         assert(idx !== -1);
-        const ip = hostname2.substring(1, idx);
+        const ip = hostname3.substring(1, idx);
         assert(net.isIP(ip));
-        hostname2 = ip;
+        hostname3 = ip;
       }
       client[kConnecting] = true;
       if (channels.beforeConnect.hasSubscribers) {
         channels.beforeConnect.publish({
           connectParams: {
             host,
-            hostname: hostname2,
+            hostname: hostname3,
             protocol,
             port,
             version: client[kHTTPContext]?.version,
@@ -7964,7 +7964,7 @@ var require_client = __commonJS({
         const socket = await new Promise((resolve2, reject) => {
           client[kConnector]({
             host,
-            hostname: hostname2,
+            hostname: hostname3,
             protocol,
             port,
             servername: client[kServerName],
@@ -7997,7 +7997,7 @@ var require_client = __commonJS({
           channels.connected.publish({
             connectParams: {
               host,
-              hostname: hostname2,
+              hostname: hostname3,
               protocol,
               port,
               version: client[kHTTPContext]?.version,
@@ -8018,7 +8018,7 @@ var require_client = __commonJS({
           channels.connectError.publish({
             connectParams: {
               host,
-              hostname: hostname2,
+              hostname: hostname3,
               protocol,
               port,
               version: client[kHTTPContext]?.version,
@@ -8993,10 +8993,10 @@ var require_env_http_proxy_agent = __commonJS({
         }
       }
       #getProxyAgentForUrl(url) {
-        let { protocol, host: hostname2, port } = url;
-        hostname2 = hostname2.replace(/:\d*$/, "").toLowerCase();
+        let { protocol, host: hostname3, port } = url;
+        hostname3 = hostname3.replace(/:\d*$/, "").toLowerCase();
         port = Number.parseInt(port, 10) || DEFAULT_PORTS2[protocol] || 0;
-        if (!this.#shouldProxy(hostname2, port)) {
+        if (!this.#shouldProxy(hostname3, port)) {
           return this[kNoProxyAgent];
         }
         if (protocol === "https:") {
@@ -9004,7 +9004,7 @@ var require_env_http_proxy_agent = __commonJS({
         }
         return this[kHttpProxyAgent];
       }
-      #shouldProxy(hostname2, port) {
+      #shouldProxy(hostname3, port) {
         if (this.#noProxyChanged) {
           this.#parseNoProxy();
         }
@@ -9020,11 +9020,11 @@ var require_env_http_proxy_agent = __commonJS({
             continue;
           }
           if (!/^[.*]/.test(entry.hostname)) {
-            if (hostname2 === entry.hostname) {
+            if (hostname3 === entry.hostname) {
               return false;
             }
           } else {
-            if (hostname2.endsWith(entry.hostname.replace(/^\*/, ""))) {
+            if (hostname3.endsWith(entry.hostname.replace(/^\*/, ""))) {
               return false;
             }
           }
@@ -9452,7 +9452,7 @@ var require_readable = __commonJS({
   "node_modules/undici/lib/api/readable.js"(exports2, module2) {
     "use strict";
     var assert = require("node:assert");
-    var { Readable: Readable9 } = require("node:stream");
+    var { Readable: Readable10 } = require("node:stream");
     var { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError: AbortError2 } = require_errors();
     var util = require_util();
     var { ReadableStreamFrom } = require_util();
@@ -9464,7 +9464,7 @@ var require_readable = __commonJS({
     var kContentLength = /* @__PURE__ */ Symbol("kContentLength");
     var noop = () => {
     };
-    var BodyReadable = class extends Readable9 {
+    var BodyReadable = class extends Readable10 {
       constructor({
         resume,
         abort,
@@ -9806,7 +9806,7 @@ var require_api_request = __commonJS({
   "node_modules/undici/lib/api/api-request.js"(exports2, module2) {
     "use strict";
     var assert = require("node:assert");
-    var { Readable: Readable9 } = require_readable();
+    var { Readable: Readable10 } = require_readable();
     var { InvalidArgumentError, RequestAbortedError } = require_errors();
     var util = require_util();
     var { getResolveErrorBodyCallback } = require_util3();
@@ -9901,7 +9901,7 @@ var require_api_request = __commonJS({
         const parsedHeaders = responseHeaders === "raw" ? util.parseHeaders(rawHeaders) : headers;
         const contentType = parsedHeaders["content-type"];
         const contentLength = parsedHeaders["content-length"];
-        const res = new Readable9({
+        const res = new Readable10({
           resume,
           abort,
           contentType,
@@ -10216,7 +10216,7 @@ var require_api_pipeline = __commonJS({
   "node_modules/undici/lib/api/api-pipeline.js"(exports2, module2) {
     "use strict";
     var {
-      Readable: Readable9,
+      Readable: Readable10,
       Duplex,
       PassThrough: PassThrough2
     } = require("node:stream");
@@ -10230,7 +10230,7 @@ var require_api_pipeline = __commonJS({
     var { addSignal, removeSignal } = require_abort_signal();
     var assert = require("node:assert");
     var kResume = /* @__PURE__ */ Symbol("resume");
-    var PipelineRequest = class extends Readable9 {
+    var PipelineRequest = class extends Readable10 {
       constructor() {
         super({ autoDestroy: true });
         this[kResume] = null;
@@ -10247,7 +10247,7 @@ var require_api_pipeline = __commonJS({
         callback(err);
       }
     };
-    var PipelineResponse = class extends Readable9 {
+    var PipelineResponse = class extends Readable10 {
       constructor(resume) {
         super({ autoDestroy: true });
         this[kResume] = resume;
@@ -12041,12 +12041,12 @@ var require_headers = __commonJS({
       append(name, value, isLowerCase) {
         this[kHeadersSortedMap] = null;
         const lowercaseName = isLowerCase ? name : name.toLowerCase();
-        const exists3 = this[kHeadersMap].get(lowercaseName);
-        if (exists3) {
+        const exists2 = this[kHeadersMap].get(lowercaseName);
+        if (exists2) {
           const delimiter = lowercaseName === "cookie" ? "; " : ", ";
           this[kHeadersMap].set(lowercaseName, {
-            name: exists3.name,
-            value: `${exists3.value}${delimiter}${value}`
+            name: exists2.name,
+            value: `${exists2.value}${delimiter}${value}`
           });
         } else {
           this[kHeadersMap].set(lowercaseName, { name, value });
@@ -13572,7 +13572,7 @@ var require_fetch = __commonJS({
       subresourceSet
     } = require_constants3();
     var EE = require("node:events");
-    var { Readable: Readable9, pipeline: pipeline2, finished } = require("node:stream");
+    var { Readable: Readable10, pipeline: pipeline2, finished } = require("node:stream");
     var { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = require_util();
     var { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = require_data_url();
     var { getGlobalDispatcher } = require_global2();
@@ -14511,7 +14511,7 @@ var require_fetch = __commonJS({
                   }
                 }
               }
-              this.body = new Readable9({ read: resume });
+              this.body = new Readable10({ read: resume });
               const onError = this.onError.bind(this);
               resolve2({
                 status,
@@ -19276,17 +19276,6 @@ function _standardSchema(schema2) {
   return schema2;
 }
 // @__NO_SIDE_EFFECTS__
-function getDotPath(issue2) {
-  if (issue2.path) {
-    let key = "";
-    for (const item of issue2.path) if (typeof item.key === "string" || typeof item.key === "number") if (key) key += `.${item.key}`;
-    else key += item.key;
-    else return null;
-    return key;
-  }
-  return null;
-}
-// @__NO_SIDE_EFFECTS__
 function isoTimestamp(message$1) {
   return {
     kind: "validation",
@@ -19801,18 +19790,6 @@ function safeParse(schema2, input, config$1) {
     issues: dataset.issues
   };
 }
-// @__NO_SIDE_EFFECTS__
-function summarize(issues) {
-  let summary2 = "";
-  for (const issue2 of issues) {
-    if (summary2) summary2 += "\n";
-    summary2 += `\xD7 ${issue2.message}`;
-    const dotPath = /* @__PURE__ */ getDotPath(issue2);
-    if (dotPath) summary2 += `
-  \u2192 at ${dotPath}`;
-  }
-  return summary2;
-}
 var store$4, DEFAULT_CONFIG, store$3, store$2, store$1, EMOJI_REGEX, ISO_TIMESTAMP_REGEX, ABORT_EARLY_CONFIG;
 var init_dist = __esm({
   "node_modules/valibot/dist/index.mjs"() {
@@ -19829,6 +19806,10 @@ var init_dist = __esm({
 });
 
 // src/storage/storage.ts
+function assertSize(key, location2, bytes, limit) {
+  if (bytes <= limit) return;
+  throw new ForeignValueError(key, location2, `it has ${bytes} bytes, where ${limit} are the most`);
+}
 function isKey(key) {
   return keyPattern.test(key) && key !== "tmp" && !key.split("/").some((part) => part === ".." || part === ".");
 }
@@ -19842,11 +19823,24 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var RetainedError, keyPattern;
+var largestValue, ForeignValueError, RetainedError, keyPattern;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
     init_errors();
+    largestValue = 256 * 1024 * 1024;
+    ForeignValueError = class extends StorageError {
+      /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
+      how;
+      constructor(key, location2, how, cause) {
+        super(
+          `${key} in ${location2} is no value of a repository: ${how}`,
+          "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.",
+          { cause }
+        );
+        this.how = how;
+      }
+    };
     RetainedError = class extends StorageError {
       keys;
       constructor(keys, location2, cause) {
@@ -19870,14 +19864,24 @@ function codeOf(error3) {
 function isAbsence(code) {
   return code === "ENOENT" || code === "ENOTDIR";
 }
-async function exists2(path) {
+async function isTaken(path) {
   try {
-    await (0, import_promises.stat)(path);
+    await (0, import_promises.lstat)(path);
     return true;
   } catch (error3) {
     if (codeOf(error3) === "ENOENT") return false;
     throw error3;
   }
+}
+async function readBytes(file, size) {
+  const value = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await file.read(value, length, size - length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return value.subarray(0, length);
 }
 async function writeDurably(path, value) {
   const file = await (0, import_promises.open)(path, "wx", 384);
@@ -19917,17 +19921,20 @@ async function syncFolder(path) {
     await folder.close();
   }
 }
-var import_node_crypto2, import_promises, import_node_path, looksAtOnce, abandonedAfter, noHardLinks, noFolderSync, FileStorage, chooseFolder, wrongFolder, fullDisk;
+var import_node_crypto2, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, chooseFolder, wrongFolder, fullDisk;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto2 = require("node:crypto");
+    import_node_fs2 = require("node:fs");
     import_promises = require("node:fs/promises");
     import_node_path = require("node:path");
     init_errors();
     init_storage();
     looksAtOnce = 64;
     abandonedAfter = 24 * 60 * 60 * 1e3;
+    temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+    readOnly = import_node_fs2.constants.O_RDONLY | (import_node_fs2.constants.O_NOFOLLOW ?? 0) | (import_node_fs2.constants.O_NONBLOCK ?? 0);
     noHardLinks = /* @__PURE__ */ new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
     noFolderSync = /* @__PURE__ */ new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR"]);
     FileStorage = class {
@@ -19988,7 +19995,7 @@ var init_file = __esm({
               this.#hardLinks = false;
             }
           }
-          if (await exists2(path)) {
+          if (await isTaken(path)) {
             await (0, import_promises.unlink)(temporary);
             return false;
           }
@@ -19996,16 +20003,26 @@ var init_file = __esm({
           return true;
         });
       }
-      async get(key) {
+      async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          return await (0, import_promises.readFile)(this.#path(key));
+          await this.#refuseLinks((0, import_node_path.dirname)(key));
+          const file = await (0, import_promises.open)(this.#path(key), readOnly);
+          try {
+            const found = await file.stat();
+            if (!found.isFile()) throw Object.assign(new Error("it is no file"), { code: "EISDIR" });
+            assertSize(key, this.location, found.size, limit);
+            return await readBytes(file, found.size);
+          } finally {
+            await file.close();
+          }
         } catch (error3) {
           throw this.#failure("read", key, error3);
         }
       }
       async stat(key) {
         assertKey(key);
+        await this.#refuseLinks((0, import_node_path.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix) {
@@ -20018,7 +20035,7 @@ var init_file = __esm({
             if (!isKey(key)) continue;
             if (entry.isDirectory() && (key.startsWith(prefix) || prefix.startsWith(`${key}/`)))
               folders.push(`${key}/`);
-            if (entry.isFile() && key.startsWith(prefix)) keys.push(key);
+            if ((entry.isFile() || entry.isSymbolicLink()) && key.startsWith(prefix)) keys.push(key);
           }
           for (let from = 0; from < keys.length; from += looksAtOnce) {
             const values = await Promise.all(keys.slice(from, from + looksAtOnce).map((key) => this.#look(key)));
@@ -20031,6 +20048,7 @@ var init_file = __esm({
         const folders = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
+        for (const folder of new Set(keys.map((key) => (0, import_node_path.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys) {
           try {
             await (0, import_promises.unlink)(this.#path(key));
@@ -20056,6 +20074,7 @@ var init_file = __esm({
         const path = this.#path(key);
         const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto2.randomUUID)());
         try {
+          for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
           await makeFolder((0, import_node_path.dirname)(temporary));
           await makeFolder((0, import_node_path.dirname)(path));
           await writeDurably(temporary, value);
@@ -20070,14 +20089,16 @@ var init_file = __esm({
       }
       async #look(key) {
         try {
-          const found = await (0, import_promises.stat)(this.#path(key));
-          return found.isFile() ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
+          const found = await (0, import_promises.lstat)(this.#path(key));
+          const isValue = found.isFile() || found.isSymbolicLink();
+          return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error3) {
           if (isAbsence(codeOf(error3))) return void 0;
           throw this.#failure("look at", key, error3);
         }
       }
       async #entries(folder) {
+        await this.#refuseLinks(folder);
         try {
           return await (0, import_promises.readdir)((0, import_node_path.join)(this.#root, folder), { withFileTypes: true });
         } catch (error3) {
@@ -20091,13 +20112,35 @@ var init_file = __esm({
       }
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
+          if (!temporaryName.test(entry.name)) continue;
           const path = (0, import_node_path.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises.stat)(path).catch(() => void 0);
+          const found = await (0, import_promises.lstat)(path).catch(() => void 0);
           if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises.rm)(path, { force: true });
         }
       }
+      /**
+       * @param folder relative to the root; `.` or empty for the root, which may be a link
+       * @throws ConfigurationError when the folder, or one on the way to it, is a link. Looked at each time, for others can change it.
+       */
+      async #refuseLinks(folder) {
+        let path = this.#root;
+        for (const part of folder.split("/").filter((name) => name !== "" && name !== ".")) {
+          path = (0, import_node_path.join)(path, part);
+          const found = await (0, import_promises.lstat)(path).catch(() => void 0);
+          if (found === void 0) return;
+          if (!found.isSymbolicLink()) continue;
+          throw new ConfigurationError(
+            `storage: ${path} is a symbolic link, and inside of a repository links are not followed`,
+            "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
+          );
+        }
+      }
       #failure(action, key, cause) {
+        if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
         const code = codeOf(cause);
+        if (action === "read" && code === "ELOOP") {
+          return new ForeignValueError(key, this.location, "it is a symbolic link, which is not followed", cause);
+        }
         if (action === "read" && (isAbsence(code) || code === "EISDIR")) {
           return new StorageError(
             `${key} is not in ${this.location}`,
@@ -20699,9 +20742,9 @@ var init_isValidHostLabel = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/transport/isValidHostname.js
-function isValidHostname(hostname2) {
+function isValidHostname(hostname3) {
   const hostPattern = /^[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
-  return hostPattern.test(hostname2);
+  return hostPattern.test(hostname3);
 }
 var init_isValidHostname = __esm({
   "node_modules/@smithy/core/dist-es/submodules/transport/isValidHostname.js"() {
@@ -20758,13 +20801,13 @@ var init_parseUrl = __esm({
       if (typeof url === "string") {
         return parseUrl(new URL(url));
       }
-      const { hostname: hostname2, pathname, port, protocol, search } = url;
+      const { hostname: hostname3, pathname, port, protocol, search } = url;
       let query;
       if (search) {
         query = parseQueryString(search);
       }
       return {
-        hostname: hostname2,
+        hostname: hostname3,
         port: port ? parseInt(port) : void 0,
         protocol,
         path: pathname,
@@ -21481,17 +21524,17 @@ var init_split_header = __esm({
 function nv(input) {
   return new NumericValue(String(input), "bigDecimal");
 }
-var format, NumericValue;
+var format2, NumericValue;
 var init_NumericValue = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/value/NumericValue.js"() {
-    format = /^-?((0|[1-9]\d*)(\.\d+)?|\.\d+)([eE][+-]?\d+)?$/;
+    format2 = /^-?((0|[1-9]\d*)(\.\d+)?|\.\d+)([eE][+-]?\d+)?$/;
     NumericValue = class _NumericValue {
       string;
       type;
       constructor(string2, type) {
         this.string = string2;
         this.type = type;
-        if (!format.test(string2)) {
+        if (!format2.test(string2)) {
           throw new Error(`@smithy/core/serde - NumericValue string must conform to the Smithy bigDecimal format. Received: "${string2}"`);
         }
       }
@@ -21503,7 +21546,7 @@ var init_NumericValue = __esm({
           return false;
         }
         const _nv = object2;
-        return _NumericValue.prototype.isPrototypeOf(object2) || _nv.type === "bigDecimal" && format.test(_nv.string);
+        return _NumericValue.prototype.isPrototypeOf(object2) || _nv.type === "bigDecimal" && format2.test(_nv.string);
       }
     };
   }
@@ -21549,10 +21592,10 @@ var init_hex_encoding = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js
-var import_node_fs2, calculateBodyLength;
+var import_node_fs3, calculateBodyLength;
 var init_calculateBodyLength = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js"() {
-    import_node_fs2 = require("node:fs");
+    import_node_fs3 = require("node:fs");
     calculateBodyLength = (body) => {
       if (!body) {
         return 0;
@@ -21565,11 +21608,11 @@ var init_calculateBodyLength = __esm({
         return body.size;
       } else if (typeof body.start === "number" && typeof body.end === "number") {
         return body.end + 1 - body.start;
-      } else if (body instanceof import_node_fs2.ReadStream) {
+      } else if (body instanceof import_node_fs3.ReadStream) {
         if (body.path != null) {
-          return (0, import_node_fs2.lstatSync)(body.path).size;
+          return (0, import_node_fs3.lstatSync)(body.path).size;
         } else if (typeof body.fd === "number") {
-          return (0, import_node_fs2.fstatSync)(body.fd).size;
+          return (0, import_node_fs3.fstatSync)(body.fd).size;
         }
       }
       throw new Error(`Body Length computation failed for ${body}`);
@@ -22057,13 +22100,13 @@ var init_parseIni = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js
-var import_promises3, filePromises, fileIntercept, readFile3;
+var import_promises3, filePromises, fileIntercept, readFile2;
 var init_readFile = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js"() {
     import_promises3 = require("node:fs/promises");
     filePromises = {};
     fileIntercept = {};
-    readFile3 = (path, options) => {
+    readFile2 = (path, options) => {
       if (fileIntercept[path] !== void 0) {
         return fileIntercept[path];
       }
@@ -22101,10 +22144,10 @@ var init_loadSharedConfigFiles = __esm({
         resolvedConfigFilepath = (0, import_node_path6.join)(homeDir, configFilepath.slice(2));
       }
       const parsedFiles = await Promise.all([
-        readFile3(resolvedConfigFilepath, {
+        readFile2(resolvedConfigFilepath, {
           ignoreCache: init.ignoreCache
         }).then(parseIni).then(getConfigData).catch(swallowError),
-        readFile3(resolvedFilepath, {
+        readFile2(resolvedFilepath, {
           ignoreCache: init.ignoreCache
         }).then(parseIni).catch(swallowError)
       ]);
@@ -22135,7 +22178,7 @@ var init_loadSsoSessionData = __esm({
     init_parseIni();
     init_readFile();
     swallowError2 = () => ({});
-    loadSsoSessionData = async (init = {}) => readFile3(init.configFilepath ?? getConfigFilepath()).then(parseIni).then(getSsoSessionData).catch(swallowError2);
+    loadSsoSessionData = async (init = {}) => readFile2(init.configFilepath ?? getConfigFilepath()).then(parseIni).then(getSsoSessionData).catch(swallowError2);
   }
 });
 
@@ -22198,11 +22241,11 @@ var init_externalDataInterceptor = __esm({
 // node_modules/@smithy/core/dist-es/submodules/config/node-config-provider/getSelectorName.js
 function getSelectorName(functionString) {
   try {
-    const constants4 = new Set(Array.from(functionString.match(/([A-Z_]){3,}/g) ?? []));
-    constants4.delete("CONFIG");
-    constants4.delete("CONFIG_PREFIX_SEPARATOR");
-    constants4.delete("ENV");
-    return [...constants4].join(", ");
+    const constants5 = new Set(Array.from(functionString.match(/([A-Z_]){3,}/g) ?? []));
+    constants5.delete("CONFIG");
+    constants5.delete("CONFIG_PREFIX_SEPARATOR");
+    constants5.delete("ENV");
+    return [...constants5].join(", ");
   } catch (ignored) {
     return functionString;
   }
@@ -24581,11 +24624,11 @@ var init_getEndpointFromRegion = __esm({
       }
       const useDualstackEndpoint = await input.useDualstackEndpoint();
       const useFipsEndpoint = await input.useFipsEndpoint();
-      const { hostname: hostname2 } = await input.regionInfoProvider(region, { useDualstackEndpoint, useFipsEndpoint }) ?? {};
-      if (!hostname2) {
+      const { hostname: hostname3 } = await input.regionInfoProvider(region, { useDualstackEndpoint, useFipsEndpoint }) ?? {};
+      if (!hostname3) {
         throw new Error("Cannot resolve hostname from client config");
       }
-      return input.urlParser(`${tls ? "https:" : "http:"}//${hostname2}`);
+      return input.urlParser(`${tls ? "https:" : "http:"}//${hostname3}`);
     };
   }
 });
@@ -24841,12 +24884,12 @@ var init_getResolvedPartition = __esm({
 var getResolvedSigningRegion;
 var init_getResolvedSigningRegion = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/config-resolver/regionInfo/getResolvedSigningRegion.js"() {
-    getResolvedSigningRegion = (hostname2, { signingRegion, regionRegex, useFipsEndpoint }) => {
+    getResolvedSigningRegion = (hostname3, { signingRegion, regionRegex, useFipsEndpoint }) => {
       if (signingRegion) {
         return signingRegion;
       } else if (useFipsEndpoint) {
         const regionRegexJs = regionRegex.replace("\\\\", "\\").replace(/^\^/g, "\\.").replace(/\$$/g, "\\.");
-        const regionRegexmatchArray = hostname2.match(regionRegexJs);
+        const regionRegexmatchArray = hostname3.match(regionRegexJs);
         if (regionRegexmatchArray) {
           return regionRegexmatchArray[0].slice(1, -1);
         }
@@ -24869,11 +24912,11 @@ var init_getRegionInfo = __esm({
       const hostnameOptions = { useFipsEndpoint, useDualstackEndpoint };
       const regionHostname = getHostnameFromVariants(regionHash[resolvedRegion]?.variants, hostnameOptions);
       const partitionHostname = getHostnameFromVariants(partitionHash[partition2]?.variants, hostnameOptions);
-      const hostname2 = getResolvedHostname(resolvedRegion, { regionHostname, partitionHostname });
-      if (hostname2 === void 0) {
+      const hostname3 = getResolvedHostname(resolvedRegion, { regionHostname, partitionHostname });
+      if (hostname3 === void 0) {
         throw new Error(`Endpoint resolution failed for: ${{ resolvedRegion, useFipsEndpoint, useDualstackEndpoint }}`);
       }
-      const signingRegion = getResolvedSigningRegion(hostname2, {
+      const signingRegion = getResolvedSigningRegion(hostname3, {
         signingRegion: regionHash[resolvedRegion]?.signingRegion,
         regionRegex: partitionHash[partition2].regionRegex,
         useFipsEndpoint
@@ -24881,7 +24924,7 @@ var init_getRegionInfo = __esm({
       return {
         partition: partition2,
         signingService,
-        hostname: hostname2,
+        hostname: hostname3,
         ...signingRegion && { signingRegion },
         ...regionHash[resolvedRegion]?.signingService && {
           signingService: regionHash[resolvedRegion].signingService
@@ -25000,7 +25043,7 @@ __export(config_exports, {
   nodeFipsConfigSelectors: () => nodeFipsConfigSelectors,
   numberSelector: () => numberSelector,
   parseKnownFiles: () => parseKnownFiles,
-  readFile: () => readFile3,
+  readFile: () => readFile2,
   resolveCustomEndpointsConfig: () => resolveCustomEndpointsConfig,
   resolveDefaultsModeConfig: () => resolveDefaultsModeConfig,
   resolveEndpointsConfig: () => resolveEndpointsConfig,
@@ -25205,8 +25248,8 @@ var init_createConfigValueProvider = __esm({
               return endpoint.url.href;
             }
             if ("hostname" in endpoint) {
-              const { protocol, hostname: hostname2, port, path } = endpoint;
-              return `${protocol}//${hostname2}${port ? ":" + port : ""}${path}`;
+              const { protocol, hostname: hostname3, port, path } = endpoint;
+              return `${protocol}//${hostname3}${port ? ":" + port : ""}${path}`;
             }
           }
           return endpoint;
@@ -25677,8 +25720,8 @@ var init_parseURL = __esm({
             return value;
           }
           if (typeof value === "object" && "hostname" in value) {
-            const { hostname: hostname3, port, protocol: protocol2 = "", path = "", query = {} } = value;
-            const url = new URL(`${protocol2}//${hostname3}${port ? `:${port}` : ""}${path}`);
+            const { hostname: hostname4, port, protocol: protocol2 = "", path = "", query = {} } = value;
+            const url = new URL(`${protocol2}//${hostname4}${port ? `:${port}` : ""}${path}`);
             url.search = Object.entries(query).map(([k5, v]) => `${k5}=${v}`).join("&");
             return url;
           }
@@ -25692,7 +25735,7 @@ var init_parseURL = __esm({
         return null;
       }
       const urlString = whatwgURL.href;
-      const { host, hostname: hostname2, pathname, protocol, search } = whatwgURL;
+      const { host, hostname: hostname3, pathname, protocol, search } = whatwgURL;
       if (search) {
         return null;
       }
@@ -25700,7 +25743,7 @@ var init_parseURL = __esm({
       if (!Object.values(import_types12.EndpointURLScheme).includes(scheme)) {
         return null;
       }
-      const isIp = isIpAddress(hostname2);
+      const isIp = isIpAddress(hostname3);
       const inputContainsDefaultPort = urlString.includes(`${host}:${DEFAULT_PORTS[scheme]}`) || typeof value === "string" && value.includes(`${host}:${DEFAULT_PORTS[scheme]}`);
       const authority = `${host}${inputContainsDefaultPort ? `:${DEFAULT_PORTS[scheme]}` : ``}`;
       return {
@@ -27655,17 +27698,17 @@ var init_HashCalculator = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js
-var import_node_fs3, fileStreamHasher, isReadStream;
+var import_node_fs4, fileStreamHasher, isReadStream;
 var init_fileStreamHasher = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js"() {
-    import_node_fs3 = require("node:fs");
+    import_node_fs4 = require("node:fs");
     init_HashCalculator();
     fileStreamHasher = (hashCtor, fileStream) => new Promise((resolve2, reject) => {
       if (!isReadStream(fileStream)) {
         reject(new Error("Unable to calculate hash for non-file streams."));
         return;
       }
-      const fileStreamTee = (0, import_node_fs3.createReadStream)(fileStream.path, {
+      const fileStreamTee = (0, import_node_fs4.createReadStream)(fileStream.path, {
         start: fileStream.start,
         end: fileStream.end
       });
@@ -30042,14 +30085,14 @@ var init_requestBuilder = __esm({
         this.context = context;
       }
       async build() {
-        const { hostname: hostname2, protocol = "https", port, path: basePath } = await this.context.endpoint();
+        const { hostname: hostname3, protocol = "https", port, path: basePath } = await this.context.endpoint();
         this.path = basePath;
         for (const resolvePath of this.resolvePathStack) {
           resolvePath(this.path);
         }
         return new HttpRequest({
           protocol,
-          hostname: this.hostname || hostname2,
+          hostname: this.hostname || hostname3,
           port,
           method: this.method,
           path: this.path,
@@ -30058,8 +30101,8 @@ var init_requestBuilder = __esm({
           headers: this.headers
         });
       }
-      hn(hostname2) {
-        this.hostname = hostname2;
+      hn(hostname3) {
+        this.hostname = hostname3;
         return this;
       }
       bp(uriLabel) {
@@ -30128,8 +30171,8 @@ var init_FromStringShapeDeserializer = __esm({
           case 6:
           case 7: {
             const bindingFormat = this.settings.httpBindings ? flags >> 14 & 3 : 0;
-            const format2 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
-            switch (format2) {
+            const format3 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
+            switch (format3) {
               case 5:
                 return _parseRfc3339DateTimeWithOffset(data);
               case 6:
@@ -30255,8 +30298,8 @@ var init_ToStringShapeSerializer = __esm({
                 throw new Error(`@smithy/core/protocols - received non-Date value ${value} when schema expected Date in ${ns.getName(true)}`);
               }
               const bindingFormat = this.settings.httpBindings ? flags >> 14 & 3 : 0;
-              const format2 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
-              switch (format2) {
+              const format3 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
+              switch (format3) {
                 case 5:
                   this.stringBuffer = value.toISOString().replace(".000Z", "Z");
                   break;
@@ -31005,8 +31048,8 @@ var init_JsonShapeDeserializer2 = __esm({
           return value;
         }
         if (ns.isTimestampSchema() && value != null) {
-          const format2 = determineTimestampFormat(ns, this.settings);
-          switch (format2) {
+          const format3 = determineTimestampFormat(ns, this.settings);
+          switch (format3) {
             case 5:
               return parseRfc3339DateTimeWithOffset(value);
             case 6:
@@ -31736,8 +31779,8 @@ var init_JsonShapeSerializer2 = __esm({
         this.json[this.i++] = CLOSE_BRACE;
       }
       writeTimestamp(ns, value) {
-        const format2 = determineTimestampFormat(ns, this.settings);
-        switch (format2) {
+        const format3 = determineTimestampFormat(ns, this.settings);
+        switch (format3) {
           case 5: {
             const iso = value.toISOString().replace(".000Z", "Z");
             this.writeAsciiQuoted(iso);
@@ -31983,8 +32026,8 @@ var init_JsonShapeDeserializer = __esm({
           return value;
         }
         if (ns.isTimestampSchema() && value != null) {
-          const format2 = determineTimestampFormat(ns, this.settings);
-          switch (format2) {
+          const format3 = determineTimestampFormat(ns, this.settings);
+          switch (format3) {
             case 5:
               return parseRfc3339DateTimeWithOffset(value);
             case 6:
@@ -32227,8 +32270,8 @@ var init_JsonShapeSerializer = __esm({
             return (this.serdeContext?.base64Encoder ?? toBase64)(value);
           }
           if (value instanceof Date && (ns.isTimestampSchema() || ns.isDocumentSchema())) {
-            const format2 = determineTimestampFormat(ns, this.settings);
-            switch (format2) {
+            const format3 = determineTimestampFormat(ns, this.settings);
+            switch (format3) {
               case 5:
                 return value.toISOString().replace(".000Z", "Z");
               case 6:
@@ -34910,7 +34953,7 @@ __export(bowser_exports, {
   PLATFORMS_MAP: () => PLATFORMS_MAP,
   default: () => Bowser,
   getParser: () => getParser,
-  parse: () => parse
+  parse: () => parse2
 });
 function _defineProperties(e5, r5) {
   for (var t = 0; t < r5.length; t++) {
@@ -34937,7 +34980,7 @@ function _toPrimitive(t, r5) {
   }
   return ("string" === r5 ? String : Number)(t);
 }
-var BROWSER_ALIASES_MAP, BROWSER_MAP, PLATFORMS_MAP, OS_MAP, ENGINE_MAP, Utils, commonVersionIdentifier, browsersList, parser_os_default, parser_platforms_default, parser_engines_default, Parser, Bowser, parse, getParser;
+var BROWSER_ALIASES_MAP, BROWSER_MAP, PLATFORMS_MAP, OS_MAP, ENGINE_MAP, Utils, commonVersionIdentifier, browsersList, parser_os_default, parser_platforms_default, parser_engines_default, Parser, Bowser, parse2, getParser;
 var init_bowser = __esm({
   "node_modules/bowser/bowser.mjs"() {
     BROWSER_ALIASES_MAP = {
@@ -36841,7 +36884,7 @@ var init_bowser = __esm({
         if (engine) this.parsedResult.engine = engine.describe(this.getUA());
         return this.parsedResult.engine;
       };
-      _proto.parse = function parse3() {
+      _proto.parse = function parse4() {
         this.parseBrowser();
         this.parseOS();
         this.parsePlatform();
@@ -36959,7 +37002,7 @@ var init_bowser = __esm({
         if (typeof UA !== "string") throw new Error("UserAgent should be a string");
         return new Parser(UA, skipParsingOrHints, clientHints);
       };
-      Bowser2.parse = function parse3(UA, clientHints) {
+      Bowser2.parse = function parse4(UA, clientHints) {
         if (clientHints === void 0) clientHints = null;
         return new Parser(UA, clientHints).getResult();
       };
@@ -36985,7 +37028,7 @@ var init_bowser = __esm({
         }
       }]);
     })();
-    parse = Bowser.parse;
+    parse2 = Bowser.parse;
     getParser = Bowser.getParser;
   }
 });
@@ -36996,8 +37039,8 @@ var init_createUserAgentStringParsingProvider = __esm({
   "node_modules/@aws-sdk/core/dist-es/submodules/client/util-user-agent-browser/createUserAgentStringParsingProvider.js"() {
     createUserAgentStringParsingProvider = ({ serviceId, clientVersion }) => async (config) => {
       const module2 = await Promise.resolve().then(() => (init_bowser(), bowser_exports));
-      const parse3 = module2.parse ?? module2.default.parse ?? (() => "");
-      const parsedUA = typeof window !== "undefined" && window?.navigator?.userAgent ? parse3(window.navigator.userAgent) : void 0;
+      const parse4 = module2.parse ?? module2.default.parse ?? (() => "");
+      const parsedUA = typeof window !== "undefined" && window?.navigator?.userAgent ? parse4(window.navigator.userAgent) : void 0;
       const sections = [
         ["aws-sdk-js", clientVersion],
         ["ua", "2.1"],
@@ -39252,11 +39295,11 @@ var init_throw_200_exceptions = __esm({
 });
 
 // node_modules/@aws-sdk/core/dist-es/submodules/util/util-arn-parser/arn.js
-var validate, parse2;
+var validate, parse3;
 var init_arn = __esm({
   "node_modules/@aws-sdk/core/dist-es/submodules/util/util-arn-parser/arn.js"() {
     validate = (str) => typeof str === "string" && str.indexOf("arn:") === 0 && str.split(":").length >= 6;
-    parse2 = (arn) => {
+    parse3 = (arn) => {
       const segments = arn.split(":");
       if (segments.length < 6 || segments[0] !== "arn") {
         throw new Error("Malformed ARN");
@@ -39774,10 +39817,10 @@ var require_dist_cjs4 = __commonJS({
       }
       readAttrValue() {
         const p3 = this;
-        const quote = p3.x[p3.i];
+        const quote2 = p3.x[p3.i];
         ++p3.i;
         let value = "";
-        while (p3.i < p3.z && p3.x[p3.i] !== quote) {
+        while (p3.i < p3.z && p3.x[p3.i] !== quote2) {
           value += p3.x[p3.i++];
         }
         ++p3.i;
@@ -40207,8 +40250,8 @@ var init_QueryShapeSerializer = __esm({
         } else if (ns.isTimestampSchema()) {
           if (value instanceof Date) {
             this.writeKey(prefix);
-            const format2 = determineTimestampFormat(ns, this.settings);
-            switch (format2) {
+            const format3 = determineTimestampFormat(ns, this.settings);
+            switch (format3) {
               case 5:
                 this.writeValue(value.toISOString().replace(".000Z", "Z"));
                 break;
@@ -40709,8 +40752,8 @@ var init_XmlShapeSerializer = __esm({
           if (ns.isBlobSchema()) {
             nodeContents = (this.serdeContext?.base64Encoder ?? toBase64)(value);
           } else if (ns.isTimestampSchema() && value instanceof Date) {
-            const format2 = determineTimestampFormat(ns, this.settings);
-            switch (format2) {
+            const format3 = determineTimestampFormat(ns, this.settings);
+            switch (format3) {
               case 5:
                 nodeContents = value.toISOString().replace(".000Z", "Z");
                 break;
@@ -40983,12 +41026,12 @@ var init_bucketHostnameUtils = __esm({
     AWS_PARTITION_SUFFIX = "amazonaws.com";
     isBucketNameOptions = (options) => typeof options.bucketName === "string";
     isDnsCompatibleBucketName2 = (bucketName) => DOMAIN_PATTERN2.test(bucketName) && !IP_ADDRESS_PATTERN2.test(bucketName) && !DOTS_PATTERN2.test(bucketName);
-    getRegionalSuffix = (hostname2) => {
-      const parts = hostname2.match(S3_HOSTNAME_PATTERN2);
-      return [parts[4], hostname2.replace(new RegExp(`^${parts[0]}`), "")];
+    getRegionalSuffix = (hostname3) => {
+      const parts = hostname3.match(S3_HOSTNAME_PATTERN2);
+      return [parts[4], hostname3.replace(new RegExp(`^${parts[0]}`), "")];
     };
-    getSuffix = (hostname2) => S3_US_EAST_1_ALTNAME_PATTERN.test(hostname2) ? ["us-east-1", AWS_PARTITION_SUFFIX] : getRegionalSuffix(hostname2);
-    getSuffixForArnEndpoint = (hostname2) => S3_US_EAST_1_ALTNAME_PATTERN.test(hostname2) ? [hostname2.replace(`.${AWS_PARTITION_SUFFIX}`, ""), AWS_PARTITION_SUFFIX] : getRegionalSuffix(hostname2);
+    getSuffix = (hostname3) => S3_US_EAST_1_ALTNAME_PATTERN.test(hostname3) ? ["us-east-1", AWS_PARTITION_SUFFIX] : getRegionalSuffix(hostname3);
+    getSuffixForArnEndpoint = (hostname3) => S3_US_EAST_1_ALTNAME_PATTERN.test(hostname3) ? [hostname3.replace(`.${AWS_PARTITION_SUFFIX}`, ""), AWS_PARTITION_SUFFIX] : getRegionalSuffix(hostname3);
     validateArnEndpointOptions = (options) => {
       if (options.pathStyleEndpoint) {
         throw new Error("Path-style S3 endpoint is not supported when bucket is an ARN");
@@ -41205,13 +41248,13 @@ var init_bucketEndpointMiddleware = __esm({
         if (options.bucketEndpoint) {
           request.hostname = bucketName;
         } else if (validate(bucketName)) {
-          const bucketArn = parse2(bucketName);
+          const bucketArn = parse3(bucketName);
           const clientRegion = await options.region();
           const useDualstackEndpoint = await options.useDualstackEndpoint();
           const useFipsEndpoint = await options.useFipsEndpoint();
           const { partition: partition2, signingRegion = clientRegion } = await options.regionInfoProvider(clientRegion, { useDualstackEndpoint, useFipsEndpoint }) || {};
           const useArnRegion = await options.useArnRegion();
-          const { hostname: hostname2, bucketEndpoint, signingRegion: modifiedSigningRegion, signingService } = bucketHostname({
+          const { hostname: hostname3, bucketEndpoint, signingRegion: modifiedSigningRegion, signingService } = bucketHostname({
             bucketName: bucketArn,
             baseHostname: request.hostname,
             accelerateEndpoint: options.useAccelerateEndpoint,
@@ -41232,13 +41275,13 @@ var init_bucketEndpointMiddleware = __esm({
           if (signingService && signingService !== "s3") {
             context["signing_service"] = signingService;
           }
-          request.hostname = hostname2;
+          request.hostname = hostname3;
           replaceBucketInPath = bucketEndpoint;
         } else {
           const clientRegion = await options.region();
           const dualstackEndpoint = await options.useDualstackEndpoint();
           const fipsEndpoint = await options.useFipsEndpoint();
-          const { hostname: hostname2, bucketEndpoint } = bucketHostname({
+          const { hostname: hostname3, bucketEndpoint } = bucketHostname({
             bucketName,
             clientRegion,
             baseHostname: request.hostname,
@@ -41249,7 +41292,7 @@ var init_bucketEndpointMiddleware = __esm({
             tlsCompatible: request.protocol === "https:",
             isCustomEndpoint: options.isCustomEndpoint
           });
-          request.hostname = hostname2;
+          request.hostname = hostname3;
           replaceBucketInPath = bucketEndpoint;
         }
         if (replaceBucketInPath) {
@@ -42400,7 +42443,7 @@ var require_dist_cjs7 = __commonJS({
     exports2.streamCollector = streamCollector7;
     var { buildQueryString: buildQueryString2, HttpResponse: HttpResponse2 } = (init_protocols(), __toCommonJS(protocols_exports));
     var node_https = require("node:https");
-    var { Readable: Readable9 } = require("node:stream");
+    var { Readable: Readable10 } = require("node:stream");
     var http2 = require("node:http2");
     function buildAbortError(abortSignal) {
       const reason = abortSignal && typeof abortSignal === "object" && "reason" in abortSignal ? abortSignal.reason : void 0;
@@ -42578,7 +42621,7 @@ var require_dist_cjs7 = __commonJS({
       }
     }
     function writeBody(httpRequest, body) {
-      if (body instanceof Readable9) {
+      if (body instanceof Readable10) {
         body.pipe(httpRequest);
         return;
       }
@@ -42722,15 +42765,15 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
           if (request.fragment) {
             path += `#${request.fragment}`;
           }
-          let hostname2 = request.hostname ?? "";
-          if (hostname2[0] === "[" && hostname2.endsWith("]")) {
-            hostname2 = request.hostname.slice(1, -1);
+          let hostname3 = request.hostname ?? "";
+          if (hostname3[0] === "[" && hostname3.endsWith("]")) {
+            hostname3 = request.hostname.slice(1, -1);
           } else {
-            hostname2 = request.hostname;
+            hostname3 = request.hostname;
           }
           const nodeHttpsOptions = {
             headers: request.headers,
-            host: hostname2,
+            host: hostname3,
             method: request.method,
             path,
             port: request.port,
@@ -43071,7 +43114,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
         return this.connectOptions === void 0 ? http2.connect(url) : http2.connect(url, this.connectOptions);
       }
     };
-    var { constants: constants4 } = http2;
+    var { constants: constants5 } = http2;
     var NodeHttp2Handler = class _NodeHttp2Handler {
       config;
       configProvider;
@@ -43131,14 +43174,14 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             reject(abortError);
             return;
           }
-          const { hostname: hostname2, method, port, protocol, query } = request;
+          const { hostname: hostname3, method, port, protocol, query } = request;
           let auth = "";
           if (request.username != null || request.password != null) {
             const username = request.username ?? "";
             const password = request.password ?? "";
             auth = `${username}:${password}@`;
           }
-          const authority = `${protocol}//${auth}${hostname2}${port ? `:${port}` : ""}`;
+          const authority = `${protocol}//${auth}${hostname3}${port ? `:${port}` : ""}`;
           const requestContext = { destination: new URL(authority) };
           const connectConfig = {
             requestTimeout: this.config?.sessionTimeout,
@@ -43163,8 +43206,8 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
           }
           const clientHttp2Stream = session.request({
             ...request.headers,
-            [constants4.HTTP2_HEADER_PATH]: path,
-            [constants4.HTTP2_HEADER_METHOD]: method
+            [constants5.HTTP2_HEADER_PATH]: path,
+            [constants5.HTTP2_HEADER_METHOD]: method
           });
           if (effectiveRequestTimeout) {
             clientHttp2Stream.setTimeout(effectiveRequestTimeout, () => {
@@ -47683,7 +47726,7 @@ var require_dist_cjs11 = __commonJS({
     var { setCredentialFeature: setCredentialFeature2 } = (init_client3(), __toCommonJS(client_exports2));
     var { CredentialsProviderError: CredentialsProviderError2, parseKnownFiles: parseKnownFiles2, getProfileName: getProfileName2 } = (init_config2(), __toCommonJS(config_exports));
     var { HttpRequest: HttpRequest2 } = (init_protocols(), __toCommonJS(protocols_exports));
-    var { createHash: createHash9, createPrivateKey, createPublicKey, sign: sign4 } = require("node:crypto");
+    var { createHash: createHash10, createPrivateKey, createPublicKey, sign: sign4 } = require("node:crypto");
     var { promises: promises3 } = require("node:fs");
     var { homedir: homedir2 } = require("node:os");
     var { dirname: dirname4, join: join10 } = require("node:path");
@@ -47854,7 +47897,7 @@ var require_dist_cjs11 = __commonJS({
       getTokenFilePath() {
         const directory = process.env.AWS_LOGIN_CACHE_DIRECTORY ?? join10(homedir2(), ".aws", "login", "cache");
         const loginSessionBytes = Buffer.from(this.loginSession, "utf8");
-        const loginSessionSha256 = createHash9("sha256").update(loginSessionBytes).digest("hex");
+        const loginSessionSha256 = createHash10("sha256").update(loginSessionBytes).digest("hex");
         return join10(directory, `${loginSessionSha256}.json`);
       }
       derToRawSignature(derSignature) {
@@ -59754,15 +59797,53 @@ function configure(options) {
 function isListing({ Name, IsTruncated }) {
   return Name !== void 0 || IsTruncated !== void 0;
 }
-async function readWhole(body, length) {
+function boundAnswers(client) {
+  client.middlewareStack.add(
+    (next, { commandName }) => async (args) => {
+      const result = await next(args);
+      const response = result.response;
+      if (!(response.body instanceof import_node_stream12.Readable)) return result;
+      if (response.statusCode >= 300) {
+        response.body = import_node_stream12.Readable.from(await readFailure(response.body), { objectMode: false });
+      } else if (commandName !== "GetObjectCommand") {
+        response.body = import_node_stream12.Readable.from(readAnswer(response.body), { objectMode: false });
+      }
+      return result;
+    },
+    { step: "deserialize", priority: "low", name: "boundAnswers" }
+  );
+}
+async function readFailure(body) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestFailure) return [];
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+async function* readAnswer(body) {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
+    yield chunk;
+  }
+}
+async function readWhole(body, length, check) {
   const chunks = [];
   let size = 0;
   try {
+    check(length ?? 0);
     for await (const chunk of body) {
-      chunks.push(chunk);
       size += chunk.length;
+      check(size);
+      chunks.push(chunk);
     }
   } catch (error3) {
+    body.destroy();
+    if (error3 instanceof ForeignValueError) throw error3;
     throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error3)})`, {
       cause: error3
     });
@@ -59772,11 +59853,12 @@ async function readWhole(body, length) {
   }
   return Buffer.concat(chunks, size);
 }
-var import_node_crypto10, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, unsupported, hour, S3Storage;
+var import_node_crypto10, import_node_stream12, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, largestFailure, largestAnswer, unsupported, hour, S3Storage;
 var init_s33 = __esm({
   "src/storage/s3.ts"() {
     "use strict";
     import_node_crypto10 = require("node:crypto");
+    import_node_stream12 = require("node:stream");
     import_client_s3 = __toESM(require_dist_cjs16(), 1);
     init_p_limit();
     init_p_retry();
@@ -59787,6 +59869,8 @@ var init_s33 = __esm({
     maxRetries = 7;
     maxFirstRetries = 2;
     deleteBatch = 1e3;
+    largestFailure = 64 * 1024;
+    largestAnswer = 32 * 1024 * 1024;
     unsupported = /* @__PURE__ */ new Set([400, 405, 411, 501]);
     hour = 60 * 60 * 1e3;
     S3Storage = class {
@@ -59809,6 +59893,7 @@ var init_s33 = __esm({
         this.#place = { bucket, host: endpoint?.host ?? "Amazon S3" };
         this.#firstPause = options.firstPause ?? 250;
         this.#client = new import_client_s3.S3Client(configure(options));
+        boundAnswers(this.#client);
       }
       async probe() {
         try {
@@ -59837,11 +59922,12 @@ var init_s33 = __esm({
         await this.#confirm(key, value);
         return true;
       }
-      async get(key) {
+      async get(key, limit = largestValue) {
         assertKey(key);
+        const check = (bytes) => assertSize(key, this.location, bytes, limit);
         return this.#request("read", key, async () => {
           const { Body, ContentLength } = await this.#client.send(new import_client_s3.GetObjectCommand(this.#address(key)));
-          return readWhole(Body, ContentLength);
+          return readWhole(Body, ContentLength, check);
         });
       }
       async stat(key) {
@@ -60027,7 +60113,7 @@ var init_s33 = __esm({
             this.#answered = true;
             return result;
           } catch (error3) {
-            if (statusOf(error3) !== void 0) this.#answered = true;
+            if (statusOf(error3) !== void 0 || error3 instanceof ForeignValueError) this.#answered = true;
             throw error3;
           }
         };
@@ -60041,6 +60127,7 @@ var init_s33 = __esm({
             })
           );
         } catch (error3) {
+          if (error3 instanceof ForeignValueError) throw error3;
           if (action === "read" && statusOf(error3) === 404 && nameOf(error3) !== "NoSuchBucket") {
             const next2 = "Validate the repository: a value is missing.";
             throw new StorageError(`${key} is not in ${this.location}`, next2, { cause: error3, missing: true });
@@ -60080,19 +60167,19 @@ async function fetchTo(address, path, artifact, signal) {
   const hash = (0, import_node_crypto11.createHash)("sha256");
   const most = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
-  const check = new import_node_stream12.Transform({
+  const check = new import_node_stream13.Transform({
     transform(chunk, _encoding, done) {
       bytes += chunk.length;
       hash.update(chunk);
-      done(bytes > most ? describeDamage(artifact) : null, chunk);
+      done(bytes > most ? describeDamage2(artifact) : null, chunk);
     }
   });
-  const source = import_node_stream12.Readable.fromWeb(response.body);
-  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs4.createWriteStream)(path, { mode: 384 }), { signal });
+  const source = import_node_stream13.Readable.fromWeb(response.body);
+  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs5.createWriteStream)(path, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
-  if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage(artifact);
+  if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
 }
-function describeDamage({ name, id }) {
+function describeDamage2({ name, id }) {
   return new StorageError(
     `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
     "Run it again; delete the artifact in the list of its run to go back to the one before."
@@ -60112,15 +60199,15 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto11, import_node_fs4, import_promises4, import_node_path7, import_node_stream12, import_promises5, listSchema, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
+var import_node_crypto11, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
 var init_artifact_service = __esm({
   "src/storage/artifact-service.ts"() {
     "use strict";
     import_node_crypto11 = require("node:crypto");
-    import_node_fs4 = require("node:fs");
+    import_node_fs5 = require("node:fs");
     import_promises4 = require("node:fs/promises");
     import_node_path7 = require("node:path");
-    import_node_stream12 = require("node:stream");
+    import_node_stream13 = require("node:stream");
     import_promises5 = require("node:stream/promises");
     init_p_retry();
     init_dist();
@@ -60215,7 +60302,7 @@ var init_artifact_service = __esm({
             "downloaded",
             () => client.downloadArtifact(artifact.id, options)
           );
-          if (digestMismatch) throw describeDamage(artifact);
+          if (digestMismatch) throw describeDamage2(artifact);
           const [file = ""] = await (0, import_promises4.readdir)(folder);
           await (0, import_promises4.rename)((0, import_node_path7.join)(folder, file), path);
           return path;
@@ -60345,22 +60432,29 @@ var init_artifact_service = __esm({
 // src/storage/zip.ts
 async function openZip(path) {
   const file = await (0, import_promises6.open)(path, "r");
-  const read3 = async (offset, length) => {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
-    if (bytesRead < length) throw damaged("it ends too early");
-    return buffer;
-  };
   try {
     const { size } = await file.stat();
+    const read3 = async (offset, length) => {
+      if (offset < 0 || offset + length > size) throw damaged("it ends too early");
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      if (bytesRead < length) throw damaged("it ends too early");
+      return buffer;
+    };
     const entries = readDirectory(await findDirectory(read3, size));
+    refuseClashes(entries);
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
         const path2 = (0, import_node_path8.join)(folder, entry.name);
         const value = await readEntry(read3, entry);
-        await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path2), { recursive: true, mode: 448 });
-        await (0, import_promises6.writeFile)(path2, value, { flag: "wx", mode: 384 });
-        await (0, import_promises6.utimes)(path2, entry.modifiedAt, entry.modifiedAt);
+        try {
+          await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path2), { recursive: true, mode: 448 });
+          await (0, import_promises6.writeFile)(path2, value, { flag: "wx", mode: 384 });
+          await (0, import_promises6.utimes)(path2, entry.modifiedAt, entry.modifiedAt);
+        } catch (error3) {
+          if (!wrongNames.has(error3.code ?? "")) throw error3;
+          throw damaged(`${quote(entry.name)} cannot be unpacked here`, error3);
+        }
       },
       close: () => file.close()
     };
@@ -60376,15 +60470,32 @@ async function findDirectory(read3, size) {
   if (at < 0 || tail.length - at < endSize) throw damaged("it is no zip file, or is cut off");
   const end = tail.subarray(at);
   if (end.readUInt32LE(16) !== elsewhere && end.readUInt16LE(10) !== 65535) {
-    return read3(end.readUInt32LE(16), end.readUInt32LE(12));
+    return readBounded(read3, end.readUInt32LE(16), end.readUInt32LE(12));
   }
   const locator = await read3(size - length + at - 20, 20);
   if (locator.toString("latin1", 0, 4) !== "PK\x07") throw damaged("its zip64 directory is missing");
   const long = await read3(Number(locator.readBigUInt64LE(8)), 56);
   if (long.toString("latin1", 0, 4) !== "PK") throw damaged("its zip64 directory is missing");
-  const directorySize = Number(long.readBigUInt64LE(40));
-  if (directorySize > size) throw damaged("its directory is larger than itself");
-  return read3(Number(long.readBigUInt64LE(48)), directorySize);
+  return readBounded(read3, Number(long.readBigUInt64LE(48)), Number(long.readBigUInt64LE(40)));
+}
+function readBounded(read3, offset, length) {
+  if (length > largestDirectory) throw damaged("its directory is too large");
+  return read3(offset, length);
+}
+function refuseClashes(entries) {
+  const files = /* @__PURE__ */ new Set();
+  const folders = /* @__PURE__ */ new Set();
+  for (const { name } of entries) {
+    if (files.has(name)) throw damaged(`it holds ${quote(name)} twice`);
+    if (!name.endsWith("/")) files.add(name);
+    if (name.split("/", mostParts + 1).length > mostParts) throw damaged(`${quote(name)} lies too deep`);
+    for (let at = name.indexOf("/"); at >= 0; at = name.indexOf("/", at + 1)) folders.add(name.slice(0, at));
+  }
+  for (const name of files)
+    if (folders.has(name)) throw damaged(`it holds ${quote(name)} as a file and as a folder`);
+}
+function quote(name) {
+  return JSON.stringify(name.slice(0, 200));
 }
 function readDirectory(directory) {
   const entries = [];
@@ -60431,7 +60542,7 @@ function readTime(date2, time2) {
 }
 async function readEntry(read3, entry) {
   const { name, size, packedSize, method, crc, offset } = entry;
-  if (size > largestEntry || packedSize > largestEntry) throw damaged(`${name} is too large`);
+  if (size > largestValue || packedSize > largestValue + (1 << 20)) throw damaged(`${name} is too large`);
   const header = await read3(offset, 30);
   const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   const packed = await read3(start, packedSize);
@@ -60449,13 +60560,13 @@ async function unpackValue(packed, method, size, name) {
   }
 }
 function damaged(how, cause) {
-  return new StorageError(
+  return new IntegrityError(
     `the artifact is damaged: ${how}`,
     "Download it by hand from its run and look at it; delete it there to go back to the one before.",
-    { cause }
+    cause
   );
 }
-var import_promises6, import_node_path8, import_node_util, import_node_zlib2, inflate, endSize, longestComment, elsewhere, largestEntry;
+var import_promises6, import_node_path8, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/zip.ts"() {
     "use strict";
@@ -60464,11 +60575,14 @@ var init_zip = __esm({
     import_node_util = require("node:util");
     import_node_zlib2 = require("node:zlib");
     init_errors();
+    init_storage();
     inflate = (0, import_node_util.promisify)(import_node_zlib2.inflateRaw);
+    mostParts = 64;
     endSize = 22;
     longestComment = 65535;
     elsewhere = 4294967295;
-    largestEntry = 1 << 30;
+    largestDirectory = 1 << 30;
+    wrongNames = /* @__PURE__ */ new Set(["ENAMETOOLONG", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL"]);
   }
 });
 
@@ -60544,8 +60658,8 @@ var init_artifact = __esm({
         if (created) written.add(key);
         return created;
       }
-      async get(key) {
-        return (await this.#open()).storage.get(key);
+      async get(key, limit) {
+        return (await this.#open()).storage.get(key, limit);
       }
       async stat(key) {
         return (await this.#open()).storage.stat(key);
@@ -64297,10 +64411,10 @@ function _splitEndoScalar(k5, basis, n3) {
   }
   return { k1neg, k1, k2neg, k2: k22 };
 }
-function validateSigFormat(format2) {
-  if (!["compact", "recovered", "der"].includes(format2))
+function validateSigFormat(format3) {
+  if (!["compact", "recovered", "der"].includes(format3))
     throw new Error('Signature format must be "compact", "recovered", or "der"');
-  return format2;
+  return format3;
 }
 function validateSigOpts(opts2, def) {
   const optsn = {};
@@ -64951,10 +65065,10 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
     if (hasLargeCofactor)
       throw new Error('"recovered" sig type is not supported for cofactor >2 curves');
   }
-  function validateSigLength(bytes, format2) {
-    validateSigFormat(format2);
+  function validateSigLength(bytes, format3) {
+    validateSigFormat(format3);
     const size = lengths.signature;
-    const sizer = format2 === "compact" ? size : format2 === "recovered" ? size + 1 : void 0;
+    const sizer = format3 === "compact" ? size : format3 === "recovered" ? size + 1 : void 0;
     return abytes4(bytes, sizer);
   }
   class Signature {
@@ -64972,16 +65086,16 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
       }
       Object.freeze(this);
     }
-    static fromBytes(bytes, format2 = defaultSigOpts.format) {
-      validateSigLength(bytes, format2);
+    static fromBytes(bytes, format3 = defaultSigOpts.format) {
+      validateSigLength(bytes, format3);
       let recid;
-      if (format2 === "der") {
+      if (format3 === "der") {
         const { r: r6, s: s3 } = DER.toSig(abytes4(bytes));
         return new Signature(r6, s3);
       }
-      if (format2 === "recovered") {
+      if (format3 === "recovered") {
         recid = bytes[0];
-        format2 = "compact";
+        format3 = "compact";
         bytes = bytes.subarray(1);
       }
       const L = lengths.signature / 2;
@@ -64989,8 +65103,8 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
       const s2 = bytes.subarray(L, L * 2);
       return new Signature(Fn.fromBytes(r5), Fn.fromBytes(s2), recid);
     }
-    static fromHex(hex2, format2) {
-      return this.fromBytes(hexToBytes2(hex2), format2);
+    static fromHex(hex2, format3) {
+      return this.fromBytes(hexToBytes2(hex2), format3);
     }
     assertRecovery() {
       const { recovery } = this;
@@ -65023,21 +65137,21 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
     hasHighS() {
       return isBiggerThanHalfOrder(this.s);
     }
-    toBytes(format2 = defaultSigOpts.format) {
-      validateSigFormat(format2);
-      if (format2 === "der")
+    toBytes(format3 = defaultSigOpts.format) {
+      validateSigFormat(format3);
+      if (format3 === "der")
         return hexToBytes2(DER.hexFromSig(this));
       const { r: r5, s: s2 } = this;
       const rb = Fn.toBytes(r5);
       const sb = Fn.toBytes(s2);
-      if (format2 === "recovered") {
+      if (format3 === "recovered") {
         assertSmallCofactor();
         return concatBytes2(Uint8Array.of(this.assertRecovery()), rb, sb);
       }
       return concatBytes2(rb, sb);
     }
-    toHex(format2) {
-      return bytesToHex2(this.toBytes(format2));
+    toHex(format3) {
+      return bytesToHex2(this.toBytes(format3));
     }
   }
   const bits2int = ecdsaOpts.bits2int || function bits2int_def(bytes) {
@@ -65102,16 +65216,16 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
     return sig.toBytes(opts2.format);
   }
   function verify(signature, message, publicKey, opts2 = {}) {
-    const { lowS, prehash, format: format2 } = validateSigOpts(opts2, defaultSigOpts);
+    const { lowS, prehash, format: format3 } = validateSigOpts(opts2, defaultSigOpts);
     publicKey = abytes4(publicKey, void 0, "publicKey");
     message = validateMsgAndHash(message, prehash);
     if (!isBytes4(signature)) {
       const end = signature instanceof Signature ? ", use sig.toBytes()" : "";
       throw new Error("verify expects Uint8Array signature" + end);
     }
-    validateSigLength(signature, format2);
+    validateSigLength(signature, format3);
     try {
-      const sig = Signature.fromBytes(signature, format2);
+      const sig = Signature.fromBytes(signature, format3);
       const P = Point.fromBytes(publicKey);
       if (lowS && sig.hasHighS())
         return false;
@@ -67916,10 +68030,10 @@ function _splitEndoScalar2(k5, basis, n3) {
   }
   return { k1neg, k1, k2neg, k2: k22 };
 }
-function validateSigFormat2(format2) {
-  if (!["compact", "recovered", "der"].includes(format2))
+function validateSigFormat2(format3) {
+  if (!["compact", "recovered", "der"].includes(format3))
     throw new Error('Signature format must be "compact", "recovered", or "der"');
-  return format2;
+  return format3;
 }
 function validateSigOpts2(opts2, def) {
   validateObject2(opts2);
@@ -68507,10 +68621,10 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
     if (hasLargeRecoveryLifts)
       throw new Error('"recovered" sig type is not supported for cofactor >2 curves');
   }
-  function validateSigLength(bytes, format2) {
-    validateSigFormat2(format2);
+  function validateSigLength(bytes, format3) {
+    validateSigFormat2(format3);
     const size = lengths.signature;
-    const sizer = format2 === "compact" ? size : format2 === "recovered" ? size + 1 : void 0;
+    const sizer = format3 === "compact" ? size : format3 === "recovered" ? size + 1 : void 0;
     return abytes5(bytes, sizer);
   }
   class Signature {
@@ -68528,18 +68642,18 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
       }
       Object.freeze(this);
     }
-    static fromBytes(bytes, format2 = defaultSigOpts.format) {
-      validateSigLength(bytes, format2);
+    static fromBytes(bytes, format3 = defaultSigOpts.format) {
+      validateSigLength(bytes, format3);
       let recid;
-      if (format2 === "der") {
+      if (format3 === "der") {
         if (bytes.length > 2 * Fn.BYTES + 16)
           throw new DER2.Err("invalid signature: DER signature too long");
         const { r: r6, s: s3 } = DER2.toSig(abytes5(bytes), Fn.BYTES + 1);
         return new Signature(r6, s3);
       }
-      if (format2 === "recovered") {
+      if (format3 === "recovered") {
         recid = bytes[0];
-        format2 = "compact";
+        format3 = "compact";
         bytes = bytes.subarray(1);
       }
       const L = lengths.signature / 2;
@@ -68547,8 +68661,8 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
       const s2 = bytes.subarray(L, L * 2);
       return new Signature(Fn.fromBytes(r5), Fn.fromBytes(s2), recid);
     }
-    static fromHex(hex2, format2) {
-      return this.fromBytes(hexToBytes3(hex2), format2);
+    static fromHex(hex2, format3) {
+      return this.fromBytes(hexToBytes3(hex2), format3);
     }
     assertRecovery() {
       const { recovery } = this;
@@ -68583,21 +68697,21 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
     hasHighS() {
       return isBiggerThanHalfOrder(this.s);
     }
-    toBytes(format2 = defaultSigOpts.format) {
-      validateSigFormat2(format2);
-      if (format2 === "der")
+    toBytes(format3 = defaultSigOpts.format) {
+      validateSigFormat2(format3);
+      if (format3 === "der")
         return hexToBytes3(DER2.hexFromSig(this));
       const { r: r5, s: s2 } = this;
       const rb = Fn.toBytes(r5);
       const sb = Fn.toBytes(s2);
-      if (format2 === "recovered") {
+      if (format3 === "recovered") {
         assertRecoverableCurve();
         return concatBytes3(Uint8Array.of(this.assertRecovery()), rb, sb);
       }
       return concatBytes3(rb, sb);
     }
-    toHex(format2) {
-      return bytesToHex3(this.toBytes(format2));
+    toHex(format3) {
+      return bytesToHex3(this.toBytes(format3));
     }
   }
   Object.freeze(Signature.prototype);
@@ -68673,16 +68787,16 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
     return sig.toBytes(opts3.format);
   }
   function verify(signature, message, publicKey, opts3 = {}) {
-    const { lowS, prehash, format: format2 } = validateSigOpts2(opts3, defaultSigOpts);
+    const { lowS, prehash, format: format3 } = validateSigOpts2(opts3, defaultSigOpts);
     publicKey = abytes5(publicKey, void 0, "publicKey");
     message = validateMsgAndHash(message, prehash);
     if (!isBytes5(signature)) {
       const end = signature instanceof Signature ? ", use sig.toBytes()" : "";
       throw new Error("verify expects Uint8Array signature" + end);
     }
-    validateSigLength(signature, format2);
+    validateSigLength(signature, format3);
     try {
-      const sig = Signature.fromBytes(signature, format2);
+      const sig = Signature.fromBytes(signature, format3);
       const P = Point.fromBytes(publicKey);
       if (P.is0())
         return false;
@@ -68700,7 +68814,7 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
       const v = Fn.create(q3.x);
       if (v !== r5)
         return false;
-      if (format2 === "recovered" && sig.recovery !== getRecoveryBit(q3.x, q3.y, r5))
+      if (format3 === "recovered" && sig.recovery !== getRecoveryBit(q3.x, q3.y, r5))
         return false;
       return true;
     } catch (e5) {
@@ -69423,14 +69537,14 @@ async function readAllString(stream2) {
 async function read(stream2, n3) {
   const reader = stream2.getReader();
   const chunks = [];
-  let readBytes = 0;
-  while (readBytes < n3) {
+  let readBytes2 = 0;
+  while (readBytes2 < n3) {
     const { done, value } = await reader.read();
     if (done) {
       throw Error("stream ended before reading " + n3.toString() + " bytes");
     }
     chunks.push(value);
-    readBytes += value.length;
+    readBytes2 += value.length;
   }
   reader.releaseLock();
   const buf = flatten(chunks);
@@ -70585,6 +70699,13 @@ var schema = {
     description: "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
     parse: parseFolder
   },
+  "install-client": {
+    operations: storing,
+    default: "auto",
+    placeholder: "when",
+    description: "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's own runners only, `always` on any, `never`.",
+    parse: oneOf(["auto", "always", "never"])
+  },
   "database-url": {
     operations: ["backup", "capture", "gate"],
     secret: true,
@@ -70746,7 +70867,7 @@ var schema = {
   environment: {
     operations: ["restore"],
     placeholder: "name",
-    description: "What the target is used for, kept in the record of the restore. `production` needs `confirm`.",
+    description: "What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of the name, needs `confirm`; so does whatever has `prod` or `live` in it.",
     parse: matching(
       /^[\w .-]{1,100}$/u,
       "is not a name of at most 100 letters",
@@ -70756,7 +70877,7 @@ var schema = {
   confirm: {
     operations: ["restore"],
     placeholder: "words",
-    description: "The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where `environment` is `production`, and where a Supabase project is not empty.",
+    description: "The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where `environment` does not say that it is no production, and where a Supabase project is not empty.",
     parse: matching(
       /^RESTORE PRODUCTION$/,
       "is not the words that confirm it",
@@ -70873,7 +70994,7 @@ var schema = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a public GitHub repository may store a backup unencrypted. Artifacts of such a repository can be downloaded by anybody, and a bucket is one mistake away from that.",
+    description: "Whether a backup may be stored unencrypted where that is refused: by a public GitHub repository, whose artifacts anybody can download, and beside backups that are encrypted.",
     parse: parseBoolean
   },
   "artifact-retention-days": {
@@ -71138,6 +71259,7 @@ function parseInputs(read3, env3 = process.env) {
       repositoryKey: take2("repository-key"),
       encryptionIdentity: take2("encryption-identity") ?? [],
       clientPath: take2("client-path"),
+      installClient: take2("install-client"),
       artifactRetentionDays: take2("artifact-retention-days"),
       githubToken: take2("github-token")
     };
@@ -71279,6 +71401,7 @@ init_storage();
 var lifetimeSeconds = 30 * 60;
 var maxLifetimeSeconds = 24 * 60 * 60;
 var refreshMilliseconds = lifetimeSeconds * 1e3 / 3;
+var largestLock = 64 * 1024;
 var words = pipe(string(), maxLength(500), regex(new RegExp("^\\P{Cc}*$", "u")));
 var contentSchema = object({
   format: literal(1),
@@ -71301,18 +71424,24 @@ function describeHolder(env3) {
   const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : "";
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
-async function listAll(storage) {
+async function listAll(storage, onForeign = () => {
+}) {
   const locks = [];
   for await (const value of storage.list("locks/")) {
-    const lock = await readLock(storage, value);
-    if (lock) locks.push(lock);
+    try {
+      const lock = await readLock(storage, value);
+      if (lock) locks.push(lock);
+    } catch (error3) {
+      if (!(error3 instanceof ForeignValueError)) throw error3;
+      onForeign(error3);
+    }
   }
   return locks;
 }
 async function readLock(storage, { key, modifiedAt }) {
   let text;
   try {
-    text = (await storage.get(key)).toString("utf8");
+    text = (await storage.get(key, largestLock)).toString("utf8");
   } catch (error3) {
     if (error3 instanceof StorageError && error3.missing) return void 0;
     throw error3;
@@ -71327,10 +71456,12 @@ async function readLock(storage, { key, modifiedAt }) {
 var import_node_crypto = require("node:crypto");
 init_dist();
 init_errors();
+init_storage();
 var hex = (digits) => pipe(string(), regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 var sourceSchema = strictObject({ systemIdentifier: string(), database: string() });
+var format = picklist([1, 2]);
 var repositorySchema = strictObject({
-  format: literal(1),
+  format,
   id: hex(32),
   createdAt: pipe(string(), isoTimestamp()),
   /** The key of object names: here, or with the user, in which case only a check value is here. */
@@ -71342,6 +71473,7 @@ var repositorySchema = strictObject({
   source: sourceSchema
 });
 var location = "repository.json";
+var largestConfig = 64 * 1024;
 async function openRepository(storage, repositoryKey) {
   const repository = await findRepository(storage, repositoryKey);
   if (repository) return repository;
@@ -71353,27 +71485,47 @@ async function openRepository(storage, repositoryKey) {
 async function findRepository(storage, repositoryKey) {
   let text;
   try {
-    text = (await storage.get(location)).toString("utf8");
+    text = (await storage.get(location, largestConfig)).toString("utf8");
   } catch (error3) {
     if (error3 instanceof StorageError && error3.missing) return void 0;
+    if (error3 instanceof ForeignValueError) throw describeDamage(storage, error3.how, error3);
     if (error3 instanceof StorageError && error3.configuration) {
       throw new ConfigurationError(error3.message, error3.next, error3);
     }
     throw error3;
   }
-  const parsed = safeParse(pipe(string(), parseJson(), repositorySchema), text);
-  if (!parsed.success) {
-    const format2 = /"format":\s*(\d+)/.exec(text)?.[1];
-    throw format2 !== void 0 && format2 !== "1" ? new ConfigurationError(
-      `storage: the repository at ${storage.location} has format ${format2}; this version reads format 1`,
+  const parsed = parse(text);
+  if (typeof parsed === "string") {
+    const format3 = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
+    throw format3 !== void 0 && format3 !== "1" && format3 !== "2" ? new ConfigurationError(
+      `storage: the repository at ${storage.location} has format ${format3}; this version reads formats 1 and 2`,
       "Use the version of supabase-backup that wrote it, or a newer one."
-    ) : new IntegrityError(
-      `${location} at ${storage.location} is damaged: ${summarize(parsed.issues).slice(0, 500)}`,
-      "Restore this one small file from a copy; docs/format.md shows its contents."
-    );
+    ) : describeDamage(storage, parsed);
   }
-  const config = parsed.output;
-  return { storage, id: config.id, key: resolveKey(config.key, repositoryKey), source: config.source };
+  const config = parsed;
+  const key = bindKey(config, resolveKey(config.key, repositoryKey));
+  return { storage, id: config.id, key, source: config.source };
+}
+function parse(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return "it is no JSON";
+  }
+  const parsed = safeParse(repositorySchema, value);
+  if (parsed.success) return parsed.output;
+  const known = /* @__PURE__ */ new Set(["format", "id", "createdAt", "key", "source"]);
+  const fields = new Set(parsed.issues.map((issue2) => String(issue2.path?.[0]?.key)));
+  const wrong = [...fields].filter((field) => known.has(field)).map((field) => `\`${field}\` is not as it should be`);
+  return wrong.length === 0 ? "it is not what a backup writes" : wrong.join(", ");
+}
+function describeDamage(storage, how, cause) {
+  return new IntegrityError(
+    `${location} at ${storage.location} is damaged: ${how}`,
+    "Restore this one small file from a copy; docs/format.md shows its contents.",
+    cause
+  );
 }
 function resolveKey(key, given) {
   if (key.held === "repository") {
@@ -71399,6 +71551,9 @@ function resolveKey(key, given) {
     );
   }
   return candidate;
+}
+function bindKey({ format: format3, id }, key) {
+  return format3 === 1 ? key : (0, import_node_crypto.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
 }
 function checkValue(key) {
   return (0, import_node_crypto.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
@@ -71575,7 +71730,7 @@ function listSecrets(read3, env3) {
   }
   for (const variable of ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
     const text = env3[variable]?.trim();
-    if (text) secrets.add(text);
+    if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
   }
   return [...secrets].sort((a5, b5) => b5.length - a5.length);
 }
@@ -71584,11 +71739,13 @@ function pathsIn(url) {
   const { pathname, search } = new URL(url);
   return [pathname + search, pathname].filter((path) => path.length >= 12);
 }
+var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
 function passwordsIn(url) {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
   const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
   return [encoded, inQuery].flatMap((password) => {
-    if (!password || password === user) return [];
+    if (!password || password === user || password === database || everyday.has(password)) return [];
     return [password, decode(password) ?? password];
   });
 }
@@ -71648,6 +71805,20 @@ function abortOnSignals(announce, lastWords = () => void 0) {
   return controller.signal;
 }
 
+// src/report/printable.ts
+var unprintable = /[\p{Cc}\u2028\u2029\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+var escapeCharacter = (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
+function printableLines(text) {
+  return text.replace(
+    unprintable,
+    (character) => character === "\n" ? character : escapeCharacter(character)
+  );
+}
+var breaker = "\u200B";
+function printableForRunner(text) {
+  return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replaceAll("##[", `##${breaker}[`);
+}
+
 // src/entry/progress-pacer.ts
 var intervalMilliseconds = 15e3;
 var ProgressPacer = class {
@@ -71669,25 +71840,59 @@ var ProgressPacer = class {
 function createRunnerLog() {
   const pacer = new ProgressPacer();
   return {
-    debug,
-    info,
-    warn: (message) => warning(message),
-    error: (message) => error(message),
-    group,
+    debug: (message) => debug(printableForRunner(message)),
+    info: (message) => info(printableForRunner(message)),
+    warn: (message) => warning(printableForRunner(message)),
+    error: (message) => error(printableForRunner(message)),
+    group: (title, body) => group(printableForRunner(title), body),
     progress: (line) => {
-      if (pacer.isDue()) info(line);
+      if (pacer.isDue()) info(printableForRunner(line));
     }
   };
 }
 
 // src/entry/temporary-folder.ts
-var import_node_fs5 = require("node:fs");
+var import_node_crypto12 = require("node:crypto");
+var import_node_fs6 = require("node:fs");
 var import_node_os5 = require("node:os");
 var import_node_path10 = require("node:path");
+var machine = (0, import_node_crypto12.createHash)("sha256").update((0, import_node_os5.hostname)()).digest("hex").slice(0, 8);
+var startedAt = Math.round(performance.timeOrigin);
+var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os5.tmpdir)()) {
-  const folder = (0, import_node_fs5.mkdtempSync)((0, import_node_path10.join)(parent, "supabase-backup-"));
-  process.on("exit", () => (0, import_node_fs5.rmSync)(folder, { recursive: true, force: true }));
+  removeLeftovers(parent);
+  const folder = (0, import_node_fs6.mkdtempSync)((0, import_node_path10.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  process.on("exit", () => (0, import_node_fs6.rmSync)(folder, { recursive: true, force: true }));
   return folder;
+}
+function removeLeftovers(parent) {
+  for (const name of listNames(parent)) {
+    const [, where, pid, since] = ofRuns.exec(name) ?? [];
+    if (where !== machine || isRunning(Number(pid), Number(since))) continue;
+    try {
+      const folder = (0, import_node_path10.join)(parent, name);
+      const found = (0, import_node_fs6.lstatSync)(folder);
+      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs6.rmSync)(folder, { recursive: true });
+    } catch {
+    }
+  }
+}
+function listNames(parent) {
+  try {
+    return (0, import_node_fs6.readdirSync)(parent);
+  } catch {
+    return [];
+  }
+}
+function isRunning(pid, since) {
+  if (pid === process.pid) return since === startedAt;
+  if (since < Date.now() - (0, import_node_os5.uptime)() * 1e3 - 6e4) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error3) {
+    return error3.code !== "ESRCH";
+  }
 }
 
 // src/entry/post.ts

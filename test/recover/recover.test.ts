@@ -801,7 +801,9 @@ function forge(storage: string, change: (manifest: Manifest) => unknown): void {
   change(manifest);
   const open = JSON.stringify(manifest).slice(0, -1);
   // As docs/format.md has it of format 2.
-  const bound = createHmac('sha256', Buffer.from(key.value, 'hex')).update(`supabase-backup repository ${id}`);
+  const bound = createHmac('sha256', Buffer.from(key.value, 'hex')).update(
+    `supabase-backup repository ${id}`,
+  );
   const seal = createHmac('sha256', bound.digest()).update(`manifest\0${open}}`).digest('hex');
   writeFileSync(manifestFile(storage), `${open},"seal":"${seal}"}\n`);
 }

@@ -9,6 +9,7 @@ import {
   manifestKey,
   readKnownObjects,
   readManifest,
+  readOutline,
   writeManifest,
 } from '../../src/repository/backups.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
@@ -122,6 +123,17 @@ describe('a manifest', () => {
     await expect(readManifest(repository, '20261120T021701Z-0000')).rejects.toThrow(
       /it says that it is backup 20261120T021700Z-7f3a/,
     );
+  });
+
+  it.each([
+    ['server', { ...manifest.source, systemIdentifier: '7000000000000000001' }],
+    ['database', { ...manifest.source, database: 'another' }],
+  ])('of another %s is damaged, though a key that both repositories have sealed it', async (_, source) => {
+    const other = { ...manifest, source };
+    await store(manifest.id, other);
+    for (const read of [readManifest, readOutline]) {
+      await expect(read(repository, manifest.id)).rejects.toThrow(/not of the one whose backups these are/);
+    }
   });
 
   const table = manifest.tables[0] as Manifest['tables'][number];
