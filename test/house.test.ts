@@ -76,6 +76,20 @@ describe('the house plan', () => {
     expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
   });
 
+  it('reads no stored value without saying how large it may be', () => {
+    const reads = files
+      .filter((file) => /^(repository|operations)\//.test(file))
+      .flatMap((file) =>
+        [
+          ...readFileSync(path.join(source, file), 'utf8').matchAll(
+            /storage\.get\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g,
+          ),
+        ].map(([call, words = '']) => ({ call: `${file}: ${call}`, bounded: /,\s*\S/.test(words) })),
+      );
+    expect(reads.length).toBeGreaterThan(3);
+    expect(reads.filter(({ bounded }) => !bounded)).toEqual([]);
+  });
+
   it('lets nothing below the entries write to the console', () => {
     const writers = files.filter(
       (file) =>
