@@ -1,3 +1,4 @@
+import { append, refill } from '../lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
@@ -54,7 +55,8 @@ export async function bringForward(
     await using resources = new AsyncDisposableStack();
     const session = await openSession(settings, world.signal);
     resources.defer(() => session.close());
-    scope.notCarried.push(...replayed.notCarried, ...(await setSequences(session, sequences)));
+    append(scope.notCarried, replayed.notCarried);
+    append(scope.notCarried, await setSequences(session, sequences));
     return { tables: replayed.tables, sequences };
   });
   clock.end('replay');
@@ -118,7 +120,10 @@ function noteOmissions(scope: RestoreScope, replayed: Replayed, whole: boolean):
   const lost = new Set(replayed.uncovered.map(changesOf));
   const unlogged = new Set(tables.filter(({ persistence }) => persistence === 'unlogged').map(changesOf));
   const idle = new Set(tables.map(changesOf).filter((what) => !lost.has(what) && !unlogged.has(what)));
-  notCarried.splice(0, notCarried.length, ...notCarried.filter(({ what }) => !idle.has(what)));
+  refill(
+    notCarried,
+    notCarried.filter(({ what }) => !idle.has(what)),
+  );
   if (!whole) return;
   const known = new Set(manifest.tables.map(qualifiedName));
   for (const table of replayed.elsewhere) {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError, messageOf } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
+import { append } from '../lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { manifestKey } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
@@ -171,7 +172,7 @@ async function removeOutdated(
 ): Promise<Changes> {
   const outdated = plan.listOutdated(listOthers(plan, removed));
   const kept = new Set(await removeSegments(repository, outdated.map(segmentKey), signal));
-  retained.push(...kept);
+  append(retained, kept);
   const gone = new Set(outdated.filter((segment) => !kept.has(segmentKey(segment))));
   if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
   return weighChanges(plan, removed, gone);

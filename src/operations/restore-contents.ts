@@ -1,4 +1,5 @@
 import { TargetError } from '../errors.ts';
+import { append } from '../lists.ts';
 import { describeEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { RowDigest } from '../postgres/row-digest.ts';
@@ -107,8 +108,8 @@ export async function restoreContents(
   await grant(request, plan, definitions, world);
   await makeSecrets(request, plan, world);
   definitions.end();
-  scope.notCarried.push(...definitions.notCarried);
-  scope.notes.push(...definitions.notes);
+  append(scope.notCarried, definitions.notCarried);
+  append(scope.notes, definitions.notes);
   await analyzeTables(settings, {
     workers: jobs,
     done: rows.analyzed,
@@ -175,17 +176,17 @@ async function grant(
   const refused = definitions.findGone('ACL');
   if (refused.length > 0) {
     const again = (session: Session) => grantAgain(session, refused, scope.supplement);
-    scope.notCarried.push(...(await askServer(request, world, 'grants', again)));
+    append(scope.notCarried, await askServer(request, world, 'grants', again));
     const others = async (session: Session) => {
       await applySettings(session, scope.manifest.source.encoding);
       return grantRightsAgain(session, refused, scope.supplement.definitions);
     };
-    scope.notCarried.push(...(await askServer(request, world, 'grants', others)));
+    append(scope.notCarried, await askServer(request, world, 'grants', others));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {
     const { definitions: wanted } = scope.supplement;
     const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
-    scope.notCarried.push(...(await askServer(request, world, 'grants', give)));
+    append(scope.notCarried, await askServer(request, world, 'grants', give));
   }
 }
 
@@ -200,8 +201,8 @@ async function makeSecrets(
     await applySettings(session, scope.manifest.source.encoding);
     return bringSecrets(session, secrets, rows);
   });
-  scope.notes.push(...notes);
-  scope.notCarried.push(...notCarried);
+  append(scope.notes, notes);
+  append(scope.notCarried, notCarried);
 }
 
 /** The rows of a restore. */
@@ -262,7 +263,7 @@ class Rows {
       await this.#loadCreated(ready);
       if (present.length > 0) await this.#loadPresent(present);
     });
-    this.#created.push(...ready);
+    append(this.#created, ready);
   }
 
   /** Changes are replayed at another time than they were made, and a check may look at the time, or at a table that has moved on. */
@@ -288,7 +289,7 @@ class Rows {
         await applyInputSettings(session, scope.manifest.source.encoding);
         return checks.giveBack(session, this.#searchPaths.candidates);
       });
-      scope.notCarried.push(...broken);
+      append(scope.notCarried, broken);
     }
   }
 
@@ -297,7 +298,7 @@ class Rows {
     const missing = this.#plan.created.filter(
       ({ oid, rows }) => rows > 0 && this.#definitions.stateOf(oid) !== 'made',
     );
-    this.#plan.scope.notCarried.push(...missing.map(describeGone));
+    append(this.#plan.scope.notCarried, missing.map(describeGone));
   }
 
   #findReady(): TableEntry[] {
@@ -328,7 +329,7 @@ class Rows {
     });
     for (const [oid, digest] of digests ?? []) this.sent?.set(oid, digest);
     this.#checks.push(checks);
-    scope.notCarried.push(...notCarried);
+    append(scope.notCarried, notCarried);
   }
 
   /** What is on tables of extensions, when grants are next, and rows and changes have come. */
@@ -351,7 +352,7 @@ class Rows {
     if (this.#plan.queues.length === 0) return [];
     const make = (session: Session) => this.#queues.make(session);
     const { present, notCarried } = await askServer(this.#request, this.#world, 'queues', make);
-    this.#plan.scope.notCarried.push(...notCarried);
+    append(this.#plan.scope.notCarried, notCarried);
     return present;
   }
 
@@ -363,7 +364,7 @@ class Rows {
       signal: this.#world.signal,
       onProgress: this.#onProgress,
     });
-    scope.notCarried.push(...rows.notCarried);
+    append(scope.notCarried, rows.notCarried);
     for (const [oid, digest] of rows.sent) this.sent?.set(oid, digest);
     for (const [oid, why] of rows.countOnly) this.countOnly.set(oid, why);
     // What was refused stays as it is, whatever changed it since.
@@ -381,7 +382,7 @@ async function completeTables(
 ): Promise<NotCarried[]> {
   const { notCarried, open } = await makeAdditions(session, additions);
   for (const { schema, table: name, what } of open.keys()) {
-    if (queues.has({ schema, name })) notCarried.push(...(await queues.empty(session, name, what)));
+    if (queues.has({ schema, name })) append(notCarried, await queues.empty(session, name, what));
   }
   return notCarried;
 }

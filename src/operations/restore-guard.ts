@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
 import { defaultOf, type RestoreInputs } from '../inputs.ts';
+import { append } from '../lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { writePattern } from '../postgres/selection.ts';
@@ -193,7 +194,7 @@ export function findRefusals(
   state: TargetState,
 ): ConfigurationError[] {
   const refusals: ConfigurationError[] = [];
-  if (state.part !== undefined) refusals.push(...findMeetings(inputs, state, state.part));
+  if (state.part !== undefined) append(refusals, findMeetings(inputs, state, state.part));
   else if (isOccupied(state) && !inputs.clean) {
     refusals.push(
       new ConfigurationError(

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { append, refill } from '../lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Supplement } from '../repository/supplement.ts';
@@ -99,7 +100,7 @@ async function lookAtResult(
   await starts.close();
   const finish = async () => {
     const refused = await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles));
-    plan.scope.notCarried.push(...refused);
+    append(plan.scope.notCarried, refused);
   };
   if (verify === 'none') {
     await finish();
@@ -135,7 +136,10 @@ async function prepareServer(
   }
   // What is left to people is known since the plan.
   const refused = await createRolesOf(session, roles);
-  scope.notCarried.push(...refused.filter((item) => !roles.listed.includes(item)));
+  append(
+    scope.notCarried,
+    refused.filter((item) => !roles.listed.includes(item)),
+  );
   return {
     neutralized: await neutralizeDefaultPrivileges(session),
     surroundings: isWhole(request) ? await surround(session, scope.supplement.database) : undefined,
@@ -154,7 +158,7 @@ async function finishServer(
   if (!isWhole(request)) await neutralized.restore(session);
   else {
     if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
-      notCarried.push(...(await neutralized.narrow(session)));
+      append(notCarried, await neutralized.narrow(session));
     }
     if (request.roles !== 'throwaway') {
       notCarried.push(
@@ -166,9 +170,9 @@ async function finishServer(
         )),
       );
     }
-    notCarried.push(...(await applyDatabase(session, supplement.database, roles.scope)));
+    append(notCarried, await applyDatabase(session, supplement.database, roles.scope));
     const connect = async () => (await openSession(request.settings)).close();
-    notCarried.push(...(await keepReachable(session, supplement.database, connect)));
+    append(notCarried, await keepReachable(session, supplement.database, connect));
   }
 }
 
@@ -196,7 +200,7 @@ async function giveBack(
 function forgetEqual({ notCarried }: RestoreScope, { groups }: Parity): void {
   const reasons = new Set(Object.values(groups).flatMap((lines) => lines.map(({ why }) => why)));
   const left = notCarried.filter(({ lost, why }) => lost !== 'unless equal' || reasons.has(why));
-  notCarried.splice(0, notCarried.length, ...left);
+  refill(notCarried, left);
 }
 
 function compare(

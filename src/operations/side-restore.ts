@@ -9,6 +9,7 @@ import {
   TargetError,
 } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
+import { append } from '../lists.ts';
 import { findClient } from '../postgres/client.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { writePattern } from '../postgres/selection.ts';
@@ -162,12 +163,12 @@ async function compare(work: SideWork, tables: readonly SideTable[], world: Worl
     await session.query(`SET lock_timeout = '30s'`);
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
     const differences = [];
-    const lagging = [];
+    const lagging: Awaited<ReturnType<typeof findLagging>> = [];
     for (const table of tables) {
       try {
         const difference = await measureDifference(session, schema, table);
         differences.push(difference);
-        lagging.push(...(await findLagging(session, schema, difference)));
+        append(lagging, await findLagging(session, schema, difference));
       } catch (cause) {
         throw await explainUncompared(work, table, cause);
       }

@@ -1,4 +1,5 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
+import { append } from '../lists.ts';
 import { openSession } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
@@ -39,12 +40,15 @@ export async function makeThrowaway(
   const notCarried: Manifest['notCarried'] = [];
   await using made = new AsyncDisposableStack();
   try {
-    notCarried.push(...(await createDatabase(server, database, manifest, supplement, world)));
+    append(notCarried, await createDatabase(server, database, manifest, supplement, world));
     made.defer(() => dropThrowaway(server, database, roles, world));
     const session = await openSession(settings, world.signal);
     try {
       const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'throwaway');
-      roles.push(...plan.created.map(({ name }) => name));
+      append(
+        roles,
+        plan.created.map(({ name }) => name),
+      );
       await createRolesOf(session, plan);
     } finally {
       await session.close();

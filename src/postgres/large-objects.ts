@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { append } from '../lists.ts';
 import type { Session } from './connection.ts';
 import { type Definition, sortDefinitions } from './definitions.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
@@ -34,7 +35,7 @@ export async function readLargeObjects(session: Session): Promise<Definition[]> 
   const objects: LargeObject[] = [];
   for (let start = 0; start < rows.length; start += batch) {
     const oids = rows.slice(start, start + batch).map(({ oid }) => oid);
-    objects.push(...(await session.query<LargeObject & Record<string, string>>(contentQuery, [oids])));
+    append(objects, await session.query<LargeObject & Record<string, string>>(contentQuery, [oids]));
   }
   return sortDefinitions(
     objects.length > toldApart ? describeTogether(objects) : objects.map((object) => describeOne(object)),

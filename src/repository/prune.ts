@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
+import { append } from '../lists.ts';
 import { RetainedError } from '../storage/storage.ts';
 import type { Log } from '../world.ts';
 import { manifestKey } from './backups.ts';
@@ -111,7 +112,7 @@ export async function removeSegments(
   const retained: string[] = [];
   for (let at = 0; at < keys.length; at += deleteBatch) {
     signal.throwIfAborted();
-    retained.push(...(await deleteKeys(repository, keys.slice(at, at + deleteBatch))));
+    append(retained, await deleteKeys(repository, keys.slice(at, at + deleteBatch)));
   }
   return retained;
 }
@@ -227,7 +228,7 @@ async function deleteUnneeded(
     signal.throwIfAborted();
     const kept = await deleteKeys(repository, [...batch.keys()]);
     for (const key of kept) batch.delete(key);
-    retained.push(...kept);
+    append(retained, kept);
     removed.objects += batch.size;
     for (const size of batch.values()) removed.bytes += size;
     batch = new Map();

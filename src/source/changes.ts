@@ -1,4 +1,5 @@
 import { isKnownError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { countPages, type Slice } from '../postgres/ranges.ts';
@@ -83,7 +84,7 @@ function planTasks(slices: readonly Slice[]): CountTask[] {
   const small: Slice[] = [];
   for (const ranges of byTable.values()) {
     if (ranges.length === 1 && ranges.every((slice) => countPages(slice) < pagesPerTask / tablesPerTask)) {
-      small.push(...ranges);
+      append(small, ranges);
       continue;
     }
     let task: Slice[] = [];

@@ -14,6 +14,7 @@ import {
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
+import { append } from '../lists.ts';
 import {
   BrokenBodyError,
   explain,
@@ -190,7 +191,7 @@ export class S3Storage implements Storage {
     keys.forEach(assertKey);
     const retained: string[] = [];
     for (let from = 0; from < keys.length; from += deleteBatch) {
-      retained.push(...(await this.#deleteSome(keys.slice(from, from + deleteBatch))));
+      append(retained, await this.#deleteSome(keys.slice(from, from + deleteBatch)));
     }
     if (retained.length > 0) throw new RetainedError(retained, this.location);
   }

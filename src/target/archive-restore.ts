@@ -1,4 +1,5 @@
 import { messageOf, TargetError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
@@ -155,7 +156,7 @@ export class ArchiveRestore {
 
   /** To be called after the last step: tells together what belongs together. */
   end(): void {
-    this.notCarried.push(...describeAbsentParts(this.#absent.splice(0)));
+    append(this.notCarried, describeAbsentParts(this.#absent.splice(0)));
   }
 
   /** Whether the table of what belongs to one could not be created. */
@@ -324,7 +325,7 @@ export class ArchiveRestore {
           entry.kind !== 'FK CONSTRAINT' || constraint === undefined
             ? undefined
             : await countOrphans(session, constraint);
-        this.notCarried.push(...describeNotValid(entry, result, constraint, orphans));
+        append(this.notCarried, describeNotValid(entry, result, constraint, orphans));
         return;
       }
       case 'refused':

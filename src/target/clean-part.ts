@@ -1,4 +1,5 @@
 import { ConfigurationError, isKnownError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { addToPartitions } from './broken-keys.ts';
@@ -73,7 +74,7 @@ export function summarize(names: readonly string[]): string {
 /** Gives back what was held: each by itself, and a foreign key that rows break without a check of them. */
 export async function giveBackHeld(session: Session, held: readonly Held[]): Promise<NotCarried[]> {
   const missing: NotCarried[] = [];
-  for (const one of held) missing.push(...(await giveBack(session, one)));
+  for (const one of held) append(missing, await giveBack(session, one));
   return missing;
 }
 

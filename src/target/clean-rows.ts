@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isPlatformState, isUserData } from '../supabase/managed.ts';
@@ -19,7 +20,8 @@ export async function deleteRows(
   if (kind !== 'plain') {
     // Nobody's trigger and no foreign key has a say in it, where the server lets us.
     await attempt(session, 'SET LOCAL session_replication_role = replica');
-    left.push(...(await unscheduleJobs(session)), ...(await dropQueues(session)));
+    append(left, await unscheduleJobs(session));
+    append(left, await dropQueues(session));
   }
   const targets = [
     ...(kind === 'plain' ? [] : await listManagedRows(session, managed)),

@@ -1,4 +1,5 @@
 import { ConfigurationError, isKnownError, messageOf, TargetError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';
@@ -159,8 +160,8 @@ async function removeAll(session: Session, users: Ownership, fate: Fate): Promis
     `SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata`,
   ];
   const left: NotCarried[] = [];
-  for (const list of lists) left.push(...(await drop(session, users, list)));
-  left.push(...(await deleteRows(session, users, fate.managed)));
+  for (const list of lists) append(left, await drop(session, users, list));
+  append(left, await deleteRows(session, users, fate.managed));
   if (users.kind !== 'supabase-project') await resetDefaults(session);
   return left;
 }

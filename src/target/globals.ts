@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import type { Setting, Supplement } from '../repository/supplement.ts';
@@ -52,7 +53,7 @@ export async function applyDatabase(
     statements.push({ what: 'database comment', sql });
   }
   // Who may use a project's database the platform says; and nobody is let into that of a drill.
-  if (scope === 'plain' || scope === 'supabase-image') statements.push(...writeGrants(database, state));
+  if (scope === 'plain' || scope === 'supabase-image') append(statements, writeGrants(database, state));
   return [
     ...(await tryStatements(session, statements)),
     ...writeSettings(theirs, state).map((statement) => omit(statement, 'every project has its own')),

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { append } from '../lists.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
@@ -70,9 +71,9 @@ export async function loadManagedRows(
   // Where the server checks foreign keys, what refers to another table waits for that.
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const waiting = refused.filter(({ code }) => code === foreignKeyViolation);
-    outcome.notCarried.push(...refused.filter((item) => !waiting.includes(item)).map(describeRefused));
+    append(outcome.notCarried, refused.filter((item) => !waiting.includes(item)).map(describeRefused));
     if (waiting.length === 0 || waiting.length >= before) {
-      outcome.notCarried.push(...waiting.map(describeRefused));
+      append(outcome.notCarried, waiting.map(describeRefused));
       return outcome;
     }
     before = waiting.length;
@@ -131,7 +132,7 @@ async function loadTable(
       }
       outcome.sent.set(table.oid, digest);
     } else {
-      outcome.notCarried.push(...(await loadByWay(session, present, manifest, reader)));
+      append(outcome.notCarried, await loadByWay(session, present, manifest, reader));
       outcome.countOnly.set(table.oid, describeMissing(missing));
     }
     await session.query('COMMIT');

@@ -1,4 +1,5 @@
 import { messageOf, TargetError } from '../errors.ts';
+import { append } from '../lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { copyOut, type RowSink } from '../postgres/copy-reader.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
@@ -197,7 +198,7 @@ async function readSlices(reader: Session, slices: readonly Slice[]): Promise<Ro
     }
     if (slices.length === 1) throw error;
     const digests: RowDigest[] = [];
-    for (const slice of slices) digests.push(...(await readSlices(reader, [slice])));
+    for (const slice of slices) append(digests, await readSlices(reader, [slice]));
     return digests;
   }
 }
@@ -297,7 +298,7 @@ async function countTogether(session: Session, tables: readonly TableEntry[]): P
     }
     if (tables.length === 1) throw error;
     const found: Count[] = [];
-    for (const table of tables) found.push(...(await countTogether(session, [table])));
+    for (const table of tables) append(found, await countTogether(session, [table]));
     return found;
   }
 }

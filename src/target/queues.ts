@@ -1,3 +1,4 @@
+import { append } from '../lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
@@ -67,7 +68,7 @@ export class Queues {
       const why = await this.#makeQueue(session, table);
       if (why === undefined) continue;
       const ofQueue = this.#tables.filter(({ name }) => name.slice(1) === table.name.slice(1));
-      notCarried.push(...describeNoQueues(ofQueue, `the server refused to make the queue: ${why}`, true));
+      append(notCarried, describeNoQueues(ofQueue, `the server refused to make the queue: ${why}`, true));
     }
     const present: PresentTable[] = [];
     for (const table of this.#tables) {
@@ -75,7 +76,7 @@ export class Queues {
       if (columns.length === 0) continue;
       this.#made.push(table);
       present.push({ table, missing: table.columns.filter((column) => !columns.includes(column)) });
-      notCarried.push(...(await this.#giveToOwner(session, table)));
+      append(notCarried, await this.#giveToOwner(session, table));
     }
     return { present, notCarried };
   }

@@ -1,3 +1,4 @@
+import { append } from '../lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { writePattern } from '../postgres/selection.ts';
@@ -140,7 +141,7 @@ async function findObjects(session: Session, entries: readonly ArchiveEntry[]): 
        ORDER BY 3`,
       [group.map(({ schema }) => schema ?? ''), group.map((entry) => entry.name)],
     );
-    found.push(...rows);
+    append(found, rows);
   }
   return found;
 }

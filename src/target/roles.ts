@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Role } from '../repository/supplement.ts';
@@ -107,9 +108,9 @@ function refuseMissing(created: readonly NewRole[]): void {
  */
 export async function createRolesOf(session: Session, plan: RolePlan): Promise<NotCarried[]> {
   const refused: NotCarried[] = [];
-  for (const role of plan.created) refused.push(...(await createRole(session, role, plan.scope)));
-  refused.push(...(await tryStatements(session, plan.equipped)));
-  refused.push(...(await borrowRoles(session, plan)));
+  for (const role of plan.created) append(refused, await createRole(session, role, plan.scope));
+  append(refused, await tryStatements(session, plan.equipped));
+  append(refused, await borrowRoles(session, plan));
   return [...refused, ...plan.listed];
 }
 

@@ -1,3 +1,4 @@
+import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { firstUserOid } from '../postgres/facts.ts';
 import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
@@ -146,9 +147,11 @@ export class ChecksAside {
     // What is inherited comes before what was declared above it.
     for (const check of this.#aside.splice(0).reverse()) {
       const absent = await add(session, check, paths);
-      broken.push(...absent);
-      if (absent.length === 0)
-        broken.push(...(await comment(session, check)), ...(await validate(session, check, paths)));
+      append(broken, absent);
+      if (absent.length === 0) {
+        append(broken, await comment(session, check));
+        append(broken, await validate(session, check, paths));
+      }
     }
     return broken;
   }
