@@ -79,6 +79,7 @@ function listWarnings({ standing, shrinkage, recoverable, inputs, now }: StatusF
   const unreadable = shelf.damaged.map(({ id }) => id);
   const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
   const lastDrill = drills.at(-1)?.content;
+  const plain = shelf.backups.filter(({ encrypted }) => !encrypted).map(({ id }) => id);
   const [newest] = standing.usable;
   const age = newest === undefined ? 0 : now.getTime() - newest.snapshotAt.getTime();
   return [
@@ -100,6 +101,11 @@ function listWarnings({ standing, shrinkage, recoverable, inputs, now }: StatusF
       ? []
       : [
           `these backups were found damaged: ${damaged.join(', ')}. A full backup stores anew what they lack.`,
+        ]),
+    ...(plain.length === 0 || plain.length === shelf.backups.length
+      ? []
+      : [
+          `not encrypted, beside others that are: ${formatCounted(plain.length, 'backup')} of ${formatCount(shelf.backups.length)}, the newest ${plain[0]}; \`list\` shows which.`,
         ]),
     ...(lastDrill?.outcome === 'failed'
       ? [`the last drill failed, of ${lastDrill.backup}: ${lastDrill.why}`]

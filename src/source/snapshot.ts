@@ -82,6 +82,10 @@ export async function takeSnapshot(
   }
 }
 
+const unguarded =
+  'this server is of before August 2024 and cannot keep a session from views that others make (CVE-2024-7348): all tables are read ' +
+  'by COPY, which refuses them, and none as a part. Update the server to the newest minor of its version.';
+
 async function lockSnapshot(
   lead: Session,
   settings: ConnectionSettings,
@@ -89,6 +93,7 @@ async function lockSnapshot(
   options: { lockTimeoutSeconds: number; signal: AbortSignal; log: Log },
 ): Promise<Snapshot> {
   checkServer(lead);
+  if (!lead.guarded) options.log.warn(unguarded);
   const identity = await readIdentity(lead);
   const encoding = copyEncoding(identity.serverEncoding);
   await applySettings(lead, encoding);

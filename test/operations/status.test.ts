@@ -211,6 +211,17 @@ describe('the report', () => {
     expect(text).toContain('WARNING: these backups were found damaged');
   });
 
+  it('warns of backups that are not encrypted beside others that are', () => {
+    const text = (...encrypted: boolean[]) =>
+      JSON.stringify(
+        describeWith(encrypted.map((each, hours) => shelve(hours + 1, { encrypted: each }))).report,
+      );
+    expect(text(true, false, false)).toContain(
+      'WARNING: not encrypted, beside others that are: 2 backups of 3',
+    );
+    for (const alike of [text(true, true), text(false, false)]) expect(alike).not.toContain('not encrypted');
+  });
+
   it('of no backup at all is broken', () => {
     const outcome = describeWith([]);
     expect(outcome).toMatchObject({
