@@ -111,7 +111,9 @@ async function findBehind(
     schema: table_schema,
     name: table_name,
   }));
+  await session.query('BEGIN');
   const unplannable = await findUnplannable(session, tables);
+  await session.query('COMMIT');
   const owned = all.filter(({ oid }) => !unplannable.has(oid));
   const behind = new Map<string, string>();
   for (let start = 0; start < owned.length; start += batch) {
