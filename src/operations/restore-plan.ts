@@ -32,6 +32,7 @@ import {
   withoutExtensions,
 } from '../target/selection.ts';
 import type { World } from '../world.ts';
+import { describeActing } from './acting.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { checkMemory } from './memory.ts';
@@ -159,8 +160,10 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const unreplayed = describeUnreplayed(request.recovery, manifest, loaded);
     const roles = await planRolesOf(session, request, supplement, kind);
     const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
+    const assumable = await readAssumableRoles(session);
     const scope: RestoreScope = {
       manifest,
+      acting: assumable === undefined ? describeActing(settings.user, entries, supplement) : undefined,
       target: describeConnection(settings),
       tables: loaded,
       selection: placed.selection,
@@ -183,7 +186,6 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
       ],
     };
     const guards = findGuards(entries, isGuard);
-    const assumable = await readAssumableRoles(session);
     // The platform of a container that is in use stays.
     const image = part?.isInUse === true ? undefined : placed.image;
     const renewed = image?.schemas ?? [];

@@ -15,6 +15,8 @@ import type { PhaseClock } from './phases.ts';
 export interface RestoreScope {
   readonly manifest: Manifest;
   readonly target: string;
+  /** Whose functions run with more rights than their owners have, for people */
+  readonly acting?: string | undefined;
   readonly tables: readonly TableEntry[];
   readonly selection: RestoreSelection;
   readonly supplement: Supplement;
@@ -65,9 +67,14 @@ export function describePlan(scope: RestoreScope, clock: PhaseClock): Outcome {
           formatBytes(table.bytes),
         ]),
       },
+      ...describeActs(scope),
       ...describeOmissions(scope),
     ],
   };
+}
+
+function describeActs({ acting }: RestoreScope): Section[] {
+  return acting === undefined ? [] : [{ kind: 'paragraph', text: acting }];
 }
 
 /** The result of a restore; `parity` is undefined when nothing was compared. */
@@ -92,6 +99,7 @@ export function describeRestore(scope: RestoreScope, parity: Parity | undefined,
       },
       { kind: 'paragraph', text: `Restored ${describeAmount(scope)}.` },
       ...describeReplay(scope),
+      ...describeActs(scope),
       ...describeOmissions(scope),
       ...(parity === undefined
         ? []
