@@ -141,7 +141,7 @@ describe('the base', () => {
     await touch();
     await ladder.climb({ read: ['lively'], reused: ['calm'] }, await encrypt(alice));
     await ladder.climb({ kind: 'full', because: /encrypted for others/ }, await encrypt(bob));
-    await ladder.climb({ kind: 'full', because: /encrypted for others/ });
+    await ladder.climb({ kind: 'full', because: /encrypted for others/ }, ['--allow-unencrypted']);
   });
 
   test('holds other tables: what it lacks is read, what is not wanted is left out', async () => {
