@@ -59619,6 +59619,16 @@ var init_p_retry = __esm({
   }
 });
 
+// src/lists.ts
+function append(list3, elements) {
+  for (const element of elements) list3.push(element);
+}
+var init_lists = __esm({
+  "src/lists.ts"() {
+    "use strict";
+  }
+});
+
 // src/storage/s3-failure.ts
 function statusOf(error3) {
   const { $metadata, $response } = error3 ?? {};
@@ -59863,6 +59873,7 @@ var init_s33 = __esm({
     init_p_limit();
     init_p_retry();
     init_errors();
+    init_lists();
     init_s3_failure();
     init_storage();
     maxConcurrency = 16;
@@ -59975,7 +59986,7 @@ var init_s33 = __esm({
         keys.forEach(assertKey);
         const retained = [];
         for (let from = 0; from < keys.length; from += deleteBatch) {
-          retained.push(...await this.#deleteSome(keys.slice(from, from + deleteBatch)));
+          append(retained, await this.#deleteSome(keys.slice(from, from + deleteBatch)));
         }
         if (retained.length > 0) throw new RetainedError(retained, this.location);
       }
