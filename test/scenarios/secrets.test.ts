@@ -210,6 +210,7 @@ describe('on the command line', () => {
       PGDATABASE: 'shop',
       PGPASSWORD: password,
       SUPABASE_BACKUP_ENCRYPTION_IDENTITY: file,
+      SUPABASE_BACKUP_ENCRYPTION_RECIPIENTS: recipient,
     });
     succeeded(run);
     expectCleanFolder(storage());
