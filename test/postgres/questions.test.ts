@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.ts';
-import type { Session } from '../../src/postgres/connection.ts';
+import { letRead, type Session } from '../../src/postgres/connection.ts';
 import { askQuestions, readFreshness } from '../../src/postgres/questions.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -21,6 +21,7 @@ beforeAll(async () => {
     CREATE TABLE empty (at timestamptz);
     CREATE VIEW seen AS SELECT at FROM t`);
   session = await database.open();
+  await letRead(session);
 });
 afterAll(async () => {
   await database?.close();
