@@ -31,13 +31,8 @@ import { bringForward, type LoadedTables } from './bring-forward.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { PhaseClock } from './phases.ts';
 import { Progress } from './progress.ts';
-import {
-  isWhole,
-  lostUnlessDrilled,
-  type RestorePlan,
-  type RestoreRequest,
-  writeExclusion,
-} from './restore-plan.ts';
+import { isWhole, lostUnlessDrilled, type RestorePlan, type RestoreRequest } from './restore-plan.ts';
+import { writeExclusion } from './row-guards.ts';
 import { tryChecks } from './user-questions.ts';
 
 /** What was loaded, for the comparison. */
@@ -343,9 +338,7 @@ class Rows {
       await this.#queues.goOn(session);
       return completeTables(session, wanted, this.#queues);
     };
-    this.#plan.scope.notCarried.push(
-      ...(await askServer(this.#request, this.#world, 'extensions', complete)),
-    );
+    append(this.#plan.scope.notCarried, await askServer(this.#request, this.#world, 'extensions', complete));
   }
 
   async #makeQueues(): Promise<readonly PresentTable[]> {

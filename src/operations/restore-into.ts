@@ -154,20 +154,16 @@ async function finishServer(
   { neutralized, surroundings }: Prepared,
 ): Promise<void> {
   const { manifest, supplement, notCarried } = scope;
-  await surroundings?.end(session);
+  append(notCarried, (await surroundings?.end(session)) ?? []);
   if (!isWhole(request)) await neutralized.restore(session);
   else {
     if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
       append(notCarried, await neutralized.narrow(session));
     }
     if (request.roles !== 'throwaway') {
-      notCarried.push(
-        ...(await restoreCronJobs(
-          session,
-          supplement.cronJobs,
-          manifest.source.database,
-          request.live === true,
-        )),
+      append(
+        notCarried,
+        await restoreCronJobs(session, supplement.cronJobs, manifest.source.database, request.live === true),
       );
     }
     append(notCarried, await applyDatabase(session, supplement.database, roles.scope));
@@ -187,8 +183,11 @@ async function giveBack(
   try {
     const session = await openSession(settings);
     await prepared?.neutralized.restore(session);
-    await prepared?.surroundings?.end(session);
-    for (const { what, why } of await returnRoles(session, roles)) world.log.warn(`${what}: ${why}`);
+    const left = [
+      ...((await prepared?.surroundings?.end(session)) ?? []),
+      ...(await returnRoles(session, roles)),
+    ];
+    for (const { what, why } of left) world.log.warn(`${what}: ${why}`);
     await session.close();
   } catch (error) {
     const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;

@@ -1,10 +1,10 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
-import { type ArchiveEntry, describeEntry, findGuarded, readContents } from '../postgres/archive.ts';
+import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { ToolError } from '../postgres/process.ts';
-import { createSelection, writePattern } from '../postgres/selection.ts';
+import { createSelection } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest, TableEntry } from '../repository/manifest.ts';
@@ -35,9 +35,11 @@ import type { World } from '../world.ts';
 import { describeActing } from './acting.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
+import { describeDistant, findDistant } from './distant-refreshes.ts';
 import { checkMemory } from './memory.ts';
 import { describeUnreplayed } from './replay-omissions.ts';
 import type { Progression, RestoreScope } from './restore-report.ts';
+import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
 
 /** What is restored, and where. */
 export interface RestoreRequest {
@@ -321,72 +323,6 @@ function describeMissing(
       lost: true as const,
     })),
   ];
-}
-
-/** Tells row level security and the policies that restrict: without these more would be seen than in the source. */
-function tellGuards({ definitions }: Supplement): (entry: ArchiveEntry) => boolean {
-  const restrictive = new Set(
-    definitions
-      .filter(({ kind, detail }) => kind === 'policy' && detail.startsWith('restrictive'))
-      .map(({ schema, relation, name }) => `${schema}.${relation} ${name}`),
-  );
-  return ({ kind, schema, name }) =>
-    kind === 'ROW SECURITY' || (kind === 'POLICY' && restrictive.has(`${schema}.${name}`));
-}
-
-function findGuards(
-  entries: readonly ArchiveEntry[],
-  isGuard: (entry: ArchiveEntry) => boolean,
-): Set<ArchiveEntry> {
-  const created = new Set(entries.filter(({ kind }) => kind === 'TABLE').map(({ id }) => id));
-  return new Set(entries.filter((entry) => isGuard(entry) && entry.needs.some((id) => created.has(id))));
-}
-
-/** @throws ConfigurationError when a policy that restricts cannot be made, and the table that it guards can */
-function refuseOpenings(
-  { entries, leftOut }: RestoreSelection,
-  isGuard: (entry: ArchiveEntry) => boolean,
-  missing: ReadonlySet<string>,
-): void {
-  const created = new Set(entries.filter(({ kind }) => kind === 'TABLE').map(({ id }) => id));
-  const [open] = leftOut.filter(({ entry }) => isGuard(entry) && entry.needs.some((id) => created.has(id)));
-  if (open === undefined || missing.size === 0) return;
-  const { entry, needs } = open;
-  throw new ConfigurationError(
-    `target-url: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
-    `Install the extension on the server, or leave the table out: ${writeExclusion(entry, entries)}.`,
-  );
-}
-
-/** The words that leave out the table that a policy, or row security, belongs to. */
-export function writeExclusion(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): string {
-  const table = findGuarded(guard, entries) ?? guard;
-  const pattern = writePattern({ schema: table.schema ?? '', name: table.name });
-  return `--exclude ${/^[\w.]+$/.test(pattern) ? pattern : `'${pattern.replaceAll("'", "'\\''")}'`}`;
-}
-
-/** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
-function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
-  const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const asks = new Map<ArchiveEntry, boolean>();
-  const asksOthers = (entry: ArchiveEntry): boolean => {
-    const known = asks.get(entry);
-    if (known !== undefined) return known;
-    asks.set(entry, false);
-    const found =
-      entry.kind === 'FOREIGN TABLE' || entry.needs.some((id) => asksOthers(byId.get(id) ?? entry));
-    asks.set(entry, found);
-    return found;
-  };
-  return new Set(entries.filter((entry) => entry.kind === 'MATERIALIZED VIEW DATA' && asksOthers(entry)));
-}
-
-function describeDistant(entry: ArchiveEntry): NotCarried {
-  return {
-    what: describeEntry(entry),
-    why: 'a drill asks no foreign servers, on whose tables it stands',
-    remedy: 'A restore into a database that stays does.',
-  };
 }
 
 /** The jobs of pg_cron come through its functions, so that they do not run before somebody wants them to. */

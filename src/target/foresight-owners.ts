@@ -92,30 +92,31 @@ const owned = new Set([
   ...['TABLE', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY', 'TYPE', 'VIEW'],
 ]);
 
+/** The target as a restore finds it, and what the restore makes of it before anything gets an owner. */
+interface Ground {
+  readonly facts: TargetFacts;
+  readonly renewed: ReadonlySet<string> | 'all';
+  /** Roles that the restore makes */
+  readonly created: ReadonlySet<string>;
+}
+
 /** Roles of the backup that will not own what they owned, in sentences. */
 export async function describeLostOwners(
   session: Session,
   entries: readonly ArchiveEntry[],
-  {
-    facts,
-    renewed,
-    created,
-    isOurs,
-  }: {
-    readonly facts: TargetFacts;
-    readonly renewed: ReadonlySet<string> | 'all';
-    readonly created: ReadonlySet<string>;
+  ground: Ground & {
     /** Whether the connected role can give objects to a role */
     isOurs(role: string): boolean;
   },
 ): Promise<string[]> {
+  const { facts, isOurs } = ground;
   const given = entries.filter(({ kind, owner }) => owned.has(kind) && owner !== '' && owner !== facts.self);
   const foreign = [...new Set(given.filter(({ owner }) => !isOurs(owner)).map(({ owner }) => owner))].sort();
   const shut = await findShutOut(
     session,
     given.filter(({ owner }) => isOurs(owner)),
     new Map(entries.filter(({ kind }) => kind === 'SCHEMA').map(({ name, owner }) => [name, owner])),
-    { facts, renewed, created },
+    ground,
   );
   return [
     ...(foreign.length === 0
@@ -136,15 +137,7 @@ async function findShutOut(
   session: Session,
   given: readonly ArchiveEntry[],
   made: ReadonlyMap<string, string>,
-  {
-    facts,
-    renewed,
-    created,
-  }: {
-    readonly facts: TargetFacts;
-    readonly renewed: ReadonlySet<string> | 'all';
-    readonly created: ReadonlySet<string>;
-  },
+  { facts, renewed, created }: Ground,
 ): Promise<string[]> {
   const pairs = new Map(
     given

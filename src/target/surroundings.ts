@@ -2,7 +2,7 @@ import type { Session } from '../postgres/connection.ts';
 import { readSurroundings, surroundingSettings } from '../postgres/globals.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Setting, Supplement } from '../repository/supplement.ts';
-import { tryStatement } from './attempt.ts';
+import { type NotCarried, tryStatement, tryStatements } from './attempt.ts';
 import { writeSet } from './stored-settings.ts';
 
 /*
@@ -15,8 +15,12 @@ const isNamedByUser = ({ name }: Setting) => name.includes('.');
 
 /** What a database has been given for the time of a restore. */
 export interface Surroundings {
-  /** Takes it back: the settings of the source come at the end, with all others. */
-  end(session: Session): Promise<void>;
+  /**
+   * Takes it back: the settings of the source come at the end, with all others.
+   *
+   * @returns what the server did not take back
+   */
+  end(session: Session): Promise<NotCarried[]>;
 }
 
 /**
@@ -36,13 +40,14 @@ export async function surround(session: Session, database: Supplement['database'
     if ((await tryStatement(session, `${alter} ${writeSet(setting)}`)) === undefined) given.push(setting);
   }
   return {
-    async end(session) {
-      for (const { name } of given) {
+    end(session) {
+      const statements = given.map(({ name }) => {
         const old = before.get(name.toLowerCase());
         const reset =
           old === undefined ? `RESET ${name.split('.').map(quoteIdentifier).join('.')}` : writeSet(old);
-        await tryStatement(session, `${alter} ${reset}`);
-      }
+        return { what: `setting ${name} of the database, as it was before`, sql: `${alter} ${reset}` };
+      });
+      return tryStatements(session, statements);
     },
   };
 }

@@ -181,7 +181,7 @@ describe('the command line', () => {
       'an identity that is none',
       () => ({
         words: restore(at('sealed')),
-        env: { SUPABASE_BACKUP_ENCRYPTION_IDENTITY: `${identity.slice(0, -3)}XXX` },
+        env: { SUPABASE_BACKUP_ENCRYPTION_IDENTITY: `${identity.slice(0, -3)}QQQ` },
         exitCode: 2,
         says: /encryption-identity: holds a line that is no valid age identity/,
       }),
