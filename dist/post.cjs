@@ -12287,13 +12287,13 @@ var require_headers = __commonJS({
           return this.#headersList[kHeadersSortedMap];
         }
         const headers = [];
-        const names = this.#headersList.toSortedArray();
+        const names2 = this.#headersList.toSortedArray();
         const cookies = this.#headersList.cookies;
         if (cookies === null || cookies.length === 1) {
-          return this.#headersList[kHeadersSortedMap] = names;
+          return this.#headersList[kHeadersSortedMap] = names2;
         }
-        for (let i5 = 0; i5 < names.length; ++i5) {
-          const { 0: name, 1: value } = names[i5];
+        for (let i5 = 0; i5 < names2.length; ++i5) {
+          const { 0: name, 1: value } = names2[i5];
           if (name === "set-cookie") {
             for (let j5 = 0; j5 < cookies.length; ++j5) {
               headers.push([name, cookies[j5]]);
@@ -15073,7 +15073,7 @@ var require_util4 = __commonJS({
           if (encoding === "failure") {
             encoding = "UTF-8";
           }
-          return decode2(bytes, encoding);
+          return decode3(bytes, encoding);
         }
         case "ArrayBuffer": {
           const sequence = combineByteSequences(bytes);
@@ -15090,7 +15090,7 @@ var require_util4 = __commonJS({
         }
       }
     }
-    function decode2(ioQueue, encoding) {
+    function decode3(ioQueue, encoding) {
       const bytes = combineByteSequences(ioQueue);
       const BOMEncoding = BOMSniffing(bytes);
       let slice = 0;
@@ -29655,12 +29655,12 @@ var init_HttpBindingProtocol = __esm({
         let payload;
         let eventStream;
         let labels;
-        const names = Object.getOwnPropertyNames(input);
+        const names2 = Object.getOwnPropertyNames(input);
         const prototype = Object.getPrototypeOf(input);
-        const sparse = (prototype === Object.prototype || prototype === null) && !bindings.hasIdempotency && !bindings.hasPrefixHeaders && names.length * 2 < bindings.memberBindings.length;
-        const length = sparse ? names.length : bindings.memberBindings.length;
+        const sparse = (prototype === Object.prototype || prototype === null) && !bindings.hasIdempotency && !bindings.hasPrefixHeaders && names2.length * 2 < bindings.memberBindings.length;
+        const length = sparse ? names2.length : bindings.memberBindings.length;
         for (let i5 = 0; i5 < length; ++i5) {
-          const binding = sparse ? hasOwn(bindings.byName, names[i5]) ? bindings.byName[names[i5]] : void 0 : bindings.memberBindings[i5];
+          const binding = sparse ? hasOwn(bindings.byName, names2[i5]) ? bindings.byName[names2[i5]] : void 0 : bindings.memberBindings[i5];
           if (!binding) {
             continue;
           }
@@ -60280,20 +60280,20 @@ var init_artifact_service = __esm({
        * @throws ConfigurationError when the token does not do
        * @throws StorageError when GitHub does not answer
        */
-      async list(names) {
+      async list(names2) {
         const found = /* @__PURE__ */ new Map();
-        for (const name of names)
+        for (const name of names2)
           for (const artifact of await this.#listByName(name)) found.set(artifact.id, artifact);
-        for (const artifact of await this.listOfRun(names))
+        for (const artifact of await this.listOfRun(names2))
           if (!found.has(artifact.id)) found.set(artifact.id, artifact);
         return [...found.values()].sort((one, other) => other.id - one.id);
       }
       /** Those of the run that this process is part of, newest first; none outside of a runner. */
-      async listOfRun(names) {
+      async listOfRun(names2) {
         if (!this.canWrite) return [];
         const client = await openClient();
         const { artifacts } = await this.#carryOut("listed", () => client.listArtifacts());
-        return artifacts.filter(({ name }) => names.includes(name)).map(({ id, name, size, digest: digest4 }) => ({ id, name, size, digest: digest4, isOfThisRun: true })).sort((one, other) => other.id - one.id);
+        return artifacts.filter(({ name }) => names2.includes(name)).map(({ id, name, size, digest: digest4 }) => ({ id, name, size, digest: digest4, isOfThisRun: true })).sort((one, other) => other.id - one.id);
       }
       /**
        * Writes the zip file of an artifact to `path`, in a folder that holds nothing else.
@@ -62055,8 +62055,8 @@ function chain(...args) {
   const id = (a5) => a5;
   const wrap = (a5, b5) => (c5) => a5(b5(c5));
   const encode = args.map((x) => x.encode).reduceRight(wrap, id);
-  const decode2 = args.map((x) => x.decode).reduce(wrap, id);
-  return { encode, decode: decode2 };
+  const decode3 = args.map((x) => x.decode).reduce(wrap, id);
+  return { encode, decode: decode3 };
 }
 var powers = /* @__PURE__ */ (() => {
   let res = [];
@@ -62307,7 +62307,7 @@ function genBech32(encoding) {
     const sum = bechChecksum(lowered, words2, ENCODING_CONST);
     return `${lowered}1${BECH_ALPHABET.encode(wordsToU8(words2))}${sum}`;
   }
-  function decode2(str, limit = 90) {
+  function decode3(str, limit = 90) {
     astr("bech32.decode input", str);
     if (limit !== false)
       anumber2(limit, "limit");
@@ -62335,9 +62335,9 @@ function genBech32(encoding) {
       throw new Error(`Invalid checksum in ${str}`);
     return { prefix, words: words2 };
   }
-  const decodeUnsafe = unsafeWrapper(decode2);
+  const decodeUnsafe = unsafeWrapper(decode3);
   function decodeToBytes(str, limit = 90) {
-    const { prefix, words: words2 } = decode2(str, limit);
+    const { prefix, words: words2 } = decode3(str, limit);
     return {
       prefix,
       words: words2,
@@ -62349,7 +62349,7 @@ function genBech32(encoding) {
   }
   return {
     encode,
-    decode: decode2,
+    decode: decode3,
     encodeFromBytes,
     decodeToBytes,
     decodeUnsafe,
@@ -71723,6 +71723,96 @@ function nameHolder(env3, step) {
   return `${describeHolder({ ...env3, [stepVariable]: void 0 })}, step ${step}`;
 }
 
+// src/report/mask.ts
+init_errors();
+var shortest = 4;
+function createMask(secrets) {
+  const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
+  const forms2 = texts.flatMap((text) => [
+    new RegExp(describeSigns(text), ignoresCase(text) ? "gi" : "g"),
+    // Where another is part of it, its forms are found in those of the whole.
+    ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new RegExp(form, "g"))
+  ]);
+  return (text) => forms2.reduce((masked, form) => masked.replace(form, "***"), text);
+}
+function ignoresCase(text) {
+  return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
+}
+var backslashes = String.raw`\\{0,7}`;
+function describeSigns(text) {
+  return (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
+    const { length } = part;
+    if (!part.startsWith("\\")) return `${index > 0 ? backslashes : ""}(?:${waysOf(part).join("|")})`;
+    return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf("\\").join("|")}){${length}})`;
+  }).join("");
+}
+function waysOf(sign4) {
+  const named = names[sign4] ?? [];
+  return [...named, ...encodedWaysOf(sign4), quoteForPattern(sign4)];
+}
+var names = {
+  "\n": [String.raw`\\{1,8}n`, String.raw`\r\n`],
+  "\r": [String.raw`\\{1,8}r`],
+  "	": [String.raw`\\{1,8}t`],
+  " ": [String.raw`\+`],
+  // Doubled in SQL, and '\'' in a shell.
+  "'": ["''", String.raw`'\\{1,7}''`, "&(?:amp;){0,3}apos;"],
+  '"': ['""', "&(?:amp;){0,3}quot;"],
+  "&": ["&(?:amp;){1,4}"],
+  "<": ["&(?:amp;){0,3}lt;"],
+  ">": ["&(?:amp;){0,3}gt;"],
+  // In a format string, and in the interpolation of Compose files.
+  "%": ["%%"],
+  $: [String.raw`\$\$`]
+};
+function encodedWaysOf(sign4) {
+  const bytes = [...Buffer.from(sign4)];
+  const inUrl = bytes.map((byte) => `%(?:25){0,3}${hexDigits(byte)}`).join("");
+  const inString = bytes.map((byte) => `\\\\{1,8}x${hexDigits(byte)}`).join("");
+  const inJson = [...sign4.split("")].map((unit) => `\\\\{1,8}u${hexDigits(unit.charCodeAt(0), 4)}`).join("");
+  const point = sign4.codePointAt(0) ?? 0;
+  const inXml = `&(?:amp;){0,3}#(?:0{0,4}${point}|[xX]0{0,4}${hexDigits(point, 1)});`;
+  return [inUrl, inString, inJson, inXml];
+}
+function hexDigits(value, width = 2) {
+  return value.toString(16).padStart(width, "0").replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+}
+function quoteForPattern(sign4) {
+  return /[\^$\\.*+?()[\]{}|/]/.test(sign4) ? `\\${sign4}` : sign4;
+}
+function describeEncoded(text) {
+  const contents = /* @__PURE__ */ new Set([
+    text,
+    JSON.stringify(text).slice(1, -1),
+    encodeURIComponent(text.toWellFormed())
+  ]);
+  return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
+}
+function describeHex(text) {
+  return [...Buffer.from(text)].map((byte) => hexDigits(byte)).join(String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`);
+}
+function describeBase64(text) {
+  return [0, 1, 2].flatMap((shift) => {
+    const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
+    const whole = Math.floor(bytes.length * 8 / 6);
+    const core = bytes.toString("base64").slice(Math.ceil(shift * 8 / 6), whole);
+    return core.length < 8 ? [] : [[...core].map(describeLetter).join(lineBreak)];
+  });
+}
+var lineBreak = String.raw`(?:\s{1,2}|(?:\\{1,4}[rn]){1,2})?`;
+function describeLetter(letter) {
+  if (letter === "+") return "(?:[+-]|%2[Bb])";
+  if (letter === "/") return String.raw`(?:\\{0,4}\/|_|%2[Ff])`;
+  return letter;
+}
+function decode2(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 // src/secrets.ts
 function listSecrets(read3, env3) {
   const secrets = /* @__PURE__ */ new Set();
@@ -71739,12 +71829,20 @@ function listSecrets(read3, env3) {
       if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
     }
   }
-  for (const variable of ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
+  for (const variable of secretVariables) {
     const text = env3[variable]?.trim();
     if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
   }
   return [...secrets].sort((a5, b5) => b5.length - a5.length);
 }
+var secretVariables = [
+  "PGPASSWORD",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "ACTIONS_RUNTIME_TOKEN",
+  "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+  "GITHUB_TOKEN"
+];
 function pathsIn(url) {
   if (!URL.canParse(url)) return [];
   const { pathname, search } = new URL(url);
@@ -71753,9 +71851,13 @@ function pathsIn(url) {
 var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
 function passwordsIn(url) {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
-  const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  const inQuery = Array.from(url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi), ([, value]) => value);
+  const inPairs = Array.from(
+    url.matchAll(/(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/gi),
+    ([, quoted, plain]) => plain ?? quoted?.replace(/\\(.)/g, "$1")
+  );
   const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
-  return [encoded, inQuery].flatMap((password) => {
+  return [encoded, ...inQuery, ...inPairs].flatMap((password) => {
     if (!password || password === user || password === database || everyday.has(password)) return [];
     return [password, decode(password) ?? password];
   });
@@ -71848,16 +71950,17 @@ var ProgressPacer = class {
 };
 
 // src/entry/runner-log.ts
-function createRunnerLog() {
+function createRunnerLog(mask) {
   const pacer = new ProgressPacer();
+  const show = (text) => printableForRunner(mask(text));
   return {
-    debug: (message) => debug(printableForRunner(message)),
-    info: (message) => info(printableForRunner(message)),
-    warn: (message) => warning(printableForRunner(message)),
-    error: (message) => error(printableForRunner(message)),
-    group: (title, body) => group(printableForRunner(title), body),
+    debug: (message) => debug(show(message)),
+    info: (message) => info(show(message)),
+    warn: (message) => warning(show(message)),
+    error: (message) => error(show(message)),
+    group: (title, body) => group(show(title), body),
     progress: (line) => {
-      if (pacer.isDue()) info(printableForRunner(line));
+      if (pacer.isDue()) info(show(line));
     }
   };
 }
@@ -71911,13 +72014,15 @@ var { env: env2 } = process;
 var read2 = (name) => getInput(name);
 main().then(() => endProcess());
 async function main() {
-  for (const secret of listSecrets(read2, env2)) setSecret(secret);
+  const secrets = listSecrets(read2, env2);
+  for (const secret of secrets) setSecret(secret);
   const step = getState(stepState.step);
   if (step === "" || getState(stepState.ended) === "true") return;
-  const log = createRunnerLog();
+  const mask = createMask(secrets);
+  const log = createRunnerLog(mask);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { env: env2, log, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
+    const world = { env: env2, log, mask, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
     let released = 0;
     for (const place of listPlaces(parseInputs(read2, env2)))
       released += await releaseLocks(place, step, world);

@@ -20,12 +20,22 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
       if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
     }
   }
-  for (const variable of ['PGPASSWORD', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+  for (const variable of secretVariables) {
     const text = env[variable]?.trim();
     if (text && !(variable === 'PGPASSWORD' && everyday.has(text))) secrets.add(text);
   }
   return [...secrets].sort((a, b) => b.length - a.length);
 }
+
+/** What other programs take from the environment, and so do we or a library of ours */
+const secretVariables = [
+  'PGPASSWORD',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'ACTIONS_RUNTIME_TOKEN',
+  'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
+  'GITHUB_TOKEN',
+];
 
 /** Whoever knows the path of a webhook may write there, and servers that refuse quote it without the host. */
 function pathsIn(url: string): readonly string[] {
@@ -44,9 +54,14 @@ const everyday: ReadonlySet<string> = new Set(['postgres', 'supabase', 'password
 /** Works on texts that are no valid URL, too: a password that breaks the URL is the usual mistake. */
 function passwordsIn(url: string): readonly string[] {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
-  const inQuery = /[?&]password=([^&]*)/i.exec(url)?.[1];
+  const inQuery = Array.from(url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi), ([, value]) => value);
+  // A string of libpq, which is no URL and will be refused as such.
+  const inPairs = Array.from(
+    url.matchAll(/(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/gi),
+    ([, quoted, plain]) => plain ?? quoted?.replace(/\\(.)/g, '$1'),
+  );
   const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
-  return [encoded, inQuery].flatMap((password) => {
+  return [encoded, ...inQuery, ...inPairs].flatMap((password) => {
     // A password that is the user's or the database's name protects nothing, and masking it would star the name wherever it stands.
     if (!password || password === user || password === database || everyday.has(password)) return [];
     return [password, decode(password) ?? password];

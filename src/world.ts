@@ -2,6 +2,8 @@
 export interface World {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
+  /** Takes secrets out of a text that is stored or sent. What goes through the log has passed it. */
+  readonly mask: (text: string) => string;
   /** Aborted when the user or the runner asks to stop. */
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */

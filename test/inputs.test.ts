@@ -410,6 +410,14 @@ describe('secrets', () => {
     );
   });
 
+  test.each([
+    ["host=h user=u password='a b\\'c' dbname=x", "a b'c"],
+    ['password=abcd host=h', 'abcd'],
+    ['postgresql://u:abcd@h/x?sslpassword=of%20key', 'of key'],
+  ])('include every password of %s', (url, password) => {
+    expect(secretsOf({ 'database-url': url })).toContain(password);
+  });
+
   test('do not include a password that is the name of the user', () => {
     const local = 'postgresql://postgres:postgres@localhost/postgres';
     expect(secretsOf({ 'database-url': local })).toEqual([local]);

@@ -2,6 +2,7 @@ import { ConfigurationError, isKnownError, messageOf } from '../errors.ts';
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository } from '../github/run.ts';
+import { createMask } from '../report/mask.ts';
 import type { World } from '../world.ts';
 import { DeliveryFailure, deliver } from './delivery.ts';
 import {
@@ -14,7 +15,6 @@ import {
 } from './event.ts';
 import { type IssueNews, noteFailure, noteSuccess } from './issue-life.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issue-state.ts';
-import { createMask } from './mask.ts';
 import { renderSlack } from './slack.ts';
 import { startTimer } from './timer.ts';
 import { describeEvent, kindOf } from './webhook.ts';

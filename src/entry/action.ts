@@ -7,6 +7,7 @@ import { findUnused, type InputName, parseInputs } from '../inputs.ts';
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
+import { createMask, maskReport } from '../report/mask.ts';
 import { printableForRunner } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../secrets.ts';
@@ -27,26 +28,28 @@ main().then(() => {
 
 async function main(): Promise<void> {
   // Before anything else is printed.
-  for (const secret of listSecrets(read, env)) core.setSecret(secret);
+  const secrets = listSecrets(read, env);
+  for (const secret of secrets) core.setSecret(secret);
+  const mask = createMask(secrets);
   // For post.ts, should this process be killed.
   env[stepVariable] = randomUUID();
   core.saveState(stepState.step, env[stepVariable]);
 
-  const log = createRunnerLog();
+  const log = createRunnerLog(mask);
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(log.warn, (error) =>
     alarm?.tell({ failure: describeFailure(error, signal), error }),
   );
   try {
-    alarm = createAlarm(read, { env, log, signal, now: () => new Date() });
+    alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
-    report(outcome);
+    const outcome = await run(inputs, { env, log, mask, signal, temporaryFolder, now: () => new Date() });
+    report({ ...outcome, report: maskReport(outcome.report, mask) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.tell({ outcome });
   } catch (error) {
@@ -55,10 +58,10 @@ async function main(): Promise<void> {
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
     writeSummary([
-      { kind: 'heading', text: `${read('operation') || 'supabase-backup'} failed` },
-      { kind: 'paragraph', text: `${message}\n${next}` },
+      { kind: 'heading', text: mask(`${read('operation') || 'supabase-backup'} failed`) },
+      { kind: 'paragraph', text: mask(`${message}\n${next}`) },
     ]);
-    core.setFailed(printableForRunner(`${message}\n→ ${next}`));
+    core.setFailed(printableForRunner(mask(`${message}\n→ ${next}`)));
     await alarm?.tell({ failure, error });
   }
 }

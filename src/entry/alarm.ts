@@ -1,7 +1,6 @@
 import { announce } from '../alarm/announce.ts';
 import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
-import { createMask } from '../alarm/mask.ts';
 import { describeRun } from '../github/run.ts';
 import {
   type AlarmInputs,
@@ -13,7 +12,6 @@ import {
 } from '../inputs.ts';
 import { findNewest } from '../operations/newest.ts';
 import type { Outcome } from '../operations/outcome.ts';
-import { listSecrets } from '../secrets.ts';
 import type { World } from '../world.ts';
 import { type Failure, negativeAnswers } from './failure.ts';
 import { Interruption } from './interruption.ts';
@@ -60,7 +58,7 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
     const settings = {
       issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
       ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
-      mask: createMask(listSecrets(read, world.env)),
+      mask: world.mask,
     };
     await announce(event, settings, world, limitsFor(world.signal));
   }

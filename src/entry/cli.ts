@@ -8,7 +8,9 @@ import {
   operations,
   parseInputs,
 } from '../inputs.ts';
+import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
+import { createMask, type Mask, maskReport } from '../report/mask.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../secrets.ts';
 import { toolName, toolVersion } from '../version.ts';
@@ -37,7 +39,8 @@ async function main(words: readonly string[]): Promise<number> {
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
-  let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false });
+  let mask = createMask(listSecrets(read, env));
+  let log = createTerminalLog(stderr, { mask, verbose: false });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -47,10 +50,8 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    log = createTerminalLog(stderr, {
-      secrets: listSecrets(read, env),
-      verbose: parsed.switches.has('verbose'),
-    });
+    mask = createMask(listSecrets(read, env));
+    log = createTerminalLog(stderr, { mask, verbose: parsed.switches.has('verbose') });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -60,15 +61,15 @@ async function main(words: readonly string[]): Promise<number> {
     }
 
     warnOfExposedSecrets(given, (message) => log.warn(message));
-    alarm = createAlarm(read, { env, log, signal, now: () => new Date() });
+    alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
 
     const temporaryFolder = createTemporaryFolder();
-    const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
+    const outcome = await run(inputs, { env, log, mask, signal, temporaryFolder, now: () => new Date() });
     log.clearProgress();
-    print(asJson ? `${JSON.stringify(outcome.outputs)}\n` : renderText(outcome.report));
+    print(asJson ? renderOutputs(outcome, mask) : renderText(maskReport(outcome.report, mask)));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
     await alarm.tell({ outcome });
     return outcome.exitCode;
@@ -79,7 +80,7 @@ async function main(words: readonly string[]): Promise<number> {
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
     log.info(`→ ${next}`);
-    const told = { error: { kind, message: log.redact(message), next, exitCode } };
+    const told = { error: { kind, message: mask(message), next: mask(next), exitCode } };
     if (asJson) print(`${JSON.stringify(told)}\n`);
     await alarm?.tell({ failure, error });
     return exitCode;
@@ -89,6 +90,14 @@ async function main(words: readonly string[]): Promise<number> {
 function print(text: string): 0 {
   stdout.write(text);
   return 0;
+}
+
+function renderOutputs({ outputs }: Outcome, mask: Mask): string {
+  const shown = Object.entries(outputs).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? mask(value) : value,
+  ]);
+  return `${JSON.stringify(Object.fromEntries(shown))}\n`;
 }
 
 function helpFor(word: string | undefined): string {

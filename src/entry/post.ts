@@ -4,6 +4,7 @@ import { isKnownError, messageOf } from '../errors.ts';
 import { stepState } from '../github/step.ts';
 import { type InputName, type Inputs, parseInputs } from '../inputs.ts';
 import { releaseLocks } from '../operations/release-locks.ts';
+import { createMask } from '../report/mask.ts';
 import { listSecrets } from '../secrets.ts';
 import { abortOnSignals } from './interruption.ts';
 import { endProcess } from './process-end.ts';
@@ -21,14 +22,16 @@ const read = (name: InputName): string => core.getInput(name);
 main().then(() => endProcess());
 
 async function main(): Promise<void> {
-  for (const secret of listSecrets(read, env)) core.setSecret(secret);
+  const secrets = listSecrets(read, env);
+  for (const secret of secrets) core.setSecret(secret);
   const step = core.getState(stepState.step);
   if (step === '' || core.getState(stepState.ended) === 'true') return;
 
-  const log = createRunnerLog();
+  const mask = createMask(secrets);
+  const log = createRunnerLog(mask);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { env, log, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
+    const world = { env, log, mask, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
     let released = 0;
     for (const place of listPlaces(parseInputs(read, env)))
       released += await releaseLocks(place, step, world);

@@ -1,4 +1,5 @@
 import { displayWidth } from '../report/display-width.ts';
+import type { Mask } from '../report/mask.ts';
 import { printable, printableLines } from '../report/printable.ts';
 import type { Log } from '../world.ts';
 import { ProgressPacer } from './progress-pacer.ts';
@@ -12,8 +13,6 @@ interface Terminal {
 export interface TerminalLog extends Log {
   /** Removes the line of progress, before something else writes to the same screen. */
   clearProgress(): void;
-  /** The text without secrets, for what is printed elsewhere. */
-  redact(text: string): string;
 }
 
 /**
@@ -22,22 +21,19 @@ export interface TerminalLog extends Log {
  */
 export function createTerminalLog(
   stream: Terminal,
-  options: { secrets: readonly string[]; verbose: boolean; now?: () => number },
+  options: { mask: Mask; verbose: boolean; now?: () => number },
 ): TerminalLog {
-  // A shorter one protects nothing, and its letters are all over the words of a log.
-  const secrets = options.secrets.filter((secret) => secret.length >= 4);
+  const { mask } = options;
   const pacer = new ProgressPacer(options.now);
   let hasProgress = false;
 
-  const redact = (text: string): string =>
-    secrets.reduce((redacted, secret) => redacted.replaceAll(secret, '***'), text);
   const clearProgress = (): void => {
     if (hasProgress) stream.write('\r\x1b[2K');
     hasProgress = false;
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${printableLines(redact(text))}\n`);
+    stream.write(`${printableLines(mask(text))}\n`);
   };
 
   return {
@@ -58,11 +54,10 @@ export function createTerminalLog(
       }
       // A line that wraps could not be taken back.
       clearProgress();
-      stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
+      stream.write(cut(printable(mask(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;
     },
     clearProgress,
-    redact,
   };
 }
 

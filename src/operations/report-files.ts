@@ -2,6 +2,7 @@ import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { renderMarkdown } from '../report/markdown.ts';
+import { maskReport } from '../report/mask.ts';
 import type { CheckResult } from '../target/checks.ts';
 import { type Parity, type ParityLine, parityGroups } from '../target/parity.ts';
 import type { World } from '../world.ts';
@@ -37,13 +38,15 @@ export async function writeParity(
   folder: string | undefined,
   scope: Described,
   parity: Parity,
-  world: Pick<World, 'log' | 'now'>,
+  world: Pick<World, 'log' | 'mask' | 'now'>,
   checks: readonly CheckResult[] = [],
 ): Promise<void> {
   if (folder === undefined) return;
   const files = {
-    md: renderMarkdown([...describeComparison(scope, parity), ...describeChecks(checks)]),
-    json: `${JSON.stringify(createDocument(scope, parity, checks, world.now()), undefined, 2)}\n`,
+    md: renderMarkdown(
+      maskReport([...describeComparison(scope, parity), ...describeChecks(checks)], world.mask),
+    ),
+    json: `${JSON.stringify(createDocument(scope, parity, checks, world.now()), (_, value) => (typeof value === 'string' ? world.mask(value) : value), 2)}\n`,
   };
   try {
     for (const [extension, content] of Object.entries(files)) {

@@ -9,6 +9,7 @@ import {
 import type { RestoreInputs } from '../inputs.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { maskReason } from '../report/mask.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -310,8 +311,11 @@ async function record(job: Job, done: Done, result: Result, world: World): Promi
       environment: inputs.environment ?? null,
       confirmed: inputs.confirmed,
       safetyBackup: done.safetyBackup,
-      staging: attempts.map((attempt) => ({ backup: attempt.backup, why: explainFailure(attempt) ?? null })),
-      ...result,
+      staging: attempts.map((attempt) => ({
+        backup: attempt.backup,
+        why: maskReason(explainFailure(attempt), world.mask),
+      })),
+      ...{ ...result, why: maskReason(result.why, world.mask) },
       phases: clock.milliseconds(),
       recoveredTo: job.recovery?.until ?? null,
     });

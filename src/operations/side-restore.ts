@@ -14,6 +14,7 @@ import { findClient } from '../postgres/client.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { maskReason } from '../report/mask.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
@@ -269,7 +270,7 @@ async function record(
       actor: nameActor(world),
       run: describeHolder(world.env),
       whole: false,
-      ...result,
+      ...{ ...result, why: maskReason(result.why, world.mask) },
       phases: clock.milliseconds(),
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../errors.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { maskReason } from '../report/mask.ts';
 import { readManifest } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { createReader } from '../repository/objects.ts';
@@ -137,7 +138,7 @@ async function record(attempt: Attempt, repository: Repository, world: World): P
     await appendRecord(repository, 'drills', world.now(), {
       backup: attempt.backup,
       outcome: hasPassed(attempt) ? 'passed' : 'failed',
-      why: explainFailure(attempt) ?? null,
+      why: maskReason(explainFailure(attempt), world.mask),
       fault: findFault(attempt) ?? null,
       recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
       phases: { ...attempt.phases },
@@ -145,7 +146,7 @@ async function record(attempt: Attempt, repository: Repository, world: World): P
       parity: attempt.parity === undefined ? null : attempt.parity.equal,
       checks: {
         asked: attempt.checks.length,
-        failed: attempt.checks.filter((check) => !check.passed).map((check) => check.sql),
+        failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => world.mask(sql)),
       },
     });
   } catch (error) {

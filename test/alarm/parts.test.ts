@@ -9,7 +9,6 @@ import {
   readState,
   writeState,
 } from '../../src/alarm/issue-state.ts';
-import { createMask } from '../../src/alarm/mask.ts';
 import { operations } from '../../src/inputs.ts';
 import { exampleFailure, hour } from './example.ts';
 
@@ -161,43 +160,4 @@ it('a message with other numbers and ids is the same cause', () => {
   expect(message('after 340 ms')).toBe(message('after 3 min 05 s'));
   expect(message('a1b2c3d4')).toBe(message('99ffee00'));
   expect(message('of one table')).not.toBe(message('of another table'));
-});
-
-describe('a mask', () => {
-  const secret = fc.string({ minLength: 6, unit: 'grapheme' }).filter((text) => text.trim().length >= 6);
-
-  it('leaves no form of a secret, wherever it stands', () => {
-    fc.assert(
-      fc.property(
-        secret,
-        fc.string({ maxLength: 5 }),
-        fc.string({ maxLength: 5 }),
-        (secret, before, after) => {
-          const mask = createMask([secret]);
-          const text = before + secret + after;
-          expect(mask(text)).not.toContain(secret);
-          expect(mask(encodeURIComponent(text.toWellFormed()))).not.toContain(
-            encodeURIComponent(secret.toWellFormed()),
-          );
-          expect(mask(JSON.stringify(text))).not.toContain(JSON.stringify(secret).slice(1, -1));
-        },
-      ),
-    );
-  });
-
-  it('finds base64 at every place in it', () => {
-    const mask = createMask(['correct horse battery']);
-    for (const before of ['', 'a', 'ab', 'abc', 'user:']) {
-      for (const format of ['base64', 'base64url'] as const) {
-        const text = Buffer.from(`${before}correct horse battery!`).toString(format);
-        const shown = mask(text);
-        expect(shown).toContain('***');
-        expect(Buffer.from(shown.replace('***', ''), 'base64').toString('latin1')).not.toContain('horse');
-      }
-    }
-  });
-
-  it('leaves other words, and a secret too short to be one', () => {
-    expect(createMask(['abc', ''])('an abc of masks')).toBe('an abc of masks');
-  });
 });

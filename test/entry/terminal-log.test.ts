@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTerminalLog } from '../../src/entry/terminal-log.ts';
+import { createMask } from '../../src/report/mask.ts';
 
 function createStream(isTTY: boolean) {
   const stream = { isTTY, columns: 20, text: '', write: (text: string) => (stream.text += text) };
@@ -8,7 +9,7 @@ function createStream(isTTY: boolean) {
 
 test('on a terminal a line of progress is replaced, and cut rather than wrapped', () => {
   const stream = createStream(true);
-  const log = createTerminalLog(stream, { secrets: [], verbose: false });
+  const log = createTerminalLog(stream, { mask: String, verbose: false });
   log.progress('one');
   log.progress('x'.repeat(50));
   log.info('done');
@@ -18,7 +19,7 @@ test('on a terminal a line of progress is replaced, and cut rather than wrapped'
 test('elsewhere progress is a line every 15 seconds', () => {
   let now = 0;
   const stream = createStream(false);
-  const log = createTerminalLog(stream, { secrets: [], verbose: false, now: () => now });
+  const log = createTerminalLog(stream, { mask: String, verbose: false, now: () => now });
   for (; now <= 31_000; now += 1000) log.progress(`at ${now / 1000}`);
   expect(stream.text).toBe('at 15\nat 30\n');
 });
@@ -26,7 +27,7 @@ test('elsewhere progress is a line every 15 seconds', () => {
 test('no secret passes, in whatever line', async () => {
   const stream = createStream(false);
   const log = createTerminalLog(stream, {
-    secrets: ['postgresql://u:hunter2@h/db', 'hunter2', 'p'],
+    mask: createMask(['postgresql://u:hunter2@h/db', 'hunter2', 'p']),
     verbose: true,
   });
   log.info('connecting to postgresql://u:hunter2@h/db');
@@ -38,6 +39,6 @@ test('no secret passes, in whatever line', async () => {
 
 test('debugging lines need --verbose', () => {
   const stream = createStream(false);
-  createTerminalLog(stream, { secrets: [], verbose: false }).debug('detail');
+  createTerminalLog(stream, { mask: String, verbose: false }).debug('detail');
   expect(stream.text).toBe('');
 });

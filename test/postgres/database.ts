@@ -97,6 +97,7 @@ export function createWorld(overrides: Partial<World> = {}): World & { log: Coll
     signal: new AbortController().signal,
     temporaryFolder: '/nonexistent',
     now: () => new Date('2026-11-20T02:17:00Z'),
+    mask: (text) => text,
     ...overrides,
     log: (overrides.log as CollectingLog | undefined) ?? new CollectingLog(),
   };

@@ -107,6 +107,7 @@ function install(
     signal: new AbortController().signal,
     temporaryFolder: folder,
     now: () => new Date(now),
+    mask: (text) => text,
   };
   const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources') };
   const wanted = { major: real.major, minor };

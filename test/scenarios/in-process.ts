@@ -28,6 +28,7 @@ export async function operate(
         signal: new AbortController().signal,
         temporaryFolder,
         now,
+        mask: (text) => text,
         log: {
           debug: note,
           info: note,

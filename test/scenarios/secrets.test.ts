@@ -443,7 +443,9 @@ describe('on a runner that tells others', () => {
       const target = operation === 'restore' ? { 'target-url': await createTarget() } : {};
       const run = await step({ ...reads, ...target, ...inputs }, { ...env, GITHUB_EVENT_PATH: event });
       expect(run, run.stdout).toMatchObject({ exitCode: 0 });
-      expectNoSecret(`${run.stdout}${run.stderr}`, [env.ACTIONS_RUNTIME_TOKEN ?? '']);
+      // The runner shows no line that says what to mask.
+      const shown = run.stdout.replace(/^::add-mask::.*$/gm, '');
+      expectNoSecret(`${shown}${run.stderr}`, [env.ACTIONS_RUNTIME_TOKEN ?? '']);
     }
     expect(results.artifacts.length).toBeGreaterThan(0);
     // Its zip file holds the files as they are.

@@ -103,6 +103,7 @@ function makeWorld(env: NodeJS.ProcessEnv, now: Date): World {
     signal: new AbortController().signal,
     temporaryFolder: tmpdir(),
     now: () => now,
+    mask: (text) => text,
   };
 }
 

@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { renderMarkdown } from '../../src/report/markdown.ts';
+import { createMask, maskReason, maskReport } from '../../src/report/mask.ts';
+
+describe('a mask', () => {
+  const secret = fc.string({ minLength: 6, unit: 'grapheme' }).filter((text) => text.trim().length >= 6);
+
+  it('leaves no form of a secret, wherever it stands', () => {
+    fc.assert(
+      fc.property(
+        secret,
+        fc.string({ maxLength: 5 }),
+        fc.string({ maxLength: 5 }),
+        (secret, before, after) => {
+          const mask = createMask([secret]);
+          const text = before + secret + after;
+          expect(mask(text)).not.toContain(secret);
+          expect(mask(encodeURIComponent(text.toWellFormed()))).not.toContain(
+            encodeURIComponent(secret.toWellFormed()),
+          );
+          expect(mask(JSON.stringify(text))).not.toContain(JSON.stringify(secret).slice(1, -1));
+        },
+      ),
+    );
+  });
+
+  it('finds base64 at every place in it', () => {
+    const mask = createMask(['correct horse battery']);
+    for (const before of ['', 'a', 'ab', 'abc', 'user:']) {
+      for (const format of ['base64', 'base64url'] as const) {
+        const text = Buffer.from(`${before}correct horse battery!`).toString(format);
+        const shown = mask(text);
+        expect(shown).toContain('***');
+        expect(Buffer.from(shown.replace('***', ''), 'base64').toString('latin1')).not.toContain('horse');
+      }
+    }
+  });
+
+  it('leaves other words, and a secret too short to be one', () => {
+    expect(createMask(['abc', ''])('an abc of masks')).toBe('an abc of masks');
+  });
+
+  /** Every sign that some notation takes for its own, and some that need more bytes than one. */
+  const awkward = String.raw`S3cr$t P@ss/+"x\y%é'<&>\n\u0041*_|~=🔑`;
+  const shown = (form: string) => createMask([awkward])(form);
+  const json = (text: string) => JSON.stringify(text).slice(1, -1);
+  const xml = (text: string) =>
+    text.replace(
+      /[&<>"']/g,
+      (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[sign] ?? sign,
+    );
+
+  it.each([
+    ['JSON in JSON in JSON', json(json(json(awkward)))],
+    [
+      'JSON that is all ASCII',
+      json(awkward).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    ],
+    [
+      'JSON as Go and PHP write it',
+      json(awkward)
+        .replace(/[<>&]/g, (sign) => `\\u00${sign.charCodeAt(0).toString(16)}`)
+        .replaceAll('/', '\\/'),
+    ],
+    ['a URL', encodeURIComponent(awkward)],
+    ['a form', new URLSearchParams({ p: awkward }).toString().slice(2)],
+    ['a URL in a URL', encodeURIComponent(encodeURIComponent(awkward))],
+    [
+      'a URL with every sign encoded',
+      [...Buffer.from(awkward)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
+    ],
+    ['XML', xml(awkward)],
+    ['XML in XML', xml(xml(awkward))],
+    ['XML in JSON', json(xml(awkward))],
+    [
+      'XML with numbers',
+      Array.from(awkward, (sign) => `&#x${sign.codePointAt(0)?.toString(16).toUpperCase()};`).join(''),
+    ],
+    ['a literal of SQL', awkward.replaceAll("'", "''")],
+    ['a literal of SQL with escapes', awkward.replace(/['\\]/g, '\\$&')],
+    ['a connection string of libpq', awkward.replace(/['\\]/g, '\\$&')],
+    ['a word of a shell', awkward.replaceAll("'", String.raw`'\''`)],
+    ['CSV', awkward.replaceAll('"', '""')],
+    ['Markdown', renderMarkdown([{ kind: 'paragraph', text: awkward }]).trim()],
+    ['hexadecimal digits', Buffer.from(awkward).toString('hex')],
+    [
+      'hexadecimal digits of a log',
+      Buffer.from(awkward)
+        .toString('hex')
+        .toUpperCase()
+        .replace(/..(?=.)/g, '$&:'),
+    ],
+  ])('finds a secret in %s', (_, form) => {
+    expect(shown(`before ${form} after`)).toMatch(/^before \\?\*\*\* after$/);
+  });
+
+  it.each(['', 'x', 'xy', 'x'.repeat(40)])(
+    'finds it in base64 that is broken into lines, after %j',
+    (before) => {
+      const wrapped = execFileSync('base64', {
+        input: `${before}${awkward}${'y'.repeat(60)}`,
+        encoding: 'utf8',
+      });
+      for (const form of [
+        wrapped,
+        wrapped.replaceAll('\n', '\r\n'),
+        json(wrapped),
+        encodeURIComponent(wrapped.replaceAll('\n', '')),
+      ]) {
+        expect(
+          Buffer.from(
+            decodeURIComponent(shown(form).replaceAll('\\n', '')).replace('***', ''),
+            'base64',
+          ).toString('latin1'),
+        ).not.toMatch(/cr\$t|P@ss/);
+      }
+    },
+  );
+
+  it('finds an identity and hexadecimal digits in letters of either case', () => {
+    const [identity, key] = ['AGE-SECRET-KEY-1QQPQ8ZYXWVUTSRQP', 'c0ffee00'.repeat(8)];
+    expect(createMask([identity, key])(`${identity.toLowerCase()} ${key.toUpperCase()}`)).toBe('*** ***');
+  });
+
+  it('hides the whole address where it stands, and the password where that stands alone', () => {
+    const url = 'postgresql://postgres.ref:hunter2hunter2@db.example.com/postgres';
+    const mask = createMask(['hunter2hunter2', url]);
+    expect(mask(`${url} hunter2hunter2 ${encodeURIComponent(url)}`)).toBe('*** *** ***');
+    expect(mask(Buffer.from(url).toString('base64'))).toContain('***');
+  });
+
+  it('takes no long time, whatever it reads', () => {
+    const mask = createMask([String.raw`\\a\\\b%%&&<"''`, awkward]);
+    // A pattern that tries its ways one within another would never end here.
+    for (const part of ['\\', '%25', '&amp;', "'", '\\x5c', '&#0000', '%']) mask(part.repeat(2000));
+  });
+});
+
+describe('what leaves the machine', () => {
+  const mask = createMask(['p_a*ss|w']);
+
+  it('is masked before it is rendered, since Markdown would write the secret in another way', () => {
+    const report = maskReport(
+      [
+        { kind: 'heading', text: 'a p_a*ss|w' },
+        { kind: 'paragraph', text: 'p_a*ss|w' },
+        { kind: 'table', columns: [{ title: 'name' }], rows: [['p_a*ss|w', 'other']] },
+        { kind: 'code', language: 'sql', text: "SELECT 'p_a*ss|w'" },
+      ],
+      mask,
+    );
+    expect(renderMarkdown(report)).not.toMatch(/ss.{0,2}w/);
+    expect(report[2]).toMatchObject({ rows: [['***', 'other']] });
+  });
+
+  it('has no reason where there is none', () => {
+    expect([maskReason(undefined, mask), maskReason(null, mask), maskReason('p_a*ss|w', mask)]).toEqual([
+      null,
+      null,
+      '***',
+    ]);
+  });
+});
