@@ -5792,7 +5792,7 @@ var require_client_h1 = __commonJS({
       kResume,
       kHTTPContext
     } = require_symbols();
-    var constants5 = require_constants2();
+    var constants4 = require_constants2();
     var EMPTY_BUF = Buffer.alloc(0);
     var FastBuffer = Buffer[Symbol.species];
     var addListener = util.addListener;
@@ -5867,7 +5867,7 @@ var require_client_h1 = __commonJS({
       constructor(client, socket, { exports: exports3 }) {
         assert(Number.isFinite(client[kMaxHeadersSize]) && client[kMaxHeadersSize] > 0);
         this.llhttp = exports3;
-        this.ptr = this.llhttp.llhttp_alloc(constants5.TYPE.RESPONSE);
+        this.ptr = this.llhttp.llhttp_alloc(constants4.TYPE.RESPONSE);
         this.client = client;
         this.socket = socket;
         this.timeout = null;
@@ -5962,11 +5962,11 @@ var require_client_h1 = __commonJS({
             currentBufferRef = null;
           }
           const offset = llhttp.llhttp_get_error_pos(this.ptr) - currentBufferPtr;
-          if (ret !== constants5.ERROR.OK) {
+          if (ret !== constants4.ERROR.OK) {
             const body = data.subarray(offset);
-            if (ret === constants5.ERROR.PAUSED_UPGRADE) {
+            if (ret === constants4.ERROR.PAUSED_UPGRADE) {
               this.onUpgrade(body);
-            } else if (ret === constants5.ERROR.PAUSED) {
+            } else if (ret === constants4.ERROR.PAUSED) {
               this.paused = true;
               socket.unshift(body);
             } else {
@@ -5989,10 +5989,10 @@ var require_client_h1 = __commonJS({
         } finally {
           currentParser = null;
         }
-        if (ret === constants5.ERROR.OK) {
+        if (ret === constants4.ERROR.OK) {
           return null;
         }
-        if (ret === constants5.ERROR.PAUSED || ret === constants5.ERROR.PAUSED_UPGRADE) {
+        if (ret === constants4.ERROR.PAUSED || ret === constants4.ERROR.PAUSED_UPGRADE) {
           this.paused = true;
           return null;
         }
@@ -6009,7 +6009,7 @@ var require_client_h1 = __commonJS({
           const len = new Uint8Array(llhttp.memory.buffer, ptr).indexOf(0);
           message = "Response does not match the HTTP/1.1 protocol (" + Buffer.from(llhttp.memory.buffer, ptr, len).toString() + ")";
         }
-        return new HTTPParserError(message, constants5.ERROR[ret], data);
+        return new HTTPParserError(message, constants4.ERROR[ret], data);
       }
       destroy() {
         assert(this.ptr != null);
@@ -6189,7 +6189,7 @@ var require_client_h1 = __commonJS({
           socket[kBlocking] = false;
           client[kResume]();
         }
-        return pause ? constants5.ERROR.PAUSED : 0;
+        return pause ? constants4.ERROR.PAUSED : 0;
       }
       onBody(buf) {
         const { client, socket, statusCode, maxResponseSize } = this;
@@ -6211,7 +6211,7 @@ var require_client_h1 = __commonJS({
         }
         this.bytesRead += buf.length;
         if (request.onData(buf) === false) {
-          return constants5.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         }
       }
       onMessageComplete() {
@@ -6247,13 +6247,13 @@ var require_client_h1 = __commonJS({
         if (socket[kWriting]) {
           assert(client[kRunning] === 0);
           util.destroy(socket, new InformationalError("reset"));
-          return constants5.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (!shouldKeepAlive) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants5.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (socket[kReset] && client[kRunning] === 0) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants5.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (client[kPipelining] == null || client[kPipelining] === 1) {
           setImmediate(() => client[kResume]());
         } else {
@@ -19921,11 +19921,11 @@ async function syncFolder(path) {
     await folder.close();
   }
 }
-var import_node_crypto2, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, chooseFolder, wrongFolder, fullDisk;
+var import_node_crypto3, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, chooseFolder, wrongFolder, fullDisk;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
-    import_node_crypto2 = require("node:crypto");
+    import_node_crypto3 = require("node:crypto");
     import_node_fs2 = require("node:fs");
     import_promises = require("node:fs/promises");
     import_node_path = require("node:path");
@@ -19947,7 +19947,7 @@ var init_file = __esm({
         this.location = location2;
       }
       async probe() {
-        const key = `probe-${(0, import_node_crypto2.randomUUID)()}`;
+        const key = `probe-${(0, import_node_crypto3.randomUUID)()}`;
         const value = Buffer.from(key);
         try {
           await this.#removeAbandoned();
@@ -20072,7 +20072,7 @@ var init_file = __esm({
       /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
       async #write(key, value, publish) {
         const path = this.#path(key);
-        const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto2.randomUUID)());
+        const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto3.randomUUID)());
         try {
           for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
           await makeFolder((0, import_node_path.dirname)(temporary));
@@ -21958,14 +21958,14 @@ var init_getProfileName = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js
-var import_node_crypto3, import_node_path3, getSSOTokenFilepath;
+var import_node_crypto4, import_node_path3, getSSOTokenFilepath;
 var init_getSSOTokenFilepath = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js"() {
-    import_node_crypto3 = require("node:crypto");
+    import_node_crypto4 = require("node:crypto");
     import_node_path3 = require("node:path");
     init_getHomeDir();
     getSSOTokenFilepath = (id) => {
-      const hasher = (0, import_node_crypto3.createHash)("sha1");
+      const hasher = (0, import_node_crypto4.createHash)("sha1");
       const cacheName = hasher.update(id).digest("hex");
       return (0, import_node_path3.join)(getHomeDir(), ".aws", "sso", "cache", `${cacheName}.json`);
     };
@@ -22100,13 +22100,13 @@ var init_parseIni = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js
-var import_promises3, filePromises, fileIntercept, readFile2;
+var import_promises3, filePromises, fileIntercept, readFile3;
 var init_readFile = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js"() {
     import_promises3 = require("node:fs/promises");
     filePromises = {};
     fileIntercept = {};
-    readFile2 = (path, options) => {
+    readFile3 = (path, options) => {
       if (fileIntercept[path] !== void 0) {
         return fileIntercept[path];
       }
@@ -22144,10 +22144,10 @@ var init_loadSharedConfigFiles = __esm({
         resolvedConfigFilepath = (0, import_node_path6.join)(homeDir, configFilepath.slice(2));
       }
       const parsedFiles = await Promise.all([
-        readFile2(resolvedConfigFilepath, {
+        readFile3(resolvedConfigFilepath, {
           ignoreCache: init.ignoreCache
         }).then(parseIni).then(getConfigData).catch(swallowError),
-        readFile2(resolvedFilepath, {
+        readFile3(resolvedFilepath, {
           ignoreCache: init.ignoreCache
         }).then(parseIni).catch(swallowError)
       ]);
@@ -22178,7 +22178,7 @@ var init_loadSsoSessionData = __esm({
     init_parseIni();
     init_readFile();
     swallowError2 = () => ({});
-    loadSsoSessionData = async (init = {}) => readFile2(init.configFilepath ?? getConfigFilepath()).then(parseIni).then(getSsoSessionData).catch(swallowError2);
+    loadSsoSessionData = async (init = {}) => readFile3(init.configFilepath ?? getConfigFilepath()).then(parseIni).then(getSsoSessionData).catch(swallowError2);
   }
 });
 
@@ -22241,11 +22241,11 @@ var init_externalDataInterceptor = __esm({
 // node_modules/@smithy/core/dist-es/submodules/config/node-config-provider/getSelectorName.js
 function getSelectorName(functionString) {
   try {
-    const constants5 = new Set(Array.from(functionString.match(/([A-Z_]){3,}/g) ?? []));
-    constants5.delete("CONFIG");
-    constants5.delete("CONFIG_PREFIX_SEPARATOR");
-    constants5.delete("ENV");
-    return [...constants5].join(", ");
+    const constants4 = new Set(Array.from(functionString.match(/([A-Z_]){3,}/g) ?? []));
+    constants4.delete("CONFIG");
+    constants4.delete("CONFIG_PREFIX_SEPARATOR");
+    constants4.delete("ENV");
+    return [...constants4].join(", ");
   } catch (ignored) {
     return functionString;
   }
@@ -25043,7 +25043,7 @@ __export(config_exports, {
   nodeFipsConfigSelectors: () => nodeFipsConfigSelectors,
   numberSelector: () => numberSelector,
   parseKnownFiles: () => parseKnownFiles,
-  readFile: () => readFile2,
+  readFile: () => readFile3,
   resolveCustomEndpointsConfig: () => resolveCustomEndpointsConfig,
   resolveDefaultsModeConfig: () => resolveDefaultsModeConfig,
   resolveEndpointsConfig: () => resolveEndpointsConfig,
@@ -26400,10 +26400,10 @@ function castSourceData(toCast, encoding) {
   }
   return fromArrayBuffer(toCast);
 }
-var import_node_crypto4, Hash;
+var import_node_crypto5, Hash;
 var init_hash_node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/hash-node/hash-node.js"() {
-    import_node_crypto4 = require("node:crypto");
+    import_node_crypto5 = require("node:crypto");
     init_buffer_from();
     init_toUint8Array();
     Hash = class {
@@ -26422,7 +26422,7 @@ var init_hash_node = __esm({
         return Promise.resolve(this.hash.digest());
       }
       reset() {
-        this.hash = this.secret ? (0, import_node_crypto4.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto4.createHash)(this.algorithmIdentifier);
+        this.hash = this.secret ? (0, import_node_crypto5.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto5.createHash)(this.algorithmIdentifier);
       }
     };
   }
@@ -27357,10 +27357,10 @@ __export(serde_exports, {
   v4: () => v4,
   writeKey: () => writeKey
 });
-var import_node_crypto5, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
+var import_node_crypto6, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
 var init_serde = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/index.js"() {
-    import_node_crypto5 = require("node:crypto");
+    import_node_crypto6 = require("node:crypto");
     init_fromBase64();
     init_toBase64();
     init_Uint8ArrayBlobAdapter();
@@ -27399,7 +27399,7 @@ var init_serde = __esm({
     init_writeKey();
     Uint8ArrayBlobAdapter = class extends bindUint8ArrayBlobAdapter(toUtf8, fromUtf8, toBase64, fromBase64) {
     };
-    _getRandomValues = import_node_crypto5.getRandomValues;
+    _getRandomValues = import_node_crypto6.getRandomValues;
     v4 = bindV4(_getRandomValues);
     generateIdempotencyToken = v4;
   }
@@ -27854,7 +27854,7 @@ var init_Md5Js = __esm({
 function buildNativeClass() {
   return class Md5Node {
     digestLength = 16;
-    hash = (0, import_node_crypto6.createHash)("md5");
+    hash = (0, import_node_crypto7.createHash)("md5");
     update(data) {
       this.hash.update(toUint8Array(data));
     }
@@ -27863,19 +27863,19 @@ function buildNativeClass() {
       return new Uint8Array(buf.buffer, buf.byteOffset, buf.byteLength);
     }
     reset() {
-      this.hash = (0, import_node_crypto6.createHash)("md5");
+      this.hash = (0, import_node_crypto7.createHash)("md5");
     }
   };
 }
-var import_node_crypto6, hasNativeCrypto, Md5Node;
+var import_node_crypto7, hasNativeCrypto, Md5Node;
 var init_Md5Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/md5/Md5Node.js"() {
-    import_node_crypto6 = require("node:crypto");
+    import_node_crypto7 = require("node:crypto");
     init_serde();
     init_Md5Js();
     hasNativeCrypto = (() => {
       try {
-        (0, import_node_crypto6.createHash)("md5");
+        (0, import_node_crypto7.createHash)("md5");
         return true;
       } catch {
         return false;
@@ -28225,7 +28225,7 @@ function buildNativeClass3() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto7.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto7.createHash)("sha256");
+      return this.secret ? (0, import_node_crypto8.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto8.createHash)("sha256");
     }
   };
 }
@@ -28238,14 +28238,14 @@ function toBuffer(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto7, hasNativeCrypto2, Sha256Node;
+var import_node_crypto8, hasNativeCrypto2, Sha256Node;
 var init_Sha256Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/sha256/Sha256Node.js"() {
-    import_node_crypto7 = require("node:crypto");
+    import_node_crypto8 = require("node:crypto");
     init_Sha256Js();
     hasNativeCrypto2 = (() => {
       try {
-        (0, import_node_crypto7.createHash)("sha256");
+        (0, import_node_crypto8.createHash)("sha256");
         return true;
       } catch {
         return false;
@@ -43114,7 +43114,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
         return this.connectOptions === void 0 ? http2.connect(url) : http2.connect(url, this.connectOptions);
       }
     };
-    var { constants: constants5 } = http2;
+    var { constants: constants4 } = http2;
     var NodeHttp2Handler = class _NodeHttp2Handler {
       config;
       configProvider;
@@ -43206,8 +43206,8 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
           }
           const clientHttp2Stream = session.request({
             ...request.headers,
-            [constants5.HTTP2_HEADER_PATH]: path,
-            [constants5.HTTP2_HEADER_METHOD]: method
+            [constants4.HTTP2_HEADER_PATH]: path,
+            [constants4.HTTP2_HEADER_METHOD]: method
           });
           if (effectiveRequestTimeout) {
             clientHttp2Stream.setTimeout(effectiveRequestTimeout, () => {
@@ -48700,7 +48700,7 @@ function buildNativeClass4() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto8.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto8.createHash)("sha1");
+      return this.secret ? (0, import_node_crypto9.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto9.createHash)("sha1");
     }
   };
 }
@@ -48713,14 +48713,14 @@ function toBuffer2(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto8, hasNativeCrypto3, Sha1Node;
+var import_node_crypto9, hasNativeCrypto3, Sha1Node;
 var init_Sha1Node = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha1/Sha1Node.js"() {
-    import_node_crypto8 = require("node:crypto");
+    import_node_crypto9 = require("node:crypto");
     init_Sha1Js();
     hasNativeCrypto3 = (() => {
       try {
-        (0, import_node_crypto8.createHash)("sha1");
+        (0, import_node_crypto9.createHash)("sha1");
         return true;
       } catch {
         return false;
@@ -49247,7 +49247,7 @@ var init_Sha512Js = __esm({
 function detectNative() {
   if (nativeSupported === void 0) {
     try {
-      (0, import_node_crypto9.createHash)("sha512");
+      (0, import_node_crypto10.createHash)("sha512");
       nativeSupported = true;
     } catch {
       nativeSupported = false;
@@ -49264,10 +49264,10 @@ function toBuffer3(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto9, nativeSupported, Sha512;
+var import_node_crypto10, nativeSupported, Sha512;
 var init_Sha512 = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha512/Sha512.js"() {
-    import_node_crypto9 = require("node:crypto");
+    import_node_crypto10 = require("node:crypto");
     init_Sha512Js();
     Sha512 = class extends Sha512Js {
       native;
@@ -49312,7 +49312,7 @@ var init_Sha512 = __esm({
         this.nativeFinished = false;
       }
       createNative() {
-        return this.nativeSecret !== void 0 ? (0, import_node_crypto9.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto9.createHash)("sha512");
+        return this.nativeSecret !== void 0 ? (0, import_node_crypto10.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto10.createHash)("sha512");
       }
     };
   }
@@ -59863,11 +59863,11 @@ async function readWhole(body, length, check) {
   }
   return Buffer.concat(chunks, size);
 }
-var import_node_crypto10, import_node_stream12, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, largestFailure, largestAnswer, unsupported, hour, S3Storage;
+var import_node_crypto11, import_node_stream12, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, largestFailure, largestAnswer, unsupported, hour, S3Storage;
 var init_s33 = __esm({
   "src/storage/s3.ts"() {
     "use strict";
-    import_node_crypto10 = require("node:crypto");
+    import_node_crypto11 = require("node:crypto");
     import_node_stream12 = require("node:stream");
     import_client_s3 = __toESM(require_dist_cjs16(), 1);
     init_p_limit();
@@ -59999,7 +59999,7 @@ var init_s33 = __esm({
           if (Date.now() - modifiedAt.getTime() > hour) left.push(key2);
         }
         const [undeletable] = await this.#deleteSome(left);
-        const key = undeletable ?? `probe/${(0, import_node_crypto10.randomUUID)()}`;
+        const key = undeletable ?? `probe/${(0, import_node_crypto11.randomUUID)()}`;
         try {
           const value = Buffer.from("first");
           this.#createOnly = await this.#honoursCreateOnly(key, value);
@@ -60054,7 +60054,7 @@ var init_s33 = __esm({
         return (await this.get(key)).equals(value) ? "stored" : "present";
       }
       #putCommand(key, value, condition = {}) {
-        const md5 = (0, import_node_crypto10.createHash)("md5").update(value).digest("base64");
+        const md5 = (0, import_node_crypto11.createHash)("md5").update(value).digest("base64");
         return new import_client_s3.PutObjectCommand({ ...this.#address(key), ...condition, Body: value, ContentMD5: md5 });
       }
       async #confirm(key, value) {
@@ -60175,7 +60175,7 @@ async function fetchTo(address, path, artifact, signal) {
     await response.body?.cancel();
     throw new Error(`the place of the artifact answers ${response.status}`);
   }
-  const hash = (0, import_node_crypto11.createHash)("sha256");
+  const hash = (0, import_node_crypto12.createHash)("sha256");
   const most = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
   const check = new import_node_stream13.Transform({
@@ -60210,11 +60210,11 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto11, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
+var import_node_crypto12, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
 var init_artifact_service = __esm({
   "src/storage/artifact-service.ts"() {
     "use strict";
-    import_node_crypto11 = require("node:crypto");
+    import_node_crypto12 = require("node:crypto");
     import_node_fs5 = require("node:fs");
     import_promises4 = require("node:fs/promises");
     import_node_path7 = require("node:path");
@@ -61380,6 +61380,7 @@ var stepState = {
 init_errors();
 
 // src/input-values.ts
+var import_node_crypto = require("node:crypto");
 var import_node_fs = require("node:fs");
 
 // node_modules/@noble/hashes/utils.js
@@ -70506,10 +70507,26 @@ function isFolder(path) {
     return false;
   }
 }
-function parseFile(path) {
+function parseCertificates(text) {
+  parsePem(text.includes("-----BEGIN") ? text : readFile(text));
+  return text;
+}
+function parsePem(given) {
+  const remedy = "Give the CA certificate in PEM form; Supabase offers it under Database settings.";
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("holds a private key", remedy);
+  const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is no certificate", remedy);
+}
+function isCertificate(pem) {
   try {
-    (0, import_node_fs.accessSync)(path, import_node_fs.constants.R_OK);
-    return path;
+    return new import_node_crypto.X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+function readFile(path) {
+  try {
+    return (0, import_node_fs.readFileSync)(path, "utf8");
   } catch {
     throw new Problem(
       `cannot be read: ${JSON.stringify(path)}`,
@@ -70844,8 +70861,8 @@ var schema = {
   sslrootcert: {
     operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "file",
-    description: "The path of a file with the certificate authority that the database server's certificate is checked against.",
-    parse: parseFile
+    description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
+    parse: parseCertificates
   },
   share: {
     operations: ["validate"],
@@ -71464,7 +71481,7 @@ async function readLock(storage, { key, modifiedAt }) {
 }
 
 // src/repository/repository.ts
-var import_node_crypto = require("node:crypto");
+var import_node_crypto2 = require("node:crypto");
 init_dist();
 init_errors();
 init_storage();
@@ -71564,10 +71581,10 @@ function resolveKey(key, given) {
   return candidate;
 }
 function bindKey({ format: format3, id }, key) {
-  return format3 === 1 ? key : (0, import_node_crypto.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
+  return format3 === 1 ? key : (0, import_node_crypto2.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
 }
 function checkValue(key) {
-  return (0, import_node_crypto.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
+  return (0, import_node_crypto2.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
 }
 
 // src/storage/open.ts
@@ -71966,11 +71983,11 @@ function createRunnerLog(mask) {
 }
 
 // src/entry/temporary-folder.ts
-var import_node_crypto12 = require("node:crypto");
+var import_node_crypto13 = require("node:crypto");
 var import_node_fs6 = require("node:fs");
 var import_node_os5 = require("node:os");
 var import_node_path10 = require("node:path");
-var machine = (0, import_node_crypto12.createHash)("sha256").update((0, import_node_os5.hostname)()).digest("hex").slice(0, 8);
+var machine = (0, import_node_crypto13.createHash)("sha256").update((0, import_node_os5.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os5.tmpdir)()) {

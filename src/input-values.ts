@@ -1,4 +1,5 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from './errors.ts';
 import { splitPatterns } from './postgres/selection.ts';
@@ -263,10 +264,31 @@ function isFolder(path: string): boolean {
   }
 }
 
-export function parseFile(path: string): string {
+/** The path of a file with certificates, or they themselves in PEM form: a job that checks nothing out has no file of its repository. */
+export function parseCertificates(text: string): string {
+  parsePem(text.includes('-----BEGIN') ? text : readFile(text));
+  return text;
+}
+
+export function parsePem(given: string): void {
+  const remedy = 'Give the CA certificate in PEM form; Supabase offers it under Database settings.';
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem('holds a private key', remedy);
+  const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem('is no certificate', remedy);
+}
+
+function isCertificate(pem: string): boolean {
   try {
-    accessSync(path, constants.R_OK);
-    return path;
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    // What OpenSSL cannot read says nothing to people.
+    return false;
+  }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
   } catch {
     throw new Problem(
       `cannot be read: ${JSON.stringify(path)}`,

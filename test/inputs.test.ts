@@ -260,6 +260,17 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, jobs: '2.5' }, 'jobs', 'cannot be "2.5"'],
   [{ ...backup, 'lock-timeout': 'soon' }, 'lock-timeout', 'cannot be "soon"'],
   [{ ...backup, sslrootcert: '/nowhere/ca.pem' }, 'sslrootcert', 'cannot be read: "/nowhere/ca.pem"'],
+  [{ ...backup, sslrootcert: 'package.json' }, 'sslrootcert', 'is no certificate'],
+  [
+    { ...backup, sslrootcert: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' },
+    'sslrootcert',
+    'is no certificate',
+  ],
+  [
+    { ...backup, sslrootcert: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----' },
+    'sslrootcert',
+    'holds a private key',
+  ],
   [{ ...validate, 'backup-id': 'yesterday' }, 'backup-id', 'cannot be "yesterday"'],
   [{ ...validate, 'backup-id': 'before:2026-11-20' }, 'backup-id', 'cannot be before:<time> for validate'],
   [{ ...validate, share: '0%' }, 'share', 'cannot be "0%"'],

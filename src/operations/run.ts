@@ -1,9 +1,11 @@
 import type { Inputs } from '../inputs.ts';
 import type { World } from '../world.ts';
+import { fileCertificates } from './certificates.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect of ours. */
-export async function run(inputs: Inputs, world: World): Promise<Outcome> {
+export async function run(given: Inputs, world: World): Promise<Outcome> {
+  const inputs = fileCertificates(given, world);
   switch (inputs.operation) {
     case 'backup': {
       const { backup } = await import('./backup.ts');

@@ -56,6 +56,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Co
     'aws-role': role?.arn,
     'aws-role-seconds': role?.seconds?.toString(),
     environment: written.environment,
+    sslrootcert: written.sslrootcert,
     database,
     'rpo-target': policy.alarms?.['rpo-target'],
     include: join(written.include),

@@ -6,6 +6,7 @@ import {
   parseEndpoint,
   parseInterval,
   parsePatterns,
+  parsePem,
   parseRecipients,
   parseRetention,
   parseStorage,
@@ -141,6 +142,12 @@ const keepChanges = text(
 
 export const databaseSchema = v.strictObject({
   'database-url': secretName('the connection string of the database'),
+  sslrootcert: v.optional(
+    text(
+      "The authority of the server's certificate, in PEM form: Supabase has it under Database settings.",
+      parsePem,
+    ),
+  ),
   storage: text(
     'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
     parseStorage,

@@ -40,6 +40,11 @@ const clientInputs = {
   'install-client': text('auto, always or never; auto when empty, which changes no runner of your own.'),
 } as const;
 
+/** Where the database is not the runner's own */
+const connectionInputs = {
+  sslrootcert: text("The authority of the server's certificate, in PEM form."),
+} as const;
+
 const alarmInputs = {
   database: text('What the database is called in reports and alarms.'),
   'failure-issues': flag('Whether a failure opens an issue.'),
@@ -81,6 +86,7 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...clientInputs,
+      ...connectionInputs,
       ...alarmInputs,
       ...tableInputs,
       'backup-type': text('full, incremental or schema; full when empty.'),
@@ -100,6 +106,7 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...clientInputs,
+      ...connectionInputs,
       ...alarmInputs,
       ...tableInputs,
       'encryption-recipients': text(
@@ -172,6 +179,7 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...clientInputs,
+      ...connectionInputs,
       ...alarmInputs,
       ...tableInputs,
       // Whoever answers for the target approves there. Without its protection rules nobody is asked.
@@ -207,6 +215,7 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...clientInputs,
+      ...connectionInputs,
       ...alarmInputs,
       'encryption-recipients': text('Who can open a backup that the gate takes.'),
       'max-age': text('How old the newest backup may be.'),

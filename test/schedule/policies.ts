@@ -1,5 +1,18 @@
 import { smallPolicy } from './setting.ts';
 
+/** Of an authority that was made for this, and whose key nobody has */
+const rootCertificate = `-----BEGIN CERTIFICATE-----
+MIIBfDCCASGgAwIBAgIUKUqUhtrO2DFKqbIf/yl+Ec0wOYMwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHZXhhbXBsZTAgFw0yNjExMjkyMjMxMDZaGA8yMTI2MTEwNTIy
+MzEwNlowEjEQMA4GA1UEAwwHZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABI1SXs1fQCtcSbJdJ4UbjalBJcynUVzMrQ0sWiLFrQIQCv1wu2+IMmCiSZx3
+2IR5aV9ogEGL6SNRCJW45RMP5f+jUzBRMB0GA1UdDgQWBBSpjl7bEpudWlxsd1/Y
+6Gs1TLS0FDAfBgNVHSMEGDAWgBSpjl7bEpudWlxsd1/Y6Gs1TLS0FDAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDSdPphUP+1XdUPsdJTV5liqv04
+gPtrllOwxiQ9SWweqQIhAISEDEFZNOL+M+8kZg65ut/DEtkTW0fGvczzsfZslv4D
+-----END CERTIFICATE-----`;
+const indent = (text: string) => text.replace(/^/gm, '      ');
+
 /** A policy in which everything is said that can be. */
 export const fullPolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3
 repository: octo-org/shop
@@ -20,6 +33,8 @@ databases:
     encryption-recipients:
       - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
     environment: production
+    sslrootcert: |
+${indent(rootCertificate)}
     checks: |
       SELECT count(*) > 0 FROM public.orders
       SELECT true
