@@ -240,11 +240,16 @@ async function installFiles(folder: string, world: World): Promise<void> {
   await asRoot([...aptInstall, ...packages], world);
 }
 
-/** What apt prints goes to stderr: stdout belongs to the results of a command line. */
+/** What apt prints holds texts of repositories, so it goes line by line through the log, where none of it is a command of a runner. */
 async function asRoot(command: readonly string[], world: World): Promise<void> {
   world.signal.throwIfAborted();
   const [file = '', ...args] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
-  await exec(file, args, { env: environmentOfApt(world), outStream: process.stderr });
+  const tell = (line: string) => world.log.info(line);
+  tell(`$ ${[file, ...args].join(' ')}`);
+  await exec(file, args, {
+    ...{ env: environmentOfApt(world), silent: true },
+    listeners: { stdline: tell, errline: tell },
+  });
 }
 
 /** The scripts of packages run as root, and none of them needs what this process knows of databases and storages. */

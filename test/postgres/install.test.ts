@@ -14,6 +14,8 @@ let real: { major: number; binFolder: string };
 let folder: string;
 let fake: FakeResults;
 let printed: string[];
+/** By way of the log */
+let told: string[];
 let warnings: string[];
 
 beforeAll(async () => {
@@ -30,6 +32,7 @@ beforeEach(async () => {
   writePrograms();
   fake = await startFakeResults();
   printed = [];
+  told = [];
   warnings = [];
   // The clients of the cache and of processes read what a runner sets from the process itself.
   const runner = {
@@ -41,7 +44,7 @@ beforeEach(async () => {
   };
   for (const [name, value] of Object.entries(runner)) vi.stubEnv(name, value);
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
-  vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
 });
 afterEach(async () => {
   vi.restoreAllMocks();
@@ -100,7 +103,8 @@ function install(
   const world: World = {
     env: { ...process.env, ...env },
     log: {
-      ...{ debug: silent, info: silent, error: silent, progress: silent },
+      ...{ debug: silent, error: silent, progress: silent },
+      info: (message) => told.push(message),
       warn: (message) => warnings.push(message),
       group: (_, body) => body(),
     },
@@ -342,6 +346,13 @@ describe('a cache that', () => {
     expectInstalled(await install());
     expect(asked()).toEqual([]);
   });
+});
+
+test('what apt prints, with what a repository says in it, comes by way of the log and no other', async () => {
+  writeFileSync(join(folder, 'foreign'), '');
+  expectInstalled(await install());
+  expect(told).toContain('E: 403 of somebody else');
+  expect(printed.join('')).not.toContain('403');
 });
 
 test('apt and the scripts of packages get nothing of what the process knows', async () => {
