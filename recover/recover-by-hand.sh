@@ -58,9 +58,10 @@ need() { command -v "$1" >/dev/null 2>&1 || die "$1 is not installed. $2"; }
 
 # --- Which backup ------------------------------------------------------------------------------------------------------------
 
-# Ids of all backups, oldest first. The pattern is the shape of an id, so that whatever else lies there is passed over.
+# Ids of all backups, oldest first. The pattern is the shape of an id, so that whatever else lies there is passed over, as is what is larger than
+# any manifest.
 list_backups() {
-  find "$repository/backups/" -type f -name '*.json' | sed -n 's|.*/\([0-9]\{8\}T[0-9]\{6\}Z-[0-9a-f]\{4\}\)\.json$|\1|p' | sort
+  find "$repository/backups/" -type f -size -268435457c -name '*.json' | sed -n 's|.*/\([0-9]\{8\}T[0-9]\{6\}Z-[0-9a-f]\{4\}\)\.json$|\1|p' | sort
 }
 
 # A quote inside of a JSON string is escaped, so this cannot be part of a label or a name.
@@ -114,6 +115,12 @@ fi
 if [ "$2" = latest ]; then backup=$(find_latest); else backup=$2; fi
 manifest=$repository/backups/$backup.json
 [ -f "$manifest" ] || die "there is no backup $backup in $repository; --list shows those that are"
+[ "$(($(wc -c <"$manifest")))" -le 268435456 ] || die "the manifest of $backup is larger than any is. Use another backup."
+config=$repository/repository.json
+if [ -e "$config" ]; then
+  [ -f "$config" ] || die "$config is no file. Bring back the one that was there from a copy."
+  [ "$(($(wc -c <"$config")))" -le 65536 ] || die "$config is larger than any is. Bring back the one that was there from a copy."
+fi
 
 need psql 'Install the PostgreSQL client programs, of the major version of the target or newer.'
 need pg_restore 'Install the PostgreSQL client programs, of the major version of the target or newer.'
@@ -200,11 +207,20 @@ UPDATE repository SET bound = CASE config ->> 'format' WHEN '1' THEN key
   ELSE decode(pg_temp.hmac(key, convert_to('supabase-backup repository ' || (config ->> 'id'), 'UTF8')), 'hex') END;
 
 \o problems-of-repository
-SELECT 'repository.json has format ' || (config ->> 'format') || '; this script reads formats 1 and 2.'
-FROM repository WHERE config ->> 'format' NOT IN ('1', '2');
+SELECT 'repository.json has format ' || coalesce(config ->> 'format', 'none') || '; this script reads formats 1 and 2.'
+FROM repository WHERE config IS NOT NULL AND coalesce(config ->> 'format' NOT IN ('1', '2'), true);
+-- Whoever may write there can leave out of it what the check of a seal needs, so that there would be nothing to compare with.
+SELECT 'repository.json is damaged: ' || what || '. Bring back the one that was there from a copy.'
+FROM repository, LATERAL (
+  SELECT 'its id is none' AS what WHERE coalesce(config ->> 'id' !~ '^[0-9a-f]{32}$', true)
+  UNION ALL SELECT 'it does not tell who has the key' WHERE coalesce(config #>> '{key,held}' NOT IN ('repository', 'outside'), true)
+  UNION ALL SELECT 'its key is none' WHERE config #>> '{key,held}' = 'repository' AND coalesce(config #>> '{key,value}' !~ '^[0-9a-f]{64}$', true)
+  UNION ALL SELECT 'it does not tell how to know the key'
+    WHERE config #>> '{key,held}' = 'outside' AND (coalesce(config #>> '{key,check}' !~ '^[0-9a-f]{64}$', true) OR config #> '{key,value}' IS NOT NULL)
+) AS wrong WHERE config IS NOT NULL LIMIT 1;
 -- One who may write there can put a repository.json with a key of his own into the place of the right one.
 SELECT 'SUPABASE_BACKUP_REPOSITORY_KEY is not the key of this repository.'
-FROM repository WHERE pg_temp.hmac(key, convert_to('supabase-backup repository key check', 'UTF8')) <> config #>> '{key,check}'
+FROM repository WHERE length(key) <> 32 OR pg_temp.hmac(key, convert_to('supabase-backup repository key check', 'UTF8')) <> config #>> '{key,check}'
   OR encode(key, 'hex') <> config #>> '{key,value}';
 SELECT 'the seal of the manifest does not fit its content: it was damaged or changed. Use another backup.'
 FROM sealed, repository
@@ -214,8 +230,9 @@ FROM sealed WHERE content::jsonb ->> 'format' <> '1';
 \o
 
 \o unchecked
-SELECT CASE config #>> '{key,held}' WHEN 'outside' THEN 'the key of this repository is kept outside of it' ELSE 'there is no repository.json with a key' END
-FROM repository WHERE key IS NULL;
+SELECT CASE WHEN config IS NULL THEN 'there is no repository.json with a key. Bring it back from a copy'
+            ELSE 'the key of this repository is kept outside of it. Give it as SUPABASE_BACKUP_REPOSITORY_KEY' END
+FROM repository WHERE bound IS NULL;
 \o
 
 CREATE TEMPORARY TABLE manifest AS SELECT content::jsonb AS m FROM sealed;
@@ -236,8 +253,9 @@ FROM (SELECT m, (SELECT count(*) FROM pg_temp.elements(m -> 'objects')) AS objec
   UNION ALL SELECT 'its lists' WHERE NOT (pg_temp.is_list(m -> 'objects') AND pg_temp.is_list(m -> 'tables') AND pg_temp.is_list(m -> 'notCarried')
     AND pg_temp.is_list(m #> '{facts,roles}') AND pg_temp.is_list(m #> '{archive,objects}') AND pg_temp.is_list(m #> '{supplement,objects}'))
   UNION ALL SELECT 'an object' FROM pg_temp.elements(m -> 'objects') AS o
-    WHERE NOT (pg_temp.is_count(o -> 'bytes') AND pg_temp.is_count(o -> 'stored')) OR coalesce(o ->> 'name' !~ '^[0-9a-f]{64}$', true)
-      OR coalesce(o ->> 'sha256' !~ '^[0-9a-f]{64}$', true)
+    WHERE coalesce(o ->> 'name' !~ '^[0-9a-f]{64}$' OR o ->> 'sha256' !~ '^[0-9a-f]{64}$', true)
+      OR CASE WHEN pg_temp.is_count(o -> 'bytes') AND pg_temp.is_count(o -> 'stored')
+           THEN (o -> 'bytes')::bigint > 33554432 OR (o -> 'stored')::bigint > 35651584 ELSE true END
   UNION ALL SELECT 'a role' FROM pg_temp.elements(m #> '{facts,roles}') AS r WHERE NOT pg_temp.is_text(r)
   UNION ALL SELECT 'an object of its archive or its supplement'
     FROM (SELECT pg_temp.elements(m #> '{archive,objects}') UNION ALL SELECT pg_temp.elements(m #> '{supplement,objects}')) AS a (index)
@@ -361,8 +379,8 @@ WHERE value ->> 'schema' = 'pgmq' AND value ->> 'name' = 'meta';
 SELECT regexp_replace(format('%s (%s)', value ->> 'what', value ->> 'why'), '[\x01-\x1f\x7f]', ' ', 'g') FROM manifest, jsonb_array_elements(m -> 'notCarried') AS value;
 SQL
 
-if [ -f "$repository/repository.json" ]; then
-  tr -d '\r\n' <"$repository/repository.json" >repository.line
+if [ -f "$config" ]; then
+  tr -d '\r\n' <"$config" >repository.line
 else
   : >repository.line
 fi
@@ -381,7 +399,7 @@ for file in problems problems-of-repository problems-of-form problems-of-target;
 done
 if [ "$planned" -ne 0 ]; then die "the manifest could not be read through the target: $(cat errors)"; fi
 if [ -s unchecked ]; then
-  [ -n "$unsealed" ] || die "nobody can tell who made this backup: $(cat unchecked). Give it as SUPABASE_BACKUP_REPOSITORY_KEY, or --unsealed first."
+  [ -n "$unsealed" ] || die "nobody can tell who made this backup: $(cat unchecked), or give --unsealed first."
   say 'note: the seal of the manifest is not checked. Whoever could write into the repository may have made the backup, and with it the statements'
   say '      that are run in the target: its definitions, its queues, and what was added to tables of extensions.'
 fi
@@ -396,6 +414,22 @@ say "Backup $id of $snapshot: $tables tables, $rows rows, $objects objects of $(
 
 # --- Objects -------------------------------------------------------------------------------------------------------------------
 
+# A pipe in the place of one would keep the check waiting for ever, and a file of terabytes nearly so.
+while read -r _ path; do
+  if [ -e "$repository/$path" ] && [ ! -f "$repository/$path" ]; then
+    die "$path is no file, and nothing was restored. Use another backup or another copy of the repository."
+  fi
+done <checksums
+find -L "$repository/objects/" -type f -size +35651584c | sed -n 's|.*/\([0-9a-f]\{64\}\)$|\1|p' >oversized
+if [ -s oversized ] && grep -qF -f oversized checksums; then
+  die 'stored objects are larger than any is, and nothing was restored. Use another backup or another copy of the repository.'
+fi
+# Objects may stand in the list of the archive many times, so that few make a file of any size.
+room=$(df -Pk "$folder" | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { print $4 }')
+wanted=$(awk '{ sum += $2 } END { printf "%.0f\n", sum / 1024 + 3 * 34816 }' archive)
+if [ -n "$room" ] && [ "$wanted" -gt "$room" ]; then
+  die "the archive of this backup needs $((wanted / 1024)) MB in $folder, of which $((room / 1024)) are free. Set TMPDIR to a folder with more room."
+fi
 say 'Checking the SHA-256 of every stored object'
 if ! (cd "$repository" && $hash -c "$folder/checksums") >checked 2>&1; then
   grep -v ': OK$' checked >&2
@@ -415,10 +449,13 @@ decode() {
     }
     compressed=compressed
   fi
-  zstd -d -q -c <"$compressed" >plaintext || {
+  # Not more than it is said to hold, whatever it unpacks to.
+  rm -f broken
+  { zstd -d -q -c <"$compressed" || : >broken; } | head -c "$(($2 + 1))" >plaintext
+  if [ -f broken ] && [ "$(($(wc -c <plaintext)))" -le "$2" ]; then
     say "error: object $1 does not decompress"
     return 1
-  }
+  fi
   [ "$(($(wc -c <plaintext)))" -eq "$2" ] || {
     say "error: object $1 does not hold $2 bytes"
     return 1

@@ -1,11 +1,13 @@
-import { open } from 'node:fs/promises';
+import { open, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { StorageError } from '../errors.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import type { World } from '../world.ts';
 
 /** Writes the archive to a file, because pg_restore moves about in it. It is removed with the temporary folder. */
 export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {
+  await assertRoom(manifest, world.temporaryFolder);
   const file = path.join(world.temporaryFolder, `${manifest.id}.dump`);
   await using handle = await open(file, 'wx', 0o600);
   for (const index of manifest.archive.objects) {
@@ -14,4 +16,14 @@ export async function fetchArchive(manifest: Manifest, reader: ObjectReader, wor
     await handle.writeFile(await reader.read(object));
   }
   return file;
+}
+
+/** A disk that fills up harms whatever else the machine does, and an archive is told its size by who wrote the backup. */
+async function assertRoom({ id, archive }: Manifest, folder: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (archive.bytes < bavail * bsize) return;
+  throw new StorageError(
+    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
+    'Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more of it.',
+  );
 }

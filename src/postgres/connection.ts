@@ -5,7 +5,12 @@ import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
 import { leavesSession } from './server-error.ts';
-import { type ConnectionSettings, describeConnection, readRootCertificates } from './settings.ts';
+import {
+  type ConnectionSettings,
+  describeConnection,
+  maySendClearText,
+  readRootCertificates,
+} from './settings.ts';
 import { ReusingSocket } from './socket.ts';
 
 /** One server session. It never hides that it died: `lost` rejects then, with the reason. */
@@ -174,7 +179,7 @@ async function connect(settings: ConnectionSettings): Promise<pg.Client> {
     });
     // Without a listener an error between two queries would end the process.
     client.on('error', () => undefined);
-    if (ssl === false) refuseClearText(client);
+    if (!maySendClearText(settings)) refuseClearText(client);
     try {
       await client.connect();
       return client;
@@ -199,7 +204,8 @@ function refuseClearText(client: pg.Client): void {
   });
 }
 
-const askedInClear = 'the server asks for the password in clear text, over a connection without TLS';
+const askedInClear =
+  'the server asks for the password in clear text, over a connection that need not have TLS';
 
 /** libpq's meaning of sslmode (PostgreSQL manual, table 34.1). */
 async function attemptModes(

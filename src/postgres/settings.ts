@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
@@ -46,11 +46,19 @@ export function parseConnection(
   const user = take('user', 'PGUSER') ?? userInfo().username;
   const host = take('host', 'PGHOST') ?? 'localhost';
   const rootCert = sslRootCert ?? take('sslrootcert', 'PGSSLROOTCERT');
-  const sslMode = take('sslmode', 'PGSSLMODE') ?? chooseSslMode(host, rootCert);
+  const isOfThisHost = given.has('sslrootcert');
+  const sslMode = take('sslmode', 'PGSSLMODE') ?? chooseSslMode(host, rootCert, isOfThisHost);
   if (!sslModes.includes(sslMode)) {
     throw new ConfigurationError(
       `${input}: sslmode ${JSON.stringify(sslMode)} is not known`,
       `Use one of ${sslModes.join(', ')}.`,
+    );
+  }
+  // As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name.
+  if (rootCert === 'system' && !(isNearby(host) && sslMode === 'prefer') && sslMode !== 'verify-full') {
+    throw new ConfigurationError(
+      `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+      'Use sslmode=verify-full, or leave sslmode out.',
     );
   }
   const port = Number(take('port', 'PGPORT') ?? '5432');
@@ -64,7 +72,7 @@ export function parseConnection(
     password: take('password', 'PGPASSWORD'),
     database: take('dbname', 'PGDATABASE') ?? user,
     sslMode: sslMode as SslMode,
-    sslRootCert: rootCert,
+    sslRootCert: rootCert ?? findUsualRootCertificate(env),
     options: take('options', 'PGOPTIONS') ?? '',
     connectTimeout: Number(take('connect_timeout', 'PGCONNECT_TIMEOUT') ?? '20') || 20,
     input,
@@ -76,9 +84,11 @@ export function parseConnection(
 /**
  * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
  * hosts of this machine and of private networks, where servers often have none.
+ *
+ * @param isOfThisHost whether the certificate was named for this host alone, and not for every one that the program speaks with
  */
-function chooseSslMode(host: string, rootCert: string | undefined): SslMode {
-  if (isNearby(host)) return 'prefer';
+function chooseSslMode(host: string, rootCert: string | undefined, isOfThisHost: boolean): SslMode {
+  if (isNearby(host) && !isOfThisHost) return 'prefer';
   return rootCert === undefined ? 'require' : 'verify-full';
 }
 
@@ -86,8 +96,27 @@ function chooseSslMode(host: string, rootCert: string | undefined): SslMode {
 function isNearby(host: string): boolean {
   if (host.startsWith('/')) return true;
   if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
-  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd]|fe[89ab])/i.test(host);
+  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);
+  // To a resolver a number is an address of the internet.
+  if (/^(?:0x[0-9a-f]*|\d+)$/i.test(host)) return false;
   return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
+}
+
+/** Where libpq looks when nothing is said: with this file it checks the server's certificate in `require`, too. */
+function findUsualRootCertificate(env: NodeJS.ProcessEnv): string | undefined {
+  if (!env.HOME) return undefined;
+  const file = path.join(env.HOME, '.postgresql', 'root.crt');
+  return existsSync(file) ? file : undefined;
+}
+
+/**
+ * Whether a password may go to the server as it is: where TLS is sure, and to this machine by a socket. A server that asks for it elsewhere
+ * may be one who stands in between.
+ */
+export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean {
+  return (
+    host.startsWith('/') || sslMode === 'require' || sslMode === 'verify-ca' || sslMode === 'verify-full'
+  );
 }
 
 const knownParameters = new Set([
@@ -202,7 +231,8 @@ export function connectionVariables(
   options = '',
 ): NodeJS.ProcessEnv {
   const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
-  const rootCert = settings.sslRootCert ?? (verifies ? rootCertificates() : undefined);
+  const named = settings.sslRootCert === 'system' ? undefined : settings.sslRootCert;
+  const rootCert = named ?? (verifies ? rootCertificates() : undefined);
   return {
     LC_MESSAGES: 'C',
     PGHOST: settings.host,
@@ -220,6 +250,8 @@ export function connectionVariables(
     ].join(' '),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
+    // Known to libpq since version 16.
+    ...(maySendClearText(settings) ? {} : { PGREQUIREAUTH: '!password' }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
-import { type Manifest, manifestSchema, type StoredObject } from './manifest.ts';
+import { count, type Manifest, manifestSchema, type StoredObject, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
 
@@ -71,10 +71,11 @@ export async function readIfPresent(repository: Repository, id: string): Promise
   const manifest = open && parseAs(repository, id, manifestSchema, `${open.toString('utf8')}}`);
   const lost = manifest && findDanglingPiece(manifest);
   if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
+  const miscounted = manifest && findMiscounted(manifest);
+  if (miscounted !== undefined)
+    throw describeDamage(id, `it is sealed but ${miscounted} is not the sum of its parts`);
   return manifest;
 }
-
-const outlineTime = v.pipe(v.string(), v.isoTimestamp());
 
 const { database, systemIdentifier, timeline, databaseOid, definitions } =
   manifestSchema.entries.source.entries;
@@ -87,7 +88,7 @@ const outlinePosition = {
   databaseOid,
   snapshot: v.pipe(v.string(), v.regex(/^\d+:\d+:(?:\d+(?:,\d+)*)?$/)),
   lsn: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
-  snapshotAt: v.pipe(v.string(), v.isoTimestamp(), v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
+  snapshotAt: v.pipe(time, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
   definitions,
 };
 
@@ -100,9 +101,9 @@ const outlineSchema = v.object({
   fullBecause: manifestSchema.entries.fullBecause,
   label: v.nullable(v.string()),
   pin: v.boolean(),
-  startedAt: outlineTime,
-  finishedAt: outlineTime,
-  source: v.object({ serverVersion: v.number(), ...outlinePosition }),
+  startedAt: time,
+  finishedAt: time,
+  source: v.object({ serverVersion: count, ...outlinePosition }),
   encryption: v.object({ scheme: v.string() }),
   totals: manifestSchema.entries.totals,
 });
@@ -219,6 +220,26 @@ function findDanglingPiece(manifest: Manifest): string | undefined {
       range.pieces.some((piece) => piece.offset + piece.length > (objects[piece.object]?.bytes ?? -1)),
     ),
   )?.name;
+}
+
+/**
+ * Names what has other numbers than its parts have together. What a restore would bring is told, and room looked for, by the numbers, and
+ * it is the parts that come: the same object may be listed any number of times.
+ */
+function findMiscounted({ objects, archive, supplement, tables, totals }: Manifest): string | undefined {
+  const sum = (parts: readonly number[]) => parts.reduce((one, other) => one + other, 0);
+  const sizeOf = (indexes: readonly number[]) => sum(indexes.map((index) => objects[index]?.bytes ?? 0));
+  if (sizeOf(archive.objects) !== archive.bytes) return 'the size of its archive';
+  if (sizeOf(supplement.objects) !== supplement.bytes) return 'the size of its supplement';
+  const wrong = tables.find(
+    ({ ranges, rows, bytes }) =>
+      sum(ranges.map((range) => range.rows)) !== rows ||
+      sum(ranges.flatMap(({ pieces }) => pieces.map(({ length }) => length))) !== bytes,
+  );
+  if (wrong !== undefined) return `what it says of table ${JSON.stringify(wrong.name.slice(0, 63))}`;
+  if (sum(tables.map(({ rows }) => rows)) !== totals.rows) return 'the number of all rows';
+  const bytes = sum(tables.map((table) => table.bytes)) + archive.bytes + supplement.bytes;
+  return bytes === totals.bytes ? undefined : 'the size of all of it';
 }
 
 /**

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import * as v from 'valibot';
 import { messageOf, StorageError } from '../errors.ts';
-import { ForeignValueError, RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
+import {
+  DeniedValueError,
+  ForeignValueError,
+  RetainedError,
+  type Storage,
+  type StoredValue,
+} from '../storage/storage.ts';
 import type { Log } from '../world.ts';
 import type { Repository } from './repository.ts';
 
@@ -26,6 +32,12 @@ const maxLifetimeSeconds = 24 * 60 * 60;
 const refreshMilliseconds = (lifetimeSeconds * 1000) / 3;
 /** After a refresh that failed. */
 const retryMilliseconds = 60_000;
+
+/**
+ * A lock whose file claims to have been written later than this after now, by the clock of the storage, was not: a clock was set back, or
+ * somebody gave the file a time of his own, with which it would hold for years. One that is held has the right time when it is refreshed.
+ */
+const aheadSeconds = lifetimeSeconds;
 
 /** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
 const largestLock = 64 * 1024;
@@ -112,7 +124,7 @@ export async function acquireLock(repository: Repository, options: LockOptions):
   const file = new LockFile(storage, options);
   const deadline = options.now().getTime() + options.waitSeconds * 1000;
   const foreign = new Set<string>();
-  const passOver = ({ message }: ForeignValueError) => {
+  const passOver = (message: string) => {
     if (!foreign.has(message))
       log.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
     foreign.add(message);
@@ -122,8 +134,12 @@ export async function acquireLock(repository: Repository, options: LockOptions):
     let conflict: ListedLock | undefined;
     try {
       const acquired = await file.write();
-      const others = (await listAll(storage, passOver)).filter(({ key }) => !file.owns(key));
-      const spent = others.filter((lock) => isSpent(lock, acquired.modifiedAt));
+      const others = (await listAll(storage, ({ message }) => passOver(message))).filter(
+        ({ key }) => !file.owns(key),
+      );
+      const early = others.filter((lock) => isAhead(lock, acquired.modifiedAt));
+      for (const { key, modifiedAt } of early) passOver(describeEarly(key, modifiedAt, acquired.modifiedAt));
+      const spent = others.filter((lock) => early.includes(lock) || isSpent(lock, acquired.modifiedAt));
       conflict = others.find((lock) => !spent.includes(lock) && conflicts(lock, options.mode));
       if (!conflict) {
         if (options.mode === 'exclusive') await removeSpent(storage, spent, log);
@@ -398,7 +414,9 @@ async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Pro
     text = (await storage.get(key, largestLock)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
-    throw error;
+    // Of another user of a shared folder: he holds it as well as one who lets it be read.
+    if (!(error instanceof DeniedValueError)) throw error;
+    text = '';
   }
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), contentSchema), text);
   const content = parsed.success ? parsed.output : undefined;
@@ -409,6 +427,14 @@ async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Pro
 /** @param storeNow the storage's time */
 function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
   return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
+}
+
+function isAhead({ modifiedAt }: ListedLock, storeNow: Date): boolean {
+  return modifiedAt.getTime() - storeNow.getTime() > aheadSeconds * 1000;
+}
+
+function describeEarly(key: string, modifiedAt: Date, storeNow: Date): string {
+  return `${key} claims to be of ${modifiedAt.toISOString()}, where it is ${storeNow.toISOString()} by the clock of the storage`;
 }
 
 function conflicts({ content }: ListedLock, mode: LockOptions['mode']): boolean {

@@ -6,8 +6,14 @@ import { objectSize, storedSize } from './objects.ts';
  * It is written last and create-only: a backup without a manifest does not exist.
  */
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const time = v.pipe(v.string(), v.isoTimestamp());
+/** What a double holds exactly, so that sums of a few are right. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** ISO 8601, and a time that is one: whoever has the key can write another. */
+export const time = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.check((written) => !Number.isNaN(Date.parse(written)), 'it is no time'),
+);
 const text = v.string();
 const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 

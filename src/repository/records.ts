@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
+import { count, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.ts';
 
@@ -10,7 +11,6 @@ import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.
  * written once and never replaced; of records that contradict each other the newest holds.
  */
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const backupId = v.pipe(v.string(), v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
 /** Fields of a later version are passed over: a fact that we know in part is better than none. */
@@ -121,7 +121,7 @@ const envelope = <Kind extends RecordKind>(kind: Kind) =>
     format: v.literal(1),
     /** Its own name: a copy of an old record under a newer one would be a lie. */
     id: v.string(),
-    at: v.pipe(v.string(), v.isoTimestamp()),
+    at: time,
     content: contentSchemas[kind],
   });
 

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, StorageError } from '../errors.ts';
-import { ForeignValueError, type Storage } from '../storage/storage.ts';
+import { DeniedValueError, ForeignValueError, type Storage } from '../storage/storage.ts';
 
 const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 
@@ -124,6 +124,12 @@ async function findRepository(
     text = (await storage.get(location, largestConfig)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
+    if (error instanceof DeniedValueError)
+      throw new ConfigurationError(
+        `storage: ${error.message}`,
+        'Give this user the right to read it.',
+        error,
+      );
     if (error instanceof ForeignValueError) throw describeDamage(storage, error.how, error);
     // The first thing that is read of a repository: nothing was done yet, so it is the location that is wrong.
     if (error instanceof StorageError && error.configuration) {

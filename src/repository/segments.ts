@@ -6,7 +6,7 @@ import { besideDefinitions } from '../postgres/description.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
-import { sequence, storedObject } from './manifest.ts';
+import { count, sequence, storedObject, time as timestamp } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, SealedReading, sealContent } from './seal.ts';
 
@@ -16,9 +16,8 @@ import { readSealed, SealedReading, sealContent } from './seal.ts';
  * positions meet make a chain; a chain ends where changes were lost. docs/format.md describes it for those who read it without us.
  */
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** In UTC */
-const time = v.pipe(v.string(), v.isoTimestamp(), v.regex(/^\d{4}-\d\d-\d\dT.*Z$/));
+const time = v.pipe(timestamp, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/));
 const text = v.string();
 const lsn = v.pipe(text, v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
 /** A transaction number with its epoch (xid8), in decimal */

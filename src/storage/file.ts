@@ -8,6 +8,7 @@ import {
   assertPrefix,
   assertSize,
   type Capabilities,
+  DeniedValueError,
   ForeignValueError,
   isKey,
   largestValue,
@@ -225,6 +226,8 @@ export class FileStorage implements Storage {
     } catch (error) {
       // A root that is a file is a mistake; below it, a value where a folder could be means that nothing is under it.
       if (codeOf(error) === 'ENOENT' || (folder !== '' && codeOf(error) === 'ENOTDIR')) return [];
+      // Folders in folders of somebody else, deeper than any path that a value could have been given.
+      if (folder !== '' && codeOf(error) === 'ENAMETOOLONG') return [];
       throw this.#failure('list', folder, error);
     }
   }
@@ -264,10 +267,9 @@ export class FileStorage implements Storage {
   #failure(action: string, key: string, cause: unknown): StorageError | ConfigurationError {
     if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
     const code = codeOf(cause);
-    if (action === 'read' && code === 'ELOOP') {
-      return new ForeignValueError(key, this.location, 'it is a symbolic link, which is not followed', cause);
-    }
-    if (action === 'read' && (isAbsence(code) || code === 'EISDIR')) {
+    const foreign = action === 'read' && code ? foreignValues[code] : undefined;
+    if (foreign !== undefined) return new foreign.kind(key, this.location, foreign.how, cause);
+    if (action === 'read' && isAbsence(code)) {
       return new StorageError(
         `${key} is not in ${this.location}`,
         'Validate the repository: a value is missing.',
@@ -285,6 +287,16 @@ export class FileStorage implements Storage {
     });
   }
 }
+
+/** What is in the place of a value and is none: of one who can write there, and no reason to stop whoever reads the others. */
+const foreignValues: Record<string, { kind: typeof ForeignValueError; how: string } | undefined> = {
+  ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, which is not followed' },
+  EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, and no file' },
+  // A socket
+  ENXIO: { kind: ForeignValueError, how: 'it is a socket, and no file' },
+  EACCES: { kind: DeniedValueError, how: 'this user may not read it (EACCES)' },
+  EPERM: { kind: DeniedValueError, how: 'this user may not read it (EPERM)' },
+};
 
 const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
 

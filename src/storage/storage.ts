@@ -37,7 +37,8 @@ export interface Storage {
 
   /**
    * Throws `ForeignValueError` when the value has more than `limit` bytes, of which no more are read into memory than that, and when
-   * what is there is a link: a repository has neither, whoever put them there.
+   * what is there is a link, a pipe or whatever else is no file: a repository has none of these, whoever put them there.
+   * `DeniedValueError` when this value alone may not be read.
    *
    * @param limit bytes; by default `largestValue`
    */
@@ -92,6 +93,9 @@ export class ForeignValueError extends StorageError {
     this.how = how;
   }
 }
+
+/** A value that is there and is not given out, while others are: it may be what it should be, and cannot be told. */
+export class DeniedValueError extends ForeignValueError {}
 
 /** @throws ForeignValueError when there are more bytes than a reader takes */
 export function assertSize(key: string, location: string, bytes: number, limit: number): void {

@@ -1,9 +1,13 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.ts';
 import {
   clientEnvironment,
   describeConnection,
+  maySendClearText,
   parseConnection,
   quoteConnectionValue,
   readRootCertificates,
@@ -355,7 +359,28 @@ describe('TLS', () => {
     ['192.168.0.9', 'prefer'],
     ['[::1]', 'prefer'],
     ['[fd00::1]', 'prefer'],
+    ['[fc12:3456::1]', 'prefer'],
+    ['[fe80::1]', 'prefer'],
+    ['[febf::1]', 'prefer'],
     ['db.internal', 'prefer'],
+    ['169.254.1.1', 'prefer'],
+    ['172.16.0.1', 'prefer'],
+    // Routed to somewhere, though it looks private.
+    ['172.15.255.255', 'require'],
+    ['100.64.0.1', 'require'],
+    ['192.169.0.1', 'require'],
+    ['11.0.0.1', 'require'],
+    ['[fd::1]', 'require'],
+    ['[fc::1]', 'require'],
+    ['[fe8::1]', 'require'],
+    ['[fec0::1]', 'require'],
+    ['[::ffff:203.0.113.7]', 'require'],
+    ['3405803783', 'require'],
+    ['0xcb007107', 'require'],
+    ['10.evil.example', 'require'],
+    ['localhost.example.com', 'require'],
+    ['xn--bcher-kva.example', 'require'],
+    ['internal.', 'require'],
   ])('of a host like %s is %s where nobody says how', (host, mode) => {
     expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, {}).sslMode).toBe(mode);
     expect(parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, {}).sslMode).toBe(
@@ -366,5 +391,57 @@ describe('TLS', () => {
   it('is verified where there is a certificate to verify it with', () => {
     const settings = parseConnection('database-url', 'postgresql://a@db.example.com/d', {}, '/ca.pem');
     expect(settings.sslMode).toBe('verify-full');
+  });
+
+  it('is verified at a host nearby, too, where its own URL names a certificate', () => {
+    expect(parse('postgresql://a@10.1.2.3/d?sslrootcert=/ca.pem').sslMode).toBe('verify-full');
+    expect(parseConnection('database-url', 'postgresql://a@10.1.2.3/d', {}, '/ca.pem').sslMode).toBe(
+      'prefer',
+    );
+  });
+
+  it.each(['disable', 'allow', 'prefer', 'require', 'verify-ca'])(
+    'is not left unverified by sslmode=%s where the authorities of the system were asked for',
+    (mode) => {
+      const refused = refusal(`postgresql://a@db.example.com/d?sslmode=${mode}&sslrootcert=system`);
+      expect(refused.message).toContain('does not check the name of the server');
+      expect(refusal('postgresql://a@db.example.com/d?sslrootcert=system', { PGSSLMODE: mode }).message).toBe(
+        refused.message,
+      );
+    },
+  );
+
+  it('trusts the authorities of the system in client programs, too, which may not know the word', () => {
+    const settings = parse('postgresql://a@db.example.com/d?sslrootcert=system');
+    expect(clientEnvironment(settings, {}, () => '/written').PGSSLROOTCERT).toBe('/written');
+  });
+
+  it('is verified with the certificate that libpq looks for, in sessions as in client programs', () => {
+    const home = mkdtempSync(join(tmpdir(), 'home-'));
+    mkdirSync(join(home, '.postgresql'));
+    const file = join(home, '.postgresql', 'root.crt');
+    writeFileSync(file, 'a certificate');
+    const settings = parse('postgresql://a@db.example.com/d', { HOME: home });
+    expect(settings).toMatchObject({ sslMode: 'require', sslRootCert: file });
+    expect(readRootCertificates(settings)).toBe('a certificate');
+    expect(clientEnvironment(settings, {}, () => '/unused').PGSSLROOTCERT).toBe(file);
+    rmSync(home, { recursive: true });
+  });
+});
+
+describe('a password in clear text', () => {
+  it.each([
+    ['disable', 'h', false],
+    ['allow', 'h', false],
+    ['prefer', 'h', false],
+    ['require', 'h', true],
+    ['verify-ca', 'h', true],
+    ['verify-full', 'h', true],
+    ['disable', '%2Frun%2Fpostgresql', true],
+  ])('with sslmode=%s to %s: %s, by sessions and by client programs', (mode, host, may) => {
+    const settings = parse(`postgresql://a:b@${host}/d?sslmode=${mode}`);
+    expect(maySendClearText(settings)).toBe(may);
+    const made = clientEnvironment(settings, {}, () => '/unused');
+    expect(made.PGREQUIREAUTH).toBe(may ? undefined : '!password');
   });
 });

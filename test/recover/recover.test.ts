@@ -11,6 +11,7 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +36,7 @@ const cli = join(import.meta.dirname, '../../dist/cli.cjs');
 const minutes = 60_000;
 
 const unixTools =
-  'sh awk basename cat dirname find grep head mktemp rm sed sha256sum sort tail tr wc zstd age'.split(' ');
+  'sh awk basename cat df dirname find grep head mktemp rm sed sha256sum sort tail tr wc zstd age'.split(' ');
 
 function findTool(name: string): string | undefined {
   return (process.env.PATH ?? '')
@@ -470,6 +471,51 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     );
   });
 
+  describe('with the key that is kept outside, of a repository.json that somebody cut', () => {
+    const storage = join(folder, 'cut');
+    const file = join(storage, 'repository.json');
+    const key = '5b'.repeat(32);
+    let config: Record<string, unknown>;
+    let target: string;
+
+    beforeAll(async () => {
+      await query(await createDatabase('tiny'), 'CREATE TABLE t (v int); INSERT INTO t VALUES (1)');
+      await backUp(reconnect(sourceUrl, { database: 'tiny' }), storage, { REPOSITORY_KEY: key });
+      config = JSON.parse(readFileSync(file, 'utf8'));
+      // What one writes who has no key: the seal is his own.
+      writeFileSync(file, JSON.stringify({ ...config, key: { held: 'repository', value: '00'.repeat(32) } }));
+      forge(storage, (manifest) => Object.assign(manifest, { label: 'forged' }));
+      target = await createDatabase('restored_tiny');
+    }, minutes);
+
+    const cut: [string, () => void][] = [
+      ['nothing', () => writeFileSync(file, JSON.stringify(config))],
+      ['all of it', () => undefined],
+      ['all of its content', () => writeFileSync(file, '')],
+      ['all of its fields', () => writeFileSync(file, '{}')],
+      ['everything but a list', () => writeFileSync(file, '[]')],
+      ['its id', () => writeFileSync(file, JSON.stringify({ ...config, id: undefined }))],
+      ['its id, which is null', () => writeFileSync(file, JSON.stringify({ ...config, id: null }))],
+      ['its format', () => writeFileSync(file, JSON.stringify({ ...config, format: undefined }))],
+      ['its check', () => writeFileSync(file, JSON.stringify({ ...config, key: { held: 'outside' } }))],
+      ['its key', () => writeFileSync(file, JSON.stringify({ ...config, key: undefined }))],
+      ['its file, which is a folder', () => mkdirSync(file)],
+    ];
+
+    it.each(cut)('nothing is believed: %s', async (_, cutAway) => {
+      rmSync(file, { recursive: true, force: true });
+      cutAway();
+      const { status, stderr } = await recover([storage, 'latest', target], {
+        SUPABASE_BACKUP_REPOSITORY_KEY: key,
+      });
+      expect({ status, stderr }).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/^error: (the seal |nobody can tell |repository\.json |.* is no file)/),
+      });
+      expect(await query(target, `SELECT 1 FROM pg_class WHERE relname = 't'`)).toEqual([]);
+    });
+  });
+
   describe('of a forged backup, sealed with the right key,', () => {
     const storage = join(folder, 'forged');
     const mark = join(folder, 'THE_SHELL_WAS_REACHED');
@@ -514,6 +560,7 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       ],
       ['a column', (m) => Object.assign(first(m.tables), { columns: [null] })],
       ['an object of the archive', (m) => Object.assign(m.archive, { objects: [99] })],
+      ['an object that unpacks to a terabyte', (m) => Object.assign(first(m.objects), { bytes: 2 ** 40 })],
       ['a role', (m) => Object.assign(m.facts, { roles: [{ name: 'x' }] })],
     ];
 
@@ -527,6 +574,60 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       });
       expect(existsSync(mark)).toBe(false);
       expect(await query(target, `SELECT 1 FROM pg_class WHERE relname = 't'`)).toEqual([]);
+    });
+
+    it('an object unpacks to no more than it is said to hold', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      const bomb = zstdCompressSync(Buffer.alloc(400 * 1024 * 1024));
+      const sha256 = createHash('sha256').update(bomb).digest('hex');
+      const path = join(storage, 'objects', sha256.slice(0, 2), sha256);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, bomb);
+      forge(storage, (m) => {
+        m.archive.objects = [m.objects.push({ name: sha256, bytes: 1000, stored: bomb.length, sha256 }) - 1];
+      });
+      // No file of more than 20 MB may be written.
+      const limited = ['-c', 'ulimit -f 40000 && exec sh "$0" "$@"', script, storage, 'latest', target];
+      expect(await run(join(tools, 'sh'), limited, { PATH: tools, TMPDIR: folder }, folder)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('does not hold 1000 bytes'),
+      });
+    });
+
+    it('an archive of one object many times does not fill the disk', async () => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      forge(storage, (m) => {
+        const [index = 0] = m.archive.objects;
+        Object.assign(m.objects[index] as object, { bytes: 33_554_432 });
+        m.archive.objects = new Array(100_000).fill(index);
+      });
+      expect(await recover([storage, 'latest', target])).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /^error: the archive of this backup needs \d+ MB in .*, of which \d+ are free/m,
+        ),
+      });
+    });
+
+    it('what is in the place of an object is a file, or the script does not wait for it', async () => {
+      rmSync(storage, { recursive: true });
+      cpSync(honest, storage, { recursive: true });
+      const { name } = first(readManifest(storage).objects);
+      const path = join(storage, 'objects', name.slice(0, 2), name);
+      rmSync(path);
+      await run('mkfifo', [path], process.env);
+      expect(await recover([storage, 'latest', target])).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`objects/${name.slice(0, 2)}/${name} is no file`),
+      });
+      rmSync(path);
+      writeFileSync(path, '');
+      truncateSync(path, 2 ** 42);
+      expect(await recover([storage, 'latest', target])).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('stored objects are larger than any is'),
+      });
+      rmSync(path);
     });
 
     it('names of tables and columns stay on their line, whatever control characters they have', async () => {

@@ -168,6 +168,50 @@ describe('a manifest', () => {
       /points outside/,
     ],
     [
+      'an archive of one object many times, which would fill a disk',
+      { ...manifest, archive: { bytes: 50, objects: Array<number>(1000).fill(1) } },
+      /the size of its archive is not the sum/,
+    ],
+    [
+      'a supplement that is larger than it says',
+      { ...manifest, supplement: { bytes: 0, objects: [1] } },
+      /the size of its supplement/,
+    ],
+    [
+      'a table that has more rows than it says',
+      { ...manifest, tables: [{ ...table, rows: 2 }] },
+      /what it says of table .* is not the sum/,
+    ],
+    [
+      'a table that is larger than it says',
+      {
+        ...manifest,
+        tables: [
+          {
+            ...table,
+            ranges: table.ranges.map((range) => ({ ...range, pieces: [...range.pieces, ...range.pieces] })),
+          },
+        ],
+      },
+      /what it says of table/,
+    ],
+    [
+      'fewer rows in all than there are',
+      { ...manifest, totals: { ...manifest.totals, rows: 0 } },
+      /the number of all rows/,
+    ],
+    [
+      'fewer bytes in all than there are',
+      { ...manifest, totals: { ...manifest.totals, bytes: 0 } },
+      /the size of all of it/,
+    ],
+    [
+      'a count that no double is sure of',
+      { ...manifest, totals: { ...manifest.totals, rows: 1e308 } },
+      /rows/,
+    ],
+    ['a time that is none', { ...manifest, startedAt: '2026-11-20T02:17:00+23' }, /startedAt/],
+    [
       'an archive in an object that is not listed',
       { ...manifest, archive: { bytes: 1, objects: [2] } },
       /its archive/,
@@ -180,7 +224,8 @@ describe('a manifest', () => {
   });
 
   it('may name a piece that ends with its object', async () => {
-    const fitting = withPiece({ object: 0, offset: 990, length: 10 });
+    const { tables } = withPiece({ object: 0, offset: 990, length: 10 });
+    const fitting = makeManifest({ tables: tables.map((each) => ({ ...each, rows: 1, bytes: 10 })) });
     await store(manifest.id, fitting);
     expect(await readManifest(repository, manifest.id)).toEqual(fitting);
   });

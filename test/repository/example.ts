@@ -10,8 +10,19 @@ export function createRepository(storage = new MemoryStorage()): Promise<Reposit
   return openForBackup(storage, undefined, source, now);
 }
 
-/** A whole manifest; a test names only what it is about. */
+/** A whole manifest, whose sums are those of its parts; a test names only what it is about. */
 export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
+  const manifest = { ...example(), ...overrides };
+  return overrides.totals ? manifest : { ...manifest, totals: sumUp(manifest) };
+}
+
+function sumUp({ totals, tables, archive, supplement }: Manifest): Manifest['totals'] {
+  const sum = (numbers: number[]) => numbers.reduce((one, other) => one + other, 0);
+  const rows = sum(tables.map((table) => table.rows));
+  return { ...totals, rows, bytes: sum(tables.map(({ bytes }) => bytes)) + archive.bytes + supplement.bytes };
+}
+
+function example(): Manifest {
   return {
     format: 1,
     tool: { name: 'supabase-backup', version: '1.0.0' },
@@ -73,7 +84,6 @@ export function makeManifest(overrides: Partial<Manifest> = {}): Manifest {
       roles: ['postgres'],
       extensions: [],
     },
-    ...overrides,
   };
 }
 

@@ -9,7 +9,7 @@ import {
 } from '../../src/repository/locks.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
-import { RetainedError } from '../../src/storage/storage.ts';
+import { DeniedValueError, RetainedError } from '../../src/storage/storage.ts';
 import { createRepository } from './example.ts';
 
 /* Time is vitest's: nothing here waits. The storage's clock is the same plus an offset, where a test sets one. */
@@ -22,13 +22,22 @@ class StoreWithClock extends MemoryStorage {
   ahead = 0;
   /** Whether it forbids deleting. */
   retains = false;
+  /** Times that somebody gave to files */
+  readonly claims = new Map<string, Date>();
+  /** What this user may not read */
+  readonly denied = new Set<string>();
+  override async get(key: string) {
+    if (this.denied.has(key)) throw new DeniedValueError(key, this.location, 'this user may not read it');
+    return super.get(key);
+  }
   override async stat(key: string) {
     const found = await super.stat(key);
     return found && { ...found, modifiedAt: new Date(found.modifiedAt.getTime() + this.ahead) };
   }
   override async *list(prefix: string) {
     for await (const value of super.list(prefix)) {
-      yield { ...value, modifiedAt: new Date(value.modifiedAt.getTime() + this.ahead) };
+      const claim = this.claims.get(value.key);
+      yield { ...value, modifiedAt: claim ?? new Date(value.modifiedAt.getTime() + this.ahead) };
     }
   }
   override async delete(keys: readonly string[]): Promise<void> {
@@ -253,6 +262,30 @@ describe('a lock whose holder was killed', () => {
     expect(await listKeys()).toEqual([abandoned]);
     const lock = await acquire(exclusive);
     expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
+  });
+
+  it('holds for an hour at the most, whatever time its file claims', async () => {
+    await abandon(JSON.stringify({ ...content, mode: 'exclusive' }));
+    storage.claims.set(abandoned, new Date('2026-11-20T02:47:00.000Z'));
+    await expect(acquire()).rejects.toThrow(abandoned);
+    await vi.advanceTimersByTimeAsync(60 * minute);
+    await (await acquire()).release();
+    storage.claims.set(abandoned, new Date('2099-01-01T00:00:00Z'));
+    messages = [];
+    await (await acquire()).release();
+    expect(messages).toEqual([
+      expect.stringMatching(/^locks\/0123456789abcdef\.json claims to be of 2099-01-01T.* it is no lock/),
+    ]);
+    const lock = await acquire(exclusive);
+    expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
+  });
+
+  it('keeps shared ones out when this user may not read it', async () => {
+    await abandon(JSON.stringify(content));
+    storage.denied.add(abandoned);
+    await expect(acquire()).rejects.toThrow(/cannot be read/);
+    await vi.advanceTimersByTimeAsync(30 * minute);
+    await acquire();
   });
 
   it('keeps shared ones out when it cannot be read', async () => {

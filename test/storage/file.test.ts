@@ -1,7 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  chmod,
   lutimes,
   mkdir,
   mkdtemp,
@@ -13,13 +14,14 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigurationError, StorageError } from '../../src/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
-import { ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
+import { DeniedValueError, ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf, valuesOf } from '../storage.contract.ts';
 import { isWhole } from './writer.ts';
 
@@ -206,13 +208,51 @@ describe('links', () => {
     expect(await storage.get('objects/ab/key')).toEqual(value);
   });
 
+  test('nor what else is no file: a folder, a socket', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('key', value);
+    await mkdir(join(root, 'folder'));
+    const server = createServer().listen(join(root, 'socket'));
+    await once(server, 'listening');
+    for (const key of ['folder', 'socket']) {
+      await expect(storage.get(key)).rejects.toBeInstanceOf(ForeignValueError);
+    }
+    expect(await keysOf(storage, '')).toEqual(['key']);
+    server.close();
+  });
+
+  test('nor folders in folders beyond the longest path: what lies beside them is listed', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('locks/key', value);
+    const script =
+      'for i in $(seq 30); do d=$(printf "a%.0s" $(seq 200)); mkdir $d && cd -P $d || exit 1; done';
+    expect(spawnSync('sh', ['-c', script], { cwd: join(root, 'locks') }).status).toBe(0);
+    expect(await keysOf(storage, 'locks/')).toEqual(['locks/key']);
+    // Node cannot remove them.
+    expect(spawnSync('rm', ['-rf', join(root, 'locks')]).status).toBe(0);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('nor what this user may not read, which is told apart', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root);
+    await storage.put('key', value);
+    await chmod(join(root, 'key'), 0);
+    await expect(storage.get('key')).rejects.toBeInstanceOf(DeniedValueError);
+    expect(await storage.stat('key')).toMatchObject({ size: value.length });
+  });
+
   test.skipIf(!works('mkfifo', join(base, 'fifo')))('nor pipes: one keeps nobody waiting', async () => {
     const root = newRoot();
     const storage = new FileStorage(root);
     await storage.put('key', value);
     works('mkfifo', join(root, 'pipe'));
     expect(await keysOf(storage, '')).toEqual(['key']);
-    await expect(storage.get('pipe')).rejects.toMatchObject({ missing: true });
+    await expect(storage.get('pipe')).rejects.toMatchObject({
+      missing: false,
+      how: expect.stringContaining('pipe'),
+    });
   });
 });
 
