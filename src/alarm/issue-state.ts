@@ -112,12 +112,12 @@ const day = 86_400_000;
 
 /**
  * Whether an event is older than another. Runs of one workflow are counted, and machines' clocks differ; but a run that was started
- * again keeps its number, so that between runs of which one was, and between workflows, the clock decides. It decides as well where it
- * contradicts the numbers by more than a day: somebody may have made them up, to keep failures back.
+ * again keeps its number, so that between runs of which one was, and between workflows, the clock decides. What began a day later is not
+ * older, whatever the numbers say: somebody may have made them up, to keep failures back.
  */
 export function precedes(event: EventOrder, other: EventOrder): boolean {
-  const isWithinDay = Math.abs(Date.parse(event.startedAt) - Date.parse(other.startedAt)) <= day;
-  if (isWithinDay && event.workflow !== null && event.workflow === other.workflow) {
+  if (Date.parse(event.startedAt) - Date.parse(other.startedAt) > day) return false;
+  if (event.workflow !== null && event.workflow === other.workflow) {
     if (event.run === other.run && event.attempt !== other.attempt) return event.attempt < other.attempt;
     if (event.run !== other.run && event.attempt === 1 && other.attempt === 1) return event.run < other.run;
   }

@@ -9,6 +9,7 @@ import {
   parseInputs,
 } from '../inputs.ts';
 import { run } from '../operations/run.ts';
+import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../secrets.ts';
 import { toolName, toolVersion } from '../version.ts';
@@ -22,6 +23,8 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 import { createTerminalLog } from './terminal-log.ts';
 
 const { argv, env, stdout, stderr } = process;
+/** A step of a workflow may be this command line. */
+const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
 
 // `supabase-backup … | head` closes the pipe early, which is no failure of ours.
@@ -37,7 +40,7 @@ async function main(words: readonly string[]): Promise<number> {
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
-  let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false });
+  let log = createTerminalLog(stderr, { secrets: listSecrets(read, env), verbose: false, shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -50,6 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
     log = createTerminalLog(stderr, {
       secrets: listSecrets(read, env),
       verbose: parsed.switches.has('verbose'),
+      shown,
     });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
@@ -68,7 +72,7 @@ async function main(words: readonly string[]): Promise<number> {
     const temporaryFolder = createTemporaryFolder();
     const outcome = await run(inputs, { env, log, signal, temporaryFolder, now: () => new Date() });
     log.clearProgress();
-    print(asJson ? `${JSON.stringify(outcome.outputs)}\n` : renderText(outcome.report));
+    print(asJson ? `${printableJson(outcome.outputs)}\n` : shown(renderText(outcome.report)));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
     await alarm.tell({ outcome });
     return outcome.exitCode;
@@ -80,7 +84,7 @@ async function main(words: readonly string[]): Promise<number> {
     else log.debug(details);
     log.info(`→ ${next}`);
     const told = { error: { kind, message: log.redact(message), next, exitCode } };
-    if (asJson) print(`${JSON.stringify(told)}\n`);
+    if (asJson) print(`${printableJson(told)}\n`);
     await alarm?.tell({ failure, error });
     return exitCode;
   }

@@ -1,5 +1,5 @@
 import { displayWidth } from '../report/display-width.ts';
-import { printable, printableLines } from '../report/printable.ts';
+import { printable } from '../report/printable.ts';
 import type { Log } from '../world.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
@@ -22,7 +22,13 @@ export interface TerminalLog extends Log {
  */
 export function createTerminalLog(
   stream: Terminal,
-  options: { secrets: readonly string[]; verbose: boolean; now?: () => number },
+  options: {
+    secrets: readonly string[];
+    verbose: boolean;
+    /** What a text of several lines becomes before it is shown */
+    shown: (text: string) => string;
+    now?: () => number;
+  },
 ): TerminalLog {
   // A shorter one protects nothing, and its letters are all over the words of a log.
   const secrets = options.secrets.filter((secret) => secret.length >= 4);
@@ -37,16 +43,19 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${printableLines(redact(text))}\n`);
+    stream.write(`${options.shown(redact(text))}\n`);
   };
+  // What a message holds cannot pass for one of its own.
+  const printMessage = (kind: string, text: string): void =>
+    print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
 
   return {
     debug: (message) => {
       if (options.verbose) print(`debug: ${message}`);
     },
     info: print,
-    warn: (message) => print(`warning: ${message}`),
-    error: (message) => print(`error: ${message}`),
+    warn: (message) => printMessage('warning', message),
+    error: (message) => printMessage('error', message),
     group: async (title, body) => {
       print(title);
       return body();

@@ -83,6 +83,18 @@ describe('the first failure', () => {
     expect(readState(issue.body)?.fingerprint).not.toBe('forged');
   });
 
+  it('hides nothing, turns nothing around, and refers to nothing by what its texts hold', async () => {
+    const text = 'see GH-12 and https://github.com/acme/shop/issues/1 a\u202eb\u200bc\u001b[2J';
+    await tell(exampleFailure({}, { message: text, next: text, database: text }));
+    const { title, body } = theIssue();
+    for (const hidden of ['\u202e', '\u001b', 'b\u200bc']) expect(`${title}${body}`).not.toContain(hidden);
+    const [before = '', after = ''] = body.split('### What to do');
+    expect(`${before.split('### What failed')[0]}${after}`).not.toMatch(
+      /GH-1|https:\/\/github.com\/acme\/shop\/issues/,
+    );
+    expect(title).toContain('a\\u{202e}b');
+  });
+
   it('fits GitHub, however long its texts are', async () => {
     await tell(
       exampleFailure(
