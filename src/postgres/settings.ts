@@ -204,7 +204,6 @@ export function connectionVariables(
   const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
   const rootCert = settings.sslRootCert ?? (verifies ? rootCertificates() : undefined);
   return {
-    LC_MESSAGES: 'C',
     PGHOST: settings.host,
     PGPORT: String(settings.port),
     PGUSER: settings.user,
