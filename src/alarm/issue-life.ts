@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { GitHubFailure } from '../github/api.ts';
 import type { Issue, Issues, Label } from '../github/issues.ts';
 import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from './event.ts';
 import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './issue-state.ts';
@@ -77,7 +78,7 @@ export async function noteSuccess(chronicle: Chronicle<RunSuccess>): Promise<Iss
   const failing = await findFailing(issues, group, event.at);
   const over = failing.filter(({ state }) => !precedes(order, state.last));
   for (const { issue, state } of over) {
-    await issues.comment(issue.number, describeRecovery(event, state));
+    await comment(chronicle, issue.number, describeRecovery(event, state));
     const body = writeState(markRecovered(issue.body, event), { ...state, last: order });
     await issues.change(issue.number, { body, state: 'closed', state_reason: 'completed' });
   }
@@ -136,7 +137,7 @@ async function repeat(chronicle: FailureChronicle, { issue, state: before }: Kno
   // Told before it is noted: what fails in between is told twice, rather than never.
   if (isDue || isNew) {
     const opening = isNew ? 'It fails for another cause.' : 'It still fails.';
-    await issues.comment(issue.number, describeRepeat(event, state, opening, settings.mentions));
+    await comment(chronicle, issue.number, describeRepeat(event, state, opening, settings.mentions));
   }
   if (state.level !== before.level) await escalate(chronicle, issue);
   await issues.change(issue.number, {
@@ -162,22 +163,34 @@ async function reopen(chronicle: FailureChronicle, { issue }: Known): Promise<Is
     state_reason: 'reopened',
     labels: severe ? [...labels, severeLabel] : labels,
   });
-  await issues.comment(issue.number, describeRepeat(event, state, 'It fails again.', settings.mentions));
+  await comment(chronicle, issue.number, describeRepeat(event, state, 'It fails again.', settings.mentions));
   return newsOf('reopened', issue, state);
 }
 
 async function closeDuplicate(
-  { issues }: FailureChronicle,
+  chronicle: FailureChronicle,
   issue: Issue,
   state: IssueState,
   older: number,
 ): Promise<void> {
-  await issues.comment(issue.number, `Two runs opened an issue of this failure at once: #${older} goes on.`);
-  await issues.change(issue.number, {
+  const words = `Two runs opened an issue of this failure at once: #${older} goes on.`;
+  await comment(chronicle, issue.number, words);
+  await chronicle.issues.change(issue.number, {
     body: writeState(issue.body, { ...state, duplicateOf: older }),
     state: 'closed',
     state_reason: 'not_planned',
   });
+}
+
+/** In a conversation that somebody has locked apps cannot speak, and what the issue itself says is to change all the same. */
+async function comment({ issues, warn }: Chronicle<RunEvent>, number: number, text: string): Promise<void> {
+  try {
+    await issues.comment(number, text);
+  } catch (error) {
+    if (!(error instanceof GitHubFailure) || error.rateLimited || ![403, 410, 422].includes(error.status))
+      throw error;
+    warn(`issue ${number} got no comment: ${error.message}. Unlock its conversation, if it is locked.`);
+  }
 }
 
 function startState({ event, group, fingerprint, order }: FailureChronicle): IssueState {

@@ -6,8 +6,14 @@ import { groupOf, type RunEvent } from './event.ts';
  * What an issue remembers of its failures, in a comment at the end of its text that only the source shows. It holds digests, times
  * and numbers, and no words.
  */
+const timestamp = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.check((text) => !Number.isNaN(Date.parse(text))),
+);
+
 const orderSchema = v.object({
-  startedAt: v.pipe(v.string(), v.isoTimestamp()),
+  startedAt: timestamp,
   /** Digest of the workflow's file; null outside of a runner */
   workflow: v.nullable(v.string()),
   run: v.number(),
@@ -20,11 +26,11 @@ const stateSchema = v.object({
   fingerprint: v.string(),
   /** Digest of group and database: a success closes all of these */
   group: v.string(),
-  firstFailureAt: v.pipe(v.string(), v.isoTimestamp()),
+  firstFailureAt: timestamp,
   failures: v.number(),
   /** The newest event that was noted, be it a failure or the success that closed it */
   last: orderSchema,
-  lastCommentAt: v.pipe(v.string(), v.isoTimestamp()),
+  lastCommentAt: timestamp,
   /** Digests of the messages told since the last daily comment */
   told: v.array(v.string()),
   level: v.picklist(['normal', 'high']),
@@ -101,11 +107,16 @@ export function orderOf({ run, startedAt }: RunEvent): EventOrder {
   };
 }
 
+/** milliseconds by which no machine's clock is wrong */
+const day = 86_400_000;
+
 /**
  * Whether an event is older than another. Runs of one workflow are counted, and machines' clocks differ; but a run that was started
- * again keeps its number, so that between runs of which one was, and between workflows, the clock decides.
+ * again keeps its number, so that between runs of which one was, and between workflows, the clock decides. What began a day later is not
+ * older, whatever the numbers say: somebody may have made them up, to keep failures back.
  */
 export function precedes(event: EventOrder, other: EventOrder): boolean {
+  if (Date.parse(event.startedAt) - Date.parse(other.startedAt) > day) return false;
   if (event.workflow !== null && event.workflow === other.workflow) {
     if (event.run === other.run && event.attempt !== other.attempt) return event.attempt < other.attempt;
     if (event.run !== other.run && event.attempt === 1 && other.attempt === 1) return event.run < other.run;

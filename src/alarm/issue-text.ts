@@ -1,4 +1,5 @@
 import { chooseFence, escapeMarkdown } from '../report/markdown.ts';
+import { printable, printableLines } from '../report/printable.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
 import { judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from './event.ts';
 import { describeClass } from './failure-class.ts';
@@ -157,18 +158,18 @@ function inline(text: string): string {
   return lines(oneLine(text));
 }
 
-/** Text that shows as it is. A space of no width keeps `@name` and `#1` from calling people and issues. */
+/** Text that shows as it is. A space of no width keeps `@name`, `#1` and `GH-1` from calling people and issues. */
 function lines(text: string): string {
-  return escapeMarkdown(cut(text, messageLimit)).replace(/[@#]/g, '$&\u200b');
+  return escapeMarkdown(cut(text, messageLimit)).replace(/[@#]|\bGH-(?=\d)/gi, '$&\u200b');
 }
 
 /** Text of several lines that shows as it is: nobody is mentioned out of a block of code. */
 function fence(text: string): string {
-  const shown = cut(text, messageLimit);
+  const shown = printableLines(cut(text, messageLimit));
   const ticks = chooseFence(shown);
   return `${ticks}text\n${shown}\n${ticks}`;
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').trim();
+  return printable(text.replace(/\s+/g, ' ').trim());
 }

@@ -1,3 +1,4 @@
+import { printableLines } from '../report/printable.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
 import type { RunEvent } from './event.ts';
 import { describeClass } from './failure-class.ts';
@@ -11,10 +12,10 @@ const textLimit = 3000;
 const fieldLimit = 2000;
 const addressLimit = 3000;
 
-interface Text {
-  readonly type: 'mrkdwn' | 'plain_text';
-  readonly text: string;
-}
+type Text =
+  | { readonly type: 'plain_text'; readonly text: string }
+  /** Verbatim: Slack makes no links and mentions of names that look like some. */
+  | { readonly type: 'mrkdwn'; readonly text: string; readonly verbatim: true };
 
 type Block =
   | { readonly type: 'header'; readonly text: Text }
@@ -48,7 +49,7 @@ export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news:
       ...describeCause(event),
       {
         type: 'context',
-        elements: [{ type: 'mrkdwn', text: escapeSlack(describeContext(event), textLimit) }],
+        elements: [formatted(escapeSlack(describeContext(event), textLimit))],
       },
       ...renderButtons(event, news),
     ],
@@ -58,7 +59,10 @@ export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news:
 
 /** Slack takes three signs for its own; what else it takes for markup changes the looks and no more. */
 export function escapeSlack(text: string, limit: number): string {
-  const signs = Array.from(text, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign] ?? sign);
+  const signs = Array.from(
+    printableLines(text),
+    (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign] ?? sign,
+  );
   if (signs.reduce((sum, sign) => sum + sign.length, 0) <= limit) return signs.join('');
   let kept = '';
   for (const sign of signs) {
@@ -98,7 +102,7 @@ function fact(title: string, value: string): [string, string] {
 
 function renderField([title, value]: [string, string]): Text {
   const head = `*${escapeSlack(title, 100)}*\n`;
-  return { type: 'mrkdwn', text: head + escapeSlack(value, fieldLimit - head.length) };
+  return formatted(head + escapeSlack(value, fieldLimit - head.length));
 }
 
 function describeCause(event: RunEvent): Block[] {
@@ -111,7 +115,11 @@ function describeCause(event: RunEvent): Block[] {
 }
 
 function section(text: string): Block {
-  return { type: 'section', text: { type: 'mrkdwn', text } };
+  return { type: 'section', text: formatted(text) };
+}
+
+function formatted(text: string): Text {
+  return { type: 'mrkdwn', text, verbatim: true };
 }
 
 function describeContext({ run, at }: RunEvent): string {

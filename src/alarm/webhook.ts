@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { printable, printableLines } from '../report/printable.ts';
 import { judgeRpo, type RunEvent } from './event.ts';
 import type { IssueNews } from './issue-life.ts';
 import { cut } from './issue-text.ts';
@@ -59,12 +60,12 @@ export function describeEvent(
     id: identify(event),
     kind,
     operation,
-    database,
+    database: printable(database),
     startedAt: event.startedAt.toISOString(),
     at: event.at.toISOString(),
     failureClass: failure?.failureClass ?? null,
-    message: failure === undefined ? null : cut(failure.message, textLimit),
-    next: failure === undefined ? null : cut(failure.next, textLimit),
+    message: failure === undefined ? null : cut(printableLines(failure.message), textLimit),
+    next: failure === undefined ? null : cut(printableLines(failure.next), textLimit),
     failures: news.failures ?? null,
     failingSince: news.failingSince?.toISOString() ?? null,
     issue: news.issue ?? null,

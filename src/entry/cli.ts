@@ -11,6 +11,7 @@ import {
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
 import { createMask, type Mask, maskReport } from '../report/mask.ts';
+import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../secrets.ts';
 import { toolName, toolVersion } from '../version.ts';
@@ -24,6 +25,8 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 import { createTerminalLog } from './terminal-log.ts';
 
 const { argv, env, stdout, stderr } = process;
+/** A step of a workflow may be this command line. */
+const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
 
 // `supabase-backup … | head` closes the pipe early, which is no failure of ours.
@@ -40,7 +43,7 @@ async function main(words: readonly string[]): Promise<number> {
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
   let mask = createMask(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { mask, verbose: false });
+  let log = createTerminalLog(stderr, { mask, verbose: false, shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -51,7 +54,7 @@ async function main(words: readonly string[]): Promise<number> {
     const parsed = parseArguments(words);
     given = parsed.inputs;
     mask = createMask(listSecrets(read, env));
-    log = createTerminalLog(stderr, { mask, verbose: parsed.switches.has('verbose') });
+    log = createTerminalLog(stderr, { mask, verbose: parsed.switches.has('verbose'), shown });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -69,7 +72,7 @@ async function main(words: readonly string[]): Promise<number> {
     const temporaryFolder = createTemporaryFolder();
     const outcome = await run(inputs, { env, log, mask, signal, temporaryFolder, now: () => new Date() });
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, mask) : renderText(maskReport(outcome.report, mask)));
+    print(asJson ? renderOutputs(outcome, mask) : shown(renderText(maskReport(outcome.report, mask))));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
     await alarm.tell({ outcome });
     return outcome.exitCode;
@@ -81,7 +84,7 @@ async function main(words: readonly string[]): Promise<number> {
     else log.debug(details);
     log.info(`→ ${next}`);
     const told = { error: { kind, message: mask(message), next: mask(next), exitCode } };
-    if (asJson) print(`${JSON.stringify(told)}\n`);
+    if (asJson) print(`${printableJson(told)}\n`);
     await alarm?.tell({ failure, error });
     return exitCode;
   }
@@ -97,7 +100,7 @@ function renderOutputs({ outputs }: Outcome, mask: Mask): string {
     name,
     typeof value === 'string' ? mask(value) : value,
   ]);
-  return `${JSON.stringify(Object.fromEntries(shown))}\n`;
+  return `${printableJson(Object.fromEntries(shown))}\n`;
 }
 
 function helpFor(word: string | undefined): string {

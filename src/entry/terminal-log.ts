@@ -1,6 +1,6 @@
 import { displayWidth } from '../report/display-width.ts';
 import type { Mask } from '../report/mask.ts';
-import { printable, printableLines } from '../report/printable.ts';
+import { printable } from '../report/printable.ts';
 import type { Log } from '../world.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
@@ -21,7 +21,13 @@ export interface TerminalLog extends Log {
  */
 export function createTerminalLog(
   stream: Terminal,
-  options: { mask: Mask; verbose: boolean; now?: () => number },
+  options: {
+    mask: Mask;
+    verbose: boolean;
+    /** What a text of several lines becomes before it is shown */
+    shown: (text: string) => string;
+    now?: () => number;
+  },
 ): TerminalLog {
   const { mask } = options;
   const pacer = new ProgressPacer(options.now);
@@ -33,16 +39,19 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${printableLines(mask(text))}\n`);
+    stream.write(`${options.shown(mask(text))}\n`);
   };
+  // What a message holds cannot pass for one of its own.
+  const printMessage = (kind: string, text: string): void =>
+    print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
 
   return {
     debug: (message) => {
       if (options.verbose) print(`debug: ${message}`);
     },
     info: print,
-    warn: (message) => print(`warning: ${message}`),
-    error: (message) => print(`error: ${message}`),
+    warn: (message) => printMessage('warning', message),
+    error: (message) => printMessage('error', message),
     group: async (title, body) => {
       print(title);
       return body();

@@ -33,7 +33,7 @@ export async function readContents(
   world: World,
 ): Promise<ArchiveEntry[]> {
   const { stdout } = await runTool(client.pgRestore, ['--list', '--verbose', file], {
-    env: toolEnvironment(world.env, { LC_MESSAGES: 'C' }),
+    env: toolEnvironment(world.env),
     signal: world.signal,
   });
   return parseContents(stdout, roles);

@@ -11,13 +11,16 @@ const ofEveryTool =
 const ofTheJob =
   /^(CI|USER|LOGNAME|SHELL|RUNNER_(OS|ARCH)|GITHUB_(ACTIONS|WORKSPACE|REPOSITORY|SHA|REF|REF_NAME|REF_TYPE|BASE_REF|HEAD_REF|EVENT_NAME|ACTOR|WORKFLOW|JOB|RUN_ID|RUN_NUMBER|RUN_ATTEMPT|SERVER_URL|API_URL))$/;
 
+/** What a program says is read, and told without what it quotes; LC_ALL goes before all others. */
+const inEnglish = { LC_ALL: 'C' };
+
 /**
  * A list of what is let through, because secrets have any name: keys of a storage, tokens of the runner, our own inputs.
  *
  * @param added what this program needs besides
  */
 export function toolEnvironment(env: NodeJS.ProcessEnv, added: NodeJS.ProcessEnv = {}): ToolEnvironment {
-  return choose(env, (name) => ofEveryTool.test(name), added);
+  return choose(env, (name) => ofEveryTool.test(name), { ...inEnglish, ...added });
 }
 
 /** For a command of the user, which may want to know which job it is in. */

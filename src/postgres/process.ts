@@ -23,17 +23,24 @@ export class ToolError extends Error {
   }
 }
 
+/** A program's own line, which may pass on what the server said. */
+const ownLine = /^(?:pg_dump|pg_restore|psql): /;
+const ownQuote = /^\w+: (?:error|detail): (?:The )?(?:command|query) was:/i;
+/** What libpq puts behind the server's message, in this order (fe-protocol3.c, pqBuildErrorMessage3), and pg_restore behind that */
+const quotes =
+  /^(?:LINE \d+|DETAIL|QUERY|CONTEXT|STATEMENT|SCHEMA NAME|TABLE NAME|COLUMN NAME|DATATYPE NAME|CONSTRAINT NAME|LOCATION|Command was):/;
+
 /**
  * Tells which lines of a client program's complaints are its own words and the server's, and none of the statements and the rows that it
  * quotes: these may hold passwords, keys and what else is in a database, and an error goes into logs, issues and records. To be asked line by
- * line.
+ * line. What is quoted may have lines that look like others, so that it ends with the program's next word only, and a hint counts where it
+ * follows the message.
  */
 export function createQuoteFilter(): (line: string) => boolean {
   let isQuote = false;
   return (line) => {
-    if (/^(?:pg_dump|pg_restore|psql): /.test(line) || line.startsWith('HINT: ')) isQuote = false;
-    else if (/^(?:Command was|DETAIL|CONTEXT|QUERY|STATEMENT|LOCATION|LINE \d+): ?/.test(line))
-      isQuote = true;
+    if (ownLine.test(line)) isQuote = ownQuote.test(line);
+    else if (quotes.test(line)) isQuote = true;
     return !isQuote;
   };
 }

@@ -234,7 +234,6 @@ export function connectionVariables(
   const named = settings.sslRootCert === 'system' ? undefined : settings.sslRootCert;
   const rootCert = named ?? (verifies ? rootCertificates() : undefined);
   return {
-    LC_MESSAGES: 'C',
     PGHOST: settings.host,
     PGPORT: String(settings.port),
     PGUSER: settings.user,

@@ -1,5 +1,6 @@
 import { assertNever } from '../errors.ts';
 import type { Section } from '../operations/outcome.ts';
+import { printableLines } from './printable.ts';
 
 /** GitHub drops a job summary that is larger. */
 const summaryLimitBytes = 1024 * 1024;
@@ -27,7 +28,7 @@ function renderSection(section: Section): string {
     }
     case 'code': {
       const fence = chooseFence(section.text);
-      return `${fence}${section.language}\n${section.text.trimEnd()}\n${fence}`;
+      return `${fence}${section.language}\n${printableCode(section.text).trimEnd()}\n${fence}`;
     }
     default:
       return assertNever(section);
@@ -41,10 +42,21 @@ export function chooseFence(text: string): string {
   return '`'.repeat(longest + 1);
 }
 
-/** Makes a text mean itself in Markdown and in the HTML that Markdown may hold. Line breaks stay. */
+/** Tabs and ends of lines are part of how code is written. */
+function printableCode(text: string): string {
+  return text
+    .split(/(\t|\r?\n)/)
+    .map((part, index) => (index % 2 === 0 ? printableLines(part) : part))
+    .join('');
+}
+
+/**
+ * Makes a text mean itself in Markdown and in the HTML that Markdown may hold. Line breaks stay, and addresses become
+ * no links: these would lead to where somebody else wants.
+ */
 export function escapeMarkdown(text: string): string {
   return (
-    text
+    printableLines(text.replace(/\r\n?/g, '\n'))
       .replace(/[\\`*_[\]|~$]/g, '\\$&')
       .replace(/&/g, '&amp;')
       .replace(/</g, '&lt;')
@@ -52,6 +64,8 @@ export function escapeMarkdown(text: string): string {
       // What makes a heading, a list or a rule of a line stands at its start.
       .replace(/^([ \t]*)([#+=-])/gm, '$1\\$2')
       .replace(/^([ \t]*\d+)([.)])(?=\s|$)/gm, '$1\\$2')
+      // GitHub makes links of these.
+      .replace(/(?<=https?|ftp):(?=\/\/)|(?<=\bwww)\./gi, '\\$&')
   );
 }
 

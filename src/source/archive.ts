@@ -47,7 +47,15 @@ export async function dumpArchive<Stored extends PlainObject>(
       ? ['--schema-only']
       : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),
   ];
-  const run = startTool(client.pgDump, args, { env: options.env, signal: options.signal });
+  let failedToLock = false;
+  const run = startTool(client.pgDump, args, {
+    env: options.env,
+    signal: options.signal,
+    // Its own words: those of the server may be of any language.
+    onErrorLine: (line) => {
+      failedToLock ||= /\bquery was: LOCK TABLE /i.test(line);
+    },
+  });
   const sink = new ObjectSink(options.pool, options.store, options.signal);
   try {
     for await (const chunk of run.stdout) await sink.append(chunk as Buffer);
@@ -66,9 +74,8 @@ export async function dumpArchive<Stored extends PlainObject>(
         reason,
       );
     }
-    const waited = /timeout.*LOCK TABLE/s.test(messageOf(reason));
     const oids = snapshot.tables.map((table) => table.oid);
-    const blockers = waited ? await nameBlockers(options.settings, oids).catch(() => '') : '';
+    const blockers = failedToLock ? await nameBlockers(options.settings, oids).catch(() => '') : '';
     throw new SourceError(
       `${messageOf(reason)}${blockers}`,
       'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',

@@ -86,8 +86,9 @@ export async function lockTables(
   }
 }
 
-/** What a server says in its own words, or through pg_dump. */
-export const isFullLockTable = (cause: unknown): boolean => /out of shared memory/.test(messageOf(cause));
+/** What a server says itself, or through pg_dump, with the name of the setting in the hint in every language. */
+export const isFullLockTable = (cause: unknown): boolean =>
+  /out of shared memory|max_locks_per_transaction/.test(messageOf(cause));
 
 /** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
 export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {

@@ -48,8 +48,7 @@ export async function runRestore(
     file.path,
   ];
   const reader = new RefusalReader();
-  // The words of pg_restore itself are read.
-  const env = { ...file.env, LC_ALL: 'C' };
+  const { env } = file;
   try {
     await runTool(file.client.pgRestore, args, { env, signal, onErrorLine: (line) => reader.read(line) });
     return { complete: true, refusals: [] };

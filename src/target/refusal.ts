@@ -15,19 +15,43 @@ export interface Refusal {
 }
 
 const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
-const labels = /^(?:DETAIL|HINT|CONTEXT|LINE \d+|Command was): /;
+const labels = /^(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|Command was): ?/;
+
+type Complaint =
+  | { readonly kind: 'refusal'; readonly refusal: Refusal }
+  | { readonly kind: 'failure'; readonly message: string }
+  /** Of a setting that pg_restore switches off for its own sake, as transaction_timeout, which older servers do not know */
+  | { readonly kind: 'own' };
 
 /**
  * Reads the messages of pg_restore --verbose that runs without --exit-on-error, line by line. Its own words have to be English
- * (LC_ALL=C); those of the server may not be.
+ * (LC_ALL=C); those of the server may not be. A statement that it quotes may hold lines that look like its own: how many errors there were it
+ * says at its end, and what comes on top of those behind a quoted statement is part of that.
  */
 export class RefusalReader {
-  /** In the order in which the entries were tried */
-  readonly refusals: Refusal[] = [];
-  /** Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive cannot be read */
-  failure: string | undefined;
+  readonly #complaints: { readonly complaint: Complaint; readonly mayBeQuoted: boolean }[] = [];
   #entry: number | undefined;
   #error: string[] | undefined;
+  #mayBeQuoted = false;
+  /** What it says at its end; undefined when it did not get there */
+  #count: number | undefined;
+
+  /** In the order in which the entries were tried */
+  get refusals(): Refusal[] {
+    return this.#believed().flatMap((complaint) => (complaint.kind === 'refusal' ? complaint.refusal : []));
+  }
+
+  /** Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive cannot be read */
+  get failure(): string | undefined {
+    return this.#believed().find((complaint) => complaint.kind === 'failure')?.message;
+  }
+
+  #believed(): Complaint[] {
+    const isForged = this.#count !== undefined && this.#complaints.length > this.#count;
+    return this.#complaints
+      .filter(({ mayBeQuoted }) => !(isForged && mayBeQuoted))
+      .map(({ complaint }) => complaint);
+  }
 
   read(line: string): void {
     if (!line.startsWith('pg_restore: ')) {
@@ -35,12 +59,18 @@ export class RefusalReader {
       if (this.#error !== undefined && this.#error.length < 100) this.#error.push(line);
       return;
     }
+    const before = this.#error;
     this.end();
     const [, id] = /^pg_restore: from TOC entry (\d+); /.exec(line) ?? [];
     if (id !== undefined) this.#entry = Number(id);
     if (/^pg_restore: while (?:INITIALIZING|FINALIZING)/.test(line)) this.#entry = undefined;
+    const [, count] = /^pg_restore: warning: errors ignored on restore: (\d+)$/.exec(line) ?? [];
+    if (count !== undefined) this.#count = Number(count);
     const [, error] = /^pg_restore: error: (.*)$/s.exec(line) ?? [];
-    if (error !== undefined) this.#error = [error];
+    if (error === undefined) return;
+    this.#error = [error];
+    const isBehindStatement = before?.some((part) => part.startsWith('Command was: ')) ?? false;
+    this.#mayBeQuoted = isBehindStatement || (before !== undefined && this.#mayBeQuoted);
   }
 
   /** To be called when there are no more lines */
@@ -48,26 +78,32 @@ export class RefusalReader {
     const lines = this.#error;
     this.#error = undefined;
     if (lines === undefined) return;
+    this.#complaints.push({ complaint: this.#explain(lines), mayBeQuoted: this.#mayBeQuoted });
+  }
+
+  #explain(lines: readonly string[]): Complaint {
     const text = lines.join('\n');
     const [, what = '', severity, first] = /^(.*?): (\S+): {2}(.*)$/m.exec(lines[0] ?? '') ?? [];
     if (first === undefined || severity === 'FATAL' || severity === 'PANIC') {
-      this.failure ??= lines.filter(createQuoteFilter()).join('\n').trim();
-      return;
+      return { kind: 'failure', message: lines.filter(createQuoteFilter()).join('\n').trim() };
     }
-    // A setting of newer servers that pg_restore switches off for its own sake, such as transaction_timeout.
-    if (this.#entry === undefined) return;
-    const more = lines.slice(1, (lines.findIndex((line) => labels.test(line)) + 1 || lines.length + 1) - 1);
-    const hint = lines.find((line) => line.startsWith('HINT:  '))?.slice('HINT:  '.length);
+    if (this.#entry === undefined) return { kind: 'own' };
+    const id = this.#entry;
+    const end = lines.findIndex((line) => labels.test(line));
+    const more = lines.slice(1, end < 0 ? lines.length : end);
+    const hint = lines
+      .filter(createQuoteFilter())
+      .find((line) => line.startsWith('HINT:  '))
+      ?.slice('HINT:  '.length);
     const [, setting] =
       /^could not (?:set "?default_|alter )(tablespace|table[_ ]access[_ ]method)/.exec(what) ?? [];
     if (setting !== undefined) {
       // invalid value for parameter "default_tablespace": "fast"
       const [, value = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];
       const message = `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`;
-      this.refusals.push({ id: this.#entry, concerns: 'setting', message, hint });
-      return;
+      return { kind: 'refusal', refusal: { id, concerns: 'setting', message, hint } };
     }
     const concerns = owned.test(text) ? 'owner' : 'object';
-    this.refusals.push({ id: this.#entry, concerns, message: [first, ...more].join(' ').trim(), hint });
+    return { kind: 'refusal', refusal: { id, concerns, message: [first, ...more].join(' ').trim(), hint } };
   }
 }

@@ -83,6 +83,18 @@ describe('the first failure', () => {
     expect(readState(issue.body)?.fingerprint).not.toBe('forged');
   });
 
+  it('hides nothing, turns nothing around, and refers to nothing by what its texts hold', async () => {
+    const text = 'see GH-12 and https://github.com/acme/shop/issues/1 a\u202eb\u200bc\u001b[2J';
+    await tell(exampleFailure({}, { message: text, next: text, database: text }));
+    const { title, body } = theIssue();
+    for (const hidden of ['\u202e', '\u001b', 'b\u200bc']) expect(`${title}${body}`).not.toContain(hidden);
+    const [before = '', after = ''] = body.split('### What to do');
+    expect(`${before.split('### What failed')[0]}${after}`).not.toMatch(
+      /GH-1|https:\/\/github.com\/acme\/shop\/issues/,
+    );
+    expect(title).toContain('a\\u{202e}b');
+  });
+
   it('fits GitHub, however long its texts are', async () => {
     await tell(
       exampleFailure(
@@ -236,6 +248,52 @@ describe('an issue that somebody made up', () => {
     await tell(exampleFailure({ run: 7, after: hour }));
     expect(github.issues.map(({ state }) => state)).toContain('open');
   });
+
+  it('keeps no failure back by the number of a run that never was', async () => {
+    const { last } = await stateOfSomeIssue();
+    const body = writeState('', { ...(await silencing()), last: { ...last, run: 1e9 }, told: [] });
+    github.issues.length = 0;
+    const made = github.add({ body, labels: ['supabase-backup'] });
+    await tell(exampleFailure({ run: 8, after: 25 * hour }));
+    expect(made.comments).toHaveLength(1);
+    expect(readState(made.body)).toMatchObject({ last: { run: 8 } });
+  });
+
+  it.each([
+    { kind: 'answer', status: 201 },
+    { kind: 'answer', status: 500 },
+    { kind: 'answer', status: 404 },
+  ] as const)('keeps no failure back where nobody tells who we are: $status', async (fault) => {
+    const body = writeState('', await silencing());
+    github.issues.length = 0;
+    github.add({ body, author: { type: 'User', association: 'MEMBER', login: 'kim' }, ...closed });
+    github.fault = ({ path }) => (path.endsWith('/user') || !path.startsWith('/') ? fault : undefined);
+    await tell(exampleFailure({ run: 7, after: hour }));
+    expect(github.issues.map(({ state }) => state)).toEqual(['closed', 'open']);
+  });
+
+  it('keeps no failure back by a time that there is none of', async () => {
+    const body = writeState('', { ...(await silencing()), firstFailureAt: '2026-02-31T24:00:00Z' });
+    github.issues.length = 0;
+    github.add({ body, labels: ['supabase-backup'] });
+    await tell(exampleFailure({ run: 7, after: hour }));
+    expect(world.lines).toEqual([]);
+    expect(github.issues.some(({ body }) => body.includes('run 7'))).toBe(true);
+  });
+});
+
+describe('an issue whose conversation is locked', () => {
+  it('is kept and closed without comments', async () => {
+    await tell(exampleFailure({ run: 7 }));
+    github.fault = ({ path }) =>
+      path.endsWith('/comments') ? { kind: 'answer', status: 403, message: 'issue is locked' } : undefined;
+    await tell(exampleFailure({ run: 8, after: hour }, { message: 'another cause' }));
+    expect(readState(theIssue().body)).toMatchObject({ failures: 2 });
+    expect(theIssue().body).toContain('another cause');
+    await tell(exampleSuccess({ run: 9, after: 2 * hour }));
+    expect(theIssue().state).toBe('closed');
+    expect(world.lines).toEqual(Array(2).fill(expect.stringContaining('Unlock its conversation')));
+  });
 });
 
 describe('an issue without the label', () => {
@@ -331,7 +389,7 @@ describe('runs that end out of order', () => {
   it('change nothing where an older one failed', async () => {
     await tell(exampleFailure({ run: 8, after: 2 * day }));
     const { body } = theIssue();
-    await tell(exampleFailure({ run: 7, after: 4 * day }, { message: 'something else' }));
+    await tell(exampleFailure({ run: 7, after: 2.5 * day }, { message: 'something else' }));
     expect(theIssue()).toMatchObject({ body, comments: [] });
   });
 

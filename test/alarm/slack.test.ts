@@ -71,6 +71,13 @@ describe('a Slack message', () => {
     expect(texts.join()).toContain('&lt;!channel&gt;');
   });
 
+  it('shows what it holds as it is, and hides none of it', () => {
+    const message = blocksOf(exampleFailure({}, { message: '#general @here evil.example \u202ea\u200bb' }));
+    const formatted = JSON.stringify(message.blocks).match(/"type":"mrkdwn"/g) ?? [];
+    expect(JSON.stringify(message.blocks).match(/"verbatim":true/g)).toHaveLength(formatted.length);
+    expect(textsOf(message).join()).toContain('\\u{202e}a\\u{200b}b');
+  });
+
   it.each(['x', '<', '&', '😀', '&😀<'])('made of very many %s fits the limits of Slack', (sign) => {
     const text = sign.repeat(20_000);
     const { text: notification, blocks } = blocksOf(

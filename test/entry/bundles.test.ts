@@ -37,6 +37,19 @@ function start(
   });
 }
 
+describe('the command line as a step of a workflow', () => {
+  const named = '/nowhere/x\n::add-mask::different\n##[set-output name=gate]passed\u001b[2J';
+
+  test.each([[], ['--json'], ['--verbose']])('gives the runner no commands: %s', (...words) => {
+    const run = start('cli.cjs', ['list', '--storage', named, ...words], { GITHUB_ACTIONS: 'true' });
+    expect(run.status).not.toBe(0);
+    const lines = `${run.stdout}\n${run.stderr}`.split(/\r?\n|\r/);
+    expect(lines.join()).toContain('add-mask');
+    expect(lines.filter((line) => line.trimStart().startsWith('::') || line.includes('##['))).toEqual([]);
+    expect(lines.join()).not.toContain('\u001b');
+  });
+});
+
 describe('the command line, alone in a folder', () => {
   test('prints its version', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTerminalLog } from '../../src/entry/terminal-log.ts';
 import { createMask } from '../../src/report/mask.ts';
+import { printableLines } from '../../src/report/printable.ts';
 
 function createStream(isTTY: boolean) {
   const stream = { isTTY, columns: 20, text: '', write: (text: string) => (stream.text += text) };
@@ -9,7 +10,7 @@ function createStream(isTTY: boolean) {
 
 test('on a terminal a line of progress is replaced, and cut rather than wrapped', () => {
   const stream = createStream(true);
-  const log = createTerminalLog(stream, { mask: String, verbose: false });
+  const log = createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines });
   log.progress('one');
   log.progress('x'.repeat(50));
   log.info('done');
@@ -19,7 +20,12 @@ test('on a terminal a line of progress is replaced, and cut rather than wrapped'
 test('elsewhere progress is a line every 15 seconds', () => {
   let now = 0;
   const stream = createStream(false);
-  const log = createTerminalLog(stream, { mask: String, verbose: false, now: () => now });
+  const log = createTerminalLog(stream, {
+    mask: String,
+    verbose: false,
+    shown: printableLines,
+    now: () => now,
+  });
   for (; now <= 31_000; now += 1000) log.progress(`at ${now / 1000}`);
   expect(stream.text).toBe('at 15\nat 30\n');
 });
@@ -29,6 +35,7 @@ test('no secret passes, in whatever line', async () => {
   const log = createTerminalLog(stream, {
     mask: createMask(['postgresql://u:hunter2@h/db', 'hunter2', 'p']),
     verbose: true,
+    shown: printableLines,
   });
   log.info('connecting to postgresql://u:hunter2@h/db');
   log.warn('hunter2');
@@ -39,6 +46,13 @@ test('no secret passes, in whatever line', async () => {
 
 test('debugging lines need --verbose', () => {
   const stream = createStream(false);
-  createTerminalLog(stream, { mask: String, verbose: false }).debug('detail');
+  createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines }).debug('detail');
   expect(stream.text).toBe('');
+});
+
+test('no line of a message passes for another message', () => {
+  const stream = createStream(false);
+  const log = createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines });
+  log.error('role "a\nwarning: all is well" is refused\u001b[2J');
+  expect(stream.text).toBe('error: role "a\n  warning: all is well" is refused\\u{1b}[2J\n');
 });

@@ -59,7 +59,7 @@ describe('a client tool', () => {
     const { stdout } = await runTool(...node(script, { env: { PGPASSWORD: 'p' } }));
     // A shell notes where it is.
     const { PWD: _, SHLVL: __, _: ___, ...rest } = JSON.parse(stdout);
-    expect(rest).toEqual({ PGPASSWORD: 'p' });
+    expect(rest).toEqual({ LC_ALL: 'C', PGPASSWORD: 'p' });
   });
 
   it('that fails is an error with its exit code and what it complained about', async () => {

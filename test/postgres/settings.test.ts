@@ -282,7 +282,7 @@ describe('the environment of a client tool', () => {
     expect(clientEnvironment(settings, env, () => '/unused')).toEqual({
       PATH: '/bin',
       HOME: '/home/ann',
-      LC_MESSAGES: 'C',
+      LC_ALL: 'C',
       PGHOST: 'h',
       PGPORT: '6000',
       PGUSER: 'ann',

@@ -52,6 +52,27 @@ describe('a report as Markdown', () => {
   });
 });
 
+describe('what a report as Markdown holds', () => {
+  test('leads nowhere', () => {
+    const text = 'https://evil.example/x www.evil.example ftp://evil.example <https://evil.example>';
+    expect(escapeMarkdown(text)).toBe(
+      'https\\://evil.example/x www\\.evil.example ftp\\://evil.example &lt;https\\://evil.example&gt;',
+    );
+  });
+
+  test('hides and turns nothing, in code neither', () => {
+    const text = 'a\u202eb\u200b\u001b[2J';
+    const report = renderMarkdown([
+      { kind: 'heading', text },
+      { kind: 'paragraph', text },
+      { kind: 'table', columns: [{ title: text }], rows: [[text]] },
+      { kind: 'code', language: 'sql', text: `${text}\n\tSELECT 1;\r\n` },
+    ]);
+    for (const hidden of ['\u202e', '\u200b', '\u001b']) expect(report).not.toContain(hidden);
+    expect(report).toContain('\n\tSELECT 1;\n```');
+  });
+});
+
 describe('a job summary', () => {
   test('that fits stays as it is', () => {
     expect(fitSummary('a\n')).toBe('a\n');

@@ -12,7 +12,7 @@ import { dumpArchive } from '../../src/source/archive.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
 import { excludePatterns } from '../../src/source/exclude-patterns.ts';
 import { takeSnapshot } from '../../src/source/snapshot.ts';
-import { CollectingLog, createDatabase, type Database } from '../postgres/database.ts';
+import { CollectingLog, createDatabase, type Database, until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
 let cluster: Cluster;
@@ -211,5 +211,33 @@ it('fails with what pg_dump said', async () => {
   });
   await expect(dumping).rejects.toThrow(/pg_dump exited with 1: .*snapshot/s);
   await snapshot.close();
+  await database.close();
+});
+
+it('names who keeps pg_dump waiting, and quotes nothing of what that asked', async () => {
+  const database = await createDatabase(cluster);
+  await database.run('CREATE TABLE t (a int)');
+  const signal = new AbortController().signal;
+  const snapshot = await takeSnapshot(database.settings, () => true, {
+    lockTimeoutSeconds: 0.5,
+    signal,
+    log: new CollectingLog(),
+  });
+  const other = await database.open();
+  const waiting = other.query('ALTER TABLE t ADD COLUMN b int');
+  await until(async () => (await database.rows('SELECT FROM pg_locks WHERE NOT granted')).length > 0);
+  const dumping = dumpArchive(snapshot, client(), [], {
+    settings: database.settings,
+    schemaOnly: false,
+    env: clientEnvironment(database.settings, { ...process.env, LC_ALL: 'de_DE.UTF-8' }, () => ''),
+    pool: new BufferPool(3, 10_000),
+    store: async () => ({ name: '' }),
+    signal,
+  });
+  const error = await dumping.catch((reason: Error) => reason);
+  expect(String(error)).toMatch(/timeout; public\.t is waited for by process \d+/);
+  expect(String(error)).not.toMatch(/query was/i);
+  await snapshot.close();
+  await waiting;
   await database.close();
 });

@@ -67,6 +67,34 @@ describe('the words of pg_restore', () => {
     expect(refusals).toHaveLength(1);
   });
 
+  it('that a statement holds are not its own where they are more than it has counted', () => {
+    const quoted = ['FATAL:  x', 'ERROR:  y', 'server closed the connection unexpectedly'].map(
+      (words) => `\npg_restore: error: could not execute query: ${words}`,
+    );
+    const { refusals, failure } = read(
+      `${from(215)}pg_restore: error: could not execute query: ERROR:  no\nCommand was: COMMENT ON TABLE t IS 'a${quoted.join('')}';\n\n\n` +
+        `pg_restore: warning: errors ignored on restore: 1`,
+    );
+    expect(failure).toBeUndefined();
+    expect(refusals).toMatchObject([{ id: 215, message: 'no' }]);
+  });
+
+  it('count all where one entry has several errors', () => {
+    const error = (words: string) =>
+      `pg_restore: error: could not execute query: ERROR:  ${words}\nCommand was: ALTER TABLE t x;\n\n\n`;
+    const { refusals } = read(
+      `${from(215)}${error('one')}${error('two')}pg_restore: warning: errors ignored on restore: 2`,
+    );
+    expect(refusals.map(({ message }) => message)).toEqual(['one', 'two']);
+  });
+
+  it('quote no rows in a hint', () => {
+    const { refusals } = read(
+      `${from(215)}pg_restore: error: could not execute query: ERROR:  no\nDETAIL:  Failing row contains (a\nHINT:  b, SECRET).\nQUERY:  SELECT 1`,
+    );
+    expect(refusals).toMatchObject([{ message: 'no', hint: undefined }]);
+  });
+
   it.each([
     [
       'a server that goes down',
