@@ -19823,7 +19823,7 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var largestValue, ForeignValueError, RetainedError, keyPattern;
+var largestValue, ForeignValueError, DeniedValueError, RetainedError, keyPattern;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
@@ -19840,6 +19840,8 @@ var init_storage = __esm({
         );
         this.how = how;
       }
+    };
+    DeniedValueError = class extends ForeignValueError {
     };
     RetainedError = class extends StorageError {
       keys;
@@ -19921,7 +19923,7 @@ async function syncFolder(path) {
     await folder.close();
   }
 }
-var import_node_crypto3, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, chooseFolder, wrongFolder, fullDisk;
+var import_node_crypto3, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, foreignValues, chooseFolder, wrongFolder, fullDisk;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
@@ -20103,6 +20105,7 @@ var init_file = __esm({
           return await (0, import_promises.readdir)((0, import_node_path.join)(this.#root, folder), { withFileTypes: true });
         } catch (error3) {
           if (codeOf(error3) === "ENOENT" || folder !== "" && codeOf(error3) === "ENOTDIR") return [];
+          if (folder !== "" && codeOf(error3) === "ENAMETOOLONG") return [];
           throw this.#failure("list", folder, error3);
         }
       }
@@ -20138,10 +20141,9 @@ var init_file = __esm({
       #failure(action, key, cause) {
         if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
         const code = codeOf(cause);
-        if (action === "read" && code === "ELOOP") {
-          return new ForeignValueError(key, this.location, "it is a symbolic link, which is not followed", cause);
-        }
-        if (action === "read" && (isAbsence(code) || code === "EISDIR")) {
+        const foreign = action === "read" && code ? foreignValues[code] : void 0;
+        if (foreign !== void 0) return new foreign.kind(key, this.location, foreign.how, cause);
+        if (action === "read" && isAbsence(code)) {
           return new StorageError(
             `${key} is not in ${this.location}`,
             "Validate the repository: a value is missing.",
@@ -20157,6 +20159,14 @@ var init_file = __esm({
           cause
         });
       }
+    };
+    foreignValues = {
+      ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, which is not followed" },
+      EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, and no file" },
+      // A socket
+      ENXIO: { kind: ForeignValueError, how: "it is a socket, and no file" },
+      EACCES: { kind: DeniedValueError, how: "this user may not read it (EACCES)" },
+      EPERM: { kind: DeniedValueError, how: "this user may not read it (EPERM)" }
     };
     chooseFolder = "Name a folder that this user may write to in the `storage` input.";
     wrongFolder = {
@@ -21714,9 +21724,9 @@ var init_deserializerMiddleware = __esm({
         throw error3;
       }
     };
-    findHeader = (pattern, headers) => {
+    findHeader = (pattern2, headers) => {
       return (headers.find(([k5]) => {
-        return k5.match(pattern);
+        return k5.match(pattern2);
       }) || [void 0, void 0])[1];
     };
   }
@@ -23040,9 +23050,9 @@ var init_schemaDeserializationMiddleware = __esm({
         throw error3;
       }
     };
-    findHeader2 = (pattern, headers) => {
+    findHeader2 = (pattern2, headers) => {
       return (headers.find(([k5]) => {
-        return k5.match(pattern);
+        return k5.match(pattern2);
       }) || [void 0, void 0])[1];
     };
   }
@@ -70290,7 +70300,7 @@ init_errors();
 
 // src/postgres/selection.ts
 function splitPatterns(text) {
-  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern]) => pattern.trim()).filter((pattern) => pattern !== "");
+  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
 }
 
 // src/input-values.ts
@@ -70309,9 +70319,9 @@ function oneOf(values) {
     return found;
   };
 }
-function matching(pattern, message, remedy) {
+function matching(pattern2, message, remedy) {
   return (text) => {
-    if (!pattern.test(text)) throw new Problem(message, remedy);
+    if (!pattern2.test(text)) throw new Problem(message, remedy);
     return text;
   };
 }
@@ -70418,10 +70428,10 @@ function parseTime(text) {
 }
 var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
 function parsePatterns(text) {
-  return splitPatterns(text).map((pattern) => {
-    if (pattern === "*" || tablePattern.test(pattern)) return pattern;
+  return splitPatterns(text).map((pattern2) => {
+    if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
     throw new Problem(
-      `cannot contain ${JSON.stringify(pattern)}`,
+      `cannot contain ${JSON.stringify(pattern2)}`,
       'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
     );
   });
@@ -71472,7 +71482,8 @@ async function readLock(storage, { key, modifiedAt }) {
     text = (await storage.get(key, largestLock)).toString("utf8");
   } catch (error3) {
     if (error3 instanceof StorageError && error3.missing) return void 0;
-    throw error3;
+    if (!(error3 instanceof DeniedValueError)) throw error3;
+    text = "";
   }
   const parsed = safeParse(pipe(string(), parseJson(), contentSchema), text);
   const content = parsed.success ? parsed.output : void 0;
@@ -71516,6 +71527,12 @@ async function findRepository(storage, repositoryKey) {
     text = (await storage.get(location, largestConfig)).toString("utf8");
   } catch (error3) {
     if (error3 instanceof StorageError && error3.missing) return void 0;
+    if (error3 instanceof DeniedValueError)
+      throw new ConfigurationError(
+        `storage: ${error3.message}`,
+        "Give this user the right to read it.",
+        error3
+      );
     if (error3 instanceof ForeignValueError) throw describeDamage(storage, error3.how, error3);
     if (error3 instanceof StorageError && error3.configuration) {
       throw new ConfigurationError(error3.message, error3.next, error3);
@@ -71936,17 +71953,22 @@ function abortOnSignals(announce, lastWords = () => void 0) {
 }
 
 // src/report/printable.ts
-var unprintable = /[\p{Cc}\u2028\u2029\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
-var escapeCharacter = (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
-function printableLines(text) {
+var unprintable = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
+var joined = String.raw`(?<=[\u0600-\u0DFF])[\u200C\u200D](?=[\u0600-\u0DFF])` + String.raw`|(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})` + String.raw`|(?<=\p{Extended_Pictographic})\uFE0F`;
+var pattern = new RegExp(`(?:${joined})|(${unprintable})`, "gu");
+function replaceUnprintable(text, show) {
   return text.replace(
-    unprintable,
-    (character) => character === "\n" ? character : escapeCharacter(character)
+    pattern,
+    (kept, character) => character === void 0 ? kept : show(character, character.codePointAt(0) ?? 0)
   );
+}
+var escapeCode = (code) => `\\u{${code.toString(16)}}`;
+function printableLines(text) {
+  return replaceUnprintable(text, (character, code) => character === "\n" ? character : escapeCode(code));
 }
 var breaker = "\u200B";
 function printableForRunner(text) {
-  return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replaceAll("##[", `##${breaker}[`);
+  return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replace(/##(?=\w*\[)/g, `##${breaker}`);
 }
 
 // src/entry/progress-pacer.ts
