@@ -1,9 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-
-const root = join(import.meta.dirname, '../..');
-const read = (file: string) => readFileSync(join(root, file), 'utf8');
+import { listFiles, listNamed, listTitles, readRows } from './named-tests.ts';
 
 /** What has to have a row, whatever else has one. */
 const subjects = [
@@ -37,22 +33,8 @@ const subjects = [
 ];
 
 describe('docs/supabase.md', () => {
-  const lines = read('docs/supabase.md').split('\n');
-  const start = lines.findIndex((line) => line.startsWith('| what | how it is carried |'));
-  const end = lines.findIndex((line, index) => index > start && !line.startsWith('|'));
-  const rows = lines.slice(start + 2, end).map((line) => {
-    const cells = line.slice(1, -1).split(' | ');
-    return { line, cells, what: (cells[0] ?? '').trim(), shown: (cells.at(-1) ?? '').trim() };
-  });
-  const named = rows.flatMap(({ what, shown }) =>
-    [...shown.matchAll(/`(test\/[^`]+)`: ((?:“[^”]+”(?:, )?)+)/g)].flatMap(([, file = '', titles = '']) =>
-      [...titles.matchAll(/“([^”]+)”/g)].map(([, title = '']): [string, string, string] => [
-        what,
-        file,
-        title,
-      ]),
-    ),
-  );
+  const rows = readRows('docs/supabase.md', '| what | how it is carried |');
+  const named = listNamed(rows);
 
   it.each(subjects)('has a row for %s', (subject) => {
     expect(rows.filter(({ what }) => what.startsWith(subject))).toHaveLength(1);
@@ -76,15 +58,10 @@ describe('docs/supabase.md', () => {
   });
 
   it('names no file without a title', () => {
-    const files = rows.flatMap(({ what, shown }) =>
-      [...shown.matchAll(/`(test\/[^`]+)`/g)].map(([, file]) => `${what}: ${file}`),
-    );
-    expect([...new Set(named.map(([what, file]) => `${what}: ${file}`))]).toEqual(files);
+    expect([...new Set(named.map(([what, file]) => `${what}: ${file}`))]).toEqual(listFiles(rows));
   });
 
   it.each(named)('%s: names a test that exists, in %s: %s', (_, file, title) => {
-    expect(existsSync(join(root, file)), file).toBe(true);
-    const titles = [...read(file).matchAll(/(['`"])((?:(?!\1)[^\\\n]|\\.)+)\1/g)].map(([, , text]) => text);
-    expect(titles).toContain(title);
+    expect(listTitles(file)).toContain(title);
   });
 });
