@@ -104,7 +104,7 @@ const outlineSchema = v.object({
   startedAt: time,
   finishedAt: time,
   source: v.object({ serverVersion: count, ...outlinePosition }),
-  encryption: v.object({ scheme: v.string() }),
+  encryption: manifestSchema.entries.encryption,
   totals: manifestSchema.entries.totals,
 });
 
@@ -122,6 +122,20 @@ export async function readOutline(repository: Repository, id: string): Promise<M
     open &&
     parseAs(repository, id, outlineSchema, `${open.subarray(0, findObjects(id, open)).toString('utf8')}}`)
   );
+}
+
+/** What the newest backup that is whole says of itself; undefined when there is none. */
+export async function readNewestOutline(repository: Repository): Promise<ManifestOutline | undefined> {
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    try {
+      const outline = await readOutline(repository, id);
+      if (outline) return outline;
+    } catch (error) {
+      // Which are damaged is told when it is looked for a base, and by validate.
+      if (!(error instanceof IntegrityError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 /**
