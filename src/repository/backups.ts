@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { parseBounded } from './bounded-json.ts';
 import { count, type Manifest, manifestSchema, type StoredObject, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
@@ -68,7 +69,7 @@ export async function readManifest(repository: Repository, id: string): Promise<
  */
 export async function readIfPresent(repository: Repository, id: string): Promise<Manifest | undefined> {
   const open = await readSealed(repository, id);
-  const manifest = open && parseAs(repository, id, manifestSchema, `${open.toString('utf8')}}`);
+  const manifest = open && parseAs(repository, id, manifestSchema, open);
   const lost = manifest && findDanglingPiece(manifest);
   if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
   const miscounted = manifest && findMiscounted(manifest);
@@ -118,10 +119,7 @@ export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
  */
 export async function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
   const open = await readSealed(repository, id);
-  return (
-    open &&
-    parseAs(repository, id, outlineSchema, `${open.subarray(0, findObjects(id, open)).toString('utf8')}}`)
-  );
+  return open && parseAs(repository, id, outlineSchema, open.subarray(0, findObjects(id, open)));
 }
 
 /** What the newest backup that is whole says of itself; undefined when there is none. */
@@ -182,11 +180,11 @@ function readSealed(repository: Repository, id: string): Promise<Buffer | undefi
 function parse<Schema extends v.GenericSchema>(
   id: string,
   schema: Schema,
-  text: string,
+  open: Buffer,
 ): v.InferOutput<Schema> {
   let parsed: v.SafeParseResult<Schema>;
   try {
-    parsed = v.safeParse(schema, JSON.parse(text));
+    parsed = v.safeParse(schema, parseBounded(open, '}'), { abortEarly: true });
   } catch (cause) {
     throw describeDamage(id, messageOf(cause), cause);
   }
@@ -201,9 +199,9 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
   { source }: Repository,
   id: string,
   schema: Schema,
-  text: string,
+  open: Buffer,
 ): v.InferOutput<Schema> {
-  const output = parse(id, schema, text);
+  const output = parse(id, schema, open);
   if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
   // With a key that several repositories have, its seal fits all the same.
   const { systemIdentifier, database } = output.source;
