@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
 import { parseBounded } from './bounded-json.ts';
-import { count, type Manifest, manifestSchema, type StoredObject, time } from './manifest.ts';
+import { count, type Manifest, manifestSchema, type StoredObject, snapshot, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
 
@@ -87,7 +87,7 @@ const outlinePosition = {
   systemIdentifier,
   timeline,
   databaseOid,
-  snapshot: v.pipe(v.string(), v.regex(/^\d+:\d+:(?:\d+(?:,\d+)*)?$/)),
+  snapshot,
   lsn: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
   snapshotAt: v.pipe(time, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
   definitions,

@@ -2,7 +2,7 @@ import { constants } from 'node:buffer';
 import * as v from 'valibot';
 import { IntegrityError, messageOf } from '../errors.ts';
 import { parseBounded } from './bounded-json.ts';
-import type { Manifest } from './manifest.ts';
+import { bigint, type Manifest } from './manifest.ts';
 import type { ObjectReader } from './objects.ts';
 
 /**
@@ -61,7 +61,7 @@ const queue = v.strictObject({
   name: text,
   owner: text,
   /** How far its messages are numbered; null for a table that numbers none */
-  numbered: v.nullable(v.strictObject({ lastValue: text, isCalled: flag })),
+  numbered: v.nullable(v.strictObject({ lastValue: bigint, isCalled: flag })),
 });
 
 /** Something that was added to a table of an extension; `guards` where rows would be open to more without it */
