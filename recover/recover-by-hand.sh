@@ -269,6 +269,10 @@ FROM (SELECT m, (SELECT count(*) FROM pg_temp.elements(m -> 'objects')) AS objec
     WHERE NOT (pg_temp.is_count(p -> 'offset') AND pg_temp.is_count(p -> 'length'))
       OR CASE WHEN pg_temp.is_count(p -> 'object') THEN (p -> 'object')::bigint >= objects ELSE true END
 ) AS wrong LIMIT 1;
+-- A key that several repositories of format 1 have seals for all of them.
+SELECT 'the manifest is of another database than those of this repository. Use another backup.' FROM manifest, repository
+WHERE config IS NOT NULL AND (m #>> '{source,systemIdentifier}', m #>> '{source,database}') IS DISTINCT FROM
+  (config #>> '{source,systemIdentifier}', config #>> '{source,database}');
 \o
 
 CREATE TEMPORARY TABLE object AS
@@ -425,7 +429,8 @@ if [ -s oversized ] && grep -qF -f oversized checksums; then
   die 'stored objects are larger than any is, and nothing was restored. Use another backup or another copy of the repository.'
 fi
 # Objects may stand in the list of the archive many times, so that few make a file of any size.
-room=$(df -Pk "$folder" | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { print $4 }')
+# What stands before the percentage, for the name of a disk may have spaces.
+room=$(df -Pk "$folder" | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/ && $(i - 1) ~ /^[0-9]+$/) { print $(i - 1); exit } }')
 wanted=$(awk '{ sum += $2 } END { printf "%.0f\n", sum / 1024 + 3 * 34816 }' archive)
 if [ -n "$room" ] && [ "$wanted" -gt "$room" ]; then
   die "the archive of this backup needs $((wanted / 1024)) MB in $folder, of which $((room / 1024)) are free. Set TMPDIR to a folder with more room."

@@ -1,6 +1,6 @@
-import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { listBackupIds, readKnownObjects, readOutline } from '../repository/backups.ts';
+import { readKnownObjects, readNewestOutline } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
 import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
@@ -40,7 +40,7 @@ export async function openDestination(
   const storage = await openPlace(inputs, resources, world);
   await storage.probe();
   const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
-  await refuseWeaker(inputs, repository);
+  await refuseWeaker(inputs, repository, world.log);
   const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const name = createNaming(repository.key, inputs.encryptionRecipients);
@@ -58,23 +58,26 @@ export async function openDestination(
 }
 
 /**
- * Refuses a backup that anybody could read among such as only few can: the variable with the recipients may have been lost.
+ * Refuses a backup that anybody could read among such as only few can: the variable with the recipients may have been lost. One for other
+ * people is told: those of before may hold identities that do not open it.
  *
  * @throws ConfigurationError
  */
-async function refuseWeaker(inputs: BackupInputs, repository: Repository): Promise<void> {
-  if (inputs.encryptionRecipients.length > 0 || inputs.allowUnencrypted) return;
-  for (const id of (await listBackupIds(repository)).toReversed()) {
-    const outline = await readOutline(repository, id).catch((error: unknown) => {
-      // Which are damaged is told when it is looked for a base, and by validate.
-      if (error instanceof IntegrityError) return undefined;
-      throw error;
-    });
-    if (outline === undefined) continue;
-    if (outline.encryption.scheme === 'none') return;
+async function refuseWeaker(inputs: BackupInputs, repository: Repository, log: World['log']): Promise<void> {
+  const newest = await readNewestOutline(repository);
+  if (newest?.encryption.scheme !== 'age') return;
+  const { id, encryption } = newest;
+  const given = new Set(inputs.encryptionRecipients);
+  if (given.size === 0 && !inputs.allowUnencrypted) {
     throw new ConfigurationError(
       `encryption-recipients: is empty, and the newest backup of this repository, ${id}, is encrypted`,
       'Give its recipients (is the variable with them set?). `allow-unencrypted: true` stores the backup as it is all the same.',
+    );
+  }
+  const lost = encryption.recipients.filter((recipient) => !given.has(recipient));
+  if (given.size > 0 && lost.length > 0) {
+    log.warn(
+      `this backup is not encrypted for ${lost.map((recipient) => recipient.slice(0, 80)).join(', ')}, as the newest one, ${id}, is: whoever has only that identity cannot open it`,
     );
   }
 }

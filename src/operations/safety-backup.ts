@@ -1,13 +1,17 @@
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../errors.ts';
 import type { BackupInputs, RestoreInputs } from '../inputs.ts';
+import { readNewestOutline } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
+import { openRepository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
 import { backup } from './backup.ts';
+import { openPlace } from './place.ts';
 import { labelStart } from './safety-label.ts';
 import { validate } from './validate.ts';
 
 /**
- * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored.
+ * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored or, where that is
+ * anybody, the newest one of the storage that it goes to.
  *
  * @param doubtful whether the repository was found to be damaged: a backup shares what is stored already, so that this one is read back
  * @returns the id of the safety backup
@@ -21,7 +25,8 @@ export async function takeSafetyBackup(
 ): Promise<string> {
   const store = () =>
     world.log.group('Safety backup of the target', async () => {
-      const { outputs } = await backup(describe(inputs, manifest), world);
+      const recipients = await chooseRecipients(inputs, manifest, world);
+      const { outputs } = await backup(describe(inputs, manifest, recipients), world);
       return String(outputs['backup-id']);
     });
   try {
@@ -46,6 +51,26 @@ export async function takeSafetyBackup(
   }
 }
 
+/** A backup from before backups were encrypted must not put the database as it is now in the clear beside those that are. */
+async function chooseRecipients(
+  inputs: RestoreInputs,
+  { encryption }: Manifest,
+  world: World,
+): Promise<readonly string[]> {
+  if (encryption.scheme === 'age') return encryption.recipients;
+  await using resources = new AsyncDisposableStack();
+  const place = { ...inputs, storage: inputs.safetyStorage ?? inputs.storage };
+  const storage = await openPlace(place, resources, world);
+  try {
+    const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
+    return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
+  } catch (error) {
+    // There is none yet, or the backup will tell what is wrong with it.
+    if (error instanceof ConfigurationError) return [];
+    throw error;
+  }
+}
+
 async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
   const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region } =
     inputs;
@@ -67,7 +92,7 @@ async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise
 }
 
 /** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
-function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupInputs {
+function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupInputs {
   return {
     operation: 'backup',
     storage: inputs.safetyStorage ?? inputs.storage,
@@ -85,7 +110,7 @@ function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupIn
     pin: true,
     include: [],
     exclude: [],
-    encryptionRecipients: encryption.scheme === 'age' ? encryption.recipients : [],
+    encryptionRecipients: [...recipients],
     compressionLevel: 2,
     jobs: inputs.jobs,
     lockTimeoutSeconds: 30,
@@ -93,7 +118,7 @@ function describe(inputs: RestoreInputs, { id, encryption }: Manifest): BackupIn
     ledger: false,
     checks: [],
     freshness: [],
-    // As the backup is that is restored, which somebody has allowed.
+    // As the backup that is restored and those beside it are, which somebody has allowed.
     allowUnencrypted: true,
     sslrootcert: inputs.sslrootcert,
   };

@@ -9,6 +9,8 @@ import { type Decrypter, Encrypter } from 'age-encryption';
 const chunkSize = 64 * 1024;
 const tagSize = 16;
 const nonceSize = 16;
+/** bytes: the first line and the last one of a header, and the longest of its stanzas, that of a post-quantum recipient */
+const [headerRoom, stanzaRoom] = [1024, 4096];
 
 /** @returns an age file for all recipients */
 export async function encryptAge(recipients: readonly string[], plaintext: Uint8Array): Promise<Buffer> {
@@ -27,10 +29,18 @@ export async function encryptAge(recipients: readonly string[], plaintext: Uint8
   return Buffer.concat(parts);
 }
 
-/** @throws Error when no identity fits, or a byte of the file is not as it was written */
-export async function decryptAge(decrypter: Decrypter, file: Uint8Array): Promise<Buffer> {
+/**
+ * @param recipients for how many it may be encrypted: each more is a millisecond and an identity to try, and a file has room for hundreds
+ * of thousands
+ * @throws Error when no identity fits, or a byte of the file is not as it was written
+ */
+export async function decryptAge(
+  decrypter: Decrypter,
+  file: Uint8Array,
+  recipients = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
-  const headerSize = findHeaderEnd(bytes);
+  const headerSize = findHeaderEnd(bytes.subarray(0, headerRoom + recipients * stanzaRoom));
   const fileKey = await decrypter.decryptHeader(bytes.subarray(0, headerSize));
   const key = derivePayloadKey(fileKey, bytes.subarray(headerSize, headerSize + nonceSize));
   const payload = bytes.subarray(headerSize + nonceSize);

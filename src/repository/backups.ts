@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
-import { count, type Manifest, manifestSchema, type StoredObject, time } from './manifest.ts';
+import { parseBounded } from './bounded-json.ts';
+import { count, type Manifest, manifestSchema, type StoredObject, snapshot, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
 
@@ -68,7 +69,7 @@ export async function readManifest(repository: Repository, id: string): Promise<
  */
 export async function readIfPresent(repository: Repository, id: string): Promise<Manifest | undefined> {
   const open = await readSealed(repository, id);
-  const manifest = open && parseAs(repository, id, manifestSchema, `${open.toString('utf8')}}`);
+  const manifest = open && parseAs(repository, id, manifestSchema, open);
   const lost = manifest && findDanglingPiece(manifest);
   if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
   const miscounted = manifest && findMiscounted(manifest);
@@ -86,7 +87,7 @@ const outlinePosition = {
   systemIdentifier,
   timeline,
   databaseOid,
-  snapshot: v.pipe(v.string(), v.regex(/^\d+:\d+:(?:\d+(?:,\d+)*)?$/)),
+  snapshot,
   lsn: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
   snapshotAt: v.pipe(time, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
   definitions,
@@ -104,7 +105,7 @@ const outlineSchema = v.object({
   startedAt: time,
   finishedAt: time,
   source: v.object({ serverVersion: count, ...outlinePosition }),
-  encryption: v.object({ scheme: v.string() }),
+  encryption: manifestSchema.entries.encryption,
   totals: manifestSchema.entries.totals,
 });
 
@@ -118,10 +119,21 @@ export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
  */
 export async function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
   const open = await readSealed(repository, id);
-  return (
-    open &&
-    parseAs(repository, id, outlineSchema, `${open.subarray(0, findObjects(id, open)).toString('utf8')}}`)
-  );
+  return open && parseAs(repository, id, outlineSchema, open.subarray(0, findObjects(id, open)));
+}
+
+/** What the newest backup that is whole says of itself; undefined when there is none. */
+export async function readNewestOutline(repository: Repository): Promise<ManifestOutline | undefined> {
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    try {
+      const outline = await readOutline(repository, id);
+      if (outline) return outline;
+    } catch (error) {
+      // Which are damaged is told when it is looked for a base, and by validate.
+      if (!(error instanceof IntegrityError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -168,11 +180,11 @@ function readSealed(repository: Repository, id: string): Promise<Buffer | undefi
 function parse<Schema extends v.GenericSchema>(
   id: string,
   schema: Schema,
-  text: string,
+  open: Buffer,
 ): v.InferOutput<Schema> {
   let parsed: v.SafeParseResult<Schema>;
   try {
-    parsed = v.safeParse(schema, JSON.parse(text));
+    parsed = v.safeParse(schema, parseBounded(open, '}'), { abortEarly: true });
   } catch (cause) {
     throw describeDamage(id, messageOf(cause), cause);
   }
@@ -187,9 +199,9 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
   { source }: Repository,
   id: string,
   schema: Schema,
-  text: string,
+  open: Buffer,
 ): v.InferOutput<Schema> {
-  const output = parse(id, schema, text);
+  const output = parse(id, schema, open);
   if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
   // With a key that several repositories have, its seal fits all the same.
   const { systemIdentifier, database } = output.source;

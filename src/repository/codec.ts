@@ -32,10 +32,11 @@ export type Encryption = 'none' | 'age';
 export type Open = (stored: Uint8Array, bytes: number) => Promise<Buffer>;
 
 /**
+ * @param recipients how many the backup is encrypted for
  * @throws ConfigurationError when the backup is encrypted and no identity is at hand
  * @throws IntegrityError from the returned function, when the bytes are not what was sealed
  */
-export function createOpen(encryption: Encryption, identities: readonly string[]): Open {
+export function createOpen(encryption: Encryption, identities: readonly string[], recipients?: number): Open {
   if (encryption === 'age' && identities.length === 0) {
     throw new ConfigurationError(
       'encryption-identity: this backup is encrypted and no identity was given',
@@ -45,7 +46,7 @@ export function createOpen(encryption: Encryption, identities: readonly string[]
   const decrypter = encryption === 'none' ? undefined : new Decrypter();
   for (const identity of identities) decrypter?.addIdentity(identity);
   return async (stored, bytes) => {
-    const compressed = decrypter === undefined ? stored : await decrypt(decrypter, stored);
+    const compressed = decrypter === undefined ? stored : await decrypt(decrypter, stored, recipients);
     try {
       const plaintext = await decompress(compressed, {
         chunkSize: Math.max(65_536, bytes + 1),
@@ -59,9 +60,9 @@ export function createOpen(encryption: Encryption, identities: readonly string[]
   };
 }
 
-async function decrypt(decrypter: Decrypter, stored: Uint8Array): Promise<Uint8Array> {
+async function decrypt(decrypter: Decrypter, stored: Uint8Array, recipients?: number): Promise<Uint8Array> {
   try {
-    return await decryptAge(decrypter, stored);
+    return await decryptAge(decrypter, stored, recipients);
   } catch (cause) {
     if (/no identity matched/.test(messageOf(cause))) {
       throw new ConfigurationError(

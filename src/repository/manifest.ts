@@ -17,6 +17,12 @@ export const time = v.pipe(
 const text = v.string();
 const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
+/** A bigint of the server, in decimal */
+export const bigint = v.pipe(text, v.regex(/^-?\d{1,20}$/));
+
+/** pg_current_snapshot(): numbers of transactions of 64 bits */
+export const snapshot = v.pipe(text, v.regex(/^\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?$/));
+
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
 export const storedObject = v.strictObject({
   name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
@@ -68,9 +74,9 @@ const table = v.strictObject({
 export const sequence = v.strictObject({
   schema: text,
   name: text,
-  lastValue: text,
+  lastValue: bigint,
   isCalled: v.boolean(),
-  latest: v.nullable(text),
+  latest: v.nullable(bigint),
 });
 
 export const manifestSchema = v.strictObject({
@@ -98,8 +104,7 @@ export const manifestSchema = v.strictObject({
     encoding: text,
     /** The session settings that shape the COPY text */
     settings: v.record(text, text),
-    /** pg_current_snapshot() */
-    snapshot: text,
+    snapshot,
     lsn: text,
     /** The source's time just after the snapshot was taken: whatever it sees was committed by then. */
     snapshotAt: time,

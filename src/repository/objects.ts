@@ -188,8 +188,10 @@ export class ObjectReader {
     try {
       plaintext = await this.#open(stored, object.bytes);
     } catch (error) {
-      if (error instanceof ConfigurationError) throw error;
-      throw damaged(object, difference ?? messageOf(error), error);
+      // Of other bytes than were stored nobody can say whom they are for: that is no fault of the identity.
+      if (error instanceof ConfigurationError && difference === undefined) throw error;
+      const cause = error instanceof ConfigurationError ? undefined : error;
+      throw damaged(object, difference ?? messageOf(error), cause);
     }
     if ((proveName || difference !== undefined) && this.#name(plaintext) !== object.name) {
       throw damaged(object, difference ?? 'its content is not what its name says');
@@ -212,7 +214,7 @@ export function createReader(
   return new ObjectReader(
     repository.storage,
     createNaming(repository.key, recipients),
-    createOpen(encryption.scheme, identities),
+    createOpen(encryption.scheme, identities, recipients.length),
   );
 }
 

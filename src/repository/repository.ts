@@ -183,7 +183,7 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
     if (given !== undefined && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
         'repository-key: this repository holds a key of its own, and it is another one',
-        'Leave repository-key empty.',
+        'If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave repository-key empty.',
       );
     }
     return Buffer.from(key.value, 'hex');

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { type IntegrityError, messageOf, StorageError } from '../errors.ts';
 import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import { ByteBudget } from '../workers.ts';
+import { parseBounded } from './bounded-json.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -138,7 +139,7 @@ export async function readSealed<Schema extends v.GenericSchema>(
   if (open === undefined) return undefined;
   let parsed: v.SafeParseResult<Schema>;
   try {
-    parsed = v.safeParse(schema, JSON.parse(`${open.toString('utf8')}}`));
+    parsed = v.safeParse(schema, parseBounded(open, '}'), { abortEarly: true });
   } catch (cause) {
     throw damaged(messageOf(cause), cause);
   }

@@ -218,6 +218,12 @@ export async function readSegment(repository: Repository, key: string): Promise<
   const segment = await readSealed(repository, 'segment', key, segmentSchema, damaged);
   if (segment === undefined) return undefined;
   if (segmentKey(segment) !== key) throw damaged(`it says that it is ${segmentKey(segment)}`);
+  const { systemIdentifier, database } = segment.chain;
+  // With a key that several repositories have, its seal fits all the same.
+  if (systemIdentifier !== repository.source.systemIdentifier || database !== repository.source.database)
+    throw damaged(
+      `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose changes these are`,
+    );
   if (parseLsn(segment.from) > parseLsn(segment.to)) throw damaged('it ends before it begins');
   return segment;
 }

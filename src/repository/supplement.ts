@@ -1,7 +1,8 @@
 import { constants } from 'node:buffer';
 import * as v from 'valibot';
 import { IntegrityError, messageOf } from '../errors.ts';
-import type { Manifest } from './manifest.ts';
+import { parseBounded } from './bounded-json.ts';
+import { bigint, type Manifest } from './manifest.ts';
 import type { ObjectReader } from './objects.ts';
 
 /**
@@ -60,7 +61,7 @@ const queue = v.strictObject({
   name: text,
   owner: text,
   /** How far its messages are numbered; null for a table that numbers none */
-  numbered: v.nullable(v.strictObject({ lastValue: text, isCalled: flag })),
+  numbered: v.nullable(v.strictObject({ lastValue: bigint, isCalled: flag })),
 });
 
 /** Something that was added to a table of an extension; `guards` where rows would be open to more without it */
@@ -212,7 +213,8 @@ function rename(line: Definition): Definition {
 }
 
 /** Until it was noticed, a comment whose object was gone was stored without a name. */
-function withoutOrphans(stored: { definitions?: { kind: unknown; name: unknown }[] }): unknown {
+function withoutOrphans(text: unknown): unknown {
+  const stored = text as { definitions?: { kind: unknown; name: unknown }[] };
   const { definitions } = stored;
   if (!Array.isArray(definitions)) return stored;
   const isOrphan = ({ kind, name }: { kind: unknown; name: unknown }) =>
@@ -240,8 +242,8 @@ export async function readSupplement(manifest: Manifest, reader: ObjectReader): 
   const pieces: Buffer[] = [];
   for (const object of objects) pieces.push(await reader.read(object));
   try {
-    const stored = withoutOrphans(JSON.parse(Buffer.concat(pieces).toString('utf8')));
-    const supplement = v.parse(supplementSchema, stored);
+    const stored = withoutOrphans(parseBounded(Buffer.concat(pieces)));
+    const supplement = v.parse(supplementSchema, stored, { abortEarly: true });
     return {
       ...supplement,
       definitions: supplement.definitions.filter(isDefined).map(withoutNotes).map(rename),

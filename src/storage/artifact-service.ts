@@ -39,11 +39,17 @@ const listSchema = v.object({
       expired: v.boolean(),
       digest: v.nullish(v.string()),
       workflow_run: v.nullish(
-        v.object({ repository_id: v.nullish(v.number()), head_repository_id: v.nullish(v.number()) }),
+        v.object({
+          repository_id: v.nullish(v.number()),
+          head_repository_id: v.nullish(v.number()),
+          head_branch: v.nullish(v.string()),
+        }),
       ),
     }),
   ),
 });
+
+const repositorySchema = v.object({ default_branch: v.pipe(v.string(), v.minLength(1)) });
 
 type ListedArtifact = v.InferOutput<typeof listSchema>['artifacts'][number];
 
@@ -62,6 +68,7 @@ export class ArtifactService {
   readonly canWrite: boolean;
   readonly #options: ArtifactServiceOptions;
   readonly #token: string;
+  #defaultBranch: Promise<string> | undefined;
 
   /** @throws ConfigurationError when it is not known which repository, or there is no token */
   constructor(options: ArtifactServiceOptions) {
@@ -92,8 +99,9 @@ export class ArtifactService {
   }
 
   /**
-   * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Those of
-   * forks are passed over: anybody can open a pull request, and its run may store whatever it likes under any name.
+   * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Only runs of
+   * the default branch are believed, and the one that this process is part of: anybody can open a pull request, and whoever may push a
+   * branch chooses what its jobs do, which need no permission and no secret to store whatever they like under any name.
    *
    * @throws ConfigurationError when the token does not do
    * @throws StorageError when GitHub does not answer
@@ -106,6 +114,14 @@ export class ArtifactService {
     for (const artifact of await this.listOfRun(names))
       if (!found.has(artifact.id)) found.set(artifact.id, artifact);
     return [...found.values()].sort((one, other) => other.id - one.id);
+  }
+
+  /** Why no other run would believe what this one stores; undefined when they do */
+  async findDistrust(): Promise<string | undefined> {
+    const [trusted, ref] = [await this.#findDefaultBranch(), this.#options.env.GITHUB_REF];
+    return ref === `refs/heads/${trusted}`
+      ? undefined
+      : `only runs of ${trusted}, the default branch, are believed, and this is one of ${ref ?? 'no branch that is known'}`;
   }
 
   /** Those of the run that this process is part of, newest first; none outside of a runner. */
@@ -186,6 +202,7 @@ export class ArtifactService {
 
   async #listByName(name: string): Promise<StoredArtifact[]> {
     const found: StoredArtifact[] = [];
+    const trusted = await this.#findDefaultBranch();
     for (let page = 1, previous = Number.POSITIVE_INFINITY, sorted = true; page <= mostPages; page++) {
       const query = new URLSearchParams({ name, per_page: String(pageSize), page: String(page) });
       const answer = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
@@ -196,12 +213,24 @@ export class ArtifactService {
       for (const artifact of artifacts) {
         sorted &&= artifact.id < previous;
         previous = artifact.id;
-        if (artifact.name === name && !artifact.expired && isOwn(artifact)) found.push(toStored(artifact));
+        if (artifact.name === name && !artifact.expired && isOf(artifact, trusted))
+          found.push(toStored(artifact));
       }
       // GitHub lists the newest first, but nowhere promises it.
       if (artifacts.length < pageSize || (sorted && found.length > 0)) break;
     }
     return found;
+  }
+
+  #findDefaultBranch(): Promise<string> {
+    this.#defaultBranch ??= this.#retry(async () => {
+      const answer = await this.#ask('');
+      const parsed = v.safeParse(repositorySchema, await answer.json());
+      if (!parsed.success)
+        throw new StorageError(`GitHub does not tell the default branch of ${this.repository}`, tryLater);
+      return parsed.output.default_branch;
+    });
+    return this.#defaultBranch;
   }
 
   /** @returns an answer that is good, or sends elsewhere */
@@ -288,8 +317,13 @@ function isEnterpriseServer({ GITHUB_SERVER_URL }: NodeJS.ProcessEnv): boolean {
   return !/^(github\.com|.*\.ghe\.com|.*\.localhost)$/i.test(new URL(GITHUB_SERVER_URL).hostname);
 }
 
-function isOwn({ workflow_run: run }: ListedArtifact): boolean {
-  return typeof run?.repository_id === 'number' && run.repository_id === run.head_repository_id;
+/** A fork's branch may have the same name. */
+function isOf({ workflow_run: run }: ListedArtifact, branch: string): boolean {
+  return (
+    typeof run?.repository_id === 'number' &&
+    run.repository_id === run.head_repository_id &&
+    run.head_branch === branch
+  );
 }
 
 function toStored({ id, name, size_in_bytes: size, digest }: ListedArtifact): StoredArtifact {

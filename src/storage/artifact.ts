@@ -75,7 +75,8 @@ export class ArtifactStorage implements Storage {
   }
 
   async probe(): Promise<Capabilities> {
-    if (!this.#service.canWrite) throw new ConfigurationError(...this.#readOnly());
+    const refusal = await this.#refuseWriting();
+    if (refusal !== undefined) throw new ConfigurationError(...refusal);
     return (await this.#open()).storage.probe();
   }
 
@@ -137,15 +138,24 @@ export class ArtifactStorage implements Storage {
   }
 
   async #openForWriting(): Promise<Copy> {
-    if (this.#service.canWrite) return this.#open();
-    const [message, next] = this.#readOnly();
+    const refusal = await this.#refuseWriting();
+    if (refusal === undefined) return this.#open();
+    const [message, next] = refusal;
     throw new StorageError(message, next, { configuration: true });
   }
 
-  #readOnly(): [message: string, next: string] {
+  async #refuseWriting(): Promise<[message: string, next: string] | undefined> {
+    if (!this.#service.canWrite) {
+      return [
+        `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
+        'Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`.',
+      ];
+    }
+    const distrust = await this.#service.findDistrust();
+    if (distrust === undefined) return undefined;
     return [
-      `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-      'Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`.',
+      `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
+      'Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage.',
     ];
   }
 
@@ -188,8 +198,10 @@ export class ArtifactStorage implements Storage {
         root,
         zip.entries.reduce((sum, { size }) => sum + size, 0),
       );
-      for (const entry of zip.entries) await zip.unpack(entry, folder);
-      return zip.entries.map(({ name }) => name);
+      // A lock in it is nobody's: none is stored, and one of somebody else's making would keep every run waiting.
+      const entries = zip.entries.filter(({ name }) => isShared(name));
+      for (const entry of entries) await zip.unpack(entry, folder);
+      return entries.map(({ name }) => name);
     } finally {
       await zip.close();
       await rm(download, { recursive: true, force: true });

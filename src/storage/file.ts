@@ -307,6 +307,10 @@ const wrongFolder: Record<string, { what: string; next: string } | undefined> = 
   EROFS: { what: 'is on a read-only filesystem (EROFS)', next: chooseFolder },
   ENOENT: { what: 'cannot be created (ENOENT)', next: chooseFolder },
   ENOTDIR: { what: 'is not a folder, or lies under a file (ENOTDIR)', next: chooseFolder },
+  EISDIR: {
+    what: 'has a folder in its place (EISDIR)',
+    next: 'No backup makes one there: look at who can write to the storage, and move the folder away.',
+  },
 };
 
 const fullDisk: Record<string, string | undefined> = {

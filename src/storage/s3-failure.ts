@@ -58,6 +58,26 @@ export function nameOf(error: unknown): string {
   return Code ?? code ?? name ?? 'Error';
 }
 
+/**
+ * Whether the store gives out other values and may still refuse this one: it is archived (Glacier), or under a key that the reader has not.
+ * One who may write chooses that for what he writes.
+ */
+export function isWithheld(code: string): boolean {
+  return (
+    isDenial(code) || code === 'InvalidObjectState' || code === 'InvalidRequest' || code.startsWith('KMS.')
+  );
+}
+
+/**
+ * The words of a store, who may say anything: it may repeat the headers that sign a request, the session token among them, and go on for
+ * pages.
+ */
+function quote(words: string): string {
+  const [line = ''] = words.split('\n', 1);
+  if (/AWS4|Signature=|Credential=/i.test(line)) return 'an answer that repeats the request';
+  return line.replace(/[^\s,;:='"<>]{40,}/g, '…').slice(0, 200);
+}
+
 /** Whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof BrokenBodyError) return true;
@@ -159,12 +179,12 @@ export function explain(error: unknown, place: S3Place): S3Failure {
   }
   if (isPassing(error)) {
     return failed(
-      `${host} kept answering ${name}${status ? ` (HTTP ${status})` : ''}`,
+      `${host} kept answering ${quote(name)}${status ? ` (HTTP ${status})` : ''}`,
       'Run it again later; if this comes often, see the status page of the store.',
     );
   }
   return failed(
-    `${name}${status ? ` (HTTP ${status})` : ''}: ${messageOf(error)}`,
+    `${quote(name)}${status ? ` (HTTP ${status})` : ''}: ${quote(messageOf(error))}`,
     `See what ${host} says about this error.`,
   );
 }
@@ -175,5 +195,6 @@ function regionOf(error: unknown): string | undefined {
     Region?: string;
     $response?: { headers?: Record<string, string> };
   };
-  return Region ?? $response?.headers?.['x-amz-bucket-region'];
+  const region = Region ?? $response?.headers?.['x-amz-bucket-region'];
+  return region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
 }

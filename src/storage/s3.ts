@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -13,22 +13,16 @@ import {
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
-import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
+import { ConfigurationError, StorageError } from '../errors.ts';
 import { append } from '../lists.ts';
-import {
-  BrokenBodyError,
-  explain,
-  isDenial,
-  isPassing,
-  nameOf,
-  type S3Place,
-  statusOf,
-} from './s3-failure.ts';
+import { boundAnswers, readWhole } from './s3-answers.ts';
+import { explain, isDenial, isPassing, isWithheld, nameOf, type S3Place, statusOf } from './s3-failure.ts';
 import {
   assertKey,
   assertPrefix,
   assertSize,
   type Capabilities,
+  DeniedValueError,
   ForeignValueError,
   isKey,
   largestValue,
@@ -63,11 +57,14 @@ const maxFirstRetries = 2;
 /** As many keys as one DeleteObjects may name. */
 const deleteBatch = 1000;
 
-/** bytes of an answer that tells an error; those of S3 have a few hundred. Of a longer one the status alone counts. */
-const largestFailure = 64 * 1024;
+/** milliseconds */
+const defaultSilence = 60_000;
 
-/** bytes of any other answer but a value: a listing of a thousand keys of the longest names has a quarter of this. */
-const largestAnswer = 32 * 1024 * 1024;
+/** Times of silence after which an answer has begun. */
+const answerWindow = 60;
+
+/** Of a listing, one after another. Stores that skip what was deleted give some. */
+const mostEmptyPages = 1000;
 
 /** Answers to a request of a kind that the store does not know. */
 const unsupported = new Set([400, 405, 411, 501]);
@@ -93,6 +90,9 @@ export class S3Storage implements Storage {
   /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
   #createOnly: boolean | undefined;
   #deletesInBatches = true;
+  /** A key whose value was read */
+  #readable: string | undefined;
+  readonly #silence: number;
 
   constructor(options: S3Options) {
     const { bucket, prefix, endpoint } = options;
@@ -101,8 +101,9 @@ export class S3Storage implements Storage {
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
     this.#place = { bucket, host: endpoint?.host ?? 'Amazon S3' };
     this.#firstPause = options.firstPause ?? 250;
-    this.#client = new S3Client(configure(options));
-    boundAnswers(this.#client);
+    this.#silence = options.silence ?? defaultSilence;
+    this.#client = new S3Client(configure(options, this.#silence));
+    boundAnswers(this.#client, this.#silence);
   }
 
   async probe(): Promise<Capabilities> {
@@ -139,10 +140,31 @@ export class S3Storage implements Storage {
   async get(key: string, limit = largestValue): Promise<Buffer> {
     assertKey(key);
     const check = (bytes: number) => assertSize(key, this.location, bytes, limit);
-    return this.#request('read', key, async () => {
-      const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(this.#address(key)));
-      return readWhole(Body as Readable, ContentLength, check);
-    });
+    try {
+      const value = await this.#request('read', key, async () => {
+        const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(this.#address(key)));
+        return readWhole(Body as Readable, this.#silence, ContentLength, check);
+      });
+      this.#readable ??= key;
+      return value;
+    } catch (error) {
+      throw (await this.#isDeniedAlone(key, error))
+        ? new DeniedValueError(key, this.location, 'the store gives out others and not this one', error)
+        : error;
+    }
+  }
+
+  /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+  async #isDeniedAlone(key: string, error: unknown): Promise<boolean> {
+    const readable = this.#readable;
+    if (!(error instanceof StorageError) || readable === undefined || readable === key) return false;
+    if (!isWithheld(nameOf(error.cause))) return false;
+    try {
+      await this.get(readable);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async stat(key: string): Promise<StoredValue | undefined> {
@@ -160,6 +182,8 @@ export class S3Storage implements Storage {
 
   async *list(prefix: string): AsyncGenerator<StoredValue> {
     assertPrefix(prefix);
+    const tokens = new Set<string>();
+    let empty = 0;
     let token: string | undefined;
     do {
       const page = await this.#request('list', prefix, () =>
@@ -172,17 +196,23 @@ export class S3Storage implements Storage {
         ),
       );
       const next = page.IsTruncated ? page.NextContinuationToken : undefined;
-      // Taking a part of a listing for the whole would make stored values look absent.
-      if ((page.IsTruncated && (next === undefined || next === token)) || !isListing(page)) {
+      empty = page.Contents?.length ? 0 : empty + 1;
+      // Taking a part of a listing for the whole would make stored values look absent; one that goes in a circle has no end.
+      const isBroken =
+        page.IsTruncated && (next === undefined || tokens.has(next) || empty >= mostEmptyPages);
+      if (isBroken || !isListing(page)) {
         throw new StorageError(
           `${this.#place.host} gave a listing of ${this.location} that is not whole`,
           'Check that `s3-endpoint` is the S3 interface of the store.',
         );
       }
-      for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        const key = Key?.slice(this.#root.length) ?? '';
-        if (isKey(key)) yield { key, size: Size ?? 0, modifiedAt: LastModified ?? new Date(0) };
+      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
+        // What was not asked for is of somebody else, and cut short it would have another name.
+        if (!Key.startsWith(this.#root + prefix) || !Number.isSafeInteger(Size) || Size < 0) continue;
+        const key = Key.slice(this.#root.length);
+        if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? new Date(0) };
       }
+      if (next !== undefined) tokens.add(next);
       token = next;
     } while (token !== undefined);
   }
@@ -371,7 +401,7 @@ export class S3Storage implements Storage {
   }
 }
 
-function configure(options: S3Options): S3ClientConfig {
+function configure(options: S3Options, silence: number): S3ClientConfig {
   const { endpoint, region, bucket } = options;
   const custom: S3ClientConfig = endpoint
     ? {
@@ -393,7 +423,10 @@ function configure(options: S3Options): S3ClientConfig {
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
-      socketTimeout: options.silence ?? 60_000,
+      socketTimeout: silence,
+      // From the first byte of a request to the first of its answer: silence alone does not end what comes drop by drop.
+      requestTimeout: silence * answerWindow,
+      throwOnRequestTimeout: true,
       // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
       httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
       httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
@@ -404,76 +437,4 @@ function configure(options: S3Options): S3ClientConfig {
 /** Any page of the web is parsed as a listing without keys. */
 function isListing({ Name, IsTruncated }: ListObjectsV2CommandOutput): boolean {
   return Name !== undefined || IsTruncated !== undefined;
-}
-
-/**
- * The SDK takes the whole of an answer into memory before it parses it, whatever its size: all but values, which are read with a limit
- * of their own, end here where no store's answer would go on.
- */
-function boundAnswers(client: S3Client): void {
-  client.middlewareStack.add(
-    (next, { commandName }) =>
-      async (args) => {
-        const result = await next(args);
-        const response = result.response as { statusCode: number; body?: unknown };
-        if (!(response.body instanceof Readable)) return result;
-        if (response.statusCode >= 300) {
-          response.body = Readable.from(await readFailure(response.body), { objectMode: false });
-        } else if (commandName !== 'GetObjectCommand') {
-          response.body = Readable.from(readAnswer(response.body), { objectMode: false });
-        }
-        return result;
-      },
-    { step: 'deserialize', priority: 'low', name: 'boundAnswers' },
-  );
-}
-
-/** Nothing of what is too long: half of an XML text is none. */
-async function readFailure(body: Readable): Promise<Buffer[]> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    // Ending the loop ends the connection.
-    if (size > largestFailure) return [];
-    chunks.push(chunk);
-  }
-  return chunks;
-}
-
-async function* readAnswer(body: Readable): AsyncGenerator<Buffer> {
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
-    yield chunk;
-  }
-}
-
-/** @param check throws when so many bytes are too many; nothing more is read then */
-async function readWhole(
-  body: Readable,
-  length: number | undefined,
-  check: (bytes: number) => void,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    check(length ?? 0);
-    for await (const chunk of body) {
-      size += chunk.length;
-      check(size);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    body.destroy();
-    if (error instanceof ForeignValueError) throw error;
-    throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error)})`, {
-      cause: error,
-    });
-  }
-  if (length !== undefined && size !== length) {
-    throw new BrokenBodyError(`the answer ended after ${size} of ${length} bytes`);
-  }
-  return Buffer.concat(chunks, size);
 }

@@ -37,8 +37,8 @@ const endSize = 22;
 const longestComment = 65_535;
 /** What stands in a field of 32 bits when the value is in the zip64 extension */
 const elsewhere = 0xffffffff;
-/** bytes; of some millions of files. Node reads less than twice of this in one call, and aborts at more. */
-const largestDirectory = 1 << 30;
+/** bytes; of a million files of a repository, and of three millions with the shortest of names, which memory has room for. */
+const largestDirectory = 1 << 27;
 
 /**
  * Opens a zip file.

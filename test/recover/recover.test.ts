@@ -630,6 +630,17 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       rmSync(path);
     });
 
+    it('a manifest of another database is refused, though the key that both repositories have sealed it', async () => {
+      for (const change of [{ systemIdentifier: '7' }, { database: 'another' }]) {
+        cpSync(honest, storage, { recursive: true, force: true });
+        forge(storage, (m) => Object.assign(m.source, change));
+        expect(await recover([storage, 'latest', target])).toMatchObject({
+          status: 1,
+          stderr: expect.stringContaining('error: the manifest is of another database'),
+        });
+      }
+    });
+
     it('names of tables and columns stay on their line, whatever control characters they have', async () => {
       cpSync(honest, storage, { recursive: true, force: true });
       forge(storage, (m) =>

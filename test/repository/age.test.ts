@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import {
+  Decrypter,
+  Encrypter,
+  generateHybridIdentity,
+  generateX25519Identity,
+  identityToRecipient,
+} from 'age-encryption';
 import { describe, expect, it } from 'vitest';
 import { decryptAge, encryptAge } from '../../src/repository/age.ts';
 
@@ -16,6 +22,17 @@ function openDecrypter(): Decrypter {
 }
 
 const chunk = 65_536;
+
+it('is read for as many recipients as it was written for, of the longest kind, too', async () => {
+  const hybrid = await generateHybridIdentity();
+  const recipients = [await identityToRecipient(hybrid), recipient, ...Array<string>(20).fill(other)];
+  const file = await encryptAge(recipients, randomBytes(10));
+  expect(await decryptAge(openDecrypter(), file, recipients.length)).toHaveLength(10);
+  const only = await encryptAge([await identityToRecipient(hybrid)], randomBytes(10));
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(hybrid);
+  expect(await decryptAge(decrypter, only, 1)).toHaveLength(10);
+});
 
 describe.each([0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 5 * chunk + 17])('%i bytes', (size) => {
   const plaintext = randomBytes(size);

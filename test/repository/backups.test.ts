@@ -210,6 +210,19 @@ describe('a manifest', () => {
       { ...manifest, totals: { ...manifest.totals, rows: 1e308 } },
       /rows/,
     ],
+    [
+      'a snapshot of more digits than a number has',
+      { ...manifest, source: { ...manifest.source, snapshot: `${'9'.repeat(30)}:20:` } },
+      /snapshot/,
+    ],
+    [
+      'a value of a sequence that is no number',
+      {
+        ...manifest,
+        facts: { ...manifest.facts, sequences: [{ ...manifest.facts.sequences[0], lastValue: '1; DROP' }] },
+      },
+      /lastValue/,
+    ],
     ['a time that is none', { ...manifest, startedAt: '2026-11-20T02:17:00+23' }, /startedAt/],
     [
       'an archive in an object that is not listed',

@@ -303,6 +303,32 @@ describe('reading an object back', () => {
     expect((await read(recipients, several).read(sealed)).equals(rows)).toBe(true);
   });
 
+  it('takes what somebody encrypted for himself for damage, and for no fault of the identity', async () => {
+    const identity = await generateIdentity();
+    const recipients = [await identityToRecipient(identity)];
+    const sealed = await write(recipients).store(rows);
+    const theirs = await createSeal([await identityToRecipient(await generateIdentity())], 3)(rows);
+    await storage.put(objectKey(sealed.name), theirs);
+    const error = await read(recipients, [identity])
+      .prove(sealed)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(IntegrityError);
+    expect((error as IntegrityError).next).not.toContain('identity');
+  });
+
+  it('tries no more recipients than the backup has, however many somebody wrote into the file', async () => {
+    const identity = await generateIdentity();
+    const recipients = [await identityToRecipient(identity)];
+    const sealed = await write(recipients).store(rows);
+    const stanza = () =>
+      `-> X25519 ${randomBytes(32).toString('base64').slice(0, 43)}\n${randomBytes(32).toString('base64').slice(0, 43)}\n`;
+    const header = `age-encryption.org/v1\n${Array.from({ length: 300_000 }, stanza).join('')}--- ${'A'.repeat(43)}\n`;
+    await storage.put(objectKey(sealed.name), Buffer.from(header));
+    const started = performance.now();
+    await expect(read(recipients, [identity]).read(sealed)).rejects.toThrow(IntegrityError);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
   it('finds encrypted bytes that were changed and described anew', async () => {
     const identity = await generateIdentity();
     const recipients = [await identityToRecipient(identity)];

@@ -130,6 +130,17 @@ describe('a segment that is not to be believed is reported and left out:', () =>
     expect(damaged).toEqual([segmentKey(back)]);
   });
 
+  it.each([
+    ['server', { systemIdentifier: '7000000000000000001' }],
+    ['database', { database: 'another' }],
+  ])('one of another %s, though a key that both repositories have sealed it', async (_, source) => {
+    const segment = makeSegment({ chain: { ...chain, ...source } });
+    await repository.storage.put(segmentKey(segment), sealContent(repository, 'segment', segment));
+    expect(await read()).toEqual([]);
+    expect(damaged).toEqual([segmentKey(segment)]);
+    expect(await readNewestSegment(repository, note)).toBeUndefined();
+  });
+
   it('sealed by another repository', async () => {
     await repository.storage.put(key, sealContent(await createRepository(), 'segment', other));
     expect(await read()).toEqual([makeSegment()]);

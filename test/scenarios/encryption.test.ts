@@ -160,6 +160,50 @@ describe('recipients', () => {
     expect((await restore(storage, alice.identity, forBob['backup-id'])).exitCode).toBe(2);
   });
 
+  test('that are left out are told, and those that are added are not', async () => {
+    const storage = join(folder, 'left-out');
+    const warn = async (...recipients: string[]) => {
+      const words = ['backup', '--storage', storage, '--encryption-recipients', recipients.join(',')];
+      const run = await runCli(words, { env: { SUPABASE_BACKUP_DATABASE_URL: source } });
+      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      return run.stderr
+        .split('\n')
+        .filter((line) => line.startsWith('warning: this backup is not encrypted for'));
+    };
+    expect(await warn(alice.recipient)).toEqual([]);
+    expect(await warn(bob.recipient, alice.recipient)).toEqual([]);
+    expect(await warn(bob.recipient)).toEqual([expect.stringContaining(alice.recipient)]);
+    expect(await warn(bob.recipient)).toEqual([]);
+  });
+
+  test('of the newest backup are those of a safety backup, also where an older one in the clear is restored', async () => {
+    const storage = join(folder, 'safety');
+    const clear = await backUp(storage, []);
+    await backUp(storage, [alice.recipient]);
+    const run = await runCli(
+      [
+        'restore',
+        '--storage',
+        storage,
+        '--backup-id',
+        String(clear['backup-id']),
+        '--clean',
+        '--confirm',
+        'RESTORE PRODUCTION',
+        '--json',
+      ],
+      { env: { SUPABASE_BACKUP_TARGET_URL: source } },
+    );
+    expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+    const id = JSON.parse(run.stdout)['safety-backup-id'];
+    expect(readStoredManifest(storage, id).encryption).toEqual({
+      scheme: 'age',
+      recipients: [alice.recipient],
+    });
+    const restored = await restore(storage, alice.identity, id);
+    expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
+  });
+
   test('of several backups differ: validate opens what it can and hashes the rest', async () => {
     const storage = join(folder, 'mixed');
     await backUp(storage, [alice.recipient]);

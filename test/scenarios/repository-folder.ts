@@ -29,6 +29,7 @@ export function listBackups(folder: string): string[] {
 /** What a scenario needs of a manifest; docs/format.md describes all of it. */
 export interface StoredManifest {
   readonly id: string;
+  readonly encryption: { readonly scheme: string; readonly recipients?: readonly string[] };
   readonly objects: readonly { name: string; bytes: number; stored: number; sha256: string }[];
   readonly archive: { readonly objects: readonly number[] };
   readonly tables: readonly {

@@ -298,6 +298,49 @@ describe('what is found', () => {
     expect(await readAll()).toEqual({ a: 'own' });
   });
 
+  test('is nothing of another branch, however new: whoever may push one chooses what its jobs store', async () => {
+    await store('1', { a: 'of the default branch' });
+    await store('2', { a: 'of another branch' });
+    for (const headBranch of ['feature', 'refs/heads/main', 'Main', '', null, undefined]) {
+      Object.assign(fake.artifacts[1] ?? {}, { headBranch });
+      expect(await readAll()).toEqual({ a: 'of the default branch' });
+    }
+    // By none of its names, and not by one who merges with it either.
+    const storage = openIn('3');
+    await storage.put('b', value('b'));
+    await closeIn('3', storage);
+    expect(await readAll()).toEqual({ a: 'of the default branch', b: 'b' });
+    expect(warnings).toEqual([]);
+  });
+
+  test.each(['refs/heads/feature', 'refs/tags/main', 'refs/pull/7/merge', ''])(
+    'is read by a run of %j, which writes nothing, as no other run would look for it',
+    async (ref) => {
+      await store('1', { a: 'a' });
+      const storage = openIn('2', { env: { GITHUB_REF: ref } });
+      expect((await storage.get('a')).toString()).toBe('a');
+      await expect(storage.probe()).rejects.toThrow(ConfigurationError);
+      await expect(storage.put('b', value('b'))).rejects.toThrow(StorageError);
+      await expect(storage.delete(['a'])).rejects.toThrow(
+        /only runs of main, the default branch, are believed/,
+      );
+      await storage.close();
+      expect(fake.artifacts).toHaveLength(1);
+    },
+  );
+
+  test('is no lock, whoever put one there', async () => {
+    await store('1', { a: 'a' });
+    Object.assign(fake.artifacts[0] ?? {}, makeArtifact({ a: 'a', 'locks/0123456789abcdef.json': '{}' }));
+    expect(await readAll()).toEqual({ a: 'a' });
+  });
+
+  test('is nothing where GitHub does not tell the default branch', async () => {
+    await store('1', { a: 'a' });
+    fake.fault = ({ what }) => (what === 'repository' ? { status: 200, content: {} } : undefined);
+    await expect(readAll()).rejects.toThrow(/does not tell the default branch/);
+  });
+
   test('is nothing of another name', async () => {
     await store('1', { a: 'a' });
     const storage = openIn('2', { name: 'db2' });

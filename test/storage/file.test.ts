@@ -219,6 +219,13 @@ describe('links', () => {
       await expect(storage.get(key)).rejects.toBeInstanceOf(ForeignValueError);
     }
     expect(await keysOf(storage, '')).toEqual(['key']);
+    const refused = await storage.put('folder', value).catch((thrown: unknown) => thrown as StorageError);
+    expect(refused).toMatchObject({
+      message: expect.stringContaining('cannot store folder in'),
+      next: expect.stringContaining('move the folder away'),
+    });
+    await storage.put('socket', value);
+    expect((await storage.get('socket')).equals(value)).toBe(true);
     server.close();
   });
 

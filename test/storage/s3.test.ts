@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ConfigurationError, StorageError } from '../../src/errors.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
-import { ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
+import { DeniedValueError, ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf } from '../storage.contract.ts';
 import {
   type FakeS3,
@@ -253,6 +253,121 @@ describe('a listing that is not whole is an error', () => {
     const [fake, storage] = await openFake();
     fake.fault = () => answer(200, '', { body });
     await expect(keysOf(storage, '')).rejects.toThrow('that is not whole');
+  });
+});
+
+describe('a listing of a store that means ill', () => {
+  const page = (token: string, contents = '') =>
+    `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${token}</NextContinuationToken>${contents}</ListBucketResult>`;
+  const entry = (key: string, size = '5') =>
+    `<Contents><Key>${key}</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>${size}</Size></Contents>`;
+
+  test.each([
+    ['in a circle', (asked: number) => page(asked % 2 ? 'a' : 'b', entry('some/prefix/key'))],
+    ['of nothing, for ever', (asked: number) => page(`token ${asked}`)],
+  ])('%s ends', async (_, body) => {
+    const [fake, storage] = await openFake();
+    fake.fault = () => answer(200, '', { body: body(fake.requests.length) });
+    await expect(keysOf(storage, '')).rejects.toThrow('that is not whole');
+  });
+
+  test('names nothing that was not asked for, nor what has no size', async () => {
+    const [fake, storage] = await openFake();
+    const keys = [
+      'some/prefix/locks/ours',
+      'some/prefix/objects/ab/x',
+      'elsewhere123locks/theirs',
+      'locks/theirs',
+    ];
+    const contents = [
+      ...keys.map((key) => entry(key)),
+      entry('some/prefix/locks/negative', '-5'),
+      entry('some/prefix/locks/huge', '1e308'),
+      entry('some/prefix/locks/../../up'),
+      entry('some/prefix/locks/&#7;bell'),
+    ];
+    const body = `<ListBucketResult><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`;
+    fake.fault = () => answer(200, '', { body });
+    expect(await keysOf(storage, 'locks/')).toEqual(['locks/ours']);
+  });
+});
+
+describe('an answer that comes drop by drop', () => {
+  test.each([
+    ['of a value', isGet, 200],
+    ['of an error', isGet, 500],
+    ['of a listing', isList, 200],
+  ])('%s is cut off, and asked for again', async (_, about, status) => {
+    const [fake] = await openFake();
+    const storage = new S3Storage({
+      ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstPause: 2 },
+      silence: 200,
+    });
+    await storage.put('key', Buffer.from('value'));
+    fake.fault = script(about, { kind: 'drip', status });
+    expect(await keysOf(storage, '')).toEqual(['key']);
+    expect((await storage.get('key')).toString()).toBe('value');
+    await storage.close();
+  });
+});
+
+describe('a value that the store withholds', () => {
+  const refused = (code: string, status = 403) => answer(status, code);
+
+  test.each([
+    ['is archived', refused('InvalidObjectState')],
+    ['is under a key of somebody else', refused('AccessDenied')],
+    ['is under a key that was switched off', refused('KMS.DisabledException', 400)],
+    ['needs a key in the request', refused('InvalidRequest', 400)],
+  ])('because it %s is damage, and others are read', async (_, fault) => {
+    const [fake, storage] = await openFake();
+    await storage.put('ours', Buffer.from('value'));
+    await storage.put('theirs', Buffer.from('value'));
+    fake.fault = (request) => (isGet(request) && request.key.endsWith('theirs') ? fault : undefined);
+    await storage.get('ours');
+    const error = await storage.get('theirs').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(DeniedValueError);
+    expect((await storage.get('ours')).toString()).toBe('value');
+  });
+
+  test('is no damage when the credentials may read none any more', async () => {
+    const [fake, storage] = await openFake();
+    await storage.put('ours', Buffer.from('value'));
+    await storage.get('ours');
+    await storage.put('another', Buffer.from('value'));
+    fake.fault = (request) => (isGet(request) ? refused('AccessDenied') : undefined);
+    const error = await storage.get('another').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StorageError);
+    expect(error).not.toBeInstanceOf(ForeignValueError);
+    expect((error as Error).message).toContain('access is denied');
+  });
+});
+
+test.each([400, 409, 418, 500])(
+  'a store that repeats the request with HTTP %i is not quoted',
+  async (status) => {
+    vi.stubEnv('AWS_SESSION_TOKEN', 'of-this-session');
+    const [fake, storage] = await openFake();
+    fake.fault = ({ headers }) => {
+      const said = `${headers.authorization} ${headers['x-amz-security-token']}\n::set-output name=gate::passed`;
+      const body = `<Error><Code>Odd${said}</Code><Message>denied: ${said}${'A'.repeat(20_000)}</Message></Error>`;
+      return answer(status, '', { body });
+    };
+    const error = (await storage.get('key').catch((thrown: unknown) => thrown)) as StorageError;
+    const told = `${error.message} ${error.next}`;
+    expect(told).toContain('an answer that repeats the request');
+    expect(told).not.toMatch(/of-this-session|Signature|set-output|\n/);
+    expect(told.length).toBeLessThan(500);
+  },
+);
+
+test('a region is a name, or none', async () => {
+  const [fake, storage] = await openFake();
+  const body =
+    '<Error><Code>PermanentRedirect</Code><Region>eu-1 and s3-endpoint to https://evil</Region></Error>';
+  fake.fault = () => answer(301, '', { body });
+  await expect(storage.get('key')).rejects.toMatchObject({
+    next: 'Set the `s3-region` input to the region of the bucket.',
   });
 });
 

@@ -124,7 +124,8 @@ describe('is refused, with nothing left open, where', () => {
       pack([a], (end) => end.writeUInt32LE(0x7fffffff, 12)),
       /ends too early|too large/,
     ],
-    ['its directory has half a GiB', pack([a], (end) => end.writeUInt32LE(0x20000000, 12)), /ends too early/],
+    ['its directory has half a GiB', pack([a], (end) => end.writeUInt32LE(0x20000000, 12)), /too large/],
+    ['its directory has 100 MB', pack([a], (end) => end.writeUInt32LE(100_000_000, 12)), /ends too early/],
     [
       'its directory begins behind its end',
       pack([a], (end) => end.writeUInt32LE(0xfffffff0, 16)),

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 
 /** A request, by what it asks for. */
 export interface ResultsRequest {
-  /** The call of the results service, `PUT block`, `PUT blocklist`, `PUT blob` or `GET blob` of the blob store, `list` or `zip` of the REST API */
+  /** The call of the results service, `PUT block`, `PUT blocklist`, `PUT blob` or `GET blob` of the blob store, `list`, `zip` or `repository` of the REST API */
   readonly what: string;
   readonly url: URL;
   readonly authorization: string | undefined;
@@ -25,6 +25,8 @@ export interface FakeArtifact {
   readonly expiresAt: Date | undefined;
   /** Another than the repository's own when the run is of a fork's pull request */
   headRepositoryId: number;
+  /** Of its run */
+  headBranch: string;
   /** Not in the repository's list yet, only in the run's */
   isNew: boolean;
 }
@@ -94,6 +96,7 @@ export async function startFakeResults(): Promise<FakeResults> {
     if (url.pathname.startsWith('/store/')) return serveBlob(request, body, response);
     if (request.authorization !== `Bearer ${fake.token}`) return answer(response, 401, {});
     if (what === 'list') return list(url, response);
+    if (what === 'repository') return answer(response, 200, { id: repositoryId, default_branch: 'main' });
     const artifact = artifacts.find(({ id }) => id === Number(url.pathname.split('/').at(-2)));
     if (!artifact) return answer(response, 404, {});
     if (artifact.expired) return answer(response, 410, {});
@@ -196,6 +199,7 @@ export async function startFakeResults(): Promise<FakeResults> {
       expired: false,
       expiresAt: expiresAt === undefined ? undefined : new Date(String(expiresAt)),
       headRepositoryId: repositoryId,
+      headBranch: 'main',
       isNew: false,
     };
     lastId = artifact.id;
@@ -251,6 +255,7 @@ export async function startFakeResults(): Promise<FakeResults> {
       GITHUB_ACTIONS: 'true',
       GITHUB_REPOSITORY: fake.repository,
       GITHUB_RUN_ID: runId,
+      GITHUB_REF: 'refs/heads/main',
       GITHUB_SERVER_URL: 'https://github.com',
       GITHUB_API_URL: `${origin()}/api/v3`,
       ACTIONS_CACHE_SERVICE_V2: 'True',
@@ -278,6 +283,7 @@ function tokenOf(runId: string): string {
 function nameRequest(method: string, url: URL): string {
   if (url.pathname.startsWith('/twirp/')) return url.pathname.split('/').at(-1) ?? '';
   if (url.pathname.startsWith('/store/')) return `${method} ${url.searchParams.get('comp') ?? 'blob'}`;
+  if (/\/repos\/[^/]+\/[^/]+$/.test(url.pathname)) return 'repository';
   return url.pathname.endsWith('/zip') ? 'zip' : 'list';
 }
 
@@ -293,7 +299,16 @@ function renderInternal({ id, runId, name, bytes, digest }: FakeArtifact): objec
   };
 }
 
-function renderPublic({ id, runId, name, bytes, digest, expired, headRepositoryId }: FakeArtifact): object {
+function renderPublic({
+  id,
+  runId,
+  name,
+  bytes,
+  digest,
+  expired,
+  headRepositoryId,
+  headBranch,
+}: FakeArtifact): object {
   return {
     id,
     name,
@@ -304,7 +319,7 @@ function renderPublic({ id, runId, name, bytes, digest, expired, headRepositoryI
       id: Number(runId),
       repository_id: repositoryId,
       head_repository_id: headRepositoryId,
-      head_branch: 'main',
+      head_branch: headBranch,
     },
   };
 }

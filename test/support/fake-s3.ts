@@ -16,6 +16,8 @@ export type Fault =
   | { kind: 'store-less'; bytes: number }
   /** The answer has no end, nor says how long it is. */
   | { kind: 'flood'; status: number }
+  /** The answer has no end, and comes a byte at a time. */
+  | { kind: 'drip'; status: number }
   /** Nothing is done and nothing answered. */
   | { kind: 'hang' };
 
@@ -85,6 +87,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
       return answerError(message, response, fault.status, fault.code, fault.headers, fault.body);
     }
     if (fault?.kind === 'flood') return flood(response, fault.status);
+    if (fault?.kind === 'drip') return drip(response, fault.status);
     if (name !== bucket) throw new Refusal(404, 'NoSuchBucket');
     checkBody(headers, body);
     const answer = perform(request, fault?.kind === 'store-less' ? body.subarray(0, fault.bytes) : body);
@@ -182,6 +185,12 @@ function flood(response: ServerResponse, status: number): void {
   };
   response.on('drain', write);
   write();
+}
+
+function drip(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'content-type': 'application/xml' });
+  const timer = setInterval(() => response.write(' '), 50);
+  response.on('close', () => clearInterval(timer));
 }
 
 interface Answer {
