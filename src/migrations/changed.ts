@@ -174,7 +174,7 @@ async function lookThrough(changes: readonly Change[], top: string, world: GitWo
   };
 }
 
-const isSql = (file: string): boolean => path.extname(file).toLowerCase() === '.sql';
+const isSql = (file: string): boolean => /\.(sql|psql|pgsql|ddl)$/i.test(file);
 
 function whyNot({ path: file, mode }: Change): PassedOver | undefined {
   // A link may be a folder, and a repository, whose name ends with a slash where it is not committed, is one.

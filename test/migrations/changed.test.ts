@@ -56,6 +56,14 @@ describe('the migrations that came', () => {
     });
   });
 
+  it.each(['.sql', 'more/1.sql', '1.pgsql', '1.PSQL', '1.ddl', '1.down.sql'])(
+    'are those whose names say so: %s',
+    async (name) => {
+      repository.commit({ [`supabase/migrations/${name}`]: 'DROP TABLE a;' });
+      expect(await paths()).toEqual([`supabase/migrations/${name}`]);
+    },
+  );
+
   it('are none that a branch lacks because the base went on without it', async () => {
     repository.git('checkout', '-q', '-b', 'feature');
     repository.commit({ 'supabase/migrations/2.sql': 'SELECT 1;' });
