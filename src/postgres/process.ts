@@ -74,7 +74,9 @@ const grace = 2000;
  */
 const withLifeLine = `( (
     trap '' HUP INT TERM
-    read -r line || { kill -s TERM -- "-$$"; sleep ${grace / 1000}; kill -s KILL -- "-$$"; }
+    # Not all shells take both.
+    end() { kill -s "$1" -- "-$$" || kill "-$1" "-$$"; }
+    read -r line || { end TERM; sleep ${grace / 1000}; end KILL; }
   ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-`;
 
 /**
