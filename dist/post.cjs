@@ -19165,10 +19165,25 @@ function messageOf(error3) {
     return error3.errors.map(messageOf).join("; ");
   }
   if (!(error3 instanceof Error)) return String(error3);
-  const { hint } = error3;
-  return typeof hint === "string" && hint !== "" ? `${error3.message}; hint: ${hint.replace(/\.$/, "")}` : error3.message;
+  return isRaised(error3) ? tellWords(error3) : withHint(tellWords(error3), error3);
 }
-var BackupError, ConfigurationError, StorageError, IntegrityError;
+function withHint(words2, error3) {
+  const { hint } = error3;
+  return typeof hint === "string" && hint !== "" ? `${words2}; hint: ${hint.replace(/\.$/, "")}` : words2;
+}
+function isRaised(error3) {
+  const { routine } = error3;
+  return typeof routine === "string" && raising.test(routine);
+}
+function withoutValue(message) {
+  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"\u2026"');
+}
+function tellWords(error3) {
+  const { code } = error3;
+  if (isRaised(error3)) return `${raisedWords} (SQLSTATE ${code})`;
+  return typeof code === "string" && /^22(?!023)[0-9A-Z]{3}$/.test(code) ? withoutValue(error3.message) : error3.message;
+}
+var BackupError, ConfigurationError, StorageError, IntegrityError, raising, raisedWords;
 var init_errors = __esm({
   "src/errors.ts"() {
     "use strict";
@@ -19198,6 +19213,8 @@ var init_errors = __esm({
     IntegrityError = class extends BackupError {
       exitCode = 1;
     };
+    raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
+    raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
   }
 });
 
@@ -19319,6 +19336,22 @@ function maxValue(requirement, message$1) {
     message: message$1,
     "~run"(dataset, config$1) {
       if (dataset.typed && !(dataset.value <= this.requirement)) _addIssue(this, "value", dataset, config$1, { received: dataset.value instanceof Date ? dataset.value.toJSON() : /* @__PURE__ */ _stringify(dataset.value) });
+      return dataset;
+    }
+  };
+}
+// @__NO_SIDE_EFFECTS__
+function minLength(requirement, message$1) {
+  return {
+    kind: "validation",
+    type: "min_length",
+    reference: minLength,
+    async: false,
+    expects: `>=${requirement}`,
+    requirement,
+    message: message$1,
+    "~run"(dataset, config$1) {
+      if (dataset.typed && dataset.value.length < this.requirement) _addIssue(this, "length", dataset, config$1, { received: `${dataset.value.length}` });
       return dataset;
     }
   };
@@ -20174,7 +20207,11 @@ var init_file = __esm({
       EPERM: { what: "may not be written by this user (EPERM)", next: chooseFolder },
       EROFS: { what: "is on a read-only filesystem (EROFS)", next: chooseFolder },
       ENOENT: { what: "cannot be created (ENOENT)", next: chooseFolder },
-      ENOTDIR: { what: "is not a folder, or lies under a file (ENOTDIR)", next: chooseFolder }
+      ENOTDIR: { what: "is not a folder, or lies under a file (ENOTDIR)", next: chooseFolder },
+      EISDIR: {
+        what: "has a folder in its place (EISDIR)",
+        next: "No backup makes one there: look at who can write to the storage, and move the folder away."
+      }
     };
     fullDisk = {
       ENOSPC: "Free space on this disk, shorten the retention, or use another storage.",
@@ -39827,10 +39864,10 @@ var require_dist_cjs4 = __commonJS({
       }
       readAttrValue() {
         const p3 = this;
-        const quote2 = p3.x[p3.i];
+        const quote3 = p3.x[p3.i];
         ++p3.i;
         let value = "";
-        while (p3.i < p3.z && p3.x[p3.i] !== quote2) {
+        while (p3.i < p3.z && p3.x[p3.i] !== quote3) {
           value += p3.x[p3.i++];
         }
         ++p3.i;
@@ -48096,7 +48133,7 @@ var require_dist_cjs13 = __commonJS({
   "node_modules/@aws-sdk/credential-provider-web-identity/dist-cjs/index.js"(exports2) {
     var { setCredentialFeature: setCredentialFeature2 } = (init_client3(), __toCommonJS(client_exports2));
     var { CredentialsProviderError: CredentialsProviderError2, externalDataInterceptor: externalDataInterceptor2 } = (init_config2(), __toCommonJS(config_exports));
-    var { readFileSync: readFileSync2 } = require("node:fs");
+    var { readFileSync: readFileSync3 } = require("node:fs");
     var fromWebToken = (init) => async (awsIdentityProperties) => {
       init.logger?.debug("@aws-sdk/credential-provider-web-identity - fromWebToken");
       const { roleArn, roleSessionName, webIdentityToken, providerId, policyArns, policy, durationSeconds } = init;
@@ -48137,7 +48174,7 @@ var require_dist_cjs13 = __commonJS({
       }
       const credentials = await fromWebToken({
         ...init,
-        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync2(webIdentityTokenFile, { encoding: "ascii" }),
+        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync3(webIdentityTokenFile, { encoding: "ascii" }),
         roleArn,
         roleSessionName
       })(awsIdentityProperties);
@@ -59648,6 +59685,14 @@ function nameOf(error3) {
   const { name, code, Code } = error3 ?? {};
   return Code ?? code ?? name ?? "Error";
 }
+function isWithheld(code) {
+  return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
+}
+function quote(words2) {
+  const [line = ""] = words2.split("\n", 1);
+  if (/AWS4|Signature=|Credential=/i.test(line)) return "an answer that repeats the request";
+  return line.replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
+}
 function isPassing(error3) {
   if (error3 instanceof BrokenBodyError) return true;
   if (error3.$metadata?.clockSkewCorrected) return true;
@@ -59740,18 +59785,19 @@ function explain(error3, place) {
   }
   if (isPassing(error3)) {
     return failed(
-      `${host} kept answering ${name}${status ? ` (HTTP ${status})` : ""}`,
+      `${host} kept answering ${quote(name)}${status ? ` (HTTP ${status})` : ""}`,
       "Run it again later; if this comes often, see the status page of the store."
     );
   }
   return failed(
-    `${name}${status ? ` (HTTP ${status})` : ""}: ${messageOf(error3)}`,
+    `${quote(name)}${status ? ` (HTTP ${status})` : ""}: ${quote(messageOf(error3))}`,
     `See what ${host} says about this error.`
   );
 }
 function regionOf(error3) {
   const { Region, $response } = error3;
-  return Region ?? $response?.headers?.["x-amz-bucket-region"];
+  const region = Region ?? $response?.headers?.["x-amz-bucket-region"];
+  return region !== void 0 && /^[a-z0-9-]{1,40}$/.test(region) ? region : void 0;
 }
 var unreachable, broken, distrusted, passingNames, passingStatuses, wrongRegion, BrokenBodyError;
 var init_s3_failure = __esm({
@@ -59784,12 +59830,100 @@ var init_s3_failure = __esm({
   }
 });
 
+// src/storage/s3-answers.ts
+function boundAnswers(client, silence) {
+  client.middlewareStack.add(
+    (next, { commandName }) => async (args) => {
+      const result = await next(args);
+      const response = result.response;
+      if (!(response.body instanceof import_node_stream12.Readable)) return result;
+      if (response.statusCode >= 300) {
+        const body = await readFailure(pace(response.body, silence));
+        response.body = import_node_stream12.Readable.from(body, { objectMode: false });
+      } else if (commandName !== "GetObjectCommand") {
+        response.body = import_node_stream12.Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
+      }
+      return result;
+    },
+    { step: "deserialize", priority: "low", name: "boundAnswers" }
+  );
+}
+async function readFailure(body) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestFailure) return [];
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+async function* pace(body, silence) {
+  let since = performance.now();
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (performance.now() - since > silence * progressWindow) {
+      if (size < leastProgress)
+        throw new BrokenBodyError(
+          `the answer came too slowly: ${size} bytes in ${Math.round(silence * progressWindow / 1e3)} seconds`
+        );
+      [since, size] = [performance.now(), 0];
+    }
+    yield chunk;
+  }
+}
+async function* readAnswer(body) {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
+    yield chunk;
+  }
+}
+async function readWhole(body, silence, length, check) {
+  const chunks = [];
+  let size = 0;
+  try {
+    check(length ?? 0);
+    for await (const chunk of pace(body, silence)) {
+      size += chunk.length;
+      check(size);
+      chunks.push(chunk);
+    }
+  } catch (error3) {
+    body.destroy();
+    if (error3 instanceof ForeignValueError || error3 instanceof BrokenBodyError) throw error3;
+    throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error3)})`, {
+      cause: error3
+    });
+  }
+  if (length !== void 0 && size !== length) {
+    throw new BrokenBodyError(`the answer ended after ${size} of ${length} bytes`);
+  }
+  return Buffer.concat(chunks, size);
+}
+var import_node_stream12, largestFailure, largestAnswer, progressWindow, leastProgress;
+var init_s3_answers = __esm({
+  "src/storage/s3-answers.ts"() {
+    "use strict";
+    import_node_stream12 = require("node:stream");
+    init_errors();
+    init_s3_failure();
+    init_storage();
+    largestFailure = 64 * 1024;
+    largestAnswer = 32 * 1024 * 1024;
+    progressWindow = 5;
+    leastProgress = 16 * 1024;
+  }
+});
+
 // src/storage/s3.ts
 var s3_exports2 = {};
 __export(s3_exports2, {
   S3Storage: () => S3Storage
 });
-function configure(options) {
+function configure(options, silence) {
   const { endpoint, region, bucket } = options;
   const custom = endpoint ? {
     endpoint: endpoint.href,
@@ -59807,7 +59941,10 @@ function configure(options) {
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 1e4,
-      socketTimeout: options.silence ?? 6e4,
+      socketTimeout: silence,
+      // From the first byte of a request to the first of its answer: silence alone does not end what comes drop by drop.
+      requestTimeout: silence * answerWindow,
+      throwOnRequestTimeout: true,
       // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
       httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
       httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
@@ -59817,81 +59954,26 @@ function configure(options) {
 function isListing({ Name, IsTruncated }) {
   return Name !== void 0 || IsTruncated !== void 0;
 }
-function boundAnswers(client) {
-  client.middlewareStack.add(
-    (next, { commandName }) => async (args) => {
-      const result = await next(args);
-      const response = result.response;
-      if (!(response.body instanceof import_node_stream12.Readable)) return result;
-      if (response.statusCode >= 300) {
-        response.body = import_node_stream12.Readable.from(await readFailure(response.body), { objectMode: false });
-      } else if (commandName !== "GetObjectCommand") {
-        response.body = import_node_stream12.Readable.from(readAnswer(response.body), { objectMode: false });
-      }
-      return result;
-    },
-    { step: "deserialize", priority: "low", name: "boundAnswers" }
-  );
-}
-async function readFailure(body) {
-  const chunks = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > largestFailure) return [];
-    chunks.push(chunk);
-  }
-  return chunks;
-}
-async function* readAnswer(body) {
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
-    yield chunk;
-  }
-}
-async function readWhole(body, length, check) {
-  const chunks = [];
-  let size = 0;
-  try {
-    check(length ?? 0);
-    for await (const chunk of body) {
-      size += chunk.length;
-      check(size);
-      chunks.push(chunk);
-    }
-  } catch (error3) {
-    body.destroy();
-    if (error3 instanceof ForeignValueError) throw error3;
-    throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error3)})`, {
-      cause: error3
-    });
-  }
-  if (length !== void 0 && size !== length) {
-    throw new BrokenBodyError(`the answer ended after ${size} of ${length} bytes`);
-  }
-  return Buffer.concat(chunks, size);
-}
-var import_node_crypto11, import_node_stream12, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, largestFailure, largestAnswer, unsupported, hour, S3Storage;
+var import_node_crypto11, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, defaultSilence, answerWindow, mostEmptyPages, unsupported, hour, S3Storage;
 var init_s33 = __esm({
   "src/storage/s3.ts"() {
     "use strict";
     import_node_crypto11 = require("node:crypto");
-    import_node_stream12 = require("node:stream");
     import_client_s3 = __toESM(require_dist_cjs16(), 1);
     init_p_limit();
     init_p_retry();
     init_errors();
     init_lists();
+    init_s3_answers();
     init_s3_failure();
     init_storage();
     maxConcurrency = 16;
     maxRetries = 7;
     maxFirstRetries = 2;
     deleteBatch = 1e3;
-    largestFailure = 64 * 1024;
-    largestAnswer = 32 * 1024 * 1024;
+    defaultSilence = 6e4;
+    answerWindow = 60;
+    mostEmptyPages = 1e3;
     unsupported = /* @__PURE__ */ new Set([400, 405, 411, 501]);
     hour = 60 * 60 * 1e3;
     S3Storage = class {
@@ -59906,6 +59988,9 @@ var init_s33 = __esm({
       /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
       #createOnly;
       #deletesInBatches = true;
+      /** A key whose value was read */
+      #readable;
+      #silence;
       constructor(options) {
         const { bucket, prefix, endpoint } = options;
         this.#bucket = bucket;
@@ -59913,8 +59998,9 @@ var init_s33 = __esm({
         this.location = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
         this.#place = { bucket, host: endpoint?.host ?? "Amazon S3" };
         this.#firstPause = options.firstPause ?? 250;
-        this.#client = new import_client_s3.S3Client(configure(options));
-        boundAnswers(this.#client);
+        this.#silence = options.silence ?? defaultSilence;
+        this.#client = new import_client_s3.S3Client(configure(options, this.#silence));
+        boundAnswers(this.#client, this.#silence);
       }
       async probe() {
         try {
@@ -59946,10 +60032,28 @@ var init_s33 = __esm({
       async get(key, limit = largestValue) {
         assertKey(key);
         const check = (bytes) => assertSize(key, this.location, bytes, limit);
-        return this.#request("read", key, async () => {
-          const { Body, ContentLength } = await this.#client.send(new import_client_s3.GetObjectCommand(this.#address(key)));
-          return readWhole(Body, ContentLength, check);
-        });
+        try {
+          const value = await this.#request("read", key, async () => {
+            const { Body, ContentLength } = await this.#client.send(new import_client_s3.GetObjectCommand(this.#address(key)));
+            return readWhole(Body, this.#silence, ContentLength, check);
+          });
+          this.#readable ??= key;
+          return value;
+        } catch (error3) {
+          throw await this.#isDeniedAlone(key, error3) ? new DeniedValueError(key, this.location, "the store gives out others and not this one", error3) : error3;
+        }
+      }
+      /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+      async #isDeniedAlone(key, error3) {
+        const readable = this.#readable;
+        if (!(error3 instanceof StorageError) || readable === void 0 || readable === key) return false;
+        if (!isWithheld(nameOf(error3.cause))) return false;
+        try {
+          await this.get(readable);
+          return true;
+        } catch {
+          return false;
+        }
       }
       async stat(key) {
         assertKey(key);
@@ -59965,6 +60069,8 @@ var init_s33 = __esm({
       }
       async *list(prefix) {
         assertPrefix(prefix);
+        const tokens = /* @__PURE__ */ new Set();
+        let empty = 0;
         let token;
         do {
           const page = await this.#request(
@@ -59979,16 +60085,20 @@ var init_s33 = __esm({
             )
           );
           const next = page.IsTruncated ? page.NextContinuationToken : void 0;
-          if (page.IsTruncated && (next === void 0 || next === token) || !isListing(page)) {
+          empty = page.Contents?.length ? 0 : empty + 1;
+          const isBroken = page.IsTruncated && (next === void 0 || tokens.has(next) || empty >= mostEmptyPages);
+          if (isBroken || !isListing(page)) {
             throw new StorageError(
               `${this.#place.host} gave a listing of ${this.location} that is not whole`,
               "Check that `s3-endpoint` is the S3 interface of the store."
             );
           }
-          for (const { Key, Size, LastModified } of page.Contents ?? []) {
-            const key = Key?.slice(this.#root.length) ?? "";
-            if (isKey(key)) yield { key, size: Size ?? 0, modifiedAt: LastModified ?? /* @__PURE__ */ new Date(0) };
+          for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
+            if (!Key.startsWith(this.#root + prefix) || !Number.isSafeInteger(Size) || Size < 0) continue;
+            const key = Key.slice(this.#root.length);
+            if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? /* @__PURE__ */ new Date(0) };
           }
+          if (next !== void 0) tokens.add(next);
           token = next;
         } while (token !== void 0);
       }
@@ -60173,8 +60283,8 @@ function isEnterpriseServer({ GITHUB_SERVER_URL }) {
   if (!GITHUB_SERVER_URL || !URL.canParse(GITHUB_SERVER_URL)) return false;
   return !/^(github\.com|.*\.ghe\.com|.*\.localhost)$/i.test(new URL(GITHUB_SERVER_URL).hostname);
 }
-function isOwn({ workflow_run: run }) {
-  return typeof run?.repository_id === "number" && run.repository_id === run.head_repository_id;
+function isOf({ workflow_run: run }, branch) {
+  return typeof run?.repository_id === "number" && run.repository_id === run.head_repository_id && run.head_branch === branch;
 }
 function toStored({ id, name, size_in_bytes: size, digest: digest4 }) {
   return { id, name, size, digest: digest4 ?? void 0, isOfThisRun: false };
@@ -60220,7 +60330,7 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto12, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
+var import_node_crypto12, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
 var init_artifact_service = __esm({
   "src/storage/artifact-service.ts"() {
     "use strict";
@@ -60242,11 +60352,16 @@ var init_artifact_service = __esm({
           expired: boolean(),
           digest: nullish(string()),
           workflow_run: nullish(
-            object({ repository_id: nullish(number()), head_repository_id: nullish(number()) })
+            object({
+              repository_id: nullish(number()),
+              head_repository_id: nullish(number()),
+              head_branch: nullish(string())
+            })
           )
         })
       )
     });
+    repositorySchema2 = object({ default_branch: pipe(string(), minLength(1)) });
     pageSize = 100;
     mostPages = 100;
     answerTimeout = 6e4;
@@ -60256,6 +60371,7 @@ var init_artifact_service = __esm({
       canWrite;
       #options;
       #token;
+      #defaultBranch;
       /** @throws ConfigurationError when it is not known which repository, or there is no token */
       constructor(options) {
         const { env: env3, token } = options;
@@ -60284,8 +60400,9 @@ var init_artifact_service = __esm({
         this.#token = token;
       }
       /**
-       * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Those of
-       * forks are passed over: anybody can open a pull request, and its run may store whatever it likes under any name.
+       * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Only runs of
+       * the default branch are believed, and the one that this process is part of: anybody can open a pull request, and whoever may push a
+       * branch chooses what its jobs do, which need no permission and no secret to store whatever they like under any name.
        *
        * @throws ConfigurationError when the token does not do
        * @throws StorageError when GitHub does not answer
@@ -60297,6 +60414,11 @@ var init_artifact_service = __esm({
         for (const artifact of await this.listOfRun(names2))
           if (!found.has(artifact.id)) found.set(artifact.id, artifact);
         return [...found.values()].sort((one, other) => other.id - one.id);
+      }
+      /** Why no other run would believe what this one stores; undefined when they do */
+      async findDistrust() {
+        const [trusted, ref] = [await this.#findDefaultBranch(), this.#options.env.GITHUB_REF];
+        return ref === `refs/heads/${trusted}` ? void 0 : `only runs of ${trusted}, the default branch, are believed, and this is one of ${ref ?? "no branch that is known"}`;
       }
       /** Those of the run that this process is part of, newest first; none outside of a runner. */
       async listOfRun(names2) {
@@ -60365,6 +60487,7 @@ var init_artifact_service = __esm({
       }
       async #listByName(name) {
         const found = [];
+        const trusted = await this.#findDefaultBranch();
         for (let page = 1, previous = Number.POSITIVE_INFINITY, sorted = true; page <= mostPages; page++) {
           const query = new URLSearchParams({ name, per_page: String(pageSize), page: String(page) });
           const answer = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
@@ -60375,11 +60498,22 @@ var init_artifact_service = __esm({
           for (const artifact of artifacts) {
             sorted &&= artifact.id < previous;
             previous = artifact.id;
-            if (artifact.name === name && !artifact.expired && isOwn(artifact)) found.push(toStored(artifact));
+            if (artifact.name === name && !artifact.expired && isOf(artifact, trusted))
+              found.push(toStored(artifact));
           }
           if (artifacts.length < pageSize || sorted && found.length > 0) break;
         }
         return found;
+      }
+      #findDefaultBranch() {
+        this.#defaultBranch ??= this.#retry(async () => {
+          const answer = await this.#ask("");
+          const parsed = safeParse(repositorySchema2, await answer.json());
+          if (!parsed.success)
+            throw new StorageError(`GitHub does not tell the default branch of ${this.repository}`, tryLater);
+          return parsed.output.default_branch;
+        });
+        return this.#defaultBranch;
       }
       /** @returns an answer that is good, or sends elsewhere */
       async #ask(path) {
@@ -60474,7 +60608,7 @@ async function openZip(path) {
           await (0, import_promises6.utimes)(path2, entry.modifiedAt, entry.modifiedAt);
         } catch (error3) {
           if (!wrongNames.has(error3.code ?? "")) throw error3;
-          throw damaged(`${quote(entry.name)} cannot be unpacked here`, error3);
+          throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error3);
         }
       },
       close: () => file.close()
@@ -60507,15 +60641,15 @@ function refuseClashes(entries) {
   const files = /* @__PURE__ */ new Set();
   const folders = /* @__PURE__ */ new Set();
   for (const { name } of entries) {
-    if (files.has(name)) throw damaged(`it holds ${quote(name)} twice`);
+    if (files.has(name)) throw damaged(`it holds ${quote2(name)} twice`);
     if (!name.endsWith("/")) files.add(name);
-    if (name.split("/", mostParts + 1).length > mostParts) throw damaged(`${quote(name)} lies too deep`);
+    if (name.split("/", mostParts + 1).length > mostParts) throw damaged(`${quote2(name)} lies too deep`);
     for (let at = name.indexOf("/"); at >= 0; at = name.indexOf("/", at + 1)) folders.add(name.slice(0, at));
   }
   for (const name of files)
-    if (folders.has(name)) throw damaged(`it holds ${quote(name)} as a file and as a folder`);
+    if (folders.has(name)) throw damaged(`it holds ${quote2(name)} as a file and as a folder`);
 }
-function quote(name) {
+function quote2(name) {
   return JSON.stringify(name.slice(0, 200));
 }
 function readDirectory(directory) {
@@ -60602,7 +60736,7 @@ var init_zip = __esm({
     endSize = 22;
     longestComment = 65535;
     elsewhere = 4294967295;
-    largestDirectory = 1 << 30;
+    largestDirectory = 1 << 27;
     wrongNames = /* @__PURE__ */ new Set(["ENAMETOOLONG", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL"]);
   }
 });
@@ -60665,7 +60799,8 @@ var init_artifact = __esm({
         this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, pause });
       }
       async probe() {
-        if (!this.#service.canWrite) throw new ConfigurationError(...this.#readOnly());
+        const refusal2 = await this.#refuseWriting();
+        if (refusal2 !== void 0) throw new ConfigurationError(...refusal2);
         return (await this.#open()).storage.probe();
       }
       async put(key, value) {
@@ -60715,14 +60850,23 @@ var init_artifact = __esm({
         return this.#opening;
       }
       async #openForWriting() {
-        if (this.#service.canWrite) return this.#open();
-        const [message, next] = this.#readOnly();
+        const refusal2 = await this.#refuseWriting();
+        if (refusal2 === void 0) return this.#open();
+        const [message, next] = refusal2;
         throw new StorageError(message, next, { configuration: true });
       }
-      #readOnly() {
+      async #refuseWriting() {
+        if (!this.#service.canWrite) {
+          return [
+            `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
+            "Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`."
+          ];
+        }
+        const distrust = await this.#service.findDistrust();
+        if (distrust === void 0) return void 0;
         return [
-          `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-          "Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`."
+          `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
+          "Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage."
         ];
       }
       async #makeCopy() {
@@ -60763,8 +60907,9 @@ var init_artifact = __esm({
             root5,
             zip.entries.reduce((sum, { size }) => sum + size, 0)
           );
-          for (const entry of zip.entries) await zip.unpack(entry, folder);
-          return zip.entries.map(({ name }) => name);
+          const entries = zip.entries.filter(({ name }) => isShared(name));
+          for (const entry of entries) await zip.unpack(entry, folder);
+          return entries.map(({ name }) => name);
         } finally {
           await zip.close();
           await (0, import_promises7.rm)(download, { recursive: true, force: true });
@@ -70325,6 +70470,11 @@ function matching(pattern2, message, remedy) {
     return text;
   };
 }
+var parseImage = matching(
+  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
+  "is not an image of postgres or of supabase/postgres",
+  "Write it as in supabase/postgres:17.6.1.054"
+);
 function wholeNumber(least, most) {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -70951,6 +71101,12 @@ var schema = {
     description: "A server on which the backup is restored and compared first, in a throwaway database as `drill` makes it. The target is touched only when that went well, with the newest backup with which it did.",
     parse: parseDatabaseUrl
   },
+  image: {
+    operations: ["drill", "restore"],
+    placeholder: "image",
+    description: "The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:\u2026` or `supabase/postgres:\u2026`, with a digest or without. Another one is refused, because it would read the backup.",
+    parse: parseImage
+  },
   "side-schema": {
     operations: ["restore"],
     placeholder: "schema",
@@ -71339,6 +71495,7 @@ function parseInputs(read3, env3 = process.env) {
           ...takeRecoverable(),
           fallback: take2("fallback"),
           checks: take2("checks") ?? [],
+          image: take2("image"),
           command: take2("command"),
           rtoTarget: take2("rto-target"),
           reportFolder: take2("report-folder"),
@@ -71389,6 +71546,7 @@ function parseInputs(read3, env3 = process.env) {
           safetyBackup: take2("safety-backup"),
           safetyStorage: take2("safety-storage"),
           stagingUrl: take2("staging-url"),
+          image: take2("image"),
           fallback: take2("fallback"),
           sideSchema: take2("side-schema"),
           reportFolder: take2("report-folder"),
@@ -71577,7 +71735,7 @@ function resolveKey(key, given) {
     if (given !== void 0 && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
         "repository-key: this repository holds a key of its own, and it is another one",
-        "Leave repository-key empty."
+        "If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave repository-key empty."
       );
     }
     return Buffer.from(key.value, "hex");
@@ -72042,9 +72200,20 @@ function isRunning(pid, since) {
   if (since < Date.now() - (0, import_node_os5.uptime)() * 1e3 - 6e4) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error3) {
-    return error3.code !== "ESRCH";
+    if (error3.code === "ESRCH") return false;
+  }
+  const began = readStart(pid);
+  return began === void 0 || began < since + 1e4;
+}
+var ticksPerSecond = 100;
+function readStart(pid) {
+  try {
+    const fields = (0, import_node_fs6.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const ticks = Number(fields[19]);
+    return Date.now() - (0, import_node_os5.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
+  } catch {
+    return void 0;
   }
 }
 

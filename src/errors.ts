@@ -60,15 +60,49 @@ export function isKnownError(error: unknown): error is KnownError {
   return error instanceof BackupError;
 }
 
-/** The text of anything thrown, without a stack; of what a server says, with its hint, which holds the remedy. */
+/** The text of anything thrown, without a stack; of what a server says, with its hint, which holds the remedy, and without rows. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
   }
   if (!(error instanceof Error)) return String(error);
+  return isRaised(error) ? tellWords(error) : withHint(tellWords(error), error);
+}
+
+/** The same, for statements with which no row is at hand: what functions raise is told, too. */
+export function wholeMessageOf(error: unknown): string {
+  return error instanceof Error ? withHint(error.message, error) : messageOf(error);
+}
+
+function withHint(words: string, error: Error): string {
   const { hint } = error as { hint?: unknown };
-  return typeof hint === 'string' && hint !== ''
-    ? `${error.message}; hint: ${hint.replace(/\.$/, '')}`
+  return typeof hint === 'string' && hint !== '' ? `${words}; hint: ${hint.replace(/\.$/, '')}` : words;
+}
+
+/** The functions of the server that report what a function of a user raises: of PL/pgSQL, PL/Python, PL/Perl and PL/Tcl */
+const raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
+
+/** Whether somebody wrote the text of an error, its hint and its detail, and may have put rows into them. */
+export function isRaised(error: unknown): boolean {
+  const { routine } = error as { routine?: unknown };
+  return typeof routine === 'string' && raising.test(routine);
+}
+
+/** What stands for a text that somebody has raised */
+export const raisedWords =
+  'a function raised an exception; what it says may hold rows, and is in the log of the server';
+
+/** Without the value that an error about data (class 22) quotes, whatever quotes the server's language has */
+export function withoutValue(message: string): string {
+  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"…"');
+}
+
+function tellWords(error: Error): string {
+  const { code } = error as { code?: unknown };
+  if (isRaised(error)) return `${raisedWords} (SQLSTATE ${code})`;
+  // Of a parameter (22023) the value is no row's.
+  return typeof code === 'string' && /^22(?!023)[0-9A-Z]{3}$/.test(code)
+    ? withoutValue(error.message)
     : error.message;
 }
 

@@ -13,6 +13,7 @@ import {
   parseEndpoint,
   parseFolder,
   parseIdentities,
+  parseImage,
   parseInterval,
   parsePatterns,
   parseRecipients,
@@ -427,6 +428,14 @@ export const schema = {
       'A server on which the backup is restored and compared first, in a throwaway database as `drill` makes it. The target is touched only ' +
       'when that went well, with the newest backup with which it did.',
     parse: parseDatabaseUrl,
+  },
+  image: {
+    operations: ['drill', 'restore'],
+    placeholder: 'image',
+    description:
+      'The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:…` or ' +
+      '`supabase/postgres:…`, with a digest or without. Another one is refused, because it would read the backup.',
+    parse: parseImage,
   },
   'side-schema': {
     operations: ['restore'],

@@ -82,6 +82,8 @@ export interface RestoreInputs extends CommonInputs {
   readonly safetyBackup: boolean;
   readonly safetyStorage: string | undefined;
   readonly stagingUrl: string | undefined;
+  /** What runs there, as far as anybody says so: one of those that may read a backup */
+  readonly image: string | undefined;
   /** Only with `stagingUrl` */
   readonly fallback: number;
   readonly sideSchema: string | undefined;
@@ -103,6 +105,8 @@ export interface DrillInputs extends CommonInputs {
   readonly fallback: number;
   readonly checks: readonly string[];
   readonly command: string | undefined;
+  /** As of a restore: what runs at `targetUrl` */
+  readonly image: string | undefined;
   /** milliseconds */
   readonly rtoTarget: number | undefined;
   /** May not exist yet */

@@ -35,6 +35,13 @@ export function matching(pattern: RegExp, message: string, remedy: string): (tex
   };
 }
 
+/** What is in a backup is read by its server, and so is the password of whatever else that can reach. */
+export const parseImage = matching(
+  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
+  'is not an image of postgres or of supabase/postgres',
+  'Write it as in supabase/postgres:17.6.1.054',
+);
+
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;

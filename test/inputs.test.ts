@@ -327,6 +327,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...restore, clean: 'yes' }, 'clean', 'cannot be "yes"'],
   [{ ...restore, 'safety-backup': 'yes' }, 'safety-backup', 'cannot be "yes"'],
   [{ ...restore, 'safety-storage': 'ftp://host/x' }, 'safety-storage', ''],
+  [{ ...restore, image: 'evil/postgres:17' }, 'image', 'is not an image of postgres or of supabase/postgres'],
   [{ ...restore, 'staging-url': 'h/db' }, 'staging-url', 'does not start with postgresql://'],
   [{ ...restore, 'side-schema': 'a"b' }, 'side-schema', 'is not the name of a schema'],
   [{ ...restore, 'report-folder': 'a\0b' }, 'report-folder', 'is not a path'],

@@ -14,7 +14,7 @@ import { listSecrets } from '../secrets.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { abortOnSignals } from './interruption.ts';
-import { endProcess } from './process-end.ts';
+import { endOnDefect, endProcess } from './process-end.ts';
 import { createRunnerLog } from './runner-log.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 
@@ -40,6 +40,19 @@ async function main(): Promise<void> {
   const signal = abortOnSignals(log.warn, (error) =>
     alarm?.tell({ failure: describeFailure(error, signal), error }),
   );
+  async function fail(error: unknown): Promise<void> {
+    const failure = describeFailure(error, signal);
+    const { kind, message, next, details } = failure;
+    if (kind === 'Defect') log.info(details);
+    else log.debug(details);
+    core.setFailed(printableForRunner(mask(`${message}\n→ ${next}`)));
+    writeSummary([
+      { kind: 'heading', text: mask(`${read('operation') || 'supabase-backup'} failed`) },
+      { kind: 'paragraph', text: mask(`${message}\n${next}`) },
+    ]);
+    await alarm?.tell({ failure, error });
+  }
+  endOnDefect(fail);
   try {
     alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
@@ -53,16 +66,7 @@ async function main(): Promise<void> {
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.tell({ outcome });
   } catch (error) {
-    const failure = describeFailure(error, signal);
-    const { kind, message, next, details } = failure;
-    if (kind === 'Defect') log.info(details);
-    else log.debug(details);
-    writeSummary([
-      { kind: 'heading', text: mask(`${read('operation') || 'supabase-backup'} failed`) },
-      { kind: 'paragraph', text: mask(`${message}\n${next}`) },
-    ]);
-    core.setFailed(printableForRunner(mask(`${message}\n→ ${next}`)));
-    await alarm?.tell({ failure, error });
+    await fail(error);
   }
 }
 

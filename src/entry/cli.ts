@@ -20,7 +20,7 @@ import { type Arguments, parseArguments } from './arguments.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './help.ts';
 import { abortOnSignals } from './interruption.ts';
-import { endProcess } from './process-end.ts';
+import { endOnDefect, endProcess } from './process-end.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 import { createTerminalLog } from './terminal-log.ts';
 
@@ -50,6 +50,20 @@ async function main(words: readonly string[]): Promise<number> {
     (error) => alarm?.tell({ failure: describeFailure(error, signal), error }),
   );
 
+  async function fail(error: unknown): Promise<number> {
+    const failure = describeFailure(error, signal);
+    const { kind, message, next, exitCode, details } = failure;
+    log.error(message);
+    if (kind === 'Defect') log.info(details);
+    else log.debug(details);
+    log.info(`→ ${next}`);
+    const told = { error: { kind, message: mask(message), next: mask(next), exitCode } };
+    if (asJson) print(`${printableJson(told)}\n`);
+    await alarm?.tell({ failure, error });
+    return exitCode;
+  }
+  endOnDefect(async (error) => void (await fail(error)));
+
   try {
     const parsed = parseArguments(words);
     given = parsed.inputs;
@@ -77,16 +91,7 @@ async function main(words: readonly string[]): Promise<number> {
     await alarm.tell({ outcome });
     return outcome.exitCode;
   } catch (error) {
-    const failure = describeFailure(error, signal);
-    const { kind, message, next, exitCode, details } = failure;
-    log.error(message);
-    if (kind === 'Defect') log.info(details);
-    else log.debug(details);
-    log.info(`→ ${next}`);
-    const told = { error: { kind, message: mask(message), next: mask(next), exitCode } };
-    if (asJson) print(`${printableJson(told)}\n`);
-    await alarm?.tell({ failure, error });
-    return exitCode;
+    return fail(error);
   }
 }
 

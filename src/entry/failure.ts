@@ -70,7 +70,18 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
 };
 
 function detailsOf(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text =
+    error instanceof Error
+      ? [`${error.name}: ${messageOf(error)}`, ...framesOf(error)].join('\n')
+      : String(error);
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? text : `${text}\ncaused by: ${detailsOf(cause)}`;
+}
+
+/** The stack without the message that it begins with, which may be more than is told of it. */
+function framesOf({ stack, message }: Error): string[] {
+  return (stack ?? '')
+    .replace(message, '')
+    .split('\n')
+    .filter((line) => /^ {4}at /.test(line));
 }

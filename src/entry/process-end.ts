@@ -15,6 +15,20 @@ export function endProcess(exitCode = process.exitCode): void {
   setTimeout(() => process.exit(), graceMilliseconds).unref();
 }
 
+/**
+ * What is thrown where nobody waits for it ends the process. Node prints it as it is then; this has it told as everything else is, at most
+ * for so many milliseconds.
+ */
+export function endOnDefect(tell: (error: unknown) => Promise<void>, milliseconds = 30_000): void {
+  process.once('uncaughtException', async (error) => {
+    // Of what comes after it nothing more is to be learned.
+    process.on('uncaughtException', () => undefined);
+    isEnding = true;
+    await Promise.race([tell(error).catch(() => undefined), delay(milliseconds)]);
+    process.exit(1);
+  });
+}
+
 export interface Deadline {
   /** milliseconds until which `endProcess` may be called */
   readonly orderly: number;

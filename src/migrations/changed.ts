@@ -1,18 +1,22 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
-import { gitEnvironment } from '../postgres/environment.ts';
-import { runTool } from '../postgres/process.ts';
-import type { World } from '../world.ts';
 import { type Finding, findDestructive } from './destructive.ts';
-
-/** Why SQL was passed over that is going to run all the same */
-export const unseenFiles: readonly string[] = ['not committed', 'not a plain file'];
+import { askGit, type GitWorld, NoComparison, readGit } from './git.ts';
+import { decodeScript, isPointer } from './script-text.ts';
 
 export interface DestructiveMigration {
   /** From the top of the repository */
   readonly path: string;
   readonly findings: readonly Finding[];
+}
+
+/** What was not looked at, and why not. */
+export interface PassedOver {
+  readonly path: string;
+  readonly why: string;
+  /** How it comes to be looked at, where it may run with the release; undefined where it cannot */
+  readonly remedy?: string;
 }
 
 export type Migrations =
@@ -23,8 +27,8 @@ export type Migrations =
       /** SQL files that were added or changed since, in the order of their names */
       readonly files: readonly string[];
       readonly destructive: readonly DestructiveMigration[];
-      /** Of the folder, too, and not looked at: why not, by path */
-      readonly passedOver: readonly { readonly path: string; readonly why: string }[];
+      /** Of the folder, too */
+      readonly passedOver: readonly PassedOver[];
     }
   /** Nothing names a commit to compare with: nobody asked. */
   | { readonly kind: 'not-asked'; readonly why: string }
@@ -39,7 +43,10 @@ interface Question {
   readonly derived: string | undefined;
 }
 
-type GitWorld = Pick<World, 'env' | 'signal'>;
+/** Where migrations are when nobody says so. */
+const usualFolder = 'supabase/migrations';
+/** bytes */
+const largestScript = 64 * 1024 * 1024;
 
 /**
  * Looks through the migrations that HEAD has and the base has not, or has otherwise. What is not committed is told, and not looked at.
@@ -58,52 +65,18 @@ export async function lookAtMigrations(
     };
   }
   try {
-    const found = await lookThrough(await listChanges(folder, base, world), world);
-    // A name with a slip in it would let everything pass.
-    const absent = existsSync(folder) ? [] : [{ path: folder, why: 'no folder of the working folder' }];
-    return { kind: 'looked-at', base, ...found, passedOver: [...found.passedOver, ...absent] };
+    await requireCommit(base, world);
+    const top = (await readGit(['rev-parse', '--show-toplevel'], world)).toString().replace(/\n$/, '');
+    const changes = await listChanges(folder, base, world);
+    const found = await lookThrough(changes, top, world);
+    const place = await judgeFolder(folder, base, top, world);
+    return { kind: 'looked-at', base, ...found, passedOver: [...found.passedOver, ...place] };
   } catch (error) {
     world.signal.throwIfAborted();
     if (!(error instanceof NoComparison)) throw error;
     if (baseRef === undefined) return { kind: 'unseen', why: error.message, remedy: error.next };
     throw new ConfigurationError(`base-ref: ${error.message}`, error.next, error);
   }
-}
-
-/** Git cannot tell what changed. */
-class NoComparison extends Error {
-  readonly next: string;
-
-  constructor(message: string, next: string, cause?: unknown) {
-    super(message, { cause });
-    this.next = next;
-  }
-}
-
-interface Change {
-  /** As git writes it: 100644 and 100755 are files, 120000 is a link. Of what is not committed, empty. */
-  readonly mode: string;
-  readonly blob: string;
-  readonly path: string;
-}
-
-async function listChanges(folder: string, base: string, world: GitWorld): Promise<Change[]> {
-  await requireCommit(base, world);
-  // Renames are no special case: under a new name, a migration runs again.
-  const words = ['diff', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--diff-filter=AMT'];
-  const differences = await askGit([...words, `${base}...HEAD`, '--', folder], world).catch((cause) => {
-    throw new NoComparison(
-      `git cannot compare HEAD with ${base} (${messageOf(cause)})`,
-      'Check out the commits between the two: `fetch-depth: 0` of actions/checkout.',
-      cause,
-    );
-  });
-  const changes = parseRaw(differences);
-  const status = await read(['status', '--porcelain', '-z', '--no-renames', '-uall', '--', folder], world);
-  const loose = status.split('\0').filter((entry) => entry.length > 3 && !/^.?D/.test(entry));
-  return [...changes, ...loose.map((entry) => ({ mode: '', blob: '', path: entry.slice(3) }))].sort(
-    (one, other) => (one.path < other.path ? -1 : 1),
-  );
 }
 
 async function requireCommit(base: string, world: GitWorld): Promise<void> {
@@ -129,6 +102,44 @@ async function requireCommit(base: string, world: GitWorld): Promise<void> {
   });
 }
 
+interface Change {
+  /** As git writes it: 100644 and 100755 are files, 120000 is a link, 160000 a repository of its own. Of what is not committed, empty. */
+  readonly mode: string;
+  readonly blob: string;
+  readonly path: string;
+}
+
+/** What .gitmodules says may be hidden, and a pull request writes that itself. */
+const withSubmodules = '--ignore-submodules=none';
+
+async function listChanges(folder: string, base: string, world: GitWorld): Promise<Change[]> {
+  // Renames are no special case: under a new name, a migration runs again.
+  const words = ['diff', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--diff-filter=AMT'];
+  const differences = await askGit([...words, withSubmodules, `${base}...HEAD`, '--', folder], world).catch(
+    (cause) => {
+      throw new NoComparison(
+        `git cannot compare HEAD with ${base} (${messageOf(cause)})`,
+        'Check out the commits between the two: `fetch-depth: 0` of actions/checkout.',
+        cause,
+      );
+    },
+  );
+  const changes = [...parseRaw(differences), ...(await listLoose(folder, world))];
+  return changes.sort((one, other) => (one.path < other.path ? -1 : 1));
+}
+
+/** What is there and not committed as it is: it runs with the release, whether git is to ignore it or not. */
+async function listLoose(folder: string, world: GitWorld): Promise<Change[]> {
+  const words = ['status', '--porcelain', '-z', '--no-renames', '-uall', '--ignored', withSubmodules];
+  const status = await readGit([...words, '--', folder], world);
+  return status
+    .toString()
+    .split('\0')
+    .filter((entry) => entry.length > 3 && !/^.?D/.test(entry))
+    .filter((entry) => !entry.startsWith('!!') || isSql(entry))
+    .map((entry) => ({ mode: '', blob: '', path: entry.slice(3) }));
+}
+
 /** `:<old mode> <new mode> <old blob> <new blob> <letter>` and the path, each with a NUL behind it. */
 function parseRaw(text: string): Change[] {
   const fields = text.split('\0');
@@ -140,54 +151,144 @@ function parseRaw(text: string): Change[] {
   return changes;
 }
 
-async function lookThrough(changes: readonly Change[], world: GitWorld) {
+async function lookThrough(changes: readonly Change[], top: string, world: GitWorld) {
   const files: string[] = [];
   const destructive: DestructiveMigration[] = [];
-  const passedOver: { path: string; why: string }[] = [];
-  for (const { path: file, mode, blob } of changes) {
-    const why = whyNot(file, mode);
-    if (why !== undefined) {
-      passedOver.push({ path: file, why });
+  const passedOver = changes.flatMap((change) => whyNot(change) ?? []);
+  const scripts = changes.filter((change) => whyNot(change) === undefined);
+  const facts = await readFacts(scripts, top, world);
+  for (const script of scripts) {
+    const text = await readScript(script, facts, top, world);
+    if (typeof text !== 'string') {
+      passedOver.push(text);
       continue;
     }
-    files.push(file);
-    // PowerShell writes UTF-16, in which every other byte of the code is NUL.
-    const text = (await read(['cat-file', 'blob', blob], world)).replaceAll('\0', '');
-    const findings = findDestructive(text.replace(/^[\uFEFF\uFFFD]+/, ''));
-    if (findings.length > 0) destructive.push({ path: file, findings });
+    files.push(script.path);
+    const findings = findDestructive(text);
+    if (findings.length > 0) destructive.push({ path: script.path, findings });
   }
-  return { files, destructive, passedOver };
+  return {
+    files,
+    destructive,
+    passedOver: passedOver.sort((one, other) => (one.path < other.path ? -1 : 1)),
+  };
 }
 
-function whyNot(file: string, mode: string): string | undefined {
-  if (path.extname(file).toLowerCase() !== '.sql') return 'not SQL';
-  if (mode === '') return 'not committed';
-  return mode.startsWith('100') ? undefined : 'not a plain file';
+const isSql = (file: string): boolean => /\.(sql|psql|pgsql|ddl)$/i.test(file);
+
+function whyNot({ path: file, mode }: Change): PassedOver | undefined {
+  // A link may be a folder, and a repository, whose name ends with a slash where it is not committed, is one.
+  if (mode === '160000' || (mode === '' && file.endsWith('/'))) {
+    const remedy = 'Keep migrations in this repository: those of another one cannot be compared.';
+    return { path: file, why: 'a repository of its own', remedy };
+  }
+  if (mode === '120000') return { path: file, why: 'not a plain file', remedy: asFile };
+  if (!isSql(file)) return { path: file, why: 'not SQL' };
+  return mode === '' ? { path: file, why: 'not committed', remedy: asFile } : undefined;
 }
 
-/** Asks for what must be there. */
-async function read(args: readonly string[], world: GitWorld): Promise<string> {
+const asFile = 'Commit it as a file, or remove it.';
+
+interface ScriptFacts {
+  /** bytes, by blob */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Those that git keeps otherwise than they are checked out: Git LFS, git-crypt */
+  readonly filtered: ReadonlySet<string>;
+}
+
+async function readFacts(scripts: readonly Change[], top: string, world: GitWorld): Promise<ScriptFacts> {
+  if (scripts.length === 0) return { sizes: new Map(), filtered: new Set() };
+  const blobs = scripts.map(({ blob }) => `${blob}\n`).join('');
+  const sizes = await readGit(['cat-file', '--batch-check=%(objectname) %(objectsize)'], world, blobs);
+  const names = scripts.map((script) => `${script.path}\0`).join('');
+  const attributes = await readGit(['-C', top, 'check-attr', '-z', '--stdin', 'filter'], world, names);
+  const fields = attributes.toString().split('\0');
+  return {
+    sizes: new Map(
+      sizes
+        .toString()
+        .split('\n')
+        .map((line) => line.split(' '))
+        .map(([blob = '', size]) => [blob, Number(size)]),
+    ),
+    filtered: new Set(
+      fields.filter(
+        (_, index) => index % 3 === 0 && !['unspecified', 'unset', undefined].includes(fields[index + 2]),
+      ),
+    ),
+  };
+}
+
+/** The text of what runs, or why there is none to be had. */
+async function readScript(
+  { path: file, blob }: Change,
+  { sizes, filtered }: ScriptFacts,
+  top: string,
+  world: GitWorld,
+): Promise<string | PassedOver> {
+  const size = sizes.get(blob);
+  if (size === undefined || Number.isNaN(size)) {
+    throw new NoComparison(`git does not have ${file}`, 'See that the repository is checked out whole.');
+  }
+  const isLarge = { path: file, why: 'larger than 64 MiB', remedy: 'Split it, and keep rows elsewhere.' };
+  if (size > largestScript) return isLarge;
+  const bytes = filtered.has(file)
+    ? readChecked(path.join(top, file))
+    : await readGit(['cat-file', 'blob', blob], world);
+  if (bytes === undefined || isPointer(bytes)) {
+    const remedy = 'Check it out: `lfs: true` of actions/checkout.';
+    return { path: file, why: 'kept elsewhere than in git', remedy };
+  }
+  if (bytes.length > largestScript) return isLarge;
+  return (
+    decodeScript(bytes) ?? { path: file, why: 'no text', remedy: 'Store it as text, in UTF-8 or UTF-16.' }
+  );
+}
+
+function readChecked(file: string): Buffer | undefined {
   try {
-    return await askGit(args, world);
-  } catch (cause) {
-    throw new NoComparison(
-      `git cannot read the migrations (${messageOf(cause)})`,
-      'See that the repository is checked out whole.',
-      cause,
-    );
+    return readFileSync(file);
+  } catch {
+    // Not checked out; what git keeps of it says nothing.
+    return undefined;
   }
 }
 
-async function askGit(args: readonly string[], world: GitWorld): Promise<string> {
-  const env = gitEnvironment(world.env, forAnswers);
-  const { stdout } = await runTool('git', args, { env, signal: world.signal });
-  return stdout;
+/** A folder that is not what it seems has no changes, and neither has one whose name has a slip in it: everything would pass. */
+async function judgeFolder(
+  folder: string,
+  base: string,
+  top: string,
+  world: GitWorld,
+): Promise<PassedOver[]> {
+  const prefix = (await readGit(['rev-parse', '--show-prefix'], world)).toString().trimEnd();
+  const fromTop = path.isAbsolute(folder) ? path.relative(top, folder) : path.posix.join(prefix, folder);
+  const parts = fromTop.split(/[\\/]/).filter((part) => part !== '' && part !== '.');
+  const places = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+  const entries = places.length === 0 ? [] : await listTree('HEAD', places, top, world);
+  const detour = entries.find(({ mode }) => mode === '120000' || mode === '160000');
+  if (detour !== undefined) {
+    const remedy = 'Set `migrations` to the folder itself, in the repository that has it.';
+    return [{ path: detour.path, why: 'a link, or a repository of its own', remedy }];
+  }
+  if (existsSync(folder) || places.length === 0) return [];
+  const wasThere = (await listTree(base, places.slice(-1), top, world)).length > 0;
+  if (wasThere || entries.length === places.length) return [];
+  const why = 'no folder of the working folder';
+  if (folder === usualFolder) return [{ path: folder, why }];
+  return [{ path: folder, why, remedy: 'Correct `migrations`, which is seen from the working folder.' }];
 }
 
-/** Answers are read by a program, and a look writes nothing. */
-const forAnswers = {
-  LC_ALL: 'C',
-  GIT_LITERAL_PATHSPECS: '1',
-  GIT_OPTIONAL_LOCKS: '0',
-  GIT_TERMINAL_PROMPT: '0',
-};
+async function listTree(
+  commit: string,
+  places: readonly string[],
+  top: string,
+  world: GitWorld,
+): Promise<{ mode: string; path: string }[]> {
+  const listed = await readGit(['-C', top, 'ls-tree', '-z', commit, '--', ...places], world);
+  return listed
+    .toString()
+    .split('\0')
+    .filter((entry) => entry !== '')
+    .map((entry) => ({ mode: entry.slice(0, 6), path: entry.slice(entry.indexOf('\t') + 1) }));
+}

@@ -14,6 +14,12 @@ export function judgeCommand(command: readonly Token[]): string | undefined {
       return findWord(outerTokens(command), 'set') > 0 ? judgeRows('UPDATE', command) : undefined;
     case 'alter':
       return judgeAlter(command);
+    case 'merge':
+      return judgeMerge(outerTokens(command));
+    case 'copy':
+      return judgeCopy(outerTokens(command));
+    case 'set':
+      return judgeSetting(command);
     default:
       return undefined;
   }
@@ -31,6 +37,7 @@ const parts = ['type', 'domain', 'collation'];
 function judgeDrop(command: readonly Token[]): string | undefined {
   const kind = wordAt(command, 1);
   if (holders.includes(kind)) return `DROP ${kind.toUpperCase()}`;
+  if (kind === unknownWord) return 'DROP of what the text does not tell';
   const cascades = wordAt(command, command.length - 1) === 'cascade';
   return parts.includes(kind) && cascades ? `DROP ${kind.toUpperCase()} … CASCADE` : undefined;
 }
@@ -44,20 +51,58 @@ function judgeRows(verb: string, command: readonly Token[]): string | undefined 
   return isAtCursor ? `${verb} … WHERE CURRENT OF` : undefined;
 }
 
+/** What stands for a part of a command that is not known */
+export const unknownWord = 'unknown__part';
+
+/** Words of conditions that name no column */
+const constants = new Set(['true', 'false', 'null', 'not', 'and', 'or', 'is', 'in', 'between']);
+
 /** Whether there is no WHERE, or one that lets every row through, as those write who have been asked for one. */
 function sparesNothing(command: readonly Token[]): boolean {
   const outer = outerTokens(command);
   const where = findWord(outer, 'where');
   if (where < 0) return true;
-  // In parentheses or not
-  const condition = command
-    .filter(({ start }) => start > (outer[where]?.start ?? 0))
-    .filter((token) => !isSign(token, '(') && !isSign(token, ')'));
+  const condition = command.filter(({ start }) => start > (outer[where]?.start ?? 0));
   const end = findWord(condition, 'returning');
-  const [left, sign, right, ...more] = end < 0 ? condition : condition.slice(0, end);
-  if (sign === undefined) return left?.kind === 'word' && left.value === 'true';
-  const equal = left?.kind === right?.kind && left?.value === right?.value;
-  return isSign(sign, '=') && more.length === 0 && equal;
+  return isConstant(end < 0 ? condition : condition.slice(0, end));
+}
+
+/** Whether it is the same for every row, in parentheses or not: it names no column, or compares one with itself. */
+function isConstant(condition: readonly Token[]): boolean {
+  const tokens = condition.filter((token) => !isSign(token, '(') && !isSign(token, ')'));
+  const names = tokens.filter(
+    ({ kind, value }) => kind === 'name' || (kind === 'word' && !constants.has(value)),
+  );
+  // A parameter is known to somebody else.
+  if (names.length === 0) return tokens.length > 0 && !tokens.some(({ value }) => value.startsWith('$'));
+  const middle = tokens.findIndex((token) => isSign(token, '='));
+  const [left, right] = [tokens.slice(0, middle), tokens.slice(middle + 1)];
+  const write = (side: readonly Token[]) => side.map(({ kind, value }) => `${kind} ${value}`).join();
+  return middle > 0 && write(left) === write(right);
+}
+
+/** Where no condition is added, all rows go that the source has, or all that it has not. */
+function judgeMerge(outer: readonly Token[]): string | undefined {
+  for (const [index] of outer.entries()) {
+    if (wordAt(outer, index) !== 'delete' || wordAt(outer, index - 1) !== 'then') continue;
+    const before = outer.slice(Math.max(0, index - 7), index - 1).map((_, at, all) => wordAt(all, at));
+    if (/\bwhen (not )?matched( by (source|target))?$/.test(before.join(' '))) return 'MERGE … DELETE';
+  }
+  return undefined;
+}
+
+function judgeCopy(outer: readonly Token[]): string | undefined {
+  const at = findWord(outer, 'program');
+  const isClause = outer[at + 1]?.kind === 'text' && ['from', 'to'].includes(wordAt(outer, at - 1));
+  return isClause ? 'COPY … PROGRAM (runs what is not SQL)' : undefined;
+}
+
+/** With it, strings end elsewhere than where they are seen to. */
+function judgeSetting(command: readonly Token[]): string | undefined {
+  const name = findWord(command, 'standard_conforming_strings');
+  if (name < 0 || command.length > name + 3) return undefined;
+  const value = command.at(-1)?.value.toLowerCase() ?? '';
+  return ['off', 'false', 'no', '0'].includes(value) ? 'strings that are written otherwise' : undefined;
 }
 
 function judgeAlter(command: readonly Token[]): string | undefined {

@@ -1,4 +1,5 @@
 import { judgeCommand } from './commands.ts';
+import { findTexts, isOfVariable, judgeDynamic, judgeScript, readText, staysInPlace } from './dynamic.ts';
 import { isSign, outerTokens, splitStatements, untilClosed, wordAt } from './statements.ts';
 import { type Token, tokenize } from './tokens.ts';
 
@@ -17,13 +18,11 @@ export interface Finding {
 /**
  * Finds what of a script destroys data: dropped tables, columns and schemas, TRUNCATE, DELETE and UPDATE that spare no row, changed
  * types. Bodies of functions and DO blocks in SQL and PL/pgSQL are looked at, and the texts that these hand to EXECUTE. What stands in
- * comments and strings is none of it. docs/gate.md lists what is found, and what is not.
+ * comments and other strings is none of it. docs/gate.md lists what is found, and what is not.
  */
 export function findDestructive(sql: string): Finding[] {
   const tokens = tokenize(sql);
-  const found = splitStatements(tokens).flatMap((statement) =>
-    findBodyKind(statement) === null ? findCommands(statement, null) : findInBody(statement),
-  );
+  const found = [...findInTokens(tokens, null, 0), ...findPsql(tokens)];
   const open = tokens.find((token) => token.open);
   if (open !== undefined) {
     found.push({
@@ -49,7 +48,9 @@ interface Found {
 }
 
 /** What `judgeCommand` knows, and what PL/pgSQL hands texts to. */
-const verbs = new Set(['drop', 'truncate', 'delete', 'update', 'alter', 'execute']);
+const verbs = new Set([
+  ...['drop', 'truncate', 'delete', 'update', 'alter', 'merge', 'copy', 'set', 'execute'],
+]);
 
 /**
  * Commands that lie in each other, or follow each other without a semicolon, are each read up to the end of the last. PostgreSQL takes
@@ -65,15 +66,17 @@ function findCommands(statement: readonly Token[], inside: Finding['inside']): F
   let isWith: boolean | undefined;
   const hasWith = () =>
     (isWith ??= outerTokens(statement).some(({ kind, value }) => kind === 'word' && value === 'with'));
+  const start = findStart(statement);
   for (const [index, at] of statement.entries()) {
-    if (!verbs.has(at.value) || !beginsCommand(statement, index, inside !== null, hasWith)) continue;
+    if (!verbs.has(at.value)) continue;
+    if (index !== start && !beginsCommand(statement, index, inside !== null, hasWith)) continue;
     const command = untilClosed(statement, index);
     left -= length(command);
     if (left < 0) {
       found.push({ at, what: 'commands within commands: the rest of this statement cannot be read', inside });
       break;
     }
-    const what = inside !== null && at.value === 'execute' ? judgeText(command) : judgeCommand(command);
+    const what = inside !== null && at.value === 'execute' ? judgeDynamic(command) : judgeCommand(command);
     if (what !== undefined) found.push({ at, what, inside, command });
   }
   return found;
@@ -90,11 +93,11 @@ function beginsCommand(
 ): boolean {
   const word = wordAt(statement, index);
   if (word === '') return false;
-  if (index === 0) return true;
   const before = statement[index - 1];
   // A data-modifying WITH: in its parentheses, and behind the last of them.
-  if (isSign(before, '(')) return ['as', 'materialized'].includes(wordAt(statement, index - 2));
-  if (isSign(before, ')') && ['delete', 'update'].includes(word)) return hasWith();
+  if (isSign(before, '('))
+    return index === 1 || ['as', 'materialized', 'copy'].includes(wordAt(statement, index - 2));
+  if (isSign(before, ')') && ['delete', 'update', 'merge'].includes(word)) return hasWith();
   if (inBody && wordAt(statement, index - 1) === 'for') return isOfCursor(statement, index, word);
   return inBody && (beforeCommand.has(wordAt(statement, index - 1)) || isSign(before, '>'));
 }
@@ -106,50 +109,108 @@ function isOfCursor(statement: readonly Token[], index: number, word: string): b
   return ['open', 'cursor'].some((name) => before.includes(name)) && !before.includes('select');
 }
 
-/** Judges what is handed to EXECUTE, of which the parts between the texts are not known. */
-function judgeText(execute: readonly Token[]): string | undefined {
-  const text = execute
-    .filter(({ kind }) => kind === 'text')
-    .map(readText)
-    .join(' x ')
-    .replace(/%(\d+\$)?-?\d*[IsL]/g, ' x ');
-  for (const statement of splitStatements(tokenize(text))) {
-    const what = judgeCommand(statement);
-    if (what !== undefined) return what;
+/** Where the command is that runs: behind EXPLAIN ANALYZE, which runs it, or behind what prepares it. */
+function findStart(statement: readonly Token[]): number {
+  if (wordAt(statement, 0) === 'prepare') {
+    return statement.findIndex((_, index) => wordAt(statement, index) === 'as') + 1;
   }
-  return undefined;
+  if (wordAt(statement, 0) !== 'explain') return 0;
+  let start = 1;
+  if (isSign(statement[start], '(')) start += untilClosed(statement, start + 1).length + 2;
+  while (['analyze', 'analyse', 'verbose'].includes(wordAt(statement, start))) start++;
+  const isRun = statement.slice(0, start).some((_, index) => /^analy[sz]e$/.test(wordAt(statement, index)));
+  return isRun ? start : 0;
 }
 
-/** Lines stay where they are: a quote that stands twice becomes one and a space. */
-function readText({ value, dollars }: Token): string {
-  return dollars ? value : value.replaceAll("''", "' ");
+/** What psql reads of a file, and what it does that is no SQL */
+const psqlCommands: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ['\\i', '\\ir', '\\include', '\\include_relative'].map((name) => [
+      name,
+      'another file, which is not looked at',
+    ]),
+  ),
+  '\\gexec': 'SQL that a query answers with',
+  '\\!': 'a program',
+};
+
+function findPsql(tokens: readonly Token[]): Found[] {
+  return tokens.flatMap((at) => {
+    const what = at.kind === 'sign' ? psqlCommands[at.value] : undefined;
+    return what === undefined ? [] : [{ at, what: `${at.value}: ${what}`, inside: null }];
+  });
 }
 
-/** One level deep: functions that functions make are not looked at. */
-function findInBody(statement: readonly Token[]): Found[] {
-  const inside = findBodyKind(statement);
-  if (inside === null || !['sql', 'plpgsql'].includes(findLanguage(statement))) return [];
+/** Bodies lie in each other: functions that functions make, and blocks that EXECUTE gets. */
+const deepest = 4;
+
+function findInTokens(tokens: readonly Token[], inside: Finding['inside'], depth: number): Found[] {
+  return splitStatements(tokens).flatMap((whole) => {
+    const statement = inside === null ? whole : whole.slice(findMaker(whole));
+    return findBodyKind(statement) === null
+      ? findCommands(whole, inside)
+      : findInBody(statement, inside, depth);
+  });
+}
+
+/** Where in a statement of a body something is that has a body itself; 0 where there is none. */
+function findMaker(statement: readonly Token[]): number {
+  const at = statement.findIndex(
+    ({ value }, index) =>
+      (value === 'do' || value === 'create') &&
+      beforeCommand.has(wordAt(statement, index - 1)) &&
+      findBodyKind(statement.slice(index, index + 4)) !== null,
+  );
+  return Math.max(0, at);
+}
+
+function findInBody(statement: readonly Token[], outside: Finding['inside'], depth: number): Found[] {
+  const kind = findBodyKind(statement);
+  if (kind === null || !['sql', 'plpgsql'].includes(findLanguage(statement))) return [];
+  // What a function makes is made when somebody calls it.
+  const inside = outside ?? kind;
   const atomic = statement.findIndex((_, index) => wordAt(statement, index) === 'atomic');
-  if (inside === 'function' && atomic >= 0 && wordAt(statement, atomic - 1) === 'begin') {
-    return findInTokens(statement.slice(atomic + 1), inside);
+  if (kind === 'function' && atomic >= 0 && wordAt(statement, atomic - 1) === 'begin') {
+    return findInTokens(statement.slice(atomic + 1), inside, depth + 1);
   }
   return statement
     .filter(
-      ({ kind }, index) =>
-        kind === 'text' &&
-        (inside === 'do' ? wordAt(statement, index - 1) !== 'language' : isBody(statement, index)),
+      ({ kind: token }, index) =>
+        token === 'text' &&
+        (kind === 'do' ? wordAt(statement, index - 1) !== 'language' : isBody(statement, index)),
     )
-    .flatMap((body) =>
-      findInTokens(
-        tokenize(readText(body)).map((token) => shift(token, body.inner)),
-        inside,
-      ),
-    );
+    .flatMap((body) => findInText(body, inside, depth));
 }
 
-function findInTokens(tokens: readonly Token[], inside: 'do' | 'function'): Found[] {
-  return splitStatements(tokens).flatMap((statement) => findCommands(statement, inside));
+function findInText(body: Token, inside: 'do' | 'function', depth: number): Found[] {
+  if (depth >= deepest) return [{ at: body, what: 'bodies within bodies: this one is not read', inside }];
+  const tokens = tokenize(readText(body)).map((token) => place(token, body));
+  const found = [...findInTokens(tokens, inside, depth + 1), ...findHandedOn(tokens, inside, depth)];
+  // Where its own characters stand is not known: nothing of it can be shown.
+  return staysInPlace(body) ? found : found.map(({ what }) => ({ at: body, what, inside }));
 }
+
+/** What EXECUTE is handed in a variable was a text of the same body, most likely; and a text may be a block with a body itself. */
+function findHandedOn(body: readonly Token[], inside: 'do' | 'function', depth: number): Found[] {
+  const executes = body.flatMap((_, index) =>
+    wordAt(body, index) === 'execute' && wordAt(body, index + 1) !== 'function' ? index : [],
+  );
+  if (executes.length === 0) return [];
+  const texts = findTexts(body);
+  const hasVariable = executes.some((index) => isOfVariable(body.slice(index, index + 40)));
+  const variable = hasVariable ? texts.flatMap((at) => toFound(at, judgeScript(readText(at)), inside)) : [];
+  const blocks = texts.flatMap((at) => {
+    const tokens = tokenize(readText(at)).map((token) => place(token, at));
+    const bodies = splitStatements(tokens).filter((statement) => findBodyKind(statement) !== null);
+    const found = bodies.flatMap((statement) => findInBody(statement, inside, depth + 1));
+    return staysInPlace(at) ? found : found.map(({ what }) => ({ at, what, inside }));
+  });
+  const direct = new Set(executes.map((index) => body[index + 1]));
+  return [...variable.filter(({ at }) => !direct.has(at)), ...blocks];
+}
+
+const toFound = (at: Token, what: string | undefined, inside: Finding['inside']): Found[] =>
+  what === undefined ? [] : [{ at, what, inside }];
 
 function findBodyKind(statement: readonly Token[]): Finding['inside'] {
   if (wordAt(statement, 0) === 'do') return 'do';
@@ -169,8 +230,9 @@ function findLanguage(statement: readonly Token[]): string {
   return at < 0 ? 'plpgsql' : (options[at + 1]?.value.toLowerCase() ?? '');
 }
 
-function shift(token: Token, by: number): Token {
-  return { ...token, start: token.start + by, end: token.end + by, inner: token.inner + by };
+/** A token of a text, by where the text stands. */
+function place(token: Token, { inner }: Token): Token {
+  return { ...token, start: token.start + inner, end: token.end + inner, inner: token.inner + inner };
 }
 
 /** Few tokens, as they are written, with one space where any stands. */

@@ -13,7 +13,7 @@ export function isSign(token: Token | undefined, value: string): boolean {
 }
 
 /**
- * The statements of a script. A semicolon between parentheses, or in a function body that begins with BEGIN ATOMIC, ends none
+ * The statements of a script; a command of psql ends one, too. A semicolon between parentheses, or in a function body that begins with BEGIN ATOMIC, ends none
  * (as in psql); where a parenthesis is never closed, each semicolon counts.
  */
 export function splitStatements(tokens: readonly Token[]): Token[][] {
@@ -35,9 +35,11 @@ function split(tokens: readonly Token[], sign: string, nests: boolean): { parts:
     if (nests && isSign(token, '(')) depth++;
     if (nests && isSign(token, ')')) depth = Math.max(0, depth - 1);
     atomic = followAtomic(tokens, index, atomic);
-    if (depth === 0 && atomic === 0 && isSign(token, sign)) {
+    const isCommand = token.kind === 'sign' && token.value.startsWith('\\');
+    if ((depth === 0 && atomic === 0 && isSign(token, sign)) || (sign === ';' && isCommand)) {
       part = [];
       parts.push(part);
+      if (isCommand) [depth, atomic] = [0, 0];
     } else {
       part.push(token);
     }

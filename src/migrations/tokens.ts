@@ -15,8 +15,8 @@ export interface Token {
   readonly end: number;
   /** Where `value` begins in the SQL */
   readonly inner: number;
-  /** Of a `text` between dollar signs, which holds no escapes */
-  readonly dollars?: true;
+  /** Of a `text`, how it is written: `dollars` holds no escapes, `escape` is E'…', `unicode` is U&'…'. */
+  readonly style?: 'dollars' | 'escape' | 'unicode';
   /** A string, name or comment without an end: all that follows is part of it. */
   readonly open?: true;
 }
@@ -27,37 +27,53 @@ const patterns = {
   word: /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y,
   number: /\d[\w.]*|\$\d+/y,
   dollar: /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y,
+  command: /\\(?:[A-Za-z_]+|!)?/y,
   /** What makes a string of another kind of the quote that follows */
   prefix: /(?:[eE]|[bBxXnN]|[uU]&)(?=')|[uU]&(?=")/y,
 };
 
 /**
- * Never fails: SQL that PostgreSQL would refuse gives tokens, too. Commands of psql, which begin with a backslash, and the rows behind a
- * COPY FROM stdin are left out.
+ * Never fails: SQL that PostgreSQL would refuse gives tokens, too. Of a command of psql, which goes from a backslash to the end of the line,
+ * there is one token, a sign such as `\gexec`; the rows behind a COPY FROM stdin are left out.
  */
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
   let statement = 0;
+  // Of a \copy, which needs no semicolon
+  let lineEnd = Number.POSITIVE_INFINITY;
   for (let at = sql.startsWith('\uFEFF') ? 1 : 0; at < sql.length; ) {
-    const isCommand = sql[at] === '\\' && tokens.length === statement;
-    const next = isCommand ? orEnd(sql, sql.indexOf('\n', at)) : readToken(sql, at);
+    const next = at >= lineEnd ? plain('sign', ';', lineEnd, lineEnd + 1) : readNext(sql, at);
     if (typeof next === 'number') {
       at = next;
       continue;
     }
     tokens.push(next);
-    at = next.end;
+    at = Math.max(at, next.end);
+    if (next.value === '\\copy') lineEnd = endOfLine(sql, at);
     if (next.kind !== 'sign' || next.value !== ';') continue;
     if (takesRows(tokens.slice(statement))) at = skipRows(sql, at);
     statement = tokens.length;
+    lineEnd = Number.POSITIVE_INFINITY;
   }
   return tokens;
 }
 
+/** The token at `at`, or where to go on when there is none. */
+function readNext(sql: string, at: number): Token | number {
+  return sql[at] === '\\' ? readCommand(sql, at) : readToken(sql, at);
+}
+
+/** Two commands are SQL: what stands for a semicolon, and the rest of a \copy. */
+function readCommand(sql: string, at: number): Token | number {
+  if (sql[at + 1] === ';') return at + 1;
+  const name = match(patterns.command, sql, at) ?? '\\';
+  return plain('sign', name, at, name === '\\copy' ? at + name.length : endOfLine(sql, at));
+}
+
 function takesRows(statement: readonly Token[]): boolean {
-  const [first] = statement;
   const words = statement.map(({ kind, value }) => (kind === 'word' ? value : ''));
-  return first?.kind === 'word' && first.value === 'copy' && /\bfrom stdin\b/.test(words.join(' '));
+  const copies = words[0] === 'copy' || statement.some(({ value }) => value === '\\copy');
+  return copies && /\bfrom p?stdin\b/.test(words.join(' '));
 }
 
 function skipRows(sql: string, at: number): number {
@@ -66,11 +82,10 @@ function skipRows(sql: string, at: number): number {
   return end.exec(sql) === null ? sql.length : end.lastIndex;
 }
 
-/** The token at `at`, or where to go on when there is none. */
 function readToken(sql: string, at: number): Token | number {
   const space = match(patterns.space, sql, at);
   if (space !== undefined) return at + space.length;
-  if (sql.startsWith('--', at)) return orEnd(sql, sql.indexOf('\n', at));
+  if (sql.startsWith('--', at)) return endOfLine(sql, at);
   if (sql.startsWith('/*', at)) return readComment(sql, at);
   const prefix = match(patterns.prefix, sql, at) ?? '';
   const quote = sql[at + prefix.length];
@@ -106,9 +121,11 @@ function readQuoted(sql: string, start: number, prefix: string): Token {
   const edge = escapes ? /\\[\s\S]?|''|'/g : quote === "'" ? /''|'/g : /""|"/g;
   edge.lastIndex = inner;
   const kind = quote === '"' ? 'name' : 'text';
+  const style = escapes ? 'escape' : /^u/i.test(prefix) && kind === 'text' ? 'unicode' : undefined;
+  const styled = style === undefined ? {} : ({ style } as const);
   for (let found = edge.exec(sql); found !== null; found = edge.exec(sql)) {
     if (found[0] !== quote) continue;
-    return { kind, value: sql.slice(inner, found.index), start, end: edge.lastIndex, inner };
+    return { kind, value: sql.slice(inner, found.index), start, end: edge.lastIndex, inner, ...styled };
   }
   return { kind, value: sql.slice(inner), start, end: sql.length, inner, open: true };
 }
@@ -116,7 +133,7 @@ function readQuoted(sql: string, start: number, prefix: string): Token {
 function readDollars(sql: string, start: number, tag: string): Token {
   const inner = start + tag.length;
   const close = sql.indexOf(tag, inner);
-  const token = { kind: 'text', start, inner, dollars: true } as const;
+  const token = { kind: 'text', start, inner, style: 'dollars' } as const;
   if (close < 0) return { ...token, value: sql.slice(inner), end: sql.length, open: true };
   return { ...token, value: sql.slice(inner, close), end: close + tag.length };
 }
@@ -126,6 +143,8 @@ function match(pattern: RegExp, sql: string, at: number): string | undefined {
   return pattern.exec(sql)?.[0];
 }
 
-function orEnd(sql: string, index: number): number {
-  return index < 0 ? sql.length : index;
+function endOfLine(sql: string, at: number): number {
+  const end = /[\n\r]/g;
+  end.lastIndex = at;
+  return end.exec(sql)?.index ?? sql.length;
 }

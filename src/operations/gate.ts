@@ -1,6 +1,6 @@
 import { StorageError } from '../errors.ts';
 import type { GateInputs } from '../inputs.ts';
-import { lookAtMigrations, type Migrations, unseenFiles } from '../migrations/changed.ts';
+import { lookAtMigrations, type Migrations } from '../migrations/changed.ts';
 import { readEventBase } from '../migrations/event-base.ts';
 import { readIfPresent } from '../repository/backups.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -86,12 +86,9 @@ function findUnseen(migrations: Migrations): Missing[] {
     const { why, remedy } = migrations;
     return [{ what: `the migrations could not be looked at: ${why}`, remedy }];
   }
-  return migrations.passedOver
-    .filter(({ path, why }) => path.toLowerCase().endsWith('.sql') && unseenFiles.includes(why))
-    .map(({ path, why }) => ({
-      what: `${path} could not be looked at: it is ${why}`,
-      remedy: 'Commit it as a file, or remove it.',
-    }));
+  return migrations.passedOver.flatMap(({ path, why, remedy }) =>
+    remedy === undefined ? [] : [{ what: `${path} could not be looked at: it is ${why}`, remedy }],
+  );
 }
 
 /** A place that holds nothing yet has no backup: that is what the gate is to find, and no mistake. */

@@ -1,6 +1,6 @@
 import { letRead, openSession } from '../postgres/connection.ts';
 import { commandEnvironment } from '../postgres/environment.ts';
-import { runTool, ToolError } from '../postgres/process.ts';
+import { passLines, startTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, connectionVariables } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Supplement } from '../repository/supplement.ts';
@@ -72,9 +72,12 @@ export function describeChecks(checks: readonly CheckResult[]): Section[] {
   ];
 }
 
+/** milliseconds that are left to a command's own children, which may be services that never end */
+const lastWords = 5000;
+
 /**
  * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Whatever its
- * dependencies are, they find none of our secrets.
+ * dependencies are, they find none of our secrets. What it leaves running when it ends is ended.
  *
  * @returns what it said when it failed
  */
@@ -88,9 +91,18 @@ export async function runCommand(
     world.env,
     connectionVariables(settings, () => writeRootCertificates(world)),
   );
+  const tell = (line: string) => {
+    if (line !== '') world.log.info(line);
+  };
   try {
-    const { stdout, stderr } = await runTool('/bin/sh', ['-c', command], { env, signal: world.signal });
-    for (const line of `${stdout}\n${stderr}`.split('\n').filter((text) => text !== '')) world.log.info(line);
+    const run = startTool('/bin/sh', ['-c', command], {
+      env,
+      signal: world.signal,
+      onErrorLine: tell,
+      patience: lastWords,
+    });
+    passLines(run.stdout, tell);
+    await run.done;
     return undefined;
   } catch (error) {
     world.signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { messageOf } from '../errors.ts';
 import type { Session } from './connection.ts';
 import { simpleQuery } from './copy-reader.ts';
 import { ServerError } from './server-error.ts';
@@ -41,7 +42,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
   };
   const onClose = () => {
     // The server's farewell, when it sent one, says why.
-    const why = failure === undefined ? '' : `: ${failure.message}`;
+    const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
     const error = new Error(`the connection was lost while rows were being written${why}`, {
       cause: failure,
     });

@@ -11,6 +11,8 @@ const ofEveryTool =
 const ofTheJob =
   /^(CI|USER|LOGNAME|SHELL|RUNNER_(OS|ARCH)|GITHUB_(ACTIONS|WORKSPACE|REPOSITORY|SHA|REF|REF_NAME|REF_TYPE|BASE_REF|HEAD_REF|EVENT_NAME|ACTOR|WORKFLOW|JOB|RUN_ID|RUN_NUMBER|RUN_ATTEMPT|SERVER_URL|API_URL))$/;
 
+export const isOfEveryTool = (name: string): boolean => ofEveryTool.test(name);
+
 /** What a program says is read, and told without what it quotes; LC_ALL goes before all others. */
 const inEnglish = { LC_ALL: 'C' };
 

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
-import { exec, getExecOutput } from '@actions/exec';
 import { messageOf } from '../errors.ts';
 import type { World } from '../world.ts';
+import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import type { ClientSource } from './client.ts';
+import { isOfEveryTool } from './environment.ts';
 
 /** What a test puts in the place of the machine's own. */
 export interface InstallOptions {
@@ -122,7 +123,7 @@ class PackageCache {
       this.#patience,
     );
     try {
-      return await Promise.race([ask(), limit.promise]);
+      return await Promise.race([withoutSecrets(ask), limit.promise]);
     } catch (error) {
       this.isUsable = false;
       this.#world.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
@@ -130,6 +131,26 @@ class PackageCache {
     } finally {
       clearTimeout(timer);
     }
+  }
+}
+
+/**
+ * Does something during which programs that libraries start get the environment that ours get. They take all that `process.env` lists, which
+ * is less then, though everything can still be asked for by its name.
+ */
+async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
+  const { env } = process;
+  const listed = (name: string | symbol) => typeof name === 'string' && isOfEveryTool(name);
+  const veiled = new Proxy(env, {
+    ownKeys: (all) => Reflect.ownKeys(all).filter(listed),
+    set: (all, name, value) => Reflect.set(all, name, value),
+  });
+  process.env = veiled;
+  try {
+    return await body();
+  } finally {
+    // Something that was given up may come to its end later than what was begun since.
+    if (process.env === veiled) process.env = env;
   }
 }
 
@@ -160,12 +181,6 @@ const listPackages = (folder: string): string[] =>
     .filter((name) => name.endsWith('.deb'))
     .map((name) => path.join(folder, name));
 
-const aptSources = '/etc/apt/sources.list.d';
-/** A fresh machine upgrades itself, and holds the lock for minutes. */
-const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300'];
-const aptInstall = [...apt, 'install', '-y', '-qq', '--no-install-recommends'];
-const aptUpdate = [...apt, 'update', '-qq'];
-
 async function download(
   packageName: string,
   wanted: WantedRelease,
@@ -174,52 +189,11 @@ async function download(
   world: World,
 ): Promise<void> {
   // A list of somebody else's that does not answer says nothing about the package.
-  await tolerate(() => asRoot(aptUpdate, world), world);
+  await tolerate(() => updateLists([], world), world);
   const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
-  const fetch = () => asRoot([...aptInstall, ...into, packageName], world);
+  const fetch = () => aptInstall([...into, packageName], world);
   if (await isOffered(packageName, wanted, world)) return fetch();
   await withProjectSource(sources, fetch, world);
-}
-
-const isOfProject = (name: string): boolean => /^pgdg\.(list|sources)$/.test(name);
-
-/** With the PostgreSQL project's repository among the sources. Where it was not before, it is not after. */
-async function withProjectSource(sources: string, body: () => Promise<void>, world: World): Promise<void> {
-  const list = () => (existsSync(sources) ? readdirSync(sources).filter(isOfProject) : []);
-  const before = list();
-  try {
-    if (before.length === 0) {
-      await asRoot([...aptInstall, 'postgresql-common', 'ca-certificates'], world);
-      // It looks at all sources once more; what matters of that comes next.
-      await tolerate(
-        () => asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world),
-        world,
-      );
-    }
-    for (const name of list()) {
-      const only = [
-        '-o',
-        `Dir::Etc::sourcelist=${path.join(sources, name)}`,
-        '-o',
-        'Dir::Etc::sourceparts=-',
-      ];
-      await asRoot([...aptUpdate, ...only, '-o', 'APT::Get::List-Cleanup=0'], world);
-    }
-    await body();
-  } finally {
-    const added = list().filter((name) => !before.includes(name));
-    for (const name of added) await asRoot(['rm', '-f', path.join(sources, name)], world);
-  }
-}
-
-/** What fails here may not be needed. Where it was, what comes next fails. */
-async function tolerate(body: () => Promise<void>, world: World): Promise<void> {
-  try {
-    await body();
-  } catch (error) {
-    world.signal.throwIfAborted();
-    world.log.info(`It goes on in spite of this: ${messageOf(error)}`);
-  }
 }
 
 /** Whether apt would install it, and no older one than is wanted. */
@@ -228,32 +202,12 @@ async function isOffered(
   { major, minor }: WantedRelease,
   world: World,
 ): Promise<boolean> {
-  const look = { ignoreReturnCode: true, silent: true, env: environmentOfApt(world) };
-  const known = await getExecOutput('apt-cache', ['show', '--no-all-versions', packageName], look);
-  const offered = new RegExp(`^Version: (?:\\d+:)?${major}(?:\\.(\\d+))?`, 'm').exec(known.stdout);
-  return known.exitCode === 0 && isRelease(offered, minor);
+  const known = await askApt(['show', '--no-all-versions', packageName], world);
+  return isRelease(new RegExp(`^Version: (?:\\d+:)?${major}(?:\\.(\\d+))?`, 'm').exec(known), minor);
 }
 
 async function installFiles(folder: string, world: World): Promise<void> {
   const packages = listPackages(folder);
   if (packages.length === 0) throw new Error('apt-get has downloaded no package');
-  await asRoot([...aptInstall, ...packages], world);
-}
-
-/** What apt prints holds texts of repositories, so it goes line by line through the log, where none of it is a command of a runner. */
-async function asRoot(command: readonly string[], world: World): Promise<void> {
-  world.signal.throwIfAborted();
-  const [file = '', ...args] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
-  const tell = (line: string) => world.log.info(line);
-  tell(`$ ${[file, ...args].join(' ')}`);
-  await exec(file, args, {
-    ...{ env: environmentOfApt(world), silent: true },
-    listeners: { stdline: tell, errline: tell },
-  });
-}
-
-/** The scripts of packages run as root, and none of them needs what this process knows of databases and storages. */
-function environmentOfApt({ env }: World): Record<string, string> {
-  const kept = Object.entries(env).filter(([name]) => /^(PATH|HOME|LANG|https?_proxy|no_proxy)$/i.test(name));
-  return { ...(Object.fromEntries(kept) as Record<string, string>), DEBIAN_FRONTEND: 'noninteractive' };
+  await aptInstall(packages, world);
 }

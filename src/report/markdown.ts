@@ -1,6 +1,6 @@
 import { assertNever } from '../errors.ts';
 import type { Section } from '../operations/outcome.ts';
-import { printableLines } from './printable.ts';
+import { printableCode, printableLines } from './printable.ts';
 
 /** GitHub drops a job summary that is larger. */
 const summaryLimitBytes = 1024 * 1024;
@@ -40,14 +40,6 @@ export function chooseFence(text: string): string {
   let longest = 2;
   for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length);
   return '`'.repeat(longest + 1);
-}
-
-/** Tabs and ends of lines are part of how code is written. */
-function printableCode(text: string): string {
-  return text
-    .split(/(\t|\r?\n)/)
-    .map((part, index) => (index % 2 === 0 ? printableLines(part) : part))
-    .join('');
 }
 
 /**

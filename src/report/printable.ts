@@ -34,6 +34,14 @@ export function printableLines(text: string): string {
   return replaceUnprintable(text, (character, code) => (character === '\n' ? character : escapeCode(code)));
 }
 
+/** Tabs and ends of lines are part of how code is written. */
+export function printableCode(text: string): string {
+  return text
+    .split(/(\t|\r?\n)/)
+    .map((part, index) => (index % 2 === 0 ? printableLines(part) : part))
+    .join('');
+}
+
 /** Invisible, and enough that a runner reads no command */
 const breaker = '\u200B';
 

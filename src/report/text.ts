@@ -1,7 +1,7 @@
 import { assertNever } from '../errors.ts';
 import type { Column, Section } from '../operations/outcome.ts';
 import { displayWidth } from './display-width.ts';
-import { printable } from './printable.ts';
+import { printable, printableCode, printableLines } from './printable.ts';
 
 const gap = '  ';
 
@@ -17,8 +17,9 @@ function renderSection(section: Section): string {
       return `${text}\n${'='.repeat(displayWidth(text))}`;
     }
     case 'paragraph':
+      return printableLines(section.text);
     case 'code':
-      return section.text.split('\n').map(printable).join('\n');
+      return printableCode(section.text);
     case 'table':
       return renderTable(section.columns, section.rows);
     default:

@@ -50,6 +50,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Co
     jobs.some((job) => job.kind === 'capture') && (policy.drill?.['backup-id'] ?? 'latest') === 'latest';
   const given: Values = {
     ...commonInputs(context),
+    'install-client': policy['install-client'],
     storage: written.storage,
     's3-endpoint': written['s3-endpoint'],
     's3-region': written['s3-region'],

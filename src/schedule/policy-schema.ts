@@ -4,6 +4,7 @@ import {
   parseColumns,
   parseDuration,
   parseEndpoint,
+  parseImage,
   parseInterval,
   parsePatterns,
   parsePem,
@@ -201,15 +202,7 @@ const drillSchema = v.strictObject({
   checks: v.optional(
     text('Questions that must return true, one SELECT a line, or the path of a file with them.'),
   ),
-  image: v.optional(
-    shaped(
-      'The container image of the server for drills.',
-      // What is in the backup is read by it, and so is the password of whatever else it can reach.
-      /^(supabase\/)?postgres:\w[\w.-]*(@sha256:[0-9a-f]{64})?$/,
-      'is not an image of postgres or of supabase/postgres',
-      'Write it as in supabase/postgres:17.6.1.054',
-    ),
-  ),
+  image: v.optional(text('The container image of the server for drills.', parseImage)),
 });
 
 const cleanupSchema = v.strictObject({
@@ -262,6 +255,14 @@ const entries = v.strictObject({
     ),
   ),
   'runs-on': v.optional(text('The runner of all jobs; ubuntu-latest when absent.')),
+  'install-client': v.optional(
+    shaped(
+      'Whether missing client programs are installed: `auto` on runners of GitHub only, `always` on yours, too, or `never`.',
+      /^(auto|always|never)$/,
+      'is none of auto, always and never',
+      'Write auto, always or never',
+    ),
+  ),
   'time-zone': v.optional(
     text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
   ),

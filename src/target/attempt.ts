@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { isRaised, messageOf } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { Manifest } from '../repository/manifest.ts';
 
@@ -41,7 +41,8 @@ export function refusalOf(error: unknown): string {
   const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
   if (severity !== 'ERROR' || typeof code !== 'string') throw error;
   // Which right is missing says the detail. Of other errors it may hold values of a row.
-  const reason = code === '42501' && typeof detail === 'string' ? ` (${detail})` : '';
+  const isAboutRights = code === '42501' && typeof detail === 'string' && !isRaised(error);
+  const reason = isAboutRights ? ` (${detail})` : '';
   return `${messageOf(error)}${reason}`;
 }
 

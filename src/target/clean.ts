@@ -1,4 +1,4 @@
-import { ConfigurationError, isKnownError, messageOf, TargetError } from '../errors.ts';
+import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../errors.ts';
 import { append } from '../lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
@@ -276,7 +276,7 @@ export function explainRefusal(
     batches === 0
       ? 'nothing was removed'
       : `${batches} batches of tables were removed, because the server has too few locks for one transaction`;
-  const message = `clean: ${what}${messageOf(cause)}; ${extent}`;
+  const message = `clean: ${what}${wholeMessageOf(cause)}; ${extent}`;
   switch (code) {
     case '42501':
       return new ConfigurationError(

@@ -333,7 +333,7 @@ export function isOfPlatform(subject: Subject, { scope, isRestored, schemas }: D
 
 /** @param trigger CREATE TRIGGER … EXECUTE FUNCTION schema.name(…), as the server writes it */
 function callsManaged(trigger: string, managed: ReadonlySet<string>): boolean {
-  const schema = /EXECUTE (?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")*)"|([^".(]+))\./.exec(trigger);
+  const schema = /EXECUTE (?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")*)"|([^".(]{1,126}))\./.exec(trigger);
   return managed.has(schema?.[1]?.replaceAll('""', '"') ?? schema?.[2] ?? '');
 }
 

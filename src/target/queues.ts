@@ -1,3 +1,4 @@
+import { wholeMessageOf } from '../errors.ts';
 import { append } from '../lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
@@ -6,7 +7,7 @@ import { qualifiedName } from '../postgres/tables.ts';
 import type { TableEntry } from '../repository/manifest.ts';
 import type { Supplement } from '../repository/supplement.ts';
 import type { PresentTable } from '../supabase/selection.ts';
-import { type NotCarried, omit, tryStatement } from './attempt.ts';
+import { type NotCarried, omit, refusalOf, tryStatement } from './attempt.ts';
 
 /**
  * The tables of message queues in a backup (postgres/queues.ts): the archive makes none of them.
@@ -112,7 +113,13 @@ export class Queues {
     // The list comes from the backup, where it has the name as it was given, and the time.
     const isListed = this.#tables.some(({ name }) => name === 'meta');
     const unlist = isListed ? `; DELETE FROM pgmq.meta WHERE queue_name OPERATOR(pg_catalog.=) ${queue}` : '';
-    return tryStatement(session, `SELECT pgmq.${quoteIdentifier(maker)}(${queue})${unlist}`);
+    try {
+      await session.query(`SELECT pgmq.${quoteIdentifier(maker)}(${queue})${unlist}`);
+      return undefined;
+    } catch (error) {
+      refusalOf(error);
+      return wholeMessageOf(error);
+    }
   }
 
   async #giveToOwner(session: Session, { schema, name }: TableEntry): Promise<NotCarried[]> {

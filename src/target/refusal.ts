@@ -1,3 +1,4 @@
+import { raisedWords, withoutValue } from '../errors.ts';
 import { createQuoteFilter } from '../postgres/process.ts';
 
 /** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
@@ -15,6 +16,11 @@ export interface Refusal {
 }
 
 const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
+/** The innermost function that was at work, in whatever language the server writes the rest of it */
+const raised = /^CONTEXT: .* (?:RAISE|ASSERT)$/m;
+/** Errors of class 22, as far as a server says them in English: pg_restore passes no codes on. */
+const aboutData =
+  /^(?:invalid input |malformed |value ".*" is out of range|date\/time field value out of range)/;
 const labels = /^(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|Command was): ?/;
 
 type Complaint =
@@ -104,6 +110,10 @@ export class RefusalReader {
       return { kind: 'refusal', refusal: { id, concerns: 'setting', message, hint } };
     }
     const concerns = owned.test(text) ? 'owner' : 'object';
-    return { kind: 'refusal', refusal: { id, concerns, message: [first, ...more].join(' ').trim(), hint } };
+    if (raised.test(text))
+      return { kind: 'refusal', refusal: { id, concerns, message: raisedWords, hint: undefined } };
+    const words = [first, ...more].join(' ').trim();
+    const message = what.startsWith('COPY failed') || aboutData.test(words) ? withoutValue(words) : words;
+    return { kind: 'refusal', refusal: { id, concerns, message, hint } };
   }
 }

@@ -1,4 +1,4 @@
-import { IntegrityError, TargetError } from '../errors.ts';
+import { IntegrityError, messageOf, TargetError } from '../errors.ts';
 import type { DecodedRow } from '../postgres/decoded-rows.ts';
 import { readHead } from '../postgres/test-decoding.ts';
 import type { Effect } from './replay-effects.ts';
@@ -28,7 +28,7 @@ export function checkRows(rows: number, { effect, row }: Note): void {
 /** The server's words, and what they are about */
 export function explainRefusal(error: Error, note: Note = nobody): Error {
   if (note.row === undefined) return error;
-  return diverged(note, `the server refused the ${readHead(note.row.data).kind}: ${error.message}`, error);
+  return diverged(note, `the server refused the ${readHead(note.row.data).kind}: ${messageOf(error)}`, error);
 }
 
 export function diverged({ effect, row }: Note, what: string, cause?: unknown): TargetError {

@@ -1,4 +1,11 @@
-import { ConfigurationError, IntegrityError, messageOf, StorageError, TargetError } from '../errors.ts';
+import {
+  ConfigurationError,
+  IntegrityError,
+  isRaised,
+  messageOf,
+  StorageError,
+  TargetError,
+} from '../errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
@@ -278,7 +285,8 @@ function explain(table: TableEntry, cause: unknown): Error {
   if (cause instanceof StorageError) {
     return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
   }
-  const hint = cause instanceof ServerError && cause.hint !== undefined ? ` ${cause.hint}` : '';
+  const hint =
+    cause instanceof ServerError && cause.hint !== undefined && !isRaised(cause) ? ` ${cause.hint}` : '';
   return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
 }
 

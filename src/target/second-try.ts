@@ -1,3 +1,4 @@
+import { isRaised } from '../errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
@@ -46,7 +47,14 @@ export type SecondResult =
       readonly sql: string;
     };
 
-type Failure = ServerErrorFields & { readonly code: string; readonly why: string };
+interface Failure {
+  readonly code: string;
+  readonly hint: string | undefined;
+  /** The server's own words, to be looked into */
+  readonly said: string;
+  /** What is told of them */
+  readonly why: string;
+}
 
 /**
  * Tries an entry again that pg_restore could not restore: with the surroundings that it had in the source, and a key or a check without the
@@ -123,8 +131,9 @@ export async function runAs(session: Session, role: string, sql: string): Promis
 
 /** Also what the server lacks room or a file for is left out, as by pg_restore: something smaller may have room. */
 function readFailure(error: unknown): Failure {
-  const { code, hint } = error as ServerErrorFields & { code: string };
-  return { code, hint, why: refusalOf(error) };
+  const why = refusalOf(error);
+  const { code, hint, message } = error as ServerErrorFields & { code: string; message: string };
+  return { code, hint: isRaised(error) ? undefined : hint, said: message, why };
 }
 
 /** undefined_function, undefined_table, undefined_object, invalid_schema_name, undefined_column, and what functions raise themselves */
@@ -138,18 +147,18 @@ const wrongObjectType = '42809';
 /** What to try next; undefined when nothing is left. */
 function adapt(
   surroundings: Surroundings,
-  { code, why }: Failure,
+  { code, said }: Failure,
   entry: ArchiveEntry,
   paths: string[],
 ): Surroundings | undefined {
-  if (/pg_attver|default_table_access_method/.test(why)) {
+  if (/pg_attver|default_table_access_method/.test(said)) {
     return surroundings.plain ? undefined : { ...surroundings, plain: true };
   }
   if (entry.kind === 'ACL') {
     return surroundings.grantedHere ? undefined : { ...surroundings, grantedHere: true };
   }
-  if (/maintenance_work_mem|memory required/.test(why)) {
-    return surroundings.memory === undefined ? { ...surroundings, memory: findMemory(why) } : undefined;
+  if (/maintenance_work_mem|memory required/.test(said)) {
+    return surroundings.memory === undefined ? { ...surroundings, memory: findMemory(said) } : undefined;
   }
   if (/^23/.test(code)) {
     const mayBeBroken = entry.kind === 'FK CONSTRAINT' || entry.kind === 'CHECK CONSTRAINT';
@@ -163,8 +172,8 @@ function adapt(
 }
 
 /** Twice what the server says that it needs, or what builds most indexes. */
-function findMemory(why: string): string {
-  const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(why) ?? [];
+function findMemory(said: string): string {
+  const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(said) ?? [];
   return amount === undefined ? '1GB' : `${2 * Number(amount)}${unit}`;
 }
 

@@ -50,6 +50,34 @@ describe('the command line as a step of a workflow', () => {
   });
 });
 
+describe('what is thrown where nobody waits for it', () => {
+  const script = `setTimeout(() => { throw new Error('lost\\n::add-mask::different\\n##[debug]x\\u001b[2J hunter2') }, 200);
+    const { promises } = require('node:fs'); const wait = () => new Promise((r) => setTimeout(r, 60000));
+    require('node:fs/promises').readdir = wait; promises.readdir = wait; promises.readFile = wait; promises.open = wait; promises.stat = wait; promises.lstat = wait;`;
+
+  test.each(['cli.cjs', 'index.cjs'])('is told as everything else: %s', (file) => {
+    const loaded = join(folder, 'thrower.cjs');
+    writeFileSync(loaded, script);
+    const summary = join(folder, 'summary-of-a-defect');
+    writeFileSync(summary, '');
+    const env = {
+      ...{ NODE_OPTIONS: `--require ${loaded}`, GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: summary },
+      ...{ INPUT_OPERATION: 'list', INPUT_STORAGE: folder, 'INPUT_TARGET-URL': 'postgresql://u:hunter2@h/d' },
+      SUPABASE_BACKUP_TARGET_URL: 'postgresql://u:hunter2@h/d',
+    };
+    const run = start(file, file === 'cli.cjs' ? ['list', '--storage', folder] : [], env);
+    expect(run.status, run.stdout + run.stderr).toBe(1);
+    const told = `${run.stdout}\n${run.stderr}`;
+    expect(told).toContain('defect of supabase-backup');
+    const isCommand = (line: string) =>
+      (line.trimStart().startsWith('::') && line.includes('different') && !/^::(error|debug)::/.test(line)) ||
+      line.includes('##[');
+    expect(told.split('\n').filter(isCommand)).toEqual([]);
+    expect(told).not.toContain('\u001b');
+    if (file === 'cli.cjs') expect(told).not.toContain('hunter2');
+  });
+});
+
 describe('the command line, alone in a folder', () => {
   test('prints its version', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

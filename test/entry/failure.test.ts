@@ -26,3 +26,16 @@ it.each([
 ])('%s is a defect', (_what, error) => {
   expect(describeFailure(error, signal).kind).toBe('Defect');
 });
+
+it('the details tell no more of a server than the message does, and where it was', () => {
+  const raised = new ServerError('P0001', 'the row is SECRET\n    at SECRET', {
+    routine: 'exec_stmt_raise',
+    hint: 'SECRET',
+  });
+  const value = new ServerError('22P02', 'invalid input syntax for type integer: "SECRET"', {}, 'ERROR');
+  for (const error of [raised, value, new Error('outer', { cause: raised })]) {
+    const { details, message } = describeFailure(error, signal);
+    expect(details + message).not.toContain('SECRET');
+    expect(details).toMatch(/\n {4}at .*failure\.test\.ts/);
+  }
+});

@@ -85,6 +85,20 @@ describe('the temporary folder', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
+  test.runIf(process.platform === 'linux')(
+    'of a run whose number another process has by now goes',
+    async () => {
+      const left = await leave();
+      const child = spawn('sleep', ['60']);
+      await once(child, 'spawn');
+      const [, since = ''] = /-(\d{13})-/.exec(left) ?? [];
+      renameSync(left, left.replace(/-\d+-\d{13}-/, `-${child.pid}-${Number(since) - 60_000}-`));
+      run();
+      expect(readdirSync(parent)).toEqual([]);
+      child.kill();
+    },
+  );
+
   test.each([
     ['of another machine', (name: string) => name.replace(/backup-[0-9a-f]{8}/, 'backup-00000000')],
     ['with another name', (name: string) => `${name}-of-mine`],

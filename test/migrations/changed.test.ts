@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookAtMigrations } from '../../src/migrations/changed.ts';
 import { readEventBase } from '../../src/migrations/event-base.ts';
@@ -54,6 +55,14 @@ describe('the migrations that came', () => {
       passedOver: [],
     });
   });
+
+  it.each(['.sql', 'more/1.sql', '1.pgsql', '1.PSQL', '1.ddl', '1.down.sql'])(
+    'are those whose names say so: %s',
+    async (name) => {
+      repository.commit({ [`supabase/migrations/${name}`]: 'DROP TABLE a;' });
+      expect(await paths()).toEqual([`supabase/migrations/${name}`]);
+    },
+  );
 
   it('are none that a branch lacks because the base went on without it', async () => {
     repository.git('checkout', '-q', '-b', 'feature');
@@ -113,6 +122,127 @@ describe('the migrations that came', () => {
       files: [],
       passedOver: [{ path: 'db/migrations', why: expect.stringContaining('no folder') }],
     });
+  });
+});
+
+describe('what runs with the release and cannot be looked at', () => {
+  /** What the gate takes for a reason to stop */
+  const unseen = async (folder = 'supabase/migrations') => {
+    const found = await look({ folder, baseRef: base });
+    if (found.kind !== 'looked-at') throw new Error(found.why);
+    return found.passedOver.flatMap(({ path, why, remedy }) => (remedy === undefined ? [] : [[path, why]]));
+  };
+
+  it('is a folder that is a link', async () => {
+    repository.git('rm', '-rq', 'supabase/migrations');
+    repository.write('elsewhere/2.sql', 'DROP TABLE a;');
+    mkdirSync('supabase', { recursive: true });
+    symlinkSync('../elsewhere', 'supabase/migrations');
+    repository.commit({});
+    expect(await unseen()).toContainEqual(['supabase/migrations', 'not a plain file']);
+    expect(await unseen('supabase/migrations/.')).not.toEqual([]);
+  });
+
+  it('is a folder below a link', async () => {
+    repository.git('mv', 'supabase', 'elsewhere');
+    symlinkSync('elsewhere', 'supabase');
+    base = repository.commit({});
+    repository.commit({ 'elsewhere/migrations/2.sql': 'DROP TABLE a;' });
+    const found = await look({ derived: base });
+    const seen = found.kind === 'looked-at' ? found.passedOver.map(({ remedy }) => remedy) : [found.kind];
+    expect(seen).not.toEqual([]);
+    expect(seen).not.toContain(undefined);
+  });
+
+  it.each(['supabase', 'supabase/migrations', 'supabase/migrations/more'])(
+    'is a repository of its own, also where .gitmodules hides it: %s',
+    async (place) => {
+      const other = new GitFolder();
+      try {
+        other.commit({ '2.sql': 'DROP TABLE a;', 'migrations/2.sql': 'DROP TABLE a;' });
+        if (place !== 'supabase/migrations/more') repository.git('rm', '-rq', place);
+        repository.git('-c', 'protocol.file.allow=always', 'submodule', 'add', '-q', other.path, place);
+        repository.git('config', '-f', '.gitmodules', `submodule.${place}.ignore`, 'all');
+        repository.commit({});
+        expect(await unseen()).not.toEqual([]);
+      } finally {
+        other.remove();
+      }
+    },
+  );
+
+  it('is a repository that nobody has added', async () => {
+    const nested = join(repository.path, 'supabase/migrations/more');
+    mkdirSync(nested);
+    execFileSync('git', ['init', '-q', nested]);
+    writeFileSync(join(nested, '2.sql'), 'DROP TABLE a;');
+    expect(await unseen()).toEqual([['supabase/migrations/more/', 'a repository of its own']]);
+  });
+
+  it('is a file that git is to ignore', async () => {
+    repository.commit({ '.gitignore': '2.sql\n*.log\n' });
+    repository.write('supabase/migrations/2.sql', 'DROP TABLE a;');
+    repository.write('supabase/migrations/2.log', '');
+    expect(await unseen()).toEqual([['supabase/migrations/2.sql', 'not committed']]);
+  });
+
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 14\n`;
+
+  it('is a file that Git LFS has and that is not checked out', async () => {
+    repository.commit({ 'supabase/migrations/2.sql': pointer });
+    expect(await unseen()).toEqual([['supabase/migrations/2.sql', 'kept elsewhere than in git']]);
+  });
+
+  it('is none that a filter of git keeps otherwise, and checks out', async () => {
+    repository.git('config', 'filter.lfs.clean', `printf '${pointer.replaceAll('\n', '\\n')}'`);
+    repository.git('config', 'filter.lfs.smudge', "printf 'DROP TABLE a;'");
+    repository.commit({
+      '.gitattributes': '2.sql filter=lfs',
+      'supabase/migrations/2.sql': 'DROP TABLE a;',
+    });
+    expect(repository.git('show', 'HEAD:supabase/migrations/2.sql')).toContain('git-lfs');
+    expect(await paths()).toEqual(['supabase/migrations/2.sql']);
+    rmSync('supabase/migrations/2.sql');
+    expect(await unseen()).toEqual([['supabase/migrations/2.sql', 'kept elsewhere than in git']]);
+  });
+
+  it.each([
+    ['packed', gzipSync('DROP TABLE a;'.repeat(100))],
+    ['of nothing but NUL', Buffer.alloc(1000)],
+    ['with a NUL in it', Buffer.from('SELECT 1;\n\0DROP TABLE a;')],
+  ])('is a file that is %s', async (_, content) => {
+    repository.commit({ 'supabase/migrations/2.sql': content });
+    expect(await unseen()).toEqual([['supabase/migrations/2.sql', 'no text']]);
+  });
+
+  it('is a file that is too large', async () => {
+    repository.commit({ 'supabase/migrations/2.sql': Buffer.alloc(65 * 1024 * 1024, ' ') });
+    expect(await unseen()).toEqual([['supabase/migrations/2.sql', 'larger than 64 MiB']]);
+  });
+
+  it('is a folder that somebody has named, and that never was', async () => {
+    expect(await unseen('db/migrations')).toEqual([['db/migrations', 'no folder of the working folder']]);
+    repository.git('rm', '-rq', 'supabase');
+    repository.commit({});
+    expect(await unseen()).toEqual([]);
+    expect(await unseen('supabase/migrations/')).toEqual([]);
+  });
+});
+
+describe('a migration in another encoding', () => {
+  const hidden = "-- \u0127 \u2700 it's\nDROP TABLE a;\n";
+  const swap = (bytes: Buffer) => Buffer.from(bytes).swap16();
+  it.each([
+    ['UTF-16', Buffer.from(`\uFEFF${hidden}`, 'utf16le')],
+    ['UTF-16 the other way round', swap(Buffer.from(`\uFEFF${hidden}`, 'utf16le'))],
+    ['UTF-16 without a mark', Buffer.from(hidden, 'utf16le')],
+    ['UTF-8 with a mark', Buffer.from(`\uFEFF${hidden}`)],
+    ['Latin-1', Buffer.from("-- M\u00fcller's\nDROP TABLE a;", 'latin1')],
+    ['lines of Windows', Buffer.from('SELECT 1;\r\nDROP TABLE a;\r\n')],
+    ['lines of old Macs', Buffer.from('SELECT 1;\rDROP TABLE a;\r')],
+  ])('is read: %s', async (_, content) => {
+    repository.commit({ 'supabase/migrations/2.sql': content });
+    expect(await paths()).toEqual(['supabase/migrations/2.sql']);
   });
 });
 

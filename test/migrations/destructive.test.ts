@@ -53,6 +53,124 @@ describe('what destroys data', () => {
   });
 
   it.each([
+    ['EXPLAIN ANALYZE DELETE FROM a', 'DELETE without WHERE'],
+    ['EXPLAIN (ANALYZE, BUFFERS, FORMAT json) UPDATE a SET b = 1', 'UPDATE without WHERE'],
+    ['EXPLAIN ANALYSE VERBOSE WITH x AS (DELETE FROM a RETURNING 1) SELECT 1', 'DELETE without WHERE'],
+    ['PREPARE gone (int) AS DELETE FROM a; EXECUTE gone (1)', 'DELETE without WHERE'],
+    ["COPY (DELETE FROM a RETURNING *) TO '/tmp/a'", 'DELETE without WHERE'],
+    ["COPY a FROM PROGRAM 'sh'", 'COPY … PROGRAM (runs what is not SQL)'],
+    ['MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE', 'MERGE … DELETE'],
+    [
+      'MERGE INTO a USING b ON a.x = b.x WHEN MATCHED THEN UPDATE SET x = 1 WHEN NOT MATCHED BY SOURCE THEN DELETE',
+      'MERGE … DELETE',
+    ],
+    ['WITH x AS (SELECT 1) MERGE INTO a USING x ON true WHEN MATCHED THEN DELETE', 'MERGE … DELETE'],
+    ["DELETE FROM a WHERE 'x' = 'x' OR false", 'DELETE without WHERE'],
+    ['DELETE FROM a WHERE 1 < 2', 'DELETE without WHERE'],
+    ['DELETE FROM a WHERE NOT false AND (true)', 'DELETE without WHERE'],
+    ['UPDATE a SET b = 1 WHERE a.id = a.id', 'UPDATE without WHERE'],
+    ['DELETE FROM a WHERE "Id" = "Id"', 'DELETE without WHERE'],
+    ['-- old lines of Macs\rDROP TABLE a;\r', 'DROP TABLE'],
+    ['SET standard_conforming_strings = off', 'strings that are written otherwise'],
+    ["SET LOCAL standard_conforming_strings TO 'off'", 'strings that are written otherwise'],
+    ['\\i other.sql', '\\i: another file, which is not looked at'],
+    ['SELECT 1;\n  \\ir ../other.sql\n', '\\ir: another file, which is not looked at'],
+    ["SELECT 'DROP TABLE ' || t FROM a \\gexec\n", '\\gexec: SQL that a query answers with'],
+    ['\\! psql -c "drop table a"', '\\!: a program'],
+    ['SELECT 1 \\g\nDROP TABLE a;', 'DROP TABLE'],
+    ['SELECT 1 \\; DROP TABLE a;', 'DROP TABLE'],
+    ["\\copy a FROM 'its.csv'\nDROP TABLE a;", 'DROP TABLE'],
+    ["\\copy (DELETE FROM a RETURNING *) TO 'a.csv'\nSELECT 1;", 'DELETE without WHERE'],
+    ["\\copy a from stdin\n1\tit's\n\\.\nDROP TABLE a;", 'DROP TABLE'],
+  ])('%s, however it is run', (sql, what) => {
+    expect(whatOf(sql)).toEqual([what]);
+  });
+
+  it.each([
+    [`v := 'DROP TABLE a'; EXECUTE v`, 'DROP TABLE'],
+    [`v := 'TRUN' || 'CATE a'; EXECUTE v`, undefined],
+    [`EXECUTE 'DROP' || ' TABLE a'`, 'DROP TABLE'],
+    [`EXECUTE 'DROP '\n'TABLE a'`, 'DROP TABLE'],
+    [`EXECUTE 'DRO' || 'P TABLE a'`, 'DROP TABLE'],
+    [`EXECUTE concat('DROP', ' ', 'TABLE', ' ', t)`, 'DROP TABLE'],
+    [`EXECUTE concat_ws(' ', 'DROP', 'TABLE', t)`, 'DROP TABLE'],
+    [`EXECUTE format('%s TABLE %I', 'DROP', t)`, 'DROP TABLE'],
+    [`EXECUTE format('DROP %s %I', 'TABLE', t)`, 'DROP TABLE'],
+    [`EXECUTE format('%2$s TABLE %1$I', t, 'DROP')`, 'DROP TABLE'],
+    [`EXECUTE format('DROP %s %I', kind, t)`, 'DROP of what the text does not tell'],
+    [`EXECUTE 'DROP ' || kind || ' ' || quote_ident(t)`, 'DROP of what the text does not tell'],
+    [`EXECUTE E'DROP\\x20TABLE a'`, 'DROP TABLE'],
+    [`EXECUTE E'DROP\\nTABLE a'`, 'DROP TABLE'],
+    [`EXECUTE U&'DROP\\0020TABLE a'`, 'DROP TABLE'],
+    [`EXECUTE $q$DO $b$ BEGIN DROP TABLE a; END $b$ $q$`, 'DROP TABLE'],
+    [`EXECUTE 'CREATE FUNCTION f() RETURNS void LANGUAGE sql AS ''DELETE FROM a'''`, 'DELETE without WHERE'],
+    [`MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE`, 'MERGE … DELETE'],
+    [`COPY a FROM PROGRAM 'sh'`, 'COPY … PROGRAM (runs what is not SQL)'],
+    [
+      `q := format('ALTER TABLE %I DROP COLUMN b', t); RAISE NOTICE 'drop table a'; EXECUTE q USING 1`,
+      'DROP COLUMN',
+    ],
+    [`FOREACH t IN ARRAY ARRAY['a', 'b'] LOOP EXECUTE 'TRUNCATE TABLE ' || t; END LOOP`, 'TRUNCATE'],
+  ])('in a body: %s', (body, what) => {
+    const sql = `SELECT 1;\nDO $do$ DECLARE v text; BEGIN ${body}; END $do$;`;
+    expect(findDestructive(sql)).toMatchObject(what === undefined ? [] : [{ what, inside: 'do' }]);
+  });
+
+  it.each([
+    "E'BEGIN\\n DROP TABLE a; END'",
+    "U&'BEGIN\\000A DROP TABLE a; END'",
+    "'BEGIN DROP TABLE a; END'",
+  ])('in a body that is written as %s, of which nothing is quoted that is not where it seems', (body) => {
+    const [found] = findDestructive(`\nDO ${body};`);
+    expect(found).toMatchObject({ line: 2, what: 'DROP TABLE', inside: 'do' });
+    expect(['', 'DROP TABLE a']).toContain(found?.words);
+  });
+
+  it.each([
+    `EXECUTE format('DROP POLICY %I ON %I', p, t)`,
+    `EXECUTE format('DROP FUNCTION IF EXISTS %I.%I', s, f)`,
+    `EXECUTE 'DROP INDEX IF EXISTS ' || i`,
+    `v := 'CREATE TABLE a (b int)'; EXECUTE v; RAISE EXCEPTION 'drop table % failed', t`,
+    `v := 'DROP TABLE a'; RAISE NOTICE '%', v; EXECUTE 'SELECT 1'`,
+    `EXECUTE format('DELETE FROM %I WHERE id = $1', t) USING 1`,
+    `EXECUTE 'UPDATE a SET b = 1 WHERE ' || cond`,
+    `IF TG_OP = 'DELETE' THEN RETURN OLD; ELSIF TG_OP = 'UPDATE' THEN RETURN NEW; END IF`,
+    `MERGE INTO a USING b ON a.x = b.x WHEN MATCHED AND b.gone THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)`,
+    `EXPLAIN ANALYZE INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET b = 1`,
+    `EXECUTE 'GRANT EXECUTE ON FUNCTION f() TO x'; EXECUTE format('SET LOCAL ROLE %I', r)`,
+  ])('none, in a body: %s', (body) => {
+    expect(findDestructive(`DO $do$ BEGIN ${body}; END $do$;`)).toEqual([]);
+  });
+
+  it.each([
+    "SET standard_conforming_strings = on; SELECT set_config('search_path', '', false); SET client_min_messages = warning",
+    'COPY program (a) FROM stdin;\n1\n\\.\nCOPY a TO stdout',
+    '\\set ON_ERROR_STOP on\n\\connect x\n\\timing\nSELECT 1;',
+    'EXPLAIN DELETE FROM a; EXPLAIN (COSTS off) UPDATE a SET b = 1',
+    'DELETE FROM a WHERE $1; DELETE FROM a WHERE b = c; DELETE FROM a WHERE id = 1 OR true = b',
+    'PREPARE x AS SELECT 1; EXECUTE x; DEALLOCATE x',
+    `do $$ begin if not exists (select from information_schema.columns where table_name = 'users') then
+       alter table "auth"."users" rename column "email_confirmed" to "email_confirmed_at"; end if; end $$;
+     create or replace function storage.search(prefix text) returns table (name text) language plpgsql stable as $$
+     declare v_order_by text; begin
+       case when prefix = 'name' then v_order_by = 'name'; else v_order_by = 'created_at'; end case;
+       return query execute 'select name from storage.objects order by ' || v_order_by || ' limit $1' using 10; end $$;
+     create or replace function storage.protect_delete() returns trigger language plpgsql as $$ begin
+       if coalesce(current_setting('storage.allow_delete_query', true), 'false') != 'true' then
+         raise exception 'Direct deletion from storage tables is not allowed. Use the Storage API instead.'
+           using hint = 'Delete from storage.objects through it', errcode = '42501'; end if; return null; end $$;
+     create trigger protect_objects_delete before delete on storage.objects for each statement execute function storage.protect_delete();
+     create policy "own" on storage.objects for delete to authenticated using (auth.uid() = owner);
+     alter publication supabase_realtime drop table public.messages; drop trigger if exists t on auth.users;
+     alter table storage.objects drop constraint if exists "objects_owner_fkey", alter column owner drop default;
+     update storage.objects set version = gen_random_uuid() where version is null;
+     delete from storage.prefixes p where p.level = 1 and not exists (select from storage.objects o where o.level = 2);
+     grant all on all tables in schema auth to postgres, dashboard_user; drop function if exists storage.f(text) cascade`,
+  ])('none: %s', (sql) => {
+    expect(findDestructive(sql)).toEqual([]);
+  });
+
+  it.each([
     'CREATE TABLE a (b int REFERENCES c (d) ON DELETE CASCADE ON UPDATE SET NULL)',
     'ALTER TABLE a DROP CONSTRAINT b, ALTER COLUMN c DROP NOT NULL, ALTER d DROP DEFAULT, ALTER e DROP IDENTITY',
     'ALTER TABLE a ALTER COLUMN b TYPE text, ADD COLUMN type text, RENAME TO c',
@@ -176,7 +294,7 @@ const hidden = fc.oneof(
   nasty.map((text) => `SELECT 1 AS "x${text.replaceAll('"', '""')}";`),
   nasty.map((text) => `SELECT $tag$${text.replaceAll('$', '')}$tag$;`),
   nasty.map((text) => `SELECT $$${text.replaceAll('$', '')}$$;`),
-  nasty.map((text) => `-- ${text.replace(/[\n]/g, ' ')}\n`),
+  nasty.map((text) => `-- ${text.replace(/[\n\r]/g, ' ')}\n`),
   nasty.map(
     (text) => `/* ${text.replace(/[/*]/g, ' ')} /* DROP TABLE n; */ ${text.replace(/[/*]/g, ' ')} */`,
   ),

@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -14,9 +23,9 @@ let real: { major: number; binFolder: string };
 let folder: string;
 let fake: FakeResults;
 let printed: string[];
-/** By way of the log */
-let told: string[];
 let warnings: string[];
+let infos: string[];
+let printedErrors: string[];
 
 beforeAll(async () => {
   const [newest] = await findServers();
@@ -32,8 +41,9 @@ beforeEach(async () => {
   writePrograms();
   fake = await startFakeResults();
   printed = [];
-  told = [];
   warnings = [];
+  infos = [];
+  printedErrors = [];
   // The clients of the cache and of processes read what a runner sets from the process itself.
   const runner = {
     ...fake.environment('7'),
@@ -44,7 +54,7 @@ beforeEach(async () => {
   };
   for (const [name, value] of Object.entries(runner)) vi.stubEnv(name, value);
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printedErrors.push(String(text)) > 0);
 });
 afterEach(async () => {
   vi.restoreAllMocks();
@@ -66,6 +76,9 @@ function writePrograms(): void {
     `if [ -e away ]; then echo 'Could not resolve archive.ubuntu.com' >&2; exit 100; fi
      case "$*" in
      *" update "*)
+       if [ -e locked ]; then rm locked; echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1' >&2; exit 100; fi
+       if [ -e slow ]; then case "$*" in *sourceparts=-*) echo >here; sleep 60 ;; esac; fi
+       if [ -e talk ]; then cat talk; cat talk >&2; fi
        case "$*" in *sourceparts=-*) ;; *) if [ -e foreign ]; then echo 'E: 403 of somebody else' >&2; exit 100; fi ;; esac ;;
      *--download-only*)
        if [ -e needs-project ]; then [ -e sources/pgdg.sources ] || exit 100; fi
@@ -104,7 +117,7 @@ function install(
     env: { ...process.env, ...env },
     log: {
       ...{ debug: silent, error: silent, progress: silent },
-      info: (message) => told.push(message),
+      info: (message) => infos.push(message),
       warn: (message) => warnings.push(message),
       group: (_, body) => body(),
     },
@@ -233,7 +246,7 @@ describe('the packages', () => {
     vi.spyOn(process, 'getuid').mockReturnValue(1001);
     writeFileSync(join(folder, 'unknown'), '');
     expectInstalled(await install());
-    const calls = takeCalls().filter((call) => !call.startsWith('apt-'));
+    const calls = takeCalls().filter((call) => !call.startsWith('apt-') && !call.includes(' guard '));
     const source = join(folder, 'sources', 'pgdg.sources');
     const patient = 'sudo -n apt-get -o DPkg::Lock::Timeout=300';
     expect(calls.map((call) => call.replace(/-y -qq .*$/, '…'))).toEqual([
@@ -242,7 +255,6 @@ describe('the packages', () => {
       'sudo -n /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y',
       `${patient} update -qq -o Dir::Etc::sourcelist=${source} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0`,
       `${patient} install …`,
-      `sudo -n rm -f ${source}`,
       `${patient} install …`,
     ]);
     expect(readdirSync(join(folder, 'sources'))).toEqual([]);
@@ -270,6 +282,62 @@ describe('the packages', () => {
     await install();
     expect(readFileSync(source, 'utf8')).toBe('of the machine');
     expect(takeCalls().filter((call) => call.endsWith('.sh -y'))).toHaveLength(1);
+  });
+
+  test('leave no source behind when we are killed in between', async () => {
+    for (const name of ['unknown', 'needs-project', 'slow']) writeFileSync(join(folder, name), '');
+    const program = `
+      const { installClient } = await import('${new URL('../../src/postgres/install.ts', import.meta.url).href}');
+      process.getuid = () => 1001;
+      const log = { debug() {}, info() {}, warn() {}, error() {}, progress() {}, group: (_, body) => body() };
+      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date() };
+      await installClient({ major: ${real.major}, minor: 0 }, 'always', world, { sources: '${join(folder, 'sources')}', programs: '${folder}' });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, ACTIONS_CACHE_MODE: 'none' },
+      stdio: 'ignore',
+    });
+    await vi.waitFor(() => expect(existsSync(join(folder, 'here'))).toBe(true), 20_000);
+    expect(readdirSync(join(folder, 'sources'))).toEqual(['pgdg.sources']);
+    child.kill('SIGKILL');
+    await vi.waitFor(() => expect(readdirSync(join(folder, 'sources'))).toEqual([]), 10_000);
+  });
+
+  test('are waited for while another apt looks at its lists', async () => {
+    writeFileSync(join(folder, 'locked'), '');
+    expectInstalled(await install());
+    expect(takeCalls().filter((call) => call.includes(' update '))).toHaveLength(2);
+    expect(warnings).toEqual([]);
+  });
+
+  test('come with words of servers that are no commands of the runner', async () => {
+    writeFileSync(join(folder, 'talk'), 'Get:1 x ##[add-mask]different\n::set-output name=parity::equal\n');
+    expectInstalled(await install());
+    expect(infos.join('\n')).toContain('add-mask');
+    expect(printed.join('')).not.toContain('different');
+    expect(printedErrors.join('')).not.toMatch(/different|::set-output/);
+  });
+
+  test('are packed and unpacked by programs that find none of our secrets', async () => {
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'hidden');
+    vi.stubEnv('INPUT_DATABASE-URL', 'hidden');
+    for (const name of ['tar', 'zstd']) {
+      const real = execFileSync('which', [name], { encoding: 'utf8' }).trim();
+      writeFileSync(
+        join(folder, 'bin', name),
+        `#!/bin/sh\nenv >>'${join(folder, `of-${name}`)}'\nexec ${real} "$@"\n`,
+        { mode: 0o755 },
+      );
+    }
+    await install();
+    startAnew();
+    expectInstalled(await install());
+    expect(downloads(takeCalls())).toHaveLength(0);
+    for (const name of ['tar', 'zstd']) {
+      const seen = readFileSync(join(folder, `of-${name}`), 'utf8');
+      expect(seen).toContain('PATH=');
+      expect(seen).not.toMatch(/hidden|ACTIONS_RUNTIME_TOKEN/);
+    }
+    expect(Object.keys(process.env)).toContain('AWS_SECRET_ACCESS_KEY');
   });
 
   test('that cannot be had are a warning, and nothing is stored', async () => {
@@ -325,6 +393,7 @@ describe('a cache that', () => {
     expect(order).toContain('-fresh');
     expect(asked()).toEqual([read]);
     late.resolve();
+    await vi.waitFor(() => expect(Object.keys(process.env)).toContain('ACTIONS_RUNTIME_TOKEN'));
   });
 
   test('nobody is at is a warning', async () => {
@@ -353,8 +422,8 @@ describe('a cache that', () => {
 test('what apt prints, with what a repository says in it, comes by way of the log and no other', async () => {
   writeFileSync(join(folder, 'foreign'), '');
   expectInstalled(await install());
-  expect(told).toContain('E: 403 of somebody else');
-  expect(printed.join('')).not.toContain('403');
+  expect(infos.join('\n')).toContain('E: 403 of somebody else');
+  expect([...printed, ...printedErrors].join('')).not.toContain('403');
 });
 
 test('apt and the scripts of packages get nothing of what the process knows', async () => {

@@ -149,6 +149,63 @@ describe('a client tool', () => {
     await until(() => withMark().length === 0);
   });
 
+  /** A shell that ends for nobody, and neither does what it has started */
+  const stubborn = `trap '' TERM HUP INT; (trap '' TERM HUP INT; while :; do sleep 0.1; done) & echo $$; while :; do sleep 0.1; done`;
+  const marked = () => toolEnvironment(process.env, { MARK_OF_LIFE: String(process.pid) });
+
+  it('ends with all that it has started, whether that wants to or not, when it is stopped', async () => {
+    const controller = new AbortController();
+    const run = startTool('/bin/sh', ['-c', stubborn], { env: marked(), signal: controller.signal });
+    await once(run.stdout, 'data');
+    controller.abort();
+    await expect(run.done).rejects.toThrow(/ended by SIGKILL/);
+    await until(() => withMark().length === 0);
+  });
+
+  it('ends with all that it has started, whether that wants to or not, when we are killed', async () => {
+    const run = new URL('../../src/postgres/process.ts', import.meta.url).href;
+    const program = `
+      const { startTool } = await import('${run}');
+      const env = { PATH: process.env.PATH, MARK_OF_LIFE: '${process.pid}' };
+      const { stdout } = startTool('/bin/sh', ['-c', ${JSON.stringify(stubborn)}], { env, signal: new AbortController().signal });
+      stdout.pipe(process.stdout);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    await once(parent.stdout, 'data');
+    parent.kill('SIGKILL');
+    await until(() => withMark().length === 0);
+  });
+
+  it('keeps nobody waiting by what it has left running', async () => {
+    const before = performance.now();
+    const script = `(trap '' TERM; sleep 60) & sleep 60 & echo done`;
+    const { stdout } = await runTool('/bin/sh', ['-c', script], {
+      env: marked(),
+      signal: new AbortController().signal,
+    });
+    expect(stdout).toBe('done\n');
+    expect(performance.now() - before).toBeLessThan(30_000);
+    await until(() => withMark().length === 0);
+  });
+
+  it('may complain without an end of the line', async () => {
+    const script = `head -c 300000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end >&2; exit 1`;
+    const before = process.memoryUsage().rss;
+    const lengths: number[] = [];
+    const run = runTool('/bin/sh', ['-c', script], {
+      env: marked(),
+      signal: new AbortController().signal,
+      onErrorLine: (line) => lengths.push(line.length),
+    });
+    await expect(run).rejects.toThrow(/the end$/);
+    expect(Math.max(...lengths)).toBeLessThan(2_000_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(250_000_000);
+  });
+
+  it('is not started when it was stopped before', async () => {
+    const [file, args, options] = node('');
+    await expect(runTool(file, args, { ...options, signal: AbortSignal.abort() })).rejects.toThrow(ToolError);
+  });
+
   it('that has ended leaves nothing behind, and its number may be another’s', async () => {
     await runTool(...node('', { env: { MARK_OF_LIFE: String(process.pid) } }));
     await until(() => withMark().length === 0);

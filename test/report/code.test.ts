@@ -20,6 +20,10 @@ test('code sends no control characters to the terminal', () => {
   expect(renderText(code('SELECT "\u001b[2J"'))).toBe('SELECT "\\u{1b}[2J"\n');
 });
 
+test('code keeps its tabs, and how its lines end', () => {
+  expect(renderText(code('SELECT\t1;\r\n\tSELECT 2;'))).toBe('SELECT\t1;\r\n\tSELECT 2;\n');
+});
+
 test('code of any number of backticks has a fence', () => {
   const text = `${'` '.repeat(300_000)}${'`'.repeat(5)}`;
   expect(renderMarkdown(code(text)).startsWith('``````sql\n')).toBe(true);

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
+import { findProcesses, hasProc, waitUntil } from './processes.ts';
 import { expectRefusal } from './refusal.ts';
 import { findObject, flipBit, listFolder, readStoredManifest } from './repository-folder.ts';
 import { createDatabase, createShop, query } from './shop.ts';
@@ -124,6 +125,24 @@ describe('a drill', () => {
     expect(failing.exitCode).toBe(3);
     expect(outputsOf(failing)).toMatchObject({ drill: 'failed', 'backup-id': '' });
     expect(readRecords(storage).at(-1)?.why).toMatch(/exited with 7: the app does not start/);
+  });
+
+  test('waits for nothing that the command leaves running, and leaves none of that itself', async () => {
+    const mark = `mark-${Math.random()}`;
+    const started = performance.now();
+    const command = `(trap '' TERM; sleep 91; :) & setsid sleep 92 & echo ready`;
+    const run = await runCli(['drill', '--storage', copy(), '--command', command], {
+      env: { ...env(), LC_SCENARIO: mark },
+    });
+    expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+    expect(run.stderr).toContain('ready');
+    expect(performance.now() - started).toBeLessThan(80_000);
+    // What has made itself a group of its own is its maker's business.
+    if (hasProc) {
+      await waitUntil('it has ended', () =>
+        findProcesses(mark).every(({ arguments: words }) => words.endsWith('92\0')),
+      );
+    }
   });
 
   test('shows none of our secrets to the command, and to client programs no more than what they need', async () => {

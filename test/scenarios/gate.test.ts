@@ -245,7 +245,8 @@ describe('a migration that destroys data', () => {
     const none = await gate(place, [...stop, '--base-ref', 'HEAD'], options);
     expect(none.outputs).toMatchObject({ gate: 'passed', destructive: '[]' });
     const other = await gate(place, [...stop, '--base-ref', base, '--migrations', 'db'], options);
-    expect(other.outputs).toMatchObject({ gate: 'passed', destructive: '[]' });
+    expect(other.run.exitCode).toBe(3);
+    expect(other.run.stderr).toContain('db is no folder of the working folder, and was not looked at');
   });
 
   test('is not overlooked because of a base that git does not know', async () => {

@@ -72,6 +72,7 @@ alarms:
   slack-webhook-url: SLACK_URL
   heartbeat-url: HEARTBEAT_URL
   rpo-target: 24h
+install-client: never
 `;
 
 /** A policy whose jobs take roles of AWS, where their storage is there. */

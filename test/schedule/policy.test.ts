@@ -92,6 +92,11 @@ describe('a wrong policy is refused', () => {
       'runs-on: ${' + '{ secrets.X }}',
       '7:10: runs-on: holds an expression (${' + '{). Write the value itself',
     ],
+    [
+      'a machine that is to be changed in a way that there is not',
+      'install-client: yes',
+      '7:17: install-client: is none of auto, always and never. Write auto, always or never',
+    ],
     ['an empty text', "runs-on: ''", '7:10: runs-on: is empty. Leave the key out instead'],
   ])('with %s', async (_, line, message) => {
     expect(await messageOf(`${smallPolicy}${line}\n`)).toBe(`policy.yml:${message.replace(/\.$/, '')}`);

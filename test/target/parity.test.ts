@@ -268,6 +268,24 @@ describe('definitions', () => {
       `'Bearer …' eyJ… postgres://user:…@host sb_secret_…`,
     );
   });
+
+  it.each([
+    ['a name of quotes', `EXECUTE FUNCTION public."${'""'.repeat(60)}"()`],
+    ['many functions', 'EXECUTE FUNCTION '.repeat(60_000)],
+    ['many arguments', `EXECUTE FUNCTION f(${"'a', ".repeat(100_000)}`],
+    ['many addresses', '://a:'.repeat(100_000)],
+  ])('are shown in time, whatever somebody writes: %s', (_, detail) => {
+    const started = performance.now();
+    conceal(detail);
+    compare([define({ kind: 'trigger', detail })], [define({ kind: 'trigger', detail: `${detail} ` })]);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  it('show no argument behind a name of quotes and parentheses', () => {
+    const detail = `EXECUTE FUNCTION public."a""(b"('SECRET', ')')`;
+    expect(conceal(detail)).toBe(`EXECUTE FUNCTION public."a""(b"(…)`);
+    expect(conceal('EXECUTE PROCEDURE f()')).toBe('EXECUTE PROCEDURE f()');
+  });
 });
 
 describe("definitions of what is not the user's", () => {

@@ -1,0 +1,54 @@
+import { buffer } from 'node:stream/consumers';
+import { messageOf } from '../errors.ts';
+import { gitEnvironment } from '../postgres/environment.ts';
+import { startTool } from '../postgres/process.ts';
+import type { World } from '../world.ts';
+
+export type GitWorld = Pick<World, 'env' | 'signal'>;
+
+/** Git cannot tell what changed. */
+export class NoComparison extends Error {
+  readonly next: string;
+
+  constructor(message: string, next: string, cause?: unknown) {
+    super(message, { cause });
+    this.next = next;
+  }
+}
+
+/** Answers are read by a program, and a look writes nothing. */
+const forAnswers = {
+  LC_ALL: 'C',
+  GIT_LITERAL_PATHSPECS: '1',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+};
+
+/** @throws ToolError */
+export async function askGit(args: readonly string[], world: GitWorld, input?: string): Promise<string> {
+  return (await askForBytes(args, world, input)).toString();
+}
+
+/**
+ * Asks for what must be there.
+ *
+ * @throws NoComparison
+ */
+export async function readGit(args: readonly string[], world: GitWorld, input?: string): Promise<Buffer> {
+  try {
+    return await askForBytes(args, world, input);
+  } catch (cause) {
+    throw new NoComparison(
+      `git cannot read the migrations (${messageOf(cause)})`,
+      'See that the repository is checked out whole.',
+      cause,
+    );
+  }
+}
+
+async function askForBytes(args: readonly string[], world: GitWorld, input?: string): Promise<Buffer> {
+  const env = gitEnvironment(world.env, forAnswers);
+  const run = startTool('git', args, { env, signal: world.signal, ...(input !== undefined && { input }) });
+  const [bytes] = await Promise.all([buffer(run.stdout), run.done]);
+  return bytes;
+}
