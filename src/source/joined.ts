@@ -5,6 +5,7 @@ import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
+import { secureTables } from './present.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -82,6 +83,12 @@ export class JoinedTransaction {
     if (isFull) await this.#beginAnew();
     this.#locked = isFull ? tables : this.#locked + tables;
     return isFull;
+  }
+
+  /** @see secureTables */
+  async secure(tables: readonly TableInfo[]): Promise<void> {
+    const foreign = tables.filter((table) => table.foreign);
+    await secureTables(this.#session, this.#snapshot, foreign);
   }
 
   /**

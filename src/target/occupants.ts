@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
+import { findWithRows } from './filled-tables.ts';
 
 interface Occupant {
   readonly what: string;
@@ -62,23 +62,14 @@ export async function findOccupants(session: Session, kind: TargetKind): Promise
 
 /** Tables of the platform that hold rows of a user. */
 async function findRows(session: Session, managed: readonly string[]): Promise<string[]> {
-  const tables = await session.query<{ schema: string; name: string }>(
-    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  const tables = await session.query<{ oid: number; schema: string; name: string }>(
+    `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname = ANY ($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-     ORDER BY 1, 2`,
+     ORDER BY 2, 3`,
     [managed],
   );
-  const asked = tables.filter(isUserData);
-  if (asked.length === 0) return [];
-  const found = await session.query<{ what: string }>(
-    asked
-      .map(({ schema, name }) => {
-        const what = quoteLiteral(`rows of ${schema}.${name}`);
-        return `SELECT ${what} AS what WHERE EXISTS (SELECT FROM ${quoteQualified(schema, name)})`;
-      })
-      .join(' UNION ALL '),
-  );
-  return found.map(({ what }) => what);
+  const filled = await findWithRows(session, tables.filter(isUserData));
+  return filled.map(({ schema, name }) => `rows of ${schema}.${name}`);
 }
 
 const shown = 5;
