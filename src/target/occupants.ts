@@ -58,7 +58,8 @@ export async function findOccupants(session: Session, kind: TargetKind): Promise
   if (kind === 'plain') return objects.filter(({ added }) => !added).map(({ what }) => what);
   const managed = await readManagedSchemas(session);
   // Who works as the superuser of a container has tables that are the platform's by their owner, and nobody's but his by their place.
-  const isPlaced = ({ schema, holder }: Occupant) => holder && !managed.has(schema);
+  const isPlaced = ({ schema, holder }: Occupant) =>
+    kind === 'supabase-image' && holder && !managed.has(schema);
   const isTheirs = (object: Occupant) =>
     object.added
       ? managed.has(object.schema) && !isPlatformRole(object.owner)
