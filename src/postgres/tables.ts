@@ -56,7 +56,10 @@ interface CatalogRow {
   foreign: boolean;
 }
 
-/** A condition on the owner of a table or a schema; `public` belongs to whoever has the database. */
+/**
+ * A condition on the owner of a table or a schema; `public` belongs to whoever has the database. An index of a partitioned table is made on its
+ * partitions, whoever has these.
+ */
 const isForeign = (owner: string) => `EXISTS (
   SELECT FROM pg_roles r WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid = CASE pg_get_userbyid(${owner})
     WHEN 'pg_database_owner' THEN (SELECT datdba FROM pg_database WHERE datname = current_database()) ELSE ${owner} END)`;
@@ -83,7 +86,8 @@ const tablesQuery = `
          a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
          has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
          c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered,
-         ${isForeign('c.relowner')} OR ${isForeign('n.nspowner')} AS foreign
+         ${isForeign('c.relowner')} OR ${isForeign('n.nspowner')} OR (c.relispartition AND EXISTS (
+           SELECT FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid WHERE ${isForeign('p.relowner')})) AS foreign
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am am ON am.oid = c.relam

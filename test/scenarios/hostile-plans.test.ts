@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openSession } from '../../src/postgres/connection.ts';
 import { readSequences } from '../../src/postgres/facts.ts';
@@ -10,7 +11,7 @@ import { BufferPool } from '../../src/source/buffer-pool.ts';
 import { countRanges } from '../../src/source/changes.ts';
 import { copyRows } from '../../src/source/rows.ts';
 import { type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
-import { CollectingLog } from '../postgres/database.ts';
+import { CollectingLog, connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { runCli } from '../support/run-cli.ts';
 import { query } from './shop.ts';
@@ -165,6 +166,38 @@ describe('what a tenant brings when a backup has looked is found before it is pl
     const { read, counted } = await readAfter(sql);
     expect(String(read)).toMatch(says);
     expect(String(counted)).toMatch(says);
+    expect(await hostile.calls()).toEqual([]);
+  });
+
+  test('an index of a partitioned table of his, on a partition of a superuser’s', async () => {
+    await query(
+      hostile.url,
+      `CREATE SCHEMA mine; GRANT ALL ON SCHEMA mine TO tenant; CREATE TABLE mine.p (id int, v text) PARTITION BY RANGE (id);
+       CREATE TABLE mine.t PARTITION OF mine.p DEFAULT; ALTER TABLE mine.p OWNER TO tenant;
+       INSERT INTO mine.p SELECT g, repeat('x', 500) FROM generate_series(1, 20000) AS g`,
+    );
+    await query(hostile.tenant, trap('mine'));
+    const { read, counted } = await readAfter('CREATE INDEX ON mine.p ((mine.trap(1) + id))');
+    expect(String(read)).toMatch(/mine\.t: given an index/);
+    expect(String(counted)).toMatch(/mine\.t: given an index/);
+    expect(await hostile.calls()).toEqual([]);
+  });
+
+  test('statistics that come while he keeps an index locked, for which a plan would wait', async () => {
+    await query(
+      hostile.tenant,
+      `CREATE SCHEMA mine; ${trap('mine')}; ${large('mine.t')}; CREATE INDEX i ON mine.t (id)`,
+    );
+    const tenant = await connect(hostile.tenant);
+    await tenant.query(
+      'BEGIN; REINDEX INDEX mine.i; CREATE STATISTICS mine.s ON (mine.trap(1) + id), id FROM mine.t',
+    );
+    await hostile.forget();
+    const reading = readAfter('SELECT');
+    await sleep(500);
+    await tenant.query('COMMIT');
+    await tenant.end();
+    expect(String((await reading).read)).toMatch(/mine\.t: given an index or statistics/);
     expect(await hostile.calls()).toEqual([]);
   });
 
