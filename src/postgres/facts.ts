@@ -115,9 +115,13 @@ export async function readInvalidIndexes(session: Session): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it. */
-export async function readSequences(session: Session): Promise<SequenceState[]> {
-  return readStates(session, await listSequences(session));
+/**
+ * The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it.
+ *
+ * @param values another session, where that of the first is in a long transaction
+ */
+export async function readSequences(session: Session, values = session): Promise<SequenceState[]> {
+  return readStates(session, await listSequences(session), values);
 }
 
 /** The same of those that the role may read, and the names of the others. */
@@ -181,9 +185,10 @@ export interface DatabaseFacts {
   readonly extensions: InstalledExtension[];
 }
 
-export async function readFacts(session: Session): Promise<DatabaseFacts> {
+/** @see readSequences */
+export async function readFacts(session: Session, values = session): Promise<DatabaseFacts> {
   return {
-    sequences: await readSequences(session),
+    sequences: await readSequences(session, values),
     objects: await countObjects(session),
     roles: await readRoles(session),
     extensions: await readExtensions(session),

@@ -21,19 +21,39 @@ const batch = 200;
 
 /**
  * The states of sequences, by their oids: a name may mean something else by now, and to plan a query on a table calls functions of its indexes,
- * as whoever asks. Before PostgreSQL 18 the server tells nothing by oid of a sequence that has not given out a value yet: such a one is read
- * by its name, which the look at its oid has locked.
+ * as whoever asks. Before PostgreSQL 18 the server tells nothing by oid of a sequence that has not given out a value yet, and pg_dump reads all
+ * by their names: those have to mean what they did, and to go on to do so.
  *
- * @throws SourceError when one of those has been renamed or dropped since it was listed
+ * @param session that knows the sequences
+ * @param values reads them. What tells by oid locks a sequence against ALTER SEQUENCE to the end of the transaction, and whoever waits for that
+ * is waited for by everybody: not in a transaction that is long.
+ * @throws SourceError when one of them has been renamed or dropped since it was listed
  */
-export async function readStates(session: Session, sequences: readonly Sequence[]): Promise<SequenceState[]> {
-  const known = await readByOid(session, sequences);
+export async function readStates(
+  session: Session,
+  sequences: readonly Sequence[],
+  values = session,
+): Promise<SequenceState[]> {
+  if (session.serverVersion < 180000) await holdNames(session, sequences);
+  const known = await readByOid(values, sequences);
   const rest = sequences.filter(({ oid }) => !known.has(oid));
-  const named = session.guarded ? await readByName(session, rest) : await readStarts(session, rest);
+  const named = values.guarded ? await readByName(values, rest) : await readStarts(values, rest);
   return sequences.flatMap(({ schema, name, oid }) => {
     const state = known.get(oid) ?? named.get(oid);
     return state === undefined ? [] : [{ schema, name, ...state }];
   });
+}
+
+/** Keeps sequences from being renamed, as a SELECT does: until the transaction ends. To prepare a statement is to lock, and not to plan. */
+async function holdNames(session: Session, sequences: readonly Sequence[]): Promise<void> {
+  for (let start = 0; start < sequences.length; start += batch) {
+    const part = sequences.slice(start, start + batch);
+    await refuseMoved(session, part);
+    const all = part.map(({ schema, name }) => `SELECT 1 FROM ${quoteQualified(schema, name)}`);
+    await session.query(`PREPARE supabase_backup_names AS ${all.join(' UNION ALL ')}`);
+    await session.query('DEALLOCATE supabase_backup_names');
+    await refuseMoved(session, part);
+  }
 }
 
 type Value = Pick<SequenceState, 'lastValue' | 'isCalled'>;
@@ -55,7 +75,6 @@ async function readByName(session: Session, sequences: readonly Sequence[]): Pro
   const values = new Map<number, Value>();
   for (let start = 0; start < sequences.length; start += batch) {
     const part = sequences.slice(start, start + batch);
-    await refuseMoved(session, part);
     const rows = await session.query<{ oid: number; last: string; called: boolean }>(
       part
         .map(

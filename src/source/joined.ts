@@ -66,6 +66,7 @@ export class JoinedTransaction {
   readonly #snapshot: Snapshot;
   readonly #session: Session;
   #locked = 0;
+  readonly #secured = new Set<number>();
 
   constructor(snapshot: Snapshot, session: Session) {
     this.#snapshot = snapshot;
@@ -88,7 +89,7 @@ export class JoinedTransaction {
   /** @see secureTables */
   async secure(tables: readonly TableInfo[]): Promise<void> {
     const foreign = tables.filter((table) => table.foreign);
-    await secureTables(this.#session, this.#snapshot, foreign);
+    await secureTables(this.#session, this.#snapshot, foreign, this.#secured);
   }
 
   /**
@@ -122,6 +123,7 @@ export class JoinedTransaction {
   async #beginAnew(): Promise<void> {
     try {
       await this.#session.query('COMMIT');
+      this.#secured.clear();
       await beginUnder(this.#snapshot, this.#session);
     } catch (cause) {
       throw explainLost('while it began a transaction', cause);

@@ -34,16 +34,21 @@ export function openPresent(
  * index locked, for which a plan would wait, is waited for here.
  *
  * @param session under the snapshot
+ * @param locked oids of the tables that its transaction has locked already; gets those of these
  * @throws SourceError naming those that are not what they were
  */
 export async function secureTables(
   session: Session,
   snapshot: Pick<Snapshot, 'present' | 'lockTimeoutSeconds'>,
   tables: readonly Table[],
+  locked = new Set<number>(),
 ): Promise<void> {
   if (tables.length === 0) return;
-  const names = tables.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
-  await session.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
+  await lockTogether(
+    session,
+    tables.filter(({ oid }) => !locked.has(oid)),
+  );
+  for (const { oid } of tables) locked.add(oid);
   const present = await snapshot.present();
   const until = performance.now() + snapshot.lockTimeoutSeconds * 1000;
   let states = await readStates(present, tables);
@@ -69,6 +74,12 @@ export async function secureTables(
     'given an index or statistics while the backup ran, with functions of somebody else that would run as the backup',
     'Run the backup again: a table that has such functions from the beginning is read by COPY, which calls none.',
   );
+}
+
+async function lockTogether(session: Session, tables: readonly Table[]): Promise<void> {
+  if (tables.length === 0) return;
+  const names = tables.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
+  await session.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
 }
 
 /** milliseconds */

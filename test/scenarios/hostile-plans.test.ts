@@ -208,31 +208,41 @@ describe('what a tenant brings when a backup has looked is found before it is pl
     expect((counted as Map<unknown, unknown>).size).toBe(5);
   });
 
-  test('a table that has taken the name of a sequence', async () => {
+  test.each(['fresh', 'called'])('a table that has taken the name of a %s sequence', async (name) => {
     await query(
       hostile.tenant,
-      `CREATE SCHEMA mine; ${trap('mine')}; CREATE SEQUENCE mine.s; CREATE SEQUENCE mine.called`,
+      `CREATE SCHEMA mine; ${trap('mine')}; CREATE SEQUENCE mine.fresh; CREATE SEQUENCE mine.called; SELECT nextval('mine.called')`,
     );
-    await query(hostile.tenant, `SELECT nextval('mine.called')`);
     const session = await openSession(settings());
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await session.query('SELECT FROM pg_class');
-    const swap = (name: string) =>
-      `ALTER SEQUENCE mine.${name} RENAME TO old_${name}; CREATE TABLE mine.${name} (last_value bigint, is_called boolean);
-       CREATE INDEX ON mine.${name} ((mine.trap(1) + last_value))`;
-    await query(hostile.tenant, swap('called'));
+    await query(
+      hostile.tenant,
+      `ALTER SEQUENCE mine.${name} RENAME TO old; CREATE TABLE mine.${name} (last_value bigint, is_called boolean);
+       CREATE INDEX ON mine.${name} ((mine.trap(1) + last_value))`,
+    );
     await hostile.forget();
-    const own = (await readSequences(session)).filter(({ schema }) => schema === 'mine');
-    expect(own).toEqual([
-      { schema: 'mine', name: 'called', lastValue: '1', isCalled: true },
-      { schema: 'mine', name: 's', lastValue: '1', isCalled: false },
-    ]);
-    await session.query('ROLLBACK; BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    await session.query('SELECT FROM pg_class');
-    await query(hostile.tenant, swap('s'));
-    await hostile.forget();
-    await expect(readSequences(session)).rejects.toThrow(/sequence "mine"\."s": renamed or dropped/);
+    await expect(readSequences(session)).rejects.toThrow(`sequence "mine"."${name}": renamed or dropped`);
     session.destroy();
     expect(await hostile.calls()).toEqual([]);
+  });
+
+  test('and sequences that were read cannot be renamed before pg_dump has read them, too', async () => {
+    await query(
+      hostile.tenant,
+      `CREATE SCHEMA mine; CREATE SEQUENCE mine.s; SELECT setval('mine.s', 7, false)`,
+    );
+    const session = await openSession(settings());
+    const values = await openSession(settings());
+    await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const own = (await readSequences(session, values)).filter(({ schema }) => schema === 'mine');
+    expect(own).toEqual([{ schema: 'mine', name: 's', lastValue: '7', isCalled: false }]);
+    await expect(
+      query(hostile.tenant, `SET lock_timeout = 100; ALTER SEQUENCE mine.s RENAME TO old`),
+    ).rejects.toThrow(/lock timeout/);
+    // What does not rename them goes on: who waited for it would have all others wait.
+    await query(hostile.tenant, 'SET lock_timeout = 100; ALTER SEQUENCE mine.s RESTART 9');
+    session.destroy();
+    values.destroy();
   });
 });
