@@ -246,3 +246,39 @@ describe('what a tenant brings when a backup has looked is found before it is pl
     values.destroy();
   });
 });
+
+describe('before a restore begins', () => {
+  test(
+    'a dry run calls nothing of a tenant of the target, and writes nothing',
+    async () => {
+      await query(
+        hostile.url,
+        `CREATE SCHEMA mine; CREATE TABLE mine.t (id int PRIMARY KEY, v text); INSERT INTO mine.t VALUES (1, 'x')`,
+      );
+      await backUp(hostile.url);
+      const target = await createHostileDatabase(cluster, `target_${made}`);
+      await query(
+        target.tenant,
+        `CREATE SCHEMA mine; ${trap('mine')}; CREATE TABLE mine.t (id int PRIMARY KEY, v text, CHECK (mine.trap(1) + id > 0));
+         INSERT INTO mine.t VALUES (1, 'y'), (2, 'z'); CREATE INDEX ON mine.t ((mine.trap(1) + id));
+         CREATE RULE r AS ON DELETE TO mine.t DO ALSO SELECT mine.trap(7);
+         CREATE SCHEMA auth; CREATE TABLE auth.users (id int); CREATE INDEX ON auth.users ((mine.trap(1) + id));
+         CREATE SCHEMA storage; CREATE TABLE storage.objects (id int); CREATE INDEX ON storage.objects ((mine.trap(1) + id))`,
+      );
+      await target.forget();
+      const readPosition = () =>
+        query(target.url, 'SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax');
+      const before = await readPosition();
+      const asked = ['--include', 'mine.t'];
+      for (const words of [[], ['--clean'], asked, [...asked, '--clean'], [...asked, '--side-schema', 's']]) {
+        const run = await runCli(['restore', '--dry-run', '--storage', join(folder, `${made}`), ...words], {
+          env: { SUPABASE_BACKUP_TARGET_URL: target.url },
+        });
+        expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      }
+      expect(await target.calls()).toEqual([]);
+      expect(await readPosition()).toEqual(before);
+    },
+    minute,
+  );
+});
