@@ -101,16 +101,25 @@ async function readSize(
   session: Session,
   kind: TargetKind,
 ): Promise<Pick<TargetState, 'tables' | 'rows' | 'held'>> {
-  const tables = await session.query<TableSize & { member: boolean; [column: string]: unknown }>(`
+  const tables = await session.query<
+    TableSize & { member: boolean; made: boolean; [column: string]: unknown }
+  >(`
     SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows,
-           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           x.config IS NOT NULL AS member, coalesce(c.oid = ANY (x.config), false) AS made
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
+      SELECT coalesce(e.extconfig, '{}') AS config FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
   const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
+  // Of a plain target extensions go as well, with what somebody has added to them; what they declare as configuration, backups have.
+  const isKept = ({ member, made, rows }: (typeof tables)[number]) =>
+    member && (kind !== 'plain' || made || rows === 0);
   return {
     tables: tables.length,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
-    held: tables.filter(({ schema, member }) => !member && !managed.has(schema) && schema !== ledgerSchema),
+    held: tables.filter(
+      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ledgerSchema,
+    ),
   };
 }
 

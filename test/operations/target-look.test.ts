@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RestoreInputs } from '../../src/inputs.ts';
-import { lookAtTarget, refuseAnother } from '../../src/operations/restore-guard.ts';
+import { findLost, lookAtTarget, refuseAnother } from '../../src/operations/restore-guard.ts';
 import { makeThrowaway } from '../../src/operations/throwaway.ts';
 import { openSession } from '../../src/postgres/connection.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
@@ -78,6 +78,18 @@ describe('a look at a container of Supabase', () => {
     },
     minute,
   );
+});
+
+it('a look at a plain target finds the rows that go with an extension, and come with no backup', async () => {
+  const url = await createDatabase(cluster.superuserUrl(), 'extended');
+  await query(
+    url,
+    `CREATE EXTENSION citext; CREATE TABLE public.added AS SELECT generate_series(1, 5) AS id; CREATE TABLE public.none (id int);
+     ALTER EXTENSION citext ADD TABLE public.added; ALTER EXTENSION citext ADD TABLE public.none; ANALYZE public.added`,
+  );
+  const { held } = await look(url);
+  expect(held).toMatchObject([{ schema: 'public', name: 'added', rows: 5 }]);
+  expect(findLost(makeManifest(), await look(url))).toHaveLength(1);
 });
 
 describe('what is emptied', () => {
