@@ -19,11 +19,26 @@ export function openPresent(
 ): () => Promise<Session> {
   let opened: Promise<Session> | undefined;
   return () => {
-    if (opened === undefined) {
-      opened = openSession(settings, signal);
-      lead.stream.once('close', () => opened?.then((session) => session.destroy()).catch(() => undefined));
-    }
+    opened ??= openSession(settings, signal).then((session) => {
+      const end = () => session.destroy();
+      if (lead.stream.destroyed) end();
+      else lead.stream.once('close', end);
+      return takeTurns(session);
+    });
     return opened;
+  };
+}
+
+/** A session for many, of whom each is answered before the next one is heard. */
+function takeTurns(session: Session): Session {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    ...session,
+    query<Row extends Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
+      const answer = last.then(() => session.query<Row>(sql, values));
+      last = answer.catch(() => undefined);
+      return answer;
+    },
   };
 }
 

@@ -54,6 +54,8 @@ async function backUp(url: string, ...words: string[]): Promise<void> {
     env: { SUPABASE_BACKUP_DATABASE_URL: url },
   });
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+  // All workers ask one session, one after another.
+  expect(run.stderr).not.toContain('Deprecation');
 }
 
 /** The tenant makes it, and then a superuser and a reader make backups, also incremental ones. */
@@ -199,6 +201,13 @@ describe('what a tenant brings when a backup has looked is found before it is pl
     await tenant.end();
     expect(String((await reading).read)).toMatch(/mine\.t: given an index or statistics/);
     expect(await hostile.calls()).toEqual([]);
+  });
+
+  test('and a table of his is read and counted by several workers, as any other', async () => {
+    await query(hostile.tenant, `CREATE SCHEMA mine; ${large('mine.t')}; ${large('mine.u')}`);
+    await backUp(hostile.url, '--jobs', '4');
+    await query(hostile.url, `INSERT INTO public.orders (v) VALUES ('new')`);
+    await backUp(hostile.url, '--jobs', '4', '--backup-type', 'incremental', '--recheck', '100%');
   });
 
   test('and a table of a superuser, or of the role itself, is read in one trip as ever', async () => {
