@@ -1,36 +1,126 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
+import type { Session } from '../postgres/connection.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
+import { withoutMarks } from '../postgres/printed-text.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Definition, Supplement } from '../repository/supplement.ts';
 
 const routines = new Set(['FUNCTION', 'PROCEDURE']);
 
-/** So many owners are named, those of the most functions first. */
+/** So many owners are named, those of the most first. */
 const shownOwners = 5;
 
+type Entry = Pick<ArchiveEntry, 'kind' | 'owner' | 'schema' | 'name'>;
+
+/** The server's own functions that do more than compute: in a check they read files, or run statements that stand in a text. */
+export async function readVolatile(session: Session): Promise<Set<string>> {
+  const rows = await session.query<{ name: string }>(
+    `SELECT DISTINCT proname AS name FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v'`,
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
 /**
- * Says whose functions a superuser's session will run. PostgreSQL runs a function as whoever evaluates the expression that calls it,
- * and a restore evaluates checks, generated columns, index expressions, policies and materialized views; the manual of pg_dump warns of it.
- * Undefined where all are of roles that were superusers in the source, and could do as much there.
+ * Says what a superuser's session will run, and whose it is. PostgreSQL runs a function as whoever evaluates the expression that calls it,
+ * and a restore evaluates checks, generated columns and partition keys; the manual of pg_dump warns of it. A check needs no function of its
+ * owner for that: some of the server's and of extensions do. Undefined where all is of roles that were superusers in the source, and could do
+ * as much there.
  *
  * @param role that the restore connects as, a superuser
+ * @param volatile names of the server's functions that do more than compute
  */
 export function describeActing(
   role: string,
-  entries: readonly Pick<ArchiveEntry, 'kind' | 'owner'>[],
-  { roles }: Pick<Supplement, 'roles'>,
+  entries: readonly Entry[],
+  { roles, definitions }: Pick<Supplement, 'roles' | 'definitions'>,
+  volatile: ReadonlySet<string>,
 ): string | undefined {
   const trusted = new Set(roles.filter(({ superuser }) => superuser).map(({ name }) => name));
-  const counts = new Map<string, number>();
-  for (const { kind, owner } of entries) {
-    if (routines.has(kind) && !trusted.has(owner)) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-  }
-  if (counts.size === 0) return undefined;
-  const owners = [...counts].sort(([, one], [, other]) => other - one);
+  const isTold = ({ owner }: { owner: string }) => !trusted.has(owner);
+  const functions = entries.filter((entry) => routines.has(entry.kind) && isTold(entry));
+  const expressions = findCalling(entries, definitions, volatile).filter(isTold);
+  if (functions.length + expressions.length === 0) return undefined;
+  return [
+    ...(functions.length === 0
+      ? []
+      : [
+          `Functions of the backup run as ${role}, a superuser, where checks, generated columns, partition keys or triggers call them; where indexes, statistics and materialized views do, as the owners of these. They belong to ${listOwners(functions)}.`,
+        ]),
+    ...(expressions.length === 0
+      ? []
+      : [
+          `Checks, generated columns or partition keys call functions of extensions, or such of the server as do more than compute, as ${role}, a superuser. The tables and domains belong to ${listOwners(expressions)}.`,
+        ]),
+    'Where you do not trust these roles with the server, restore as a role that is no superuser, into a server that holds nothing else.',
+  ].join(' ');
+}
+
+function listOwners(objects: readonly { readonly owner: string }[]): string {
+  const counts = [...Map.groupBy(objects, ({ owner }) => owner)].map(
+    ([owner, of]) => [owner, of.length] as const,
+  );
+  const owners = counts.sort(([, one], [, other]) => other - one);
   const shown = owners.slice(0, shownOwners).map(([owner, count]) => `${owner} (${formatCount(count)})`);
   const more =
     owners.length > shownOwners ? ` and ${formatCounted(owners.length - shownOwners, 'role')} more` : '';
-  return (
-    `Functions of the backup run as ${role}, a superuser, where checks, generated columns, indexes, policies or materialized views call them. ` +
-    `They belong to ${shown.join(', ')}${more}. Where you do not trust these roles with the server, restore as a role that is no superuser, into a server that holds nothing else.`
+  return `${shown.join(', ')}${more}`;
+}
+
+const isHolder = ({ kind }: Entry) => kind === 'TABLE' || kind === 'DOMAIN';
+
+/** Tables and domains that have something evaluated, and by that something called that is neither a function of the backup nor harmless. */
+function findCalling(
+  entries: readonly Entry[],
+  definitions: readonly Definition[],
+  volatile: ReadonlySet<string>,
+): Entry[] {
+  const known = new Set(
+    entries
+      .filter(({ kind }) => routines.has(kind))
+      .map(({ schema, name }) => identify(schema ?? '', name.replace(/\(.*$/s, ''))),
   );
+  const isNoted = ({ schema, name }: Call) =>
+    schema === undefined ? volatile.has(name) : !known.has(identify(schema, name));
+  const calling = new Set(
+    definitions
+      .filter((line) => isEvaluated(line) && readCalls(withoutMarks(line.detail)).some(isNoted))
+      .map(({ schema, relation, name }) => identify(schema ?? '', relation ?? name)),
+  );
+  return entries.filter((entry) => isHolder(entry) && calling.has(identify(entry.schema ?? '', entry.name)));
+}
+
+const identify = (schema: string, name: string) => JSON.stringify([schema, name]);
+
+/** Whether loading rows evaluates it: a default is not asked for where all values are given. */
+function isEvaluated({ kind, detail }: Definition): boolean {
+  const text = withoutMarks(detail);
+  switch (kind) {
+    case 'constraint':
+      return text.startsWith('CHECK ');
+    case 'column':
+      return / generated /.test(text);
+    case 'table':
+      return / partitioned by /.test(text);
+    case 'type':
+      return text.startsWith('domain ');
+    default:
+      return false;
+  }
+}
+
+/** A function of the server has no schema in what it prints for a session with an empty search_path. */
+interface Call {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+const identifier = '"(?:[^"]|"")+"|[\\p{L}_][\\p{L}\\d_$]*';
+const call = new RegExp(`(?:(${identifier})\\.)?(${identifier})\\(`, 'gu');
+
+function readCalls(text: string): Call[] {
+  const bare = text.replaceAll(/'(?:[^']|'')*'/g, "''");
+  return [...bare.matchAll(call)].map(([, schema, name = '']) => ({
+    schema: schema === undefined ? undefined : unquoteIdentifier(schema),
+    name: unquoteIdentifier(name),
+  }));
 }

@@ -49,14 +49,14 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   resources.defer(() => snapshot.lead.destroy());
   checkMemory('backup', snapshot.tables.length);
   const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
-  const facts = await readFacts(snapshot.lead);
+  const facts = await readFacts(snapshot.lead, await snapshot.present());
   clock.end('snapshot');
 
   const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
   const { plan, slices, ...copied } = await copyDatabase(request);
   const notCarried = await listNotCarried(inputs, settings, snapshot, copied.description.roles);
   await checkAccounts(snapshot.lead, snapshot);
-  const latest = await readSequences(snapshot.lead);
+  const latest = await readSequences(snapshot.lead, await snapshot.present());
   await snapshot.close();
   clock.end('copy');
 

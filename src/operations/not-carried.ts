@@ -1,12 +1,13 @@
 import type { BackupInputs } from '../inputs.ts';
 import type { Session } from '../postgres/connection.ts';
 import { readInvalidIndexes } from '../postgres/facts.ts';
+import { findUnplannable } from '../postgres/plannable.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Role } from '../repository/supplement.ts';
 import type { Snapshot } from '../source/snapshot.ts';
-import { readManagedSchemas } from '../supabase/managed.ts';
+import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { listUnwritten } from './unwritten.ts';
 
@@ -101,16 +102,21 @@ async function readPlatform(session: Session): Promise<NotCarried[]> {
   return found;
 }
 
-async function hasRows(session: Session, schema: string, table: string): Promise<boolean> {
-  const [relation] = await session.query<{ readable: boolean }>(
-    `SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
-     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+async function hasRows(session: Session, schema: string, name: string): Promise<boolean> {
+  const [relation] = await session.query<{ oid: number; owner: string; readable: boolean; trusted: boolean }>(
+    `SELECT c.oid, r.rolname AS owner, r.rolsuper OR r.rolname = current_user AS trusted,
+            has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
-    [schema, table],
+    [schema, name],
   );
   if (relation?.readable !== true) return false;
+  if (!relation.trusted && !isPlatformRole(relation.owner)) return false;
+  const table = { oid: relation.oid, schema, name };
+  // Rather a remark too many than a call of what somebody has made.
+  if ((await findUnplannable(session, [table])).size > 0) return true;
   const [row] = await session.query<{ some: boolean }>(
-    `SELECT EXISTS (SELECT FROM ${schema}.${table}) AS some`,
+    `SELECT EXISTS (SELECT FROM ${schema}.${name}) AS some`,
   );
   return row?.some === true;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, TargetError } from '../errors.ts';
 import { defaultOf, type RestoreInputs } from '../inputs.ts';
 import { append } from '../lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
@@ -10,7 +10,7 @@ import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import { readIdentity } from '../source/identity.ts';
 import { readManagedSchemas } from '../supabase/managed.ts';
-import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
+import { chooseTargetKind, detectTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import { describeHindrances, summarize } from '../target/clean-part.ts';
 import { findOccupants } from '../target/preflight.ts';
 import type { TableSize } from '../target/replacement.ts';
@@ -23,6 +23,8 @@ export interface TargetState {
   /** User, host, port and database */
   readonly target: string;
   readonly kind: TargetKind;
+  /** What it looks like, whatever it is to be taken for */
+  readonly found: TargetKind;
   readonly database: string;
   readonly databaseOid: number;
   readonly systemIdentifier: string;
@@ -74,12 +76,13 @@ export async function lookAtTarget(
   const session = await openSession(settings, world.signal);
   try {
     const kind = await chooseTargetKind(session, targetKind);
+    const found = await detectTargetKind(session);
     const { database, databaseOid, systemIdentifier } = await readIdentity(session);
     const occupants = await findOccupants(session, kind);
     const mark = await readMark(session);
     return {
       target: describeConnection(settings),
-      kind,
+      ...{ kind, found },
       ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
       occupants: mark === undefined ? occupants : occupants.filter((what) => !isOfMark(what)),
       mark,
@@ -98,21 +101,49 @@ async function readSize(
   session: Session,
   kind: TargetKind,
 ): Promise<Pick<TargetState, 'tables' | 'rows' | 'held'>> {
-  const tables = await session.query<TableSize & { member: boolean; [column: string]: unknown }>(`
+  const tables = await session.query<
+    TableSize & { member: boolean; made: boolean; [column: string]: unknown }
+  >(`
     SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows,
-           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS member
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           x.config IS NOT NULL AS member, coalesce(c.oid = ANY (x.config), false) AS made
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
+      SELECT coalesce(e.extconfig, '{}') AS config FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
   const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
+  // Of a plain target extensions go as well, with what somebody has added to them; what they declare as configuration, backups have.
+  const isKept = ({ member, made, rows }: (typeof tables)[number]) =>
+    member && (kind !== 'plain' || made || rows === 0);
   return {
     tables: tables.length,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
-    held: tables.filter(({ schema, member }) => !member && !managed.has(schema) && schema !== ledgerSchema),
+    held: tables.filter(
+      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ledgerSchema,
+    ),
   };
 }
 
 export function isSourceOf({ source }: Manifest, state: TargetState): boolean {
   return source.systemIdentifier === state.systemIdentifier && source.database === state.database;
+}
+
+/** A database keeps its oid when it is renamed. */
+function wasSourceOf({ source }: Manifest, state: TargetState): boolean {
+  return source.systemIdentifier === state.systemIdentifier && source.databaseOid === state.databaseOid;
+}
+
+/**
+ * Makes sure that what is about to be emptied is what was looked at: a name may lead to another server by then, and a database to another.
+ *
+ * @throws TargetError
+ */
+export async function refuseAnother(session: Session, state: TargetState): Promise<void> {
+  const { databaseOid, systemIdentifier } = await readIdentity(session);
+  if (databaseOid === state.databaseOid && systemIdentifier === state.systemIdentifier) return;
+  throw new TargetError(
+    `target-url: ${state.target} is another database by now than the one that was looked at when the restore began`,
+    'Nothing was touched. Give an address that always leads to the same server, and run the restore again.',
+  );
 }
 
 /** Whether something of the target has to give way first: all of it, or what a part of the backup replaces. */
@@ -170,12 +201,18 @@ function mayBeProduction(environment: string | undefined): boolean {
 /** Why somebody has to answer for this restore; none when nobody has to. */
 export function findReasons(inputs: RestoreInputs, manifest: Manifest, state: TargetState): string[] {
   return [
-    ...(isSourceOf(manifest, state) ? ['it is the database that was backed up'] : []),
+    ...nameSource(manifest, state),
     ...(mayBeProduction(inputs.environment) ? [`environment is ${inputs.environment}`] : []),
-    ...(state.kind === 'supabase-project' && isWorthKeeping(state)
+    ...([state.kind, state.found].includes('supabase-project') && isWorthKeeping(state)
       ? ['it is a Supabase project that is not empty']
       : []),
   ];
+}
+
+function nameSource(manifest: Manifest, state: TargetState): string[] {
+  if (isSourceOf(manifest, state)) return ['it is the database that was backed up'];
+  if (!wasSourceOf(manifest, state)) return [];
+  return [`it is the database that was backed up, which was ${manifest.source.database} then`];
 }
 
 /** Whether the target is backed up before it is emptied. */

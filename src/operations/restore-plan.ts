@@ -32,7 +32,7 @@ import {
   withoutExtensions,
 } from '../target/selection.ts';
 import type { World } from '../world.ts';
-import { describeActing } from './acting.ts';
+import { describeActing, readVolatile } from './acting.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
@@ -165,7 +165,10 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     const assumable = await readAssumableRoles(session);
     const scope: RestoreScope = {
       manifest,
-      acting: assumable === undefined ? describeActing(settings.user, entries, supplement) : undefined,
+      acting:
+        assumable === undefined
+          ? describeActing(settings.user, entries, supplement, await readVolatile(session))
+          : undefined,
       target: describeConnection(settings),
       tables: loaded,
       selection: placed.selection,

@@ -40,6 +40,7 @@ import {
   isWorthKeeping,
   lookAtTarget,
   needsSafetyBackup,
+  refuseAnother,
   refuseContradictions,
   type TargetState,
 } from './restore-guard.ts';
@@ -223,6 +224,7 @@ async function makeRoom(job: Job, done: Done, target: MarkedTarget, world: World
   }
   const session = await openSession(settings, world.signal);
   try {
+    await refuseAnother(session, state);
     // Rules and triggers of what is emptied do what they do.
     await letRead(session);
     if (state.part === undefined) await empty(session, job, done, world);

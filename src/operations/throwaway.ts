@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from '../errors.ts';
 import { append } from '../lists.ts';
-import { openSession } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import type { Manifest } from '../repository/manifest.ts';
@@ -74,7 +74,7 @@ async function createDatabase(
 ): Promise<Manifest['notCarried']> {
   const session = await openSession(server, world.signal);
   try {
-    await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
+    await dropLeftover(session, database);
     const create = (options: string) =>
       session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
     const encoding = `ENCODING ${quoteLiteral(source.encoding)}`;
@@ -95,6 +95,18 @@ async function createDatabase(
   } finally {
     await session.close();
   }
+}
+
+/** What a drill that was killed has left; somebody else's database of that name is none of it. */
+async function dropLeftover(session: Session, database: string): Promise<void> {
+  const [found] = await session.query<{ own: boolean; owner: string }>(
+    'SELECT pg_get_userbyid(datdba) = current_user AS own, pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = $1',
+    [database],
+  );
+  if (found === undefined) return;
+  if (!found.own)
+    throw new Error(`there is a database ${database} already, and it belongs to ${found.owner}`);
+  await session.query(`DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`);
 }
 
 /** The server has no such locale, or not for this encoding, or not this provider; another CREATE DATABASE may do. */

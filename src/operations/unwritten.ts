@@ -27,7 +27,7 @@ export async function listUnwritten(
   try {
     await session.query('SET LOCAL enable_seqscan = on');
     return [
-      ...(backupType === 'schema' ? [] : (await countUnwrittenRows(session)).map(describeRows)),
+      ...(backupType === 'schema' ? [] : (await countUnwrittenRows(session, snapshot)).map(describeRows)),
       ...(await findOrphanedSequences(session)).map(({ name, table }) => ({
         what: `sequence ${name}`,
         why: `it goes with ${table}, which is not in the backup`,
@@ -53,16 +53,26 @@ export async function listUnwritten(
 
 function describeRows({ schema, table, extension, rows, condition, added }: UnwrittenRows): NotCarried {
   const name = `${schema}.${table}`;
-  const amount = rows === undefined ? 'how many rows, this role may not read' : formatCounted(rows, 'row');
   const kept =
     condition === undefined
       ? 'pg_dump does not write tables of extensions'
       : `pg_dump writes only the rows that the extension calls yours (${condition})`;
   return {
     what: added ? `table ${name}` : `rows of ${name}`,
-    why: `it belongs to the extension ${extension}, and ${kept}; ${amount}`,
+    why: `it belongs to the extension ${extension}, and ${kept}; ${describeAmount(rows)}`,
     remedy: condition === undefined ? adviseTable(name, extension, added) : adviseRows(extension),
   };
+}
+
+function describeAmount(rows: UnwrittenRows['rows']): string {
+  switch (rows) {
+    case 'not readable':
+      return 'how many rows, this role may not read';
+    case 'not counted':
+      return 'its rows could not be counted without calling what others have made';
+    default:
+      return formatCounted(rows, 'row');
+  }
 }
 
 function adviseTable(name: string, extension: string, added: boolean): string {

@@ -99,9 +99,7 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
       await client.end();
     },
   };
-  await session.query(`SET search_path = ''`);
-  // What must not write says so itself.
-  await session.query('SET default_transaction_read_only = off');
+  await session.query(meaning);
   const [row] = await session.query<{ server_version_num: string }>('SHOW server_version_num');
   const serverVersion = Number(row?.server_version_num);
   const guarded = await guard(session);
@@ -109,6 +107,17 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   if (serverVersion >= 140000) await endWithUs(session);
   return Object.assign(session, { serverVersion, guarded });
 }
+
+/**
+ * What a statement of ours means, and what it calls, is not for the settings of a database to say. With constraint exclusion the planner calls
+ * the functions of checks, as whoever asks. What must not write says so itself.
+ */
+const meaning = `
+  SET search_path = '';
+  SET default_transaction_read_only = off;
+  SET standard_conforming_strings = on;
+  SET quote_all_identifiers = off;
+  SET constraint_exclusion = off`;
 
 const restricting = 'restrict_nonsystem_relation_kind';
 
@@ -126,6 +135,7 @@ async function guard(session: Pick<Session, 'query'>): Promise<boolean> {
  */
 export async function letRead(session: Session): Promise<void> {
   if (session.guarded) await session.query(`SET ${restricting} = ''`);
+  await session.query('RESET constraint_exclusion');
 }
 
 /**

@@ -1,14 +1,8 @@
 import type { Session } from './connection.ts';
-import { quoteIdentifier, quoteQualified } from './identifier.ts';
 import { isNoLedger, ledgerComment } from './ledger-schema.ts';
+import { readStates, type SequenceState } from './sequence-states.ts';
 
-/** A sequence's state. Its value is text because a bigint may not fit a number. */
-export interface SequenceState {
-  readonly schema: string;
-  readonly name: string;
-  readonly lastValue: string;
-  readonly isCalled: boolean;
-}
+export type { SequenceState } from './sequence-states.ts';
 
 /** A condition on a row `n` of pg_namespace: neither the server's schemas nor ours. */
 export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
@@ -121,12 +115,13 @@ export async function readInvalidIndexes(session: Session): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** Sequences whose state is read in one statement. */
-const sequenceBatch = 200;
-
-/** The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it. */
-export async function readSequences(session: Session): Promise<SequenceState[]> {
-  return readStates(session, await listSequences(session));
+/**
+ * The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it.
+ *
+ * @param values another session, where that of the first is in a long transaction
+ */
+export async function readSequences(session: Session, values = session): Promise<SequenceState[]> {
+  return readStates(session, await listSequences(session), values);
 }
 
 /** The same of those that the role may read, and the names of the others. */
@@ -150,48 +145,6 @@ function listSequences(
            CASE WHEN c.relkind = 'S' THEN has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') END AS readable
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' AND ${userSchema} AND ${ownRelation} ORDER BY 1, 2`);
-}
-
-/** By name, which the server keeps from meaning a view by now; where it does not, by oid, which does not tell a value that was set and not called. */
-async function readStates(
-  session: Session,
-  names: readonly { schema: string; name: string; oid: number }[],
-): Promise<SequenceState[]> {
-  if (!session.guarded) return readValues(session, names);
-  const states: SequenceState[] = [];
-  for (let start = 0; start < names.length; start += sequenceBatch) {
-    const batch = names.slice(start, start + sequenceBatch);
-    const rows = await session.query<{ index: number; last_value: string; is_called: boolean }>(
-      batch
-        .map(
-          (row, index) =>
-            `SELECT ${index} AS index, ${quoteIdentifier('last_value')}::text AS last_value, is_called FROM ${quoteQualified(row.schema, row.name)}`,
-        )
-        .join(' UNION ALL '),
-    );
-    for (const row of rows) {
-      const of = batch[row.index];
-      if (of)
-        states.push({ schema: of.schema, name: of.name, lastValue: row.last_value, isCalled: row.is_called });
-    }
-  }
-  return states;
-}
-
-async function readValues(
-  session: Session,
-  names: readonly { schema: string; name: string; oid: number }[],
-): Promise<SequenceState[]> {
-  const rows = await session.query<{ oid: number; last: string; called: boolean }>(
-    `SELECT seqrelid AS oid, coalesce(value, seqstart)::text AS last, value IS NOT NULL AS called
-     FROM pg_sequence, pg_sequence_last_value(seqrelid) AS value WHERE seqrelid = ANY ($1::oid[])`,
-    [`{${names.map(({ oid }) => oid).join(',')}}`],
-  );
-  const values = new Map(rows.map((row) => [row.oid, row]));
-  return names.flatMap(({ schema, name, oid }) => {
-    const state = values.get(oid);
-    return state === undefined ? [] : [{ schema, name, lastValue: state.last, isCalled: state.called }];
-  });
 }
 
 export interface InstalledExtension {
@@ -232,9 +185,10 @@ export interface DatabaseFacts {
   readonly extensions: InstalledExtension[];
 }
 
-export async function readFacts(session: Session): Promise<DatabaseFacts> {
+/** @see readSequences */
+export async function readFacts(session: Session, values = session): Promise<DatabaseFacts> {
   return {
-    sequences: await readSequences(session),
+    sequences: await readSequences(session, values),
     objects: await countObjects(session),
     roles: await readRoles(session),
     extensions: await readExtensions(session),

@@ -9,8 +9,8 @@ export const ledgerComment =
 const isTrusted = (role: string) =>
   `(SELECT r.rolsuper OR r.rolname = current_user FROM pg_roles r WHERE r.oid = ${role})`;
 
-/** A condition on a row `n` of pg_namespace. */
-const isLedger = `(n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}')`;
+/** A condition on a row `n` of pg_namespace: what somebody else keeps in a schema of that name is in backups like anything of his. */
+const isLedger = `(n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}' AND ${isTrusted('n.nspowner')})`;
 export const isNoLedger = `NOT ${isLedger}`;
 
 /**
@@ -18,7 +18,7 @@ export const isNoLedger = `NOT ${isLedger}`;
  * make one of that name, with a view in it that runs what he likes, or a table with a trigger.
  */
 export const isOwnTable = (name: string) => `(
-  ${isLedger} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('n.nspowner')} AND ${isTrusted('c.relowner')}
+  ${isLedger} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('c.relowner')}
   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid))`;
 
 /** Finds a schema of our name that somebody else has made; in rows of (owner). */

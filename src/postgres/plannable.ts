@@ -3,17 +3,20 @@ import { firstUserOid } from './facts.ts';
 import { quoteQualified } from './identifier.ts';
 import type { TableInfo } from './tables.ts';
 
-/** What a table has that the planner reads, and that calls what users have made. */
-const expressionsQuery = `
-  SELECT c.oid, bool_or(NOT coalesce(f.trusted, false)) AS foreign FROM pg_class c
+/** Tables that have something that the planner reads, and that calls what users have made; with the owners of what is foreign, as JSON. */
+export const expressionsQuery = `
+  SELECT c.oid, bool_or(NOT coalesce(f.trusted, false)) AS foreign,
+         coalesce(json_agg(DISTINCT f.owner) FILTER (WHERE NOT coalesce(f.trusted, false)), '[]')::text AS owners
+  FROM pg_class c
   JOIN (
     SELECT i.indrelid AS relation, 'pg_class'::regclass AS class, i.indexrelid AS oid FROM pg_index i
     WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
-    UNION ALL SELECT s.stxrelid, 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s) AS x ON x.relation = c.oid
+    UNION ALL SELECT s.stxrelid, 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s
+    UNION ALL SELECT p.partrelid, 'pg_class'::regclass, p.partrelid FROM pg_partitioned_table p) AS x ON x.relation = c.oid
   JOIN pg_depend d ON d.classid = x.class AND d.objid = x.oid
     AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) AND d.refobjid >= ${firstUserOid}
   LEFT JOIN LATERAL (
-    SELECT r.rolsuper OR r.rolname = current_user AS trusted
+    SELECT r.rolsuper OR r.rolname = current_user AS trusted, r.rolname AS owner
     FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
     WHERE p.oid = CASE WHEN d.refclassid = 'pg_proc'::regclass THEN d.refobjid
                        ELSE (SELECT o.oprcode FROM pg_operator o WHERE o.oid = d.refobjid) END) f ON true

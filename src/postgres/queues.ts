@@ -1,5 +1,5 @@
 import type { Session } from './connection.ts';
-import { quoteQualified } from './identifier.ts';
+import { readStates } from './sequence-states.ts';
 
 /*
  * Message queues (pgmq). `pgmq.create('mail')` makes the tables `pgmq.q_mail` and `pgmq.a_mail`, up to version 1.5.1 as parts of the extension,
@@ -32,14 +32,16 @@ interface CatalogRow extends Record<string, unknown> {
   name: string;
   owner: string;
   sequence: string | null;
+  oid: number | null;
 }
 
 const tablesQuery = `
-  SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, (
-      SELECT s.relname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' AND s.relnamespace = c.relnamespace
+  SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, s.relname AS sequence, s.oid
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
+      SELECT s.relname, s.oid FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' AND s.relnamespace = c.relnamespace
       WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'i'
-        AND CASE WHEN s.relkind = 'S' THEN has_sequence_privilege(s.oid, 'SELECT') END) AS sequence
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isCarriedQueue} ORDER BY 1`;
+        AND CASE WHEN s.relkind = 'S' THEN has_sequence_privilege(s.oid, 'SELECT') END) AS s ON true
+  WHERE ${isCarriedQueue} ORDER BY 1`;
 
 /**
  * Reads what a restore needs for the queues besides their rows.
@@ -49,16 +51,13 @@ const tablesQuery = `
 export async function readQueues(session: Session): Promise<QueueTable[]> {
   const tables = await session.query<CatalogRow>(tablesQuery);
   if (tables.length === 0) return [];
-  const found: QueueTable[] = [];
-  for (const { name, owner, sequence } of tables) {
-    found.push({ name, owner, numbered: sequence === null ? null : await readNumber(session, sequence) });
-  }
-  return found;
-}
-
-async function readNumber(session: Session, sequence: string): Promise<QueueTable['numbered']> {
-  const [row] = await session.query<{ value: string; called: boolean }>(
-    `SELECT last_value::text AS value, is_called AS called FROM ${quoteQualified('pgmq', sequence)}`,
+  const sequences = tables.flatMap(({ sequence, oid }) =>
+    sequence === null || oid === null ? [] : [{ schema: 'pgmq', name: sequence, oid }],
   );
-  return row === undefined ? null : { lastValue: row.value, isCalled: row.called };
+  const states = new Map((await readStates(session, sequences)).map((state) => [state.name, state]));
+  return tables.map(({ name, owner, sequence }) => {
+    const state = sequence === null ? undefined : states.get(sequence);
+    const numbered = state && { lastValue: state.lastValue, isCalled: state.isCalled };
+    return { name, owner, numbered: numbered ?? null };
+  });
 }

@@ -34,6 +34,8 @@ export interface TableInfo {
   readonly readable: boolean | undefined;
   /** Row security would hide rows from this role if the role could not bypass it. */
   readonly filtered: boolean;
+  /** Whether somebody who is neither a superuser nor this role may make indexes on it, or take its name for something else. */
+  readonly foreign: boolean;
 }
 
 interface CatalogRow {
@@ -51,7 +53,16 @@ interface CatalogRow {
   heap: boolean;
   readable: boolean | null;
   filtered: boolean;
+  foreign: boolean;
 }
+
+/**
+ * A condition on the owner of a table or a schema; `public` belongs to whoever has the database. An index of a partitioned table is made on its
+ * partitions, whoever has these.
+ */
+const isForeign = (owner: string) => `EXISTS (
+  SELECT FROM pg_roles r WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid = CASE pg_get_userbyid(${owner})
+    WHEN 'pg_database_owner' THEN (SELECT datdba FROM pg_database WHERE datname = current_database()) ELSE ${owner} END)`;
 
 /**
  * Tables that hold rows of their own: ordinary tables and leaf partitions. Tables of extensions are left to pg_dump, which
@@ -74,7 +85,9 @@ const tablesQuery = `
            WHERE p.oid <> c.oid) ELSE '[]' END::text AS ancestors,
          a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
          has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
-         c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered
+         c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered,
+         ${isForeign('c.relowner')} OR ${isForeign('n.nspowner')} OR (c.relispartition AND EXISTS (
+           SELECT FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid WHERE ${isForeign('p.relowner')})) AS foreign
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_am am ON am.oid = c.relam
@@ -119,6 +132,7 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     toastBytes: 0,
     readable: row.readable ?? undefined,
     filtered: row.filtered,
+    foreign: row.foreign,
   }));
 }
 

@@ -52,8 +52,10 @@ export async function countRanges(
       signal.throwIfAborted();
       try {
         if (await transaction.makeRoom(countTables(task))) age = await readAge(session, since);
+        const tables = [...new Set(task.map(({ table }) => table))];
+        await transaction.secure(tables);
         await countTask(session, task, age, counts);
-        await transaction.check([...new Set(task.map(({ table }) => table))]);
+        await transaction.check(tables);
       } catch (error) {
         signal.throwIfAborted();
         if (isKnownError(error)) throw error;

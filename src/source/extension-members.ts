@@ -1,14 +1,17 @@
 import type { Session } from '../postgres/connection.ts';
-import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
+import { quoteQualified } from '../postgres/identifier.ts';
+import { findUnplannable } from '../postgres/plannable.ts';
 import { isCarriedQueue } from '../postgres/queues.ts';
+import { secureTables } from './present.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** Rows of a table of an extension that are in no backup: pg_dump leaves the tables of extensions to CREATE EXTENSION. */
 export interface UnwrittenRows {
   readonly schema: string;
   readonly table: string;
   readonly extension: string;
-  /** Undefined when this role may not count them */
-  readonly rows: number | undefined;
+  /** Or why they were not counted */
+  readonly rows: number | 'not readable' | 'not counted';
   /** Of a table that the extension declares as its configuration: which of its rows pg_dump writes */
   readonly condition: string | undefined;
   /** Whether somebody made the table and then added it to the extension: CREATE EXTENSION does not make it. */
@@ -52,6 +55,7 @@ export const membersQuery = `
   )`;
 
 interface MemberTable {
+  oid: number;
   schema: string;
   name: string;
   extname: string;
@@ -67,17 +71,28 @@ interface MemberTable {
  *
  * @param session under the snapshot, and not the one that holds it: a table may be locked
  */
-export async function countUnwrittenRows(session: Session): Promise<UnwrittenRows[]> {
+export async function countUnwrittenRows(
+  session: Session,
+  snapshot: Pick<Snapshot, 'present' | 'lockTimeoutSeconds'>,
+): Promise<UnwrittenRows[]> {
   const tables = await session.query<MemberTable & { [column: string]: unknown }>(`
     WITH ${membersQuery}
-    SELECT schema, name, extname, added, config IS NOT NULL AS configured, extcondition[config] AS condition,
+    SELECT oid, schema, name, extname, added, config IS NOT NULL AS configured, extcondition[config] AS condition,
            readable AND NOT filtered AS readable
-    FROM tables WHERE relkind = 'r' AND NOT queue ORDER BY 1, 2`);
+    FROM tables WHERE relkind = 'r' AND NOT queue ORDER BY 2, 3`);
+  // Of the others all rows are written.
+  const asked = tables.filter(({ configured, condition }) => !configured || (condition ?? '') !== '');
+  const readable = asked.filter((table) => table.readable === true);
+  // Who owns an extension may add to it what he likes.
+  const unplannable = await findUnplannable(session, readable);
+  await secureTables(
+    session,
+    snapshot,
+    readable.filter(({ oid }) => !unplannable.has(oid)),
+  );
   const unwritten: UnwrittenRows[] = [];
-  for (const table of tables) {
-    // All of its rows are written.
-    if (table.configured && (table.condition ?? '') === '') continue;
-    const rows = table.readable === true ? await countRows(session, table) : undefined;
+  for (const table of asked) {
+    const rows = await countRows(session, table, unplannable);
     if (rows === 0 && !(table.added && !table.configured)) continue;
     const { schema, name, extname: extension, added } = table;
     const condition = table.configured ? (table.condition ?? undefined) : undefined;
@@ -87,7 +102,13 @@ export async function countUnwrittenRows(session: Session): Promise<UnwrittenRow
 }
 
 /** pg_dump puts the condition behind the name of the table, as it stands (PostgreSQL manual 38.17.3). */
-async function countRows(session: Session, table: MemberTable): Promise<number> {
+async function countRows(
+  session: Session,
+  table: MemberTable,
+  unplannable: ReadonlySet<number>,
+): Promise<UnwrittenRows['rows']> {
+  if (table.readable !== true) return 'not readable';
+  if (unplannable.has(table.oid)) return 'not counted';
   const of = quoteQualified(table.schema, table.name);
   const written = table.configured ? ` - (SELECT count(*) FROM ${of} ${table.condition ?? ''})` : '';
   const [row] = await session.query<{ rows: number }>(
@@ -177,7 +198,7 @@ export async function findOrphanedSequences(session: Session): Promise<{ name: s
 export async function findUnwrittenSequences(
   session: Session,
 ): Promise<{ schema: string; name: string; extension: string }[]> {
-  const sequences = await session.query<{ schema: string; name: string; extension: string }>(`
+  return session.query<{ schema: string; name: string; extension: string }>(`
     WITH ${membersQuery}
     SELECT n.nspname AS schema, c.relname AS name, e.extname AS extension
     FROM members m JOIN pg_class c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
@@ -188,13 +209,6 @@ export async function findUnwrittenSequences(
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i')
       AND has_schema_privilege(n.oid, 'USAGE')
       -- asked of a table, it is an error
-      AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT') END ORDER BY 1, 2`);
-  const used: typeof sequences = [];
-  for (const sequence of sequences) {
-    const [state] = await session.query<{ used: boolean }>(
-      `SELECT ${quoteIdentifier('is_called')} AS used FROM ${quoteQualified(sequence.schema, sequence.name)}`,
-    );
-    if (state?.used === true) used.push(sequence);
-  }
-  return used;
+      AND CASE WHEN c.relkind = 'S' AND has_sequence_privilege(c.oid, 'SELECT') THEN pg_sequence_last_value(c.oid) IS NOT NULL END
+    ORDER BY 1, 2`);
 }

@@ -5,6 +5,7 @@ import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
+import { secureTables } from './present.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -65,6 +66,7 @@ export class JoinedTransaction {
   readonly #snapshot: Snapshot;
   readonly #session: Session;
   #locked = 0;
+  readonly #secured = new Set<number>();
 
   constructor(snapshot: Snapshot, session: Session) {
     this.#snapshot = snapshot;
@@ -82,6 +84,12 @@ export class JoinedTransaction {
     if (isFull) await this.#beginAnew();
     this.#locked = isFull ? tables : this.#locked + tables;
     return isFull;
+  }
+
+  /** @see secureTables */
+  async secure(tables: readonly TableInfo[]): Promise<void> {
+    const foreign = tables.filter((table) => table.foreign);
+    await secureTables(this.#session, this.#snapshot, foreign, this.#secured);
   }
 
   /**
@@ -115,6 +123,7 @@ export class JoinedTransaction {
   async #beginAnew(): Promise<void> {
     try {
       await this.#session.query('COMMIT');
+      this.#secured.clear();
       await beginUnder(this.#snapshot, this.#session);
     } catch (cause) {
       throw explainLost('while it began a transaction', cause);

@@ -75,16 +75,19 @@ async function createLedger(session: Session): Promise<void> {
   if (found !== undefined && found.comment !== ledgerComment) {
     throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
   }
-  if (found !== undefined) {
-    const [table] = await session.query(
-      `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
-    );
-    if (table !== undefined) return;
-    throw new Error(
-      `the table ${ledgerSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`,
-    );
-  }
-  // Of two backups at once one makes it, and the other waits and finds it.
+  if (found === undefined) await makeLedger(session);
+  // Also what was made right now: somebody may have been quicker.
+  const [table] = await session.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
+  );
+  if (table !== undefined) return;
+  throw new Error(
+    `the table ${ledgerSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`,
+  );
+}
+
+/** Of two backups at once one makes it, and the other waits and finds it. */
+async function makeLedger(session: Session): Promise<void> {
   await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
   const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
   if (made !== undefined) return;

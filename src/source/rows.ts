@@ -2,7 +2,7 @@ import { isKnownError } from '../errors.ts';
 import { copyOut } from '../postgres/copy-reader.ts';
 import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
@@ -47,7 +47,10 @@ export async function copyRows<Stored extends PlainObject>(
       await sink.flush();
       try {
         await transaction.makeRoom(job.slices.length);
-        await copyOut(session, job.slices.map(copyStatement).join('; '), sink);
+        for (const slices of planTrips(job)) {
+          await transaction.secure(findPlanned(slices));
+          await copyOut(session, slices.map(copyStatement).join('; '), sink);
+        }
         await transaction.check(job.slices.map(({ table }) => table));
       } catch (error) {
         signal.throwIfAborted();
@@ -71,6 +74,17 @@ export async function copyRows<Stored extends PlainObject>(
     await session.close().catch(() => undefined);
   });
   return copied;
+}
+
+/** What is read in one trip to the server; parts of a table of somebody else each in one of their own, right after a look at it. */
+function planTrips({ slices }: CopyJob): (readonly Slice[])[] {
+  const isOwn = findPlanned(slices).every(({ foreign }) => !foreign);
+  return isOwn ? [slices] : slices.map((slice) => [slice]);
+}
+
+/** A table as a whole is copied without a plan. */
+function findPlanned(slices: readonly Slice[]): TableInfo[] {
+  return [...new Set(slices.filter((slice) => !isWholeTable(slice)).map(({ table }) => table))];
 }
 
 async function explain(

@@ -10,6 +10,7 @@ import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
 import { type LedgerEntry, readLedger } from './ledger.ts';
 import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
 import { checkReadable, checkServer } from './preflight.ts';
+import { openPresent } from './present.ts';
 
 /**
  * One exported snapshot of the source, held by a lead session, with ACCESS SHARE locks on the tables where the server has enough. Every worker and pg_dump
@@ -33,6 +34,8 @@ export interface Snapshot {
   /** The tokens of earlier backups; undefined where there is no ledger. */
   readonly ledger: readonly LedgerEntry[] | undefined;
   readonly lead: Session;
+  /** A session that sees the present, for all to ask; opened when it is first wanted. It ends with the lead. */
+  present(): Promise<Session>;
   /** How long a session of the snapshot may wait for a lock */
   readonly lockTimeoutSeconds: number;
   /** Aborted by the caller's signal, or when the lead session is lost; the reason tells. */
@@ -133,6 +136,7 @@ async function lockSnapshot(
       ),
     );
   });
+  const present = openPresent(lead, settings, options.signal);
   return {
     exported,
     identity,
@@ -145,6 +149,7 @@ async function lockSnapshot(
     takenAt: position.taken,
     ledger,
     lead,
+    present,
     lockTimeoutSeconds: options.lockTimeoutSeconds,
     signal: AbortSignal.any([options.signal, controller.signal]),
     async close() {

@@ -26,6 +26,22 @@ const managedSchemas: ReadonlySet<string> = new Set([
   'vault',
 ]);
 
+/** Which extension has a schema of that name: anybody may add a schema to an extension of his own. */
+const makers: ReadonlyMap<string, string> = new Map([
+  ['cron', 'pg_cron'],
+  ['graphql', 'pg_graphql'],
+  ['graphql_public', 'pg_graphql'],
+  ['net', 'pg_net'],
+  ['pgmq', 'pgmq'],
+  ['pgsodium', 'pgsodium'],
+  ['pgsodium_masks', 'pgsodium'],
+  ['pgtle', 'pg_tle'],
+  ['tiger', 'postgis_tiger_geocoder'],
+  ['tiger_data', 'postgis_tiger_geocoder'],
+  ['topology', 'postgis_topology'],
+  ['vault', 'supabase_vault'],
+]);
+
 /** Whether a schema of that name and owner is a part of the platform. */
 export function isPlatformSchema(name: string, owner: string): boolean {
   return managedSchemas.has(name) && isPlatformRole(owner);
@@ -41,12 +57,15 @@ export function isPlatformRole(name: string): boolean {
  * user's must not be taken for something that comes with every project.
  */
 export async function readManagedSchemas(session: Session): Promise<Set<string>> {
-  const rows = await session.query<{ name: string; owner: string; extension: boolean }>(`
-    SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner,
-           EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e') AS extension
+  const rows = await session.query<{ name: string; owner: string; extension: string | null }>(`
+    SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner, (
+      SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+      WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e') AS extension
     FROM pg_namespace n`);
   const managed = rows.filter(
-    ({ name, owner, extension }) => managedSchemas.has(name) && (extension || isPlatformRole(owner)),
+    ({ name, owner, extension }) =>
+      managedSchemas.has(name) &&
+      (isPlatformRole(owner) || (extension !== null && makers.get(name) === extension)),
   );
   return new Set(managed.map(({ name }) => name));
 }

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
+import { findWithRows } from './filled-tables.ts';
 
 interface Occupant {
   readonly what: string;
@@ -12,14 +12,16 @@ interface Occupant {
   readonly added: boolean;
   /** Whether the platform may have made it as `postgres` */
   readonly helper: boolean;
+  /** Whether it can hold rows */
+  readonly holder: boolean;
 }
 
 /** Whatever a user can have made, outside of extensions. */
 const objectsQuery = `
-  SELECT what, schema, owner, added, helper FROM (
+  SELECT what, schema, owner, added, helper, holder FROM (
     SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'table' END,
                   n.nspname, c.relname),
-           n.nspname, pg_get_userbyid(c.relowner), false, false,
+           n.nspname, pg_get_userbyid(c.relowner), false, false, c.relkind IN ('r', 'p', 'm', 'f'),
            -- Whether a composite type is an extension's is recorded with the type and not with its relation.
            CASE c.relkind WHEN 'c' THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END, CASE c.relkind WHEN 'c' THEN c.reltype ELSE c.oid END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -27,23 +29,23 @@ const objectsQuery = `
     UNION ALL
     SELECT format('function %I.%I', n.nspname, p.proname), n.nspname, pg_get_userbyid(p.proowner), false,
            n.nspname IN ('graphql', 'graphql_public', 'pgbouncer') OR n.nspname = 'extensions' AND p.prorettype = 'event_trigger'::regtype
-             OR n.nspname = 'auth' AND p.proname IN ('uid', 'role', 'email', 'jwt'), 'pg_proc'::regclass, p.oid
+             OR n.nspname = 'auth' AND p.proname IN ('uid', 'role', 'email', 'jwt'), false, 'pg_proc'::regclass, p.oid
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
     UNION ALL
-    SELECT format('type %I.%I', n.nspname, t.typname), n.nspname, pg_get_userbyid(t.typowner), false, false, 'pg_type'::regclass, t.oid
+    SELECT format('type %I.%I', n.nspname, t.typname), n.nspname, pg_get_userbyid(t.typowner), false, false, false, 'pg_type'::regclass, t.oid
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
     WHERE t.typtype IN ('e', 'd', 'r') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
     UNION ALL
-    SELECT 'large object ' || oid, '', '', false, false, 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
-  ) AS objects (what, schema, owner, added, helper, class, oid)
+    SELECT 'large object ' || oid, '', '', false, false, false, 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
+  ) AS objects (what, schema, owner, added, helper, holder, class, oid)
   WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = objects.oid AND d.deptype = 'e')
   UNION ALL
-  SELECT format('trigger %I on %I.%I', t.tgname, n.nspname, c.relname), n.nspname, pg_get_userbyid(p.proowner), true, false
+  SELECT format('trigger %I on %I.%I', t.tgname, n.nspname, c.relname), n.nspname, pg_get_userbyid(p.proowner), true, false, false
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid
   WHERE NOT t.tgisinternal AND p.pronamespace <> 'pg_catalog'::regnamespace
   UNION ALL
-  SELECT format('policy %I on %I.%I', p.polname, n.nspname, c.relname), n.nspname, '', true, false
+  SELECT format('policy %I on %I.%I', p.polname, n.nspname, c.relname), n.nspname, '', true, false, false
   FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname <> 'cron'`;
 
@@ -55,30 +57,26 @@ export async function findOccupants(session: Session, kind: TargetKind): Promise
   const objects = await session.query<Occupant & Record<string, unknown>>(objectsQuery);
   if (kind === 'plain') return objects.filter(({ added }) => !added).map(({ what }) => what);
   const managed = await readManagedSchemas(session);
-  const isTheirs = ({ schema, owner, added, helper }: Occupant) =>
-    added ? managed.has(schema) && !isPlatformRole(owner) : !helper && !isPlatformRole(owner);
+  // Who works as the superuser of a container has tables that are the platform's by their owner, and nobody's but his by their place.
+  const isPlaced = ({ schema, holder }: Occupant) =>
+    kind === 'supabase-image' && holder && !managed.has(schema);
+  const isTheirs = (object: Occupant) =>
+    object.added
+      ? managed.has(object.schema) && !isPlatformRole(object.owner)
+      : !object.helper && (isPlaced(object) || !isPlatformRole(object.owner));
   return [...objects.filter(isTheirs).map(({ what }) => what), ...(await findRows(session, [...managed]))];
 }
 
 /** Tables of the platform that hold rows of a user. */
 async function findRows(session: Session, managed: readonly string[]): Promise<string[]> {
-  const tables = await session.query<{ schema: string; name: string }>(
-    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  const tables = await session.query<{ oid: number; schema: string; name: string }>(
+    `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname = ANY ($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-     ORDER BY 1, 2`,
+     ORDER BY 2, 3`,
     [managed],
   );
-  const asked = tables.filter(isUserData);
-  if (asked.length === 0) return [];
-  const found = await session.query<{ what: string }>(
-    asked
-      .map(({ schema, name }) => {
-        const what = quoteLiteral(`rows of ${schema}.${name}`);
-        return `SELECT ${what} AS what WHERE EXISTS (SELECT FROM ${quoteQualified(schema, name)})`;
-      })
-      .join(' UNION ALL '),
-  );
-  return found.map(({ what }) => what);
+  const filled = await findWithRows(session, tables.filter(isUserData));
+  return filled.map(({ schema, name }) => `rows of ${schema}.${name}`);
 }
 
 const shown = 5;

@@ -53,15 +53,11 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
  * tables publishes that.
  */
 export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
-  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
-  if (foreign !== undefined) {
-    throw new ConfigurationError(
-      `target-url: the database has a schema ${ledgerSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
-      `Rename or drop that schema: ALTER SCHEMA ${ledgerSchema} RENAME TO …`,
-    );
-  }
+  await refuseForeign(session);
   // A backup of the unfinished database looks for tokens where there is this schema.
   for (const definition of ledgerDefinitions) await session.query(definition);
+  // Somebody may have made it since the first look; now nobody can any more.
+  await refuseForeign(session);
   await session.query(`DROP TABLE IF EXISTS ${table}`);
   await session.query(
     `CREATE TABLE ${table} (at timestamptz PRIMARY KEY DEFAULT now(), mark jsonb NOT NULL)`,
@@ -69,6 +65,16 @@ export async function leaveMark(session: Session, mark: RestoreMark): Promise<vo
   await session.query(
     `INSERT INTO ${table} (mark) SELECT jsonb_set($1::jsonb, '{databaseOid}', to_jsonb(oid::int8)) FROM pg_database WHERE datname = current_database()`,
     [JSON.stringify(mark)],
+  );
+}
+
+/** @throws ConfigurationError when somebody else has a schema of our name */
+async function refuseForeign(session: Session): Promise<void> {
+  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
+  if (foreign === undefined) return;
+  throw new ConfigurationError(
+    `target-url: the database has a schema ${ledgerSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
+    `Rename or drop that schema: ALTER SCHEMA ${ledgerSchema} RENAME TO …`,
   );
 }
 

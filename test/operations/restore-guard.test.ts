@@ -30,6 +30,7 @@ function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
 function makeState(overrides: Partial<TargetState> = {}): TargetState {
   return {
     ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
+    found: 'plain',
     ...{ occupants: [], tables: 0, rows: 0, held: [], mark: undefined },
     ...{ databaseOid: 5, now: Date.parse('2026-11-20T03:00:00Z') },
     ...overrides,
@@ -71,7 +72,8 @@ describe('the guard of a restore', () => {
     ['an empty project', {}, { kind: 'supabase-project' }, []],
     ['what was backed up, empty', {}, { database, systemIdentifier }, ['confirm']],
     ['a database of the same name elsewhere', {}, { database }, []],
-    ['another database of the same server', {}, { systemIdentifier }, []],
+    ['another database of the same server', {}, { systemIdentifier, databaseOid: 6 }, []],
+    ['what was backed up, under another name', {}, { systemIdentifier }, ['confirm']],
     ['production', { environment: 'PRODuction' }, {}, ['confirm']],
     ['production, confirmed', { environment: 'production', confirmed: true }, {}, []],
     ...['staging', 'shop-staging', 'Test', 'test_2', 'dev', 'Preview 12', 'local', 'development'].map(
@@ -110,6 +112,12 @@ describe('the guard of a restore', () => {
       'a full project',
       { clean: true, safetyBackup: false },
       { ...full, kind: 'supabase-project' },
+      ['confirm'],
+    ],
+    [
+      'a full project, taken for a plain server',
+      { clean: true, safetyBackup: false },
+      { ...full, found: 'supabase-project' },
       ['confirm'],
     ],
     ['a full image', { clean: true, safetyBackup: false }, { ...full, kind: 'supabase-image' }, []],

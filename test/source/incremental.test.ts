@@ -26,6 +26,7 @@ function makeTable(overrides: Partial<TableInfo> = {}): TableInfo {
     toastBytes: 0,
     readable: true,
     filtered: false,
+    foreign: false,
     ...overrides,
   };
 }
