@@ -2,8 +2,9 @@ import { SourceError } from '../errors.ts';
 import type { BackupInputs, CaptureInputs } from '../inputs.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { parseLsn } from '../postgres/lsn.ts';
+import { reachDatabase } from '../postgres/reach.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
-import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
 import { readChanges } from '../source/change-reader.ts';
 import { advanceSlot, dropSlot, type Slot } from '../source/change-slot.ts';
@@ -42,7 +43,7 @@ export interface Captured {
 export async function capture(inputs: CaptureInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
   refuseUnencrypted(inputs, world);
-  const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
+  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
   world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
   const captured = await captureChanges(inputs, settings, world);
   clock.end('capture');

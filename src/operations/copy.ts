@@ -62,12 +62,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
         schemaOnly: inputs.backupType === 'schema',
         settings,
         // pg_dump leaves these to the database, and they show in the text of defaults.
-        env: clientEnvironment(
-          settings,
-          world.env,
-          () => writeRootCertificates(world),
-          '-c TimeZone=UTC -c bytea_output=hex',
-        ),
+        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
         pool,
         store,
         signal,

@@ -8,7 +8,8 @@ import {
 } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { reachDatabase } from '../postgres/reach.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { maskReason } from '../report/mask.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
@@ -87,11 +88,11 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   if (inputs.sideSchema !== undefined) return restoreAside(inputs, world);
   refuseContradictions(inputs);
   const clock = new PhaseClock();
-  const settings = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
   const staging =
     inputs.stagingUrl === undefined
       ? undefined
-      : parseConnection('staging-url', inputs.stagingUrl, world.env, inputs.sslrootcert);
+      : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, world);
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
