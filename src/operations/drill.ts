@@ -1,5 +1,6 @@
 import type { DrillInputs } from '../inputs.ts';
 import { reachDatabase } from '../postgres/reach.ts';
+import { fitJobs } from '../postgres/room.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
 import { chooseBackups } from './choose-backups.ts';
@@ -21,7 +22,8 @@ export async function drill(inputs: DrillInputs, world: World): Promise<Outcome>
   const repository = await openRepository(storage, inputs.repositoryKey);
   const candidates = await chooseDrilled(repository, inputs, world);
   await makeReportFolder(inputs.reportFolder);
-  const trial = { ...inputs, include: [], exclude: [] };
+  const jobs = await fitJobs(server, inputs.jobs, world);
+  const trial = { ...inputs, jobs, include: [], exclude: [] };
   return describeDrill(await tryInTurn(candidates, repository, server, trial, world), inputs);
 }
 

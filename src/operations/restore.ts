@@ -9,6 +9,7 @@ import {
 import type { RestoreInputs } from '../inputs.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { reachDatabase } from '../postgres/reach.ts';
+import { fitJobs } from '../postgres/room.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { maskReason } from '../report/mask.ts';
 import { formatCounted } from '../report/quantity.ts';
@@ -105,21 +106,28 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   if (inputs.dryRun) return await foresee(job, world);
   refuse(job);
   await makeReportFolder(inputs.reportFolder);
-  if (staging === undefined) return await bringIn(job, world);
+  if (staging === undefined) return await bringIn(await fitToTarget(job, world), world);
 
-  const trial = { ...inputs, command: undefined };
+  const jobs = await fitJobs(staging, inputs.jobs, world);
+  const trial = { ...inputs, jobs, command: undefined };
   const attempts = await tryInTurn(candidates, repository, staging, trial, world);
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
   if (works !== undefined) {
     const other = { ...found, manifest: works, recovery: recoveryOf(works.id), attempts };
-    return await bringIn(await lookAtPart(other, world), world);
+    return await bringIn(await fitToTarget(await lookAtPart(other, world), world), world);
   }
   const nothing: Done = { safetyBackup: null, left: [], held: [], ungiven: [], incomplete: false };
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
   return describeNoneWorks({ ...job, attempts });
+}
+
+/** With as many jobs as the target has sessions for. */
+async function fitToTarget(job: Job, world: World): Promise<Job> {
+  const jobs = await fitJobs(job.settings, job.inputs.jobs, world);
+  return { ...job, inputs: { ...job.inputs, jobs } };
 }
 
 /** What a part of the backup meets in the target: the archive tells what it is. */

@@ -7,7 +7,8 @@ import { parseConnection } from '../../src/postgres/settings.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
-import { succeed } from '../support/run-cli.ts';
+import { runCli, succeed } from '../support/run-cli.ts';
+import { expectRefusal } from './refusal.ts';
 import { createDatabase, createShop, query } from './shop.ts';
 
 /*
@@ -88,5 +89,50 @@ describe.skipIf(!hasPgBouncer).each([
     await succeed(['backup', '--storage', join(folder, `${name} with options`)], {
       env: { SUPABASE_BACKUP_DATABASE_URL: url },
     });
+  });
+});
+
+describe('where there are fewer sessions than 8 jobs want', () => {
+  let source: string;
+  const owner = 'owner';
+  beforeAll(async () => {
+    await query(cluster.superuserUrl(), `CREATE ROLE ${owner} LOGIN PASSWORD '${password}'`);
+    source = await createOwned('owned');
+    for (let table = 1; table <= 12; table++)
+      await query(
+        source,
+        `CREATE TABLE t${table} AS SELECT n AS id, repeat(md5(n::text), 30) AS text FROM generate_series(1, 3000) n`,
+      );
+  });
+
+  async function createOwned(database: string): Promise<string> {
+    const url = await createDatabase(cluster.superuserUrl(), database);
+    await query(url, `ALTER DATABASE ${database} OWNER TO ${owner}; ALTER SCHEMA public OWNER TO ${owner}`);
+    return reconnect(url, { user: owner, password });
+  }
+
+  test.each([2, 3, 4, 6])('as of %i of the role, it takes longer and is told', async (limit) => {
+    const storage = join(folder, `repository of ${limit}`);
+    await query(cluster.superuserUrl(), `ALTER ROLE ${owner} CONNECTION LIMIT ${limit}`);
+    const backedUp = await runCli(['backup', '--storage', storage, '--jobs', '8'], {
+      env: { SUPABASE_BACKUP_DATABASE_URL: source },
+    });
+    expect(backedUp, backedUp.stderr).toMatchObject({ exitCode: 0 });
+    expect(backedUp.stderr).toMatch(/there are not the 11 sessions that 8 jobs want: it goes on with \d/);
+    const target = await createOwned(`target_${limit}`);
+    const restored = await runCli(['restore', '--storage', storage, '--jobs', '8', '--json'], {
+      env: { SUPABASE_BACKUP_TARGET_URL: target },
+    });
+    expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
+    expect(restored.stderr).toMatch(/8 jobs want 11: it goes on with \d/);
+    expect(JSON.parse(restored.stdout)).toMatchObject({ parity: 'equal' });
+  });
+
+  test('as of none at all, it is refused with what helps', async () => {
+    await query(cluster.superuserUrl(), `ALTER ROLE ${owner} CONNECTION LIMIT 0`);
+    const run = await runCli(['backup', '--storage', join(folder, 'none')], {
+      env: { SUPABASE_BACKUP_DATABASE_URL: source },
+    });
+    expectRefusal(run, { exitCode: 1, says: /no session left/, secrets: [password] });
   });
 });
