@@ -1081,14 +1081,14 @@ var require_util = __commonJS({
         }
         const port = url.port != null ? url.port : url.protocol === "https:" ? 443 : 80;
         let origin = url.origin != null ? url.origin : `${url.protocol || ""}//${url.hostname || ""}:${port}`;
-        let path = url.path != null ? url.path : `${url.pathname || ""}${url.search || ""}`;
+        let path2 = url.path != null ? url.path : `${url.pathname || ""}${url.search || ""}`;
         if (origin[origin.length - 1] === "/") {
           origin = origin.slice(0, origin.length - 1);
         }
-        if (path && path[0] !== "/") {
-          path = `/${path}`;
+        if (path2 && path2[0] !== "/") {
+          path2 = `/${path2}`;
         }
-        return new URL(`${origin}${path}`);
+        return new URL(`${origin}${path2}`);
       }
       if (!isHttpOrHttpsPrefixed(url.origin || url.protocol)) {
         throw new InvalidArgumentError("Invalid URL protocol: the URL must start with `http:` or `https:`.");
@@ -1539,39 +1539,39 @@ var require_diagnostics = __commonJS({
       });
       diagnosticsChannel.channel("undici:client:sendHeaders").subscribe((evt) => {
         const {
-          request: { method, path, origin }
+          request: { method, path: path2, origin }
         } = evt;
-        debuglog("sending request to %s %s/%s", method, origin, path);
+        debuglog("sending request to %s %s/%s", method, origin, path2);
       });
       diagnosticsChannel.channel("undici:request:headers").subscribe((evt) => {
         const {
-          request: { method, path, origin },
+          request: { method, path: path2, origin },
           response: { statusCode }
         } = evt;
         debuglog(
           "received response to %s %s/%s - HTTP %d",
           method,
           origin,
-          path,
+          path2,
           statusCode
         );
       });
       diagnosticsChannel.channel("undici:request:trailers").subscribe((evt) => {
         const {
-          request: { method, path, origin }
+          request: { method, path: path2, origin }
         } = evt;
-        debuglog("trailers received from %s %s/%s", method, origin, path);
+        debuglog("trailers received from %s %s/%s", method, origin, path2);
       });
       diagnosticsChannel.channel("undici:request:error").subscribe((evt) => {
         const {
-          request: { method, path, origin },
+          request: { method, path: path2, origin },
           error: error3
         } = evt;
         debuglog(
           "request to %s %s/%s errored - %s",
           method,
           origin,
-          path,
+          path2,
           error3.message
         );
       });
@@ -1620,9 +1620,9 @@ var require_diagnostics = __commonJS({
         });
         diagnosticsChannel.channel("undici:client:sendHeaders").subscribe((evt) => {
           const {
-            request: { method, path, origin }
+            request: { method, path: path2, origin }
           } = evt;
-          debuglog("sending request to %s %s/%s", method, origin, path);
+          debuglog("sending request to %s %s/%s", method, origin, path2);
         });
       }
       diagnosticsChannel.channel("undici:websocket:open").subscribe((evt) => {
@@ -1685,7 +1685,7 @@ var require_request = __commonJS({
     var kHandler = /* @__PURE__ */ Symbol("handler");
     var Request = class {
       constructor(origin, {
-        path,
+        path: path2,
         method,
         body,
         headers,
@@ -1700,11 +1700,11 @@ var require_request = __commonJS({
         expectContinue,
         servername
       }, handler) {
-        if (typeof path !== "string") {
+        if (typeof path2 !== "string") {
           throw new InvalidArgumentError("path must be a string");
-        } else if (path[0] !== "/" && !(path.startsWith("http://") || path.startsWith("https://")) && method !== "CONNECT") {
+        } else if (path2[0] !== "/" && !(path2.startsWith("http://") || path2.startsWith("https://")) && method !== "CONNECT") {
           throw new InvalidArgumentError("path must be an absolute URL or start with a slash");
-        } else if (invalidPathRegex.test(path)) {
+        } else if (invalidPathRegex.test(path2)) {
           throw new InvalidArgumentError("invalid request path");
         }
         if (typeof method !== "string") {
@@ -1770,7 +1770,7 @@ var require_request = __commonJS({
         this.completed = false;
         this.aborted = false;
         this.upgrade = upgrade || null;
-        this.path = query ? buildURL(path, query) : path;
+        this.path = query ? buildURL(path2, query) : path2;
         this.origin = origin;
         this.idempotent = idempotent == null ? method === "HEAD" || method === "GET" : idempotent;
         this.blocking = blocking == null ? false : blocking;
@@ -6463,7 +6463,7 @@ var require_client_h1 = __commonJS({
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
     function writeH1(client, request) {
-      const { method, path, host, upgrade, blocking, reset } = request;
+      const { method, path: path2, host, upgrade, blocking, reset } = request;
       let { body, headers, contentLength } = request;
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH" || method === "QUERY" || method === "PROPFIND" || method === "PROPPATCH";
       if (util.isFormDataLike(body)) {
@@ -6544,7 +6544,7 @@ var require_client_h1 = __commonJS({
       if (blocking) {
         socket[kBlocking] = true;
       }
-      let header = `${method} ${path} HTTP/1.1\r
+      let header = `${method} ${path2} HTTP/1.1\r
 `;
       if (typeof host === "string") {
         header += `host: ${host}\r
@@ -7073,7 +7073,7 @@ var require_client_h2 = __commonJS({
     }
     function writeH2(client, request) {
       const session = client[kHTTP2Session];
-      const { method, path, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
+      const { method, path: path2, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
       let { body } = request;
       if (upgrade) {
         util.errorRequest(client, request, new Error("Upgrade not supported for H2"));
@@ -7170,7 +7170,7 @@ var require_client_h2 = __commonJS({
         });
         return true;
       }
-      headers[HTTP2_HEADER_PATH] = path;
+      headers[HTTP2_HEADER_PATH] = path2;
       headers[HTTP2_HEADER_SCHEME] = "https";
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH";
       if (body && typeof body.read === "function") {
@@ -7523,9 +7523,9 @@ var require_redirect_handler = __commonJS({
           return this.handler.onHeaders(statusCode, headers, resume, statusText);
         }
         const { origin, pathname, search } = util.parseURL(new URL(this.location, this.opts.origin && new URL(this.opts.path, this.opts.origin)));
-        const path = search ? `${pathname}${search}` : pathname;
+        const path2 = search ? `${pathname}${search}` : pathname;
         this.opts.headers = cleanRequestHeaders(this.opts.headers, statusCode === 303, this.opts.origin !== origin);
-        this.opts.path = path;
+        this.opts.path = path2;
         this.opts.origin = origin;
         this.opts.maxRedirections = 0;
         this.opts.query = null;
@@ -8764,10 +8764,10 @@ var require_proxy_agent = __commonJS({
         };
         const {
           origin,
-          path = "/",
+          path: path2 = "/",
           headers = {}
         } = opts2;
-        opts2.path = origin + path;
+        opts2.path = origin + path2;
         if (!("host" in headers) && !("Host" in headers)) {
           const { host } = new URL2(origin);
           headers.host = host;
@@ -10739,20 +10739,20 @@ var require_mock_utils = __commonJS({
       }
       return true;
     }
-    function safeUrl(path) {
-      if (typeof path !== "string") {
-        return path;
+    function safeUrl(path2) {
+      if (typeof path2 !== "string") {
+        return path2;
       }
-      const pathSegments = path.split("?");
+      const pathSegments = path2.split("?");
       if (pathSegments.length !== 2) {
-        return path;
+        return path2;
       }
       const qp = new URLSearchParams(pathSegments.pop());
       qp.sort();
       return [...pathSegments, qp.toString()].join("?");
     }
-    function matchKey(mockDispatch2, { path, method, body, headers }) {
-      const pathMatch = matchValue(mockDispatch2.path, path);
+    function matchKey(mockDispatch2, { path: path2, method, body, headers }) {
+      const pathMatch = matchValue(mockDispatch2.path, path2);
       const methodMatch = matchValue(mockDispatch2.method, method);
       const bodyMatch = typeof mockDispatch2.body !== "undefined" ? matchValue(mockDispatch2.body, body) : true;
       const headersMatch = matchHeaders(mockDispatch2, headers);
@@ -10774,7 +10774,7 @@ var require_mock_utils = __commonJS({
     function getMockDispatch(mockDispatches, key) {
       const basePath = key.query ? buildURL(key.path, key.query) : key.path;
       const resolvedPath2 = typeof basePath === "string" ? safeUrl(basePath) : basePath;
-      let matchedMockDispatches = mockDispatches.filter(({ consumed }) => !consumed).filter(({ path }) => matchValue(safeUrl(path), resolvedPath2));
+      let matchedMockDispatches = mockDispatches.filter(({ consumed }) => !consumed).filter(({ path: path2 }) => matchValue(safeUrl(path2), resolvedPath2));
       if (matchedMockDispatches.length === 0) {
         throw new MockNotMatchedError(`Mock dispatch not matched for path '${resolvedPath2}'`);
       }
@@ -10812,9 +10812,9 @@ var require_mock_utils = __commonJS({
       }
     }
     function buildKey(opts2) {
-      const { path, method, body, headers, query } = opts2;
+      const { path: path2, method, body, headers, query } = opts2;
       return {
-        path,
+        path: path2,
         method,
         body,
         headers,
@@ -11277,10 +11277,10 @@ var require_pending_interceptors_formatter = __commonJS({
       }
       format(pendingInterceptors) {
         const withPrettyHeaders = pendingInterceptors.map(
-          ({ method, path, data: { statusCode }, persist, times, timesInvoked, origin }) => ({
+          ({ method, path: path2, data: { statusCode }, persist, times, timesInvoked, origin }) => ({
             Method: method,
             Origin: origin,
-            Path: path,
+            Path: path2,
             "Status code": statusCode,
             Persistent: persist ? PERSISTENT : NOT_PERSISTENT,
             Invocations: timesInvoked,
@@ -16159,9 +16159,9 @@ var require_util6 = __commonJS({
         }
       }
     }
-    function validateCookiePath(path) {
-      for (let i5 = 0; i5 < path.length; ++i5) {
-        const code = path.charCodeAt(i5);
+    function validateCookiePath(path2) {
+      for (let i5 = 0; i5 < path2.length; ++i5) {
+        const code = path2.charCodeAt(i5);
         if (code < 32 || // exclude CTLs (0-31)
         code > 126 || // exclude DEL and non-ascii
         code === 59) {
@@ -19081,11 +19081,11 @@ var require_undici = __commonJS({
           if (typeof opts2.path !== "string") {
             throw new InvalidArgumentError("invalid opts.path");
           }
-          let path = opts2.path;
+          let path2 = opts2.path;
           if (!opts2.path.startsWith("/")) {
-            path = `/${path}`;
+            path2 = `/${path2}`;
           }
-          url = new URL(util.parseOrigin(url).origin + path);
+          url = new URL(util.parseOrigin(url).origin + path2);
         } else {
           if (!opts2) {
             opts2 = typeof url === "object" ? url : {};
@@ -19899,9 +19899,9 @@ function codeOf(error3) {
 function isAbsence(code) {
   return code === "ENOENT" || code === "ENOTDIR";
 }
-async function isTaken(path) {
+async function isTaken(path2) {
   try {
-    await (0, import_promises.lstat)(path);
+    await (0, import_promises.lstat)(path2);
     return true;
   } catch (error3) {
     if (codeOf(error3) === "ENOENT") return false;
@@ -19918,8 +19918,8 @@ async function readBytes(file, size) {
   }
   return value.subarray(0, length);
 }
-async function writeDurably(path, value) {
-  const file = await (0, import_promises.open)(path, "wx", 384);
+async function writeDurably(path2, value) {
+  const file = await (0, import_promises.open)(path2, "wx", 384);
   try {
     await file.writeFile(value);
     await file.sync();
@@ -19929,24 +19929,24 @@ async function writeDurably(path, value) {
     await file.close();
   }
 }
-async function makeFolder(path) {
-  if (await makeOneFolder(path, "ENOENT")) return;
-  await makeFolder((0, import_node_path.dirname)(path));
-  await makeOneFolder(path);
+async function makeFolder(path2) {
+  if (await makeOneFolder(path2, "ENOENT")) return;
+  await makeFolder((0, import_node_path.dirname)(path2));
+  await makeOneFolder(path2);
 }
-async function makeOneFolder(path, expected) {
+async function makeOneFolder(path2, expected) {
   try {
-    await (0, import_promises.mkdir)(path, { mode: 448 });
+    await (0, import_promises.mkdir)(path2, { mode: 448 });
   } catch (error3) {
     if (codeOf(error3) === "EEXIST") return true;
     if (codeOf(error3) === expected) return false;
     throw error3;
   }
-  await syncFolder((0, import_node_path.dirname)(path));
+  await syncFolder((0, import_node_path.dirname)(path2));
   return true;
 }
-async function syncFolder(path) {
-  const folder = await (0, import_promises.open)(path, "r");
+async function syncFolder(path2) {
+  const folder = await (0, import_promises.open)(path2, "r");
   try {
     await folder.sync();
   } catch (error3) {
@@ -20007,17 +20007,17 @@ var init_file = __esm({
       }
       async put(key, value) {
         assertKey(key);
-        await this.#write(key, value, async (temporary, path) => {
-          await (0, import_promises.rename)(temporary, path);
+        await this.#write(key, value, async (temporary, path2) => {
+          await (0, import_promises.rename)(temporary, path2);
           return true;
         });
       }
       async create(key, value) {
         assertKey(key);
-        return this.#write(key, value, async (temporary, path) => {
+        return this.#write(key, value, async (temporary, path2) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises.link)(temporary, path);
+              await (0, import_promises.link)(temporary, path2);
               await (0, import_promises.unlink)(temporary);
               return true;
             } catch (error3) {
@@ -20030,11 +20030,11 @@ var init_file = __esm({
               this.#hardLinks = false;
             }
           }
-          if (await isTaken(path)) {
+          if (await isTaken(path2)) {
             await (0, import_promises.unlink)(temporary);
             return false;
           }
-          await (0, import_promises.rename)(temporary, path);
+          await (0, import_promises.rename)(temporary, path2);
           return true;
         });
       }
@@ -20106,15 +20106,15 @@ var init_file = __esm({
       }
       /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
       async #write(key, value, publish) {
-        const path = this.#path(key);
+        const path2 = this.#path(key);
         const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto3.randomUUID)());
         try {
           for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
           await makeFolder((0, import_node_path.dirname)(temporary));
-          await makeFolder((0, import_node_path.dirname)(path));
+          await makeFolder((0, import_node_path.dirname)(path2));
           await writeDurably(temporary, value);
-          const published = await publish(temporary, path);
-          await syncFolder((0, import_node_path.dirname)(path));
+          const published = await publish(temporary, path2);
+          await syncFolder((0, import_node_path.dirname)(path2));
           return published;
         } catch (error3) {
           await (0, import_promises.rm)(temporary, { force: true }).catch(() => {
@@ -20149,9 +20149,9 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path = (0, import_node_path.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises.lstat)(path).catch(() => void 0);
-          if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises.rm)(path, { force: true });
+          const path2 = (0, import_node_path.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises.lstat)(path2).catch(() => void 0);
+          if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises.rm)(path2, { force: true });
         }
       }
       /**
@@ -20159,14 +20159,14 @@ var init_file = __esm({
        * @throws ConfigurationError when the folder, or one on the way to it, is a link. Looked at each time, for others can change it.
        */
       async #refuseLinks(folder) {
-        let path = this.#root;
+        let path2 = this.#root;
         for (const part of folder.split("/").filter((name) => name !== "" && name !== ".")) {
-          path = (0, import_node_path.join)(path, part);
-          const found = await (0, import_promises.lstat)(path).catch(() => void 0);
+          path2 = (0, import_node_path.join)(path2, part);
+          const found = await (0, import_promises.lstat)(path2).catch(() => void 0);
           if (found === void 0) return;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
-            `storage: ${path} is a symbolic link, and inside of a repository links are not followed`,
+            `storage: ${path2} is a symbolic link, and inside of a repository links are not followed`,
             "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
           );
         }
@@ -22153,14 +22153,14 @@ var init_readFile = __esm({
     import_promises3 = require("node:fs/promises");
     filePromises = {};
     fileIntercept = {};
-    readFile3 = (path, options) => {
-      if (fileIntercept[path] !== void 0) {
-        return fileIntercept[path];
+    readFile3 = (path2, options) => {
+      if (fileIntercept[path2] !== void 0) {
+        return fileIntercept[path2];
       }
-      if (!filePromises[path] || options?.ignoreCache) {
-        filePromises[path] = (0, import_promises3.readFile)(path, "utf8");
+      if (!filePromises[path2] || options?.ignoreCache) {
+        filePromises[path2] = (0, import_promises3.readFile)(path2, "utf8");
       }
-      return filePromises[path];
+      return filePromises[path2];
     };
   }
 });
@@ -22272,8 +22272,8 @@ var init_externalDataInterceptor = __esm({
       getFileRecord() {
         return fileIntercept;
       },
-      interceptFile(path, contents) {
-        fileIntercept[path] = Promise.resolve(contents);
+      interceptFile(path2, contents) {
+        fileIntercept[path2] = Promise.resolve(contents);
       },
       getTokenRecord() {
         return tokenIntercept;
@@ -25295,8 +25295,8 @@ var init_createConfigValueProvider = __esm({
               return endpoint.url.href;
             }
             if ("hostname" in endpoint) {
-              const { protocol, hostname: hostname3, port, path } = endpoint;
-              return `${protocol}//${hostname3}${port ? ":" + port : ""}${path}`;
+              const { protocol, hostname: hostname3, port, path: path2 } = endpoint;
+              return `${protocol}//${hostname3}${port ? ":" + port : ""}${path2}`;
             }
           }
           return endpoint;
@@ -25672,18 +25672,18 @@ var getAttrPathList;
 var init_getAttrPathList = __esm({
   "node_modules/@smithy/core/dist-es/submodules/endpoints/util-endpoints/lib/getAttrPathList.js"() {
     init_types2();
-    getAttrPathList = (path) => {
-      const parts = path.split(".");
+    getAttrPathList = (path2) => {
+      const parts = path2.split(".");
       const pathList = [];
       for (const part of parts) {
         const squareBracketIndex = part.indexOf("[");
         if (squareBracketIndex !== -1) {
           if (part.indexOf("]") !== part.length - 1) {
-            throw new EndpointError(`Path: '${path}' does not end with ']'`);
+            throw new EndpointError(`Path: '${path2}' does not end with ']'`);
           }
           const arrayIndex = part.slice(squareBracketIndex + 1, -1);
           if (Number.isNaN(parseInt(arrayIndex))) {
-            throw new EndpointError(`Invalid array index: '${arrayIndex}' in path: '${path}'`);
+            throw new EndpointError(`Invalid array index: '${arrayIndex}' in path: '${path2}'`);
           }
           if (squareBracketIndex !== 0) {
             pathList.push(part.slice(0, squareBracketIndex));
@@ -25704,9 +25704,9 @@ var init_getAttr = __esm({
   "node_modules/@smithy/core/dist-es/submodules/endpoints/util-endpoints/lib/getAttr.js"() {
     init_types2();
     init_getAttrPathList();
-    getAttr = (value, path) => getAttrPathList(path).reduce((acc, index) => {
+    getAttr = (value, path2) => getAttrPathList(path2).reduce((acc, index) => {
       if (typeof acc !== "object") {
-        throw new EndpointError(`Index '${index}' in '${path}' not found in '${JSON.stringify(value)}'`);
+        throw new EndpointError(`Index '${index}' in '${path2}' not found in '${JSON.stringify(value)}'`);
       } else if (Array.isArray(acc)) {
         const i5 = parseInt(index);
         return acc[i5 < 0 ? acc.length + i5 : i5];
@@ -25767,8 +25767,8 @@ var init_parseURL = __esm({
             return value;
           }
           if (typeof value === "object" && "hostname" in value) {
-            const { hostname: hostname4, port, protocol: protocol2 = "", path = "", query = {} } = value;
-            const url = new URL(`${protocol2}//${hostname4}${port ? `:${port}` : ""}${path}`);
+            const { hostname: hostname4, port, protocol: protocol2 = "", path: path2 = "", query = {} } = value;
+            const url = new URL(`${protocol2}//${hostname4}${port ? `:${port}` : ""}${path2}`);
             url.search = Object.entries(query).map(([k5, v]) => `${k5}=${v}`).join("&");
             return url;
           }
@@ -27620,29 +27620,29 @@ var init_HttpBindingNormalizedSchema = __esm({
       response.syntheticBodySchema = createBodySchema(schema2, bodyMemberNames, bodyMemberSchemas);
       return bindings;
     };
-    buildPathSegments = (path) => {
+    buildPathSegments = (path2) => {
       const segments = [];
       let offset = 0;
-      for (const match of path.matchAll(/\{([^{}+]+)(\+)?\}/g)) {
+      for (const match of path2.matchAll(/\{([^{}+]+)(\+)?\}/g)) {
         if (match.index > offset) {
-          segments.push([path.slice(offset, match.index), 0]);
+          segments.push([path2.slice(offset, match.index), 0]);
         }
         segments.push([match[1], match[2] ? 2 : 1]);
         offset = match.index + match[0].length;
       }
-      if (segments.length && offset < path.length) {
-        segments.push([path.slice(offset), 0]);
+      if (segments.length && offset < path2.length) {
+        segments.push([path2.slice(offset), 0]);
       }
       return segments.length ? segments : void 0;
     };
     buildHttpOperationBindings = (schema2) => {
       const { http, endpoint } = translateTraits(schema2.traits ?? {});
-      const [path, search] = http?.[1].split("?") ?? [];
+      const [path2, search] = http?.[1].split("?") ?? [];
       return [
         http?.[0],
-        path,
+        path2,
         search ? [...new URLSearchParams(search)] : [],
-        path ? buildPathSegments(path) : void 0,
+        path2 ? buildPathSegments(path2) : void 0,
         endpoint?.[0]
       ];
     };
@@ -29676,10 +29676,10 @@ var init_HttpBindingProtocol = __esm({
         if (endpoint) {
           this.updateServiceEndpoint(request, endpoint);
           this.setHostPrefix(request, operationSchema, input, operation2);
-          const [method, path, staticQuery] = operation2;
+          const [method, path2, staticQuery] = operation2;
           if (method) {
             request.method = method;
-            request.path = request.path === "/" ? path : request.path + path;
+            request.path = request.path === "/" ? path2 : request.path + path2;
             for (const [key, value] of staticQuery) {
               query[key] = value;
             }
@@ -29821,10 +29821,10 @@ var init_HttpBindingProtocol = __esm({
         return this.serializer.flush();
       }
       serializePath(segments, labels, bindings) {
-        let path = "";
+        let path2 = "";
         for (const [value, kind] of segments) {
           if (kind === 0) {
-            path += value;
+            path2 += value;
             continue;
           }
           const replacement = labels?.[value];
@@ -29832,12 +29832,12 @@ var init_HttpBindingProtocol = __esm({
             if (hasOwn(bindings.byName, value) && bindings.byName[value][2] === 33) {
               throw new Error(`No value provided for input HTTP label: ${value}.`);
             }
-            path += `{${value}${kind === 2 ? "+" : ""}}`;
+            path2 += `{${value}${kind === 2 ? "+" : ""}}`;
           } else {
-            path += kind === 2 ? replacement.split("/").map(extendedEncodeURIComponent).join("/") : extendedEncodeURIComponent(replacement);
+            path2 += kind === 2 ? replacement.split("/").map(extendedEncodeURIComponent).join("/") : extendedEncodeURIComponent(replacement);
           }
         }
-        return path;
+        return path2;
       }
       async deserializeResponse(operationSchema, context, response) {
         const deserializer = this.deserializer;
@@ -30073,11 +30073,11 @@ var init_AbstractRpcV2Protocol = __esm({
           this.applyEmptyBody(request);
         }
         const { service, operation: operation2 } = getSmithyContext(context);
-        const path = `/service/${service}/operation/${operation2}`;
+        const path2 = `/service/${service}/operation/${operation2}`;
         if (request.path.endsWith("/")) {
-          request.path += path.slice(1);
+          request.path += path2.slice(1);
         } else {
-          request.path += path;
+          request.path += path2;
         }
         return request;
       }
@@ -30159,8 +30159,8 @@ var init_requestBuilder = __esm({
         return this;
       }
       p(memberName, labelValueProvider, uriLabel, isGreedyLabel) {
-        this.resolvePathStack.push((path) => {
-          this.path = resolvedPath(path, this.input, memberName, labelValueProvider, uriLabel, isGreedyLabel);
+        this.resolvePathStack.push((path2) => {
+          this.path = resolvedPath(path2, this.input, memberName, labelValueProvider, uriLabel, isGreedyLabel);
         });
         return this;
       }
@@ -33058,9 +33058,9 @@ var init_createPaginator = __esm({
       command5 = withCommand(command5) ?? command5;
       return await client.send(command5, ...args);
     };
-    get = (fromObject, path) => {
+    get = (fromObject, path2) => {
       let cursor = fromObject;
-      const pathComponents = path.split(".");
+      const pathComponents = path2.split(".");
       for (const step of pathComponents) {
         if (!cursor || typeof cursor !== "object") {
           return void 0;
@@ -38689,10 +38689,10 @@ ${longDate}
 ${credentialScope}
 ${toHex2(hashedRequest)}`;
       }
-      getCanonicalPath({ path }) {
+      getCanonicalPath({ path: path2 }) {
         if (this.uriEscapePath) {
           const normalizedPathSegments = [];
-          for (const pathSegment of path.split("/")) {
+          for (const pathSegment of path2.split("/")) {
             if (pathSegment?.length === 0) {
               continue;
             }
@@ -38705,11 +38705,11 @@ ${toHex2(hashedRequest)}`;
               normalizedPathSegments.push(pathSegment);
             }
           }
-          const normalizedPath = `${path?.startsWith("/") ? "/" : ""}${normalizedPathSegments.join("/")}${normalizedPathSegments.length > 0 && path?.endsWith("/") ? "/" : ""}`;
+          const normalizedPath = `${path2?.startsWith("/") ? "/" : ""}${normalizedPathSegments.join("/")}${normalizedPathSegments.length > 0 && path2?.endsWith("/") ? "/" : ""}`;
           const doubleEncoded = escapeUri2(normalizedPath);
           return doubleEncoded.replace(/%2F/g, "/");
         }
-        return path;
+        return path2;
       }
       validateResolvedCredentials(credentials) {
         if (typeof credentials !== "object" || typeof credentials.accessKeyId !== "string" || typeof credentials.secretAccessKey !== "string") {
@@ -42805,12 +42805,12 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             const password = request.password ?? "";
             auth = `${username}:${password}`;
           }
-          let path = request.path;
+          let path2 = request.path;
           if (queryString) {
-            path += `?${queryString}`;
+            path2 += `?${queryString}`;
           }
           if (request.fragment) {
-            path += `#${request.fragment}`;
+            path2 += `#${request.fragment}`;
           }
           let hostname3 = request.hostname ?? "";
           if (hostname3[0] === "[" && hostname3.endsWith("]")) {
@@ -42822,7 +42822,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             headers: request.headers,
             host: hostname3,
             method: request.method,
-            path,
+            path: path2,
             port: request.port,
             agent,
             auth
@@ -43244,16 +43244,16 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             reject(err);
           };
           const queryString = query ? buildQueryString2(query) : "";
-          let path = request.path;
+          let path2 = request.path;
           if (queryString) {
-            path += `?${queryString}`;
+            path2 += `?${queryString}`;
           }
           if (request.fragment) {
-            path += `#${request.fragment}`;
+            path2 += `#${request.fragment}`;
           }
           const clientHttp2Stream = session.request({
             ...request.headers,
-            [constants4.HTTP2_HEADER_PATH]: path,
+            [constants4.HTTP2_HEADER_PATH]: path2,
             [constants4.HTTP2_HEADER_METHOD]: method
           });
           if (effectiveRequestTimeout) {
@@ -47775,7 +47775,7 @@ var require_dist_cjs11 = __commonJS({
     var { HttpRequest: HttpRequest2 } = (init_protocols(), __toCommonJS(protocols_exports));
     var { createHash: createHash10, createPrivateKey, createPublicKey, sign: sign4 } = require("node:crypto");
     var { promises: promises3 } = require("node:fs");
-    var { homedir: homedir2 } = require("node:os");
+    var { homedir: homedir3 } = require("node:os");
     var { dirname: dirname4, join: join10 } = require("node:path");
     var LoginCredentialsFetcher = class _LoginCredentialsFetcher {
       profileData;
@@ -47942,7 +47942,7 @@ var require_dist_cjs11 = __commonJS({
         await promises3.writeFile(tokenFilePath, JSON.stringify(token, null, 2), "utf8");
       }
       getTokenFilePath() {
-        const directory = process.env.AWS_LOGIN_CACHE_DIRECTORY ?? join10(homedir2(), ".aws", "login", "cache");
+        const directory = process.env.AWS_LOGIN_CACHE_DIRECTORY ?? join10(homedir3(), ".aws", "login", "cache");
         const loginSessionBytes = Buffer.from(this.loginSession, "utf8");
         const loginSessionSha256 = createHash10("sha256").update(loginSessionBytes).digest("hex");
         return join10(directory, `${loginSessionSha256}.json`);
@@ -48133,7 +48133,7 @@ var require_dist_cjs13 = __commonJS({
   "node_modules/@aws-sdk/credential-provider-web-identity/dist-cjs/index.js"(exports2) {
     var { setCredentialFeature: setCredentialFeature2 } = (init_client3(), __toCommonJS(client_exports2));
     var { CredentialsProviderError: CredentialsProviderError2, externalDataInterceptor: externalDataInterceptor2 } = (init_config2(), __toCommonJS(config_exports));
-    var { readFileSync: readFileSync3 } = require("node:fs");
+    var { readFileSync: readFileSync4 } = require("node:fs");
     var fromWebToken = (init) => async (awsIdentityProperties) => {
       init.logger?.debug("@aws-sdk/credential-provider-web-identity - fromWebToken");
       const { roleArn, roleSessionName, webIdentityToken, providerId, policyArns, policy, durationSeconds } = init;
@@ -48174,7 +48174,7 @@ var require_dist_cjs13 = __commonJS({
       }
       const credentials = await fromWebToken({
         ...init,
-        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync3(webIdentityTokenFile, { encoding: "ascii" }),
+        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync4(webIdentityTokenFile, { encoding: "ascii" }),
         roleArn,
         roleSessionName
       })(awsIdentityProperties);
@@ -60289,7 +60289,7 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest: digest4 }) {
   return { id, name, size, digest: digest4 ?? void 0, isOfThisRun: false };
 }
-async function fetchTo(address, path, artifact, signal) {
+async function fetchTo(address, path2, artifact, signal) {
   const response = await fetch(address, { signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
@@ -60306,7 +60306,7 @@ async function fetchTo(address, path, artifact, signal) {
     }
   });
   const source = import_node_stream13.Readable.fromWeb(response.body);
-  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs5.createWriteStream)(path, { mode: 384 }), { signal });
+  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs5.createWriteStream)(path2, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
 }
@@ -60433,7 +60433,7 @@ var init_artifact_service = __esm({
        * @throws StorageError when it cannot be had, or is not what GitHub stored
        */
       async download(artifact, folder) {
-        const path = (0, import_node_path7.join)(folder, "artifact.zip");
+        const path2 = (0, import_node_path7.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient();
           const options = {
@@ -60447,17 +60447,17 @@ var init_artifact_service = __esm({
           );
           if (digestMismatch) throw describeDamage2(artifact);
           const [file = ""] = await (0, import_promises4.readdir)(folder);
-          await (0, import_promises4.rename)((0, import_node_path7.join)(folder, file), path);
-          return path;
+          await (0, import_promises4.rename)((0, import_node_path7.join)(folder, file), path2);
+          return path2;
         }
         await this.#retry(async () => {
           const answer = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
           await answer.body?.cancel();
           const address = answer.headers.get("location");
           if (address === null) throw new StorageError("GitHub names no place for the artifact", tryLater);
-          await fetchTo(address, path, artifact, this.#options.signal);
+          await fetchTo(address, path2, artifact, this.#options.signal);
         });
-        return path;
+        return path2;
       }
       /**
        * Stores files as an artifact of this run.
@@ -60516,10 +60516,10 @@ var init_artifact_service = __esm({
         return this.#defaultBranch;
       }
       /** @returns an answer that is good, or sends elsewhere */
-      async #ask(path) {
+      async #ask(path2) {
         const { env: env3, signal } = this.#options;
         const api = (env3.GITHUB_API_URL || "https://api.github.com").replace(/\/+$/, "");
-        const response = await fetch(`${api}/repos/${this.repository}${path}`, {
+        const response = await fetch(`${api}/repos/${this.repository}${path2}`, {
           headers: {
             accept: "application/vnd.github+json",
             authorization: `Bearer ${this.#token}`,
@@ -60585,8 +60585,8 @@ var init_artifact_service = __esm({
 });
 
 // src/storage/zip.ts
-async function openZip(path) {
-  const file = await (0, import_promises6.open)(path, "r");
+async function openZip(path2) {
+  const file = await (0, import_promises6.open)(path2, "r");
   try {
     const { size } = await file.stat();
     const read3 = async (offset, length) => {
@@ -60600,12 +60600,12 @@ async function openZip(path) {
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path2 = (0, import_node_path8.join)(folder, entry.name);
+        const path3 = (0, import_node_path8.join)(folder, entry.name);
         const value = await readEntry(read3, entry);
         try {
-          await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path2), { recursive: true, mode: 448 });
-          await (0, import_promises6.writeFile)(path2, value, { flag: "wx", mode: 384 });
-          await (0, import_promises6.utimes)(path2, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path3), { recursive: true, mode: 448 });
+          await (0, import_promises6.writeFile)(path3, value, { flag: "wx", mode: 384 });
+          await (0, import_promises6.utimes)(path3, entry.modifiedAt, entry.modifiedAt);
         } catch (error3) {
           if (!wrongNames.has(error3.code ?? "")) throw error3;
           throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error3);
@@ -70524,15 +70524,16 @@ function parseDatabaseUrl(text) {
       "Put the password of the database in its place."
     );
   }
-  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost"));
+  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
   const url = URL.canParse(standard) ? new URL(standard) : void 0;
   if (url === void 0 || decode(url.password) === void 0) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem("is not a valid URL", remedy);
   }
-  if (url.hostname === "" && !url.searchParams.get("host"))
+  if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
+  if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
     throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
-  if (url.pathname.length < 2) {
+  if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
     throw new Problem(
       "names no database",
       `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
@@ -70649,20 +70650,20 @@ function identityLines(text) {
   const content = text.includes("AGE-SECRET-KEY-") ? text : readIfPossible(text);
   return content.split(/[\r\n]+/).map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
 }
-function readIfPossible(path) {
+function readIfPossible(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path, "utf8");
+    return (0, import_node_fs.readFileSync)(path2, "utf8");
   } catch {
     return "";
   }
 }
-function parseFolder(path) {
-  if (isFolder(path)) return path;
-  throw new Problem(`is no folder: ${JSON.stringify(path)}`, "Write the path of an existing folder.");
+function parseFolder(path2) {
+  if (isFolder(path2)) return path2;
+  throw new Problem(`is no folder: ${JSON.stringify(path2)}`, "Write the path of an existing folder.");
 }
-function isFolder(path) {
+function isFolder(path2) {
   try {
-    return (0, import_node_fs.statSync)(path).isDirectory();
+    return (0, import_node_fs.statSync)(path2).isDirectory();
   } catch {
     return false;
   }
@@ -70684,12 +70685,12 @@ function isCertificate(pem) {
     return false;
   }
 }
-function readFile(path) {
+function readFile(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path, "utf8");
+    return (0, import_node_fs.readFileSync)(path2, "utf8");
   } catch {
     throw new Problem(
-      `cannot be read: ${JSON.stringify(path)}`,
+      `cannot be read: ${JSON.stringify(path2)}`,
       "Write the path of a file that can be read here."
     );
   }
@@ -70763,12 +70764,12 @@ function parseChecks(text) {
   }
   return checks;
 }
-function readFileAsText(path) {
+function readFileAsText(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path, "utf8");
+    return (0, import_node_fs.readFileSync)(path2, "utf8");
   } catch {
     throw new Problem(
-      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path)}`,
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
       "Write one SELECT a line, each of which must return true, or the path of a file with them."
     );
   }
@@ -71793,7 +71794,7 @@ async function openStorage(location2, options = {}, world = processWorld()) {
   }
 }
 async function openS3(location2, { s3Endpoint, s3Region }) {
-  const [, bucket = "", path = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
+  const [, bucket = "", path2 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
   if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
   if (bucket.includes("@")) {
     throw new ConfigurationError(
@@ -71807,7 +71808,7 @@ async function openS3(location2, { s3Endpoint, s3Region }) {
       "A bucket name has 3 to 63 letters, digits, dots and hyphens."
     );
   }
-  const prefix = path.replace(/\/$/, "");
+  const prefix = path2.replace(/\/$/, "");
   if (prefix !== "" && !isKey(prefix)) {
     throw new ConfigurationError(
       `\`storage\` has a prefix that is not supported: ${prefix}`,
@@ -72005,6 +72006,55 @@ function decode2(text) {
   }
 }
 
+// src/postgres/connection-files.ts
+var import_node_fs6 = require("node:fs");
+var import_node_os5 = require("node:os");
+var import_node_path10 = __toESM(require("node:path"), 1);
+function findPassFile(env3, named) {
+  return named ?? (env3.PGPASSFILE || import_node_path10.default.join(homeOf(env3), ".pgpass"));
+}
+function readPassFile(file) {
+  const text = readText(file, { alone: true });
+  if (text === void 0) return [];
+  return text.split(/\r?\n/).flatMap((line) => {
+    if (line.startsWith("#")) return [];
+    const fields = (passLine.exec(line) ?? []).slice(1).map((field) => field.replace(/\\(.)/gs, "$1"));
+    const [host = "", port = "", database = "", user = "", password = ""] = fields;
+    return password === "" ? [] : [{ host, port, database, user, password }];
+  });
+}
+var passLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
+function findServiceFiles(env3, named) {
+  const own = named ?? (env3.PGSERVICEFILE || import_node_path10.default.join(homeOf(env3), ".pg_service.conf"));
+  return env3.PGSYSCONFDIR ? [own, import_node_path10.default.join(env3.PGSYSCONFDIR, "pg_service.conf")] : [own];
+}
+function readServices(file) {
+  const services = /* @__PURE__ */ new Map();
+  let current;
+  for (const line of (readText(file) ?? "").split("\n").map((text) => text.trim())) {
+    const [, name] = /^\[(.*)\]$/.exec(line) ?? [];
+    if (name !== void 0) {
+      current = services.has(name) ? void 0 : /* @__PURE__ */ new Map();
+      if (current !== void 0) services.set(name, current);
+    } else if (!line.startsWith("#")) {
+      const [, parameter, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
+      if (parameter !== void 0 && value !== void 0) current?.set(parameter, value);
+    }
+  }
+  return services;
+}
+function readText(file, { alone = false } = {}) {
+  try {
+    if (alone && ((0, import_node_fs6.statSync)(file).mode & 63) !== 0) return void 0;
+    return (0, import_node_fs6.readFileSync)(file, "utf8");
+  } catch {
+    return void 0;
+  }
+}
+function homeOf(env3) {
+  return env3.HOME || (0, import_node_os5.homedir)();
+}
+
 // src/secrets.ts
 function listSecrets(read3, env3) {
   const secrets = /* @__PURE__ */ new Set();
@@ -72018,14 +72068,33 @@ function listSecrets(read3, env3) {
       for (const line of identityLines(text)) secrets.add(line);
     } else {
       secrets.add(text);
-      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
+      if (inputs[name].parse === parseWebhook) for (const path2 of pathsIn(text)) secrets.add(path2);
     }
   }
   for (const variable of secretVariables) {
     const text = env3[variable]?.trim();
     if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
   }
+  for (const password of passwordsInFiles(read3, env3)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a5, b5) => b5.length - a5.length);
+}
+function passwordsInFiles(read3, env3) {
+  const urls = inputNames.filter((name) => inputs[name].parse === parseDatabaseUrl).map((name) => read3(name) ?? "");
+  const named = (parameter) => urls.flatMap(
+    (url) => Array.from(
+      url.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, "g")),
+      ([, value = ""]) => decode(value) ?? value
+    )
+  );
+  const passFiles = [findPassFile(env3), ...named("passfile")];
+  const serviceFiles = [...findServiceFiles(env3), ...named("servicefile")];
+  const services = serviceFiles.flatMap((file) => [...readServices(file).values()]);
+  return [
+    ...[...passFiles, ...services.flatMap((service) => service.get("passfile") ?? [])].flatMap(
+      (file) => readPassFile(file).map(({ password }) => password)
+    ),
+    ...services.flatMap((service) => [service.get("password"), service.get("sslpassword")])
+  ].filter((password) => password !== void 0);
 }
 var secretVariables = [
   "PGPASSWORD",
@@ -72038,7 +72107,7 @@ var secretVariables = [
 function pathsIn(url) {
   if (!URL.canParse(url)) return [];
   const { pathname, search } = new URL(url);
-  return [pathname + search, pathname].filter((path) => path.length >= 12);
+  return [pathname + search, pathname].filter((path2) => path2.length >= 12);
 }
 var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
 function passwordsIn(url) {
@@ -72164,16 +72233,16 @@ function createRunnerLog(mask) {
 
 // src/entry/temporary-folder.ts
 var import_node_crypto13 = require("node:crypto");
-var import_node_fs6 = require("node:fs");
-var import_node_os5 = require("node:os");
-var import_node_path10 = require("node:path");
-var machine = (0, import_node_crypto13.createHash)("sha256").update((0, import_node_os5.hostname)()).digest("hex").slice(0, 8);
+var import_node_fs7 = require("node:fs");
+var import_node_os6 = require("node:os");
+var import_node_path11 = require("node:path");
+var machine = (0, import_node_crypto13.createHash)("sha256").update((0, import_node_os6.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
-function createTemporaryFolder(parent = (0, import_node_os5.tmpdir)()) {
+function createTemporaryFolder(parent = (0, import_node_os6.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs6.mkdtempSync)((0, import_node_path10.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
-  process.on("exit", () => (0, import_node_fs6.rmSync)(folder, { recursive: true, force: true }));
+  const folder = (0, import_node_fs7.mkdtempSync)((0, import_node_path11.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  process.on("exit", () => (0, import_node_fs7.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
 function removeLeftovers(parent) {
@@ -72181,23 +72250,23 @@ function removeLeftovers(parent) {
     const [, where, pid, since] = ofRuns.exec(name) ?? [];
     if (where !== machine || isRunning(Number(pid), Number(since))) continue;
     try {
-      const folder = (0, import_node_path10.join)(parent, name);
-      const found = (0, import_node_fs6.lstatSync)(folder);
-      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs6.rmSync)(folder, { recursive: true });
+      const folder = (0, import_node_path11.join)(parent, name);
+      const found = (0, import_node_fs7.lstatSync)(folder);
+      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs7.rmSync)(folder, { recursive: true });
     } catch {
     }
   }
 }
 function listNames(parent) {
   try {
-    return (0, import_node_fs6.readdirSync)(parent);
+    return (0, import_node_fs7.readdirSync)(parent);
   } catch {
     return [];
   }
 }
 function isRunning(pid, since) {
   if (pid === process.pid) return since === startedAt;
-  if (since < Date.now() - (0, import_node_os5.uptime)() * 1e3 - 6e4) return false;
+  if (since < Date.now() - (0, import_node_os6.uptime)() * 1e3 - 6e4) return false;
   try {
     process.kill(pid, 0);
   } catch (error3) {
@@ -72209,9 +72278,9 @@ function isRunning(pid, since) {
 var ticksPerSecond = 100;
 function readStart(pid) {
   try {
-    const fields = (0, import_node_fs6.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const fields = (0, import_node_fs7.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
     const ticks = Number(fields[19]);
-    return Date.now() - (0, import_node_os5.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
+    return Date.now() - (0, import_node_os6.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
   } catch {
     return void 0;
   }

@@ -98,15 +98,20 @@ export function parseDatabaseUrl(text: string): string {
     );
   }
   // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), the URL standard does not.
-  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'));
+  const standard = text
+    .replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'))
+    // Nor does that know more hosts than one.
+    .replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, '$1');
   const url = URL.canParse(standard) ? new URL(standard) : undefined;
   if (url === undefined || decode(url.password) === undefined) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem('is not a valid URL', remedy);
   }
-  if (url.hostname === '' && !url.searchParams.get('host'))
+  // A service, or libpq's variables, say all that a URL leaves out.
+  if (url.searchParams.get('service') || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
+  if (url.hostname === '' && !url.searchParams.get('host') && !url.searchParams.get('hostaddr'))
     throw new Problem('names no host', `Write it as ${databaseUrlForm}.`);
-  if (url.pathname.length < 2) {
+  if (url.pathname.length < 2 && !url.searchParams.get('dbname')) {
     throw new Problem(
       'names no database',
       `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`,

@@ -1,5 +1,6 @@
 import { inputNames, inputs, type ReadInput } from './input-schema.ts';
 import { decode, identityLines, parseDatabaseUrl, parseWebhook } from './input-values.ts';
+import { findPassFile, findServiceFiles, readPassFile, readServices } from './postgres/connection-files.ts';
 
 /**
  * Every text that must not be printed, longest first, from the raw inputs: they are masked before anything is parsed, so that
@@ -24,7 +25,31 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
     const text = env[variable]?.trim();
     if (text && !(variable === 'PGPASSWORD' && everyday.has(text))) secrets.add(text);
   }
+  for (const password of passwordsInFiles(read, env)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a, b) => b.length - a.length);
+}
+
+/** Of the pass file and the services of libpq, those that URLs name and those in their usual places */
+function passwordsInFiles(read: ReadInput, env: NodeJS.ProcessEnv): readonly string[] {
+  const urls = inputNames
+    .filter((name) => inputs[name].parse === parseDatabaseUrl)
+    .map((name) => read(name) ?? '');
+  const named = (parameter: string) =>
+    urls.flatMap((url) =>
+      Array.from(
+        url.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, 'g')),
+        ([, value = '']) => decode(value) ?? value,
+      ),
+    );
+  const passFiles = [findPassFile(env), ...named('passfile')];
+  const serviceFiles = [...findServiceFiles(env), ...named('servicefile')];
+  const services = serviceFiles.flatMap((file) => [...readServices(file).values()]);
+  return [
+    ...[...passFiles, ...services.flatMap((service) => service.get('passfile') ?? [])].flatMap((file) =>
+      readPassFile(file).map(({ password }) => password),
+    ),
+    ...services.flatMap((service) => [service.get('password'), service.get('sslpassword')]),
+  ].filter((password) => password !== undefined);
 }
 
 /** What other programs take from the environment, and so do we or a library of ours */

@@ -20,6 +20,16 @@ export async function runTogether<Results extends readonly unknown[]>(
   return results as unknown as Results;
 }
 
+/** The same tasks one after another, where there is no room for them side by side. */
+export async function runInTurn<Results extends readonly unknown[]>(
+  signal: AbortSignal,
+  tasks: { readonly [Index in keyof Results]: (signal: AbortSignal) => Promise<Results[Index]> },
+): Promise<Results> {
+  const results: unknown[] = [];
+  for (const task of tasks) results.push(...(await runTogether(signal, [task])));
+  return results as unknown as Results;
+}
+
 /** Runs `count` workers of one kind until each has returned; see `runTogether`. */
 export async function runWorkers(
   count: number,

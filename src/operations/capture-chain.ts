@@ -7,6 +7,7 @@ import {
   checkSlotPossible,
   createSlot,
   dropSlot,
+  nameRunning,
   readSlot,
   type Slot,
 } from '../source/change-slot.ts';
@@ -34,6 +35,8 @@ interface Request {
   /** What is wrong with the newest segment; undefined when nothing is, or there is none */
   readonly damage: string | undefined;
   readonly unlimitedWal: boolean;
+  /** How long a slot that is made waits for each transaction that is running */
+  readonly lockTimeoutSeconds: number;
 }
 
 /**
@@ -80,15 +83,18 @@ async function beginSlot(
   session: Session,
   found: Slot | undefined,
   lost: string | undefined,
-  { name, unlimitedWal }: Request,
+  { name, unlimitedWal, lockTimeoutSeconds }: Request,
   world: World,
 ): Promise<Slot> {
   const isUsable = found !== undefined && !found.lost && lost === undefined;
   if (isUsable) return found;
   if (found !== undefined) await dropSlot(session, name);
   await checkSlotPossible(session, unlimitedWal);
-  world.log.info(`Making the slot ${name}; it waits for the transactions that are running`);
-  await createSlot(session, name);
+  const running = await nameRunning(session);
+  world.log.info(
+    `Making the slot ${name}${running.length === 0 ? '' : `; it waits for the transactions that are running: ${running.join('; ')}`}`,
+  );
+  await createSlot(session, name, lockTimeoutSeconds);
   const made = await readSlot(session, name);
   if (made === undefined) throw new Error('the slot is gone as soon as it was made');
   return made;
@@ -106,7 +112,7 @@ async function findLoss(
   if (chain.timeline !== identity.timeline) return 'the server has begun a new timeline';
   if (slot === undefined) return `the slot ${name} is gone: somebody dropped it, or the server was restored`;
   if (slot.lost) {
-    return `the server gave up the slot ${name}, because captures fell too far behind (max_slot_wal_keep_size)`;
+    return `the server gave up the slot ${name}, because more was written since the capture before than it keeps (max_slot_wal_keep_size)`;
   }
   if (parseLsn(slot.confirmed) > parseLsn(head.to)) {
     return `the slot ${name} was moved from ${head.to} to ${slot.confirmed}, and not by a capture`;

@@ -54,6 +54,7 @@ export function describeCapture(
       ...describeBarrier(inputs, captured, taken),
       ...describeTables(segments),
       ...describeUncovered(segments),
+      ...describeKeyless(captured),
       ...(taken?.report ?? []),
     ],
   };
@@ -128,6 +129,16 @@ function describeTables(segments: readonly Segment[]): Section[] {
   ];
 }
 
+/** Told each time: whoever learns of it at a restore learns too late. */
+function describeKeyless({ keyless, segments }: Captured): Section[] {
+  if (keyless.length === 0 || segments.some(({ uncovered }) => uncovered.length > 0)) return [];
+  const more = keyless.length > shownTables ? `, and ${keyless.length - shownTables} more` : '';
+  const text =
+    `Updates and deletes of these could not be brought back, for the server would not say which rows they were: ` +
+    `${keyless.slice(0, shownTables).join(', ')}${more}. Give each a primary key that is not deferrable, or ALTER TABLE … REPLICA IDENTITY FULL.`;
+  return [{ kind: 'paragraph', text }];
+}
+
 function describeUncovered(segments: readonly Segment[]): Section[] {
   const named = new Map(
     segments.flatMap(({ uncovered }) => uncovered.map((table) => [qualifiedName(table), table.why])),
@@ -136,6 +147,6 @@ function describeUncovered(segments: readonly Segment[]): Section[] {
   const list = [...named].map(([name, why]) => `${name} (${why})`).join(', ');
   const text =
     `Not covered: ${list}. Rows of them were updated or deleted, and the server does not say which; a recovery leaves them as the ` +
-    'backup has them. Give each a primary key, or ALTER TABLE … REPLICA IDENTITY FULL.';
+    'backup has them. Give each a primary key that is not deferrable, or ALTER TABLE … REPLICA IDENTITY FULL.';
   return [{ kind: 'paragraph', text }];
 }

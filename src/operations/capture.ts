@@ -2,12 +2,13 @@ import { SourceError } from '../errors.ts';
 import type { BackupInputs, CaptureInputs } from '../inputs.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { parseLsn } from '../postgres/lsn.ts';
+import { reachDatabase } from '../postgres/reach.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
-import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
 import { readChanges } from '../source/change-reader.ts';
-import { advanceSlot, dropSlot, type Slot } from '../source/change-slot.ts';
-import { findStrangers, readChangeState } from '../source/change-state.ts';
+import { advanceSlot, dropSlot, readSlot, type Slot } from '../source/change-slot.ts';
+import { findStrangers, listKeyless, readChangeState } from '../source/change-state.ts';
 import { readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { checkServer } from '../source/preflight.ts';
 import { chooseWalPosition } from '../source/wal-position.ts';
@@ -26,6 +27,8 @@ import { refuseUnencrypted } from './public-repository.ts';
 export interface Captured {
   /** What is stored now, oldest first; at least one, if it carries nothing but the time */
   readonly segments: readonly Segment[];
+  /** Tables whose updates and deletes cannot be captured, with the reason */
+  readonly keyless: readonly string[];
   readonly chain: Chain;
   /** As it was found, or made */
   readonly slot: Slot;
@@ -42,7 +45,7 @@ export interface Captured {
 export async function capture(inputs: CaptureInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
   refuseUnencrypted(inputs, world);
-  const settings = parseConnection('database-url', inputs.databaseUrl, world.env, inputs.sslrootcert);
+  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
   world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
   const captured = await captureChanges(inputs, settings, world);
   clock.end('capture');
@@ -57,7 +60,32 @@ export async function capture(inputs: CaptureInputs, world: World): Promise<Outc
       world,
     ),
   );
-  return describeCapture(inputs, captured, taken, clock.elapsed());
+  return describeCapture(inputs, await lookAgain(captured, settings, world), taken, clock.elapsed());
+}
+
+/** A backup takes its time, and more may be written meanwhile than the server keeps for the slot. */
+async function lookAgain(captured: Captured, settings: ConnectionSettings, world: World): Promise<Captured> {
+  const session = await openSession(settings, world.signal);
+  try {
+    const { name } = captured.slot;
+    const now = await readSlot(session, name);
+    if (now !== undefined && !now.lost) return captured;
+    const lost =
+      now === undefined
+        ? `the slot ${name} was dropped while the backup ran`
+        : `the server gave up the slot ${name} while the backup ran, because more was written than it keeps (max_slot_wal_keep_size): raise that; the next capture begins anew, and its backup takes little time`;
+    world.log.warn(`Changes are lost: ${lost}`);
+    return { ...captured, chain: { ...captured.chain, lost } };
+  } finally {
+    await session.close();
+  }
+}
+
+/** What a large transaction becomes, while it is read, lies on the server's disk. A superuser need not ask anybody. */
+async function letHold(session: Session): Promise<void> {
+  await session.query(
+    "SELECT set_config('temp_file_limit', '-1', false) FROM pg_roles WHERE rolname = current_user AND rolsuper",
+  );
 }
 
 async function captureChanges(
@@ -79,6 +107,7 @@ async function captureChanges(
     'capture',
   );
   await applySettings(session, copyEncoding(identity.serverEncoding));
+  await letHold(session);
   const { repository } = destination;
   const name = `supabase_backup_${repository.id.slice(0, 8)}`;
   await lockCaptures(session, name);
@@ -88,15 +117,17 @@ async function captureChanges(
     damage = error.message;
     world.log.warn(error.message);
   });
-  const request = { name, identity, destination, head, damage, unlimitedWal: inputs.unlimitedWal };
+  const { unlimitedWal, lockTimeoutSeconds } = inputs;
+  const request = { name, identity, destination, head, damage, unlimitedWal, lockTimeoutSeconds };
   const { chain, slot } = await joinChain(session, request, world);
-  const segments = await drainSlot(session, name, chain, identity, inputs, destination);
+  const { segments, keyless } = await drainSlot(session, name, chain, identity, inputs, destination);
   if (inputs.dropSlot) {
     await dropSlot(session, name);
     world.log.info(`The slot ${name} is dropped`);
   }
   return {
     segments,
+    keyless,
     chain,
     slot,
     addedBytes: destination.writer.addedBytes,
@@ -115,15 +146,17 @@ async function drainSlot(
   identity: SourceIdentity,
   inputs: CaptureInputs,
   { repository, lock, writer, world }: Destination,
-): Promise<Segment[]> {
+): Promise<Pick<Captured, 'segments' | 'keyless'>> {
   const assembly = new SegmentAssembly(repository, { chain, identity, inputs });
   const store = (plaintext: Buffer) => writer.store(plaintext);
   const segments: Segment[] = [];
   const strangers = new Set<string>();
+  let keyless: Captured['keyless'] = [];
   let { from } = chain;
   for (let look = 1; !assembly.isComplete; look++) {
     const position = await chooseWalPosition(session, from, world.signal);
     const state = await readChangeState(session);
+    keyless = listKeyless(state);
     while (parseLsn(from) < parseLsn(position.lsn)) {
       const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
       const read = await readChanges(session, name, range, store, world.signal);
@@ -142,7 +175,7 @@ async function drainSlot(
       `changed, and in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
     );
   }
-  return segments;
+  return { segments, keyless };
 }
 
 /** Two at once would store the same changes twice. The lock is the session's, and ends with it. */

@@ -1,7 +1,9 @@
 import type { BackupInputs } from '../inputs.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import { isCrowded } from '../postgres/connection-refusal.ts';
 import type { SequenceState } from '../postgres/facts.ts';
 import { planJobs } from '../postgres/ranges.ts';
+import { countSessions } from '../postgres/room.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { objectSize } from '../repository/objects.ts';
@@ -13,7 +15,7 @@ import type { PendingPiece } from '../source/object-sink.ts';
 import { type CopiedSlice, copyRows } from '../source/rows.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { describeDatabase, type Questions, storeSupplement } from '../source/supplement.ts';
-import { runTogether } from '../workers.ts';
+import { runInTurn, runTogether } from '../workers.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { Destination } from './destination.ts';
 import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
@@ -40,16 +42,53 @@ export interface CopiedDatabase {
   readonly slices: readonly CopiedSlice[];
 }
 
-/** pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot. */
+/** The session that holds the snapshot, and the one that sees the present */
+const openAlready = 2;
+/** They, pg_dump's, and the one that describes the database */
+const sessionsBesideJobs = openAlready + 2;
+
+/**
+ * Copies the database. Where the server or the pooler has fewer sessions than are wanted it begins again with as many as there are, and what
+ * was stored until then is found again.
+ */
 export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase> {
+  const { inputs, settings, snapshot, destination } = request;
+  const { log } = destination.world;
+  log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
+  const wanted = inputs.jobs + sessionsBesideJobs;
+  let room = wanted - openAlready;
+  for (;;) {
+    try {
+      return await copyWithin(room, request);
+    } catch (error) {
+      snapshot.signal.throwIfAborted();
+      if (!isCrowded(error) || room === 1) throw error;
+      const found = await countSessions(settings, room, snapshot.signal);
+      // Of which another client may have taken one by now.
+      room = Math.max(1, Math.min(room - 1, found));
+      log.warn(
+        `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(inputs.jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
+      );
+    }
+  }
+}
+
+/**
+ * pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot.
+ *
+ * @param room how many sessions may be open at once, besides those that are open already
+ */
+async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDatabase> {
   const { inputs, settings, client, snapshot, destination } = request;
   const { world } = destination;
-  world.log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
+  const fitting = room + openAlready - sessionsBesideJobs;
+  const workers = Math.max(1, fitting);
+  const run = fitting >= 1 ? runTogether : runInTurn;
   // A buffer for each worker and the archive, and two that are being stored meanwhile.
-  const pool = new BufferPool(inputs.jobs + 3, objectSize);
+  const pool = new BufferPool(workers + 3, objectSize);
   const relation = destination.base && relate(destination.base, snapshot);
   const store = (plaintext: Buffer) => destination.writer.store(plaintext);
-  const [archive, described, rows] = await runTogether<
+  const [archive, described, rows] = await run<
     [
       CopiedDatabase['archive'],
       Pick<CopiedDatabase, 'supplement' | 'description'>,
@@ -62,12 +101,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
         schemaOnly: inputs.backupType === 'schema',
         settings,
         // pg_dump leaves these to the database, and they show in the text of defaults.
-        env: clientEnvironment(
-          settings,
-          world.env,
-          () => writeRootCertificates(world),
-          '-c TimeZone=UTC -c bytea_output=hex',
-        ),
+        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
         pool,
         store,
         signal,
@@ -84,9 +118,12 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
     },
     async (signal) => {
       const plan = relation
-        ? await planIncremental(request, relation, { pool, signal })
+        ? await planIncremental({ ...request, inputs: { ...inputs, jobs: workers } }, relation, {
+            pool,
+            signal,
+          })
         : planFull(snapshot, null);
-      const [slices, proven] = await runTogether<[CopiedSlice[], CopyPlan]>(signal, [
+      const [slices, proven] = await run<[CopiedSlice[], CopyPlan]>(signal, [
         (combined) => readChosen(plan, combined),
         (combined) => plan.recheck(combined),
       ]);
@@ -103,7 +140,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
     );
     const progress = new Progress(world.log, weight);
     return copyRows(snapshot, settings, jobs, {
-      workers: inputs.jobs,
+      workers,
       pool,
       store,
       signal,

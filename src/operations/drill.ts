@@ -1,5 +1,6 @@
 import type { DrillInputs } from '../inputs.ts';
-import { parseConnection } from '../postgres/settings.ts';
+import { reachDatabase } from '../postgres/reach.ts';
+import { fitJobs } from '../postgres/room.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { World } from '../world.ts';
 import { chooseBackups } from './choose-backups.ts';
@@ -15,13 +16,14 @@ import { type Candidate, tryInTurn } from './staging.ts';
  * before it are tried, so that the answer says which one works. What each showed is recorded on it.
  */
 export async function drill(inputs: DrillInputs, world: World): Promise<Outcome> {
-  const server = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
+  const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const candidates = await chooseDrilled(repository, inputs, world);
   await makeReportFolder(inputs.reportFolder);
-  const trial = { ...inputs, include: [], exclude: [] };
+  const jobs = await fitJobs(server, inputs.jobs, world);
+  const trial = { ...inputs, jobs, include: [], exclude: [] };
   return describeDrill(await tryInTurn(candidates, repository, server, trial, world), inputs);
 }
 

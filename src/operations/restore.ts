@@ -8,7 +8,9 @@ import {
 } from '../errors.ts';
 import type { RestoreInputs } from '../inputs.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { type ConnectionSettings, describeConnection, parseConnection } from '../postgres/settings.ts';
+import { reachDatabase } from '../postgres/reach.ts';
+import { fitJobs } from '../postgres/room.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { maskReason } from '../report/mask.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
@@ -88,11 +90,11 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   if (inputs.sideSchema !== undefined) return restoreAside(inputs, world);
   refuseContradictions(inputs);
   const clock = new PhaseClock();
-  const settings = parseConnection('target-url', inputs.targetUrl, world.env, inputs.sslrootcert);
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
   const staging =
     inputs.stagingUrl === undefined
       ? undefined
-      : parseConnection('staging-url', inputs.stagingUrl, world.env, inputs.sslrootcert);
+      : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, world);
   await using resources = new AsyncDisposableStack();
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
@@ -105,21 +107,28 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
   if (inputs.dryRun) return await foresee(job, world);
   refuse(job);
   await makeReportFolder(inputs.reportFolder);
-  if (staging === undefined) return await bringIn(job, world);
+  if (staging === undefined) return await bringIn(await fitToTarget(job, world), world);
 
-  const trial = { ...inputs, command: undefined };
+  const jobs = await fitJobs(staging, inputs.jobs, world);
+  const trial = { ...inputs, jobs, command: undefined };
   const attempts = await tryInTurn(candidates, repository, staging, trial, world);
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
   if (works !== undefined) {
     const other = { ...found, manifest: works, recovery: recoveryOf(works.id), attempts };
-    return await bringIn(await lookAtPart(other, world), world);
+    return await bringIn(await fitToTarget(await lookAtPart(other, world), world), world);
   }
   const nothing: Done = { safetyBackup: null, left: [], held: [], ungiven: [], incomplete: false };
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
   await record({ ...job, attempts }, nothing, { outcome: 'failed', why }, world);
   return describeNoneWorks({ ...job, attempts });
+}
+
+/** With as many jobs as the target has sessions for. */
+async function fitToTarget(job: Job, world: World): Promise<Job> {
+  const jobs = await fitJobs(job.settings, job.inputs.jobs, world);
+  return { ...job, inputs: { ...job.inputs, jobs } };
 }
 
 /** What a part of the backup meets in the target: the archive tells what it is. */

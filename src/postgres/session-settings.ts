@@ -1,4 +1,5 @@
 import type { Session } from './connection.ts';
+import { quoteLiteral } from './identifier.ts';
 
 /**
  * The settings that shape how a value is written as text. They are the same for every backup and every restore, whatever a
@@ -23,13 +24,15 @@ export const outputSettings: Readonly<Record<string, string>> = {
 
 /** Applies the settings to a session, inside or outside of a transaction. */
 export async function applySettings(session: Session, encoding: string): Promise<void> {
+  await session.query(writeSettings(encoding));
+}
+
+/** The same as statements, for whoever sends more with them. */
+export function writeSettings(encoding: string): string {
   const settings = { ...outputSettings, client_encoding: encoding };
-  await session.query(
-    `SELECT ${Object.keys(settings)
-      .map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`)
-      .join(', ')}`,
-    Object.entries(settings).flat(),
-  );
+  return Object.entries(settings)
+    .map(([name, value]) => `SET ${name} = ${quoteLiteral(value)};`)
+    .join('\n');
 }
 
 /**

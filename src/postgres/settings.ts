@@ -3,33 +3,72 @@ import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../errors.ts';
+import {
+  findPassFile,
+  findPassword,
+  findServiceFiles,
+  homeOf,
+  readPassFile,
+  readService,
+} from './connection-files.ts';
+import { type UsedParameter, usedParameters } from './connection-parameters.ts';
+import { readUrl } from './connection-url.ts';
 import { type ToolEnvironment, toolEnvironment } from './environment.ts';
 
-export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+export type SslMode = (typeof sslModes)[number];
 
-/** Where a database is and who asks, parsed once from a URL or from libpq's variables. */
+/** Where a database is and who asks, parsed once from a URL, a service or libpq's variables. */
 export interface ConnectionSettings {
   /** A host name, an address, or the folder of a Unix socket */
   readonly host: string;
+  /** Where the host is, when somebody says so: no name is looked up, and the certificate is still the host's */
+  readonly address: string | undefined;
   readonly port: number;
   readonly user: string;
   readonly password: string | undefined;
   readonly database: string;
   readonly sslMode: SslMode;
   readonly sslRootCert: string | undefined;
+  readonly tls: TlsSettings;
+  readonly channelBinding: (typeof channelBindings)[number];
+  /** Which server of several is wanted */
+  readonly sessions: (typeof sessionAttributes)[number];
   /** Further startup options, as libpq's `options` */
   readonly options: string;
+  /** Whether the server takes them when a session starts; false where a pooler has refused them, and they are set later */
+  readonly optionsAtStart: boolean;
   /** seconds */
   readonly connectTimeout: number;
   /** The input these settings came from, for error messages */
   readonly input: string;
+  /** Where the database is, too: tried in turn when this host does not answer or is not what is wanted. Undefined where it is the only one */
+  readonly others: readonly ConnectionSettings[] | undefined;
 }
 
-const sslModes: readonly string[] = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/** Paths of files in PEM form, and versions as OpenSSL names them */
+export interface TlsSettings {
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly passphrase?: string;
+  readonly revoked?: string;
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+  /** Whether TLS begins without asking for it first (PostgreSQL 17) */
+  readonly direct?: boolean;
+}
+
+export type TlsVersion = (typeof tlsVersions)[number];
+
+const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+const channelBindings = ['prefer', 'require', 'disable'] as const;
+const sessionAttributes = [
+  ...['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
+] as const;
+const tlsVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
 /**
- * Reads a `postgresql://` URL, or libpq's environment variables when there is none, by libpq's rules (PostgreSQL manual
- * 34.1.1 and 34.15) for the parameters that a backup needs; an unknown parameter is refused rather than ignored.
+ * Reads a `postgresql://` URL, the service that it names, or libpq's environment variables, by libpq's rules (PostgreSQL manual 34.1.1,
+ * 34.15 to 34.17).
  *
  * @throws ConfigurationError that names the input and never repeats the URL
  */
@@ -39,46 +78,149 @@ export function parseConnection(
   env: NodeJS.ProcessEnv,
   sslRootCert?: string,
 ): ConnectionSettings {
-  const given = url === undefined ? new Map<string, string>() : parseUrl(input, url);
-  const take = (parameter: string, variable: string): string | undefined =>
-    given.get(parameter) ?? (env[variable] || undefined);
-
-  const user = take('user', 'PGUSER') ?? userInfo().username;
-  const host = take('host', 'PGHOST') ?? 'localhost';
-  const rootCert = sslRootCert ?? take('sslrootcert', 'PGSSLROOTCERT');
-  const isOfThisHost = given.has('sslrootcert');
-  const sslMode = take('sslmode', 'PGSSLMODE') ?? chooseSslMode(host, rootCert, isOfThisHost);
-  if (!sslModes.includes(sslMode)) {
+  const given = url === undefined ? new Map<UsedParameter, string>() : readUrl(input, url);
+  const service = readNamedService(input, given, env);
+  const take = (parameter: UsedParameter): string | undefined =>
+    given.get(parameter) ?? service.get(parameter) ?? (env[usedParameters[parameter]] || undefined);
+  const choose = <T extends string>(parameter: UsedParameter, values: readonly T[], usual: T): T => {
+    const text = take(parameter) ?? usual;
+    const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
+    if (found !== undefined) return found;
     throw new ConfigurationError(
-      `${input}: sslmode ${JSON.stringify(sslMode)} is not known`,
-      `Use one of ${sslModes.join(', ')}.`,
+      `${input}: ${parameter} ${JSON.stringify(text)} is not known`,
+      `Use one of ${values.join(', ')}.`,
     );
-  }
-  // As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name.
-  if (rootCert === 'system' && !(isNearby(host) && sslMode === 'prefer') && sslMode !== 'verify-full') {
-    throw new ConfigurationError(
-      `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
-      'Use sslmode=verify-full, or leave sslmode out.',
-    );
-  }
-  const port = Number(take('port', 'PGPORT') ?? '5432');
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
-  }
-  const settings: ConnectionSettings = {
-    host,
-    port,
-    user,
-    password: take('password', 'PGPASSWORD'),
-    database: take('dbname', 'PGDATABASE') ?? user,
-    sslMode: sslMode as SslMode,
-    sslRootCert: rootCert ?? findUsualRootCertificate(env),
-    options: take('options', 'PGOPTIONS') ?? '',
-    connectTimeout: Number(take('connect_timeout', 'PGCONNECT_TIMEOUT') ?? '20') || 20,
-    input,
   };
-  refusePoolerMistakes(settings);
-  return settings;
+
+  if (choose('gssencmode', ['disable', 'prefer', 'require'], 'prefer') === 'require') {
+    throw new ConfigurationError(
+      `${input}: gssencmode=require asks for Kerberos, which is not supported`,
+      'Use TLS: sslmode=verify-full.',
+    );
+  }
+  const user = take('user') ?? userInfo().username;
+  const database = take('dbname') ?? user;
+  const rootCert = sslRootCert ?? take('sslrootcert');
+  const entries = readPassFile(findPassFile(env, given.get('passfile') ?? service.get('passfile')));
+  const all = listHosts(input, take).map(({ host, address, port }): ConnectionSettings => {
+    const sslMode =
+      take('sslmode') === undefined
+        ? chooseSslMode(host, rootCert, given.has('sslrootcert'))
+        : choose('sslmode', sslModes, 'prefer');
+    refuseUncheckedName(input, host, sslMode, rootCert);
+    const settings: ConnectionSettings = {
+      ...{ host, address, port, user, database, sslMode, input },
+      password: take('password') ?? findPassword(entries, { host, port, database, user }),
+      sslRootCert: rootCert ?? findUsualFile(env, 'root.crt'),
+      tls: {
+        ...findCertificate(take, env),
+        ...defined({
+          revoked: take('sslcrl') ?? findUsualFile(env, 'root.crl'),
+          minVersion:
+            take('ssl_min_protocol_version') && choose('ssl_min_protocol_version', tlsVersions, 'TLSv1.2'),
+          maxVersion:
+            take('ssl_max_protocol_version') && choose('ssl_max_protocol_version', tlsVersions, 'TLSv1.3'),
+          direct: choose('sslnegotiation', ['postgres', 'direct'], 'postgres') === 'direct' || undefined,
+        }),
+      },
+      channelBinding: choose('channel_binding', channelBindings, 'prefer'),
+      sessions: choose('target_session_attrs', sessionAttributes, 'any'),
+      options: take('options') ?? '',
+      optionsAtStart: true,
+      connectTimeout: Number(take('connect_timeout') ?? '20') || 20,
+      others: undefined,
+    };
+    refusePoolerMistakes(settings);
+    return settings;
+  });
+  const [first, ...others] =
+    choose('load_balance_hosts', ['disable', 'random'], 'disable') === 'random' ? shuffle(all) : all;
+  if (first === undefined) throw new Error('a list of hosts cannot be empty');
+  return others.length === 0 ? first : { ...first, others };
+}
+
+function readNamedService(
+  input: string,
+  given: ReadonlyMap<UsedParameter, string>,
+  env: NodeJS.ProcessEnv,
+): ReadonlyMap<string, string> {
+  const name = given.get('service') ?? env.PGSERVICE;
+  if (!name) return new Map();
+  const files = findServiceFiles(env, given.get('servicefile'));
+  const found = readService(files, name);
+  if (found !== undefined) return found;
+  throw new ConfigurationError(
+    `${input}: there is no service ${JSON.stringify(name)} in ${files.join(' or ')}`,
+    'Correct its name, or name the file with PGSERVICEFILE.',
+  );
+}
+
+interface Host {
+  readonly host: string;
+  readonly address: string | undefined;
+  readonly port: number;
+}
+
+/** As many as there are hosts or addresses; a single port is for all of them. */
+function listHosts(input: string, take: (parameter: UsedParameter) => string | undefined): Host[] {
+  const [hosts, addresses, ports] = (['host', 'hostaddr', 'port'] as const).map((name) =>
+    take(name)?.split(','),
+  );
+  const count = (addresses ?? hosts ?? ['']).length;
+  const fits = (list: string[] | undefined, or: number) =>
+    list === undefined || list.length === count || list.length === or;
+  if (!fits(hosts, count) || !fits(ports, 1)) {
+    throw new ConfigurationError(
+      `${input}: there are not as many ports or addresses as hosts`,
+      'Name one port for all hosts, or one for each of them.',
+    );
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const text = (ports?.length === 1 ? ports[0] : ports?.[index]) || '5432';
+    const port = Number(text);
+    if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
+      throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
+    }
+    const address = addresses?.[index] || undefined;
+    return { host: hosts?.[index] || (address ?? 'localhost'), address, port };
+  });
+}
+
+/** A certificate that says who we are, where one is named or lies in its usual place. */
+function findCertificate(
+  take: (parameter: UsedParameter) => string | undefined,
+  env: NodeJS.ProcessEnv,
+): Pick<TlsSettings, 'certificate' | 'key' | 'passphrase'> {
+  const certificate = take('sslcert') ?? findUsualFile(env, 'postgresql.crt');
+  if (certificate === undefined) return {};
+  const key = take('sslkey') ?? findUsualFile(env, 'postgresql.key');
+  return defined({ certificate, key, passphrase: take('sslpassword') });
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined | ''> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined | ''> };
+}
+
+/** As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name. */
+function refuseUncheckedName(
+  input: string,
+  host: string,
+  sslMode: SslMode,
+  rootCert: string | undefined,
+): void {
+  if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
+  throw new ConfigurationError(
+    `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    'Use sslmode=verify-full, or leave sslmode out.',
+  );
+}
+
+function shuffle<T>(list: readonly T[]): T[] {
+  return list
+    .map((value) => ({ value, order: Math.random() }))
+    .sort((one, other) => one.order - other.order)
+    .map(({ value }) => value);
 }
 
 /**
@@ -102,11 +244,10 @@ function isNearby(host: string): boolean {
   return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
 }
 
-/** Where libpq looks when nothing is said: with this file it checks the server's certificate in `require`, too. */
-function findUsualRootCertificate(env: NodeJS.ProcessEnv): string | undefined {
-  if (!env.HOME) return undefined;
-  const file = path.join(env.HOME, '.postgresql', 'root.crt');
-  return existsSync(file) ? file : undefined;
+/** Where libpq looks when nothing is said; with `root.crt` it checks the server's certificate in `require`, too. */
+function findUsualFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const file = path.join(homeOf(env), '.postgresql', name);
+  return env.HOME && existsSync(file) ? file : undefined;
 }
 
 /**
@@ -117,64 +258,6 @@ export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean
   return (
     host.startsWith('/') || sslMode === 'require' || sslMode === 'verify-ca' || sslMode === 'verify-full'
   );
-}
-
-const knownParameters = new Set([
-  'host',
-  'port',
-  'user',
-  'password',
-  'dbname',
-  'sslmode',
-  'sslrootcert',
-  'options',
-  'connect_timeout',
-  'application_name',
-]);
-/** Parameters that the Supabase dashboard and common drivers append and that do not change what a backup sees. */
-const ignoredParameters = new Set(['pgbouncer', 'connection_limit', 'pool_timeout', 'supa']);
-
-const urlPattern =
-  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[^\]]+\]|[^:/?#@]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^?#/@]*))?(?:\?(?<query>[^#]*))?$/;
-
-function parseUrl(input: string, url: string): Map<string, string> {
-  const wrong = (what: string): never => {
-    throw new ConfigurationError(
-      `${input}: ${what}`,
-      'Give it as postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters in the password percent-encoded.',
-    );
-  };
-  if (!/^postgres(ql)?:\/\//.test(url.trim())) wrong('it does not start with postgresql://');
-  const parts = urlPattern.exec(url.trim())?.groups;
-  if (!parts) {
-    return wrong('it is not a URL (a password with the characters @ : / # ? or % must be percent-encoded)');
-  }
-  const parameters = new Map<string, string>();
-  const decode = (name: string, part: string): string => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return wrong(`its ${name} has a % that starts no percent-encoded character`);
-    }
-  };
-  for (const name of ['host', 'port', 'user', 'password', 'dbname']) {
-    const part = name === 'host' ? parts.host?.replace(/^\[|\]$/g, '') : parts[name];
-    if (part) parameters.set(name, decode(name, part));
-  }
-  // Not URLSearchParams: to libpq a plus is a plus.
-  for (const parameter of (parts.query ?? '').split('&').filter((text) => text !== '')) {
-    const [, name = '', value = ''] = /^([a-z_]+)=(.*)$/s.exec(parameter) ?? [];
-    if (ignoredParameters.has(name)) continue;
-    if (!knownParameters.has(name)) {
-      // A ? in a password makes the rest of it look like parameters; then nothing is repeated.
-      const isName = name !== '' && !parts.query?.includes('@');
-      wrong(
-        isName ? `the parameter ${JSON.stringify(name)} is not supported` : 'behind its ? are no parameters',
-      );
-    }
-    parameters.set(name, decode(name, value));
-  }
-  return parameters;
 }
 
 /**
@@ -213,44 +296,57 @@ export function describeConnection(settings: ConnectionSettings): string {
  * The environment for pg_dump and pg_restore. Secrets go this way and never in arguments, which every user of the machine can read. The
  * caller's own PG* variables, which would change the meaning, are not among them, nor anything else that they do not need.
  *
- * @param options further ones of the sessions, as in PGOPTIONS
+ * @param timeZone of the sessions; what the server, the database or the role has when absent
  */
 export function clientEnvironment(
   settings: ConnectionSettings,
   env: NodeJS.ProcessEnv,
   rootCertificates: () => string,
-  options = '',
+  timeZone?: string,
 ): ToolEnvironment {
-  return toolEnvironment(env, connectionVariables(settings, rootCertificates, options));
+  return toolEnvironment(env, connectionVariables(settings, rootCertificates, timeZone));
 }
 
 /** What libpq reads, for a program with an environment of its own. */
 export function connectionVariables(
   settings: ConnectionSettings,
   rootCertificates: () => string,
-  options = '',
+  timeZone?: string,
 ): NodeJS.ProcessEnv {
   const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
   const named = settings.sslRootCert === 'system' ? undefined : settings.sslRootCert;
   const rootCert = named ?? (verifies ? rootCertificates() : undefined);
   return {
     PGHOST: settings.host,
+    ...(settings.address === undefined ? {} : { PGHOSTADDR: settings.address }),
     PGPORT: String(settings.port),
     PGUSER: settings.user,
     PGDATABASE: settings.database,
     PGSSLMODE: settings.sslMode,
     PGGSSENCMODE: 'disable',
+    ...tlsVariables(settings),
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    // The programs switch timeouts off themselves, but only after their first queries.
-    PGOPTIONS: [
-      '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0',
-      ...[options, settings.options].filter((part) => part !== ''),
-    ].join(' '),
+    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off themselves.
+    ...(timeZone === undefined ? {} : { PGTZ: timeZone }),
+    ...(settings.options === '' || !settings.optionsAtStart ? {} : { PGOPTIONS: settings.options }),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
     // Known to libpq since version 16.
     ...(maySendClearText(settings) ? {} : { PGREQUIREAUTH: '!password' }),
+  };
+}
+
+/** What of it is not usual. The phrase that opens a key has no variable: `openKey` gives an open one. */
+function tlsVariables({ tls, channelBinding }: ConnectionSettings): NodeJS.ProcessEnv {
+  return {
+    ...(channelBinding === 'prefer' ? {} : { PGCHANNELBINDING: channelBinding }),
+    ...(tls.certificate === undefined ? {} : { PGSSLCERT: tls.certificate }),
+    ...(tls.key === undefined ? {} : { PGSSLKEY: tls.key }),
+    ...(tls.revoked === undefined ? {} : { PGSSLCRL: tls.revoked }),
+    ...(tls.minVersion === undefined ? {} : { PGSSLMINPROTOCOLVERSION: tls.minVersion }),
+    ...(tls.maxVersion === undefined ? {} : { PGSSLMAXPROTOCOLVERSION: tls.maxVersion }),
+    ...(tls.direct ? { PGSSLNEGOTIATION: 'direct' } : {}),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Session } from '../postgres/connection.ts';
  */
 
 export interface Slot {
+  readonly name: string;
   /** Where the next reading begins */
   readonly confirmed: string;
   /** bytes of the log that the server keeps for the slot */
@@ -48,6 +49,7 @@ export async function readSlot(session: Session, name: string): Promise<Slot | u
     );
   }
   return {
+    name,
     confirmed: row.confirmed ?? '0/0',
     heldBytes: row.held ?? 0,
     safeBytes: row.safe,
@@ -106,13 +108,42 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
   }
 }
 
-/** Waits for the transactions that are running, because only what begins later is decoded whole. */
-export async function createSlot(session: Session, name: string): Promise<void> {
+/** Transactions that have written, in any database of the server, and those that were prepared: a new slot waits for their end. */
+export async function nameRunning(session: Session): Promise<string[]> {
+  const rows = await session.query<{ text: string }>(`
+    SELECT format('process %s (%s, %s, %s for %s)', pid, usename, coalesce(nullif(application_name, ''), 'no application name'), state,
+                  date_trunc('second', clock_timestamp() - xact_start)) AS text, xact_start AS since
+    FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT format('prepared transaction %L of %s in %s, %s old', gid, owner, database, date_trunc('second', clock_timestamp() - prepared)), prepared
+    FROM pg_prepared_xacts
+    ORDER BY since LIMIT 5`);
+  return rows.map(({ text }) => text);
+}
+
+/**
+ * Waits for the transactions that are running, because only what begins later is decoded whole.
+ *
+ * @param patience seconds for each of them
+ * @throws SourceError that names who does not end; ConfigurationError when the server refuses it
+ */
+export async function createSlot(session: Session, name: string, patience: number): Promise<void> {
   try {
+    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${patience}s`]);
     await session.query('SELECT pg_create_logical_replication_slot($1, $2)', [name, plugin]);
+    await session.query('SET lock_timeout = 0');
   } catch (cause) {
     const { code } = cause as { code?: string };
     if (code === undefined) throw cause;
+    if (code === lockNotAvailable) {
+      await session.query('SET lock_timeout = 0');
+      const running = await nameRunning(session);
+      throw new SourceError(
+        `the replication slot cannot be made, because a transaction does not end within ${patience} s: ${running.join('; ') || 'it has ended by now'}`,
+        'End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with lock-timeout. No slot was left behind.',
+        cause,
+      );
+    }
     throw new ConfigurationError(
       `database-url: the replication slot cannot be made (${messageOf(cause)})`,
       code === '58P01'
@@ -132,6 +163,8 @@ export async function advanceSlot(session: Session, name: string, position: stri
   await session.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [name, position]);
 }
 
+const lockNotAvailable = '55P03';
+
 /** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
 export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
@@ -139,6 +172,13 @@ export function explainSlotFailure(cause: unknown): Error {
     return new SourceError(
       `somebody else reads the replication slot (${messageOf(cause)})`,
       'Let one capture run at a time. When the process is a capture that was killed, the server ends it within minutes.',
+      cause,
+    );
+  }
+  if (code === '53400') {
+    return new SourceError(
+      `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
+      'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
       cause,
     );
   }

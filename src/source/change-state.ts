@@ -2,7 +2,7 @@ import type { Session } from '../postgres/connection.ts';
 import { type Definition, readDefinitions } from '../postgres/definitions.ts';
 import { readSequences, type SequenceState } from '../postgres/facts.ts';
 import { isCarriedQueue } from '../postgres/queues.ts';
-import { readTables, type TableInfo } from '../postgres/tables.ts';
+import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
 import type { Segment } from '../repository/segments.ts';
 import { keyOf, type TableChanges } from './change-tally.ts';
 import { readLedger } from './ledger.ts';
@@ -35,14 +35,21 @@ export async function readChangeState(session: Session): Promise<ChangeState> {
 }
 
 async function readKeyless(session: Session): Promise<Map<string, string>> {
-  const rows = await session.query<{ schema: string; name: string; identity: string }>(`
-    SELECT n.nspname AS schema, c.relname AS name, c.relreplident AS identity
+  const rows = await session.query<{ schema: string; name: string; identity: string; deferrable: boolean }>(`
+    SELECT n.nspname AS schema, c.relname AS name, c.relreplident AS identity, coalesce(k.deferrable, false) AS deferrable
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident <> 'f' AND NOT EXISTS (
-      SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
-        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)`);
+    LEFT JOIN LATERAL (
+      -- One that may be checked later does not say which row it is (RelationGetIndexList of PostgreSQL).
+      SELECT bool_and(NOT i.indimmediate) AS deferrable FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
+        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END) k ON true
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident <> 'f' AND k.deferrable IS NOT false`);
   return new Map(
-    rows.map((row) => [keyOf(row), keylessBecause[row.identity] ?? 'it has no replica identity']),
+    rows.map((row) => [
+      keyOf(row),
+      row.deferrable
+        ? 'its key is deferrable'
+        : (keylessBecause[row.identity] ?? 'it has no replica identity'),
+    ]),
   );
 }
 
@@ -61,6 +68,14 @@ const keylessBecause: Readonly<Record<string, string>> = {
   i: 'the index of its replica identity is gone',
   n: 'its replica identity is NOTHING',
 };
+
+/** Tables that a backup has, and whose updates and deletes no capture can tell apart, each with the reason. */
+export function listKeyless({ tables, keyless }: ChangeState): string[] {
+  return tables.flatMap((table) => {
+    const why = keyless.get(keyOf(table));
+    return why === undefined ? [] : [`${qualifiedName(table)} (${why})`];
+  });
+}
 
 /** Changed tables whose changes cannot be replayed. */
 export function findUncovered(

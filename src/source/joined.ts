@@ -1,7 +1,7 @@
 import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { writeSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
@@ -41,19 +41,19 @@ async function openJoined(
   signal: AbortSignal,
 ): Promise<Session> {
   const session = await openSession(settings, signal);
-  await applySettings(session, snapshot.encoding);
-  // One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
-  await session.query(`SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)}`);
-  // Pages are addressed by range; a sequential scan would read the whole table for each.
-  await session.query('SET enable_seqscan = off');
-  await beginUnder(snapshot, session);
+  // In one message: the server may be far.
+  await session.query(`${writeSettings(snapshot.encoding)}
+    -- One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
+    SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)};
+    -- Pages are addressed by range; a sequential scan would read the whole table for each.
+    SET enable_seqscan = off;`);
+  await session.query(writeBegin(snapshot));
   return session;
 }
 
-async function beginUnder(snapshot: Snapshot, session: Session): Promise<void> {
-  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-  await session.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot.exported)}`);
-}
+const writeBegin = ({ exported }: Snapshot): string =>
+  `BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+   SET TRANSACTION SNAPSHOT ${quoteLiteral(exported)}`;
 
 /** Tables that a session of the snapshot keeps locked besides the lead: a server has room for some ten thousand locks in all. */
 const tablesPerTransaction = 200;
@@ -124,7 +124,7 @@ export class JoinedTransaction {
     try {
       await this.#session.query('COMMIT');
       this.#secured.clear();
-      await beginUnder(this.#snapshot, this.#session);
+      await this.#session.query(writeBegin(this.#snapshot));
     } catch (cause) {
       throw explainLost('while it began a transaction', cause);
     }

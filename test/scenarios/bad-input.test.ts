@@ -247,7 +247,7 @@ describe.each([
       /is not a valid URL|it is not a URL/,
     ],
     ['the placeholder of the dashboard', () => 'postgresql://u:[YOUR-PASSWORD]@h/db', 2, /placeholder/],
-    ['an unknown parameter', () => `${source}?sslmod=require`, 2, /"sslmod" is not supported/],
+    ['an unknown parameter', () => `${source}?sslmod=require`, 2, /there is no parameter "sslmod"/],
     ['an unknown sslmode', () => `${source}?sslmode=full`, 2, /sslmode "full" is not known/],
     [
       'a closed port',

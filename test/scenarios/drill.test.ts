@@ -158,13 +158,7 @@ describe('a drill', () => {
     const names = [
       ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL'],
       ...['GITHUB_TOKEN', 'GH_TOKEN', 'GITHUB_ENV', 'GITHUB_OUTPUT', 'INPUT_STORAGE', 'INPUT_GITHUB-TOKEN'],
-      ...[
-        'SUPABASE_BACKUP_REPOSITORY_KEY_OF_OTHERS',
-        'NPM_TOKEN',
-        'PGPASSFILE',
-        'PGSERVICE',
-        'SMTP_PASSWORD',
-      ],
+      ...['SUPABASE_BACKUP_REPOSITORY_KEY_OF_OTHERS', 'NPM_TOKEN', 'PGPASSFILE', 'SMTP_PASSWORD'],
     ];
     const run = await runCli(
       [
