@@ -160,6 +160,25 @@ describe('recipients', () => {
     expect((await restore(storage, alice.identity, forBob['backup-id'])).exitCode).toBe(2);
   });
 
+  test('cannot be forgotten: a backup, and a capture, in the clear beside encrypted ones is refused unless it is asked for', async () => {
+    const storage = join(folder, 'forgotten');
+    await backUp(storage, [alice.recipient]);
+    const before = listFolder(storage);
+    for (const operation of ['backup', 'capture']) {
+      const run = await runCli([operation, '--storage', storage], {
+        env: { SUPABASE_BACKUP_DATABASE_URL: source },
+      });
+      expectRefusal(run, {
+        exitCode: 2,
+        says: /encryption-recipients: is empty, and the newest backup .+ is encrypted/,
+      });
+    }
+    expect(listFolder(storage)).toEqual(before);
+    await succeed(['backup', '--storage', storage, '--allow-unencrypted'], {
+      env: { SUPABASE_BACKUP_DATABASE_URL: source },
+    });
+  });
+
   test('that are left out are told, and those that are added are not', async () => {
     const storage = join(folder, 'left-out');
     const warn = async (...recipients: string[]) => {
