@@ -71922,11 +71922,21 @@ var shortest = 4;
 function createMask(secrets) {
   const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
   const forms2 = texts.flatMap((text) => [
-    new RegExp(describeSigns(text), ignoresCase(text) ? "gi" : "g"),
+    new RegExp(
+      isWord(text) ? asWord(describeSigns(text)) : describeSigns(text),
+      ignoresCase(text) ? "gi" : "g"
+    ),
     // Where another is part of it, its forms are found in those of the whole.
     ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new RegExp(form, "g"))
   ]);
   return (text) => forms2.reduce((masked, form) => masked.replace(form, "***"), text);
+}
+function isWord(text) {
+  return /^[A-Za-z][a-z]{0,8}$/.test(text);
+}
+function asWord(pattern2) {
+  const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
+  return `(?:(?<![A-Za-z0-9_])|${escaped})${pattern2}(?![A-Za-z0-9_])`;
 }
 function ignoresCase(text) {
   return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);

@@ -6,7 +6,7 @@ import { refuseClearText, requireChannelBinding } from './authentication.ts';
 import { type ConnectionOption, parseOptions } from './connection-options.ts';
 import { explainRefusal } from './connection-refusal.ts';
 import { leavesSession } from './server-error.ts';
-import { isOurs, restricting, writeSetUp } from './session-setup.ts';
+import { isOurs, restricting, startOptions, writeSetUp } from './session-setup.ts';
 import { type ConnectionSettings, maySendClearText } from './settings.ts';
 import { ReusingSocket } from './socket.ts';
 import { attemptModes } from './tls.ts';
@@ -23,7 +23,7 @@ export interface Session {
    * Servers do since the minors of August 2024 (CVE-2024-7348).
    */
   readonly guarded: boolean;
-  /** Whether what was given as `options` was taken when it started, rather than set afterwards */
+  /** Whether it took options when it started, or let them pass, rather than having them set afterwards */
   readonly takesOptions: boolean;
   /** Rejects when the session ends before `close` is called. */
   readonly lost: Promise<never>;
@@ -187,9 +187,10 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
       throw error;
     }
   };
-  if (options !== '' && settings.optionsAtStart) {
+  if (settings.optionsAtStart) {
     try {
-      return { client: await attemptModes(settings, (ssl) => attempt(ssl, options)), takesOptions: true };
+      const all = `${startOptions} ${options}`.trim();
+      return { client: await attemptModes(settings, (ssl) => attempt(ssl, all)), takesOptions: true };
     } catch (error) {
       // A pooler that takes none gets them later, by SET.
       if (!refusesOptions(error) || parseOptions(options) === undefined)
@@ -197,7 +198,7 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
     }
   }
   try {
-    return { client: await attemptModes(settings, (ssl) => attempt(ssl, '')), takesOptions: options === '' };
+    return { client: await attemptModes(settings, (ssl) => attempt(ssl, '')), takesOptions: false };
   } catch (error) {
     throw await explainRefusal(settings, error);
   }

@@ -22,7 +22,7 @@ export async function reachDatabase(
 
 /**
  * Settles what only an attempt can tell: which of several hosts it is, for all sessions have to be on one server, and whether it takes options
- * at the start of a session. Nothing is asked where there is nothing to settle.
+ * at the start of a session.
  *
  * @returns settings of one server
  * @throws ConfigurationError, SourceError or TargetError of the last host when none can be reached or is what is wanted
@@ -38,8 +38,6 @@ async function settleConnection(
   const all = [{ ...first, sessions, options, others: undefined }, ...others].map((one) =>
     withOpenKey(one, world.temporaryFolder),
   );
-  const [only] = all;
-  if (all.length === 1 && sessions === 'any' && options === '' && only !== undefined) return only;
   const passes = sessions === 'prefer-standby' ? (['standby', 'any'] as const) : ([sessions] as const);
   let failure: unknown;
   for (const wanted of passes) {
@@ -73,9 +71,10 @@ async function tryHost(
   try {
     if (!(await isWanted(session, wanted))) return undefined;
     if (session.takesOptions) return candidate;
-    log.info(
-      'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
-    );
+    if (candidate.options !== '')
+      log.info(
+        'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
+      );
     return { ...candidate, optionsAtStart: false };
   } finally {
     await session.close();

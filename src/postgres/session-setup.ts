@@ -17,6 +17,10 @@ const settings: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'off',
 };
 
+/** The same at the start of a session, for its very first statement, where that is taken. */
+export const startOptions =
+  '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c lock_timeout=0';
+
 export const restricting = 'restrict_nonsystem_relation_kind';
 
 /**
@@ -50,7 +54,9 @@ export function writeSetUp(options: readonly ConnectionOption[], looks: boolean)
   const values = Object.entries(wanted)
     .filter(([name]) => name in guards || !options.some((option) => option.name.toLowerCase() === name))
     .map(([name, value]) => `('${name}', '${value}')`);
-  return `SET search_path = '';
+  // The timeout of the role holds for each statement, so the first one takes it away.
+  return `SET statement_timeout = 0;
+    SET search_path = '';
     SELECT name, set_config(name, value, false) AS value
     FROM pg_settings JOIN (VALUES ${values.join(', ')}) AS wanted (name, value) USING (name)
     UNION ALL SELECT 'server_version_num', current_setting('server_version_num')`;

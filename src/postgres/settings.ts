@@ -14,6 +14,7 @@ import {
 import { type UsedParameter, usedParameters } from './connection-parameters.ts';
 import { readUrl } from './connection-url.ts';
 import { type ToolEnvironment, toolEnvironment } from './environment.ts';
+import { startOptions } from './session-setup.ts';
 
 export type SslMode = (typeof sslModes)[number];
 
@@ -327,9 +328,10 @@ export function connectionVariables(
     ...tlsVariables(settings),
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off themselves.
+    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off, too, after their first
+    // queries.
     ...(timeZone === undefined ? {} : { PGTZ: timeZone }),
-    ...(settings.options === '' || !settings.optionsAtStart ? {} : { PGOPTIONS: settings.options }),
+    ...(settings.optionsAtStart ? { PGOPTIONS: `${startOptions} ${settings.options}`.trim() } : {}),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
     // Known to libpq since version 16.

@@ -17,7 +17,10 @@ export function createMask(secrets: readonly string[]): Mask {
     // One that is part of another would leave the rest of it.
     .sort((one, other) => other.length - one.length);
   const forms = texts.flatMap((text) => [
-    new RegExp(describeSigns(text), ignoresCase(text) ? 'gi' : 'g'),
+    new RegExp(
+      isWord(text) ? asWord(describeSigns(text)) : describeSigns(text),
+      ignoresCase(text) ? 'gi' : 'g',
+    ),
     // Where another is part of it, its forms are found in those of the whole.
     ...(texts.some((part) => part !== text && part.length >= 8 && text.includes(part))
       ? []
@@ -45,6 +48,17 @@ export function maskReport(report: readonly Section[], mask: Mask): readonly Sec
 /** For a record: what there is nothing to say of stays null. */
 export function maskReason(reason: string | null | undefined, mask: Mask): string | null {
   return typeof reason === 'string' ? mask(reason) : null;
+}
+
+/** A password like `owner` or `tiger`: as a part of other words, of names above all, it is none. */
+function isWord(text: string): boolean {
+  return /^[A-Za-z][a-z]{0,8}$/.test(text);
+}
+
+/** Nothing of a word stands beside it; what ends an escaped sign is nothing of one. */
+function asWord(pattern: string): string {
+  const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
+  return `(?:(?<![A-Za-z0-9_])|${escaped})${pattern}(?![A-Za-z0-9_])`;
 }
 
 /** Whoever reads an identity of age, or hexadecimal digits, takes letters of either case. */

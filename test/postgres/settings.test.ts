@@ -133,7 +133,7 @@ describe('without a URL, libpq’s variables', () => {
       PGDATABASE: 'd',
       PGSSLMODE: 'verify-full',
       PGSSLROOTCERT: '/ca.pem',
-      PGOPTIONS: '-c geqo=off',
+      PGOPTIONS: expect.stringMatching(/^-c statement_timeout=0 .* -c geqo=off$/),
       PGCONNECT_TIMEOUT: '3',
     };
     expect(parseConnection('database-url', undefined, env)).toEqual({

@@ -16,7 +16,7 @@ let databases = 0;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'refused-owner-'));
   [source, target] = await Promise.all([startCluster(), startCluster()]);
-  await query(target.superuserUrl(), `CREATE ROLE owner LOGIN CREATEROLE PASSWORD 'owner'`);
+  await query(target.superuserUrl(), `CREATE ROLE owner LOGIN CREATEROLE PASSWORD 'of-the-owner'`);
   await query(source.superuserUrl(), 'CREATE ROLE reader; CREATE ROLE lender');
 });
 afterAll(async () => {
@@ -37,7 +37,7 @@ async function restoreFrom(
   await query(target.superuserUrl(), `ALTER DATABASE target_${databases} OWNER TO owner`);
   const restoring = new URL(url);
   restoring.username = 'owner';
-  restoring.password = 'owner';
+  restoring.password = 'of-the-owner';
   const env = { SUPABASE_BACKUP_TARGET_URL: restoring.href };
   return { url, run: await runCli(['restore', '--storage', storage, ...words], { env }) };
 }

@@ -43,7 +43,7 @@ const count = async (url: string, from: string): Promise<number> =>
   Number((await query<{ n: string }>(url, `SELECT count(*) AS n FROM ${from}`))[0]?.n);
 
 function asOwner(url: string): string {
-  return reconnect(url, { user: owner, password: 'owner' });
+  return reconnect(url, { user: owner, password: 'of-the-owner' });
 }
 
 describe('a plain database, emptied', () => {

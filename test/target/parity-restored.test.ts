@@ -288,7 +288,7 @@ describe('a copy in a new Supabase project, made with pg_dump and psql', () => {
     async () => {
       await createRoles(cluster.superuserUrl(), owner);
       const source = await createDatabase('locked', `OWNER ${owner} TEMPLATE template0`);
-      const asOwner = { user: owner, password: 'owner' };
+      const asOwner = { user: owner, password: 'of-the-owner' };
       const grants = 'anon, authenticated, service_role';
       await run(source, `GRANT USAGE ON SCHEMA public TO ${grants}; GRANT ALL ON SCHEMA public TO ${owner}`);
       await run(
