@@ -27,12 +27,13 @@ export async function applySettings(session: Session, encoding: string): Promise
   await session.query(writeSettings(encoding));
 }
 
-/** The same as statements, for whoever sends more with them. */
+/** The same as a statement, for whoever sends more with it. */
 export function writeSettings(encoding: string): string {
   const settings = { ...outputSettings, client_encoding: encoding };
-  return Object.entries(settings)
-    .map(([name, value]) => `SET ${name} = ${quoteLiteral(value)};`)
-    .join('\n');
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`,
+  );
+  return `SELECT ${calls.join(', ')};`;
 }
 
 /**

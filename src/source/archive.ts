@@ -56,6 +56,11 @@ export async function dumpArchive<Stored extends PlainObject>(
       failedToLock ||= /\bquery was: LOCK TABLE /i.test(line);
     },
   });
+  // It locks those whose rows are left out, too.
+  const nameAll = () => {
+    const oids = [...snapshot.tables, ...snapshot.leftOut].map((table) => table.oid);
+    return nameBlockers(options.settings, oids).catch(() => '');
+  };
   const sink = new ObjectSink(options.pool, options.store, options.signal);
   try {
     for await (const chunk of run.stdout) await sink.append(chunk as Buffer);
@@ -74,10 +79,11 @@ export async function dumpArchive<Stored extends PlainObject>(
         reason,
       );
     }
-    const oids = snapshot.tables.map((table) => table.oid);
-    const blockers = failedToLock ? await nameBlockers(options.settings, oids).catch(() => '') : '';
+    const waited = failedToLock
+      ? `; pg_dump could not lock a table within lock-timeout${await nameAll()}`
+      : '';
     throw new SourceError(
-      `${messageOf(reason)}${blockers}`,
+      `${messageOf(reason)}${waited}`,
       'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
       cause,
     );

@@ -487,7 +487,11 @@ describe.each(majors)('the roles of a Supabase project on PostgreSQL %i', (major
     // On the platform supautils lets it.
     await target.run('GRANT SET ON PARAMETER pgrst.db_schemas TO postgres');
     const session = await openSession(
-      parseConnection('target-url', reconnect(target.url, { user: 'postgres', password: 'of-the-owner' }), {}),
+      parseConnection(
+        'target-url',
+        reconnect(target.url, { user: 'postgres', password: 'of-the-owner' }),
+        {},
+      ),
     );
     const plan = await planRoles(session, roles, ['app_admin', 'anon'], 'supabase-project');
     const omitted = [...(await createRolesOf(session, plan)), ...(await finishRoles(session, plan))];
