@@ -90,8 +90,8 @@ describe('a refusal', () => {
     expect(error.message).toContain('Ask for more');
     expect(error.next).toMatch(next);
     expect(`${error.message} ${error.next}`).not.toContain('TopSecret');
-    // One more would prolong some of them.
-    expect(connections.count).toBe(1);
+    // One more would prolong some of them; without what is refused it may be let in.
+    expect(connections.count).toBe(message.includes('startup parameter') ? 2 : 1);
     expect(isCrowded(error)).toBe(/no session left/.test(error.message));
   });
 
