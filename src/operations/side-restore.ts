@@ -13,6 +13,7 @@ import { append } from '../lists.ts';
 import { findClient } from '../postgres/client.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { reachDatabase } from '../postgres/reach.ts';
+import { fitJobs } from '../postgres/room.ts';
 import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { maskReason } from '../report/mask.ts';
@@ -66,7 +67,7 @@ export async function restoreAside(inputs: RestoreInputs, world: World): Promise
   clock.end('preflight');
   if (inputs.dryRun) return describeAsidePlan(scope, clock);
   await makeReportFolder(inputs.reportFolder);
-  const work: SideWork = { scope, reader, settings, jobs: inputs.jobs };
+  const work: SideWork = { scope, reader, settings, jobs: await fitJobs(settings, inputs.jobs, world) };
   let findings: SideFindings;
   try {
     findings = await carryOut(work, world, clock);

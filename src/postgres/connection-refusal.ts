@@ -64,6 +64,17 @@ const cases: readonly Case[] = [
     }),
   },
   {
+    // Of a setting that there is not, that has no such value, or that is not for this role
+    codes: /^(?:22023|42704|55P02)$/,
+    explain: ({ options }) =>
+      options === ''
+        ? undefined
+        : {
+            what: 'the server does not take what `options` say',
+            next: 'Correct `options` in the URL, or PGOPTIONS: -c name=value for each setting.',
+          },
+  },
+  {
     codes: /^53300$/,
     explain: () => explainCrowd(),
   },

@@ -93,7 +93,13 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
       await client.end();
     },
   };
-  return Object.assign(session, await setUp(client, settings));
+  try {
+    return Object.assign(session, await setUp(client, settings));
+  } catch (error) {
+    destroy();
+    signal?.throwIfAborted();
+    throw await explainRefusal(settings, error);
+  }
 }
 
 /** @throws what the server says of an option of the user's */

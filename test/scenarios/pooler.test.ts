@@ -78,6 +78,17 @@ describe.skipIf(!hasPgBouncer).each([
     await succeed(['capture', '--storage', storage(), '--drop-slot'], { env });
   }, 120_000);
 
+  test('options that the server does not take are refused with what to correct', async () => {
+    const run = await runCli(['backup', '--storage', join(folder, 'never')], {
+      env: { SUPABASE_BACKUP_DATABASE_URL: `${through(shop)}?options=-c%20work_mem%3Dnonsense` },
+    });
+    expectRefusal(run, {
+      exitCode: 2,
+      says: /does not take what `options` say.*work_mem/,
+      secrets: [password],
+    });
+  });
+
   test('options that a user gives are in force, in our sessions at least', async () => {
     const url = `${through(shop)}?options=-c%20work_mem%3D77MB%20-c%20app.of%3Dthe%5C%20user`;
     const session = await openSession(parseConnection('database-url', url, {}));
