@@ -79,7 +79,9 @@ describe.each(servers)('changes of every kind of table of PostgreSQL %i', (_majo
     const base = await setting.takeBase();
     // All that is escaped, in 70 MB
     const piece = `repeat(E'it''s \\ "a" \t\n\u00e4', 4000000)`;
-    await setting.run(`INSERT INTO public."long's" VALUES (1, ${piece}, 'x', 'short'), (2, 'y', NULL, ${piece})`);
+    await setting.run(
+      `INSERT INTO public."long's" VALUES (1, ${piece}, 'x', 'short'), (2, 'y', NULL, ${piece})`,
+    );
     await setting.run(`UPDATE public."long's" SET b = convert_to(a, 'UTF8'), a = 'z', c = NULL WHERE id = 1`);
     await setting.run(`INSERT INTO public.whole VALUES (${piece}, 1); UPDATE public.whole SET n = 2`);
     await setting.capture();
