@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -45,6 +45,8 @@ export interface FakeS3 {
 export interface FakeS3Options {
   readonly pageSize?: number;
   readonly conditionalWrites?: 'honoured' | 'ignored' | 'refused';
+  /** What the ETag of a value is. An opaque one looks like an MD5 and is none, as in directory buckets. */
+  readonly etags?: 'md5' | 'opaque' | 'absent';
 }
 
 class Refusal extends Error {
@@ -62,7 +64,7 @@ class Refusal extends Error {
  * real one checks of a request's body, and no signatures.
  */
 export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> {
-  const { pageSize = 1000, conditionalWrites = 'honoured' } = options;
+  const { pageSize = 1000, conditionalWrites = 'honoured', etags = 'md5' } = options;
   const bucket = 'backups';
   const values: FakeS3['values'] = new Map();
   const requests: S3Request[] = [];
@@ -117,7 +119,12 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
           if (conditionalWrites === 'honoured' && value) throw new Refusal(412, 'PreconditionFailed');
         }
         values.set(key, { bytes: body, modifiedAt: new Date() });
-        return { headers: { etag: `"${md5(body).toString('hex')}"` } };
+        return {
+          headers:
+            etags === 'absent'
+              ? {}
+              : { etag: `"${(etags === 'md5' ? md5(body) : randomBytes(16)).toString('hex')}"` },
+        };
       case 'HEAD object':
       case 'GET object': {
         if (!value) throw new Refusal(404, 'NoSuchKey');
