@@ -45,6 +45,8 @@ export interface FakeS3 {
 export interface FakeS3Options {
   readonly pageSize?: number;
   readonly conditionalWrites?: 'honoured' | 'ignored' | 'refused';
+  /** Where it takes the name of the bucket */
+  readonly addressing?: 'path' | 'virtual';
   /** What the ETag of a value is. An opaque one looks like an MD5 and is none, as in directory buckets. */
   readonly etags?: 'md5' | 'opaque' | 'absent';
 }
@@ -64,7 +66,7 @@ class Refusal extends Error {
  * real one checks of a request's body, and no signatures.
  */
 export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> {
-  const { pageSize = 1000, conditionalWrites = 'honoured', etags = 'md5' } = options;
+  const { pageSize = 1000, conditionalWrites = 'honoured', etags = 'md5', addressing = 'path' } = options;
   const bucket = 'backups';
   const values: FakeS3['values'] = new Map();
   const requests: S3Request[] = [];
@@ -77,8 +79,10 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(message.url ?? '/', 'http://fake');
-    const [, name = '', ...parts] = decodeURIComponent(url.pathname).split('/');
     const { method = '', headers } = message;
+    const isHost = addressing === 'virtual' && headers.host?.startsWith(`${bucket}.`);
+    const path = `${isHost ? `/${bucket}` : ''}${decodeURIComponent(url.pathname)}`;
+    const [, name = '', ...parts] = path.split('/');
     const request = { method, key: parts.join('/'), query: url.searchParams, headers };
     requests.push(request);
     const fault = fake.fault(request);
@@ -90,6 +94,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
     }
     if (fault?.kind === 'flood') return flood(response, fault.status);
     if (fault?.kind === 'drip') return drip(response, fault.status);
+    if (addressing === 'virtual' && !isHost) throw new Refusal(403, 'SecondLevelDomainForbidden');
     if (name !== bucket) throw new Refusal(404, 'NoSuchBucket');
     checkBody(headers, body);
     const answer = perform(request, fault?.kind === 'store-less' ? body.subarray(0, fault.bytes) : body);
