@@ -9,6 +9,7 @@ import {
   type Storage,
   type StoredValue,
 } from '../storage/storage.ts';
+import { drain } from '../workers.ts';
 import type { Log } from '../world.ts';
 import type { Repository } from './repository.ts';
 
@@ -23,21 +24,26 @@ import type { Repository } from './repository.ts';
  * Locks are not sealed. One who can write them could as well delete what they protect.
  */
 
-/** How long a lock holds after it was last written. A killed run stands in the way for so long. */
-const lifetimeSeconds = 30 * 60;
+/** How long a lock holds after it was last written, mostly. A killed run stands in the way for so long. */
+const usualLifetimeSeconds = 30 * 60;
 
-/** A lock that claims to hold for longer than this is not believed. */
-const maxLifetimeSeconds = 24 * 60 * 60;
+/** A lock that claims to hold for longer than this is not believed. One that was written longer ago need not be read: it holds no longer. */
+const maxLifetimeSeconds = 60 * 60;
 
-const refreshMilliseconds = (lifetimeSeconds * 1000) / 3;
 /** After a refresh that failed. */
 const retryMilliseconds = 60_000;
+
+/** Locks that are read at once */
+const readers = 32;
+
+/** The name of a lock. What has another, and cannot be read as one, is none. */
+const keyPattern = /^locks\/[0-9a-f]{16}(-\d+)?\.json$/;
 
 /**
  * A lock whose file claims to have been written later than this after now, by the clock of the storage, was not: a clock was set back, or
  * somebody gave the file a time of his own, with which it would hold for years. One that is held has the right time when it is refreshed.
  */
-const aheadSeconds = lifetimeSeconds;
+const aheadSeconds = usualLifetimeSeconds;
 
 /** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
 const largestLock = 64 * 1024;
@@ -76,6 +82,10 @@ export interface LockOptions {
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
   /** How long to wait for others; 0: try once. */
   readonly waitSeconds: number;
+  /** How long it holds after it was last written; by default half an hour. */
+  readonly lifetimeSeconds?: number;
+  /** Whether to remove the locks that hold no longer; who gets one alone always does. */
+  readonly removesSpent?: boolean;
 }
 
 export interface Lock {
@@ -113,13 +123,15 @@ export interface ListedLock {
   readonly content: LockContent | undefined;
 }
 
+/** Where locks are. */
+type Place = Pick<Repository, 'storage'>;
+
 /**
- * Gets a lock, waiting for others to end.
+ * Gets a lock, waiting for others to end: by one write, one listing, and the readings of the others' together.
  *
  * @throws LockedError when somebody else still holds one that conflicts; it names the holder
  */
-export async function acquireLock(repository: Repository, options: LockOptions): Promise<Lock> {
-  const { storage } = repository;
+export async function acquireLock({ storage }: Place, options: LockOptions): Promise<Lock> {
   const { log, signal } = options;
   const file = new LockFile(storage, options);
   const deadline = options.now().getTime() + options.waitSeconds * 1000;
@@ -133,16 +145,13 @@ export async function acquireLock(repository: Repository, options: LockOptions):
     signal.throwIfAborted();
     let conflict: ListedLock | undefined;
     try {
-      const acquired = await file.write();
-      const others = (await listAll(storage, ({ message }) => passOver(message))).filter(
-        ({ key }) => !file.owns(key),
-      );
-      const early = others.filter((lock) => isAhead(lock, acquired.modifiedAt));
-      for (const { key, modifiedAt } of early) passOver(describeEarly(key, modifiedAt, acquired.modifiedAt));
-      const spent = others.filter((lock) => early.includes(lock) || isSpent(lock, acquired.modifiedAt));
-      conflict = others.find((lock) => !spent.includes(lock) && conflicts(lock, options.mode));
+      const written = await file.write();
+      const values = await listValues(storage);
+      const acquired = file.date(written, values);
+      const { holding, spent } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
+      conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
-        if (options.mode === 'exclusive') await removeSpent(storage, spent, log);
+        if (options.mode === 'exclusive' || options.removesSpent) await removeSpent(storage, spent.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }
       await file.remove();
@@ -157,6 +166,36 @@ export async function acquireLock(repository: Repository, options: LockOptions):
     // Jitter, so that two who met once do not meet for ever.
     await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
   }
+}
+
+interface Weighed {
+  readonly holding: readonly ListedLock[];
+  /** Keys of those that hold no longer, or never did */
+  readonly spent: readonly string[];
+}
+
+/** Tells the locks of others that hold by the storage's time. The older ones, of which there may be thousands, are not read. */
+async function weigh(
+  storage: Storage,
+  values: readonly StoredValue[],
+  file: LockFile,
+  storeNow: Date,
+  passOver: (message: string) => void,
+): Promise<Weighed> {
+  const spent: string[] = [];
+  const recent: StoredValue[] = [];
+  for (const value of values) {
+    const age = storeNow.getTime() - value.modifiedAt.getTime();
+    if (file.owns(value.key)) continue;
+    if (age >= maxLifetimeSeconds * 1000 && isLockKey(value.key)) spent.push(value.key);
+    else if (age < -aheadSeconds * 1000) {
+      passOver(describeEarly(value, storeNow));
+      spent.push(value.key);
+    } else recent.push(value);
+  }
+  const locks = await readLocks(storage, recent, passOver);
+  for (const lock of locks) if (isSpent(lock, storeNow)) spent.push(lock.key);
+  return { holding: locks.filter((lock) => !isSpent(lock, storeNow)), spent };
 }
 
 async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -174,8 +213,9 @@ async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Every lock that was not given back, expired ones too: only who writes to the storage learns its clock. */
-export async function listLocks(repository: Repository): Promise<ListedLock[]> {
-  return (await listAll(repository.storage)).filter(({ content }) => !content?.released);
+export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
+  const locks = await readLocks(storage, await listValues(storage), () => {});
+  return locks.filter(({ content }) => !content?.released);
 }
 
 /** Whom to ask about a lock: the run on GitHub, or the process. */
@@ -188,10 +228,18 @@ export function describeHolder(env: NodeJS.ProcessEnv): string {
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 
-/** When a lock was written. */
-interface Written {
+/** When a write began and ended. */
+interface Span {
   /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
   readonly startedAt: number;
+  /** Its middle by this machine's clock: milliseconds since 1970 */
+  readonly middle: number;
+}
+
+/** When a lock was written. */
+interface Written extends Pick<Span, 'startedAt'> {
+  /** By this machine's clock: milliseconds since 1970 */
+  readonly writtenAt: number;
   /** By the storage's clock */
   readonly modifiedAt: Date;
   readonly skewSeconds: number;
@@ -201,6 +249,7 @@ interface Written {
 class LockFile {
   readonly id = randomBytes(8).toString('hex');
   readonly storage: Storage;
+  readonly lifetimeSeconds: number;
   readonly #options: LockOptions;
   /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
   readonly #keys = [`locks/${this.id}.json`];
@@ -209,6 +258,7 @@ class LockFile {
 
   constructor(storage: Storage, options: LockOptions) {
     this.storage = storage;
+    this.lifetimeSeconds = options.lifetimeSeconds ?? usualLifetimeSeconds;
     this.#options = options;
   }
 
@@ -221,11 +271,21 @@ class LockFile {
   }
 
   /** @param since when it was got; by default now */
-  async write(since = this.#options.now()): Promise<Written> {
-    this.#exists = true;
+  async write(since = this.#options.now()): Promise<Span> {
     const startedAt = performance.now();
     const before = this.#options.now().getTime();
-    const value = this.#render(since, false);
+    try {
+      await this.#store(this.#render(since, false));
+    } catch (error) {
+      // What was never written is not left behind.
+      this.#exists ||= await this.#mayExist();
+      throw error;
+    }
+    this.#exists = true;
+    return { startedAt, middle: (before + this.#options.now().getTime()) / 2 };
+  }
+
+  async #store(value: Buffer): Promise<void> {
     try {
       await this.storage.put(this.key, value);
     } catch (error) {
@@ -235,32 +295,47 @@ class LockFile {
       if (!(await this.storage.create(next, value))) throw error;
       this.#keys.push(next);
     }
-    const after = this.#options.now().getTime();
-    const found = await this.storage.stat(this.key);
+  }
+
+  async #mayExist(): Promise<boolean> {
+    try {
+      return (await this.storage.stat(this.key)) !== undefined;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return true;
+    }
+  }
+
+  /**
+   * When it was written by the storage's clock, which a listing or a look right after it tells.
+   *
+   * @throws StorageError when it is not there
+   */
+  date({ startedAt, middle }: Span, values: readonly StoredValue[]): Written {
+    const found = values.find(({ key }) => key === this.key);
     if (!found) {
       throw new StorageError(
         `${this.key} is not in ${this.storage.location} right after it was stored`,
         'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
       );
     }
-    const skewSeconds = (found.modifiedAt.getTime() - (before + after) / 2) / 1000;
-    return { startedAt, modifiedAt: found.modifiedAt, skewSeconds };
+    const skewSeconds = (found.modifiedAt.getTime() - middle) / 1000;
+    return { startedAt, writtenAt: middle, modifiedAt: found.modifiedAt, skewSeconds };
   }
 
   stat(): Promise<StoredValue | undefined> {
     return this.storage.stat(this.key);
   }
 
-  /** Where deleting is denied, the file is overwritten with one that counts as no lock. */
+  /** Where it cannot be deleted, for whatever reason, the file is overwritten with one that counts as no lock. */
   async remove(): Promise<void> {
     if (!this.#exists) return;
     try {
       await this.storage.delete(this.#keys);
     } catch (error) {
-      if (!(error instanceof RetainedError)) throw error;
-      for (const key of error.keys) {
-        await this.storage.put(key, this.#render(this.#options.now(), true));
-      }
+      if (!(error instanceof StorageError)) throw error;
+      const left = error instanceof RetainedError ? error.keys : this.#keys;
+      for (const key of left) await this.storage.put(key, this.#render(this.#options.now(), true));
     }
     this.#exists = false;
   }
@@ -271,7 +346,7 @@ class LockFile {
     } catch (error) {
       this.#options.log.warn(
         `the lock ${this.key} could not be removed from ${this.storage.location} and holds for up to ` +
-          `${lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
+          `${this.lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
       );
     }
   }
@@ -284,7 +359,7 @@ class LockFile {
       mode,
       holder,
       since: since.toISOString(),
-      ttlSeconds: lifetimeSeconds,
+      ttlSeconds: this.lifetimeSeconds,
       ...(released ? { released } : {}),
     };
     return Buffer.from(`${JSON.stringify(content)}\n`);
@@ -300,32 +375,52 @@ class HeldLock implements Lock {
   readonly #options: LockOptions;
   readonly #since: Date;
   readonly #loss = new AbortController();
-  #modifiedAt: Date;
+  #written: Written;
   #refreshTimer: NodeJS.Timeout | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> = Promise.resolve();
   #released: Promise<void> | undefined;
 
-  constructor(file: LockFile, { startedAt, modifiedAt, skewSeconds }: Written, options: LockOptions) {
+  constructor(file: LockFile, written: Written, options: LockOptions) {
     this.#file = file;
     this.#options = options;
     this.#since = options.now();
-    this.#modifiedAt = modifiedAt;
+    this.#written = written;
     this.id = file.id;
-    this.acquiredAt = modifiedAt;
-    this.skewSeconds = skewSeconds;
+    this.acquiredAt = written.modifiedAt;
+    this.skewSeconds = written.skewSeconds;
     this.signal = this.#loss.signal;
-    this.#expireAfter(startedAt);
-    this.#refreshAfter(refreshMilliseconds);
+    this.#expireAfter(written.startedAt);
+    this.#refreshAfter(this.#refreshMilliseconds);
+  }
+
+  get #refreshMilliseconds(): number {
+    return (this.#file.lifetimeSeconds * 1000) / 3;
   }
 
   async assertHeld(): Promise<void> {
     clearTimeout(this.#refreshTimer);
     await this.#refreshing;
     this.signal.throwIfAborted();
-    this.#refreshing = this.#refresh();
+    this.#refreshing = this.#isFresh() ? this.#look() : this.#refresh();
     await this.#refreshing;
     this.signal.throwIfAborted();
+  }
+
+  /** Whether it was written so lately that what is to be made final ends before it does. A machine that slept knows by its wall clock. */
+  #isFresh(): boolean {
+    const { startedAt, writtenAt } = this.#written;
+    const age = Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
+    return age < this.#refreshMilliseconds;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (!(await this.#file.stat())) return this.#lose('somebody removed it');
+      this.#refreshAfter(this.#refreshMilliseconds);
+    } catch {
+      await this.#refresh();
+    }
   }
 
   release(): Promise<void> {
@@ -355,7 +450,7 @@ class HeldLock implements Lock {
     if (this.#released || this.signal.aborted) return;
     this.#expiryTimer = setTimeout(
       () => this.#lose('it could not be refreshed before it expired'),
-      lifetimeSeconds * 1000 - (performance.now() - startedAt),
+      this.#file.lifetimeSeconds * 1000 - (performance.now() - startedAt),
     );
     this.#expiryTimer.unref();
   }
@@ -363,14 +458,17 @@ class HeldLock implements Lock {
   async #refresh(): Promise<void> {
     try {
       if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      const { startedAt, modifiedAt } = await this.#file.write(this.#since);
+      const span = await this.#file.write(this.#since);
+      const found = await this.#file.stat();
+      const written = this.#file.date(span, found ? [found] : []);
       // A machine that was suspended does not notice by its own timers that the lock had expired in between.
-      if (modifiedAt.getTime() - this.#modifiedAt.getTime() >= lifetimeSeconds * 1000) {
+      const passed = written.modifiedAt.getTime() - this.#written.modifiedAt.getTime();
+      if (passed >= this.#file.lifetimeSeconds * 1000) {
         return this.#lose('it expired before it was refreshed');
       }
-      this.#modifiedAt = modifiedAt;
-      this.#expireAfter(startedAt);
-      this.#refreshAfter(refreshMilliseconds);
+      this.#written = written;
+      this.#expireAfter(span.startedAt);
+      this.#refreshAfter(this.#refreshMilliseconds);
     } catch (error) {
       this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
       this.#refreshAfter(retryMilliseconds);
@@ -390,38 +488,56 @@ class HeldLock implements Lock {
   }
 }
 
-async function listAll(
+function isLockKey(key: string): boolean {
+  return keyPattern.test(key);
+}
+
+async function listValues(storage: Storage): Promise<StoredValue[]> {
+  const values: StoredValue[] = [];
+  for await (const value of storage.list('locks/')) values.push(value);
+  return values;
+}
+
+async function readLocks(
   storage: Storage,
-  onForeign: (error: ForeignValueError) => void = () => {},
+  values: readonly StoredValue[],
+  passOver: (message: string) => void,
 ): Promise<ListedLock[]> {
   const locks: ListedLock[] = [];
-  for await (const value of storage.list('locks/')) {
-    try {
-      const lock = await readLock(storage, value);
+  const waiting = [...values];
+  const reader = async () => {
+    for (const value of drain(waiting)) {
+      const lock = await readLock(storage, value, passOver);
       if (lock) locks.push(lock);
-    } catch (error) {
-      if (!(error instanceof ForeignValueError)) throw error;
-      onForeign(error);
     }
-  }
+  };
+  await Promise.all(Array.from({ length: Math.min(readers, values.length) }, reader));
   return locks;
 }
 
-/** Undefined when it was removed since it was listed. */
-async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Promise<ListedLock | undefined> {
+/** Undefined when it was removed since it was listed, and when it is none, which is told. */
+async function readLock(
+  storage: Storage,
+  { key, modifiedAt }: StoredValue,
+  passOver: (message: string) => void,
+): Promise<ListedLock | undefined> {
   let text: string;
   try {
     text = (await storage.get(key, largestLock)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
     // Of another user of a shared folder: he holds it as well as one who lets it be read.
-    if (!(error instanceof DeniedValueError)) throw error;
-    text = '';
+    if (error instanceof DeniedValueError) text = '';
+    else if (error instanceof ForeignValueError) return void passOver(error.message);
+    else throw error;
   }
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), contentSchema), text);
   const content = parsed.success ? parsed.output : undefined;
-  const expiresAt = new Date(modifiedAt.getTime() + (content?.ttlSeconds ?? lifetimeSeconds) * 1000);
-  return { key, modifiedAt, expiresAt, content };
+  if (content === undefined && !isLockKey(key)) {
+    return void passOver(`${key} in ${storage.location} has neither the name of a lock nor what one says`);
+  }
+  const lifetimeSeconds = content?.ttlSeconds ?? usualLifetimeSeconds;
+  return { key, modifiedAt, expiresAt: new Date(modifiedAt.getTime() + lifetimeSeconds * 1000), content };
 }
 
 /** @param storeNow the storage's time */
@@ -429,11 +545,7 @@ function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
   return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
 }
 
-function isAhead({ modifiedAt }: ListedLock, storeNow: Date): boolean {
-  return modifiedAt.getTime() - storeNow.getTime() > aheadSeconds * 1000;
-}
-
-function describeEarly(key: string, modifiedAt: Date, storeNow: Date): string {
+function describeEarly({ key, modifiedAt }: StoredValue, storeNow: Date): string {
   return `${key} claims to be of ${modifiedAt.toISOString()}, where it is ${storeNow.toISOString()} by the clock of the storage`;
 }
 
@@ -443,12 +555,12 @@ function conflicts({ content }: ListedLock, mode: LockOptions['mode']): boolean 
 
 async function removeSpent(
   storage: Storage,
-  spent: readonly ListedLock[],
+  spent: readonly string[],
   log: LockOptions['log'],
 ): Promise<void> {
   if (spent.length === 0) return;
   try {
-    await storage.delete(spent.map(({ key }) => key));
+    await storage.delete(spent);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     log.debug(`locks that hold no longer stay where they are: ${messageOf(error)}`);

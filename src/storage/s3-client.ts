@@ -21,9 +21,13 @@ const defaultSilence = 60_000;
 /** Times of silence after which an answer has begun. */
 const answerWindow = 60;
 
-/** A client of the SDK that neither retries nor reads an answer without bounds. */
-export function openClient(options: S3Options): S3Client {
-  const client = new S3Client(configure(options));
+/**
+ * A client of the SDK that neither retries nor reads an answer without bounds.
+ *
+ * @param keepAlive whether a connection serves one request after another, or each has its own
+ */
+export function openClient(options: S3Options, keepAlive = true): S3Client {
+  const client = new S3Client(configure(options, keepAlive));
   boundAnswers(client, silenceOf(options));
   return client;
 }
@@ -33,7 +37,7 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
   return silence;
 }
 
-function configure(options: S3Options): S3ClientConfig {
+function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
   const { endpoint, region, bucket } = options;
   const silence = silenceOf(options);
   const custom: S3ClientConfig = endpoint
@@ -61,8 +65,8 @@ function configure(options: S3Options): S3ClientConfig {
       requestTimeout: silence * answerWindow,
       throwOnRequestTimeout: true,
       // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      httpAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
+      httpsAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
     },
   };
 }

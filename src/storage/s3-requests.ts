@@ -25,12 +25,15 @@ export class S3Requests {
   readonly place: S3Place;
   /** milliseconds without a byte after which a connection counts as dead */
   readonly silence: number;
+  readonly #options: S3Options;
   readonly #firstPause: number;
   readonly #limit = pLimit(maxConcurrency);
   #answered = false;
+  #fresh: S3Client | undefined;
 
   constructor(options: S3Options) {
     const { bucket, prefix, endpoint } = options;
+    this.#options = options;
     this.client = openClient(options);
     this.bucket = bucket;
     this.root = prefix === '' ? '' : `${prefix}/`;
@@ -38,6 +41,17 @@ export class S3Requests {
     this.place = { bucket, host: endpoint?.host ?? 'Amazon S3' };
     this.silence = silenceOf(options);
     this.#firstPause = options.firstPause ?? 250;
+  }
+
+  /** Opens a connection for each of its requests. */
+  get freshClient(): S3Client {
+    this.#fresh ??= openClient(this.#options, false);
+    return this.#fresh;
+  }
+
+  close(): void {
+    this.client.destroy();
+    this.#fresh?.destroy();
   }
 
   address(key: string): { Bucket: string; Key: string } {

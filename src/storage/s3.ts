@@ -16,6 +16,7 @@ import {
   type Capabilities,
   DeniedValueError,
   largestValue,
+  type ReadOptions,
   RetainedError,
   type Storage,
   type StoredValue,
@@ -80,14 +81,13 @@ export class S3Storage implements Storage {
     return true;
   }
 
-  async get(key: string, limit = largestValue): Promise<Buffer> {
+  async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
     assertKey(key);
     const check = (bytes: number) => assertSize(key, this.location, bytes, limit);
+    const client = fresh ? this.#requests.freshClient : this.#requests.client;
     try {
       const value = await this.#requests.run('read', key, async () => {
-        const { Body, ContentLength } = await this.#requests.client.send(
-          new GetObjectCommand(this.#requests.address(key)),
-        );
+        const { Body, ContentLength } = await client.send(new GetObjectCommand(this.#requests.address(key)));
         return readWhole(Body as Readable, this.#requests.silence, ContentLength, check);
       });
       this.#readable ??= key;
@@ -140,7 +140,7 @@ export class S3Storage implements Storage {
   }
 
   async close(): Promise<void> {
-    this.#requests.client.destroy();
+    this.#requests.close();
   }
 
   async #prove(): Promise<Capabilities> {
