@@ -67,11 +67,7 @@ async function look(
 }
 
 /** What the store keeps otherwise than it was sent is sent once more, and taken away where that does not help: nobody could use it. */
-async function mend(
-  storage: Storage,
-  commitment: Commitment,
-  found: Exclude<Found, 'same'>,
-): Promise<void> {
+async function mend(storage: Storage, commitment: Commitment, found: Exclude<Found, 'same'>): Promise<void> {
   const { key, bytes, what } = commitment;
   await storage.put(key, bytes);
   if ((await look(storage, commitment, undefined)) === 'same') return;

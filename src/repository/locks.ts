@@ -1,17 +1,22 @@
-import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import * as v from 'valibot';
 import { messageOf, StorageError } from '../errors.ts';
+import type { Storage, StoredValue } from '../storage/storage.ts';
+import { HeldLock, type Lock } from './held-lock.ts';
+import { LockFile, type LockOptions } from './lock-file.ts';
 import {
-  DeniedValueError,
-  ForeignValueError,
-  RetainedError,
-  type Storage,
-  type StoredValue,
-} from '../storage/storage.ts';
-import { drain } from '../workers.ts';
-import type { Log } from '../world.ts';
+  isLockKey,
+  isSpent,
+  type ListedLock,
+  listValues,
+  maxLifetimeSeconds,
+  readLocks,
+  usualLifetimeSeconds,
+} from './lock-format.ts';
 import type { Repository } from './repository.ts';
+
+export type { Lock } from './held-lock.ts';
+export type { LockOptions } from './lock-file.ts';
+export type { ListedLock } from './lock-format.ts';
 
 /**
  * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock of one's own, then
@@ -24,104 +29,18 @@ import type { Repository } from './repository.ts';
  * Locks are not sealed. One who can write them could as well delete what they protect.
  */
 
-/** How long a lock holds after it was last written, mostly. A killed run stands in the way for so long. */
-const usualLifetimeSeconds = 30 * 60;
-
-/** A lock that claims to hold for longer than this is not believed. One that was written longer ago need not be read: it holds no longer. */
-const maxLifetimeSeconds = 60 * 60;
-
-/** After a refresh that failed. */
-const retryMilliseconds = 60_000;
-
-/** Locks that are read at once */
-const readers = 32;
-
-/** The name of a lock. What has another, and cannot be read as one, is none. */
-const keyPattern = /^locks\/[0-9a-f]{16}(-\d+)?\.json$/;
-
 /**
  * A lock whose file claims to have been written later than this after now, by the clock of the storage, was not: a clock was set back, or
  * somebody gave the file a time of his own, with which it would hold for years. One that is held has the right time when it is refreshed.
  */
 const aheadSeconds = usualLifetimeSeconds;
 
-/** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
-const largestLock = 64 * 1024;
-
 /** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/** Anyone who can write to the storage can write these, and they are printed: no line breaks, with which a runner would take orders. */
-const words = v.pipe(v.string(), v.maxLength(500), v.regex(/^\P{Cc}*$/u));
-
-const contentSchema = v.object({
-  format: v.literal(1),
-  operation: words,
-  mode: v.picklist(['shared', 'exclusive']),
-  holder: words,
-  /** By the holder's clock: for people, never compared */
-  since: v.pipe(v.string(), v.isoTimestamp()),
-  ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),
-  /** Given back, on a storage that does not let it be deleted */
-  released: v.optional(v.boolean()),
-});
-
-type LockContent = v.InferOutput<typeof contentSchema>;
-
-export interface LockOptions {
-  /** For those who meet the lock, like `holder`. */
-  readonly operation: string;
-  /** Shared locks stand beside each other; an exclusive one stands alone. */
-  readonly mode: 'shared' | 'exclusive';
-  /** See `describeHolder`. */
-  readonly holder: string;
-  readonly now: () => Date;
-  /** Ends the waiting. Says nothing about the lock once it is held. */
-  readonly signal: AbortSignal;
-  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
-  /** How long to wait for others; 0: try once. */
-  readonly waitSeconds: number;
-  /** How long it holds after it was last written; by default half an hour. */
-  readonly lifetimeSeconds?: number;
-  /** Whether to remove the locks that hold no longer; who gets one alone always does. */
-  readonly removesSpent?: boolean;
-}
-
-export interface Lock {
-  readonly id: string;
-  /** By the storage's clock */
-  readonly acquiredAt: Date;
-  /** How far the storage's clock is ahead of this machine's; as exact as the storage's times, which may be whole seconds. */
-  readonly skewSeconds: number;
-  /**
-   * Aborted, with a `StorageError`, when the lock is lost: it could not be refreshed before it expired, or somebody removed it.
-   * Others may then do what it was to keep them from.
-   */
-  readonly signal: AbortSignal;
-  /**
-   * Looks whether the lock still holds, and refreshes it: to be called before what it was got for becomes final.
-   *
-   * @throws StorageError when it is lost
-   */
-  assertHeld(): Promise<void>;
-  /** Gives the lock back. Never throws: a lock that cannot be removed is reported and expires. May be called twice. */
-  release(): Promise<void>;
-}
-
 /** Somebody else holds a lock that conflicts. */
 export class LockedError extends StorageError {}
-
-/** A lock as it lies in the storage. */
-export interface ListedLock {
-  readonly key: string;
-  /** By the storage's clock */
-  readonly modifiedAt: Date;
-  /** By the storage's clock: from then on it holds no longer, unless it is refreshed before */
-  readonly expiresAt: Date;
-  /** Undefined when it cannot be read: such a lock counts as exclusive until it expires. */
-  readonly content: LockContent | undefined;
-}
 
 /** Where locks are. */
 type Place = Pick<Repository, 'storage'>;
@@ -151,7 +70,8 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
       const { holding, spent } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
       conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
-        if (options.mode === 'exclusive' || options.removesSpent) await removeSpent(storage, spent.filter(isLockKey), log);
+        if (options.mode === 'exclusive' || options.removesSpent)
+          await removeSpent(storage, spent.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }
       await file.remove();
@@ -226,323 +146,6 @@ export function describeHolder(env: NodeJS.ProcessEnv): string {
   // Jobs of one run share its address; entry/post.ts looks for the locks of one step.
   const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : '';
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
-}
-
-/** When a write began and ended. */
-interface Span {
-  /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
-  readonly startedAt: number;
-  /** Its middle by this machine's clock: milliseconds since 1970 */
-  readonly middle: number;
-}
-
-/** When a lock was written. */
-interface Written extends Pick<Span, 'startedAt'> {
-  /** By this machine's clock: milliseconds since 1970 */
-  readonly writtenAt: number;
-  /** By the storage's clock */
-  readonly modifiedAt: Date;
-  readonly skewSeconds: number;
-}
-
-/** The file of one lock, through all attempts to get it. */
-class LockFile {
-  readonly id = randomBytes(8).toString('hex');
-  readonly storage: Storage;
-  readonly lifetimeSeconds: number;
-  readonly #options: LockOptions;
-  /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
-  readonly #keys = [`locks/${this.id}.json`];
-  /** Whether there may be something to remove. */
-  #exists = false;
-
-  constructor(storage: Storage, options: LockOptions) {
-    this.storage = storage;
-    this.lifetimeSeconds = options.lifetimeSeconds ?? usualLifetimeSeconds;
-    this.#options = options;
-  }
-
-  get key(): string {
-    return this.#keys.at(-1) as string;
-  }
-
-  owns(key: string): boolean {
-    return this.#keys.includes(key);
-  }
-
-  /** @param since when it was got; by default now */
-  async write(since = this.#options.now()): Promise<Span> {
-    const startedAt = performance.now();
-    const before = this.#options.now().getTime();
-    try {
-      await this.#store(this.#render(since, false));
-    } catch (error) {
-      // What was never written is not left behind.
-      this.#exists ||= await this.#mayExist();
-      throw error;
-    }
-    this.#exists = true;
-    return { startedAt, middle: (before + this.#options.now().getTime()) / 2 };
-  }
-
-  async #store(value: Buffer): Promise<void> {
-    try {
-      await this.storage.put(this.key, value);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      // A retention lock (of R2 or B2, for one) may forbid overwriting; then the lock goes on under another name.
-      const next = `locks/${this.id}-${this.#keys.length}.json`;
-      if (!(await this.storage.create(next, value))) throw error;
-      this.#keys.push(next);
-    }
-  }
-
-  async #mayExist(): Promise<boolean> {
-    try {
-      return (await this.storage.stat(this.key)) !== undefined;
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      return true;
-    }
-  }
-
-  /**
-   * When it was written by the storage's clock, which a listing or a look right after it tells.
-   *
-   * @throws StorageError when it is not there
-   */
-  date({ startedAt, middle }: Span, values: readonly StoredValue[]): Written {
-    const found = values.find(({ key }) => key === this.key);
-    if (!found) {
-      throw new StorageError(
-        `${this.key} is not in ${this.storage.location} right after it was stored`,
-        'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
-      );
-    }
-    const skewSeconds = (found.modifiedAt.getTime() - middle) / 1000;
-    return { startedAt, writtenAt: middle, modifiedAt: found.modifiedAt, skewSeconds };
-  }
-
-  stat(): Promise<StoredValue | undefined> {
-    return this.storage.stat(this.key);
-  }
-
-  /** Where it cannot be deleted, for whatever reason, the file is overwritten with one that counts as no lock. */
-  async remove(): Promise<void> {
-    if (!this.#exists) return;
-    try {
-      await this.storage.delete(this.#keys);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      const left = error instanceof RetainedError ? error.keys : this.#keys;
-      for (const key of left) await this.storage.put(key, this.#render(this.#options.now(), true));
-    }
-    this.#exists = false;
-  }
-
-  async removeOrReport(): Promise<void> {
-    try {
-      await this.remove();
-    } catch (error) {
-      this.#options.log.warn(
-        `the lock ${this.key} could not be removed from ${this.storage.location} and holds for up to ` +
-          `${this.lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
-      );
-    }
-  }
-
-  #render(since: Date, released: boolean): Buffer {
-    const { operation, mode, holder } = this.#options;
-    const content: LockContent = {
-      format: 1,
-      operation,
-      mode,
-      holder,
-      since: since.toISOString(),
-      ttlSeconds: this.lifetimeSeconds,
-      ...(released ? { released } : {}),
-    };
-    return Buffer.from(`${JSON.stringify(content)}\n`);
-  }
-}
-
-class HeldLock implements Lock {
-  readonly id: string;
-  readonly acquiredAt: Date;
-  readonly skewSeconds: number;
-  readonly signal: AbortSignal;
-  readonly #file: LockFile;
-  readonly #options: LockOptions;
-  readonly #since: Date;
-  readonly #loss = new AbortController();
-  #written: Written;
-  #refreshTimer: NodeJS.Timeout | undefined;
-  #expiryTimer: NodeJS.Timeout | undefined;
-  #refreshing: Promise<void> = Promise.resolve();
-  #released: Promise<void> | undefined;
-
-  constructor(file: LockFile, written: Written, options: LockOptions) {
-    this.#file = file;
-    this.#options = options;
-    this.#since = options.now();
-    this.#written = written;
-    this.id = file.id;
-    this.acquiredAt = written.modifiedAt;
-    this.skewSeconds = written.skewSeconds;
-    this.signal = this.#loss.signal;
-    this.#expireAfter(written.startedAt);
-    this.#refreshAfter(this.#refreshMilliseconds);
-  }
-
-  get #refreshMilliseconds(): number {
-    return (this.#file.lifetimeSeconds * 1000) / 3;
-  }
-
-  async assertHeld(): Promise<void> {
-    clearTimeout(this.#refreshTimer);
-    await this.#refreshing;
-    this.signal.throwIfAborted();
-    this.#refreshing = this.#isFresh() ? this.#look() : this.#refresh();
-    await this.#refreshing;
-    this.signal.throwIfAborted();
-  }
-
-  /** Whether it was written so lately that what is to be made final ends before it does. A machine that slept knows by its wall clock. */
-  #isFresh(): boolean {
-    const { startedAt, writtenAt } = this.#written;
-    const age = Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
-    return age < this.#refreshMilliseconds;
-  }
-
-  async #look(): Promise<void> {
-    try {
-      if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      this.#refreshAfter(this.#refreshMilliseconds);
-    } catch {
-      await this.#refresh();
-    }
-  }
-
-  release(): Promise<void> {
-    this.#released ??= this.#release();
-    return this.#released;
-  }
-
-  async #release(): Promise<void> {
-    clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#expiryTimer);
-    // It could write the lock again after it was removed.
-    await this.#refreshing;
-    await this.#file.removeOrReport();
-  }
-
-  #refreshAfter(milliseconds: number): void {
-    if (this.#released || this.signal.aborted) return;
-    this.#refreshTimer = setTimeout(() => {
-      this.#refreshing = this.#refresh();
-    }, milliseconds);
-    this.#refreshTimer.unref();
-  }
-
-  /** @param startedAt see `Written` */
-  #expireAfter(startedAt: number): void {
-    clearTimeout(this.#expiryTimer);
-    if (this.#released || this.signal.aborted) return;
-    this.#expiryTimer = setTimeout(
-      () => this.#lose('it could not be refreshed before it expired'),
-      this.#file.lifetimeSeconds * 1000 - (performance.now() - startedAt),
-    );
-    this.#expiryTimer.unref();
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      const span = await this.#file.write(this.#since);
-      const found = await this.#file.stat();
-      const written = this.#file.date(span, found ? [found] : []);
-      // A machine that was suspended does not notice by its own timers that the lock had expired in between.
-      const passed = written.modifiedAt.getTime() - this.#written.modifiedAt.getTime();
-      if (passed >= this.#file.lifetimeSeconds * 1000) {
-        return this.#lose('it expired before it was refreshed');
-      }
-      this.#written = written;
-      this.#expireAfter(span.startedAt);
-      this.#refreshAfter(this.#refreshMilliseconds);
-    } catch (error) {
-      this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(retryMilliseconds);
-    }
-  }
-
-  #lose(why: string): void {
-    if (this.#released) return;
-    clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#expiryTimer);
-    this.#loss.abort(
-      new StorageError(
-        `the lock ${this.#file.key} of this ${this.#options.operation} in ${this.#file.storage.location} is lost: ${why}`,
-        `Run the ${this.#options.operation} again; another operation may have changed the repository meanwhile.`,
-      ),
-    );
-  }
-}
-
-function isLockKey(key: string): boolean {
-  return keyPattern.test(key);
-}
-
-async function listValues(storage: Storage): Promise<StoredValue[]> {
-  const values: StoredValue[] = [];
-  for await (const value of storage.list('locks/')) values.push(value);
-  return values;
-}
-
-async function readLocks(
-  storage: Storage,
-  values: readonly StoredValue[],
-  passOver: (message: string) => void,
-): Promise<ListedLock[]> {
-  const locks: ListedLock[] = [];
-  const waiting = [...values];
-  const reader = async () => {
-    for (const value of drain(waiting)) {
-      const lock = await readLock(storage, value, passOver);
-      if (lock) locks.push(lock);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(readers, values.length) }, reader));
-  return locks;
-}
-
-/** Undefined when it was removed since it was listed, and when it is none, which is told. */
-async function readLock(
-  storage: Storage,
-  { key, modifiedAt }: StoredValue,
-  passOver: (message: string) => void,
-): Promise<ListedLock | undefined> {
-  let text: string;
-  try {
-    text = (await storage.get(key, largestLock)).toString('utf8');
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    // Of another user of a shared folder: he holds it as well as one who lets it be read.
-    if (error instanceof DeniedValueError) text = '';
-    else if (error instanceof ForeignValueError) return void passOver(error.message);
-    else throw error;
-  }
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), contentSchema), text);
-  const content = parsed.success ? parsed.output : undefined;
-  if (content === undefined && !isLockKey(key)) {
-    return void passOver(`${key} in ${storage.location} has neither the name of a lock nor what one says`);
-  }
-  const lifetimeSeconds = content?.ttlSeconds ?? usualLifetimeSeconds;
-  return { key, modifiedAt, expiresAt: new Date(modifiedAt.getTime() + lifetimeSeconds * 1000), content };
-}
-
-/** @param storeNow the storage's time */
-function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
-  return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
 }
 
 function describeEarly({ key, modifiedAt }: StoredValue, storeNow: Date): string {

@@ -30,7 +30,8 @@ export async function readAgain<Result>(read: (options: ReadOptions) => Promise<
 function isDoubtful(error: unknown): boolean {
   if (error instanceof SettledDamage || error instanceof DeniedValueError) return false;
   if (error instanceof ForeignValueError) return true;
-  if (error instanceof IntegrityError) return isDoubtful(error.cause) || !(error.cause instanceof StorageError);
+  if (error instanceof IntegrityError)
+    return isDoubtful(error.cause) || !(error.cause instanceof StorageError);
   return error instanceof StorageError && error.cause instanceof BrokenBodyError;
 }
 
