@@ -2,18 +2,26 @@ import type { IntegrityError } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
-import type { PruneContext } from '../repository/prune.ts';
+import { hasObjects, type PruneContext } from '../repository/prune.ts';
 import { findWindows, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type Decision, planRetention } from '../repository/retention.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { findVanished } from '../repository/vanished.ts';
 import { isSafetyBackup } from './safety-label.ts';
+import { type Cleared, lookAgain } from './second-look.ts';
 
 /** What there is, and what is to become of it. */
 export interface Plan {
   readonly backups: number;
   readonly damaged: readonly DamagedHeader[];
+  /** No backup is listed, and there are objects */
+  readonly blind: boolean;
+  /** Ids of backups that there were, and that are gone without a cleanup */
+  readonly vanished: readonly string[];
+  /** What was recorded as damaged, and is whole */
+  readonly cleared: readonly Cleared[];
   readonly decisions: readonly Decision<ShelvedBackup>[];
   /** By chain and position */
   readonly segments: readonly Segment[];
@@ -32,27 +40,54 @@ export interface Changes {
 
 /** Changes nothing. */
 export async function makePlan(
-  { retention, timeZone, keepChanges }: CleanupInputs,
+  inputs: CleanupInputs,
   repository: Repository,
-  { now, signal, log }: PruneContext,
+  context: PruneContext,
 ): Promise<Plan> {
+  const { signal, log } = context;
   const damaged: DamagedHeader[] = [];
-  const shelf = await readShelf(repository, { onDamaged: (error) => log.warn(error.message), signal });
+  const onDamaged = (error: IntegrityError) => log.warn(error.message);
+  const shelf = await readShelf(repository, { onDamaged, signal });
+  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
   const storedAt = new Map((await listSegmentFiles(repository)).map((file) => [file.key, file.modifiedAt]));
-  const onDamaged = ({ message }: IntegrityError, id: string) => {
+  const onDamagedSegment = ({ message }: IntegrityError, id: string) => {
     log.warn(message);
     damaged.push({ id, message });
   };
-  const segments = await readSegments(repository, onDamaged, { signal });
-  const policy: ChangePolicy = { now: now(), keepChanges };
-  const decisions = planRetention(shelf.backups, retention, { now: policy.now, timeZone });
+  const segments = await readSegments(repository, onDamagedSegment, { signal });
+  const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
+  const { decisions, cleared } = await decide(inputs, repository, shelf.backups, policy.now, context);
   return {
-    backups: shelf.backups.length + shelf.damaged.length,
+    backups: listed.size,
     damaged: [...shelf.damaged, ...damaged],
+    blind: listed.size === 0 && (await hasObjects(repository)),
+    vanished: await findVanished(repository, listed, onDamaged, signal),
+    cleared,
     decisions: keepBases(decisions, segments, policy),
     segments,
     listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
   };
+}
+
+/** Plans, and plans again without the damage that a second look does not find. */
+async function decide(
+  { retention, timeZone }: CleanupInputs,
+  repository: Repository,
+  backups: readonly ShelvedBackup[],
+  now: Date,
+  context: PruneContext,
+): Promise<{ decisions: readonly Decision<ShelvedBackup>[]; cleared: readonly Cleared[] }> {
+  const decisions = planRetention(backups, retention, { now, timeZone });
+  const doubtful = listRemovals(decisions).filter(({ backup }) => backup.damagedAt !== null);
+  if (doubtful.length === 0) return { decisions, cleared: [] };
+  const cleared = await lookAgain(
+    repository,
+    doubtful.map(({ backup }) => backup.id),
+    context,
+  );
+  const sound = new Set(cleared.map(({ id }) => id));
+  const weighed = backups.map((backup) => (sound.has(backup.id) ? { ...backup, damagedAt: null } : backup));
+  return { decisions: planRetention(weighed, retention, { now, timeZone }), cleared };
 }
 
 /** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */

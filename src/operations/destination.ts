@@ -39,7 +39,12 @@ export async function openDestination(
 ): Promise<Destination> {
   const storage = await openPlace(inputs, resources, world);
   await storage.probe();
-  const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
+  const repository = await openForBackup(storage, inputs.repositoryKey, source, now, {
+    holder: describeHolder(world.env),
+    signal: world.signal,
+    log: world.log,
+    now: () => world.now(),
+  });
   await refuseWeaker(inputs, repository, world.log);
   const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };

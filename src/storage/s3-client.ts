@@ -23,9 +23,13 @@ export interface S3Options {
 /** milliseconds */
 const defaultSilence = 60_000;
 
-/** A client of the SDK that neither retries nor reads an answer without bounds. */
-export function openClient(options: S3Options): S3Client {
-  const client = new S3Client(configure(options));
+/**
+ * A client of the SDK that neither retries nor reads an answer without bounds.
+ *
+ * @param keepAlive whether a connection serves one request after another, or each has its own
+ */
+export function openClient(options: S3Options, keepAlive = true): S3Client {
+  const client = new S3Client(configure(options, keepAlive));
   boundAnswers(client, silenceOf(options));
   return client;
 }
@@ -35,7 +39,7 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
   return silence;
 }
 
-function configure(options: S3Options): S3ClientConfig {
+function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
   const { endpoint, region } = options;
   const silence = silenceOf(options);
   const custom: S3ClientConfig = endpoint
@@ -59,8 +63,8 @@ function configure(options: S3Options): S3ClientConfig {
       connectionTimeout: 10_000,
       socketTimeout: silence,
       // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      httpAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
+      httpsAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
     },
   };
 }

@@ -4,7 +4,7 @@ import { StorageError } from '../errors.ts';
 import { readWhole } from './s3-answers.ts';
 import { isWithheld, isWordless, nameOf, statusOf } from './s3-failure.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';
-import { assertSize, DeniedValueError, largestValue, type StoredValue } from './storage.ts';
+import { assertSize, DeniedValueError, largestValue, type ReadOptions, type StoredValue } from './storage.ts';
 
 export class S3Reading {
   readonly #requests: S3Requests;
@@ -15,13 +15,14 @@ export class S3Reading {
     this.#requests = requests;
   }
 
-  async get(key: string, limit = largestValue): Promise<Buffer> {
+  async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
     const { location, silence } = this.#requests;
     const check = (bytes: number) => assertSize(key, location, bytes, limit);
     try {
       const value = await this.#requests.run('read', key, async ({ options, meet }) => {
         const command = new GetObjectCommand(this.#requests.address(key));
-        const { Body, ContentLength } = await this.#requests.client.send(command, options);
+        const client = fresh ? this.#requests.freshClient : this.#requests.client;
+        const { Body, ContentLength } = await client.send(command, options);
         meet();
         return readWhole(Body as Readable, silence, ContentLength, check);
       });

@@ -51,6 +51,8 @@ export class S3Requests {
   readonly #firstPause: number;
   readonly #limit = pLimit(maxConcurrency);
   #client: S3Client;
+  /** Opens a connection for each of its requests */
+  #fresh: S3Client | undefined;
   #isVirtual = false;
   #answered = false;
   /** No request has been answered since one was made as often as it may be. */
@@ -72,6 +74,16 @@ export class S3Requests {
     return this.#client;
   }
 
+  /** The client for what is read again: each of its requests has a connection of its own. */
+  get freshClient(): S3Client {
+    const { addressing = 'auto' } = this.#options;
+    this.#fresh ??= openClient(
+      { ...this.#options, addressing: this.#isVirtual ? 'virtual' : addressing },
+      false,
+    );
+    return this.#fresh;
+  }
+
   /** Whether the store has answered anything yet. */
   get hasAnswered(): boolean {
     return this.#answered;
@@ -83,6 +95,7 @@ export class S3Requests {
 
   close(): void {
     this.#client.destroy();
+    this.#fresh?.destroy();
   }
 
   /**
