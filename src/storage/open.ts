@@ -34,7 +34,7 @@ export async function openStorage(
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case 's3':
-      return openS3(location, options);
+      return openS3(location, options, world);
     case 'artifact':
       return openArtifact(location, options, world);
     case 'file':
@@ -52,7 +52,11 @@ export async function openStorage(
   }
 }
 
-async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Promise<Storage> {
+async function openS3(
+  location: string,
+  { s3Endpoint, s3Region }: StorageOptions,
+  { env }: StorageWorld,
+): Promise<Storage> {
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
   if (bucket.includes('@')) {
@@ -78,8 +82,7 @@ async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions
   // The SDK is most of the program: it is loaded by those who use it.
   const { S3Storage } = await import('./s3.ts');
   return new S3Storage({
-    bucket,
-    prefix,
+    ...{ bucket, prefix, env },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
   });

@@ -1,10 +1,15 @@
 import { messageOf } from '../errors.ts';
+import { adviseTrust } from '../http/authorities.ts';
+import { explainProxy, explainProxyAnswer, isPassingTunnel } from '../http/trouble.ts';
 
 /** Where a request went, for messages. Holds no secret. */
 export interface S3Place {
   readonly bucket: string;
   /** Host and port of the endpoint, or a name for Amazon's own. */
   readonly host: string;
+  /** Where a proxy may be on the way, and where it is named */
+  readonly url: URL;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface S3Failure {
@@ -84,6 +89,7 @@ export function isPassing(error: unknown): boolean {
   if ((error as { $metadata?: { clockSkewCorrected?: boolean } }).$metadata?.clockSkewCorrected) return true;
   const status = statusOf(error);
   const name = nameOf(error);
+  if (isPassingTunnel(error)) return true;
   if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
   return (error as Error).name === 'TimeoutError' || (status !== undefined && passingStatuses.has(status));
 }
@@ -97,8 +103,10 @@ export function explain(error: unknown, place: S3Place): S3Failure {
   const wrong = (what: string, next: string): S3Failure => ({ what, next, configuration: true });
   const failed = (what: string, next: string): S3Failure => ({ what, next, configuration: false });
   const name = nameOf(error);
-  const { host, bucket } = place;
+  const { host, bucket, url, env } = place;
 
+  const proxy = explainProxy(error, url, env) ?? explainProxyAnswer(statusOf(error) ?? 0, url, env);
+  if (proxy !== undefined) return proxy;
   if (error instanceof BrokenBodyError) {
     return failed(error.message, `Check the connection to ${host}, and any proxy in between.`);
   }
@@ -114,13 +122,13 @@ export function explain(error: unknown, place: S3Place): S3Failure {
   if (unreachable.has(name)) {
     return wrong(
       `${host} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it.',
+      'Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY.',
     );
   }
   if (distrusted.test(name)) {
     return wrong(
       `${host} has no certificate that is trusted here (${name})`,
-      'Check the scheme of `s3-endpoint`; for a private authority set NODE_EXTRA_CA_CERTS to its certificate.',
+      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, env)}.`,
     );
   }
   if (broken.has(name) || (error as Error).name === 'TimeoutError') {

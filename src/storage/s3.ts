@@ -14,6 +14,7 @@ import {
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { ConfigurationError, StorageError } from '../errors.ts';
+import { describeWay } from '../http/agents.ts';
 import { append } from '../lists.ts';
 import { boundAnswers, readWhole } from './s3-answers.ts';
 import { explain, isDenial, isPassing, isWithheld, nameOf, type S3Place, statusOf } from './s3-failure.ts';
@@ -39,6 +40,8 @@ export interface S3Options {
   readonly endpoint?: URL;
   /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
   readonly region?: string;
+  /** Where proxies and authorities are named */
+  readonly env?: NodeJS.ProcessEnv;
   /** The pause before the first retry, in milliseconds, doubled for each one after it. Tests shorten it. */
   readonly firstPause?: number;
   /** How long a connection may carry no byte in either direction, in milliseconds. Tests shorten it. */
@@ -71,6 +74,9 @@ const unsupported = new Set([400, 405, 411, 501]);
 
 const hour = 60 * 60 * 1000;
 
+/** What stands for Amazon's hosts, of which there is one for each bucket and region */
+const amazon = new URL('https://s3.amazonaws.com');
+
 /**
  * A bucket of an S3-compatible store, or a folder in one.
  *
@@ -99,7 +105,8 @@ export class S3Storage implements Storage {
     this.#bucket = bucket;
     this.#root = prefix === '' ? '' : `${prefix}/`;
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
-    this.#place = { bucket, host: endpoint?.host ?? 'Amazon S3' };
+    const { env = process.env } = options;
+    this.#place = { bucket, host: endpoint?.host ?? 'Amazon S3', url: endpoint ?? amazon, env };
     this.#firstPause = options.firstPause ?? 250;
     this.#silence = options.silence ?? defaultSilence;
     this.#client = new S3Client(configure(options, this.#silence));
@@ -402,7 +409,9 @@ export class S3Storage implements Storage {
 }
 
 function configure(options: S3Options, silence: number): S3ClientConfig {
-  const { endpoint, region, bucket } = options;
+  const { endpoint, region, bucket, env = process.env } = options;
+  // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
+  const agent = { ...describeWay(env, 'storage'), keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
         endpoint: endpoint.href,
@@ -427,9 +436,8 @@ function configure(options: S3Options, silence: number): S3ClientConfig {
       // From the first byte of a request to the first of its answer: silence alone does not end what comes drop by drop.
       requestTimeout: silence * answerWindow,
       throwOnRequestTimeout: true,
-      // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      httpAgent: agent,
+      httpsAgent: agent,
     },
   };
 }
