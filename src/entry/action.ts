@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { stepState, stepVariable } from '../github/step.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import { findUnused, type InputName, parseInputs } from '../inputs.ts';
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
@@ -21,6 +22,7 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);
 
+trustAuthorities(env);
 main().then(() => {
   core.saveState(stepState.ended, 'true');
   endProcess();

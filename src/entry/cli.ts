@@ -1,5 +1,6 @@
 import './node-version.ts';
 import { ConfigurationError } from '../errors.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import {
   findUnused,
   type InputName,
@@ -34,6 +35,7 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+trustAuthorities(env);
 main(argv.slice(2)).then(endProcess);
 
 /** Returns the exit code. Results go to stdout, and everything else to stderr. */

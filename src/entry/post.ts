@@ -2,6 +2,7 @@ import './node-version.ts';
 import * as core from '@actions/core';
 import { isKnownError, messageOf } from '../errors.ts';
 import { stepState } from '../github/step.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import { type InputName, type Inputs, parseInputs } from '../inputs.ts';
 import { releaseLocks } from '../operations/release-locks.ts';
 import { createMask } from '../report/mask.ts';
@@ -19,6 +20,7 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);
 
+trustAuthorities(env);
 main().then(() => endProcess());
 
 async function main(): Promise<void> {
