@@ -53,6 +53,7 @@ async function main(): Promise<void> {
       { kind: 'paragraph', text: mask(`${message}\n${next}`) },
     ]);
     await alarm?.tell({ failure, error });
+    noteAnnounced(alarm);
   }
   endOnDefect(fail);
   try {
@@ -67,9 +68,15 @@ async function main(): Promise<void> {
     report({ ...outcome, report: maskReport(outcome.report, mask) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.tell({ outcome });
+    if (outcome.exitCode === 3) noteAnnounced(alarm);
   } catch (error) {
     await fail(error);
   }
+}
+
+/** For a job that is to raise the alarm where this one ended without a word. */
+function noteAnnounced(alarm: Alarm | undefined): void {
+  if (alarm !== undefined) core.setOutput('announced', 'true');
 }
 
 function report(outcome: Outcome): void {

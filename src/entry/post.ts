@@ -46,7 +46,7 @@ async function main(): Promise<void> {
 
 /** Where the operation may have locked a repository. */
 function listPlaces(inputs: Inputs) {
-  if (inputs.operation === 'schedule') return [];
+  if (inputs.operation === 'schedule' || inputs.operation === 'alarm') return [];
   const { safetyStorage } = inputs.operation === 'restore' ? inputs : {};
   return [inputs, ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }])];
 }

@@ -45,7 +45,14 @@ async function startScripted(...answers: Answer[]): Promise<Scripted> {
 
 function connect(apiUrl: string): WorkflowsApi {
   const { signal } = new AbortController();
-  return openWorkflows({ apiUrl, repository: 'octo-org/shop', token: 'good', env: {}, signal, retryDelay: 1 });
+  return openWorkflows({
+    apiUrl,
+    repository: 'octo-org/shop',
+    token: 'good',
+    env: {},
+    signal,
+    retryDelay: 1,
+  });
 }
 
 async function failureOf(question: Promise<unknown>): Promise<Error> {
