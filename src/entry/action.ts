@@ -15,6 +15,7 @@ import { listSecrets } from '../secrets.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { abortOnSignals } from './interruption.ts';
+import { assertPlatform } from './platform.ts';
 import { endOnDefect, endProcess } from './process-end.ts';
 import { createRunnerLog } from './runner-log.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
   }
   endOnDefect(fail);
   try {
+    assertPlatform(process.platform);
     alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;

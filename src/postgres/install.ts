@@ -45,7 +45,11 @@ export async function installClient(
   options: InstallOptions = {},
 ): Promise<string | undefined> {
   const isAllowed = policy === 'auto' ? isGitHubHosted(world) : policy === 'always';
-  if (!isAllowed || process.platform !== 'linux') return undefined;
+  if (!isAllowed) return undefined;
+  if (process.platform !== 'linux') {
+    world.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    return undefined;
+  }
   const { major } = wanted;
   return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {

@@ -553,6 +553,18 @@ describe('a container', () => {
   });
 });
 
+test('nothing is installed on a system that is no Linux, which is said', async () => {
+  const { platform } = process;
+  Object.defineProperty(process, 'platform', { value: 'darwin' });
+  try {
+    expect(await install({ policy: 'always' })).toBeUndefined();
+  } finally {
+    Object.defineProperty(process, 'platform', { value: platform });
+  }
+  expect(takeCalls()).toEqual([]);
+  expect(warnings).toEqual(['install-client: nothing is installed on this system (darwin)']);
+});
+
 test('a machine of one’s own is changed when it is asked for', async () => {
   expectInstalled(await install({ env: { RUNNER_ENVIRONMENT: 'self-hosted' }, policy: 'always' }));
 });
