@@ -176,7 +176,7 @@ const schema = {
   announced: {
     operations: [...announced, 'alarm'],
     description:
-      '`true` where it failed, or its answer is no, and those were told who are to be told; a job after it need not (docs/alarms.md).',
+      'Of the action: `true` where it failed, or its answer is no, and those were told who are to be told; a job after it need not (docs/alarms.md).',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

@@ -421,6 +421,17 @@ describe('secrets', () => {
     expect(secretsOf({ 'database-url': secret })).toEqual([secret, 'p%40ss%2Fword', 'p@ss/word']);
   });
 
+  test.each([
+    ['HTTPS_PROXY', 'http://bob:s3%40cret@proxy:3128', ['s3%40cret', 's3@cret']],
+    ['http_proxy', 'bob:s3cret@proxy:3128/', ['s3cret']],
+    ['https_proxy', 'http://a-long-token@proxy:3128', ['a-long-token']],
+    ['ALL_PROXY', 'socks5://bob:s3cret@proxy', ['s3cret']],
+    ['HTTPS_PROXY', 'http://proxy:3128', []],
+    ['NO_PROXY', 'user:of@example.com', []],
+  ])('include what opens the proxy of %s=%s', (name, address, expected) => {
+    expect(secretsOf({}, { [name]: address })).toEqual(expected);
+  });
+
   test.each(['p@ss', 'p#ss', 'p%ss', 'p/ss:x@'])(
     'include the password %s of a URL that is no valid one',
     (password) => {

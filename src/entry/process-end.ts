@@ -24,9 +24,17 @@ export function endOnDefect(tell: (error: unknown) => Promise<void>, millisecond
     // Of what comes after it nothing more is to be learned.
     process.on('uncaughtException', () => undefined);
     isEnding = true;
-    await Promise.race([tell(error).catch(() => undefined), delay(milliseconds)]);
+    await Promise.race([tell(error).catch(noteUntold), delay(milliseconds)]);
     process.exit(1);
   });
+}
+
+/** Of an error that could not even be told nothing but its kind is sure to hold no secret. */
+function noteUntold(error: unknown): void {
+  const kind = error instanceof Error ? error.name : typeof error;
+  process.stderr.write(
+    `error: unexpected, and it could not be told (${kind}). This is a defect of supabase-backup. Report it.\n`,
+  );
 }
 
 export interface Deadline {

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
+import { explainExpiry } from './accepted-passwords.ts';
 import { askedInClear, unbound } from './authentication.ts';
 import { type ConnectionSettings, describeConnection } from './settings.ts';
 
@@ -280,6 +281,8 @@ export async function explainRefusal(settings: ConnectionSettings, error: unknow
   const { code = '' } = error as { code?: string };
   const text = messageOf(error);
   const said = /^[0-9A-Z]{5}$/.test(code) ? `${text}; SQLSTATE ${code}` : text;
+  const expiry = explainExpiry(error, settings);
+  if (expiry !== undefined) return failed(settings, `${where}: ${expiry.what} (${said})`, expiry.next, error);
   for (const { codes, says, explain } of cases) {
     if (codes !== undefined && !codes.test(code)) continue;
     if (says !== undefined && !says.test(`${code} ${text}`)) continue;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { messageOf } from '../errors.ts';
+import { noteAccepted } from './accepted-passwords.ts';
 import { refuseClearText, requireChannelBinding } from './authentication.ts';
 import { type ConnectionOption, parseOptions } from './connection-options.ts';
 import { explainRefusal } from './connection-refusal.ts';
@@ -190,6 +191,7 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
     if (settings.channelBinding === 'require') requireChannelBinding(client);
     try {
       await client.connect();
+      noteAccepted(settings);
       return client;
     } catch (error) {
       (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();

@@ -1,5 +1,6 @@
 import { assertNever } from '../errors.ts';
 import type { Section } from '../operations/outcome.ts';
+import { Form, type Writing } from './written-form.ts';
 
 /** A shorter text protects nothing, and its letters are all over the words of a report. */
 const shortest = 4;
@@ -16,17 +17,22 @@ export function createMask(secrets: readonly string[]): Mask {
     .filter((text) => text.length >= shortest)
     // One that is part of another would leave the rest of it.
     .sort((one, other) => other.length - one.length);
-  const forms = texts.flatMap((text) => [
-    new RegExp(
-      isWord(text) ? asWord(describeSigns(text)) : describeSigns(text),
-      ignoresCase(text) ? 'gi' : 'g',
-    ),
-    // Where another is part of it, its forms are found in those of the whole.
-    ...(texts.some((part) => part !== text && part.length >= 8 && text.includes(part))
-      ? []
-      : describeEncoded(text).map((form) => new RegExp(form, 'g'))),
-  ]);
-  return (text) => forms.reduce((masked, form) => masked.replace(form, '***'), text);
+  const forms = texts.flatMap((text) => {
+    const written = [
+      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
+      // Where another is part of it, its forms are found in those of the whole.
+      ...(texts.some((part) => part !== text && part.length >= 8 && text.includes(part))
+        ? []
+        : describeEncoded(text).map((form) => new Form(form))),
+    ];
+    return written.map((form) => ({ form, least: text.length }));
+  });
+  // No way to write a text is shorter than the text.
+  return (text) =>
+    forms.reduce(
+      (masked, { form, least }) => (masked.length < least ? masked : form.replaceIn(masked, '***')),
+      text,
+    );
 }
 
 /** A report before it is rendered: escaped for Markdown, a secret would be another text. */
@@ -56,9 +62,9 @@ function isWord(text: string): boolean {
 }
 
 /** Nothing of a word stands beside it; what ends an escaped sign is nothing of one. */
-function asWord(pattern: string): string {
+function asWord(writing: Writing): Writing {
   const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
-  return `(?:(?<![A-Za-z0-9_])|${escaped})${pattern}(?![A-Za-z0-9_])`;
+  return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, '(?![A-Za-z0-9_])'] };
 }
 
 /** Whoever reads an identity of age, or hexadecimal digits, takes letters of either case. */
@@ -70,14 +76,13 @@ function ignoresCase(text: string): boolean {
 const backslashes = String.raw`\\{0,7}`;
 
 /** Matches a text each of whose signs is written in any way. Backslashes are counted together: each may be doubled several times. */
-function describeSigns(text: string): string {
-  return (text.match(/\\+|[^\\]/gsu) ?? [])
-    .map((part, index) => {
-      const { length } = part;
-      if (!part.startsWith('\\')) return `${index > 0 ? backslashes : ''}(?:${waysOf(part).join('|')})`;
-      return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf('\\').join('|')}){${length}})`;
-    })
-    .join('');
+function describeSigns(text: string): Writing {
+  const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
+    const { length } = part;
+    if (!part.startsWith('\\')) return `${index > 0 ? backslashes : ''}(?:${waysOf(part).join('|')})`;
+    return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf('\\').join('|')}){${length}})`;
+  });
+  return { parts, between: '', ignoresCase: ignoresCase(text) };
 }
 
 /** The ways in which one sign is written, besides the backslash that may stand before it */
@@ -128,7 +133,7 @@ function quoteForPattern(sign: string): string {
 }
 
 /** The whole in other letters. What was encoded may have been a URL, or JSON. */
-function describeEncoded(text: string): string[] {
+function describeEncoded(text: string): Writing[] {
   const contents = new Set([
     text,
     JSON.stringify(text).slice(1, -1),
@@ -138,20 +143,20 @@ function describeEncoded(text: string): string[] {
 }
 
 /** `70 77`, `70:77` and `\x70\x77` as well as `7077` */
-function describeHex(text: string): string {
-  return [...Buffer.from(text)]
-    .map((byte) => hexDigits(byte))
-    .join(String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`);
+function describeHex(text: string): Writing {
+  const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
+  return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
 }
 
 /** Base64 of a text depends on how many bytes stand before it: there are three ways, less the letters that neighbours share. */
-function describeBase64(text: string): string[] {
+function describeBase64(text: string): Writing[] {
   return [0, 1, 2].flatMap((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
     const whole = Math.floor((bytes.length * 8) / 6);
     const core = bytes.toString('base64').slice(Math.ceil((shift * 8) / 6), whole);
     // Few letters of base64 are part of ordinary words.
-    return core.length < 8 ? [] : [[...core].map(describeLetter).join(lineBreak)];
+    if (core.length < 8) return [];
+    return [{ parts: [...core].map(describeLetter), between: lineBreak, ignoresCase: false }];
   });
 }
 

@@ -1,4 +1,5 @@
 import { messageOf, SourceError } from '../errors.ts';
+import { explainExpiry } from '../postgres/accepted-passwords.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { ToolEnvironment } from '../postgres/environment.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
@@ -82,6 +83,9 @@ export async function dumpArchive<Stored extends PlainObject>(
     const waited = failedToLock
       ? `; pg_dump could not lock a table within lock-timeout${await nameAll()}`
       : '';
+    const expiry = explainExpiry(reason, options.settings);
+    if (expiry !== undefined)
+      throw new SourceError(`${expiry.what}: ${messageOf(reason)}`, expiry.next, cause);
     throw new SourceError(
       `${messageOf(reason)}${waited}`,
       'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',

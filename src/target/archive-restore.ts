@@ -1,5 +1,6 @@
 import { messageOf, TargetError } from '../errors.ts';
 import { append } from '../lists.ts';
+import { explainExpiry } from '../postgres/accepted-passwords.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
@@ -357,11 +358,12 @@ export class ArchiveRestore {
     this.#world.signal.throwIfAborted();
     if (cause instanceof TargetError) return cause;
     const words = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, '');
-    return new TargetError(
-      `${step}: ${words}`,
-      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
-      cause,
-    );
+    const incomplete =
+      'The target is incomplete: drop the database, mend the cause, and restore into a new one.';
+    const expiry = explainExpiry(cause, this.#file.settings);
+    return expiry === undefined
+      ? new TargetError(`${step}: ${words}`, incomplete, cause)
+      : new TargetError(`${step}: ${expiry.what}: ${words}`, `${expiry.next} ${incomplete}`, cause);
   }
 }
 

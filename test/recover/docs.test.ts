@@ -11,6 +11,7 @@ const documents = [
   ...[
     'drill',
     'format',
+    'network',
     'parity',
     'point-in-time',
     'recover-by-hand',

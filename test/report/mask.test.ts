@@ -176,3 +176,51 @@ describe('what leaves the machine', () => {
     ]);
   });
 });
+
+describe('a token of many letters', () => {
+  const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.';
+  const make = (length: number) =>
+    Array.from(
+      { length },
+      (_, index) => letters[(index * 31 + ((index * index) % 17)) % letters.length],
+    ).join('');
+  const wrap = (text: string, width: number, end: string) =>
+    text.replace(new RegExp(`(.{${width}})`, 'g'), `$1${end}`);
+
+  it.each([200, 1500, 2500, 6000, 20_000])('(%s) is found however it is written', (length) => {
+    const token = make(length);
+    const mask = createMask([token, 'another secret']);
+    const bytes = Buffer.from(token);
+    const forms = [
+      token,
+      JSON.stringify(token),
+      [...bytes].map((byte) => `%${byte.toString(16)}`).join(''),
+      [...token].map((sign) => `\\u00${sign.charCodeAt(0).toString(16)}`).join(''),
+      bytes.toString('hex'),
+      wrap(bytes.toString('hex'), 2, ':'),
+      bytes.toString('base64'),
+      wrap(Buffer.from(`user:${token}`).toString('base64'), 76, '\n'),
+    ];
+    for (const form of forms) {
+      const shown = mask(`before ${form} between ${form} behind, another secret`);
+      expect(shown.length).toBeLessThan(150);
+      expect(shown.replace(/\s+/g, ' ')).toMatch(/^before \S*\*\*\*\S* between \S*\*\*\*\S* behind, \*\*\*$/);
+    }
+  });
+
+  it('leaves what only begins as it does', () => {
+    const token = make(3000);
+    const mask = createMask([token]);
+    for (const other of [`${token.slice(0, -1)}!`, token.slice(0, 400) + token, token.slice(1)]) {
+      const rest = other.replace(token, '***');
+      expect(mask(other)).toBe(rest);
+    }
+  });
+
+  it('costs a line of a log next to nothing', () => {
+    const started = performance.now();
+    const mask = createMask([make(6000), make(4000).split('').reverse().join('')]);
+    for (let count = 0; count < 10_000; count++) mask(`a line of a log, the ${count}th of many`);
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+});

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Receiver, startReceiver } from '../alarm/receiver.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
+import { startFakeResults } from '../support/fake-results.ts';
 import { type FakeS3, startFakeS3 } from '../support/fake-s3.ts';
 import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.ts';
 import {
@@ -36,7 +37,12 @@ let fronts: Record<'store' | 'github' | 'hooks', TlsFront>;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'proxy-'));
-  authority = makeAuthority(folder, ['store.acme.test', 'github.acme.test', 'hooks.acme.test']);
+  authority = makeAuthority(folder, [
+    'store.acme.test',
+    'github.acme.test',
+    'hooks.acme.test',
+    'results.acme.test',
+  ]);
   cluster = await startCluster();
   source = await createShop(cluster.superuserUrl(), 'shop');
 });
@@ -149,6 +155,33 @@ describe('the action behind a proxy', () => {
     const isTold = receiver.requests.length > 0;
     expect(isTold).toBe(name === 'SSL_CERT_FILE');
   });
+});
+
+test('artifacts are listed, stored and read through it, and GitHub’s own client trusts what we trust', async () => {
+  const results = await startFakeResults();
+  const front = await startTlsFront(authority, results.origin);
+  try {
+    results.origin = `https://results.acme.test:${front.port}`;
+    const at = (runId: string, env: NodeJS.ProcessEnv) =>
+      step(
+        {
+          storage: 'artifact://db',
+          'github-token': results.token,
+          'failure-issues': 'false',
+          'allow-unencrypted': 'true',
+        },
+        { ...results.environment(runId), ...behindProxy(env) },
+      );
+    const made = await at('1', {});
+    expect(made.exitCode, made.stdout).toBe(0);
+    const again = await at('2', { NODE_EXTRA_CA_CERTS: undefined, SSL_CERT_FILE: authority.file });
+    expect(again.exitCode, again.stdout).toBe(0);
+    expect(results.artifacts).toHaveLength(2);
+    expect(targets()).toContain('results');
+  } finally {
+    await front.close();
+    await results.close();
+  }
 });
 
 test('the database is asked itself, whatever proxies there are', async () => {

@@ -52,6 +52,8 @@ export interface FakeResults {
   /** Asked before every request; an answer is given instead of serving it. A promise holds the request up. */
   fault: (request: ResultsRequest) => Fault | undefined | Promise<Fault | undefined>;
   pageSize: number;
+  /** Where it says that it is; a test may put something before it. */
+  origin: string;
   /** What a runner gives to a step of a run. */
   environment(runId: string): Record<string, string>;
   close(): Promise<void>;
@@ -82,7 +84,7 @@ export async function startFakeResults(): Promise<FakeResults> {
   });
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<unknown> {
-    const url = new URL(message.url ?? '/', origin());
+    const url = new URL(message.url ?? '/', fake.origin);
     const body = await buffer(message);
     const what = nameRequest(message.method ?? '', url);
     const content = url.pathname.startsWith('/twirp/') ? JSON.parse(body.toString()) : {};
@@ -238,10 +240,8 @@ export async function startFakeResults(): Promise<FakeResults> {
     });
   }
 
-  const addressOf = ({ id }: FakeArtifact): string => `${origin()}/store/artifact-${id}?sig=${signature}`;
-  const addressOfEntry = (id: number): string => `${origin()}/store/cache-${id}?sig=${signature}`;
-  const origin = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
+  const addressOf = ({ id }: FakeArtifact): string => `${fake.origin}/store/artifact-${id}?sig=${signature}`;
+  const addressOfEntry = (id: number): string => `${fake.origin}/store/cache-${id}?sig=${signature}`;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const fake: FakeResults = {
     repository: 'acme/shop',
@@ -251,15 +251,16 @@ export async function startFakeResults(): Promise<FakeResults> {
     requests: [],
     fault: () => undefined,
     pageSize: 100,
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     environment: (runId) => ({
       GITHUB_ACTIONS: 'true',
       GITHUB_REPOSITORY: fake.repository,
       GITHUB_RUN_ID: runId,
       GITHUB_REF: 'refs/heads/main',
       GITHUB_SERVER_URL: 'https://github.com',
-      GITHUB_API_URL: `${origin()}/api/v3`,
+      GITHUB_API_URL: `${fake.origin}/api/v3`,
       ACTIONS_CACHE_SERVICE_V2: 'True',
-      ACTIONS_RESULTS_URL: `${origin()}/`,
+      ACTIONS_RESULTS_URL: `${fake.origin}/`,
       ACTIONS_RUNTIME_TOKEN: tokenOf(runId),
     }),
     async close() {
