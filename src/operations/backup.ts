@@ -11,6 +11,7 @@ import { type ConnectionSettings, describeConnection } from '../postgres/setting
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
+import { addOutline } from '../repository/outlines.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
@@ -84,8 +85,15 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
-  await destination.lock.assertHeld();
+  await Promise.all([
+    destination.writer.assertStored(manifest.objects, destination.world.signal),
+    destination.lock.assertHeld(),
+  ]);
   await writeManifest(destination.repository, manifest);
+  await Promise.all([
+    addOutline(destination.repository, manifest, world.log, world.signal),
+    destination.lock.release(),
+  ]);
   return describeBackup(manifest, plan, destination.writer, clock.elapsed());
 }
 

@@ -2,12 +2,15 @@ import type { IntegrityError } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
+import type { Outlines } from '../repository/outlines.ts';
 import type { PruneContext } from '../repository/prune.ts';
 import { findWindows, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type Decision, planRetention } from '../repository/retention.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
-import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { readShelf, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
+import type { StoredValue } from '../storage/storage.ts';
+import { runTogether } from '../workers.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** What there is, and what is to become of it. */
@@ -15,6 +18,8 @@ export interface Plan {
   readonly backups: number;
   readonly damaged: readonly DamagedHeader[];
   readonly decisions: readonly Decision<ShelvedBackup>[];
+  /** Of all backups, as they were read */
+  readonly outlines: Outlines;
   /** By chain and position */
   readonly segments: readonly Segment[];
   /** Segments that are outdated when these backups stay */
@@ -37,19 +42,31 @@ export async function makePlan(
   { now, signal, log }: PruneContext,
 ): Promise<Plan> {
   const damaged: DamagedHeader[] = [];
-  const shelf = await readShelf(repository, { onDamaged: (error) => log.warn(error.message), signal });
-  const storedAt = new Map((await listSegmentFiles(repository)).map((file) => [file.key, file.modifiedAt]));
+  let outlines: Outlines = { known: [], damaged: [], areSaved: true };
   const onDamaged = ({ message }: IntegrityError, id: string) => {
     log.warn(message);
     damaged.push({ id, message });
   };
-  const segments = await readSegments(repository, onDamaged, { signal });
+  const [shelf, files, segments] = await runTogether<[Shelf, StoredValue[], Segment[]]>(signal, [
+    (stop) =>
+      readShelf(repository, {
+        onDamaged: (error) => log.warn(error.message),
+        onOutlines: (read) => {
+          outlines = read;
+        },
+        signal: stop,
+      }),
+    () => listSegmentFiles(repository),
+    (stop) => readSegments(repository, onDamaged, { signal: stop }),
+  ]);
+  const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
   const policy: ChangePolicy = { now: now(), keepChanges };
   const decisions = planRetention(shelf.backups, retention, { now: policy.now, timeZone });
   return {
     backups: shelf.backups.length + shelf.damaged.length,
     damaged: [...shelf.damaged, ...damaged],
     decisions: keepBases(decisions, segments, policy),
+    outlines,
     segments,
     listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
   };

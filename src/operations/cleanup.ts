@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { append } from '../lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
-import { manifestKey } from '../repository/backups.ts';
+import { listManifests, manifestKey } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
+import { saveOutlines } from '../repository/outlines.ts';
 import {
   type Garbage,
   isDue,
@@ -14,7 +15,7 @@ import {
   markGarbage,
   type PruneContext,
   previewGarbage,
-  removeBackup,
+  removeBackups,
   removeSegments,
   type Sweep,
   sweepGarbage,
@@ -116,7 +117,8 @@ async function carryOut(
     done = { ...nothingDone(inputs, plan), removed, retained };
     if (plan.damaged.length > 0) return done;
     try {
-      await removeBackups(plan, repository, held, { removed, retained });
+      await removeUnkept(plan, repository, held, { removed, retained });
+      await keepOutlines(plan, repository, removed, log);
       done = { ...done, changes: await removeOutdated(plan, repository, held, { removed, retained }) };
       done = { ...done, ...(await markGarbage(repository, held)) };
       await lock.release();
@@ -141,7 +143,10 @@ interface Removals {
   readonly retained: string[];
 }
 
-async function removeBackups(
+/** Manifests that go in one request. Whatever ends a run, it leaves no more than so many that were older than one that is gone. */
+const removedAtOnce = 100;
+
+async function removeUnkept(
   { decisions }: Plan,
   repository: Repository,
   { signal, log }: PruneContext,
@@ -149,17 +154,38 @@ async function removeBackups(
 ): Promise<void> {
   // Whoever pinned a backup while the plan was made meant it.
   const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
+  const isPinned = ({ backup }: Decision<ShelvedBackup>) =>
+    !backup.pinned && standings.get(backup.id)?.pinned === true;
+  const removals = listRemovals(decisions);
+  for (const { backup } of removals.filter(isPinned)) {
+    log.info(`${backup.id} stays: it was pinned since the plan was made`);
+  }
   // The oldest first: whatever ends this run, the newest of what was to go are what is left.
-  for (const { backup, reasons } of listRemovals(decisions).toReversed()) {
+  const unkept = removals.filter((decision) => !isPinned(decision)).toReversed();
+  for (let at = 0; at < unkept.length; at += removedAtOnce) {
     signal.throwIfAborted();
-    if (standings.get(backup.id)?.pinned && !backup.pinned) {
-      log.info(`${backup.id} stays: it was pinned since the plan was made`);
-      continue;
+    const some = unkept.slice(at, at + removedAtOnce);
+    const ids = some.map(({ backup }) => backup.id);
+    const kept = await removeBackups(repository, ids).catch(async (error: unknown) => {
+      removed.push(...(await findGone(repository, ids)));
+      throw error;
+    });
+    for (const { backup, reasons } of some) {
+      const gone = !kept.has(backup.id);
+      log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
+      if (gone) removed.push(backup.id);
+      else retained.push(manifestKey(backup.id));
     }
-    const gone = await removeBackup(repository, backup.id);
-    log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
-    if (gone) removed.push(backup.id);
-    else retained.push(manifestKey(backup.id));
+  }
+}
+
+/** Of a request that failed, what it did all the same; nothing where that cannot be told either, and the failure is what is told. */
+async function findGone(repository: Repository, ids: readonly string[]): Promise<string[]> {
+  try {
+    const there = await listManifests(repository);
+    return ids.filter((id) => !there.has(id));
+  } catch {
+    return [];
   }
 }
 
@@ -176,6 +202,24 @@ async function removeOutdated(
   const gone = new Set(outdated.filter((segment) => !kept.has(segmentKey(segment))));
   if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
   return weighChanges(plan, removed, gone);
+}
+
+/** Backups are found without it: that it cannot be written is no reason to end. */
+async function keepOutlines(
+  { outlines }: Plan,
+  repository: Repository,
+  removed: readonly string[],
+  log: PruneContext['log'],
+): Promise<void> {
+  if (outlines.areSaved && removed.length === 0) return;
+  const gone = new Set(removed);
+  try {
+    const known = outlines.known.filter(({ outline }) => !gone.has(outline.id));
+    await saveOutlines(repository, known);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    log.debug(`outlines of backups were not kept: ${error.message}`);
+  }
 }
 
 async function sweep(

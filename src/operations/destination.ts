@@ -1,11 +1,15 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, type IntegrityError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { readKnownObjects, readNewestOutline } from '../repository/backups.ts';
+import { listManifests } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
-import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
+import { type Doubted, doubtMarked, readDamaged } from '../repository/doubts.ts';
+import { Inventory } from '../repository/inventory.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
+import { type Mark, readMarkFiles } from '../repository/marks.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../repository/objects.ts';
+import { type Predecessors, readPredecessors } from '../repository/predecessors.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
+import { runTogether } from '../workers.ts';
 import type { World } from '../world.ts';
 import { type Base, findBase } from './base.ts';
 import { openPlace } from './place.ts';
@@ -25,7 +29,8 @@ export interface Destination {
 }
 
 /**
- * Proves that the storage can be written, opens its repository or makes one, and locks it.
+ * Proves that the storage can be written, opens its repository or makes one, and locks it. On a distant storage each answer takes its time:
+ * what does not depend on another is asked side by side.
  *
  * @param resources get what has to be given back
  */
@@ -38,23 +43,94 @@ export async function openDestination(
   operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
   const storage = await openPlace(inputs, resources, world);
-  await storage.probe();
-  const repository = await openForBackup(storage, inputs.repositoryKey, source, now);
-  await refuseWeaker(inputs, repository, world.log);
-  const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
-  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
+  const probing = storage.probe();
+  // Heard by `unlessRefused`, when the rest has ended.
+  probing.catch(() => undefined);
+  const { repository, lock, ...found } = await unlessRefused(probing, async () => {
+    const opened = await openForBackup(storage, inputs.repositoryKey, source, now, () => probing);
+    return enter(inputs, opened, resources, world, operation);
+  });
   const name = createNaming(repository.key, inputs.encryptionRecipients);
-  const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
+  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
+  const { damaged, predecessors, marks } = found;
+  const { known } = predecessors;
+  // What is looked at under the lock stays. A capture stores what nobody has stored before.
+  const inventory =
+    operation === 'capture'
+      ? Inventory.askEach(storage)
+      : await Inventory.take(storage, known.size, guarded.signal);
+  const doubted = new Map([...doubtMarked(marks, (object) => known.has(object)), ...damaged]);
+  const recipients = inputs.encryptionRecipients;
   return {
     repository,
     lock,
     world: guarded,
     name,
-    writer: await createWriter(inputs, repository, name, damaged, world),
+    writer: new ObjectWriter(
+      storage,
+      name,
+      createSeal(recipients, inputs.compressionLevel),
+      { inventory, known, doubted },
+      recipients.length === 0 ? createOpen('none', []) : undefined,
+    ),
     base:
-      inputs.backupType === 'incremental' ? await findBase(inputs, repository, damaged, guarded) : undefined,
+      inputs.backupType === 'incremental'
+        ? await findBase(inputs, predecessors.base, inventory, damaged, guarded.signal)
+        : undefined,
     date: findClockError(lock, storage.location, world.log),
   };
+}
+
+/** A storage that cannot be written, or is none, says by itself what is wrong with it, better than what fails there. */
+async function unlessRefused<Result>(
+  probing: Promise<unknown>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await work();
+    await probing;
+    return result;
+  } catch (error) {
+    await probing;
+    throw error;
+  }
+}
+
+/** What one finds who enters a repository to write to it */
+interface Found {
+  readonly repository: Repository;
+  readonly lock: Lock;
+  readonly damaged: Doubted;
+  readonly marks: readonly Mark[];
+  readonly predecessors: Predecessors;
+}
+
+async function enter(
+  inputs: BackupInputs,
+  repository: Repository,
+  resources: AsyncDisposableStack,
+  world: World,
+  operation: 'backup' | 'capture',
+): Promise<Found> {
+  const warn = (error: IntegrityError) => world.log.warn(error.message);
+  const [lock, damaged, marks, predecessors] = await runTogether<
+    [Lock, Doubted, readonly Mark[], Predecessors]
+  >(world.signal, [
+    async (signal) =>
+      // Given back whatever becomes of the others
+      resources.adopt(await lockShared(repository, operation, { ...world, signal }), (held) =>
+        held.release(),
+      ),
+    () => readDamaged(repository, warn),
+    (signal) => readMarkFiles(repository, warn, signal),
+    async (signal) => {
+      const tell = (error: IntegrityError) => world.log.warn(`${error.message}; it is not built upon`);
+      const read = await readPredecessors(repository, await listManifests(repository), tell, signal);
+      refuseWeaker(inputs, read.newest, world.log);
+      return read;
+    },
+  ]);
+  return { repository, lock, damaged, marks, predecessors };
 }
 
 /**
@@ -63,8 +139,7 @@ export async function openDestination(
  *
  * @throws ConfigurationError
  */
-async function refuseWeaker(inputs: BackupInputs, repository: Repository, log: World['log']): Promise<void> {
-  const newest = await readNewestOutline(repository);
+function refuseWeaker(inputs: BackupInputs, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
   const given = new Set(inputs.encryptionRecipients);
@@ -112,30 +187,3 @@ const tolerableSkewSeconds = 300;
 
 /** A cleanup holds the repository for itself while it removes objects. */
 const lockWaitSeconds = 15 * 60;
-
-/** A writer that knows what the repository holds. */
-async function createWriter(
-  inputs: BackupInputs,
-  repository: Repository,
-  name: NameObject,
-  damaged: Doubted,
-  world: World,
-): Promise<ObjectWriter> {
-  const known = await readKnownObjects(repository, (error) =>
-    world.log.warn(`${error.message}; it is not built upon`),
-  );
-  const marked = await readMarked(
-    repository,
-    (object) => known.has(object),
-    (error) => world.log.warn(error.message),
-  );
-  const recipients = inputs.encryptionRecipients;
-  return new ObjectWriter(
-    repository.storage,
-    name,
-    createSeal(recipients, inputs.compressionLevel),
-    known,
-    new Map([...marked, ...damaged]),
-    recipients.length === 0 ? createOpen('none', []) : undefined,
-  );
-}

@@ -94,9 +94,17 @@ async function assertClocks(lock: Lock, { storage }: Repository): Promise<void> 
   );
 }
 
-/** Deletes a manifest, and with it the backup; its objects stay. False when the storage does not let it go. */
-export async function removeBackup(repository: Repository, id: string): Promise<boolean> {
-  return (await deleteKeys(repository, [manifestKey(id)])).length === 0;
+/**
+ * Deletes the manifests of some backups, and with them the backups; their objects stay.
+ *
+ * @returns the ids of those that the storage did not let go
+ */
+export async function removeBackups(
+  repository: Repository,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const kept = new Set(await deleteKeys(repository, ids.map(manifestKey)));
+  return new Set(ids.filter((id) => kept.has(manifestKey(id))));
 }
 
 /**
@@ -185,7 +193,7 @@ export async function sweepGarbage(
       const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
       return { ...nothing, postponed };
     }
-    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message));
+    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message), signal);
     const due = marks.filter(({ markedAt }) => isDue(markedAt, lock.acquiredAt, context));
     const swept = await deleteUnneeded(repository, indexMarks(due), needed.names, signal, context.log);
     signal.throwIfAborted();
@@ -260,7 +268,7 @@ async function surveyObjects(
   const { signal, log } = context;
   const needed = await readNeeded(repository, signal, removed);
   if (needed.damaged.length > 0) return { damaged: needed.damaged, marked: [] };
-  const marks = indexMarks(await readMarkFiles(repository, (error) => log.warn(error.message)));
+  const marks = indexMarks(await readMarkFiles(repository, (error) => log.warn(error.message), signal));
   const tallies = new Map<number, { objects: number; bytes: number }>();
   let seen = 0;
   for await (const { key, size, modifiedAt } of repository.storage.list('objects/')) {

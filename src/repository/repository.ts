@@ -58,6 +58,7 @@ export async function openRepository(
 /**
  * Opens the repository for a backup of `source`, making it when the place is empty.
  *
+ * @param proven waits until the storage has proven that it can be written, before a repository is made
  * @throws ConfigurationError when it belongs to another database
  */
 export async function openForBackup(
@@ -65,10 +66,11 @@ export async function openForBackup(
   repositoryKey: string | undefined,
   source: RepositorySource,
   now: Date,
+  proven: () => Promise<unknown> = async () => {},
 ): Promise<Repository> {
-  const repository =
-    (await findRepository(storage, repositoryKey)) ??
-    (await createRepository(storage, repositoryKey, source, now));
+  const found = await findRepository(storage, repositoryKey);
+  if (found === undefined) await proven();
+  const repository = found ?? (await createRepository(storage, repositoryKey, source, now));
   const bound = repository.source;
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(

@@ -13,7 +13,7 @@ import {
   markGarbage,
   type PruneContext,
   previewGarbage,
-  removeBackup,
+  removeBackups,
   removeSegments,
   type Sweep,
   sweepGarbage,
@@ -201,7 +201,7 @@ async function prune(
   let garbage: Garbage;
   const retained: string[] = [];
   try {
-    for (const id of ids) if (!(await removeBackup(repository, id))) retained.push(id);
+    retained.push(...(await removeBackups(repository, ids)));
     retained.push(...(await removeSegments(repository, keys, context.signal)));
     garbage = await markGarbage(repository, context);
   } finally {
@@ -310,7 +310,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await expectWhole(stage);
     expect(await readMarks(stage.repository)).toEqual(new Set());
     // Unneeded once more, it waits for the whole grace period.
-    await removeBackup(stage.repository, makeId(2));
+    await removeBackups(stage.repository, [makeId(2)]);
     await prune(stage);
     later(gracePeriod - hour);
     await prune(stage);
