@@ -6,19 +6,19 @@ import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { ToolError } from '../postgres/process.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
-import { chooseBackup, listBackupIds, readIfPresent, readManifest } from '../repository/backups.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
-import { createReader, readStored } from '../repository/objects.ts';
+import { createReader, objectSize, readStored } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
+import { openRepository } from '../repository/repository.ts';
 import { readSupplement } from '../repository/supplement.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { ByteBudget, drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { openPlace } from './place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './validate-changes.ts';
+import { readManifests } from './validate-manifests.ts';
 import { gatherUses, type Holder, type Use } from './validate-uses.ts';
 
 /** What is wrong, and what it costs. */
@@ -30,7 +30,11 @@ interface Damage {
   readonly how: string;
 }
 
-const workers = 4;
+/** Objects that are read at once: what a storage takes side by side */
+const readers = 16;
+
+/** bytes of objects in memory at once: four of the largest */
+const readBytes = 4 * objectSize;
 
 /**
  * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
@@ -43,7 +47,12 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
-  const manifests = await readManifests(repository, inputs.backupId, damages);
+  const manifests = await readManifests(
+    repository,
+    inputs.backupId,
+    (id, error) => damages.push({ backup: id, part: 'manifest', how: error.message }),
+    world.signal,
+  );
   const segments = await chooseSegments(
     repository,
     inputs.backupId,
@@ -70,10 +79,12 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   let read = 0;
   let checked = 0;
   const queue = [...sample];
-  await runWorkers(Math.min(workers, queue.length), world.signal, async (signal) => {
+  const budget = new ByteBudget(readBytes);
+  await runWorkers(Math.min(readers, queue.length), world.signal, async (signal) => {
     for (const use of drain(queue)) {
       signal.throwIfAborted();
-      const how = await check(use);
+      const { bytes, stored } = use.object;
+      const how = await budget.hold(Math.max(bytes, stored), () => check(use));
       if (how !== undefined) {
         bad.add(use.object.name);
         for (const { backup, part } of use.parts) damages.push({ backup, part, how });
@@ -264,26 +275,6 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       ],
     };
   }
-}
-
-async function readManifests(repository: Repository, choice: string, damages: Damage[]): Promise<Manifest[]> {
-  const onDamaged = (id: string, error: IntegrityError) =>
-    damages.push({ backup: id, part: 'manifest', how: error.message });
-  if (choice === 'latest') {
-    return [await chooseBackup(repository, choice, (error, id) => onDamaged(id, error))];
-  }
-  const manifests: Manifest[] = [];
-  for (const id of choice === 'all' ? await listBackupIds(repository) : [choice]) {
-    try {
-      // A cleanup may remove one of all since they were listed.
-      const manifest = await (choice === 'all' ? readIfPresent : readManifest)(repository, id);
-      if (manifest) manifests.push(manifest);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(id, error);
-    }
-  }
-  return manifests;
 }
 
 /**
