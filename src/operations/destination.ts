@@ -47,7 +47,13 @@ export async function openDestination(
   // Heard by `unlessRefused`, when the rest has ended.
   probing.catch(() => undefined);
   const { repository, lock, ...found } = await unlessRefused(probing, async () => {
-    const opened = await openForBackup(storage, inputs.repositoryKey, source, now, () => probing);
+    const opened = await openForBackup(storage, inputs.repositoryKey, source, now, {
+      holder: describeHolder(world.env),
+      signal: world.signal,
+      log: world.log,
+      now: () => world.now(),
+      proven: () => probing,
+    });
     return enter(inputs, opened, resources, world, operation);
   });
   const name = createNaming(repository.key, inputs.encryptionRecipients);

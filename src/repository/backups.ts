@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { parseBounded } from './bounded-json.ts';
+import { commit } from './commit.ts';
 import { count, type Manifest, manifestSchema, snapshot, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
@@ -38,11 +39,15 @@ export async function listManifests({ storage }: Repository): Promise<Map<string
   return manifests;
 }
 
-/** The commit of a backup: after this it exists, before this it does not. Never replaces a manifest. */
+/**
+ * The commit of a backup: after this it exists, before this it does not. Never replaces a manifest.
+ *
+ * @throws as `commit` does
+ */
 export async function writeManifest(repository: Repository, manifest: Manifest): Promise<void> {
-  const sealed = sealContent(repository, 'manifest', manifest);
-  const created = await repository.storage.create(manifestKey(manifest.id), sealed);
-  if (!created) {
+  const bytes = sealContent(repository, 'manifest', manifest);
+  const what = `backup ${manifest.id}`;
+  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what }))) {
     throw new StorageError(
       `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
       'Run the backup again; it gets a new id.',

@@ -1,16 +1,22 @@
-import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import * as v from 'valibot';
 import { messageOf, StorageError } from '../errors.ts';
+import type { Storage, StoredValue } from '../storage/storage.ts';
+import { HeldLock, type Lock } from './held-lock.ts';
+import { LockFile, type LockOptions } from './lock-file.ts';
 import {
-  DeniedValueError,
-  ForeignValueError,
-  RetainedError,
-  type Storage,
-  type StoredValue,
-} from '../storage/storage.ts';
-import type { Log } from '../world.ts';
+  isLockKey,
+  isSpent,
+  type ListedLock,
+  listValues,
+  maxLifetimeSeconds,
+  readLocks,
+  usualLifetimeSeconds,
+} from './lock-format.ts';
 import type { Repository } from './repository.ts';
+
+export type { Lock } from './held-lock.ts';
+export type { LockOptions } from './lock-file.ts';
+export type { ListedLock } from './lock-format.ts';
 
 /**
  * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock of one's own, then
@@ -23,103 +29,28 @@ import type { Repository } from './repository.ts';
  * Locks are not sealed. One who can write them could as well delete what they protect.
  */
 
-/** How long a lock holds after it was last written. A killed run stands in the way for so long. */
-const lifetimeSeconds = 30 * 60;
-
-/** A lock that claims to hold for longer than this is not believed. */
-const maxLifetimeSeconds = 24 * 60 * 60;
-
-const refreshMilliseconds = (lifetimeSeconds * 1000) / 3;
-/** After a refresh that failed. */
-const retryMilliseconds = 60_000;
-
 /**
  * A lock whose file claims to have been written later than this after now, by the clock of the storage, was not: a clock was set back, or
  * somebody gave the file a time of his own, with which it would hold for years. One that is held has the right time when it is refreshed.
  */
-const aheadSeconds = lifetimeSeconds;
-
-/** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
-const largestLock = 64 * 1024;
+const aheadSeconds = usualLifetimeSeconds;
 
 /** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/** Anyone who can write to the storage can write these, and they are printed: no line breaks, with which a runner would take orders. */
-const words = v.pipe(v.string(), v.maxLength(500), v.regex(/^\P{Cc}*$/u));
-
-const contentSchema = v.object({
-  format: v.literal(1),
-  operation: words,
-  mode: v.picklist(['shared', 'exclusive']),
-  holder: words,
-  /** By the holder's clock: for people, never compared */
-  since: v.pipe(v.string(), v.isoTimestamp()),
-  ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),
-  /** Given back, on a storage that does not let it be deleted */
-  released: v.optional(v.boolean()),
-});
-
-type LockContent = v.InferOutput<typeof contentSchema>;
-
-export interface LockOptions {
-  /** For those who meet the lock, like `holder`. */
-  readonly operation: string;
-  /** Shared locks stand beside each other; an exclusive one stands alone. */
-  readonly mode: 'shared' | 'exclusive';
-  /** See `describeHolder`. */
-  readonly holder: string;
-  readonly now: () => Date;
-  /** Ends the waiting. Says nothing about the lock once it is held. */
-  readonly signal: AbortSignal;
-  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
-  /** How long to wait for others; 0: try once. */
-  readonly waitSeconds: number;
-}
-
-export interface Lock {
-  readonly id: string;
-  /** By the storage's clock */
-  readonly acquiredAt: Date;
-  /** How far the storage's clock is ahead of this machine's; as exact as the storage's times, which may be whole seconds. */
-  readonly skewSeconds: number;
-  /**
-   * Aborted, with a `StorageError`, when the lock is lost: it could not be refreshed before it expired, or somebody removed it.
-   * Others may then do what it was to keep them from.
-   */
-  readonly signal: AbortSignal;
-  /**
-   * Looks whether the lock still holds, and refreshes it: to be called before what it was got for becomes final.
-   *
-   * @throws StorageError when it is lost
-   */
-  assertHeld(): Promise<void>;
-  /** Gives the lock back. Never throws: a lock that cannot be removed is reported and expires. May be called twice. */
-  release(): Promise<void>;
-}
-
 /** Somebody else holds a lock that conflicts. */
 export class LockedError extends StorageError {}
 
-/** A lock as it lies in the storage. */
-export interface ListedLock {
-  readonly key: string;
-  /** By the storage's clock */
-  readonly modifiedAt: Date;
-  /** By the storage's clock: from then on it holds no longer, unless it is refreshed before */
-  readonly expiresAt: Date;
-  /** Undefined when it cannot be read: such a lock counts as exclusive until it expires. */
-  readonly content: LockContent | undefined;
-}
+/** Where locks are. */
+type Place = Pick<Repository, 'storage'>;
 
 /**
- * Gets a lock, waiting for others to end.
+ * Gets a lock, waiting for others to end: by one write, one listing, and the readings of the others' together.
  *
  * @throws LockedError when somebody else still holds one that conflicts; it names the holder
  */
-export async function acquireLock(repository: Repository, options: LockOptions): Promise<Lock> {
-  const { storage } = repository;
+export async function acquireLock({ storage }: Place, options: LockOptions): Promise<Lock> {
   const { log, signal } = options;
   const file = new LockFile(storage, options);
   const deadline = options.now().getTime() + options.waitSeconds * 1000;
@@ -133,16 +64,14 @@ export async function acquireLock(repository: Repository, options: LockOptions):
     signal.throwIfAborted();
     let conflict: ListedLock | undefined;
     try {
-      const acquired = await file.write();
-      const others = (await listAll(storage, ({ message }) => passOver(message))).filter(
-        ({ key }) => !file.owns(key),
-      );
-      const early = others.filter((lock) => isAhead(lock, acquired.modifiedAt));
-      for (const { key, modifiedAt } of early) passOver(describeEarly(key, modifiedAt, acquired.modifiedAt));
-      const spent = others.filter((lock) => early.includes(lock) || isSpent(lock, acquired.modifiedAt));
-      conflict = others.find((lock) => !spent.includes(lock) && conflicts(lock, options.mode));
+      const written = await file.write();
+      const values = await listValues(storage);
+      const acquired = file.date(written, values);
+      const { holding, spent } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
+      conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
-        if (options.mode === 'exclusive') await removeSpent(storage, spent, log);
+        if (options.mode === 'exclusive' || options.removesSpent)
+          await removeSpent(storage, spent.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }
       await file.remove();
@@ -157,6 +86,36 @@ export async function acquireLock(repository: Repository, options: LockOptions):
     // Jitter, so that two who met once do not meet for ever.
     await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
   }
+}
+
+interface Weighed {
+  readonly holding: readonly ListedLock[];
+  /** Keys of those that hold no longer, or never did */
+  readonly spent: readonly string[];
+}
+
+/** Tells the locks of others that hold by the storage's time. The older ones, of which there may be thousands, are not read. */
+async function weigh(
+  storage: Storage,
+  values: readonly StoredValue[],
+  file: LockFile,
+  storeNow: Date,
+  passOver: (message: string) => void,
+): Promise<Weighed> {
+  const spent: string[] = [];
+  const recent: StoredValue[] = [];
+  for (const value of values) {
+    const age = storeNow.getTime() - value.modifiedAt.getTime();
+    if (file.owns(value.key)) continue;
+    if (age >= maxLifetimeSeconds * 1000 && isLockKey(value.key)) spent.push(value.key);
+    else if (age < -aheadSeconds * 1000) {
+      passOver(describeEarly(value, storeNow));
+      spent.push(value.key);
+    } else recent.push(value);
+  }
+  const locks = await readLocks(storage, recent, passOver);
+  for (const lock of locks) if (isSpent(lock, storeNow)) spent.push(lock.key);
+  return { holding: locks.filter((lock) => !isSpent(lock, storeNow)), spent };
 }
 
 async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -174,8 +133,9 @@ async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Every lock that was not given back, expired ones too: only who writes to the storage learns its clock. */
-export async function listLocks(repository: Repository): Promise<ListedLock[]> {
-  return (await listAll(repository.storage)).filter(({ content }) => !content?.released);
+export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
+  const locks = await readLocks(storage, await listValues(storage), () => {});
+  return locks.filter(({ content }) => !content?.released);
 }
 
 /** Whom to ask about a lock: the run on GitHub, or the process. */
@@ -188,252 +148,7 @@ export function describeHolder(env: NodeJS.ProcessEnv): string {
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 
-/** When a lock was written. */
-interface Written {
-  /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
-  readonly startedAt: number;
-  /** By the storage's clock */
-  readonly modifiedAt: Date;
-  readonly skewSeconds: number;
-}
-
-/** The file of one lock, through all attempts to get it. */
-class LockFile {
-  readonly id = randomBytes(8).toString('hex');
-  readonly storage: Storage;
-  readonly #options: LockOptions;
-  /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
-  readonly #keys = [`locks/${this.id}.json`];
-  /** Whether there may be something to remove. */
-  #exists = false;
-
-  constructor(storage: Storage, options: LockOptions) {
-    this.storage = storage;
-    this.#options = options;
-  }
-
-  get key(): string {
-    return this.#keys.at(-1) as string;
-  }
-
-  owns(key: string): boolean {
-    return this.#keys.includes(key);
-  }
-
-  /** @param since when it was got; by default now */
-  async write(since = this.#options.now()): Promise<Written> {
-    this.#exists = true;
-    const startedAt = performance.now();
-    const before = this.#options.now().getTime();
-    const value = this.#render(since, false);
-    try {
-      await this.storage.put(this.key, value);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      // A retention lock (of R2 or B2, for one) may forbid overwriting; then the lock goes on under another name.
-      const next = `locks/${this.id}-${this.#keys.length}.json`;
-      if (!(await this.storage.create(next, value))) throw error;
-      this.#keys.push(next);
-    }
-    const after = this.#options.now().getTime();
-    const found = await this.storage.stat(this.key);
-    if (!found) {
-      throw new StorageError(
-        `${this.key} is not in ${this.storage.location} right after it was stored`,
-        'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
-      );
-    }
-    const skewSeconds = (found.modifiedAt.getTime() - (before + after) / 2) / 1000;
-    return { startedAt, modifiedAt: found.modifiedAt, skewSeconds };
-  }
-
-  stat(): Promise<StoredValue | undefined> {
-    return this.storage.stat(this.key);
-  }
-
-  /** Where deleting is denied, the file is overwritten with one that counts as no lock. */
-  async remove(): Promise<void> {
-    if (!this.#exists) return;
-    try {
-      await this.storage.delete(this.#keys);
-    } catch (error) {
-      if (!(error instanceof RetainedError)) throw error;
-      for (const key of error.keys) {
-        await this.storage.put(key, this.#render(this.#options.now(), true));
-      }
-    }
-    this.#exists = false;
-  }
-
-  async removeOrReport(): Promise<void> {
-    try {
-      await this.remove();
-    } catch (error) {
-      this.#options.log.warn(
-        `the lock ${this.key} could not be removed from ${this.storage.location} and holds for up to ` +
-          `${lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
-      );
-    }
-  }
-
-  #render(since: Date, released: boolean): Buffer {
-    const { operation, mode, holder } = this.#options;
-    const content: LockContent = {
-      format: 1,
-      operation,
-      mode,
-      holder,
-      since: since.toISOString(),
-      ttlSeconds: lifetimeSeconds,
-      ...(released ? { released } : {}),
-    };
-    return Buffer.from(`${JSON.stringify(content)}\n`);
-  }
-}
-
-class HeldLock implements Lock {
-  readonly id: string;
-  readonly acquiredAt: Date;
-  readonly skewSeconds: number;
-  readonly signal: AbortSignal;
-  readonly #file: LockFile;
-  readonly #options: LockOptions;
-  readonly #since: Date;
-  readonly #loss = new AbortController();
-  #modifiedAt: Date;
-  #refreshTimer: NodeJS.Timeout | undefined;
-  #expiryTimer: NodeJS.Timeout | undefined;
-  #refreshing: Promise<void> = Promise.resolve();
-  #released: Promise<void> | undefined;
-
-  constructor(file: LockFile, { startedAt, modifiedAt, skewSeconds }: Written, options: LockOptions) {
-    this.#file = file;
-    this.#options = options;
-    this.#since = options.now();
-    this.#modifiedAt = modifiedAt;
-    this.id = file.id;
-    this.acquiredAt = modifiedAt;
-    this.skewSeconds = skewSeconds;
-    this.signal = this.#loss.signal;
-    this.#expireAfter(startedAt);
-    this.#refreshAfter(refreshMilliseconds);
-  }
-
-  async assertHeld(): Promise<void> {
-    clearTimeout(this.#refreshTimer);
-    await this.#refreshing;
-    this.signal.throwIfAborted();
-    this.#refreshing = this.#refresh();
-    await this.#refreshing;
-    this.signal.throwIfAborted();
-  }
-
-  release(): Promise<void> {
-    this.#released ??= this.#release();
-    return this.#released;
-  }
-
-  async #release(): Promise<void> {
-    clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#expiryTimer);
-    // It could write the lock again after it was removed.
-    await this.#refreshing;
-    await this.#file.removeOrReport();
-  }
-
-  #refreshAfter(milliseconds: number): void {
-    if (this.#released || this.signal.aborted) return;
-    this.#refreshTimer = setTimeout(() => {
-      this.#refreshing = this.#refresh();
-    }, milliseconds);
-    this.#refreshTimer.unref();
-  }
-
-  /** @param startedAt see `Written` */
-  #expireAfter(startedAt: number): void {
-    clearTimeout(this.#expiryTimer);
-    if (this.#released || this.signal.aborted) return;
-    this.#expiryTimer = setTimeout(
-      () => this.#lose('it could not be refreshed before it expired'),
-      lifetimeSeconds * 1000 - (performance.now() - startedAt),
-    );
-    this.#expiryTimer.unref();
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      const { startedAt, modifiedAt } = await this.#file.write(this.#since);
-      // A machine that was suspended does not notice by its own timers that the lock had expired in between.
-      if (modifiedAt.getTime() - this.#modifiedAt.getTime() >= lifetimeSeconds * 1000) {
-        return this.#lose('it expired before it was refreshed');
-      }
-      this.#modifiedAt = modifiedAt;
-      this.#expireAfter(startedAt);
-      this.#refreshAfter(refreshMilliseconds);
-    } catch (error) {
-      this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(retryMilliseconds);
-    }
-  }
-
-  #lose(why: string): void {
-    if (this.#released) return;
-    clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#expiryTimer);
-    this.#loss.abort(
-      new StorageError(
-        `the lock ${this.#file.key} of this ${this.#options.operation} in ${this.#file.storage.location} is lost: ${why}`,
-        `Run the ${this.#options.operation} again; another operation may have changed the repository meanwhile.`,
-      ),
-    );
-  }
-}
-
-async function listAll(
-  storage: Storage,
-  onForeign: (error: ForeignValueError) => void = () => {},
-): Promise<ListedLock[]> {
-  const locks: ListedLock[] = [];
-  for await (const value of storage.list('locks/')) {
-    try {
-      const lock = await readLock(storage, value);
-      if (lock) locks.push(lock);
-    } catch (error) {
-      if (!(error instanceof ForeignValueError)) throw error;
-      onForeign(error);
-    }
-  }
-  return locks;
-}
-
-/** Undefined when it was removed since it was listed. */
-async function readLock(storage: Storage, { key, modifiedAt }: StoredValue): Promise<ListedLock | undefined> {
-  let text: string;
-  try {
-    text = (await storage.get(key, largestLock)).toString('utf8');
-  } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
-    // Of another user of a shared folder: he holds it as well as one who lets it be read.
-    if (!(error instanceof DeniedValueError)) throw error;
-    text = '';
-  }
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), contentSchema), text);
-  const content = parsed.success ? parsed.output : undefined;
-  const expiresAt = new Date(modifiedAt.getTime() + (content?.ttlSeconds ?? lifetimeSeconds) * 1000);
-  return { key, modifiedAt, expiresAt, content };
-}
-
-/** @param storeNow the storage's time */
-function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
-  return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
-}
-
-function isAhead({ modifiedAt }: ListedLock, storeNow: Date): boolean {
-  return modifiedAt.getTime() - storeNow.getTime() > aheadSeconds * 1000;
-}
-
-function describeEarly(key: string, modifiedAt: Date, storeNow: Date): string {
+function describeEarly({ key, modifiedAt }: StoredValue, storeNow: Date): string {
   return `${key} claims to be of ${modifiedAt.toISOString()}, where it is ${storeNow.toISOString()} by the clock of the storage`;
 }
 
@@ -443,12 +158,12 @@ function conflicts({ content }: ListedLock, mode: LockOptions['mode']): boolean 
 
 async function removeSpent(
   storage: Storage,
-  spent: readonly ListedLock[],
+  spent: readonly string[],
   log: LockOptions['log'],
 ): Promise<void> {
   if (spent.length === 0) return;
   try {
-    await storage.delete(spent.map(({ key }) => key));
+    await storage.delete(spent);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     log.debug(`locks that hold no longer stay where they are: ${messageOf(error)}`);

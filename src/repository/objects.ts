@@ -1,10 +1,11 @@
 import { createHash, createHmac } from 'node:crypto';
 import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../errors.ts';
-import { ForeignValueError, type Storage } from '../storage/storage.ts';
+import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import { createOpen, type Open, type Seal } from './codec.ts';
 import type { Doubted } from './doubts.ts';
 import { Inventory, type StoredFacts } from './inventory.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
+import { readAgain, SettledDamage } from './reading.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -238,22 +239,31 @@ export class ObjectReader {
     return this.#read(object, true);
   }
 
-  async #read(object: StoredObject, proveName: boolean): Promise<Buffer> {
-    const stored = await fetchStored(this.#storage, object);
-    const difference = describeDifference(stored, object);
-    let plaintext: Buffer;
+  #read(object: StoredObject, proveName: boolean): Promise<Buffer> {
+    return readAgain(async (options) => {
+      const stored = await fetchStored(this.#storage, object, options);
+      const difference = describeDifference(stored, object);
+      const plaintext = await this.#unseal(stored, object, difference);
+      if ((proveName || difference !== undefined) && this.#name(plaintext) !== object.name) {
+        throw difference === undefined
+          ? new SettledDamage(...tell(object, 'its content is not what its name says'))
+          : damaged(object, difference);
+      }
+      return plaintext;
+    });
+  }
+
+  async #unseal(stored: Buffer, object: StoredObject, difference: string | undefined): Promise<Buffer> {
     try {
-      plaintext = await this.#open(stored, object.bytes);
+      return await this.#open(stored, object.bytes);
     } catch (error) {
       // Of other bytes than were stored nobody can say whom they are for: that is no fault of the identity.
       if (error instanceof ConfigurationError && difference === undefined) throw error;
       const cause = error instanceof ConfigurationError ? undefined : error;
-      throw damaged(object, difference ?? messageOf(error), cause);
+      throw difference === undefined
+        ? new SettledDamage(...tell(object, messageOf(error), cause))
+        : damaged(object, difference, cause);
     }
-    if ((proveName || difference !== undefined) && this.#name(plaintext) !== object.name) {
-      throw damaged(object, difference ?? 'its content is not what its name says');
-    }
-    return plaintext;
   }
 }
 
@@ -276,15 +286,18 @@ export function createReader(
 }
 
 /** Fetches the stored bytes and compares them with the manifest; needs no key. */
-export async function readStored(storage: Storage, object: StoredObject): Promise<void> {
-  const difference = describeDifference(await fetchStored(storage, object), object);
-  if (difference !== undefined) throw damaged(object, difference);
+export function readStored(storage: Storage, object: StoredObject): Promise<void> {
+  return readAgain(async (options) => {
+    const difference = describeDifference(await fetchStored(storage, object, options), object);
+    if (difference !== undefined) throw damaged(object, difference);
+  });
 }
 
-async function fetchStored(storage: Storage, object: StoredObject): Promise<Buffer> {
+async function fetchStored(storage: Storage, object: StoredObject, options: ReadOptions): Promise<Buffer> {
   try {
-    return await storage.get(objectKey(object.name), storedSize);
+    return await storage.get(objectKey(object.name), storedSize, options);
   } catch (error) {
+    if (error instanceof DeniedValueError) throw new UnreadableError(object, error);
     if (error instanceof ForeignValueError) throw damaged(object, error.how, error);
     if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
     throw error;
@@ -296,9 +309,24 @@ function describeDifference(stored: Buffer, object: StoredObject): string | unde
   return hashStored(stored) === object.sha256 ? undefined : 'its SHA-256 is not the recorded one';
 }
 
+/** An object that is there and may not be read: it may be whole. */
+export class UnreadableError extends SettledDamage {
+  constructor({ name }: StoredObject, cause: DeniedValueError) {
+    super(
+      `object ${objectKey(name)}: ${cause.how}`,
+      'Give this user, or these credentials, the right to read it, and bring it back first where the store has archived it.',
+      cause,
+    );
+  }
+}
+
 function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(...tell(object, how, cause));
+}
+
+function tell(object: StoredObject, how: string, cause?: unknown): [string, string, unknown] {
   const next = isKnownError(cause)
     ? cause.next
     : 'Run validate to see which backups need it, and restore another one.';
-  return new IntegrityError(`object ${objectKey(object.name)}: ${how}`, next, cause);
+  return [`object ${objectKey(object.name)}: ${how}`, next, cause];
 }

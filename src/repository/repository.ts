@@ -1,7 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, StorageError } from '../errors.ts';
-import { DeniedValueError, ForeignValueError, type Storage } from '../storage/storage.ts';
+import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
+import { acquireLock, type LockOptions } from './locks.ts';
+import { readAgain } from './reading.ts';
 
 const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 
@@ -31,6 +33,14 @@ export interface Repository {
   readonly id: string;
   readonly key: Buffer;
   readonly source: RepositorySource;
+  /** `repository.json` as it was read */
+  readonly config: Buffer;
+}
+
+/** Who makes a repository where there is none, for those who want to make it at the same time. */
+export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
+  /** Waits until the storage has proven that it can be written. */
+  readonly proven?: () => Promise<unknown>;
 }
 
 const location = 'repository.json';
@@ -58,7 +68,6 @@ export async function openRepository(
 /**
  * Opens the repository for a backup of `source`, making it when the place is empty.
  *
- * @param proven waits until the storage has proven that it can be written, before a repository is made
  * @throws ConfigurationError when it belongs to another database
  */
 export async function openForBackup(
@@ -66,11 +75,11 @@ export async function openForBackup(
   repositoryKey: string | undefined,
   source: RepositorySource,
   now: Date,
-  proven: () => Promise<unknown> = async () => {},
+  maker: Maker = nobody,
 ): Promise<Repository> {
   const found = await findRepository(storage, repositoryKey);
-  if (found === undefined) await proven();
-  const repository = found ?? (await createRepository(storage, repositoryKey, source, now));
+  if (found === undefined) await maker.proven?.();
+  const repository = found ?? (await makeOnce(storage, repositoryKey, source, now, maker));
   const bound = repository.source;
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(
@@ -82,23 +91,55 @@ export async function openForBackup(
   return repository;
 }
 
+const nobody: Maker = {
+  holder: 'a first backup',
+  signal: new AbortController().signal,
+  log: { debug: () => {}, info: () => {}, warn: () => {} },
+  now: () => new Date(),
+};
+
+/** So long one who makes a repository waits for another who does, and so long one who was killed at it stands in the way. */
+const makingSeconds = 120;
+
+/**
+ * Makes a repository of an empty place, or opens the one that another run has made meanwhile. Two that are made at once would have two keys,
+ * of which one is lost; and not every store that is told to create a file only if it is absent heeds that. So one makes it at a time.
+ */
+async function makeOnce(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+  maker: Maker,
+): Promise<Repository> {
+  const lock = await acquireLock(
+    { storage },
+    {
+      ...maker,
+      operation: 'first backup',
+      mode: 'exclusive',
+      waitSeconds: makingSeconds,
+      lifetimeSeconds: makingSeconds,
+    },
+  );
+  try {
+    const made = await findRepository(storage, repositoryKey);
+    if (made) return made;
+    await refuseOccupied(storage, maker.log);
+    lock.signal.throwIfAborted();
+    await createRepository(storage, repositoryKey, source, now);
+  } finally {
+    await lock.release();
+  }
+  return openRepository(storage, repositoryKey);
+}
+
 async function createRepository(
   storage: Storage,
   repositoryKey: string | undefined,
   source: RepositorySource,
   now: Date,
-): Promise<Repository> {
-  for await (const value of storage.list('')) {
-    // Left by a probe that was not allowed to delete.
-    if (value.key.startsWith('probe/')) continue;
-    // Another backup may have made it since we looked.
-    const made = await findRepository(storage, repositoryKey);
-    if (made) return made;
-    throw new ConfigurationError(
-      `storage: ${storage.location} is not empty (it holds ${value.key}) and is not a repository`,
-      'Give an empty or a new location, or the one that holds your backups.',
-    );
-  }
+): Promise<void> {
   const key = repositoryKey === undefined ? randomBytes(32) : Buffer.from(repositoryKey, 'hex');
   const config: v.InferOutput<typeof repositorySchema> = {
     format: 2,
@@ -110,22 +151,75 @@ async function createRepository(
         : { held: 'outside', check: checkValue(key) },
     source: { systemIdentifier: source.systemIdentifier, database: source.database },
   };
-  const created = await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
-  // Another backup may have made it in between; then that one counts.
-  return created
-    ? { storage, id: config.id, key: bindKey(config, key), source: config.source }
-    : openRepository(storage, repositoryKey);
+  // Whether it was created, or another one has come first after all: what is there afterwards counts.
+  await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+}
+
+/** Of probes, of those who want to make the repository too, and of runs whose place was emptied under them */
+const harmless =
+  /^(probe[-/][0-9a-f-]{36}|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
+
+/** @throws ConfigurationError when the place holds what is not of a backup that never came to its end */
+async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
+  let objects = 0;
+  for await (const { key } of storage.list('')) {
+    if (harmless.test(key)) {
+      if (key.startsWith('objects/')) objects += 1;
+      continue;
+    }
+    const isPart = /^(backups|changes|records|garbage)\//.test(key);
+    throw new ConfigurationError(
+      `storage: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
+      isPart
+        ? 'If it was one, bring its repository.json back from a copy: without it nothing there can be told to be whole. Otherwise give an empty or a new location.'
+        : 'Give an empty or a new location, or the one that holds your backups.',
+    );
+  }
+  if (objects > 0) {
+    log.warn(
+      `${storage.location} holds ${objects} objects that no backup names, and no repository.json: a new repository is made beside them, and a cleanup removes them after its grace period`,
+    );
+  }
+}
+
+/**
+ * Looks whether the repository is still the one that was opened: what is sealed with the key of another that stands in its place by now
+ * could never be read.
+ *
+ * @throws IntegrityError when it is not
+ */
+export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
+  const replaced = () =>
+    new IntegrityError(
+      `${location} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
+      'Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage.',
+    );
+  try {
+    await readAgain(async (options) => {
+      const there = await storage.get(location, largestConfig, options);
+      if (!there.equals(config)) throw replaced();
+    });
+  } catch (error) {
+    if (error instanceof ForeignValueError) throw replaced();
+    if (!(error instanceof StorageError) || !error.missing) throw error;
+    throw new StorageError(
+      `${location} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
+      'Nothing was recorded as a backup. Look at who can write to the storage, then run it again.',
+      { cause: error },
+    );
+  }
 }
 
 async function findRepository(
   storage: Storage,
   repositoryKey: string | undefined,
 ): Promise<Repository | undefined> {
-  let text: string;
   try {
-    text = (await storage.get(location, largestConfig)).toString('utf8');
+    return await readAgain(async (options) => {
+      const bytes = await readConfig(storage, options);
+      return bytes && understand(storage, bytes, repositoryKey);
+    });
   } catch (error) {
-    if (error instanceof StorageError && error.missing) return undefined;
     if (error instanceof DeniedValueError)
       throw new ConfigurationError(
         `storage: ${error.message}`,
@@ -139,6 +233,30 @@ async function findRepository(
     }
     throw error;
   }
+}
+
+/**
+ * Its bytes, or undefined when there is none. Nothing seals them, and with one wrong digit of the key everything else looks damaged: they
+ * count when two readings bring the same.
+ */
+async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffer | undefined> {
+  const read = async () => {
+    try {
+      return await storage.get(location, largestConfig, options);
+    } catch (error) {
+      if (error instanceof StorageError && error.missing) return undefined;
+      throw error;
+    }
+  };
+  const [one, other] = await Promise.all([read(), read()]);
+  // It is made at this moment.
+  if (one === undefined || other === undefined) return one ?? other;
+  if (!one.equals(other)) throw describeDamage(storage, 'two readings brought different bytes');
+  return one;
+}
+
+function understand(storage: Storage, bytes: Buffer, repositoryKey: string | undefined): Repository {
+  const text = bytes.toString('utf8');
   const parsed = parse(text);
   if (typeof parsed === 'string') {
     const format = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
@@ -149,9 +267,8 @@ async function findRepository(
         )
       : describeDamage(storage, parsed);
   }
-  const config = parsed;
-  const key = bindKey(config, resolveKey(config.key, repositoryKey));
-  return { storage, id: config.id, key, source: config.source };
+  const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
+  return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
 }
 
 /** What it says, or what is wrong with it: in words of ours alone, for it may be any file of this machine, or hold the key. */

@@ -4,6 +4,7 @@ import { type IntegrityError, messageOf, StorageError } from '../errors.ts';
 import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import { ByteBudget } from '../workers.ts';
 import { parseBounded } from './bounded-json.ts';
+import { readAgain } from './reading.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -101,7 +102,7 @@ function computeSeal({ key }: Repository, kind: SealedKind, open: Buffer): strin
 }
 
 /**
- * The content of a sealed file without the brace that ends it; undefined when there is none of the key.
+ * The content of a sealed file without the brace that ends it; undefined when there is none of the key. What does not fit is read again.
  *
  * @param damaged the error for a file that is not what this repository has sealed
  * @throws StorageError when it cannot be read at all
@@ -112,14 +113,16 @@ export async function fetchSealed(
   key: string,
   damaged: (how: string, cause?: unknown) => IntegrityError,
 ): Promise<Buffer | undefined> {
-  try {
-    return checkSeal(repository, kind, await repository.storage.get(key, sizeLimit(kind)));
-  } catch (cause) {
-    if (cause instanceof BrokenSealError) throw damaged(cause.message, cause);
-    if (cause instanceof ForeignValueError) throw damaged(cause.how, cause);
-    if (cause instanceof StorageError && cause.missing) return undefined;
-    throw cause;
-  }
+  return readAgain(async (options) => {
+    try {
+      return checkSeal(repository, kind, await repository.storage.get(key, sizeLimit(kind), options));
+    } catch (cause) {
+      if (cause instanceof BrokenSealError) throw damaged(cause.message, cause);
+      if (cause instanceof ForeignValueError) throw damaged(cause.how, cause);
+      if (cause instanceof StorageError && cause.missing) return undefined;
+      throw cause;
+    }
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import { besideDefinitions } from '../postgres/description.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
+import { commit } from './commit.ts';
 import { count, sequence, storedObject, time as timestamp } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, SealedReading, sealContent } from './seal.ts';
@@ -131,11 +132,13 @@ function padPosition(position: string): string {
 /**
  * The commit of a capture: after this its transactions are stored, before this they are not. Never replaces a segment.
  *
- * @throws StorageError when it exists already
+ * @throws StorageError when it exists already, and as `commit` does
  */
 export async function writeSegment(repository: Repository, segment: Segment): Promise<void> {
   const key = segmentKey(segment);
-  if (await repository.storage.create(key, sealContent(repository, 'segment', segment))) return;
+  const bytes = sealContent(repository, 'segment', segment);
+  const what = `what was captured up to ${segment.to}`;
+  if (await commit(repository, { key, bytes, what })) return;
   throw new StorageError(
     `${key} exists already at ${repository.storage.location}: two captures ran at once`,
     'Run the capture again; it goes on where the other one ended.',

@@ -42,7 +42,7 @@ export interface Storage {
    *
    * @param limit bytes; by default `largestValue`
    */
-  get(key: string, limit?: number): Promise<Buffer>;
+  get(key: string, limit?: number, options?: ReadOptions): Promise<Buffer>;
 
   /** The size in bytes and the time of the last change by the storage's own clock, or undefined when the key is absent. */
   stat(key: string): Promise<StoredValue | undefined>;
@@ -53,10 +53,40 @@ export interface Storage {
   /**
    * Removes keys. An absent key is not an error. Throws `RetainedError`, after removing all that can be removed, when the
    * storage forbids removing some: a retention lock, or credentials without that right.
+   *
+   * Where the place keeps versions of what is deleted, that is no longer listed nor found, and its bytes stay: see `purge`.
    */
   delete(keys: readonly string[]): Promise<void>;
 
+  /**
+   * Removes keys and what the place keeps of them, as far as it lets these credentials; and tells what became of each, without an error for
+   * what is forbidden. Absent where nothing is kept of what is deleted, so that `delete` does all of that.
+   */
+  purge?(keys: readonly string[]): Promise<Purge>;
+
   close(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /**
+   * Over a connection of its own: what was read before is in doubt, and what has changed a byte of it on the way may still be in the middle
+   * of the connections that are open.
+   */
+  readonly fresh?: boolean;
+}
+
+/** What became of keys that were to go for good. Keys that are in neither list are gone, with their bytes. */
+export interface Purge {
+  /** No longer listed nor found, but the place keeps their bytes as versions, and these credentials may not remove these. */
+  readonly hidden: readonly string[];
+  /** There as before */
+  readonly retained: readonly RetainedValue[];
+}
+
+export interface RetainedValue {
+  readonly key: string;
+  /** When the lock that holds it ends; undefined when there is none, or it is not told */
+  readonly until: Date | undefined;
 }
 
 export interface StoredValue {

@@ -1,0 +1,90 @@
+import { assertNever, IntegrityError, StorageError } from '../errors.ts';
+import { ForeignValueError, type Storage } from '../storage/storage.ts';
+import { readAgain } from './reading.ts';
+import { assertUnreplaced, type Repository } from './repository.ts';
+
+/** A file that makes something exist */
+export interface Commitment {
+  readonly key: string;
+  readonly bytes: Buffer;
+  /** For people: `this backup` */
+  readonly what: string;
+}
+
+/**
+ * Writes the file with which a backup, or a segment of changes, exists: never in the place of another, and never with the key of a
+ * repository that another run has replaced. When this returns true, the storage has given back every byte of it, whatever it answered when
+ * it was asked to store it.
+ *
+ * @returns whether it was written; false when there is another one of its name
+ * @throws StorageError when it is not there afterwards; or, and then it says so, when it is not known whether it is
+ * @throws IntegrityError when the repository was replaced since it was opened; nothing was written then
+ */
+export async function commit(repository: Repository, commitment: Commitment): Promise<boolean> {
+  const { storage } = repository;
+  const { key, bytes } = commitment;
+  await assertUnreplaced(repository);
+  let failure: StorageError | undefined;
+  try {
+    if (!(await storage.create(key, bytes))) return false;
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    failure = error;
+  }
+  const found = await look(storage, commitment, failure);
+  if (found === 'same') return true;
+  // It may be of another run, where it is not known to be ours.
+  if (failure !== undefined) throw failure;
+  await mend(storage, commitment, found);
+  return true;
+}
+
+type Found = 'same' | 'other' | 'absent';
+
+/** What is there now: a store may have done what it answered with an error, and not have done what it confirmed. */
+async function look(
+  storage: Storage,
+  { key, bytes, what }: Commitment,
+  failure: StorageError | undefined,
+): Promise<Found> {
+  try {
+    await readAgain(async (options) => {
+      const there = await storage.get(key, bytes.length, options);
+      if (!there.equals(bytes)) throw new IntegrityError(`${key} has other bytes`, 'It is read again.');
+    });
+    return 'same';
+  } catch (error) {
+    if (error instanceof IntegrityError || error instanceof ForeignValueError) return 'other';
+    if (!(error instanceof StorageError)) throw error;
+    if (error.missing) return 'absent';
+    const { message, next } = failure ?? error;
+    throw new StorageError(
+      `${what} may have been recorded: ${message}`,
+      `Run \`list\` when ${storage.location} answers again: what it shows is whole. ${next}`,
+      { cause: failure ?? error },
+    );
+  }
+}
+
+/** What the store keeps otherwise than it was sent is sent once more, and taken away where that does not help: nobody could use it. */
+async function mend(storage: Storage, commitment: Commitment, found: Exclude<Found, 'same'>): Promise<void> {
+  const { key, bytes, what } = commitment;
+  await storage.put(key, bytes);
+  if ((await look(storage, commitment, undefined)) === 'same') return;
+  await storage.delete([key]);
+  throw new StorageError(
+    `${what} was not recorded: ${storage.location} confirmed ${key}, and twice ${describe(found)}`,
+    'Do not rely on this storage, nor on what stands between it and this machine, before somebody has explained this.',
+  );
+}
+
+function describe(found: Exclude<Found, 'same'>): string {
+  switch (found) {
+    case 'other':
+      return 'gave it back with other bytes than it was sent';
+    case 'absent':
+      return 'did not have it afterwards';
+    default:
+      return assertNever(found);
+  }
+}
