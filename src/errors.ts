@@ -32,15 +32,18 @@ export class StorageError extends BackupError {
   readonly missing: boolean;
   /** The location or the credentials are wrong, so that trying again cannot help. */
   readonly configuration: boolean;
+  /** A write failed, and the value may have been stored all the same. */
+  readonly uncertain: boolean;
 
   constructor(
     message: string,
     next: string,
-    options: { cause?: unknown; missing?: boolean; configuration?: boolean } = {},
+    options: { cause?: unknown; missing?: boolean; configuration?: boolean; uncertain?: boolean } = {},
   ) {
     super(message, next, options.cause);
     this.missing = options.missing ?? false;
     this.configuration = options.configuration ?? false;
+    this.uncertain = options.uncertain ?? false;
   }
 }
 

@@ -16,13 +16,15 @@ export interface Commitment {
  * repository that another run has replaced. When this returns true, the storage has given back every byte of it, whatever it answered when
  * it was asked to store it.
  *
+ * After an error, one of other bytes is of another run, and is left alone.
+ *
  * @returns whether it was written; false when there is another one of its name
  * @throws StorageError when it is not there afterwards; or, and then it says so, when it is not known whether it is
  * @throws IntegrityError when the repository was replaced since it was opened; nothing was written then
  */
 export async function commit(repository: Repository, commitment: Commitment): Promise<boolean> {
   const { storage } = repository;
-  const { key, bytes } = commitment;
+  const { key, bytes, what } = commitment;
   await assertUnreplaced(repository);
   let failure: StorageError | undefined;
   try {
@@ -33,8 +35,8 @@ export async function commit(repository: Repository, commitment: Commitment): Pr
   }
   const found = await look(storage, commitment, failure);
   if (found === 'same') return true;
-  // It may be of another run, where it is not known to be ours.
-  if (failure !== undefined) throw failure;
+  if (failure !== undefined)
+    throw found === 'absent' && failure.uncertain ? doubt(storage, what, failure) : failure;
   await mend(storage, commitment, found);
   return true;
 }
@@ -57,13 +59,16 @@ async function look(
     if (error instanceof IntegrityError || error instanceof ForeignValueError) return 'other';
     if (!(error instanceof StorageError)) throw error;
     if (error.missing) return 'absent';
-    const { message, next } = failure ?? error;
-    throw new StorageError(
-      `${what} may have been recorded: ${message}`,
-      `Run \`list\` when ${storage.location} answers again: what it shows is whole. ${next}`,
-      { cause: failure ?? error },
-    );
+    throw doubt(storage, what, failure ?? error);
   }
+}
+
+function doubt({ location }: Storage, what: string, cause: StorageError): StorageError {
+  return new StorageError(
+    `${what} may have been recorded: ${cause.message}`,
+    `Run \`list\` when ${location} answers again: what it shows is whole. ${cause.next}`,
+    { cause, uncertain: true },
+  );
 }
 
 /** What the store keeps otherwise than it was sent is sent once more, and taken away where that does not help: nobody could use it. */

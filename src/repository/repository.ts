@@ -157,7 +157,7 @@ async function createRepository(
 
 /** Of probes, of those who want to make the repository too, and of runs whose place was emptied under them */
 const harmless =
-  /^(probe[-/][0-9a-f-]{36}|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
+  /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
 
 /** @throws ConfigurationError when the place holds what is not of a backup that never came to its end */
 async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { messageOf } from '../errors.ts';
-import { BrokenBodyError } from './s3-failure.ts';
+import { slowestRate } from './s3-deadline.ts';
+import { BrokenBodyError, SilenceError } from './s3-failure.ts';
 import { ForeignValueError } from './storage.ts';
 
 /* Answers of a store are read within bounds of size and time, whoever gives them: it may be no store, or one who stands in between. */
@@ -11,12 +12,6 @@ const largestFailure = 64 * 1024;
 
 /** bytes of any other answer but a value: a listing of a thousand keys of the longest names has a quarter of this. */
 const largestAnswer = 32 * 1024 * 1024;
-
-/** Times of silence in which an answer brings at least `leastProgress` bytes. */
-const progressWindow = 5;
-
-/** bytes; the slowest of lines bring a hundred times as many */
-const leastProgress = 16 * 1024;
 
 /**
  * The SDK takes the whole of an answer into memory before it parses it, whatever its size: all but values, which are read with a limit
@@ -31,6 +26,8 @@ export function boundAnswers(client: S3Client, silence: number): void {
         if (!(response.body instanceof Readable)) return result;
         if (response.statusCode >= 300) {
           const body = await readFailure(pace(response.body, silence));
+          // The SDK keeps it only of what it could parse.
+          Object.assign(response, { text: Buffer.concat(body).toString() });
           response.body = Readable.from(body, { objectMode: false });
         } else if (commandName !== 'GetObjectCommand') {
           response.body = Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
@@ -57,21 +54,28 @@ async function readFailure(body: AsyncIterable<Buffer>): Promise<Buffer[]> {
 /**
  * An answer that comes drop by drop is cut off: each drop ends a silence, and none is the last.
  *
- * @throws BrokenBodyError
+ * @throws SilenceError
  */
 async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
-  let since = performance.now();
+  const least = (slowestRate * silence) / 1000;
   let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (performance.now() - since > silence * progressWindow) {
-      if (size < leastProgress)
-        throw new BrokenBodyError(
-          `the answer came too slowly: ${size} bytes in ${Math.round((silence * progressWindow) / 1000)} seconds`,
-        );
-      [since, size] = [performance.now(), 0];
+  let last = performance.now();
+  const timer = setInterval(() => {
+    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silence / 1000} seconds`));
+    size = 0;
+  }, silence);
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      last = performance.now();
+      yield chunk;
     }
-    yield chunk;
+  } catch (cause) {
+    // The SDK ends a silent connection as well, and what is read of it then has just broken off.
+    if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
+    throw new SilenceError('the rest of the answer did not come', { cause });
+  } finally {
+    clearInterval(timer);
   }
 }
 
@@ -102,7 +106,7 @@ export async function readWhole(
     }
   } catch (error) {
     body.destroy();
-    if (error instanceof ForeignValueError || error instanceof BrokenBodyError) throw error;
+    if (error instanceof ForeignValueError || error instanceof SilenceError) throw error;
     throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error)})`, {
       cause: error,
     });

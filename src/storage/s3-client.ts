@@ -1,6 +1,16 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { boundAnswers } from './s3-answers.ts';
 
+/** Where the bucket stands: in the host name (`virtual`), in the path, or where the store takes it. */
+export type S3Addressing = 'auto' | 'path' | 'virtual';
+
+/** What the store is asked to encrypt with; absent: as the bucket is set. */
+export interface S3Encryption {
+  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse';
+  /** Of KMS; absent: the account's own for S3 */
+  readonly keyId?: string | undefined;
+}
+
 export interface S3Options {
   readonly bucket: string;
   /** Without slashes at its ends; empty for the root of the bucket. */
@@ -9,6 +19,10 @@ export interface S3Options {
   readonly endpoint?: URL;
   /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
   readonly region?: string;
+  readonly addressing?: S3Addressing;
+  readonly encryption?: S3Encryption;
+  /** Absent: as the bucket is set, which is STANDARD */
+  readonly storageClass?: string;
   /** The pause before the first retry, in milliseconds, doubled for each one after it. Tests shorten it. */
   readonly firstPause?: number;
   /** How long a connection may carry no byte in either direction, in milliseconds. Tests shorten it. */
@@ -17,9 +31,6 @@ export interface S3Options {
 
 /** milliseconds */
 const defaultSilence = 60_000;
-
-/** Times of silence after which an answer has begun. */
-const answerWindow = 60;
 
 /**
  * A client of the SDK that neither retries nor reads an answer without bounds.
@@ -38,7 +49,7 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region, bucket } = options;
+  const { endpoint, region } = options;
   const silence = silenceOf(options);
   const custom: S3ClientConfig = endpoint
     ? {
@@ -54,19 +65,21 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
   return {
     ...custom,
     maxAttempts: 1,
-    // A bucket with dots in its name has no valid certificate as a host name.
-    forcePathStyle: endpoint !== undefined || bucket.includes('.'),
+    forcePathStyle: isByPath(options),
     // With it the SDK opens a connection for each upload.
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
       socketTimeout: silence,
-      // From the first byte of a request to the first of its answer: silence alone does not end what comes drop by drop.
-      requestTimeout: silence * answerWindow,
-      throwOnRequestTimeout: true,
       // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
       httpAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
       httpsAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
     },
   };
+}
+
+function isByPath({ addressing = 'auto', endpoint, bucket }: S3Options): boolean {
+  // A bucket with dots in its name has no valid certificate as a host name.
+  if (addressing === 'auto') return endpoint !== undefined || bucket.includes('.');
+  return addressing === 'path';
 }

@@ -20,18 +20,19 @@ export class S3Deletion {
 
   /** Deletes at most a batch of keys, and returns those that the store retains. */
   async deleteSome(keys: readonly string[]): Promise<string[]> {
-    const { client, bucket, root } = this.#requests;
+    const { bucket, root } = this.#requests;
     if (keys.length === 0) return [];
     const retained: string[] = [];
     let single = keys;
     if (this.#inBatches) {
       try {
-        const { Errors = [] } = await this.#requests.run('delete', keys[0] ?? '', () =>
-          client.send(
+        const { Errors = [] } = await this.#requests.run('delete', keys[0] ?? '', ({ options }) =>
+          this.#requests.client.send(
             new DeleteObjectsCommand({
               Bucket: bucket,
               Delete: { Objects: keys.map((key) => ({ Key: root + key })), Quiet: true },
             }),
+            options,
           ),
         );
         const failures = new Map(Errors.map(({ Key = '', Code = '' }) => [Key.slice(root.length), Code]));
@@ -50,10 +51,9 @@ export class S3Deletion {
 
   /** False when the store retains the value. */
   async #deleteOne(key: string): Promise<boolean> {
-    const { client } = this.#requests;
-    return this.#requests.run('delete', key, async () => {
+    return this.#requests.run('delete', key, async ({ options }) => {
       try {
-        await client.send(new DeleteObjectCommand(this.#requests.address(key)));
+        await this.#requests.client.send(new DeleteObjectCommand(this.#requests.address(key)), options);
       } catch (error) {
         if (isDenial(nameOf(error))) return false;
         if (nameOf(error) !== 'NoSuchKey') throw error;

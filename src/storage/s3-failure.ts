@@ -1,23 +1,5 @@
-import { messageOf } from '../errors.ts';
-
-/** Where a request went, for messages. Holds no secret. */
-export interface S3Place {
-  readonly bucket: string;
-  /** Host and port of the endpoint, or a name for Amazon's own. */
-  readonly host: string;
-}
-
-export interface S3Failure {
-  readonly what: string;
-  readonly next: string;
-  /** True when another location, endpoint, region or key is needed, so that trying later cannot help. */
-  readonly configuration: boolean;
-}
-
-const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
-const distrusted =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_|ERR_SSL_|EPROTO)/;
+const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** Answers of a store that is busy, failing, or got a damaged or conflicting request; each may differ next time. */
 const passingNames = new Set([
@@ -34,28 +16,65 @@ const passingNames = new Set([
 ]);
 const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
 
-const wrongRegion = new Set([
-  'PermanentRedirect',
-  'AuthorizationHeaderMalformed',
-  'IllegalLocationConstraintException',
-]);
+/** What stores answer that take the bucket in the host name only. */
+const pathRefusals = new Set(['SecondLevelDomainForbidden', 'PathStyleDomainForbidden', 'InvalidPathAccess']);
 
 /** A response whose body ended early or broke off after the headers had come. */
 export class BrokenBodyError extends Error {}
 
+/** A store that answers nothing, or so slowly that it comes to the same. */
+export class SilenceError extends Error {}
+
+interface Told {
+  readonly name?: string;
+  readonly code?: string;
+  readonly Code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly clockSkewCorrected?: boolean };
+  readonly $response?: Response;
+}
+
+interface Response {
+  readonly statusCode?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The text of an error, as it came */
+  readonly text?: string;
+}
+
+function read(error: unknown): Told {
+  return (error ?? {}) as Told;
+}
+
 /** The HTTP status of the store's answer; undefined when there was none. */
 export function statusOf(error: unknown): number | undefined {
-  const { $metadata, $response } = (error ?? {}) as {
-    $metadata?: { httpStatusCode?: number };
-    $response?: { statusCode?: number };
-  };
+  const { $metadata, $response } = read(error);
   return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
 /** The store's own code of an error, such as `NoSuchBucket`, or the system's, such as `ENOTFOUND`. */
 export function nameOf(error: unknown): string {
-  const { name, code, Code } = (error ?? {}) as { name?: string; code?: string; Code?: string };
+  const { name, code, Code } = read(error);
   return Code ?? code ?? name ?? 'Error';
+}
+
+export function responseOf(error: unknown): Response {
+  return read(error).$response ?? {};
+}
+
+/** Whether the answer gives no code, as answers to HEAD do and what is no S3. */
+export function isWordless(error: unknown): boolean {
+  const status = statusOf(error);
+  return status !== undefined && status < 500 && read(error).Code === undefined;
+}
+
+/** Whether it was answered, by something that does not speak the protocol. */
+export function isForeign(error: unknown): boolean {
+  const { text = '' } = responseOf(error);
+  return isWordless(error) && text.trim() !== '' && !/<Code>/.test(text);
+}
+
+/** Whether the store says that there is no such value. A page of the web that is not found is something else. */
+export function isAbsent(error: unknown): boolean {
+  return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket' && !isForeign(error);
 }
 
 /**
@@ -68,133 +87,43 @@ export function isWithheld(code: string): boolean {
   );
 }
 
-/**
- * The words of a store, who may say anything: it may repeat the headers that sign a request, the session token among them, and go on for
- * pages.
- */
-function quote(words: string): string {
-  const [line = ''] = words.split('\n', 1);
-  if (/AWS4|Signature=|Credential=/i.test(line)) return 'an answer that repeats the request';
-  return line.replace(/[^\s,;:='"<>]{40,}/g, '…').slice(0, 200);
-}
-
 /** Whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof BrokenBodyError) return true;
-  if ((error as { $metadata?: { clockSkewCorrected?: boolean } }).$metadata?.clockSkewCorrected) return true;
+  if (error instanceof BrokenBodyError || isSilence(error)) return true;
   const status = statusOf(error);
   const name = nameOf(error);
   if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
-  return (error as Error).name === 'TimeoutError' || (status !== undefined && passingStatuses.has(status));
+  return status !== undefined && passingStatuses.has(status);
+}
+
+/** Whether nothing came, for as long as a connection may be silent. */
+export function isSilence(error: unknown): boolean {
+  if (error instanceof SilenceError || nameOf(error) === 'ETIMEDOUT') return true;
+  // The SDK gives this name to broken connections, too, which have a code.
+  const { name, code } = read(error);
+  return name === 'TimeoutError' && code === undefined && statusOf(error) === undefined;
+}
+
+export function isUnreachable(error: unknown): boolean {
+  return unreachable.has(nameOf(error));
+}
+
+export function isBroken(error: unknown): boolean {
+  return broken.has(nameOf(error));
+}
+
+/** Whether the SDK signs by the store's clock from now on, for which the refusal may have come. It says so of most answers. */
+export function isClockCorrected(error: unknown): boolean {
+  const { $metadata } = read(error);
+  const isRefused = $metadata?.httpStatusCode === 400 || $metadata?.httpStatusCode === 403;
+  return isRefused && $metadata?.clockSkewCorrected === true;
+}
+
+export function isPathRefused(error: unknown): boolean {
+  return pathRefusals.has(nameOf(error));
 }
 
 /** Whether the store refuses this deed to this key, now and later. */
 export function isDenial(code: string): boolean {
   return code === 'AccessDenied' || code === 'ObjectLocked' || code === 'RetentionPolicyNotMet';
-}
-
-export function explain(error: unknown, place: S3Place): S3Failure {
-  const wrong = (what: string, next: string): S3Failure => ({ what, next, configuration: true });
-  const failed = (what: string, next: string): S3Failure => ({ what, next, configuration: false });
-  const name = nameOf(error);
-  const { host, bucket } = place;
-
-  if (error instanceof BrokenBodyError) {
-    return failed(error.message, `Check the connection to ${host}, and any proxy in between.`);
-  }
-  if (name === 'CredentialsProviderError') {
-    return wrong(
-      'no credentials were found',
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws-actions/configure-aws-credentials before this step.',
-    );
-  }
-  if (messageOf(error) === 'Region is missing') {
-    return wrong('no region is set', 'Set the `s3-region` input or AWS_REGION to the region of the bucket.');
-  }
-  if (unreachable.has(name)) {
-    return wrong(
-      `${host} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it.',
-    );
-  }
-  if (distrusted.test(name)) {
-    return wrong(
-      `${host} has no certificate that is trusted here (${name})`,
-      'Check the scheme of `s3-endpoint`; for a private authority set NODE_EXTRA_CA_CERTS to its certificate.',
-    );
-  }
-  if (broken.has(name) || (error as Error).name === 'TimeoutError') {
-    return failed(
-      `the connection to ${host} broke or fell silent (${name})`,
-      `Check the connection to ${host}, and any proxy in between.`,
-    );
-  }
-
-  switch (name) {
-    case 'NoSuchBucket':
-      return wrong(
-        `the bucket ${bucket} does not exist at ${host}`,
-        'Create the bucket, or correct the `storage` input.',
-      );
-    case 'InvalidAccessKeyId':
-      return wrong(
-        `${host} does not know this access key`,
-        'Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it.',
-      );
-    case 'SignatureDoesNotMatch':
-      return wrong(
-        'the secret key does not belong to the access key',
-        'Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input.',
-      );
-    case 'ExpiredToken':
-    case 'ExpiredTokenException':
-    case 'InvalidToken':
-    case 'TokenRefreshRequired':
-      return wrong(
-        `the session token is not valid, or not any more (${name})`,
-        'Ask for credentials again right before this step, with a duration longer than the run.',
-      );
-    case 'RequestTimeTooSkewed':
-      return wrong(
-        `the clocks of this machine and ${host} differ too much`,
-        'Set the clock of this machine.',
-      );
-  }
-
-  const status = statusOf(error);
-  if (status === 301 || wrongRegion.has(name)) {
-    const region = regionOf(error);
-    return wrong(
-      `the bucket ${bucket} is in another region`,
-      region
-        ? `Set the \`s3-region\` input to ${region}.`
-        : 'Set the `s3-region` input to the region of the bucket.',
-    );
-  }
-  if (status === 403 || isDenial(name)) {
-    return wrong(
-      'access is denied',
-      `Allow these credentials s3:ListBucket on ${bucket}, and s3:GetObject, s3:PutObject and s3:DeleteObject in it.`,
-    );
-  }
-  if (isPassing(error)) {
-    return failed(
-      `${host} kept answering ${quote(name)}${status ? ` (HTTP ${status})` : ''}`,
-      'Run it again later; if this comes often, see the status page of the store.',
-    );
-  }
-  return failed(
-    `${quote(name)}${status ? ` (HTTP ${status})` : ''}: ${quote(messageOf(error))}`,
-    `See what ${host} says about this error.`,
-  );
-}
-
-/** The region that an answer about the wrong one names. */
-function regionOf(error: unknown): string | undefined {
-  const { Region, $response } = error as {
-    Region?: string;
-    $response?: { headers?: Record<string, string> };
-  };
-  const region = Region ?? $response?.headers?.['x-amz-bucket-region'];
-  return region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
 }

@@ -1,36 +1,44 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { StorageError } from '../errors.ts';
 import type { S3Requests } from './s3-requests.ts';
+import { explainForeigner, hostOf } from './s3-words.ts';
 import { isKey, type StoredValue } from './storage.ts';
 
 /** Of a listing, one after another. Stores that skip what was deleted give some. */
 const mostEmptyPages = 1000;
 
+/** As many as a listing of a thousand keys may have: it is given the time for them */
+const pageBytes = 1024 * 1024;
+
 /** All keys that start with `prefix`, from all pages, or an error: never a part of them. */
 export async function* listValues(requests: S3Requests, prefix: string): AsyncGenerator<StoredValue> {
-  const { client, root, place, location } = requests;
+  const { root, place, location } = requests;
   const tokens = new Set<string>();
   let empty = 0;
   let token: string | undefined;
   do {
-    const page = await requests.run('list', prefix, () =>
-      client.send(
-        new ListObjectsV2Command({
-          Bucket: requests.bucket,
-          Prefix: root + prefix,
-          ...(token === undefined ? {} : { ContinuationToken: token }),
-        }),
-      ),
+    const page = await requests.run(
+      'list',
+      prefix,
+      ({ options }) =>
+        requests.client.send(
+          new ListObjectsV2Command({
+            Bucket: requests.bucket,
+            Prefix: root + prefix,
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+          options,
+        ),
+      pageBytes,
     );
     const next = page.IsTruncated ? page.NextContinuationToken : undefined;
     empty = page.Contents?.length ? 0 : empty + 1;
     // Taking a part of a listing for the whole would make stored values look absent; one that goes in a circle has no end.
     const isBroken = page.IsTruncated && (next === undefined || tokens.has(next) || empty >= mostEmptyPages);
     if (isBroken || !isListing(page)) {
-      throw new StorageError(
-        `${place.host} gave a listing of ${location} that is not whole`,
-        'Check that `s3-endpoint` is the S3 interface of the store.',
-      );
+      const [, next] = explainForeigner(place);
+      const message = `${hostOf(place)} gave a listing of ${location} that is not whole`;
+      throw new StorageError(message, next, { configuration: !isBroken });
     }
     for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
       // What was not asked for is of somebody else, and cut short it would have another name.

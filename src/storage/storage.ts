@@ -7,8 +7,9 @@ import { StorageError } from '../errors.ts';
  * The contract, which `test/storage.contract.ts` runs for every storage:
  *
  * - A value appears whole or not at all: a reader never sees part of a `put`, even when the writer is killed.
- * - When `put` returns, the value is durable and its size has been confirmed by the storage.
- * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final.
+ * - When `put` or `create` returns, the value is durable, and the storage has confirmed its hash or at least its size.
+ * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final. A write that failed
+ *   has not changed what is stored, unless its error is `uncertain`.
  * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent. Only where
  *   the place itself is not what a repository may lie in, as with links in a folder, it is a `ConfigurationError`, and where all of it
  *   is one damaged file, an `IntegrityError`.
@@ -147,6 +148,9 @@ export class RetainedError extends StorageError {
     this.keys = keys;
   }
 }
+
+/** Characters of a key at most; those of objects have 75. What a probe proves holds for them all. */
+export const longestKey = 80;
 
 const keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
 

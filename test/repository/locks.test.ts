@@ -399,6 +399,171 @@ describe('on a storage that lets nothing be deleted', () => {
   });
 });
 
+describe('round trips', () => {
+  const latency = 50;
+  const own = {
+    format: 1,
+    operation: 'backup',
+    mode: 'shared',
+    holder: 'x',
+    since: '2026-11-20T02:17:00.000Z',
+  };
+  const leave = async (count: number, released: boolean) => {
+    for (let n = 0; n < count; n++) {
+      const text = JSON.stringify({ ...own, ttlSeconds: 1800, ...(released ? { released } : {}) });
+      await storage.put(`locks/${String(n).padStart(16, '0')}.json`, Buffer.from(text));
+    }
+  };
+
+  /** From now on each call takes time; tells how much has passed. */
+  function slow(): { calls: string[]; measure: (task: () => Promise<unknown>) => Promise<number> } {
+    const calls: string[] = [];
+    const wait = (call: string) => {
+      calls.push(call);
+      return new Promise((resolve) => setTimeout(resolve, latency));
+    };
+    for (const method of ['put', 'get', 'stat', 'delete', 'create'] as const) {
+      const inner = storage[method].bind(storage) as (...parameters: unknown[]) => Promise<never>;
+      storage[method] = async (...parameters: unknown[]): Promise<never> => {
+        await wait(method);
+        return inner(...parameters);
+      };
+    }
+    const list = storage.list.bind(storage);
+    storage.list = async function* (prefix) {
+      await wait('list');
+      yield* list(prefix);
+    };
+    const measure = async (task: () => Promise<unknown>) => {
+      const started = Date.now();
+      let ended: number | undefined;
+      const done = task().finally(() => {
+        ended = Date.now();
+      });
+      while (ended === undefined) await vi.advanceTimersByTimeAsync(10);
+      await done;
+      return ended - started;
+    };
+    return { calls, measure };
+  }
+
+  it('are two for a lock where there are no others, one to prove it, and one to give it back', async () => {
+    const { calls, measure } = slow();
+    let lock: Lock | undefined;
+    const took = await measure(async () => {
+      lock = await acquireLock(repository, options());
+    });
+    expect(calls).toEqual(['put', 'list']);
+    expect(took).toBe(2 * latency);
+    expect(await measure(async () => lock?.assertHeld())).toBe(latency);
+    expect(await measure(async () => lock?.release())).toBe(latency);
+    expect(calls).toEqual(['put', 'list', 'stat', 'delete']);
+  });
+
+  it('are three where there are others, which are read together', async () => {
+    await leave(30, false);
+    const { measure } = slow();
+    expect(await measure(() => acquireLock(repository, options()))).toBe(3 * latency);
+  });
+
+  it('do not grow with the locks that were given back and could not be deleted', async () => {
+    await leave(500, true);
+    await vi.advanceTimersByTimeAsync(61 * minute);
+    const { calls, measure } = slow();
+    expect(await measure(() => acquireLock(repository, options()))).toBe(2 * latency);
+    expect(calls).toEqual(['put', 'list']);
+  });
+
+  it('of one who removes what holds no longer are one more, and leave its own lock alone', async () => {
+    await leave(500, true);
+    await vi.advanceTimersByTimeAsync(61 * minute);
+    const { calls, measure } = slow();
+    await measure(() => acquireLock(repository, options({ removesSpent: true })));
+    expect(calls).toEqual(['put', 'list', 'delete']);
+    const keys: string[] = [];
+    await measure(async () => keys.push(...(await listKeys())));
+    expect(keys).toHaveLength(1);
+  });
+});
+
+describe('a lock that is proven', () => {
+  it('is lost when somebody removed it', async () => {
+    const lock = await acquire();
+    await storage.delete([`locks/${lock.id}.json`]);
+    await expect(lock.assertHeld()).rejects.toThrow(/somebody removed it/);
+  });
+
+  it('is lost when the machine slept until it expired', async () => {
+    const lock = await acquire();
+    vi.setSystemTime(Date.now() + 40 * minute);
+    await expect(lock.assertHeld()).rejects.toThrow(/it expired before it was refreshed/);
+  });
+
+  it('is written again when it was not for some time', async () => {
+    const lock = await acquire();
+    vi.setSystemTime(Date.now() + 20 * minute);
+    const put = vi.spyOn(storage, 'put');
+    await lock.assertHeld();
+    expect(put).toHaveBeenCalledTimes(1);
+  });
+
+  it('and cannot be looked at is held for as long as it would be', async () => {
+    const lock = await acquire();
+    const stat = vi.spyOn(storage, 'stat').mockRejectedValue(new StorageError('down', 'Wait.'));
+    await lock.assertHeld();
+    expect(messages.at(-1)).toMatch(/could not be refreshed yet: down/);
+    stat.mockRestore();
+    await vi.advanceTimersByTimeAsync(60 * minute);
+    expect(lock.signal.aborted).toBe(false);
+  });
+});
+
+describe('what stands in nobody’s way', () => {
+  it('is a lock whose holder could not delete it for whatever reason: it is overwritten', async () => {
+    const lock = await acquire(exclusive);
+    const failing = new StorageError('the store kept answering SlowDown', 'Wait.');
+    const remove = vi.spyOn(storage, 'delete').mockRejectedValue(failing);
+    await lock.release();
+    remove.mockRestore();
+    expect(messages).toEqual([]);
+    expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
+    await acquire();
+  });
+
+  it('is a lock that was never written, of which nothing is told but the error', async () => {
+    const failing = new StorageError('read-only', 'Name another folder.');
+    storage.put = () => Promise.reject(failing);
+    storage.create = () => Promise.reject(failing);
+    storage.delete = () => Promise.reject(failing);
+    await expect(acquire()).rejects.toBe(failing);
+    expect(messages).toEqual([]);
+  });
+
+  it.each([
+    'locks/repository.json',
+    'locks/backups/20261120T021700Z-7f3a.json',
+    'locks/locks/0.json',
+    'locks/note',
+  ])('is a file below locks/ that is none: %s', async (key) => {
+    await storage.put(key, Buffer.from('{"format":2}'));
+    await acquire(exclusive);
+    expect(messages).toEqual([
+      expect.stringMatching(
+        new RegExp(`^${key} in memory has neither the name of a lock nor .* passed over`),
+      ),
+    ]);
+    expect(await listKeys()).toContain(key);
+  });
+
+  it('is a lock inside of a repository that somebody made below locks/', async () => {
+    const inner = 'locks/locks/0123456789abcdef.json';
+    await storage.put(inner, Buffer.from('?'));
+    await vi.advanceTimersByTimeAsync(2 * 60 * minute);
+    await acquire(exclusive);
+    expect(await listKeys()).toContain(inner);
+  });
+});
+
 describe('the holder', () => {
   it('is the run on GitHub', () => {
     const env = {

@@ -31,7 +31,7 @@ async function openFake(options: FakeS3Options = {}, prefix = 'some/prefix'): Pr
 }
 
 function openAt(endpoint: string, bucket = 'backups', prefix = 'some/prefix'): S3Storage {
-  return new S3Storage({ bucket, prefix, endpoint: new URL(endpoint), firstPause: 2, silence: 1000 });
+  return new S3Storage({ bucket, prefix, endpoint: new URL(endpoint), firstPause: 2, silence: 2500 });
 }
 
 function answer(status: number, code: string, extra: Partial<Fault> = {}): Fault {
@@ -97,7 +97,8 @@ describe('an answer without an end', () => {
     const before = process.memoryUsage().rss;
     await expect(call(storage)).rejects.toThrow(message);
     expect(process.memoryUsage().rss - before).toBeLessThan(900_000_000);
-    expect(fake.requests).toHaveLength(1);
+    // After a write that failed it looks whether the value is there.
+    expect(fake.requests).toHaveLength(about === isPut ? 2 : 1);
     await storage.put('key', Buffer.from('value'));
     expect((await storage.get('key')).toString()).toBe('value');
   });
@@ -159,8 +160,10 @@ describe('what passes is retried', () => {
   test('a peer that falls silent, before its answer or midway, is asked again', async () => {
     const [fake, storage] = await openFake();
     await storage.put('key', Buffer.from('0123456789'));
-    fake.fault = script(isGet, { kind: 'hang' }, { kind: 'stall', bytes: 4 });
-    expect((await storage.get('key')).toString()).toBe('0123456789');
+    for (const fault of [{ kind: 'hang' }, { kind: 'stall', bytes: 4 }] as const) {
+      fake.fault = script(isGet, fault);
+      expect((await storage.get('key')).toString()).toBe('0123456789');
+    }
     fake.fault = script(isPut, { kind: 'hang' });
     await storage.put('key', Buffer.alloc(5_000_000));
   });
@@ -219,9 +222,11 @@ describe('what passes is retried', () => {
     const error = await storage.put('objects/key', Buffer.from('value')).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(StorageError);
     expect((error as Error).message).toBe(
-      `cannot store objects/key in s3://backups/some/prefix: ${new URL(fake.endpoint).host} kept answering SlowDown (HTTP 503)`,
+      `cannot store objects/key in s3://backups/some/prefix: ${new URL(fake.endpoint).host} kept answering SlowDown (HTTP 503: SlowDown of the fake); it may have been stored all the same`,
     );
-    expect(fake.requests).toHaveLength(8);
+    expect(error).toMatchObject({ uncertain: true });
+    // And it was looked for, with one more try.
+    expect(fake.requests).toHaveLength(8 + 2);
   });
 
   test('a body that never comes whole is an error, not a shorter value', async () => {
@@ -409,15 +414,20 @@ describe('what is stored', () => {
     expect(Object.keys(headers).filter((name) => /checksum|trailer|expect/.test(name))).toEqual([]);
   });
 
-  test('is missed when the store lost a part of it and answered success', async () => {
-    const [fake, storage] = await openFake();
-    fake.fault = script(isPut, { kind: 'store-less', bytes: 3 });
-    await expect(storage.put('key', Buffer.from('value'))).rejects.toThrow('key has 3 of 5 bytes in s3://');
-    fake.fault = script(isPut, { kind: 'store-less', bytes: 3 });
-    await expect(storage.create('new', Buffer.from('value'))).rejects.toThrow(
-      'new has 3 of 5 bytes in s3://',
-    );
-  });
+  test.each(['put', 'create'] as const)(
+    'is sent again by %s when the store kept a part of it and answered success',
+    async (write) => {
+      const [fake, storage] = await openFake();
+      await storage.probe();
+      fake.fault = script(isPut, { kind: 'store-less', bytes: 3 });
+      await storage[write]('key', Buffer.from('value'));
+      expect((await storage.get('key')).toString()).toBe('value');
+      fake.fault = (request) => (isPut(request) ? { kind: 'store-less', bytes: 3 } : undefined);
+      await expect(storage[write]('new', Buffer.from('value'))).rejects.toThrow(
+        /has other bytes, with the MD5 3a6d0284[0-9a-f]{24} under new, although .* confirmed that it was stored/,
+      );
+    },
+  );
 
   test('is not overwritten by create in a store that ignores the condition, even before a probe', async () => {
     const [, storage] = await openFake({ conditionalWrites: 'ignored' });
@@ -432,7 +442,7 @@ test('a store that has honoured the condition once is never written to without i
   await storage.probe();
   await storage.put('key', Buffer.from('first'));
   fake.fault = script(isPut, answer(501, 'NotImplemented'));
-  await expect(storage.create('key', Buffer.from('second'))).rejects.toThrow('NotImplemented (HTTP 501)');
+  await expect(storage.create('key', Buffer.from('second'))).rejects.toThrow('NotImplemented (HTTP 501');
   expect((await storage.get('key')).toString()).toBe('first');
 });
 
@@ -457,11 +467,10 @@ describe('what the store retains', () => {
   test('does not fail a probe, whose leftovers do not add up', async () => {
     const [fake, storage] = await openFake();
     fake.retains = () => true;
-    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
-    expect(fake.values.size).toBe(1);
-    for (const value of fake.values.values()) value.modifiedAt = new Date(Date.now() - 7_200_000);
-    expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
-    expect(fake.values.size).toBe(1);
+    for (let probes = 0; probes < 600; probes++) {
+      expect(await storage.probe()).toEqual({ createOnly: true, deletes: false });
+    }
+    expect(fake.values.size).toBeLessThanOrEqual(256);
   });
 
   test('does not fail a probe either when it cannot be overwritten', async () => {

@@ -1,0 +1,71 @@
+import type { Readable } from 'node:stream';
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import { StorageError } from '../errors.ts';
+import { readWhole } from './s3-answers.ts';
+import { isWithheld, isWordless, nameOf, statusOf } from './s3-failure.ts';
+import type { Attempt, S3Requests } from './s3-requests.ts';
+import { assertSize, DeniedValueError, largestValue, type ReadOptions, type StoredValue } from './storage.ts';
+
+export class S3Reading {
+  readonly #requests: S3Requests;
+  /** A key whose value was read */
+  #readable: string | undefined;
+
+  constructor(requests: S3Requests) {
+    this.#requests = requests;
+  }
+
+  async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
+    const { location, silence } = this.#requests;
+    const check = (bytes: number) => assertSize(key, location, bytes, limit);
+    try {
+      const value = await this.#requests.run('read', key, async ({ options, meet }) => {
+        const command = new GetObjectCommand(this.#requests.address(key));
+        const client = fresh ? this.#requests.freshClient : this.#requests.client;
+        const { Body, ContentLength } = await client.send(command, options);
+        meet();
+        return readWhole(Body as Readable, silence, ContentLength, check);
+      });
+      this.#readable ??= key;
+      return value;
+    } catch (error) {
+      throw (await this.#isDeniedAlone(key, error))
+        ? new DeniedValueError(key, location, 'the store gives out others and not this one', error)
+        : error;
+    }
+  }
+
+  async stat(key: string): Promise<StoredValue | undefined> {
+    return this.#requests.run('look at', key, async (attempt) => {
+      const command = new HeadObjectCommand(this.#requests.address(key));
+      try {
+        const head = await this.#requests.client.send(command, attempt.options);
+        return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? new Date(0) };
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        if (isWordless(error)) await this.#askForWords(key, attempt);
+        throw error;
+      }
+    });
+  }
+
+  /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET, which throws it. */
+  async #askForWords(key: string, { options }: Attempt): Promise<void> {
+    const command = new GetObjectCommand({ ...this.#requests.address(key), Range: 'bytes=0-0' });
+    const { Body } = await this.#requests.client.send(command, options);
+    (Body as Readable).destroy();
+  }
+
+  /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+  async #isDeniedAlone(key: string, error: unknown): Promise<boolean> {
+    const readable = this.#readable;
+    if (!(error instanceof StorageError) || readable === undefined || readable === key) return false;
+    if (!isWithheld(nameOf(error.cause))) return false;
+    try {
+      await this.get(readable);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}

