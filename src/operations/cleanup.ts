@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { append } from '../lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { listManifests, manifestKey } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
-import { saveOutlines } from '../repository/outlines.ts';
+import { keepOutlines } from '../repository/outlines.ts';
 import {
   type Garbage,
   isDue,
@@ -118,7 +118,7 @@ async function carryOut(
     if (plan.damaged.length > 0) return done;
     try {
       await removeUnkept(plan, repository, held, { removed, retained });
-      await keepOutlines(plan, repository, removed, log);
+      await keepOthers(plan, repository, removed, log);
       done = { ...done, changes: await removeOutdated(plan, repository, held, { removed, retained }) };
       done = { ...done, ...(await markGarbage(repository, held)) };
       await lock.release();
@@ -204,8 +204,7 @@ async function removeOutdated(
   return weighChanges(plan, removed, gone);
 }
 
-/** Backups are found without it: that it cannot be written is no reason to end. */
-async function keepOutlines(
+async function keepOthers(
   { outlines }: Plan,
   repository: Repository,
   removed: readonly string[],
@@ -213,13 +212,11 @@ async function keepOutlines(
 ): Promise<void> {
   if (outlines.areSaved && removed.length === 0) return;
   const gone = new Set(removed);
-  try {
-    const known = outlines.known.filter(({ outline }) => !gone.has(outline.id));
-    await saveOutlines(repository, known);
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    log.debug(`outlines of backups were not kept: ${error.message}`);
-  }
+  await keepOutlines(
+    repository,
+    outlines.known.filter(({ outline }) => !gone.has(outline.id)),
+    log,
+  );
 }
 
 async function sweep(

@@ -42,12 +42,17 @@ export async function listManifests({ storage }: Repository): Promise<Map<string
 /**
  * The commit of a backup: after this it exists, before this it does not. Never replaces a manifest.
  *
+ * @param prove throws where something does not hold that has to before it is written
  * @throws as `commit` does
  */
-export async function writeManifest(repository: Repository, manifest: Manifest): Promise<void> {
+export async function writeManifest(
+  repository: Repository,
+  manifest: Manifest,
+  prove?: () => Promise<unknown>,
+): Promise<void> {
   const bytes = sealContent(repository, 'manifest', manifest);
   const what = `backup ${manifest.id}`;
-  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what }))) {
+  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what, prove }))) {
     throw new StorageError(
       `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
       'Run the backup again; it gets a new id.',

@@ -85,34 +85,43 @@ export async function readOutlines(
 type ReadOutline = (id: string) => Promise<ManifestOutline | undefined>;
 
 /**
- * Sees to it that the cache has all backups, when one was added. Backups are found without it: that the storage does not take it ends
- * nothing.
+ * Gathers what the cache is to have when a backup was added: undefined when that cannot be told. Backups are found without it, so that this
+ * ends nothing.
  */
-export async function addOutline(
+export async function gatherOutlines(
   repository: Repository,
   manifest: Manifest,
   log: Pick<Log, 'debug'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly KnownOutline[] | undefined> {
   // Which manifests are damaged is told when one is to be built upon, and by validate.
   const ignore = () => undefined;
   const own = outlineOf(manifest);
   const read: ReadOutline = async (id) => (id === own.id ? own : readOutline(repository, id));
   try {
-    const outlines = await readOutlines(repository, listManifests(repository), ignore, signal, read);
-    await saveOutlines(repository, outlines.known);
+    return (await readOutlines(repository, listManifests(repository), ignore, signal, read)).known;
   } catch (error) {
     if (!signal.aborted && !(error instanceof StorageError)) throw error;
-    log.debug(`outlines of backups were not kept: ${messageOf(error)}`);
+    log.debug(`outlines of backups were not read: ${messageOf(error)}`);
+    return undefined;
   }
 }
 
-/** Replaces the cache. */
-export async function saveOutlines(repository: Repository, known: readonly KnownOutline[]): Promise<void> {
+/** Replaces the cache, where the storage takes it. */
+export async function keepOutlines(
+  repository: Repository,
+  known: readonly KnownOutline[],
+  log: Pick<Log, 'debug'>,
+): Promise<void> {
   const entries = known.map(({ size, modifiedAt, outline }) => ({ size, modifiedAt, outline }));
   const compressed = await compress(Buffer.from(JSON.stringify(entries)));
   const content = { format: 1, repository: repository.id, outlines: compressed.toString('base64') };
-  await repository.storage.put(location, sealContent(repository, 'outlines', content));
+  try {
+    await repository.storage.put(location, sealContent(repository, 'outlines', content));
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    log.debug(`outlines of backups were not kept: ${error.message}`);
+  }
 }
 
 /** Two manifests of one size and time, to what the storage tells of it, are one. */

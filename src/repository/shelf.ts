@@ -42,7 +42,7 @@ export interface ShelfOptions {
   /** Told of every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
-  /** Told what was read, for one who keeps it: see `saveOutlines` */
+  /** Told what was read, for one who keeps it: see `keepOutlines` */
   readonly onOutlines?: (outlines: Outlines) => void;
 }
 
