@@ -44,6 +44,8 @@ export class Link {
   static async open(target: URL, milliseconds: number): Promise<Link> {
     const link = new Link(target, milliseconds);
     await new Promise<void>((resolve) => link.#server.listen(0, '127.0.0.1', resolve));
+    // It is there as long as somebody runs who uses it.
+    link.#server.unref();
     return link;
   }
 
@@ -56,12 +58,6 @@ export class Link {
     const traffic = this.#traffic;
     this.#traffic = nothing;
     return traffic;
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    this.#agent.destroy();
   }
 
   async #serve(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
