@@ -2,7 +2,7 @@ import type { IntegrityError } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
-import type { Outlines } from '../repository/outlines.ts';
+import { checkUnread, type Outlines } from '../repository/outlines.ts';
 import type { PruneContext } from '../repository/prune.ts';
 import { findWindows, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -42,7 +42,7 @@ export async function makePlan(
   { now, signal, log }: PruneContext,
 ): Promise<Plan> {
   const damaged: DamagedHeader[] = [];
-  let outlines: Outlines = { known: [], damaged: [], areSaved: true };
+  let outlines: Outlines = { known: [], damaged: [], unread: new Set(), areSaved: true };
   const onDamaged = ({ message }: IntegrityError, id: string) => {
     log.warn(message);
     damaged.push({ id, message });
@@ -61,11 +61,16 @@ export async function makePlan(
   ]);
   const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
   const policy: ChangePolicy = { now: now(), keepChanges };
-  const decisions = planRetention(shelf.backups, retention, { now: policy.now, timeZone });
+  const planned = planRetention(shelf.backups, retention, { now: policy.now, timeZone });
+  const decisions = keepBases(planned, segments, policy);
+  // What stays is what is left: before others go, all of it is read.
+  const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
+  const warn = (error: IntegrityError) => log.warn(error.message);
+  const rotten = await checkUnread(repository, outlines, kept, warn, signal);
   return {
     backups: shelf.backups.length + shelf.damaged.length,
-    damaged: [...shelf.damaged, ...damaged],
-    decisions: keepBases(decisions, segments, policy),
+    damaged: [...shelf.damaged, ...rotten, ...damaged],
+    decisions,
     outlines,
     segments,
     listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),

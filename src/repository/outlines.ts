@@ -33,6 +33,8 @@ export interface Outlines {
   readonly known: readonly KnownOutline[];
   /** Manifests that cannot be trusted */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
+  /** Ids of those whose manifest was not read: the cache, and its size and time, speak for it. */
+  readonly unread: ReadonlySet<string>;
   /** Whether these, and no others, are what `outlines.json` has */
   readonly areSaved: boolean;
 }
@@ -75,11 +77,33 @@ export async function readOutlines(
   );
   const known = saved.filter((one) => isOf(one, manifests.get(one.outline.id)));
   const areSaved = known.length === saved.length && known.length === manifests.size;
-  if (areSaved) return { known, damaged: [], areSaved };
   const missing = new Map(manifests);
   for (const { outline } of known) missing.delete(outline.id);
   const found = await readWhole(missing, read, onDamaged, signal);
-  return { known: [...known, ...found.known], damaged: found.damaged, areSaved };
+  return {
+    known: [...known, ...found.known],
+    damaged: found.damaged,
+    unread: new Set(known.map(({ outline }) => outline.id)),
+    areSaved,
+  };
+}
+
+/**
+ * Reads the manifests of some backups whose outlines the cache told, for one who relies on them: a disk changes bytes, and neither size
+ * nor time of a file.
+ *
+ * @returns those that cannot be trusted
+ */
+export async function checkUnread(
+  repository: Repository,
+  { known, unread }: Outlines,
+  ids: ReadonlySet<string>,
+  onDamaged: (error: IntegrityError) => void,
+  signal: AbortSignal,
+): Promise<Outlines['damaged']> {
+  const doubtful = known.filter(({ outline: { id } }) => unread.has(id) && ids.has(id));
+  const manifests = new Map(doubtful.map((one) => [one.outline.id, one]));
+  return (await readWhole(manifests, (id) => readOutline(repository, id), onDamaged, signal)).damaged;
 }
 
 type ReadOutline = (id: string) => Promise<ManifestOutline | undefined>;
@@ -130,7 +154,7 @@ function isOf({ size, modifiedAt }: KnownOutline, listed: StoredValue | undefine
 }
 
 async function readWhole(
-  manifests: ReadonlyMap<string, StoredValue>,
+  manifests: ReadonlyMap<string, Pick<StoredValue, 'size' | 'modifiedAt'>>,
   read: ReadOutline,
   onDamaged: (error: IntegrityError) => void,
   signal: AbortSignal,

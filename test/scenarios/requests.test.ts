@@ -109,8 +109,8 @@ test('list, status and a cleanup that removes nothing read no manifest for what 
     );
   expect(await manifestReads({ operation: 'list' })).toEqual([]);
   expect(await manifestReads({ operation: 'status' })).toEqual([]);
-  // What they need.
-  expect(await manifestReads({ operation: 'cleanup', retention: 'last=3' })).toHaveLength(3);
+  // Whether they are whole, and what they need.
+  expect(await manifestReads({ operation: 'cleanup', retention: 'last=3' })).toHaveLength(6);
 });
 
 test('a cleanup deletes manifests together, and list needs none of those that stay', async () => {
@@ -118,12 +118,25 @@ test('a cleanup deletes manifests together, and list needs none of those that st
   const read = (await callsOf(() => succeed({ operation: 'cleanup', retention: 'last=1' }))).filter(
     ({ method, key }) => method === 'get' && key.startsWith('backups/'),
   );
-  expect(await storage.keys('backups/')).toHaveLength(1);
-  expect(read).toHaveLength(1);
+  const [kept, ...others] = await storage.keys('backups/');
+  expect(others).toEqual([]);
+  expect(new Set(read.map(({ key }) => key))).toEqual(new Set([kept]));
   const calls = await callsOf(() => succeed({ operation: 'list' }));
   expect(calls.filter(({ method }) => method === 'get').map(({ key }) => key)).not.toContainEqual(
     expect.stringMatching(/^backups\//),
   );
+});
+
+test('a cleanup removes nothing when a backup that is to stay has rotted, of which neither size nor time tell', async () => {
+  for (let count = 0; count < 3; count++) await backup({ 'backup-type': 'incremental' });
+  const before = await storage.keys('backups/');
+  const newest = before.at(-1) ?? '';
+  const bytes = await storage.read(newest);
+  bytes[200] = (bytes[200] as number) ^ 1;
+  await storage.rot(newest, bytes);
+  const { exitCode, outputs } = await operate(storage, { operation: 'cleanup', retention: 'last=1' });
+  expect({ exitCode, ...outputs }).toMatchObject({ exitCode: 3, removed: 0 });
+  expect(await storage.keys('backups/')).toEqual(before);
 });
 
 test('small objects are stored, validated and restored more at once than there are jobs', async () => {
