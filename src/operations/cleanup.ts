@@ -169,7 +169,7 @@ async function retract({ cleared }: Plan, repository: Repository, context: Prune
   if (cleared.length === 0) return;
   for (const { id, objects } of cleared) {
     context.log.warn(
-      `${id} was recorded as damaged and is not: ${formatCounted(objects.length, 'object')} of it that could not be read as stored can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
+      `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
     );
   }
   await appendRecord(repository, 'validations', context.now(), {
