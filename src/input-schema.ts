@@ -19,8 +19,11 @@ import {
   parseRecipients,
   parseRecoveryTarget,
   parseRetention,
+  parseS3Addressing,
+  parseS3Encryption,
   parseShare,
   parseStorage,
+  parseStorageClass,
   parseTimeZone,
   parseWebhook,
   wholeNumber,
@@ -142,6 +145,31 @@ export const schema = {
       'is not the name of a region',
       'Write it as in `eu-central-1` or `auto`.',
     ),
+  },
+  's3-addressing': {
+    operations: storing,
+    default: 'auto',
+    placeholder: 'style',
+    description:
+      'Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the ' +
+      'path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.',
+    parse: parseS3Addressing,
+  },
+  's3-sse': {
+    operations: storing,
+    placeholder: 'how',
+    description:
+      'What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ' +
+      'ARN of a key. When empty, the store does as the bucket is set.',
+    parse: parseS3Encryption,
+  },
+  's3-storage-class': {
+    operations: storing,
+    placeholder: 'class',
+    description:
+      'Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When ' +
+      'empty, the store does as the bucket is set.',
+    parse: parseStorageClass,
   },
   'repository-key': {
     operations: storing,

@@ -1,5 +1,6 @@
 import type { ColumnName } from './input-values.ts';
 import type { RetentionPolicy } from './repository/retention.ts';
+import type { S3Addressing, S3Encryption } from './storage/s3-settings.ts';
 
 /** What the inputs mean, once they have been checked. */
 
@@ -7,6 +8,10 @@ export interface CommonInputs {
   readonly storage: string;
   readonly s3Endpoint: string | undefined;
   readonly s3Region: string | undefined;
+  readonly s3Addressing: S3Addressing;
+  /** Undefined: as the bucket is set */
+  readonly s3Sse: S3Encryption | undefined;
+  readonly s3StorageClass: string | undefined;
   /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
   readonly repositoryKey: string | undefined;
   /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */

@@ -4,6 +4,7 @@ import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from './errors.ts';
 import { splitPatterns } from './postgres/selection.ts';
 import type { RetentionPolicy } from './repository/retention.ts';
+import { archivingClasses, type S3Encryption, s3Addressings } from './storage/s3-settings.ts';
 
 /* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
 
@@ -41,6 +42,29 @@ export const parseImage = matching(
   'is not an image of postgres or of supabase/postgres',
   'Write it as in supabase/postgres:17.6.1.054',
 );
+
+export const parseS3Addressing = oneOf(s3Addressings);
+
+export function parseS3Encryption(text: string): S3Encryption {
+  if (text === 'AES256' || text === 'aws:kms') return { algorithm: text };
+  const [, keyId] = /^aws:kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(text) ?? [];
+  if (keyId !== undefined) return { algorithm: 'aws:kms', keyId };
+  throw new Problem(
+    'names no encryption of S3',
+    'Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key.',
+  );
+}
+
+export function parseStorageClass(text: string): string {
+  if (archivingClasses.has(text)) {
+    throw new Problem(
+      `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
+      'Write GLACIER_IR, which can, STANDARD_IA, or leave it out.',
+    );
+  }
+  if (/^[A-Z][A-Z0-9_]{1,40}$/.test(text)) return text;
+  throw new Problem('is not the name of a storage class', 'Write it as in STANDARD_IA.');
+}
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -3,20 +3,28 @@ import type { CleanupInputs } from '../inputs.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
 import { checkUnread, type Outlines } from '../repository/outlines.ts';
-import type { PruneContext } from '../repository/prune.ts';
+import { hasObjects, type PruneContext } from '../repository/prune.ts';
 import { findWindows, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type Decision, planRetention } from '../repository/retention.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
 import { readShelf, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { findVanished } from '../repository/vanished.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { runTogether } from '../workers.ts';
 import { isSafetyBackup } from './safety-label.ts';
+import { type Cleared, lookAgain } from './second-look.ts';
 
 /** What there is, and what is to become of it. */
 export interface Plan {
   readonly backups: number;
   readonly damaged: readonly DamagedHeader[];
+  /** No backup is listed, and there are objects */
+  readonly blind: boolean;
+  /** Ids of backups that there were, and that are gone without a cleanup */
+  readonly vanished: readonly string[];
+  /** What was recorded as damaged, and is whole */
+  readonly cleared: readonly Cleared[];
   readonly decisions: readonly Decision<ShelvedBackup>[];
   /** Of all backups, as they were read */
   readonly outlines: Outlines;
@@ -37,44 +45,69 @@ export interface Changes {
 
 /** Changes nothing. */
 export async function makePlan(
-  { retention, timeZone, keepChanges }: CleanupInputs,
+  inputs: CleanupInputs,
   repository: Repository,
-  { now, signal, log }: PruneContext,
+  context: PruneContext,
 ): Promise<Plan> {
+  const { signal, log } = context;
   const damaged: DamagedHeader[] = [];
-  let outlines: Outlines = { known: [], damaged: [], unread: new Set(), areSaved: true };
-  const onDamaged = ({ message }: IntegrityError, id: string) => {
+  const onDamaged = (error: IntegrityError) => log.warn(error.message);
+  const onDamagedSegment = ({ message }: IntegrityError, id: string) => {
     log.warn(message);
     damaged.push({ id, message });
   };
+  let outlines: Outlines = { known: [], damaged: [], unread: new Set(), areSaved: true };
+  const onOutlines = (read: Outlines) => {
+    outlines = read;
+  };
   const [shelf, files, segments] = await runTogether<[Shelf, StoredValue[], Segment[]]>(signal, [
-    (stop) =>
-      readShelf(repository, {
-        onDamaged: (error) => log.warn(error.message),
-        onOutlines: (read) => {
-          outlines = read;
-        },
-        signal: stop,
-      }),
+    (stop) => readShelf(repository, { onDamaged, onOutlines, signal: stop }),
     () => listSegmentFiles(repository),
-    (stop) => readSegments(repository, onDamaged, { signal: stop }),
+    (stop) => readSegments(repository, onDamagedSegment, { signal: stop }),
   ]);
+  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
   const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
-  const policy: ChangePolicy = { now: now(), keepChanges };
-  const planned = planRetention(shelf.backups, retention, { now: policy.now, timeZone });
-  const decisions = keepBases(planned, segments, policy);
+  const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
+  const planned = await decide(inputs, repository, shelf.backups, policy.now, context);
+  const decisions = keepBases(planned.decisions, segments, policy);
   // What stays is what is left: before others go, all of it is read.
   const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
-  const warn = (error: IntegrityError) => log.warn(error.message);
-  const rotten = await checkUnread(repository, outlines, kept, warn, signal);
+  const [rotten, vanished] = await Promise.all([
+    checkUnread(repository, outlines, kept, onDamaged, signal),
+    findVanished(repository, listed, onDamaged, signal),
+  ]);
   return {
-    backups: shelf.backups.length + shelf.damaged.length,
+    backups: listed.size,
     damaged: [...shelf.damaged, ...rotten, ...damaged],
+    blind: listed.size === 0 && (await hasObjects(repository)),
+    vanished,
+    cleared: planned.cleared,
     decisions,
     outlines,
     segments,
     listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
   };
+}
+
+/** Plans, and plans again without the damage that a second look does not find. */
+async function decide(
+  { retention, timeZone }: CleanupInputs,
+  repository: Repository,
+  backups: readonly ShelvedBackup[],
+  now: Date,
+  context: PruneContext,
+): Promise<{ decisions: readonly Decision<ShelvedBackup>[]; cleared: readonly Cleared[] }> {
+  const decisions = planRetention(backups, retention, { now, timeZone });
+  const doubtful = listRemovals(decisions).filter(({ backup }) => backup.damagedAt !== null);
+  if (doubtful.length === 0) return { decisions, cleared: [] };
+  const cleared = await lookAgain(
+    repository,
+    doubtful.map(({ backup }) => backup.id),
+    context,
+  );
+  const sound = new Set(cleared.map(({ id }) => id));
+  const weighed = backups.map((backup) => (sound.has(backup.id) ? { ...backup, damagedAt: null } : backup));
+  return { decisions: planRetention(weighed, retention, { now, timeZone }), cleared };
 }
 
 /** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */

@@ -12,7 +12,7 @@ const shownKeys = 20;
 
 export function describeCleanup(done: Cleanup): Outcome {
   return {
-    exitCode: done.damaged.length === 0 ? 0 : 3,
+    exitCode: done.damaged.length === 0 && !done.blind ? 0 : 3,
     outputs: {
       backups: done.backups - done.removed.length,
       removed: done.removed.length,
@@ -24,8 +24,12 @@ export function describeCleanup(done: Cleanup): Outcome {
     report: [
       { kind: 'heading', text: describeTitle(done) },
       ...describePlan(done),
+      ...describeBlind(done),
       ...describeDamaged(done),
+      ...describeVanished(done),
+      ...describeCleared(done),
       describeFigures(done),
+      ...describeHidden(done),
       ...describeRetained(done),
       { kind: 'paragraph', text: describeOutlook(done) },
     ],
@@ -45,8 +49,9 @@ function listWaiting({ marked, isSwept }: Cleanup): MarkedTally[] {
   return marked.filter(({ markedAt }) => !isSwept(markedAt));
 }
 
-function describeTitle({ inputs, damaged, removed }: Cleanup): string {
+function describeTitle({ inputs, damaged, blind, removed }: Cleanup): string {
   const title = inputs.dryRun ? 'Cleanup, dry run' : 'Cleanup';
+  if (blind) return `${title}: stopped, for no backup is listed`;
   if (damaged.length > 0) return `${title}: stopped by ${formatCounted(damaged.length, 'damaged file')}`;
   const what = removed.length === 0 ? 'no backup' : formatCounted(removed.length, 'backup');
   return `${title}: ${what} ${inputs.dryRun ? 'would be removed' : 'removed'}`;
@@ -79,6 +84,47 @@ function describePlan({ decisions }: Cleanup): Section[] {
   ];
 }
 
+function describeBlind({ blind, inputs }: Cleanup): Section[] {
+  if (!blind) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `${inputs.storage} lists no backup, although it holds objects: nothing was marked, and nothing removed. Look below backups/ with the ` +
+        "storage's own tools. If there are files, its listings lack something: tell its operator. If there are none, and there were, bring them " +
+        'back from a copy, or from the versions that the storage keeps. If no backup has ever come to its end here, or all were given up, ' +
+        'run a backup first; a cleanup after it removes what it does not need.',
+    },
+  ];
+}
+
+function describeVanished({ vanished }: Cleanup): Section[] {
+  if (vanished.length === 0) return [];
+  const more = vanished.length - shownKeys;
+  const ids = vanished.slice(0, shownKeys).join(', ') + (more > 0 ? ` and ${formatCount(more)} more` : '');
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `WARNING: ${formatCounted(vanished.length, 'backup is', 'backups are')} not listed any more, although no cleanup has removed ${vanished.length === 1 ? 'it' : 'them'}: ${ids}. ` +
+        'If you deleted these yourself, all is well. If not, somebody else has, or the listing lacks something: look below backups/ before the next ' +
+        'cleanup, which takes it as it is. No object was removed in this run.',
+    },
+  ];
+}
+
+function describeCleared({ cleared }: Cleanup): Section[] {
+  if (cleared.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `Recorded as damaged, and not damaged when it was looked at again: ${cleared.map(({ id }) => id).join(', ')}. It counts as unverified again; ` +
+        'what a validation has read was changed on the way to it, and not in the storage. Validate again.',
+    },
+  ];
+}
+
 function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
   if (damaged.length === 0) return [];
   const removals =
@@ -104,7 +150,7 @@ function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
 }
 
 function describeFigures(done: Cleanup): Section {
-  const { inputs, backups, removed, swept, retained, postponed } = done;
+  const { inputs, backups, removed, swept, hidden, retained, postponed } = done;
   const waiting = sumWaiting(done);
   return {
     kind: 'table',
@@ -114,6 +160,12 @@ function describeFigures(done: Cleanup): Section {
       ['backups removed', formatCount(removed.length)],
       ...describeChanges(done),
       ['objects removed', describeTally(swept)],
+      ...(hidden.objects === 0
+        ? []
+        : [
+            ['objects hidden behind delete markers', describeTally(hidden)],
+            ['bytes freed', formatBytes(swept.bytes)],
+          ]),
       ['objects marked, not yet removed', describeTally(waiting)],
       ['retained by the storage', inputs.dryRun ? 'not known before' : formatCount(retained.length)],
       ...(postponed === undefined ? [] : [['removal of objects', 'postponed to the next run']]),
@@ -143,31 +195,60 @@ function describeTally({ objects, bytes }: Tally): string {
   return objects === 0 ? '0' : `${formatCount(objects)} (${formatBytes(bytes)})`;
 }
 
+/** Nothing is freed where the bucket keeps versions and these credentials may not remove them. */
+function describeHidden({ hidden, hiddenFiles }: Cleanup): Section[] {
+  if (hidden.objects + hiddenFiles === 0) return [];
+  const files = [
+    ...(hidden.objects === 0 ? [] : [formatCounted(hidden.objects, 'object')]),
+    ...(hiddenFiles === 0 ? [] : [formatCounted(hiddenFiles, 'manifest or header', 'manifests and headers')]),
+  ].join(' and ');
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `The bucket keeps versions: ${files} ${hidden.objects + hiddenFiles === 1 ? 'is' : 'are'} hidden behind delete markers, and the bytes stay, and are paid for, until a lifecycle rule of the bucket ` +
+        'expires noncurrent versions. Have such a rule (docs/retention.md shows one), or give cleanup the rights s3:GetBucketVersioning, ' +
+        's3:ListBucketVersions and s3:DeleteObjectVersion, with which it removes the versions too.',
+    },
+  ];
+}
+
 function describeRetained({ retained }: Cleanup): Section[] {
   if (retained.length === 0) return [];
   const shown = retained.slice(0, shownKeys);
   const more = retained.length - shown.length;
+  const undone = retained.filter(({ confirmed }) => confirmed).length;
   return [
     {
       kind: 'paragraph',
       text:
         'The storage did not let these files go: a retention lock, or credentials without the right to delete. That is no failure; ' +
-        'a later cleanup tries again. A backup whose manifest is among them is still there, with all that it needs.',
+        'a later cleanup tries again. A backup whose manifest is among them is still there, with all that it needs.' +
+        (undone === 0
+          ? ''
+          : ` WARNING: of ${formatCounted(undone, 'file')} it confirmed the deletion and lists them all the same: ask its operator why.`),
     },
     {
       kind: 'table',
-      columns: [{ title: more > 0 ? `retained (${formatCount(more)} more)` : 'retained' }],
-      rows: shown.map((key) => [key]),
+      columns: [
+        { title: more > 0 ? `retained (${formatCount(more)} more)` : 'retained' },
+        { title: 'until' },
+      ],
+      rows: shown.map(({ key, until, confirmed }) => [
+        key,
+        confirmed ? 'its deletion was confirmed' : until === undefined ? 'not told' : formatTime(until),
+      ]),
     },
   ];
 }
 
 /** How many bytes will be freed, and when. */
 function describeOutlook(done: Cleanup): string {
-  const { inputs, postponed, damaged } = done;
+  const { inputs, postponed, damaged, blind } = done;
   const waiting = listWaiting(done);
   const total = sumWaiting(done);
   if (damaged.length > 0) return 'No bytes are freed before the damaged files are dealt with.';
+  if (blind) return 'No bytes are freed before it is known which backups there are.';
   const reason = postponed === undefined ? '' : ` What is due was left to the next run: ${postponed}`;
   if (total.objects === 0) return `Nothing waits to be removed.${reason}`;
   const times = waiting.map(({ markedAt }) => markedAt.getTime() + inputs.gracePeriod);

@@ -4,27 +4,29 @@ import { ConfigurationError, messageOf } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { append } from '../lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
-import { listManifests, manifestKey } from '../repository/backups.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
 import { keepOutlines } from '../repository/outlines.ts';
 import {
   type Garbage,
-  isDue,
   lockForRemoval,
   markGarbage,
   type PruneContext,
   previewGarbage,
-  removeBackups,
-  removeSegments,
-  type Sweep,
-  sweepGarbage,
 } from '../repository/prune.ts';
 import { appendRecord } from '../repository/records.ts';
+import {
+  type Removal,
+  type Retained,
+  removeBackups,
+  removeProbes,
+  removeSegments,
+} from '../repository/removal.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { type Decision, formatInterval } from '../repository/retention.ts';
 import { segmentKey } from '../repository/segments.ts';
 import { readStandings, type ShelvedBackup } from '../repository/shelf.ts';
+import { isDue, type Sweep, sweepGarbage } from '../repository/sweep.ts';
 import type { World } from '../world.ts';
 import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './cleanup-plan.ts';
 import { describeCleanup, sumWaiting } from './cleanup-report.ts';
@@ -34,6 +36,9 @@ import { openPlace } from './place.ts';
 /** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
 const sweepWaitSeconds = 20;
 
+/** So many of the backups that stay are named in a record: an id has 24 bytes there, each time. */
+const rememberedBackups = 1000;
+
 /** What a cleanup did, or what it would do. */
 export interface Cleanup {
   readonly inputs: CleanupInputs;
@@ -42,6 +47,12 @@ export interface Cleanup {
   readonly decisions: readonly Decision<ShelvedBackup>[];
   /** Manifests and headers of segments that cannot be trusted. While there are any, nothing is removed after they were found. */
   readonly damaged: readonly DamagedHeader[];
+  /** No backup is listed, and there are objects: nothing was done. */
+  readonly blind: boolean;
+  /** Ids of backups that were gone before, without a cleanup */
+  readonly vanished: readonly string[];
+  /** What was recorded as damaged, and is whole */
+  readonly cleared: Plan['cleared'];
   /** Ids of backups that are gone */
   readonly removed: readonly string[];
   readonly changes: Changes;
@@ -50,8 +61,12 @@ export interface Cleanup {
   readonly swept: Sweep['removed'];
   /** Whether the grace period of what was marked at a time had passed, and the sweep was not postponed */
   readonly isSwept: (markedAt: Date) => boolean;
-  /** Keys that the storage did not let go */
-  readonly retained: readonly string[];
+  /** Objects that are not listed any more, and whose bytes the storage keeps */
+  readonly hidden: Sweep['hidden'];
+  /** Manifests and headers of which the same holds */
+  readonly hiddenFiles: number;
+  /** What the storage did not let go */
+  readonly retained: readonly Retained[];
   /** Why the sweep was left to the next run */
   readonly postponed: string | undefined;
 }
@@ -86,19 +101,32 @@ async function preview(
   context: PruneContext,
 ): Promise<Cleanup> {
   const plan = await makePlan(inputs, repository, context);
-  if (plan.damaged.length > 0) return nothingDone(inputs, plan);
+  if (isStopped(plan)) return nothingDone(inputs, plan);
   const removed = listRemovals(plan.decisions).map(({ backup }) => backup.id);
   const outdated = plan.listOutdated(listOthers(plan, removed));
   const gone = new Set([...removed, ...outdated.map(segmentKey)]);
   const garbage = await previewGarbage(repository, context, gone);
-  const isSwept = (markedAt: Date) => isDue(markedAt, context.now(), context);
+  const postponed = postpone(plan);
+  const isSwept = (markedAt: Date) => postponed === undefined && isDue(markedAt, context.now(), context);
   const swept = { objects: 0, bytes: 0 };
   for (const tally of garbage.marked.filter(({ markedAt }) => isSwept(markedAt))) {
     swept.objects += tally.objects;
     swept.bytes += tally.bytes;
   }
   const changes = weighChanges(plan, removed, new Set(outdated));
-  return { ...nothingDone(inputs, plan), ...garbage, removed, changes, swept, isSwept };
+  return { ...nothingDone(inputs, plan), ...garbage, removed, changes, swept, isSwept, postponed };
+}
+
+/** What others need is not known. */
+function isStopped({ damaged, blind }: Pick<Plan, 'damaged' | 'blind'>): boolean {
+  return damaged.length > 0 || blind;
+}
+
+/** Why no object is removed: where a listing lacks backups, what they need could be among what is due. The next run takes it as it is. */
+function postpone({ vanished }: Pick<Plan, 'vanished'>): string | undefined {
+  if (vanished.length === 0) return undefined;
+  const more = vanished.length > 1 ? ` and ${vanished.length - 1} more` : '';
+  return `${vanished[0]}${more} is not listed any more, although no cleanup has removed it.`;
 }
 
 async function carryOut(
@@ -108,24 +136,25 @@ async function carryOut(
 ): Promise<Cleanup> {
   const { log } = context;
   const lock = await lockForRemoval(repository, context);
-  const removed: string[] = [];
-  const retained: string[] = [];
+  const removals = new Removals(log);
   let done: Cleanup;
   try {
     const held = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
     const plan = await makePlan(inputs, repository, held);
-    done = { ...nothingDone(inputs, plan), removed, retained };
-    if (plan.damaged.length > 0) return done;
+    done = { ...nothingDone(inputs, plan), ...removals.tell() };
+    if (isStopped(plan)) return done;
+    await retract(plan, repository, context);
     try {
-      await removeUnkept(plan, repository, held, { removed, retained });
-      await keepOthers(plan, repository, removed, log);
-      done = { ...done, changes: await removeOutdated(plan, repository, held, { removed, retained }) };
-      done = { ...done, ...(await markGarbage(repository, held)) };
+      await removeProbes(repository, lock.acquiredAt);
+      await removeUnkept(plan, repository, held, removals);
+      await keepOthers(plan, repository, removals.removed, log);
+      const changes = await removeOutdated(plan, repository, held, removals);
+      done = { ...done, changes, ...(await markGarbage(repository, held)), ...removals.tell() };
       await lock.release();
-      if (done.damaged.length === 0) done = await sweep(done, repository, context, lock.acquiredAt);
+      if (!isStopped(done)) done = await sweep(done, repository, context, lock.acquiredAt);
     } catch (error) {
       // What is gone belongs on record, whatever stopped the rest.
-      await record(done, repository, context.now()).catch((failure: unknown) =>
+      await record({ ...done, ...removals.tell() }, repository, context.now()).catch((failure: unknown) =>
         log.warn(`what was removed could not be recorded: ${messageOf(failure)}`),
       );
       throw error;
@@ -137,56 +166,76 @@ async function carryOut(
   return done;
 }
 
-/** Ids of backups that are gone, and keys that the storage did not let go; what is done is added at once. */
-interface Removals {
-  readonly removed: string[];
-  readonly retained: string[];
+/** Takes back what records say of damage that there is not: the backups count again, and what they need is not stored anew. */
+async function retract({ cleared }: Plan, repository: Repository, context: PruneContext): Promise<void> {
+  if (cleared.length === 0) return;
+  for (const { id, objects } of cleared) {
+    context.log.warn(
+      `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
+    );
+  }
+  await appendRecord(repository, 'validations', context.now(), {
+    share: 1,
+    backups: [],
+    damagedObjects: [],
+    retracted: {
+      backups: cleared.map(({ id }) => id),
+      objects: [...new Set(cleared.flatMap(({ objects }) => objects))].sort(),
+    },
+  });
 }
 
-/** Manifests that go in one request. Whatever ends a run, it leaves no more than so many that were older than one that is gone. */
-const removedAtOnce = 100;
+/** What has become of manifests and headers; what is done is added at once. */
+class Removals {
+  readonly #removed: string[] = [];
+  readonly #retained: Retained[] = [];
+  #hidden = 0;
+  readonly #log: PruneContext['log'];
+
+  constructor(log: PruneContext['log']) {
+    this.#log = log;
+  }
+
+  addBackups({ removed, hidden, retained }: Removal, reasons: ReadonlyMap<string, string>): void {
+    for (const id of removed) this.#log.info(`${id} removed: ${reasons.get(id)}`);
+    for (const { key } of retained) this.#log.info(`${key} retained by the storage`);
+    append(this.#removed, removed);
+    append(this.#retained, retained);
+    this.#hidden += hidden.length;
+  }
+
+  addSegments({ hidden, retained }: Removal): void {
+    append(this.#retained, retained);
+    this.#hidden += hidden.length;
+  }
+
+  get removed(): readonly string[] {
+    return this.#removed;
+  }
+
+  tell(): Pick<Cleanup, 'removed' | 'retained' | 'hiddenFiles'> {
+    return { removed: [...this.#removed], retained: [...this.#retained], hiddenFiles: this.#hidden };
+  }
+}
 
 async function removeUnkept(
   { decisions }: Plan,
   repository: Repository,
   { signal, log }: PruneContext,
-  { removed, retained }: Removals,
+  removals: Removals,
 ): Promise<void> {
   // Whoever pinned a backup while the plan was made meant it.
   const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
-  const isPinned = ({ backup }: Decision<ShelvedBackup>) =>
-    !backup.pinned && standings.get(backup.id)?.pinned === true;
-  const removals = listRemovals(decisions);
-  for (const { backup } of removals.filter(isPinned)) {
-    log.info(`${backup.id} stays: it was pinned since the plan was made`);
-  }
+  const reasons = new Map<string, string>();
   // The oldest first: whatever ends this run, the newest of what was to go are what is left.
-  const unkept = removals.filter((decision) => !isPinned(decision)).toReversed();
-  for (let at = 0; at < unkept.length; at += removedAtOnce) {
-    signal.throwIfAborted();
-    const some = unkept.slice(at, at + removedAtOnce);
-    const ids = some.map(({ backup }) => backup.id);
-    const kept = await removeBackups(repository, ids).catch(async (error: unknown) => {
-      removed.push(...(await findGone(repository, ids)));
-      throw error;
-    });
-    for (const { backup, reasons } of some) {
-      const gone = !kept.has(backup.id);
-      log.info(`${backup.id} ${gone ? 'removed' : 'retained by the storage'}: ${reasons.join('; ')}`);
-      if (gone) removed.push(backup.id);
-      else retained.push(manifestKey(backup.id));
-    }
+  for (const { backup, reasons: why } of listRemovals(decisions).toReversed()) {
+    if (standings.get(backup.id)?.pinned && !backup.pinned)
+      log.info(`${backup.id} stays: it was pinned since the plan was made`);
+    else reasons.set(backup.id, why.join('; '));
   }
-}
-
-/** Of a request that failed, what it did all the same; nothing where that cannot be told either, and the failure is what is told. */
-async function findGone(repository: Repository, ids: readonly string[]): Promise<string[]> {
-  try {
-    const there = await listManifests(repository);
-    return ids.filter((id) => !there.has(id));
-  } catch {
-    return [];
-  }
+  await removeBackups(repository, [...reasons.keys()], signal, (removal) =>
+    removals.addBackups(removal, reasons),
+  );
 }
 
 /** What no backup that has stayed is brought forward with. */
@@ -194,14 +243,15 @@ async function removeOutdated(
   plan: Plan,
   repository: Repository,
   { signal, log }: PruneContext,
-  { removed, retained }: Removals,
+  removals: Removals,
 ): Promise<Changes> {
-  const outdated = plan.listOutdated(listOthers(plan, removed));
-  const kept = new Set(await removeSegments(repository, outdated.map(segmentKey), signal));
-  append(retained, kept);
-  const gone = new Set(outdated.filter((segment) => !kept.has(segmentKey(segment))));
+  const outdated = plan.listOutdated(listOthers(plan, removals.removed));
+  const removal = await removeSegments(repository, outdated.map(segmentKey), signal);
+  removals.addSegments(removal);
+  const keys = new Set(removal.removed);
+  const gone = new Set(outdated.filter((segment) => keys.has(segmentKey(segment))));
   if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
-  return weighChanges(plan, removed, gone);
+  return weighChanges(plan, removals.removed, gone);
 }
 
 async function keepOthers(
@@ -225,30 +275,39 @@ async function sweep(
   context: PruneContext,
   storeNow: Date,
 ): Promise<Cleanup> {
-  const { damaged, removed, retained, postponed } = await sweepGarbage(repository, context, storeNow);
+  const held = postpone(done);
+  if (held !== undefined) return { ...done, postponed: held };
+  const { damaged, removed, hidden, retained, postponed } = await sweepGarbage(repository, context, storeNow);
   context.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
   const swept = damaged.length === 0 && postponed === undefined;
   return {
     ...done,
     damaged,
     swept: removed,
+    hidden,
     retained: [...done.retained, ...retained],
     postponed,
     isSwept: (markedAt) => swept && isDue(markedAt, storeNow, context),
   };
 }
 
-function nothingDone(inputs: CleanupInputs, { backups, damaged, decisions, segments }: Plan): Cleanup {
+function nothingDone(inputs: CleanupInputs, plan: Plan): Cleanup {
+  const { backups, damaged, blind, vanished, cleared, decisions, segments } = plan;
   return {
     inputs,
     backups,
     decisions,
     damaged,
+    blind,
+    vanished,
+    cleared,
     removed: [],
     changes: { segments: segments.length, removed: 0, window: undefined },
     marked: [],
     swept: { objects: 0, bytes: 0 },
     isSwept: () => false,
+    hidden: { objects: 0, bytes: 0 },
+    hiddenFiles: 0,
     retained: [],
     postponed: undefined,
   };
@@ -263,10 +322,15 @@ async function record(done: Cleanup, repository: Repository, now: Date): Promise
     removed: listRemovals(done.decisions)
       .filter(({ backup }) => gone.has(backup.id))
       .map(({ backup, reasons }) => ({ id: backup.id, why: reasons.join('; ') })),
+    kept: done.decisions
+      .map(({ backup }) => backup.id)
+      .filter((id) => !gone.has(id))
+      .slice(0, rememberedBackups),
     segments: done.changes.removed,
     objects: { removed: done.swept.objects, bytes: done.swept.bytes },
     marked: sumWaiting(done).objects,
     retained: done.retained.length,
+    hidden: { ...done.hidden },
   });
 }
 

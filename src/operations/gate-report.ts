@@ -134,12 +134,13 @@ function describeMigrations(migrations: Migrations): Section[] {
 
 /** How to undo the release. The words that confirm it are for a person to type. */
 function describeWayBack({ id, source, encryption, label }: Manifest, result: GateResult): Section[] {
-  const { storage, s3Endpoint, s3Region } = result.inputs;
+  const { storage, s3Endpoint, s3Region, s3Addressing = 'auto' } = result.inputs;
   const words = [
     'supabase-backup restore',
     `--storage ${quote(storage)}`,
     ...(s3Endpoint === undefined ? [] : [`--s3-endpoint ${quote(s3Endpoint)}`]),
     ...(s3Region === undefined ? [] : [`--s3-region ${quote(s3Region)}`]),
+    ...(s3Addressing === 'auto' ? [] : [`--s3-addressing ${s3Addressing}`]),
     `--backup-id ${id}`,
     '--clean',
   ];

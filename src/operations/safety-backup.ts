@@ -72,15 +72,14 @@ async function chooseRecipients(
 }
 
 async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
-  const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region } =
-    inputs;
+  const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey } = inputs;
   const { installClient, artifactRetentionDays, githubToken } = inputs;
   const outcome = await world.log.group('Reading the safety backup back', () =>
     validate(
       {
         operation: 'validate',
         storage: safetyStorage ?? storage,
-        ...{ encryptionIdentity, clientPath, repositoryKey, s3Endpoint, s3Region },
+        ...{ encryptionIdentity, clientPath, repositoryKey, ...s3Of(inputs) },
         ...{ installClient, artifactRetentionDays, githubToken },
         backupId: id,
         share: 1,
@@ -96,8 +95,7 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
   return {
     operation: 'backup',
     storage: inputs.safetyStorage ?? inputs.storage,
-    s3Endpoint: inputs.s3Endpoint,
-    s3Region: inputs.s3Region,
+    ...s3Of(inputs),
     repositoryKey: inputs.repositoryKey,
     encryptionIdentity: inputs.encryptionIdentity,
     clientPath: inputs.clientPath,
@@ -122,4 +120,9 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
     allowUnencrypted: true,
     sslrootcert: inputs.sslrootcert,
   };
+}
+
+/** How the store is spoken to. */
+function s3Of({ s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass }: RestoreInputs) {
+  return { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass };
 }

@@ -15,6 +15,8 @@ export interface StatusFacts {
   readonly recoverable: Recoverable;
   /** bytes */
   readonly stored: number;
+  /** Ids of backups that were there, and that are gone without a cleanup */
+  readonly vanished: readonly string[];
   /** The last cleanup */
   readonly prune: StoredRecord<'prunes'> | undefined;
   /** Newest first */
@@ -74,7 +76,9 @@ function describeJudged(judged: readonly JudgedLimit[], isCaptured: boolean): Se
 }
 
 /** What breaks no limit, and should be looked at. */
-function listWarnings({ standing, shrinkage, recoverable, inputs, now }: StatusFacts): string[] {
+function listWarnings(facts: StatusFacts): string[] {
+  const { standing, shrinkage, recoverable, vanished, prune, inputs, now } = facts;
+  const hidden = prune?.content.hidden;
   const { shelf, drills } = standing;
   const unreadable = shelf.damaged.map(({ id }) => id);
   const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
@@ -101,6 +105,16 @@ function listWarnings({ standing, shrinkage, recoverable, inputs, now }: StatusF
       ? []
       : [
           `these backups were found damaged: ${damaged.join(', ')}. A full backup stores anew what they lack.`,
+        ]),
+    ...(vanished.length === 0
+      ? []
+      : [
+          `not listed any more, although no cleanup has removed them: ${vanished.join(', ')}. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.`,
+        ]),
+    ...(hidden === undefined || hidden.objects === 0
+      ? []
+      : [
+          `the bucket keeps versions: what the last cleanup removed, ${formatCounted(hidden.objects, 'object')} with ${formatBytes(hidden.bytes)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
         ]),
     ...(plain.length === 0 || plain.length === shelf.backups.length
       ? []

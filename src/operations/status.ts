@@ -1,6 +1,7 @@
 import type { StatusInputs } from '../inputs.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
+import { findVanished } from '../repository/vanished.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { World } from '../world.ts';
 import type { Outcome } from './outcome.ts';
@@ -22,6 +23,9 @@ export async function status(inputs: StatusInputs, world: World): Promise<Outcom
   const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);
   const { signal } = world;
   const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
+  const { shelf } = standing;
+  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
+  const vanished = await findVanished(repository, listed, onDamaged, signal);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
   const recoverable = await readRecoverable(repository, standing.usable, world);
   const stored = await measureStored(storage, signal);
@@ -31,6 +35,7 @@ export async function status(inputs: StatusInputs, world: World): Promise<Outcom
     standing,
     recoverable,
     stored,
+    vanished,
     prune,
     failures: listFailures(standing, restores),
     gap: measureGap(recoverable.windows, world.now()),

@@ -17,6 +17,7 @@ export async function readDamaged(
   const doubted = new Map<string, Date>();
   const options = { newest: askedValidations };
   for (const { storedAt, content } of await readRecords(repository, 'validations', onDamaged, options)) {
+    for (const name of content.retracted?.objects ?? []) doubted.delete(name);
     for (const name of content.damagedObjects) doubted.set(name, storedAt);
   }
   return doubted;

@@ -99,6 +99,23 @@ async function readNames(repository: Repository, key: string): Promise<string[] 
   return found.names;
 }
 
+/** By name, when it was last marked: milliseconds since 1970 by the storage's clock. */
+export function indexMarks(marks: readonly Mark[]): Map<string, number> {
+  const index = new Map<string, number>();
+  for (const { names, markedAt } of marks) {
+    for (const name of names) index.set(name, Math.max(index.get(name) ?? 0, markedAt.getTime()));
+  }
+  return index;
+}
+
+/**
+ * An object that was stored anew after its mark is not meant by it. Where times are whole seconds, one of the mark's own second may
+ * have been; it gets another mark.
+ */
+export function isMarked(marks: ReadonlyMap<string, number>, name: string, modifiedAt: Date): boolean {
+  return modifiedAt.getTime() < (marks.get(name) ?? Number.NEGATIVE_INFINITY);
+}
+
 /** Writes mark files as names come, each as soon as it is full. */
 export class MarkWriter {
   readonly #repository: Repository;

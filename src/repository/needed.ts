@@ -18,6 +18,8 @@ export interface Needed {
   readonly damaged: readonly DamagedHeader[];
   /** Keys of manifests and segments that were removed between the listing and the reading */
   readonly vanished: readonly string[];
+  /** How many manifests are listed, those that are taken for removed included */
+  readonly manifests: number;
 }
 
 /** Manifests and headers of segments in memory at once */
@@ -47,7 +49,8 @@ export async function readNeeded(
   const names = new Set<string>();
   const damaged: DamagedHeader[] = [];
   const vanished: string[] = [];
-  const namings = (await listNamings(repository)).filter(({ id }) => !removed.has(id));
+  const listed = await listNamings(repository);
+  const namings = listed.filter(({ id }) => !removed.has(id));
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
     for (const { id, key, kind, size, read } of drain(namings)) {
@@ -62,7 +65,7 @@ export async function readNeeded(
       }
     }
   });
-  return { names, damaged, vanished };
+  return { names, damaged, vanished, manifests: listed.filter(({ kind }) => kind === 'manifest').length };
 }
 
 async function listNamings(repository: Repository): Promise<Naming[]> {

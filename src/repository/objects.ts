@@ -297,7 +297,10 @@ async function fetchStored(storage: Storage, object: StoredObject, options: Read
   try {
     return await storage.get(objectKey(object.name), storedSize, options);
   } catch (error) {
-    if (error instanceof DeniedValueError) throw new UnreadableError(object, error);
+    if (error instanceof DeniedValueError) {
+      const next = 'Give the right to read it, or bring it back first where the store has archived it.';
+      throw new SettledDamage(`object ${objectKey(object.name)}: ${error.how}`, next, error);
+    }
     if (error instanceof ForeignValueError) throw damaged(object, error.how, error);
     if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
     throw error;
@@ -307,17 +310,6 @@ async function fetchStored(storage: Storage, object: StoredObject, options: Read
 function describeDifference(stored: Buffer, object: StoredObject): string | undefined {
   if (stored.length !== object.stored) return `it has ${stored.length} bytes instead of ${object.stored}`;
   return hashStored(stored) === object.sha256 ? undefined : 'its SHA-256 is not the recorded one';
-}
-
-/** An object that is there and may not be read: it may be whole. */
-export class UnreadableError extends SettledDamage {
-  constructor({ name }: StoredObject, cause: DeniedValueError) {
-    super(
-      `object ${objectKey(name)}: ${cause.how}`,
-      'Give this user, or these credentials, the right to read it, and bring it back first where the store has archived it.',
-      cause,
-    );
-  }
 }
 
 function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityError {

@@ -13,6 +13,8 @@ import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.
 
 const backupId = v.pipe(v.string(), v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
+const objectName = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
 /** Fields of a later version are passed over: a fact that we know in part is better than none. */
 const contentSchemas = {
   /** A run of `validate`. */
@@ -25,10 +27,14 @@ const contentSchemas = {
         outcome: v.picklist(['passed', 'damaged']),
         /** Whether its objects were decrypted and decompressed, or only the stored bytes hashed. */
         opened: v.boolean(),
+        /** Where the damage is: whoever looks again knows where. Absent in what older versions wrote, and of what passed. */
+        part: v.optional(v.picklist(['manifest', 'objects', 'contents'])),
       }),
     ),
     /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */
-    damagedObjects: v.optional(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))), []),
+    damagedObjects: v.optional(v.array(objectName), []),
+    /** What records before this one say of damage and is not so: a second look has found the objects as they were stored. */
+    retracted: v.optional(v.object({ backups: v.array(backupId), objects: v.array(objectName) })),
   }),
   /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
   pins: v.object({ backup: backupId, pinned: v.boolean() }),
@@ -85,6 +91,8 @@ const contentSchemas = {
     retention: v.record(v.string(), v.union([v.string(), v.number()])),
     timeZone: v.string(),
     removed: v.array(v.object({ id: backupId, why: v.string() })),
+    /** The backups that it has left, the newest of them: which of them are gone without a cleanup, the next one can tell. */
+    kept: v.optional(v.array(backupId)),
     /** How many segments of captured changes were removed */
     segments: v.optional(count),
     objects: v.object({
@@ -96,6 +104,8 @@ const contentSchemas = {
     marked: count,
     /** stored files that the storage did not let go */
     retained: count,
+    /** objects that are not listed any more, and whose bytes the storage keeps as versions */
+    hidden: v.optional(v.object({ objects: count, bytes: count })),
   }),
 } as const;
 

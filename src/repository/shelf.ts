@@ -153,6 +153,7 @@ export function weighRecords(
         delete standing.damagedAt;
       }
     }
+    for (const id of content.retracted?.backups ?? []) delete standingOf(id).damagedAt;
   }
   for (const { at, content } of drills) {
     const standing = standingOf(content.backup);

@@ -10,7 +10,10 @@ import {
   parsePem,
   parseRecipients,
   parseRetention,
+  parseS3Addressing,
+  parseS3Encryption,
   parseStorage,
+  parseStorageClass,
   parseTimeZone,
 } from '../input-values.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
@@ -162,6 +165,13 @@ export const databaseSchema = v.strictObject({
       'Write it as in eu-central-1 or auto',
     ),
   ),
+  's3-addressing': v.optional(
+    text('Where the bucket stands in the address: `auto`, `path` or `virtual`.', parseS3Addressing),
+  ),
+  's3-sse': v.optional(
+    text('What the store is asked to encrypt with: `AES256`, `aws:kms` or `aws:kms:KEY`.', parseS3Encryption),
+  ),
+  's3-storage-class': v.optional(text('The storage class of what is written.', parseStorageClass)),
   'aws-access-key-id': v.optional(secretName('the id of the access key; AWS_ACCESS_KEY_ID when absent')),
   'aws-secret-access-key': v.optional(secretName('the access key; AWS_SECRET_ACCESS_KEY when absent')),
   ...roleEntries,

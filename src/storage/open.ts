@@ -3,12 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { FileStorage } from './file.ts';
+import type { S3Addressing, S3Encryption } from './s3-settings.ts';
 import { isKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {
   /** URL of an S3-compatible store; absent for Amazon's own. */
   readonly s3Endpoint?: string | undefined;
   readonly s3Region?: string | undefined;
+  readonly s3Addressing?: S3Addressing | undefined;
+  readonly s3Sse?: S3Encryption | undefined;
+  readonly s3StorageClass?: string | undefined;
   /** Of an `artifact://` storage: reads the artifacts of other runs */
   readonly githubToken?: string | undefined;
   /** Of an `artifact://` storage; undefined: as the GitHub repository is set */
@@ -52,7 +56,8 @@ export async function openStorage(
   }
 }
 
-async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions): Promise<Storage> {
+async function openS3(location: string, options: StorageOptions): Promise<Storage> {
+  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
   if (bucket.includes('@')) {
@@ -82,6 +87,9 @@ async function openS3(location: string, { s3Endpoint, s3Region }: StorageOptions
     prefix,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
+    ...(s3Addressing ? { addressing: s3Addressing } : {}),
+    ...(s3Sse ? { encryption: s3Sse } : {}),
+    ...(s3StorageClass ? { storageClass: s3StorageClass } : {}),
   });
 }
 

@@ -1,15 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { boundAnswers } from './s3-answers.ts';
-
-/** Where the bucket stands: in the host name (`virtual`), in the path, or where the store takes it. */
-export type S3Addressing = 'auto' | 'path' | 'virtual';
-
-/** What the store is asked to encrypt with; absent: as the bucket is set. */
-export interface S3Encryption {
-  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse';
-  /** Of KMS; absent: the account's own for S3 */
-  readonly keyId?: string | undefined;
-}
+import type { S3Addressing, S3Encryption } from './s3-settings.ts';
 
 export interface S3Options {
   readonly bucket: string;

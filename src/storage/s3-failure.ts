@@ -69,7 +69,7 @@ export function isWordless(error: unknown): boolean {
 /** Whether it was answered, by something that does not speak the protocol. */
 export function isForeign(error: unknown): boolean {
   const { text = '' } = responseOf(error);
-  return isWordless(error) && text.trim() !== '' && !/<Code>/.test(text);
+  return read(error).Code === undefined && text.trim() !== '' && !/<Code>/.test(text);
 }
 
 /** Whether the store says that there is no such value. A page of the web that is not found is something else. */

@@ -102,8 +102,9 @@ function explainConnection(error: unknown, failed: Failed): S3Failure | undefine
     ]);
   }
   if (isUnreachable(error)) {
+    const { hostname = host } = error as { hostname?: string };
     return wrong([
-      `${host} cannot be reached (${name})`,
+      `${quote(hostname)} cannot be reached (${name})`,
       'Check the `s3-endpoint` input, and that this machine may connect to it.',
     ]);
   }

@@ -6,11 +6,13 @@ import { listValues } from './s3-listing.ts';
 import { probeBucket } from './s3-probe.ts';
 import { S3Reading } from './s3-reading.ts';
 import { S3Requests } from './s3-requests.ts';
+import { S3Versions } from './s3-versions.ts';
 import { S3Writing } from './s3-writing.ts';
 import {
   assertKey,
   assertPrefix,
   type Capabilities,
+  type Purge,
   type ReadOptions,
   RetainedError,
   type Storage,
@@ -30,12 +32,14 @@ export class S3Storage implements Storage {
   readonly #reading: S3Reading;
   readonly #writing: S3Writing;
   readonly #deletion: S3Deletion;
+  readonly #versions: S3Versions;
 
   constructor(options: S3Options) {
     this.#requests = new S3Requests(options);
     this.#reading = new S3Reading(this.#requests);
     this.#writing = new S3Writing(this.#requests, this.#reading, options);
     this.#deletion = new S3Deletion(this.#requests);
+    this.#versions = new S3Versions(this.#requests, this.#deletion);
     this.location = this.#requests.location;
   }
 
@@ -87,6 +91,11 @@ export class S3Storage implements Storage {
       append(retained, await this.#deletion.deleteSome(keys.slice(from, from + deleteBatch)));
     }
     if (retained.length > 0) throw new RetainedError(retained, this.location);
+  }
+
+  async purge(keys: readonly string[]): Promise<Purge> {
+    keys.forEach(assertKey);
+    return this.#versions.purge(keys);
   }
 
   async close(): Promise<void> {

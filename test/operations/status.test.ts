@@ -123,6 +123,7 @@ describe('the report', () => {
       standing,
       recoverable,
       stored: 123_456,
+      vanished: [],
       prune: undefined,
       failures: [],
       gap: measureGap(recoverable.windows, now),

@@ -13,13 +13,11 @@ import {
   markGarbage,
   type PruneContext,
   previewGarbage,
-  removeBackups,
-  removeSegments,
-  type Sweep,
-  sweepGarbage,
 } from '../../src/repository/prune.ts';
+import { type Removal, removeBackups, removeProbes, removeSegments } from '../../src/repository/removal.ts';
 import { openForBackup, type Repository } from '../../src/repository/repository.ts';
 import { readSegments, type Segment, segmentKey, writeSegment } from '../../src/repository/segments.ts';
+import { type Sweep, sweepGarbage } from '../../src/repository/sweep.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../src/storage/storage.ts';
@@ -200,9 +198,10 @@ async function prune(
   const lock = await lockForRemoval(repository, context);
   let garbage: Garbage;
   const retained: string[] = [];
+  const keep = (removal: Removal) => retained.push(...removal.retained.map(({ key }) => key));
   try {
-    retained.push(...(await removeBackups(repository, ids)));
-    retained.push(...(await removeSegments(repository, keys, context.signal)));
+    await removeBackups(repository, ids, context.signal, keep);
+    keep(await removeSegments(repository, keys, context.signal));
     garbage = await markGarbage(repository, context);
   } finally {
     await lock.release();
@@ -275,6 +274,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     expect(third.sweep).toEqual({
       damaged: [],
       removed: { objects: 1, bytes: 10 },
+      hidden: { objects: 0, bytes: 0 },
       retained: [],
       postponed: undefined,
     });
@@ -310,8 +310,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await expectWhole(stage);
     expect(await readMarks(stage.repository)).toEqual(new Set());
     // Unneeded once more, it waits for the whole grace period.
-    await removeBackups(stage.repository, [makeId(2)]);
-    await prune(stage);
+    await prune(stage, [makeId(2)]);
     later(gracePeriod - hour);
     await prune(stage);
     expect(await keysOf(stage.storage, 'objects/')).toContain(objectKey(lost));
@@ -320,6 +319,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   });
 
   it('spares an object that was stored anew after its mark', async () => {
+    await commit(stage, 9, []);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
@@ -397,6 +397,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   });
 
   it('spares what a capture has stored, whose header comes after the mark', async () => {
+    await commit(stage, 9, []);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
@@ -431,6 +432,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   });
 
   it('counts a segment that the storage retains, and keeps it whole', async () => {
+    await commit(stage, 9, []);
     const old = await storeSegment(stage, 1, [a]);
     const next = await storeSegment(stage, 2, [b]);
     stage.storage.retains = (key) => key === old;
@@ -467,6 +469,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   });
 
   it('does not wait for the lock of a killed run for ever', async () => {
+    await commit(stage, 9, []);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
@@ -483,17 +486,112 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await dead.release();
   });
 
+  it('marks and removes nothing when no manifest is listed, and says so', async () => {
+    await storeBackup(stage, 1, [a]);
+    const old = await storeBackup(stage, 2, [b]);
+    await storeSegment(stage, 1, [c]);
+    await storeObject(stage, lost);
+    later(hour);
+    await prune(stage, [old]);
+    const list = stage.storage.list.bind(stage.storage);
+    stage.storage.list = async function* (prefix: string) {
+      if (prefix !== 'backups/') yield* list(prefix);
+    };
+    for (let run = 0; run < 2; run++) {
+      later(gracePeriod);
+      expect(await prune(stage)).toMatchObject({
+        blind: true,
+        marked: [],
+        sweep: {
+          removed: { objects: 0 },
+          postponed: expect.stringMatching(/^test lists no backup at the moment/),
+        },
+      });
+    }
+    stage.storage.list = list;
+    expect(await keysOf(stage.storage, 'objects/')).toEqual([a, b, c, lost].map(objectKey).sort());
+    expect((await prune(stage)).sweep.removed.objects).toBe(2);
+    await expectWhole(stage);
+  });
+
+  it('does not say that what the storage still lists is removed, although it confirmed that', async () => {
+    await storeBackup(stage, 1, [a]);
+    const old = await storeBackup(stage, 2, [b]);
+    await storeObject(stage, lost);
+    later(hour);
+    await prune(stage);
+    const remove = stage.storage.delete.bind(stage.storage);
+    stage.storage.delete = async (keys) => {
+      const deaf = new Set([objectKey(lost), manifestKey(old)]);
+      await remove(keys.filter((key) => !deaf.has(key)));
+    };
+    later(gracePeriod);
+    const run = await prune(stage, [old]);
+    expect(run.retained).toEqual([manifestKey(old)]);
+    expect(run.sweep).toMatchObject({
+      removed: { objects: 0, bytes: 0 },
+      retained: [{ key: objectKey(lost), confirmed: true }],
+    });
+  });
+
+  it('counts as hidden what a bucket keeps as versions, and frees none of its bytes', async () => {
+    await storeBackup(stage, 1, [a]);
+    await storeObject(stage, b);
+    await storeObject(stage, c);
+    await storeObject(stage, lost);
+    later(hour);
+    await prune(stage);
+    later(gracePeriod);
+    const until = new Date('2027-01-01T00:00:00Z');
+    Object.assign(stage.storage, {
+      purge: async (keys: readonly string[]) => {
+        await stage.storage.delete(keys.filter((key) => key !== objectKey(lost)));
+        const hidden = keys.filter((key) => key === objectKey(b));
+        return { hidden, retained: keys.includes(objectKey(lost)) ? [{ key: objectKey(lost), until }] : [] };
+      },
+    });
+    expect((await prune(stage)).sweep).toMatchObject({
+      removed: { objects: 1, bytes: 10 },
+      hidden: { objects: 1, bytes: 10 },
+      retained: [{ key: objectKey(lost), until }],
+    });
+  });
+
+  it('removes locks that were given back, and what probes have left', async () => {
+    await commit(stage, 9, []);
+    const left = ['probe/17-000000', 'probe-3f0d6b1e-1111-4222-8333-444455556666'];
+    for (const key of [...left, 'probes', 'probe/readme']) await stage.storage.put(key, Buffer.from('x'));
+    stage.storage.retains = (key) => key.startsWith('locks/');
+    const lock = await acquireLock(stage.repository, {
+      ...stage.context,
+      operation: 'backup',
+      mode: 'shared',
+      waitSeconds: 0,
+    });
+    await lock.release();
+    expect(await keysOf(stage.storage, 'locks/')).toHaveLength(1);
+    stage.storage.retains = () => false;
+    later(25 * hour);
+    await prune(stage);
+    await removeProbes(stage.repository, stage.storage.now());
+    expect(await keysOf(stage.storage, 'locks/')).toEqual([]);
+    expect(await keysOf(stage.storage, 'probe')).toEqual(['probe/readme', 'probes']);
+  });
+
   it('counts what the storage retains, and keeps whole the backups whose manifests are among it', async () => {
     const ids = [await storeBackup(stage, 1, [a]), await storeBackup(stage, 2, [b])];
     await storeBackup(stage, 3, [c]);
     stage.storage.retains = (key) => key === manifestKey(ids[0] ?? '') || key === objectKey(b);
     later(hour);
     const first = await prune(stage, ids);
-    expect(first.retained).toEqual([ids[0]]);
+    expect(first.retained).toEqual([manifestKey(ids[0] ?? '')]);
     expect(total(first)).toBe(1);
     later(gracePeriod);
     const second = await prune(stage, [ids[0] ?? '']);
-    expect(second.sweep).toMatchObject({ removed: { objects: 0, bytes: 0 }, retained: [objectKey(b)] });
+    expect(second.sweep).toMatchObject({
+      removed: { objects: 0, bytes: 0 },
+      retained: [{ key: objectKey(b) }],
+    });
     expect(await expectWhole(stage)).toEqual([ids[0], makeId(3)]);
     // Once the storage lets go, everything does, by a new mark.
     stage.storage.retains = () => false;
@@ -509,16 +607,17 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await storeObject(stage, lost);
     stage.storage.retains = (key) => !key.startsWith('locks/');
     later(hour);
-    expect((await prune(stage, [old])).retained).toEqual([old]);
+    expect((await prune(stage, [old])).retained).toEqual([manifestKey(old)]);
     for (let run = 0; run < 3; run++) {
       later(gracePeriod);
       const { sweep } = await prune(stage, [old]);
-      expect(sweep.retained).toContain(objectKey(lost));
+      expect(sweep.retained.map(({ key }) => key)).toContain(objectKey(lost));
     }
     await expectWhole(stage);
   });
 
   it('ignores a mark that is damaged or forged, and removes it after the grace period', async () => {
+    await commit(stage, 9, []);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
@@ -537,6 +636,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
   });
 
   it('does not take a mark under another name', async () => {
+    await commit(stage, 9, []);
     await storeObject(stage, lost);
     later(hour);
     await prune(stage);
@@ -611,6 +711,7 @@ describe('many objects', () => {
   it('are marked in files of at most 50,000 names, each once', async () => {
     const inner = new MemoryStorage();
     const stage = await setStage(inner);
+    await commit(stage, 9, []);
     const count = 100_001;
     for (let index = 0; index < count; index++) {
       await inner.put(objectKey(index.toString(16).padStart(64, '0')), Buffer.alloc(1));

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -45,6 +45,10 @@ export interface FakeS3 {
 export interface FakeS3Options {
   readonly pageSize?: number;
   readonly conditionalWrites?: 'honoured' | 'ignored' | 'refused';
+  /** Where it takes the name of the bucket */
+  readonly addressing?: 'path' | 'virtual';
+  /** What the ETag of a value is. An opaque one looks like an MD5 and is none, as in directory buckets. */
+  readonly etags?: 'md5' | 'opaque' | 'absent';
 }
 
 class Refusal extends Error {
@@ -62,7 +66,7 @@ class Refusal extends Error {
  * real one checks of a request's body, and no signatures.
  */
 export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> {
-  const { pageSize = 1000, conditionalWrites = 'honoured' } = options;
+  const { pageSize = 1000, conditionalWrites = 'honoured', etags = 'md5', addressing = 'path' } = options;
   const bucket = 'backups';
   const values: FakeS3['values'] = new Map();
   const requests: S3Request[] = [];
@@ -75,8 +79,10 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(message.url ?? '/', 'http://fake');
-    const [, name = '', ...parts] = decodeURIComponent(url.pathname).split('/');
     const { method = '', headers } = message;
+    const isHost = addressing === 'virtual' && headers.host?.startsWith(`${bucket}.`);
+    const path = `${isHost ? `/${bucket}` : ''}${decodeURIComponent(url.pathname)}`;
+    const [, name = '', ...parts] = path.split('/');
     const request = { method, key: parts.join('/'), query: url.searchParams, headers };
     requests.push(request);
     const fault = fake.fault(request);
@@ -88,6 +94,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
     }
     if (fault?.kind === 'flood') return flood(response, fault.status);
     if (fault?.kind === 'drip') return drip(response, fault.status);
+    if (addressing === 'virtual' && !isHost) throw new Refusal(403, 'SecondLevelDomainForbidden');
     if (name !== bucket) throw new Refusal(404, 'NoSuchBucket');
     checkBody(headers, body);
     const answer = perform(request, fault?.kind === 'store-less' ? body.subarray(0, fault.bytes) : body);
@@ -117,7 +124,12 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
           if (conditionalWrites === 'honoured' && value) throw new Refusal(412, 'PreconditionFailed');
         }
         values.set(key, { bytes: body, modifiedAt: new Date() });
-        return { headers: { etag: `"${md5(body).toString('hex')}"` } };
+        return {
+          headers:
+            etags === 'absent'
+              ? {}
+              : { etag: `"${(etags === 'md5' ? md5(body) : randomBytes(16)).toString('hex')}"` },
+        };
       case 'HEAD object':
       case 'GET object': {
         if (!value) throw new Refusal(404, 'NoSuchKey');
