@@ -204,9 +204,9 @@ function describeLoss(
   found: StoredFacts | undefined,
   { location }: Storage,
 ): StorageError {
-  const what = found === undefined ? 'is not there' : `has ${found.size} bytes instead of ${stored}`;
+  const what = found === undefined ? 'is not there' : `has ${found.size} of ${stored} bytes`;
   return new StorageError(
-    `${objectKey(name)} ${what} in ${location}, although it was confirmed to be stored: nothing was recorded that needs it`,
+    `${objectKey(name)} ${what} in ${location}, although it was confirmed that it is stored: nothing was recorded that needs it`,
     'See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again.',
   );
 }
