@@ -102,41 +102,52 @@ async function unlessRefused<Result>(
   }
 }
 
-/** What one finds who enters a repository to write to it */
-interface Found {
-  readonly repository: Repository;
-  readonly lock: Lock;
+/** What one finds who looks around in a repository */
+interface Surroundings {
   readonly damaged: Doubted;
   readonly marks: readonly Mark[];
   readonly predecessors: Predecessors;
 }
 
+/** milliseconds; who got his lock later than this has waited for somebody, who may have changed what was seen meanwhile */
+const patience = 5000;
+
+/** Gets the lock, and looks around meanwhile. */
 async function enter(
   inputs: BackupInputs,
   repository: Repository,
   resources: AsyncDisposableStack,
   world: World,
   operation: 'backup' | 'capture',
-): Promise<Found> {
-  const warn = (error: IntegrityError) => world.log.warn(error.message);
-  const [lock, damaged, marks, predecessors] = await runTogether<
-    [Lock, Doubted, readonly Mark[], Predecessors]
-  >(world.signal, [
-    async (signal) =>
-      // Given back whatever becomes of the others
-      resources.adopt(await lockShared(repository, operation, { ...world, signal }), (held) =>
-        held.release(),
-      ),
-    () => readDamaged(repository, warn),
-    (signal) => readMarkFiles(repository, warn, signal),
+): Promise<Surroundings & { readonly repository: Repository; readonly lock: Lock }> {
+  const startedAt = performance.now();
+  let waited = 0;
+  const [lock, seen] = await runTogether<[Lock, Surroundings]>(world.signal, [
     async (signal) => {
-      const tell = (error: IntegrityError) => world.log.warn(`${error.message}; it is not built upon`);
-      const read = await readPredecessors(repository, await listManifests(repository), tell, signal);
-      refuseWeaker(inputs, read.newest, world.log);
-      return read;
+      const held = await lockShared(repository, operation, { ...world, signal });
+      waited = performance.now() - startedAt;
+      // Given back whatever becomes of the other
+      return resources.adopt(held, () => held.release());
     },
+    (signal) => lookAround(inputs, repository, { ...world, signal }),
   ]);
-  return { repository, lock, damaged, marks, predecessors };
+  return { repository, lock, ...(waited > patience ? await lookAround(inputs, repository, world) : seen) };
+}
+
+async function lookAround(
+  inputs: BackupInputs,
+  repository: Repository,
+  { log, signal }: World,
+): Promise<Surroundings> {
+  const warn = (error: IntegrityError) => log.warn(error.message);
+  const tell = (error: IntegrityError) => log.warn(`${error.message}; it is not built upon`);
+  const [damaged, marks, predecessors] = await runTogether<[Doubted, readonly Mark[], Predecessors]>(signal, [
+    () => readDamaged(repository, warn),
+    (stop) => readMarkFiles(repository, warn, stop),
+    async (stop) => readPredecessors(repository, await listManifests(repository), tell, stop),
+  ]);
+  refuseWeaker(inputs, predecessors.newest, log);
+  return { damaged, marks, predecessors };
 }
 
 /**
