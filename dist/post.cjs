@@ -47,9 +47,9 @@ var require_tunnel = __commonJS({
   "node_modules/tunnel/lib/tunnel.js"(exports2) {
     "use strict";
     var net = require("net");
-    var tls = require("tls");
-    var http = require("http");
-    var https = require("https");
+    var tls2 = require("tls");
+    var http2 = require("http");
+    var https2 = require("https");
     var events = require("events");
     var assert = require("assert");
     var util = require("util");
@@ -59,24 +59,24 @@ var require_tunnel = __commonJS({
     exports2.httpsOverHttps = httpsOverHttps2;
     function httpOverHttp2(options) {
       var agent = new TunnelingAgent(options);
-      agent.request = http.request;
+      agent.request = http2.request;
       return agent;
     }
     function httpsOverHttp2(options) {
       var agent = new TunnelingAgent(options);
-      agent.request = http.request;
+      agent.request = http2.request;
       agent.createSocket = createSecureSocket;
       agent.defaultPort = 443;
       return agent;
     }
     function httpOverHttps2(options) {
       var agent = new TunnelingAgent(options);
-      agent.request = https.request;
+      agent.request = https2.request;
       return agent;
     }
     function httpsOverHttps2(options) {
       var agent = new TunnelingAgent(options);
-      agent.request = https.request;
+      agent.request = https2.request;
       agent.createSocket = createSecureSocket;
       agent.defaultPort = 443;
       return agent;
@@ -85,7 +85,7 @@ var require_tunnel = __commonJS({
       var self = this;
       self.options = options || {};
       self.proxyOptions = self.options.proxy || {};
-      self.maxSockets = self.options.maxSockets || http.Agent.defaultMaxSockets;
+      self.maxSockets = self.options.maxSockets || http2.Agent.defaultMaxSockets;
       self.requests = [];
       self.sockets = [];
       self.on("free", function onFree(socket, host, port, localAddress) {
@@ -223,7 +223,7 @@ var require_tunnel = __commonJS({
           socket,
           servername: hostHeader ? hostHeader.replace(/:.*$/, "") : options.host
         });
-        var secureSocket = tls.connect(0, tlsOptions);
+        var secureSocket = tls2.connect(0, tlsOptions);
         self.sockets[self.sockets.indexOf(socket)] = secureSocket;
         cb(secureSocket);
       });
@@ -1390,10 +1390,10 @@ var require_util = __commonJS({
       }
       obj[kListeners] = null;
     }
-    function errorRequest(client, request, err) {
+    function errorRequest(client, request2, err) {
       try {
-        request.onError(err);
-        assert(request.aborted);
+        request2.onError(err);
+        assert(request2.aborted);
       } catch (err2) {
         client.emit("error", err2);
       }
@@ -1967,7 +1967,7 @@ var require_request = __commonJS({
         return this;
       }
     };
-    function processHeader(request, key, val) {
+    function processHeader(request2, key, val) {
       if (val && (typeof val === "object" && !Array.isArray(val))) {
         throw new InvalidArgumentError(`invalid ${key} header`);
       } else if (val === void 0) {
@@ -2014,24 +2014,24 @@ var require_request = __commonJS({
         }
       }
       if (headerName === "host") {
-        if (request.host !== null) {
+        if (request2.host !== null) {
           throw new InvalidArgumentError("duplicate host header");
         }
         if (typeof val !== "string") {
           throw new InvalidArgumentError("invalid host header");
         }
-        request.host = val;
+        request2.host = val;
       } else if (headerName === "content-length") {
-        if (request.contentLength !== null) {
+        if (request2.contentLength !== null) {
           throw new InvalidArgumentError("duplicate content-length header");
         }
-        request.contentLength = parseInt(val, 10);
-        if (!Number.isFinite(request.contentLength)) {
+        request2.contentLength = parseInt(val, 10);
+        if (!Number.isFinite(request2.contentLength)) {
           throw new InvalidArgumentError("invalid content-length header");
         }
-      } else if (request.contentType === null && headerName === "content-type") {
-        request.contentType = val;
-        request.headers.push(key, val);
+      } else if (request2.contentType === null && headerName === "content-type") {
+        request2.contentType = val;
+        request2.headers.push(key, val);
       } else if (headerName === "transfer-encoding" || headerName === "keep-alive" || headerName === "upgrade") {
         throw new InvalidArgumentError(`invalid ${headerName} header`);
       } else if (headerName === "connection") {
@@ -2040,12 +2040,12 @@ var require_request = __commonJS({
           throw new InvalidArgumentError("invalid connection header");
         }
         if (value === "close") {
-          request.reset = true;
+          request2.reset = true;
         }
       } else if (headerName === "expect") {
         throw new NotSupportedError("expect header not supported");
       } else {
-        request.headers.push(key, val);
+        request2.headers.push(key, val);
       }
     }
     module2.exports = Request;
@@ -2526,7 +2526,7 @@ var require_connect = __commonJS({
     var timers = require_timers();
     function noop() {
     }
-    var tls;
+    var tls2;
     var SessionCache;
     if (global.FinalizationRegistry && !(process.env.NODE_V8_COVERAGE || process.env.UNDICI_NO_FG)) {
       SessionCache = class WeakSessionCache {
@@ -2587,15 +2587,15 @@ var require_connect = __commonJS({
       return function connect({ hostname: hostname3, host, protocol, port, servername, localAddress, httpSocket }, callback) {
         let socket;
         if (protocol === "https:") {
-          if (!tls) {
-            tls = require("node:tls");
+          if (!tls2) {
+            tls2 = require("node:tls");
           }
           servername = servername || options.servername || util.getServerName(host) || null;
           const sessionKey = servername || hostname3;
           assert(sessionKey);
           const session = customSession || sessionCache.get(sessionKey) || null;
           port = port || 443;
-          socket = tls.connect({
+          socket = tls2.connect({
             highWaterMark: 16384,
             // TLS in node can't have bigger HWM anyway...
             ...options,
@@ -4135,11 +4135,11 @@ var require_util2 = __commonJS({
     function normalizeBinaryStringToUtf8(value) {
       return Buffer.from(value, "binary").toString("utf8");
     }
-    function requestCurrentURL(request) {
-      return request.urlList[request.urlList.length - 1];
+    function requestCurrentURL(request2) {
+      return request2.urlList[request2.urlList.length - 1];
     }
-    function requestBadPort(request) {
-      const url = requestCurrentURL(request);
+    function requestBadPort(request2) {
+      const url = requestCurrentURL(request2);
       if (urlIsHttpHttpsScheme(url) && badPortsSet.has(url.port)) {
         return "blocked";
       }
@@ -4163,7 +4163,7 @@ var require_util2 = __commonJS({
     function isValidHeaderValue(potentialValue) {
       return (potentialValue[0] === "	" || potentialValue[0] === " " || potentialValue[potentialValue.length - 1] === "	" || potentialValue[potentialValue.length - 1] === " " || potentialValue.includes("\n") || potentialValue.includes("\r") || potentialValue.includes("\0")) === false;
     }
-    function setRequestReferrerPolicyOnRedirect(request, actualResponse) {
+    function setRequestReferrerPolicyOnRedirect(request2, actualResponse) {
       const { headersList } = actualResponse;
       const policyHeader = (headersList.get("referrer-policy", true) ?? "").split(",");
       let policy = "";
@@ -4177,7 +4177,7 @@ var require_util2 = __commonJS({
         }
       }
       if (policy !== "") {
-        request.referrerPolicy = policy;
+        request2.referrerPolicy = policy;
       }
     }
     function crossOriginResourcePolicyCheck() {
@@ -4194,33 +4194,33 @@ var require_util2 = __commonJS({
       header = httpRequest.mode;
       httpRequest.headersList.set("sec-fetch-mode", header, true);
     }
-    function appendRequestOriginHeader(request) {
-      let serializedOrigin = request.origin;
+    function appendRequestOriginHeader(request2) {
+      let serializedOrigin = request2.origin;
       if (serializedOrigin === "client" || serializedOrigin === void 0) {
         return;
       }
-      if (request.responseTainting === "cors" || request.mode === "websocket") {
-        request.headersList.append("origin", serializedOrigin, true);
-      } else if (request.method !== "GET" && request.method !== "HEAD") {
-        switch (request.referrerPolicy) {
+      if (request2.responseTainting === "cors" || request2.mode === "websocket") {
+        request2.headersList.append("origin", serializedOrigin, true);
+      } else if (request2.method !== "GET" && request2.method !== "HEAD") {
+        switch (request2.referrerPolicy) {
           case "no-referrer":
             serializedOrigin = null;
             break;
           case "no-referrer-when-downgrade":
           case "strict-origin":
           case "strict-origin-when-cross-origin":
-            if (request.origin && urlHasHttpsScheme(request.origin) && !urlHasHttpsScheme(requestCurrentURL(request))) {
+            if (request2.origin && urlHasHttpsScheme(request2.origin) && !urlHasHttpsScheme(requestCurrentURL(request2))) {
               serializedOrigin = null;
             }
             break;
           case "same-origin":
-            if (!sameOrigin(request, requestCurrentURL(request))) {
+            if (!sameOrigin(request2, requestCurrentURL(request2))) {
               serializedOrigin = null;
             }
             break;
           default:
         }
-        request.headersList.append("origin", serializedOrigin, true);
+        request2.headersList.append("origin", serializedOrigin, true);
       }
     }
     function coarsenTime(timestamp, crossOriginIsolatedCapability) {
@@ -4274,26 +4274,26 @@ var require_util2 = __commonJS({
         referrerPolicy: policyContainer.referrerPolicy
       };
     }
-    function determineRequestsReferrer(request) {
-      const policy = request.referrerPolicy;
+    function determineRequestsReferrer(request2) {
+      const policy = request2.referrerPolicy;
       assert(policy);
       let referrerSource = null;
-      if (request.referrer === "client") {
+      if (request2.referrer === "client") {
         const globalOrigin = getGlobalOrigin();
         if (!globalOrigin || globalOrigin.origin === "null") {
           return "no-referrer";
         }
         referrerSource = new URL(globalOrigin);
-      } else if (request.referrer instanceof URL) {
-        referrerSource = request.referrer;
+      } else if (request2.referrer instanceof URL) {
+        referrerSource = request2.referrer;
       }
       let referrerURL = stripURLForReferrer(referrerSource);
       const referrerOrigin = stripURLForReferrer(referrerSource, true);
       if (referrerURL.toString().length > 4096) {
         referrerURL = referrerOrigin;
       }
-      const areSameOrigin = sameOrigin(request, referrerURL);
-      const isNonPotentiallyTrustWorthy = isURLPotentiallyTrustworthy(referrerURL) && !isURLPotentiallyTrustworthy(request.url);
+      const areSameOrigin = sameOrigin(request2, referrerURL);
+      const isNonPotentiallyTrustWorthy = isURLPotentiallyTrustworthy(referrerURL) && !isURLPotentiallyTrustworthy(request2.url);
       switch (policy) {
         case "origin":
           return referrerOrigin != null ? referrerOrigin : stripURLForReferrer(referrerSource, true);
@@ -4304,7 +4304,7 @@ var require_util2 = __commonJS({
         case "origin-when-cross-origin":
           return areSameOrigin ? referrerURL : referrerOrigin;
         case "strict-origin-when-cross-origin": {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           if (sameOrigin(referrerURL, currentURL)) {
             return referrerURL;
           }
@@ -4465,7 +4465,7 @@ var require_util2 = __commonJS({
       }
       return true;
     }
-    function tryUpgradeRequestToAPotentiallyTrustworthyURL(request) {
+    function tryUpgradeRequestToAPotentiallyTrustworthyURL(request2) {
     }
     function sameOrigin(A, B) {
       if (A.origin === B.origin && A.origin === "null") {
@@ -6034,11 +6034,11 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        if (!request) {
+        const request2 = client[kQueue][client[kRunningIdx]];
+        if (!request2) {
           return -1;
         }
-        request.onResponseStarted();
+        request2.onResponseStarted();
       }
       onHeaderField(buf) {
         const len = this.headers.length;
@@ -6083,9 +6083,9 @@ var require_client_h1 = __commonJS({
         assert(!socket.destroyed);
         assert(!this.paused);
         assert((headers.length & 1) === 0);
-        const request = client[kQueue][client[kRunningIdx]];
-        assert(request);
-        assert(request.upgrade || request.method === "CONNECT");
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert(request2);
+        assert(request2.upgrade || request2.method === "CONNECT");
         this.statusCode = null;
         this.statusText = "";
         this.shouldKeepAlive = null;
@@ -6102,9 +6102,9 @@ var require_client_h1 = __commonJS({
         client[kQueue][client[kRunningIdx]++] = null;
         client.emit("disconnect", client[kUrl], [client], new InformationalError("upgrade"));
         try {
-          request.onUpgrade(statusCode, headers, socket, statusText);
+          request2.onUpgrade(statusCode, headers, socket, statusText);
         } catch (error3) {
-          util.errorRequest(client, request, error3);
+          util.errorRequest(client, request2, error3);
           util.destroy(socket, error3);
         }
         client[kResume]();
@@ -6118,8 +6118,8 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        if (!request) {
+        const request2 = client[kQueue][client[kRunningIdx]];
+        if (!request2) {
           return -1;
         }
         assert(!this.upgrade);
@@ -6128,23 +6128,23 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        if (upgrade && !request.upgrade) {
+        if (upgrade && !request2.upgrade) {
           util.destroy(socket, new SocketError("bad upgrade", util.getSocketInfo(socket)));
           return -1;
         }
         assert(this.timeoutType === TIMEOUT_HEADERS);
         this.statusCode = statusCode;
         this.shouldKeepAlive = shouldKeepAlive || // Override llhttp value which does not allow keepAlive for HEAD.
-        request.method === "HEAD" && !socket[kReset] && this.connection.toLowerCase() === "keep-alive";
+        request2.method === "HEAD" && !socket[kReset] && this.connection.toLowerCase() === "keep-alive";
         if (this.statusCode >= 200) {
-          const bodyTimeout = request.bodyTimeout != null ? request.bodyTimeout : client[kBodyTimeout];
+          const bodyTimeout = request2.bodyTimeout != null ? request2.bodyTimeout : client[kBodyTimeout];
           this.setTimeout(bodyTimeout, TIMEOUT_BODY);
         } else if (this.timeout) {
           if (this.timeout.refresh) {
             this.timeout.refresh();
           }
         }
-        if (request.method === "CONNECT") {
+        if (request2.method === "CONNECT") {
           assert(client[kRunning] === 1);
           this.upgrade = true;
           return 2;
@@ -6175,11 +6175,11 @@ var require_client_h1 = __commonJS({
         } else {
           socket[kReset] = true;
         }
-        const pause = request.onHeaders(statusCode, headers, this.resume, statusText) === false;
-        if (request.aborted) {
+        const pause = request2.onHeaders(statusCode, headers, this.resume, statusText) === false;
+        if (request2.aborted) {
           return -1;
         }
-        if (request.method === "HEAD") {
+        if (request2.method === "HEAD") {
           return 1;
         }
         if (statusCode < 200) {
@@ -6196,8 +6196,8 @@ var require_client_h1 = __commonJS({
         if (socket.destroyed) {
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        assert(request);
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert(request2);
         assert(this.timeoutType === TIMEOUT_BODY);
         if (this.timeout) {
           if (this.timeout.refresh) {
@@ -6210,7 +6210,7 @@ var require_client_h1 = __commonJS({
           return -1;
         }
         this.bytesRead += buf.length;
-        if (request.onData(buf) === false) {
+        if (request2.onData(buf) === false) {
           return constants4.ERROR.PAUSED;
         }
       }
@@ -6224,8 +6224,8 @@ var require_client_h1 = __commonJS({
         }
         assert(statusCode >= 100);
         assert((this.headers.length & 1) === 0);
-        const request = client[kQueue][client[kRunningIdx]];
-        assert(request);
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert(request2);
         this.statusCode = null;
         this.statusText = "";
         this.bytesRead = 0;
@@ -6237,11 +6237,11 @@ var require_client_h1 = __commonJS({
         if (statusCode < 200) {
           return;
         }
-        if (request.method !== "HEAD" && contentLength && bytesRead !== parseInt(contentLength, 10)) {
+        if (request2.method !== "HEAD" && contentLength && bytesRead !== parseInt(contentLength, 10)) {
           util.destroy(socket, new ResponseContentLengthMismatchError());
           return -1;
         }
-        request.onComplete(headers);
+        request2.onComplete(headers);
         client[kQueue][client[kRunningIdx]++] = null;
         socket[kSocketUsed] = true;
         if (socket[kWriting]) {
@@ -6339,13 +6339,13 @@ var require_client_h1 = __commonJS({
           assert(client2[kPending] === 0);
           const requests = client2[kQueue].splice(client2[kRunningIdx]);
           for (let i5 = 0; i5 < requests.length; i5++) {
-            const request = requests[i5];
-            util.errorRequest(client2, request, err);
+            const request2 = requests[i5];
+            util.errorRequest(client2, request2, err);
           }
         } else if (client2[kRunning] > 0 && err.code !== "UND_ERR_INFO") {
-          const request = client2[kQueue][client2[kRunningIdx]];
+          const request2 = client2[kQueue][client2[kRunningIdx]];
           client2[kQueue][client2[kRunningIdx]++] = null;
-          util.errorRequest(client2, request, err);
+          util.errorRequest(client2, request2, err);
         }
         client2[kPendingIdx] = client2[kRunningIdx];
         assert(client2[kRunning] === 0);
@@ -6375,18 +6375,18 @@ var require_client_h1 = __commonJS({
         get destroyed() {
           return socket.destroyed;
         },
-        busy(request) {
+        busy(request2) {
           if (socket[kWriting] || socket[kReset] || socket[kBlocking] || socket[kIdleSocketValidation] === 1) {
             return true;
           }
-          if (request) {
-            if (client[kRunning] > 0 && !request.idempotent) {
+          if (request2) {
+            if (client[kRunning] > 0 && !request2.idempotent) {
               return true;
             }
-            if (client[kRunning] > 0 && (request.upgrade || request.method === "CONNECT")) {
+            if (client[kRunning] > 0 && (request2.upgrade || request2.method === "CONNECT")) {
               return true;
             }
-            if (client[kRunning] > 0 && util.bodyLength(request.body) !== 0 && (util.isStream(request.body) || util.isAsyncIterable(request.body) || util.isFormDataLike(request.body))) {
+            if (client[kRunning] > 0 && util.bodyLength(request2.body) !== 0 && (util.isStream(request2.body) || util.isAsyncIterable(request2.body) || util.isFormDataLike(request2.body))) {
               return true;
             }
           }
@@ -6452,8 +6452,8 @@ var require_client_h1 = __commonJS({
           }
         } else if (client[kRunning] > 0 && socket[kParser].statusCode < 200) {
           if (socket[kParser].timeoutType !== TIMEOUT_HEADERS) {
-            const request = client[kQueue][client[kRunningIdx]];
-            const headersTimeout = request.headersTimeout != null ? request.headersTimeout : client[kHeadersTimeout];
+            const request2 = client[kQueue][client[kRunningIdx]];
+            const headersTimeout = request2.headersTimeout != null ? request2.headersTimeout : client[kHeadersTimeout];
             socket[kParser].setTimeout(headersTimeout, TIMEOUT_HEADERS);
           }
         }
@@ -6462,26 +6462,26 @@ var require_client_h1 = __commonJS({
     function shouldSendContentLength(method) {
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
-    function writeH1(client, request) {
-      const { method, path: path2, host, upgrade, blocking, reset } = request;
-      let { body, headers, contentLength } = request;
+    function writeH1(client, request2) {
+      const { method, path: path2, host, upgrade, blocking, reset } = request2;
+      let { body, headers, contentLength } = request2;
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH" || method === "QUERY" || method === "PROPFIND" || method === "PROPPATCH";
       if (util.isFormDataLike(body)) {
         if (!extractBody) {
           extractBody = require_body().extractBody;
         }
         const [bodyStream, contentType] = extractBody(body);
-        if (request.contentType == null) {
+        if (request2.contentType == null) {
           headers.push("content-type", contentType);
         }
         body = bodyStream.stream;
         contentLength = bodyStream.length;
-      } else if (util.isBlobLike(body) && request.contentType == null) {
+      } else if (util.isBlobLike(body) && request2.contentType == null) {
         const contentType = body.type;
         if (contentType) {
           const contentTypeValue = `${contentType}`;
           if (!util.isValidHeaderValue(contentTypeValue)) {
-            util.errorRequest(client, request, new InvalidArgumentError("invalid content-type header"));
+            util.errorRequest(client, request2, new InvalidArgumentError("invalid content-type header"));
             return false;
           }
           headers.push("content-type", contentTypeValue);
@@ -6493,14 +6493,14 @@ var require_client_h1 = __commonJS({
       const bodyLength = util.bodyLength(body);
       contentLength = bodyLength ?? contentLength;
       if (contentLength === null) {
-        contentLength = request.contentLength;
+        contentLength = request2.contentLength;
       }
       if (contentLength === 0 && !expectsPayload) {
         contentLength = null;
       }
-      if (shouldSendContentLength(method) && contentLength > 0 && request.contentLength !== null && request.contentLength !== contentLength) {
+      if (shouldSendContentLength(method) && contentLength > 0 && request2.contentLength !== null && request2.contentLength !== contentLength) {
         if (client[kStrictContentLength]) {
-          util.errorRequest(client, request, new RequestContentLengthMismatchError());
+          util.errorRequest(client, request2, new RequestContentLengthMismatchError());
           return false;
         }
         process.emitWarning(new RequestContentLengthMismatchError());
@@ -6508,25 +6508,25 @@ var require_client_h1 = __commonJS({
       const socket = client[kSocket];
       clearIdleSocketValidation(socket);
       const abort = (error3) => {
-        if (request.aborted) {
+        if (request2.aborted) {
           return;
         }
-        if (request.completed) {
-          if (request.upgrade || request.method === "CONNECT") {
+        if (request2.completed) {
+          if (request2.upgrade || request2.method === "CONNECT") {
             util.destroy(socket, new InformationalError("aborted"));
           }
           return;
         }
-        util.errorRequest(client, request, error3 || new RequestAbortedError());
+        util.errorRequest(client, request2, error3 || new RequestAbortedError());
         util.destroy(body);
         util.destroy(socket, new InformationalError("aborted"));
       };
       try {
-        request.onConnect(abort);
+        request2.onConnect(abort);
       } catch (err) {
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
       }
-      if (request.aborted) {
+      if (request2.aborted) {
         return false;
       }
       if (method === "HEAD") {
@@ -6577,31 +6577,31 @@ upgrade: ${upgrade}\r
         }
       }
       if (channels.sendHeaders.hasSubscribers) {
-        channels.sendHeaders.publish({ request, headers: header, socket });
+        channels.sendHeaders.publish({ request: request2, headers: header, socket });
       }
       if (!body || bodyLength === 0) {
-        writeBuffer(abort, null, client, request, socket, contentLength, header, expectsPayload);
+        writeBuffer(abort, null, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isBuffer(body)) {
-        writeBuffer(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeBuffer(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isBlobLike(body)) {
         if (typeof body.stream === "function") {
-          writeIterable(abort, body.stream(), client, request, socket, contentLength, header, expectsPayload);
+          writeIterable(abort, body.stream(), client, request2, socket, contentLength, header, expectsPayload);
         } else {
-          writeBlob(abort, body, client, request, socket, contentLength, header, expectsPayload);
+          writeBlob(abort, body, client, request2, socket, contentLength, header, expectsPayload);
         }
       } else if (util.isStream(body)) {
-        writeStream(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeStream(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isIterable(body)) {
-        writeIterable(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeIterable(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else {
         assert(false);
       }
       return true;
     }
-    function writeStream(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    function writeStream(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
       let finished = false;
-      const writer = new AsyncWriter({ abort, socket, request, contentLength, client, expectsPayload, header });
+      const writer = new AsyncWriter({ abort, socket, request: request2, contentLength, client, expectsPayload, header });
       const onData = function(chunk) {
         if (finished) {
           return;
@@ -6667,7 +6667,7 @@ upgrade: ${upgrade}\r
         setImmediate(onClose);
       }
     }
-    function writeBuffer(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    function writeBuffer(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       try {
         if (!body) {
           if (contentLength === 0) {
@@ -6687,18 +6687,18 @@ upgrade: ${upgrade}\r
 `, "latin1");
           socket.write(body);
           socket.uncork();
-          request.onBodySent(body);
-          if (!expectsPayload && request.reset !== false) {
+          request2.onBodySent(body);
+          if (!expectsPayload && request2.reset !== false) {
             socket[kReset] = true;
           }
         }
-        request.onRequestSent();
+        request2.onRequestSent();
         client[kResume]();
       } catch (err) {
         abort(err);
       }
     }
-    async function writeBlob(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    async function writeBlob(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert(contentLength === body.size, "blob body must have content length");
       try {
         if (contentLength != null && contentLength !== body.size) {
@@ -6711,9 +6711,9 @@ upgrade: ${upgrade}\r
 `, "latin1");
         socket.write(buffer);
         socket.uncork();
-        request.onBodySent(buffer);
-        request.onRequestSent();
-        if (!expectsPayload && request.reset !== false) {
+        request2.onBodySent(buffer);
+        request2.onRequestSent();
+        if (!expectsPayload && request2.reset !== false) {
           socket[kReset] = true;
         }
         client[kResume]();
@@ -6721,7 +6721,7 @@ upgrade: ${upgrade}\r
         abort(err);
       }
     }
-    async function writeIterable(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    async function writeIterable(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert(contentLength !== 0 || client[kRunning] === 0, "iterator body cannot be pipelined");
       let callback = null;
       function onDrain() {
@@ -6740,7 +6740,7 @@ upgrade: ${upgrade}\r
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
-      const writer = new AsyncWriter({ abort, socket, request, contentLength, client, expectsPayload, header });
+      const writer = new AsyncWriter({ abort, socket, request: request2, contentLength, client, expectsPayload, header });
       try {
         for await (const chunk of body) {
           if (socket[kError]) {
@@ -6758,9 +6758,9 @@ upgrade: ${upgrade}\r
       }
     }
     var AsyncWriter = class {
-      constructor({ abort, socket, request, contentLength, client, expectsPayload, header }) {
+      constructor({ abort, socket, request: request2, contentLength, client, expectsPayload, header }) {
         this.socket = socket;
-        this.request = request;
+        this.request = request2;
         this.contentLength = contentLength;
         this.client = client;
         this.bytesWritten = 0;
@@ -6770,7 +6770,7 @@ upgrade: ${upgrade}\r
         socket[kWriting] = true;
       }
       write(chunk) {
-        const { socket, request, contentLength, client, bytesWritten, expectsPayload, header } = this;
+        const { socket, request: request2, contentLength, client, bytesWritten, expectsPayload, header } = this;
         if (socket[kError]) {
           throw socket[kError];
         }
@@ -6789,7 +6789,7 @@ upgrade: ${upgrade}\r
         }
         socket.cork();
         if (bytesWritten === 0) {
-          if (!expectsPayload && request.reset !== false) {
+          if (!expectsPayload && request2.reset !== false) {
             socket[kReset] = true;
           }
           if (contentLength === null) {
@@ -6809,7 +6809,7 @@ ${len.toString(16)}\r
         this.bytesWritten += len;
         const ret = socket.write(chunk);
         socket.uncork();
-        request.onBodySent(chunk);
+        request2.onBodySent(chunk);
         if (!ret) {
           if (socket[kParser].timeout && socket[kParser].timeoutType === TIMEOUT_HEADERS) {
             if (socket[kParser].timeout.refresh) {
@@ -6820,8 +6820,8 @@ ${len.toString(16)}\r
         return ret;
       }
       end() {
-        const { socket, contentLength, client, bytesWritten, expectsPayload, header, request } = this;
-        request.onRequestSent();
+        const { socket, contentLength, client, bytesWritten, expectsPayload, header, request: request2 } = this;
+        request2.onRequestSent();
         socket[kWriting] = false;
         if (socket[kError]) {
           throw socket[kError];
@@ -6966,8 +6966,8 @@ var require_client_h2 = __commonJS({
           assert(client2[kPending] === 0);
           const requests = client2[kQueue].splice(client2[kRunningIdx]);
           for (let i5 = 0; i5 < requests.length; i5++) {
-            const request = requests[i5];
-            util.errorRequest(client2, request, err);
+            const request2 = requests[i5];
+            util.errorRequest(client2, request2, err);
           }
         }
       });
@@ -7059,9 +7059,9 @@ var require_client_h2 = __commonJS({
       }
       util.destroy(this[kSocket], err);
       if (client[kRunningIdx] < client[kQueue].length) {
-        const request = client[kQueue][client[kRunningIdx]];
+        const request2 = client[kQueue][client[kRunningIdx]];
         client[kQueue][client[kRunningIdx]++] = null;
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
         client[kPendingIdx] = client[kRunningIdx];
       }
       assert(client[kRunning] === 0);
@@ -7071,12 +7071,12 @@ var require_client_h2 = __commonJS({
     function shouldSendContentLength(method) {
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
-    function writeH2(client, request) {
+    function writeH2(client, request2) {
       const session = client[kHTTP2Session];
-      const { method, path: path2, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
-      let { body } = request;
+      const { method, path: path2, host, upgrade, expectContinue, signal, headers: reqHeaders } = request2;
+      let { body } = request2;
       if (upgrade) {
-        util.errorRequest(client, request, new Error("Upgrade not supported for H2"));
+        util.errorRequest(client, request2, new Error("Upgrade not supported for H2"));
         return false;
       }
       const headers = {};
@@ -7100,17 +7100,17 @@ var require_client_h2 = __commonJS({
       headers[HTTP2_HEADER_AUTHORITY] = host || `${hostname3}${port ? `:${port}` : ""}`;
       headers[HTTP2_HEADER_METHOD] = method;
       const abort = (error3) => {
-        if (request.aborted) {
+        if (request2.aborted) {
           return;
         }
-        if (request.completed) {
+        if (request2.completed) {
           if (method === "CONNECT" && stream2 != null) {
             util.destroy(stream2, error3 || new RequestAbortedError());
           }
           return;
         }
         error3 = error3 || new RequestAbortedError();
-        util.errorRequest(client, request, error3);
+        util.errorRequest(client, request2, error3);
         if (stream2 != null) {
           util.destroy(stream2, error3);
         }
@@ -7119,11 +7119,11 @@ var require_client_h2 = __commonJS({
         client[kResume]();
       };
       try {
-        request.onConnect(abort);
+        request2.onConnect(abort);
       } catch (err) {
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
       }
-      if (request.aborted) {
+      if (request2.aborted) {
         return false;
       }
       if (method === "CONNECT") {
@@ -7133,22 +7133,22 @@ var require_client_h2 = __commonJS({
         const onResponse = (headers2) => {
           upgradeResponseFinished = true;
           stream2.off(errorMonitor, onUpgradeError);
-          request.onUpgradeResponse(Number(headers2[HTTP2_HEADER_STATUS]), headers2, parseH2ResponseHeaders);
+          request2.onUpgradeResponse(Number(headers2[HTTP2_HEADER_STATUS]), headers2, parseH2ResponseHeaders);
         };
         const onUpgradeError = (error3) => {
           upgradeResponseFinished = true;
           stream2.off("response", onResponse);
-          request.onUpgradeError(error3);
+          request2.onUpgradeError(error3);
         };
         const onReady = () => {
           try {
-            request.onUpgrade(null, null, stream2);
+            request2.onUpgrade(null, null, stream2);
           } catch (error3) {
             stream2.off("response", onResponse);
             abort(error3);
             return;
           }
-          if (request.aborted) {
+          if (request2.aborted) {
             return;
           }
           stream2.off("error", abort);
@@ -7160,10 +7160,10 @@ var require_client_h2 = __commonJS({
         ++session[kOpenStreams];
         onReady();
         stream2.once("close", () => {
-          if (!upgradeResponseFinished && request.completed) {
+          if (!upgradeResponseFinished && request2.completed) {
             stream2.off("response", onResponse);
             stream2.off(errorMonitor, onUpgradeError);
-            request.onUpgradeError(new InformationalError(`HTTP/2: "stream error" received - code ${stream2.rstCode}`));
+            request2.onUpgradeError(new InformationalError(`HTTP/2: "stream error" received - code ${stream2.rstCode}`));
           }
           session[kOpenStreams] -= 1;
           if (session[kOpenStreams] === 0) session.unref();
@@ -7185,14 +7185,14 @@ var require_client_h2 = __commonJS({
         contentLength = bodyStream.length;
       }
       if (contentLength == null) {
-        contentLength = request.contentLength;
+        contentLength = request2.contentLength;
       }
       if (contentLength === 0 || !expectsPayload) {
         contentLength = null;
       }
-      if (shouldSendContentLength(method) && contentLength > 0 && request.contentLength != null && request.contentLength !== contentLength) {
+      if (shouldSendContentLength(method) && contentLength > 0 && request2.contentLength != null && request2.contentLength !== contentLength) {
         if (client[kStrictContentLength]) {
-          util.errorRequest(client, request, new RequestContentLengthMismatchError());
+          util.errorRequest(client, request2, new RequestContentLengthMismatchError());
           return false;
         }
         process.emitWarning(new RequestContentLengthMismatchError());
@@ -7217,25 +7217,25 @@ var require_client_h2 = __commonJS({
       ++session[kOpenStreams];
       stream2.once("response", (headers2) => {
         const { [HTTP2_HEADER_STATUS]: statusCode, ...realHeaders } = headers2;
-        request.onResponseStarted();
-        if (request.aborted) {
+        request2.onResponseStarted();
+        if (request2.aborted) {
           const err = new RequestAbortedError();
-          util.errorRequest(client, request, err);
+          util.errorRequest(client, request2, err);
           util.destroy(stream2, err);
           return;
         }
-        if (request.onHeaders(Number(statusCode), parseH2Headers(realHeaders), stream2.resume.bind(stream2), "") === false) {
+        if (request2.onHeaders(Number(statusCode), parseH2Headers(realHeaders), stream2.resume.bind(stream2), "") === false) {
           stream2.pause();
         }
         stream2.on("data", (chunk) => {
-          if (request.onData(chunk) === false) {
+          if (request2.onData(chunk) === false) {
             stream2.pause();
           }
         });
       });
       stream2.once("end", () => {
         if (stream2.state?.state == null || stream2.state.state < 6) {
-          request.onComplete([]);
+          request2.onComplete([]);
         }
         if (session[kOpenStreams] === 0) {
           session.unref();
@@ -7265,7 +7265,7 @@ var require_client_h2 = __commonJS({
             stream2,
             null,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -7276,7 +7276,7 @@ var require_client_h2 = __commonJS({
             stream2,
             body,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -7288,7 +7288,7 @@ var require_client_h2 = __commonJS({
               stream2,
               body.stream(),
               client,
-              request,
+              request2,
               client[kSocket],
               contentLength,
               expectsPayload
@@ -7299,7 +7299,7 @@ var require_client_h2 = __commonJS({
               stream2,
               body,
               client,
-              request,
+              request2,
               client[kSocket],
               contentLength,
               expectsPayload
@@ -7313,7 +7313,7 @@ var require_client_h2 = __commonJS({
             stream2,
             body,
             client,
-            request,
+            request2,
             contentLength
           );
         } else if (util.isIterable(body)) {
@@ -7322,7 +7322,7 @@ var require_client_h2 = __commonJS({
             stream2,
             body,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -7332,7 +7332,7 @@ var require_client_h2 = __commonJS({
         }
       }
     }
-    function writeBuffer(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    function writeBuffer(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       try {
         if (body != null && util.isBuffer(body)) {
           assert(contentLength === body.byteLength, "buffer body must have content length");
@@ -7340,18 +7340,18 @@ var require_client_h2 = __commonJS({
           h2stream.write(body);
           h2stream.uncork();
           h2stream.end();
-          request.onBodySent(body);
+          request2.onBodySent(body);
         }
         if (!expectsPayload) {
           socket[kReset] = true;
         }
-        request.onRequestSent();
+        request2.onRequestSent();
         client[kResume]();
       } catch (error3) {
         abort(error3);
       }
     }
-    function writeStream(abort, socket, expectsPayload, h2stream, body, client, request, contentLength) {
+    function writeStream(abort, socket, expectsPayload, h2stream, body, client, request2, contentLength) {
       assert(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
       const pipe2 = pipeline2(
         body,
@@ -7362,7 +7362,7 @@ var require_client_h2 = __commonJS({
             abort(err);
           } else {
             util.removeAllListeners(pipe2);
-            request.onRequestSent();
+            request2.onRequestSent();
             if (!expectsPayload) {
               socket[kReset] = true;
             }
@@ -7372,10 +7372,10 @@ var require_client_h2 = __commonJS({
       );
       util.addListener(pipe2, "data", onPipeData);
       function onPipeData(chunk) {
-        request.onBodySent(chunk);
+        request2.onBodySent(chunk);
       }
     }
-    async function writeBlob(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    async function writeBlob(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       assert(contentLength === body.size, "blob body must have content length");
       try {
         if (contentLength != null && contentLength !== body.size) {
@@ -7386,8 +7386,8 @@ var require_client_h2 = __commonJS({
         h2stream.write(buffer);
         h2stream.uncork();
         h2stream.end();
-        request.onBodySent(buffer);
-        request.onRequestSent();
+        request2.onBodySent(buffer);
+        request2.onRequestSent();
         if (!expectsPayload) {
           socket[kReset] = true;
         }
@@ -7396,7 +7396,7 @@ var require_client_h2 = __commonJS({
         abort(err);
       }
     }
-    async function writeIterable(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    async function writeIterable(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       assert(contentLength !== 0 || client[kRunning] === 0, "iterator body cannot be pipelined");
       let callback = null;
       function onDrain() {
@@ -7421,13 +7421,13 @@ var require_client_h2 = __commonJS({
             throw socket[kError];
           }
           const res = h2stream.write(chunk);
-          request.onBodySent(chunk);
+          request2.onBodySent(chunk);
           if (!res) {
             await waitForDrain();
           }
         }
         h2stream.end();
-        request.onRequestSent();
+        request2.onRequestSent();
         if (!expectsPayload) {
           socket[kReset] = true;
         }
@@ -7629,7 +7629,7 @@ var require_client = __commonJS({
     "use strict";
     var assert = require("node:assert");
     var net = require("node:net");
-    var http = require("node:http");
+    var http2 = require("node:http");
     var util = require_util();
     var { channels } = require_diagnostics();
     var Request = require_request();
@@ -7713,7 +7713,7 @@ var require_client = __commonJS({
         keepAliveTimeoutThreshold,
         socketPath,
         pipelining,
-        tls,
+        tls: tls2,
         strictContentLength,
         maxCachedSessions,
         maxRedirections,
@@ -7795,7 +7795,7 @@ var require_client = __commonJS({
         }
         if (typeof connect2 !== "function") {
           connect2 = buildConnector({
-            ...tls,
+            ...tls2,
             maxCachedSessions,
             allowH2,
             socketPath,
@@ -7818,7 +7818,7 @@ var require_client = __commonJS({
         this[kUrl] = util.parseOrigin(url);
         this[kConnector] = connect2;
         this[kPipelining] = pipelining != null ? pipelining : 1;
-        this[kMaxHeadersSize] = maxHeaderSize || http.maxHeaderSize;
+        this[kMaxHeadersSize] = maxHeaderSize || http2.maxHeaderSize;
         this[kKeepAliveDefaultTimeout] = keepAliveTimeout == null ? 4e3 : keepAliveTimeout;
         this[kKeepAliveMaxTimeout] = keepAliveMaxTimeout == null ? 6e5 : keepAliveMaxTimeout;
         this[kKeepAliveTimeoutThreshold] = keepAliveTimeoutThreshold == null ? 2e3 : keepAliveTimeoutThreshold;
@@ -7875,10 +7875,10 @@ var require_client = __commonJS({
       }
       [kDispatch](opts2, handler) {
         const origin = opts2.origin || this[kUrl].origin;
-        const request = new Request(origin, opts2, handler);
-        this[kQueue].push(request);
+        const request2 = new Request(origin, opts2, handler);
+        this[kQueue].push(request2);
         if (this[kResuming]) {
-        } else if (util.bodyLength(request.body) == null && util.isIterable(request.body)) {
+        } else if (util.bodyLength(request2.body) == null && util.isIterable(request2.body)) {
           this[kResuming] = 1;
           queueMicrotask(() => resume(this));
         } else {
@@ -7902,8 +7902,8 @@ var require_client = __commonJS({
         return new Promise((resolve2) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i5 = 0; i5 < requests.length; i5++) {
-            const request = requests[i5];
-            util.errorRequest(this, request, err);
+            const request2 = requests[i5];
+            util.errorRequest(this, request2, err);
           }
           const callback = () => {
             if (this[kClosedResolve]) {
@@ -7928,8 +7928,8 @@ var require_client = __commonJS({
         assert(client[kPendingIdx] === client[kRunningIdx]);
         const requests = client[kQueue].splice(client[kRunningIdx]);
         for (let i5 = 0; i5 < requests.length; i5++) {
-          const request = requests[i5];
-          util.errorRequest(client, request, err);
+          const request2 = requests[i5];
+          util.errorRequest(client, request2, err);
         }
         assert(client[kSize] === 0);
       }
@@ -8032,8 +8032,8 @@ var require_client = __commonJS({
         if (err.code === "ERR_TLS_CERT_ALTNAME_INVALID") {
           assert(client[kRunning] === 0);
           while (client[kPending] > 0 && client[kQueue][client[kPendingIdx]].servername === client[kServerName]) {
-            const request = client[kQueue][client[kPendingIdx]++];
-            util.errorRequest(client, request, err);
+            const request2 = client[kQueue][client[kPendingIdx]++];
+            util.errorRequest(client, request2, err);
           }
         } else {
           onError(client, err);
@@ -8090,12 +8090,12 @@ var require_client = __commonJS({
         if (client[kRunning] >= (getPipelining(client) || 1)) {
           return;
         }
-        const request = client[kQueue][client[kPendingIdx]];
-        if (client[kUrl].protocol === "https:" && client[kServerName] !== request.servername) {
+        const request2 = client[kQueue][client[kPendingIdx]];
+        if (client[kUrl].protocol === "https:" && client[kServerName] !== request2.servername) {
           if (client[kRunning] > 0) {
             return;
           }
-          client[kServerName] = request.servername;
+          client[kServerName] = request2.servername;
           client[kHTTPContext]?.destroy(new InformationalError("servername changed"), () => {
             client[kHTTPContext] = null;
             resume(client);
@@ -8111,10 +8111,10 @@ var require_client = __commonJS({
         if (client[kHTTPContext].destroyed) {
           return;
         }
-        if (client[kHTTPContext].busy(request)) {
+        if (client[kHTTPContext].busy(request2)) {
           return;
         }
-        if (!request.aborted && client[kHTTPContext].write(request)) {
+        if (!request2.aborted && client[kHTTPContext].write(request2)) {
           client[kPendingIdx]++;
         } else {
           client[kQueue].splice(client[kPendingIdx], 1);
@@ -8399,7 +8399,7 @@ var require_pool = __commonJS({
         factory = defaultFactory,
         connect,
         connectTimeout,
-        tls,
+        tls: tls2,
         maxCachedSessions,
         socketPath,
         autoSelectFamily,
@@ -8418,7 +8418,7 @@ var require_pool = __commonJS({
         }
         if (typeof connect !== "function") {
           connect = buildConnector({
-            ...tls,
+            ...tls2,
             maxCachedSessions,
             allowH2,
             socketPath,
@@ -8626,7 +8626,7 @@ var require_agent = __commonJS({
       return opts2 && opts2.connections === 1 ? new Client2(origin, opts2) : new Pool(origin, opts2);
     }
     var Agent = class extends DispatcherBase {
-      constructor({ factory = defaultFactory, maxRedirections = 0, connect, tls, ...options } = {}) {
+      constructor({ factory = defaultFactory, maxRedirections = 0, connect, tls: tls2, ...options } = {}) {
         if (typeof factory !== "function") {
           throw new InvalidArgumentError("factory must be a function.");
         }
@@ -8640,11 +8640,11 @@ var require_agent = __commonJS({
         if (connect && typeof connect !== "function") {
           connect = { ...connect };
         }
-        if (tls && typeof tls !== "function") {
-          tls = { ...tls };
+        if (tls2 && typeof tls2 !== "function") {
+          tls2 = { ...tls2 };
         }
         this[kInterceptors] = options.interceptors?.Agent && Array.isArray(options.interceptors.Agent) ? options.interceptors.Agent : [createRedirectInterceptor({ maxRedirections })];
-        this[kOptions] = { ...util.deepClone(options), connect, tls };
+        this[kOptions] = { ...util.deepClone(options), connect, tls: tls2 };
         this[kOptions].interceptors = options.interceptors ? { ...options.interceptors } : void 0;
         this[kMaxRedirections] = maxRedirections;
         this[kFactory] = factory;
@@ -9452,7 +9452,7 @@ var require_readable = __commonJS({
   "node_modules/undici/lib/api/readable.js"(exports2, module2) {
     "use strict";
     var assert = require("node:assert");
-    var { Readable: Readable10 } = require("node:stream");
+    var { Readable: Readable11 } = require("node:stream");
     var { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError: AbortError2 } = require_errors();
     var util = require_util();
     var { ReadableStreamFrom } = require_util();
@@ -9464,7 +9464,7 @@ var require_readable = __commonJS({
     var kContentLength = /* @__PURE__ */ Symbol("kContentLength");
     var noop = () => {
     };
-    var BodyReadable = class extends Readable10 {
+    var BodyReadable = class extends Readable11 {
       constructor({
         resume,
         abort,
@@ -9806,7 +9806,7 @@ var require_api_request = __commonJS({
   "node_modules/undici/lib/api/api-request.js"(exports2, module2) {
     "use strict";
     var assert = require("node:assert");
-    var { Readable: Readable10 } = require_readable();
+    var { Readable: Readable11 } = require_readable();
     var { InvalidArgumentError, RequestAbortedError } = require_errors();
     var util = require_util();
     var { getResolveErrorBodyCallback } = require_util3();
@@ -9901,7 +9901,7 @@ var require_api_request = __commonJS({
         const parsedHeaders = responseHeaders === "raw" ? util.parseHeaders(rawHeaders) : headers;
         const contentType = parsedHeaders["content-type"];
         const contentLength = parsedHeaders["content-length"];
-        const res = new Readable10({
+        const res = new Readable11({
           resume,
           abort,
           contentType,
@@ -9964,10 +9964,10 @@ var require_api_request = __commonJS({
         }
       }
     };
-    function request(opts2, callback) {
+    function request2(opts2, callback) {
       if (callback === void 0) {
         return new Promise((resolve2, reject) => {
-          request.call(this, opts2, (err, data) => {
+          request2.call(this, opts2, (err, data) => {
             return err ? reject(err) : resolve2(data);
           });
         });
@@ -9982,7 +9982,7 @@ var require_api_request = __commonJS({
         queueMicrotask(() => callback(err, { opaque }));
       }
     }
-    module2.exports = request;
+    module2.exports = request2;
     module2.exports.RequestHandler = RequestHandler5;
   }
 });
@@ -10216,7 +10216,7 @@ var require_api_pipeline = __commonJS({
   "node_modules/undici/lib/api/api-pipeline.js"(exports2, module2) {
     "use strict";
     var {
-      Readable: Readable10,
+      Readable: Readable11,
       Duplex,
       PassThrough: PassThrough2
     } = require("node:stream");
@@ -10230,7 +10230,7 @@ var require_api_pipeline = __commonJS({
     var { addSignal, removeSignal } = require_abort_signal();
     var assert = require("node:assert");
     var kResume = /* @__PURE__ */ Symbol("resume");
-    var PipelineRequest = class extends Readable10 {
+    var PipelineRequest = class extends Readable11 {
       constructor() {
         super({ autoDestroy: true });
         this[kResume] = null;
@@ -10247,7 +10247,7 @@ var require_api_pipeline = __commonJS({
         callback(err);
       }
     };
-    var PipelineResponse = class extends Readable10 {
+    var PipelineResponse = class extends Readable11 {
       constructor(resume) {
         super({ autoDestroy: true });
         this[kResume] = resume;
@@ -11801,16 +11801,16 @@ var require_dns = __commonJS({
       setRecords(origin, addresses) {
         const timestamp = Date.now();
         const records = { records: { 4: null, 6: null } };
-        for (const record of addresses) {
-          record.timestamp = timestamp;
-          if (typeof record.ttl === "number") {
-            record.ttl = Math.min(record.ttl, this.#maxTTL);
+        for (const record2 of addresses) {
+          record2.timestamp = timestamp;
+          if (typeof record2.ttl === "number") {
+            record2.ttl = Math.min(record2.ttl, this.#maxTTL);
           } else {
-            record.ttl = this.#maxTTL;
+            record2.ttl = this.#maxTTL;
           }
-          const familyRecords = records.records[record.family] ?? { ips: [] };
-          familyRecords.ips.push(record);
-          records.records[record.family] = familyRecords;
+          const familyRecords = records.records[record2.family] ?? { ips: [] };
+          familyRecords.ips.push(record2);
+          records.records[record2.family] = familyRecords;
         }
         this.#records.set(origin.hostname, records);
       }
@@ -12171,7 +12171,7 @@ var require_headers = __commonJS({
         }
       }
     };
-    var Headers2 = class _Headers {
+    var Headers3 = class _Headers {
       #guard;
       #headersList;
       constructor(init = void 0) {
@@ -12321,13 +12321,13 @@ var require_headers = __commonJS({
         o3.#headersList = list3;
       }
     };
-    var { getHeadersGuard, setHeadersGuard, getHeadersList, setHeadersList } = Headers2;
-    Reflect.deleteProperty(Headers2, "getHeadersGuard");
-    Reflect.deleteProperty(Headers2, "setHeadersGuard");
-    Reflect.deleteProperty(Headers2, "getHeadersList");
-    Reflect.deleteProperty(Headers2, "setHeadersList");
-    iteratorMixin("Headers", Headers2, kHeadersSortedMap, 0, 1);
-    Object.defineProperties(Headers2.prototype, {
+    var { getHeadersGuard, setHeadersGuard, getHeadersList, setHeadersList } = Headers3;
+    Reflect.deleteProperty(Headers3, "getHeadersGuard");
+    Reflect.deleteProperty(Headers3, "setHeadersGuard");
+    Reflect.deleteProperty(Headers3, "getHeadersList");
+    Reflect.deleteProperty(Headers3, "setHeadersList");
+    iteratorMixin("Headers", Headers3, kHeadersSortedMap, 0, 1);
+    Object.defineProperties(Headers3.prototype, {
       append: kEnumerableProperty,
       delete: kEnumerableProperty,
       get: kEnumerableProperty,
@@ -12345,7 +12345,7 @@ var require_headers = __commonJS({
     webidl.converters.HeadersInit = function(V, prefix, argument) {
       if (webidl.util.Type(V) === "Object") {
         const iterator = Reflect.get(V, Symbol.iterator);
-        if (!util.types.isProxy(V) && iterator === Headers2.prototype.entries) {
+        if (!util.types.isProxy(V) && iterator === Headers3.prototype.entries) {
           try {
             return getHeadersList(V).entriesList;
           } catch {
@@ -12366,7 +12366,7 @@ var require_headers = __commonJS({
       fill,
       // for test.
       compareHeaderName,
-      Headers: Headers2,
+      Headers: Headers3,
       HeadersList,
       getHeadersGuard,
       setHeadersGuard,
@@ -12380,7 +12380,7 @@ var require_headers = __commonJS({
 var require_response = __commonJS({
   "node_modules/undici/lib/web/fetch/response.js"(exports2, module2) {
     "use strict";
-    var { Headers: Headers2, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = require_headers();
+    var { Headers: Headers3, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = require_headers();
     var { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = require_body();
     var util = require_util();
     var nodeUtil = require("node:util");
@@ -12458,7 +12458,7 @@ var require_response = __commonJS({
         }
         init = webidl.converters.ResponseInit(init);
         this[kState] = makeResponse({});
-        this[kHeaders] = new Headers2(kConstruct);
+        this[kHeaders] = new Headers3(kConstruct);
         setHeadersGuard(this[kHeaders], "response");
         setHeadersList(this[kHeaders], this[kState].headersList);
         let bodyWithType = null;
@@ -12702,7 +12702,7 @@ var require_response = __commonJS({
     function fromInnerResponse(innerResponse, guard) {
       const response = new Response2(kConstruct);
       response[kState] = innerResponse;
-      response[kHeaders] = new Headers2(kConstruct);
+      response[kHeaders] = new Headers3(kConstruct);
       setHeadersList(response[kHeaders], innerResponse.headersList);
       setHeadersGuard(response[kHeaders], guard);
       if (hasFinalizationRegistry && innerResponse.body?.stream) {
@@ -12822,7 +12822,7 @@ var require_request2 = __commonJS({
   "node_modules/undici/lib/web/fetch/request.js"(exports2, module2) {
     "use strict";
     var { extractBody, mixinBody, cloneBody, bodyUnusable } = require_body();
-    var { Headers: Headers2, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = require_headers();
+    var { Headers: Headers3, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = require_headers();
     var { FinalizationRegistry: FinalizationRegistry2 } = require_dispatcher_weakref()();
     var util = require_util();
     var nodeUtil = require("node:util");
@@ -12889,7 +12889,7 @@ var require_request2 = __commonJS({
         webidl.argumentLengthCheck(arguments, 1, prefix);
         input = webidl.converters.RequestInfo(input, prefix, "input");
         init = webidl.converters.RequestInit(init, prefix, "init");
-        let request = null;
+        let request2 = null;
         let fallbackMode = null;
         const baseUrl = environmentSettingsObject.settingsObject.baseUrl;
         let signal = null;
@@ -12906,18 +12906,18 @@ var require_request2 = __commonJS({
               "Request cannot be constructed from a URL that includes credentials: " + input
             );
           }
-          request = makeRequest({ urlList: [parsedURL] });
+          request2 = makeRequest({ urlList: [parsedURL] });
           fallbackMode = "cors";
         } else {
           this[kDispatcher] = init.dispatcher || input[kDispatcher];
           assert(input instanceof _Request);
-          request = input[kState];
+          request2 = input[kState];
           signal = input[kSignal];
         }
         const origin = environmentSettingsObject.settingsObject.origin;
         let window2 = "client";
-        if (request.window?.constructor?.name === "EnvironmentSettingsObject" && sameOrigin(request.window, origin)) {
-          window2 = request.window;
+        if (request2.window?.constructor?.name === "EnvironmentSettingsObject" && sameOrigin(request2.window, origin)) {
+          window2 = request2.window;
         }
         if (init.window != null) {
           throw new TypeError(`'window' option '${window2}' must be null`);
@@ -12925,66 +12925,66 @@ var require_request2 = __commonJS({
         if ("window" in init) {
           window2 = "no-window";
         }
-        request = makeRequest({
+        request2 = makeRequest({
           // URL request’s URL.
           // undici implementation note: this is set as the first item in request's urlList in makeRequest
           // method request’s method.
-          method: request.method,
+          method: request2.method,
           // header list A copy of request’s header list.
           // undici implementation note: headersList is cloned in makeRequest
-          headersList: request.headersList,
+          headersList: request2.headersList,
           // unsafe-request flag Set.
-          unsafeRequest: request.unsafeRequest,
+          unsafeRequest: request2.unsafeRequest,
           // client This’s relevant settings object.
           client: environmentSettingsObject.settingsObject,
           // window window.
           window: window2,
           // priority request’s priority.
-          priority: request.priority,
+          priority: request2.priority,
           // origin request’s origin. The propagation of the origin is only significant for navigation requests
           // being handled by a service worker. In this scenario a request can have an origin that is different
           // from the current client.
-          origin: request.origin,
+          origin: request2.origin,
           // referrer request’s referrer.
-          referrer: request.referrer,
+          referrer: request2.referrer,
           // referrer policy request’s referrer policy.
-          referrerPolicy: request.referrerPolicy,
+          referrerPolicy: request2.referrerPolicy,
           // mode request’s mode.
-          mode: request.mode,
+          mode: request2.mode,
           // credentials mode request’s credentials mode.
-          credentials: request.credentials,
+          credentials: request2.credentials,
           // cache mode request’s cache mode.
-          cache: request.cache,
+          cache: request2.cache,
           // redirect mode request’s redirect mode.
-          redirect: request.redirect,
+          redirect: request2.redirect,
           // integrity metadata request’s integrity metadata.
-          integrity: request.integrity,
+          integrity: request2.integrity,
           // keepalive request’s keepalive.
-          keepalive: request.keepalive,
+          keepalive: request2.keepalive,
           // reload-navigation flag request’s reload-navigation flag.
-          reloadNavigation: request.reloadNavigation,
+          reloadNavigation: request2.reloadNavigation,
           // history-navigation flag request’s history-navigation flag.
-          historyNavigation: request.historyNavigation,
+          historyNavigation: request2.historyNavigation,
           // URL list A clone of request’s URL list.
-          urlList: [...request.urlList]
+          urlList: [...request2.urlList]
         });
         const initHasKey = Object.keys(init).length !== 0;
         if (initHasKey) {
-          if (request.mode === "navigate") {
-            request.mode = "same-origin";
+          if (request2.mode === "navigate") {
+            request2.mode = "same-origin";
           }
-          request.reloadNavigation = false;
-          request.historyNavigation = false;
-          request.origin = "client";
-          request.referrer = "client";
-          request.referrerPolicy = "";
-          request.url = request.urlList[request.urlList.length - 1];
-          request.urlList = [request.url];
+          request2.reloadNavigation = false;
+          request2.historyNavigation = false;
+          request2.origin = "client";
+          request2.referrer = "client";
+          request2.referrerPolicy = "";
+          request2.url = request2.urlList[request2.urlList.length - 1];
+          request2.urlList = [request2.url];
         }
         if (init.referrer !== void 0) {
           const referrer = init.referrer;
           if (referrer === "") {
-            request.referrer = "no-referrer";
+            request2.referrer = "no-referrer";
           } else {
             let parsedReferrer;
             try {
@@ -12993,14 +12993,14 @@ var require_request2 = __commonJS({
               throw new TypeError(`Referrer "${referrer}" is not a valid URL.`, { cause: err });
             }
             if (parsedReferrer.protocol === "about:" && parsedReferrer.hostname === "client" || origin && !sameOrigin(parsedReferrer, environmentSettingsObject.settingsObject.baseUrl)) {
-              request.referrer = "client";
+              request2.referrer = "client";
             } else {
-              request.referrer = parsedReferrer;
+              request2.referrer = parsedReferrer;
             }
           }
         }
         if (init.referrerPolicy !== void 0) {
-          request.referrerPolicy = init.referrerPolicy;
+          request2.referrerPolicy = init.referrerPolicy;
         }
         let mode;
         if (init.mode !== void 0) {
@@ -13015,33 +13015,33 @@ var require_request2 = __commonJS({
           });
         }
         if (mode != null) {
-          request.mode = mode;
+          request2.mode = mode;
         }
         if (init.credentials !== void 0) {
-          request.credentials = init.credentials;
+          request2.credentials = init.credentials;
         }
         if (init.cache !== void 0) {
-          request.cache = init.cache;
+          request2.cache = init.cache;
         }
-        if (request.cache === "only-if-cached" && request.mode !== "same-origin") {
+        if (request2.cache === "only-if-cached" && request2.mode !== "same-origin") {
           throw new TypeError(
             "'only-if-cached' can be set only with 'same-origin' mode"
           );
         }
         if (init.redirect !== void 0) {
-          request.redirect = init.redirect;
+          request2.redirect = init.redirect;
         }
         if (init.integrity != null) {
-          request.integrity = String(init.integrity);
+          request2.integrity = String(init.integrity);
         }
         if (init.keepalive !== void 0) {
-          request.keepalive = Boolean(init.keepalive);
+          request2.keepalive = Boolean(init.keepalive);
         }
         if (init.method !== void 0) {
           let method = init.method;
           const mayBeNormalized = normalizedMethodRecords[method];
           if (mayBeNormalized !== void 0) {
-            request.method = mayBeNormalized;
+            request2.method = mayBeNormalized;
           } else {
             if (!isValidHTTPToken(method)) {
               throw new TypeError(`'${method}' is not a valid HTTP method.`);
@@ -13051,9 +13051,9 @@ var require_request2 = __commonJS({
               throw new TypeError(`'${method}' HTTP method is unsupported.`);
             }
             method = normalizedMethodRecordsBase[upperCase] ?? method;
-            request.method = method;
+            request2.method = method;
           }
-          if (!patchMethodWarning && request.method === "patch") {
+          if (!patchMethodWarning && request2.method === "patch") {
             process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.", {
               code: "UNDICI-FETCH-patch"
             });
@@ -13063,7 +13063,7 @@ var require_request2 = __commonJS({
         if (init.signal !== void 0) {
           signal = init.signal;
         }
-        this[kState] = request;
+        this[kState] = request2;
         const ac = new AbortController();
         this[kSignal] = ac.signal;
         if (signal != null) {
@@ -13090,13 +13090,13 @@ var require_request2 = __commonJS({
             requestFinalizer.register(ac, { signal, abort }, abort);
           }
         }
-        this[kHeaders] = new Headers2(kConstruct);
-        setHeadersList(this[kHeaders], request.headersList);
+        this[kHeaders] = new Headers3(kConstruct);
+        setHeadersList(this[kHeaders], request2.headersList);
         setHeadersGuard(this[kHeaders], "request");
         if (mode === "no-cors") {
-          if (!corsSafeListedMethodsSet.has(request.method)) {
+          if (!corsSafeListedMethodsSet.has(request2.method)) {
             throw new TypeError(
-              `'${request.method} is unsupported in no-cors mode.`
+              `'${request2.method} is unsupported in no-cors mode.`
             );
           }
           setHeadersGuard(this[kHeaders], "request-no-cors");
@@ -13115,14 +13115,14 @@ var require_request2 = __commonJS({
           }
         }
         const inputBody = input instanceof _Request ? input[kState].body : null;
-        if ((init.body != null || inputBody != null) && (request.method === "GET" || request.method === "HEAD")) {
+        if ((init.body != null || inputBody != null) && (request2.method === "GET" || request2.method === "HEAD")) {
           throw new TypeError("Request with GET/HEAD method cannot have body.");
         }
         let initBody = null;
         if (init.body != null) {
           const [extractedBody, contentType] = extractBody(
             init.body,
-            request.keepalive
+            request2.keepalive
           );
           initBody = extractedBody;
           if (contentType && !getHeadersList(this[kHeaders]).contains("content-type", true)) {
@@ -13134,12 +13134,12 @@ var require_request2 = __commonJS({
           if (initBody != null && init.duplex == null) {
             throw new TypeError("RequestInit: duplex option is required when sending a body.");
           }
-          if (request.mode !== "same-origin" && request.mode !== "cors") {
+          if (request2.mode !== "same-origin" && request2.mode !== "cors") {
             throw new TypeError(
               'If request is made from ReadableStream, mode should be "same-origin" or "cors"'
             );
           }
-          request.useCORSPreflightFlag = true;
+          request2.useCORSPreflightFlag = true;
         }
         let finalBody = inputOrInitBody;
         if (initBody == null && inputBody != null) {
@@ -13368,21 +13368,21 @@ var require_request2 = __commonJS({
         headersList: init.headersList ? new HeadersList(init.headersList) : new HeadersList()
       };
     }
-    function cloneRequest(request) {
-      const newRequest = makeRequest({ ...request, body: null });
-      if (request.body != null) {
-        newRequest.body = cloneBody(newRequest, request.body);
+    function cloneRequest(request2) {
+      const newRequest = makeRequest({ ...request2, body: null });
+      if (request2.body != null) {
+        newRequest.body = cloneBody(newRequest, request2.body);
       }
       return newRequest;
     }
     function fromInnerRequest(innerRequest, signal, guard) {
-      const request = new Request(kConstruct);
-      request[kState] = innerRequest;
-      request[kSignal] = signal;
-      request[kHeaders] = new Headers2(kConstruct);
-      setHeadersList(request[kHeaders], innerRequest.headersList);
-      setHeadersGuard(request[kHeaders], guard);
-      return request;
+      const request2 = new Request(kConstruct);
+      request2[kState] = innerRequest;
+      request2[kSignal] = signal;
+      request2[kHeaders] = new Headers3(kConstruct);
+      setHeadersList(request2[kHeaders], innerRequest.headersList);
+      setHeadersGuard(request2[kHeaders], guard);
+      return request2;
     }
     Object.defineProperties(Request.prototype, {
       method: kEnumerableProperty,
@@ -13572,7 +13572,7 @@ var require_fetch = __commonJS({
       subresourceSet
     } = require_constants3();
     var EE = require("node:events");
-    var { Readable: Readable10, pipeline: pipeline2, finished } = require("node:stream");
+    var { Readable: Readable11, pipeline: pipeline2, finished } = require("node:stream");
     var { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = require_util();
     var { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = require_data_url();
     var { getGlobalDispatcher } = require_global2();
@@ -13614,7 +13614,7 @@ var require_fetch = __commonJS({
     function handleFetchDone(response) {
       finalizeAndReportTiming(response, "fetch");
     }
-    function fetch2(input, init = void 0) {
+    function fetch(input, init = void 0) {
       webidl.argumentLengthCheck(arguments, 1, "globalThis.fetch");
       let p3 = createDeferredPromise();
       let requestObject;
@@ -13624,14 +13624,14 @@ var require_fetch = __commonJS({
         p3.reject(e5);
         return p3.promise;
       }
-      const request = requestObject[kState];
+      const request2 = requestObject[kState];
       if (requestObject.signal.aborted) {
-        abortFetch(p3, request, null, requestObject.signal.reason);
+        abortFetch(p3, request2, null, requestObject.signal.reason);
         return p3.promise;
       }
-      const globalObject = request.client.globalObject;
+      const globalObject = request2.client.globalObject;
       if (globalObject?.constructor?.name === "ServiceWorkerGlobalScope") {
-        request.serviceWorkers = "none";
+        request2.serviceWorkers = "none";
       }
       let responseObject = null;
       let locallyAborted = false;
@@ -13643,7 +13643,7 @@ var require_fetch = __commonJS({
           assert(controller != null);
           controller.abort(requestObject.signal.reason);
           const realResponse = responseObject?.deref();
-          abortFetch(p3, request, realResponse, requestObject.signal.reason);
+          abortFetch(p3, request2, realResponse, requestObject.signal.reason);
         }
       );
       const processResponse = (response) => {
@@ -13651,7 +13651,7 @@ var require_fetch = __commonJS({
           return;
         }
         if (response.aborted) {
-          abortFetch(p3, request, responseObject, controller.serializedAbortReason);
+          abortFetch(p3, request2, responseObject, controller.serializedAbortReason);
           return;
         }
         if (response.type === "error") {
@@ -13663,7 +13663,7 @@ var require_fetch = __commonJS({
         p3 = null;
       };
       controller = fetching({
-        request,
+        request: request2,
         processResponseEndOfBody: handleFetchDone,
         processResponse,
         dispatcher: requestObject[kDispatcher]
@@ -13704,12 +13704,12 @@ var require_fetch = __commonJS({
       );
     }
     var markResourceTiming = performance.markResourceTiming;
-    function abortFetch(p3, request, responseObject, error3) {
+    function abortFetch(p3, request2, responseObject, error3) {
       if (p3) {
         p3.reject(error3);
       }
-      if (request.body != null && isReadable(request.body?.stream)) {
-        request.body.stream.cancel(error3).catch((err) => {
+      if (request2.body != null && isReadable(request2.body?.stream)) {
+        request2.body.stream.cancel(error3).catch((err) => {
           if (err.code === "ERR_INVALID_STATE") {
             return;
           }
@@ -13730,7 +13730,7 @@ var require_fetch = __commonJS({
       }
     }
     function fetching({
-      request,
+      request: request2,
       processRequestBodyChunkLength,
       processRequestEndOfBody,
       processResponse,
@@ -13743,9 +13743,9 @@ var require_fetch = __commonJS({
       assert(dispatcher);
       let taskDestination = null;
       let crossOriginIsolatedCapability = false;
-      if (request.client != null) {
-        taskDestination = request.client.globalObject;
-        crossOriginIsolatedCapability = request.client.crossOriginIsolatedCapability;
+      if (request2.client != null) {
+        taskDestination = request2.client.globalObject;
+        crossOriginIsolatedCapability = request2.client.crossOriginIsolatedCapability;
       }
       const currentTime = coarsenedSharedCurrentTime(crossOriginIsolatedCapability);
       const timingInfo = createOpaqueTimingInfo({
@@ -13753,7 +13753,7 @@ var require_fetch = __commonJS({
       });
       const fetchParams = {
         controller: new Fetch(dispatcher),
-        request,
+        request: request2,
         timingInfo,
         processRequestBodyChunkLength,
         processRequestEndOfBody,
@@ -13763,32 +13763,32 @@ var require_fetch = __commonJS({
         taskDestination,
         crossOriginIsolatedCapability
       };
-      assert(!request.body || request.body.stream);
-      if (request.window === "client") {
-        request.window = request.client?.globalObject?.constructor?.name === "Window" ? request.client : "no-window";
+      assert(!request2.body || request2.body.stream);
+      if (request2.window === "client") {
+        request2.window = request2.client?.globalObject?.constructor?.name === "Window" ? request2.client : "no-window";
       }
-      if (request.origin === "client") {
-        request.origin = request.client.origin;
+      if (request2.origin === "client") {
+        request2.origin = request2.client.origin;
       }
-      if (request.policyContainer === "client") {
-        if (request.client != null) {
-          request.policyContainer = clonePolicyContainer(
-            request.client.policyContainer
+      if (request2.policyContainer === "client") {
+        if (request2.client != null) {
+          request2.policyContainer = clonePolicyContainer(
+            request2.client.policyContainer
           );
         } else {
-          request.policyContainer = makePolicyContainer();
+          request2.policyContainer = makePolicyContainer();
         }
       }
-      if (!request.headersList.contains("accept", true)) {
+      if (!request2.headersList.contains("accept", true)) {
         const value = "*/*";
-        request.headersList.append("accept", value, true);
+        request2.headersList.append("accept", value, true);
       }
-      if (!request.headersList.contains("accept-language", true)) {
-        request.headersList.append("accept-language", "*", true);
+      if (!request2.headersList.contains("accept-language", true)) {
+        request2.headersList.append("accept-language", "*", true);
       }
-      if (request.priority === null) {
+      if (request2.priority === null) {
       }
-      if (subresourceSet.has(request.destination)) {
+      if (subresourceSet.has(request2.destination)) {
       }
       mainFetch(fetchParams).catch((err) => {
         fetchParams.controller.terminate(err);
@@ -13796,50 +13796,50 @@ var require_fetch = __commonJS({
       return fetchParams.controller;
     }
     async function mainFetch(fetchParams, recursive = false) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
-      if (request.localURLsOnly && !urlIsLocal(requestCurrentURL(request))) {
+      if (request2.localURLsOnly && !urlIsLocal(requestCurrentURL(request2))) {
         response = makeNetworkError("local URLs only");
       }
-      tryUpgradeRequestToAPotentiallyTrustworthyURL(request);
-      if (requestBadPort(request) === "blocked") {
+      tryUpgradeRequestToAPotentiallyTrustworthyURL(request2);
+      if (requestBadPort(request2) === "blocked") {
         response = makeNetworkError("bad port");
       }
-      if (request.referrerPolicy === "") {
-        request.referrerPolicy = request.policyContainer.referrerPolicy;
+      if (request2.referrerPolicy === "") {
+        request2.referrerPolicy = request2.policyContainer.referrerPolicy;
       }
-      if (request.referrer !== "no-referrer") {
-        request.referrer = determineRequestsReferrer(request);
+      if (request2.referrer !== "no-referrer") {
+        request2.referrer = determineRequestsReferrer(request2);
       }
       if (response === null) {
         response = await (async () => {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           if (
             // - request’s current URL’s origin is same origin with request’s origin,
             //   and request’s response tainting is "basic"
-            sameOrigin(currentURL, request.url) && request.responseTainting === "basic" || // request’s current URL’s scheme is "data"
+            sameOrigin(currentURL, request2.url) && request2.responseTainting === "basic" || // request’s current URL’s scheme is "data"
             currentURL.protocol === "data:" || // - request’s mode is "navigate" or "websocket"
-            (request.mode === "navigate" || request.mode === "websocket")
+            (request2.mode === "navigate" || request2.mode === "websocket")
           ) {
-            request.responseTainting = "basic";
+            request2.responseTainting = "basic";
             return await schemeFetch(fetchParams);
           }
-          if (request.mode === "same-origin") {
+          if (request2.mode === "same-origin") {
             return makeNetworkError('request mode cannot be "same-origin"');
           }
-          if (request.mode === "no-cors") {
-            if (request.redirect !== "follow") {
+          if (request2.mode === "no-cors") {
+            if (request2.redirect !== "follow") {
               return makeNetworkError(
                 'redirect mode cannot be "follow" for "no-cors" request'
               );
             }
-            request.responseTainting = "opaque";
+            request2.responseTainting = "opaque";
             return await schemeFetch(fetchParams);
           }
-          if (!urlIsHttpHttpsScheme(requestCurrentURL(request))) {
+          if (!urlIsHttpHttpsScheme(requestCurrentURL(request2))) {
             return makeNetworkError("URL scheme must be a HTTP(S) scheme");
           }
-          request.responseTainting = "cors";
+          request2.responseTainting = "cors";
           return await httpFetch(fetchParams);
         })();
       }
@@ -13847,13 +13847,13 @@ var require_fetch = __commonJS({
         return response;
       }
       if (response.status !== 0 && !response.internalResponse) {
-        if (request.responseTainting === "cors") {
+        if (request2.responseTainting === "cors") {
         }
-        if (request.responseTainting === "basic") {
+        if (request2.responseTainting === "basic") {
           response = filterResponse(response, "basic");
-        } else if (request.responseTainting === "cors") {
+        } else if (request2.responseTainting === "cors") {
           response = filterResponse(response, "cors");
-        } else if (request.responseTainting === "opaque") {
+        } else if (request2.responseTainting === "opaque") {
           response = filterResponse(response, "opaque");
         } else {
           assert(false);
@@ -13861,26 +13861,26 @@ var require_fetch = __commonJS({
       }
       let internalResponse = response.status === 0 ? response : response.internalResponse;
       if (internalResponse.urlList.length === 0) {
-        internalResponse.urlList.push(...request.urlList);
+        internalResponse.urlList.push(...request2.urlList);
       }
-      if (!request.timingAllowFailed) {
+      if (!request2.timingAllowFailed) {
         response.timingAllowPassed = true;
       }
-      if (response.type === "opaque" && internalResponse.status === 206 && internalResponse.rangeRequested && !request.headers.contains("range", true)) {
+      if (response.type === "opaque" && internalResponse.status === 206 && internalResponse.rangeRequested && !request2.headers.contains("range", true)) {
         response = internalResponse = makeNetworkError();
       }
-      if (response.status !== 0 && (request.method === "HEAD" || request.method === "CONNECT" || nullBodyStatus.includes(internalResponse.status))) {
+      if (response.status !== 0 && (request2.method === "HEAD" || request2.method === "CONNECT" || nullBodyStatus.includes(internalResponse.status))) {
         internalResponse.body = null;
         fetchParams.controller.dump = true;
       }
-      if (request.integrity) {
+      if (request2.integrity) {
         const processBodyError = (reason) => fetchFinale(fetchParams, makeNetworkError(reason));
-        if (request.responseTainting === "opaque" || response.body == null) {
+        if (request2.responseTainting === "opaque" || response.body == null) {
           processBodyError(response.error);
           return;
         }
         const processBody = (bytes) => {
-          if (!bytesMatch(bytes, request.integrity)) {
+          if (!bytesMatch(bytes, request2.integrity)) {
             processBodyError("integrity mismatch");
             return;
           }
@@ -13896,8 +13896,8 @@ var require_fetch = __commonJS({
       if (isCancelled(fetchParams) && fetchParams.request.redirectCount === 0) {
         return Promise.resolve(makeAppropriateNetworkError(fetchParams));
       }
-      const { request } = fetchParams;
-      const { protocol: scheme } = requestCurrentURL(request);
+      const { request: request2 } = fetchParams;
+      const { protocol: scheme } = requestCurrentURL(request2);
       switch (scheme) {
         case "about:": {
           return Promise.resolve(makeNetworkError("about scheme is not supported"));
@@ -13906,19 +13906,19 @@ var require_fetch = __commonJS({
           if (!resolveObjectURL) {
             resolveObjectURL = require("node:buffer").resolveObjectURL;
           }
-          const blobURLEntry = requestCurrentURL(request);
+          const blobURLEntry = requestCurrentURL(request2);
           if (blobURLEntry.search.length !== 0) {
             return Promise.resolve(makeNetworkError("NetworkError when attempting to fetch resource."));
           }
           const blob = resolveObjectURL(blobURLEntry.toString());
-          if (request.method !== "GET" || !isBlobLike(blob)) {
+          if (request2.method !== "GET" || !isBlobLike(blob)) {
             return Promise.resolve(makeNetworkError("invalid method"));
           }
           const response = makeResponse();
           const fullLength = blob.size;
           const serializedFullLength = isomorphicEncode(`${fullLength}`);
           const type = blob.type;
-          if (!request.headersList.contains("range", true)) {
+          if (!request2.headersList.contains("range", true)) {
             const bodyWithType = extractBody(blob);
             response.statusText = "OK";
             response.body = bodyWithType[0];
@@ -13926,7 +13926,7 @@ var require_fetch = __commonJS({
             response.headersList.set("content-type", type, true);
           } else {
             response.rangeRequested = true;
-            const rangeHeader = request.headersList.get("range", true);
+            const rangeHeader = request2.headersList.get("range", true);
             const rangeValue = simpleRangeHeaderValue(rangeHeader, true);
             if (rangeValue === "failure") {
               return Promise.resolve(makeNetworkError("failed to fetch the data URL"));
@@ -13957,7 +13957,7 @@ var require_fetch = __commonJS({
           return Promise.resolve(response);
         }
         case "data:": {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           const dataURLStruct = dataURLProcessor(currentURL);
           if (dataURLStruct === "failure") {
             return Promise.resolve(makeNetworkError("failed to fetch the data URL"));
@@ -14046,41 +14046,41 @@ var require_fetch = __commonJS({
       }
     }
     async function httpFetch(fetchParams) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
       let actualResponse = null;
       const timingInfo = fetchParams.timingInfo;
-      if (request.serviceWorkers === "all") {
+      if (request2.serviceWorkers === "all") {
       }
       if (response === null) {
-        if (request.redirect === "follow") {
-          request.serviceWorkers = "none";
+        if (request2.redirect === "follow") {
+          request2.serviceWorkers = "none";
         }
         actualResponse = response = await httpNetworkOrCacheFetch(fetchParams);
-        if (request.responseTainting === "cors" && corsCheck(request, response) === "failure") {
+        if (request2.responseTainting === "cors" && corsCheck(request2, response) === "failure") {
           return makeNetworkError("cors failure");
         }
-        if (TAOCheck(request, response) === "failure") {
-          request.timingAllowFailed = true;
+        if (TAOCheck(request2, response) === "failure") {
+          request2.timingAllowFailed = true;
         }
       }
-      if ((request.responseTainting === "opaque" || response.type === "opaque") && crossOriginResourcePolicyCheck(
-        request.origin,
-        request.client,
-        request.destination,
+      if ((request2.responseTainting === "opaque" || response.type === "opaque") && crossOriginResourcePolicyCheck(
+        request2.origin,
+        request2.client,
+        request2.destination,
         actualResponse
       ) === "blocked") {
         return makeNetworkError("blocked");
       }
       if (redirectStatusSet.has(actualResponse.status)) {
-        if (request.redirect !== "manual") {
+        if (request2.redirect !== "manual") {
           fetchParams.controller.connection.destroy(void 0, false);
         }
-        if (request.redirect === "error") {
+        if (request2.redirect === "error") {
           response = makeNetworkError("unexpected redirect");
-        } else if (request.redirect === "manual") {
+        } else if (request2.redirect === "manual") {
           response = actualResponse;
-        } else if (request.redirect === "follow") {
+        } else if (request2.redirect === "follow") {
           response = await httpRedirectFetch(fetchParams, response);
         } else {
           assert(false);
@@ -14090,13 +14090,13 @@ var require_fetch = __commonJS({
       return response;
     }
     function httpRedirectFetch(fetchParams, response) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       const actualResponse = response.internalResponse ? response.internalResponse : response;
       let locationURL;
       try {
         locationURL = responseLocationURL(
           actualResponse,
-          requestCurrentURL(request).hash
+          requestCurrentURL(request2).hash
         );
         if (locationURL == null) {
           return response;
@@ -14107,63 +14107,63 @@ var require_fetch = __commonJS({
       if (!urlIsHttpHttpsScheme(locationURL)) {
         return Promise.resolve(makeNetworkError("URL scheme must be a HTTP(S) scheme"));
       }
-      if (request.redirectCount === 20) {
+      if (request2.redirectCount === 20) {
         return Promise.resolve(makeNetworkError("redirect count exceeded"));
       }
-      request.redirectCount += 1;
-      if (request.mode === "cors" && (locationURL.username || locationURL.password) && !sameOrigin(request, locationURL)) {
+      request2.redirectCount += 1;
+      if (request2.mode === "cors" && (locationURL.username || locationURL.password) && !sameOrigin(request2, locationURL)) {
         return Promise.resolve(makeNetworkError('cross origin not allowed for request mode "cors"'));
       }
-      if (request.responseTainting === "cors" && (locationURL.username || locationURL.password)) {
+      if (request2.responseTainting === "cors" && (locationURL.username || locationURL.password)) {
         return Promise.resolve(makeNetworkError(
           'URL cannot contain credentials for request mode "cors"'
         ));
       }
-      if (actualResponse.status !== 303 && request.body != null && request.body.source == null) {
+      if (actualResponse.status !== 303 && request2.body != null && request2.body.source == null) {
         return Promise.resolve(makeNetworkError());
       }
-      if ([301, 302].includes(actualResponse.status) && request.method === "POST" || actualResponse.status === 303 && !GET_OR_HEAD.includes(request.method)) {
-        request.method = "GET";
-        request.body = null;
+      if ([301, 302].includes(actualResponse.status) && request2.method === "POST" || actualResponse.status === 303 && !GET_OR_HEAD.includes(request2.method)) {
+        request2.method = "GET";
+        request2.body = null;
         for (const headerName of requestBodyHeader) {
-          request.headersList.delete(headerName);
+          request2.headersList.delete(headerName);
         }
       }
-      if (!sameOrigin(requestCurrentURL(request), locationURL)) {
-        request.headersList.delete("authorization", true);
-        request.headersList.delete("proxy-authorization", true);
-        request.headersList.delete("cookie", true);
-        request.headersList.delete("host", true);
+      if (!sameOrigin(requestCurrentURL(request2), locationURL)) {
+        request2.headersList.delete("authorization", true);
+        request2.headersList.delete("proxy-authorization", true);
+        request2.headersList.delete("cookie", true);
+        request2.headersList.delete("host", true);
       }
-      if (request.body != null) {
-        assert(request.body.source != null);
-        request.body = safelyExtractBody(request.body.source)[0];
+      if (request2.body != null) {
+        assert(request2.body.source != null);
+        request2.body = safelyExtractBody(request2.body.source)[0];
       }
       const timingInfo = fetchParams.timingInfo;
       timingInfo.redirectEndTime = timingInfo.postRedirectStartTime = coarsenedSharedCurrentTime(fetchParams.crossOriginIsolatedCapability);
       if (timingInfo.redirectStartTime === 0) {
         timingInfo.redirectStartTime = timingInfo.startTime;
       }
-      request.urlList.push(locationURL);
-      setRequestReferrerPolicyOnRedirect(request, actualResponse);
+      request2.urlList.push(locationURL);
+      setRequestReferrerPolicyOnRedirect(request2, actualResponse);
       return mainFetch(fetchParams, true);
     }
     async function httpNetworkOrCacheFetch(fetchParams, isAuthenticationFetch = false, isNewConnectionFetch = false) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let httpFetchParams = null;
       let httpRequest = null;
       let response = null;
       const httpCache = null;
       const revalidatingFlag = false;
-      if (request.window === "no-window" && request.redirect === "error") {
+      if (request2.window === "no-window" && request2.redirect === "error") {
         httpFetchParams = fetchParams;
-        httpRequest = request;
+        httpRequest = request2;
       } else {
-        httpRequest = cloneRequest(request);
+        httpRequest = cloneRequest(request2);
         httpFetchParams = { ...fetchParams };
         httpFetchParams.request = httpRequest;
       }
-      const includeCredentials = request.credentials === "include" || request.credentials === "same-origin" && request.responseTainting === "basic";
+      const includeCredentials = request2.credentials === "include" || request2.credentials === "same-origin" && request2.responseTainting === "basic";
       const contentLength = httpRequest.body ? httpRequest.body.length : null;
       let contentLengthHeaderValue = null;
       if (httpRequest.body == null && ["POST", "PUT"].includes(httpRequest.method)) {
@@ -14240,7 +14240,7 @@ var require_fetch = __commonJS({
       }
       response.requestIncludesCredentials = includeCredentials;
       if (response.status === 407) {
-        if (request.window === "no-window") {
+        if (request2.window === "no-window") {
           return makeNetworkError();
         }
         if (isCancelled(fetchParams)) {
@@ -14252,7 +14252,7 @@ var require_fetch = __commonJS({
         // response’s status is 421
         response.status === 421 && // isNewConnectionFetch is false
         !isNewConnectionFetch && // request’s body is null, or request’s body is non-null and request’s body’s source is non-null
-        (request.body == null || request.body.source != null)
+        (request2.body == null || request2.body.source != null)
       ) {
         if (isCancelled(fetchParams)) {
           return makeAppropriateNetworkError(fetchParams);
@@ -14282,21 +14282,21 @@ var require_fetch = __commonJS({
           }
         }
       };
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
       const timingInfo = fetchParams.timingInfo;
       const httpCache = null;
       if (httpCache == null) {
-        request.cache = "no-store";
+        request2.cache = "no-store";
       }
       const newConnection = forceNewConnection ? "yes" : "no";
-      if (request.mode === "websocket") {
+      if (request2.mode === "websocket") {
       } else {
       }
       let requestBody = null;
-      if (request.body == null && fetchParams.processRequestEndOfBody) {
+      if (request2.body == null && fetchParams.processRequestEndOfBody) {
         queueMicrotask(() => fetchParams.processRequestEndOfBody());
-      } else if (request.body != null) {
+      } else if (request2.body != null) {
         const processBodyChunk = async function* (bytes) {
           if (isCancelled(fetchParams)) {
             return;
@@ -14324,7 +14324,7 @@ var require_fetch = __commonJS({
         };
         requestBody = (async function* () {
           try {
-            for await (const bytes of request.body.stream) {
+            for await (const bytes of request2.body.stream) {
               yield* processBodyChunk(bytes);
             }
             processEndOfBody();
@@ -14435,17 +14435,17 @@ var require_fetch = __commonJS({
       }
       return response;
       function dispatch({ body }) {
-        const url = requestCurrentURL(request);
+        const url = requestCurrentURL(request2);
         const agent = fetchParams.controller.dispatcher;
         return new Promise((resolve2, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
-            method: request.method,
-            body: agent.isMockActive ? request.body && (request.body.source || request.body.stream) : body,
-            headers: request.headersList.entries,
+            method: request2.method,
+            body: agent.isMockActive ? request2.body && (request2.body.source || request2.body.stream) : body,
+            headers: request2.headersList.entries,
             maxRedirections: 0,
-            upgrade: request.mode === "websocket" ? "websocket" : void 0
+            upgrade: request2.mode === "websocket" ? "websocket" : void 0
           },
           {
             body: null,
@@ -14475,8 +14475,8 @@ var require_fetch = __commonJS({
               }
               location2 = headersList.get("location", true);
               const decoders = [];
-              const willFollow = location2 && request.redirect === "follow" && redirectStatusSet.has(status);
-              if (request.method !== "HEAD" && request.method !== "CONNECT" && !nullBodyStatus.includes(status) && !willFollow) {
+              const willFollow = location2 && request2.redirect === "follow" && redirectStatusSet.has(status);
+              if (request2.method !== "HEAD" && request2.method !== "CONNECT" && !nullBodyStatus.includes(status) && !willFollow) {
                 const contentEncoding = headersList.get("content-encoding", true);
                 const codings = contentEncoding ? contentEncoding.toLowerCase().split(",") : [];
                 const maxContentEncodings = 5;
@@ -14511,7 +14511,7 @@ var require_fetch = __commonJS({
                   }
                 }
               }
-              this.body = new Readable10({ read: resume });
+              this.body = new Readable11({ read: resume });
               const onError = this.onError.bind(this);
               resolve2({
                 status,
@@ -14569,7 +14569,7 @@ var require_fetch = __commonJS({
       }
     }
     module2.exports = {
-      fetch: fetch2,
+      fetch,
       Fetch,
       fetching,
       finalizeAndReportTiming
@@ -15457,31 +15457,31 @@ var require_cache = __commonJS({
         webidl.util.markAsUncloneable(this);
         this.#relevantRequestResponseList = arguments[1];
       }
-      async match(request, options = {}) {
+      async match(request2, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.match";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
-        const p3 = this.#internalMatchAll(request, options, 1);
+        const p3 = this.#internalMatchAll(request2, options, 1);
         if (p3.length === 0) {
           return;
         }
         return p3[0];
       }
-      async matchAll(request = void 0, options = {}) {
+      async matchAll(request2 = void 0, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.matchAll";
-        if (request !== void 0) request = webidl.converters.RequestInfo(request, prefix, "request");
+        if (request2 !== void 0) request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
-        return this.#internalMatchAll(request, options);
+        return this.#internalMatchAll(request2, options);
       }
-      async add(request) {
+      async add(request2) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.add";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
-        const requests = [request];
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
+        const requests = [request2];
         const responseArrayPromise = this.addAll(requests);
         return await responseArrayPromise;
       }
@@ -15491,19 +15491,19 @@ var require_cache = __commonJS({
         webidl.argumentLengthCheck(arguments, 1, prefix);
         const responsePromises = [];
         const requestList = [];
-        for (let request of requests) {
-          if (request === void 0) {
+        for (let request2 of requests) {
+          if (request2 === void 0) {
             throw webidl.errors.conversionFailed({
               prefix,
               argument: "Argument 1",
               types: ["undefined is not allowed"]
             });
           }
-          request = webidl.converters.RequestInfo(request);
-          if (typeof request === "string") {
+          request2 = webidl.converters.RequestInfo(request2);
+          if (typeof request2 === "string") {
             continue;
           }
-          const r5 = request[kState];
+          const r5 = request2[kState];
           if (!urlIsHttpHttpsScheme(r5.url) || r5.method !== "GET") {
             throw webidl.errors.exception({
               header: prefix,
@@ -15512,8 +15512,8 @@ var require_cache = __commonJS({
           }
         }
         const fetchControllers = [];
-        for (const request of requests) {
-          const r5 = new Request(request)[kState];
+        for (const request2 of requests) {
+          const r5 = new Request(request2)[kState];
           if (!urlIsHttpHttpsScheme(r5.url)) {
             throw webidl.errors.exception({
               header: prefix,
@@ -15590,17 +15590,17 @@ var require_cache = __commonJS({
         });
         return cacheJobPromise.promise;
       }
-      async put(request, response) {
+      async put(request2, response) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.put";
         webidl.argumentLengthCheck(arguments, 2, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         response = webidl.converters.Response(response, prefix, "response");
         let innerRequest = null;
-        if (request instanceof Request) {
-          innerRequest = request[kState];
+        if (request2 instanceof Request) {
+          innerRequest = request2[kState];
         } else {
-          innerRequest = new Request(request)[kState];
+          innerRequest = new Request(request2)[kState];
         }
         if (!urlIsHttpHttpsScheme(innerRequest.url) || innerRequest.method !== "GET") {
           throw webidl.errors.exception({
@@ -15671,21 +15671,21 @@ var require_cache = __commonJS({
         });
         return cacheJobPromise.promise;
       }
-      async delete(request, options = {}) {
+      async delete(request2, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.delete";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
         let r5 = null;
-        if (request instanceof Request) {
-          r5 = request[kState];
+        if (request2 instanceof Request) {
+          r5 = request2[kState];
           if (r5.method !== "GET" && !options.ignoreMethod) {
             return false;
           }
         } else {
-          assert(typeof request === "string");
-          r5 = new Request(request)[kState];
+          assert(typeof request2 === "string");
+          r5 = new Request(request2)[kState];
         }
         const operations2 = [];
         const operation2 = {
@@ -15717,25 +15717,25 @@ var require_cache = __commonJS({
        * @param {import('../../types/cache').CacheQueryOptions} options
        * @returns {Promise<readonly Request[]>}
        */
-      async keys(request = void 0, options = {}) {
+      async keys(request2 = void 0, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.keys";
-        if (request !== void 0) request = webidl.converters.RequestInfo(request, prefix, "request");
+        if (request2 !== void 0) request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
         let r5 = null;
-        if (request !== void 0) {
-          if (request instanceof Request) {
-            r5 = request[kState];
+        if (request2 !== void 0) {
+          if (request2 instanceof Request) {
+            r5 = request2[kState];
             if (r5.method !== "GET" && !options.ignoreMethod) {
               return [];
             }
-          } else if (typeof request === "string") {
-            r5 = new Request(request)[kState];
+          } else if (typeof request2 === "string") {
+            r5 = new Request(request2)[kState];
           }
         }
         const promise = createDeferredPromise();
         const requests = [];
-        if (request === void 0) {
+        if (request2 === void 0) {
           for (const requestResponse of this.#relevantRequestResponseList) {
             requests.push(requestResponse[0]);
           }
@@ -15747,9 +15747,9 @@ var require_cache = __commonJS({
         }
         queueMicrotask(() => {
           const requestList = [];
-          for (const request2 of requests) {
+          for (const request3 of requests) {
             const requestObject = fromInnerRequest(
-              request2,
+              request3,
               new AbortController().signal,
               "immutable"
             );
@@ -15867,9 +15867,9 @@ var require_cache = __commonJS({
        * @param {import('../../types/cache').CacheQueryOptions | undefined} options
        * @returns {boolean}
        */
-      #requestMatchesCachedItem(requestQuery, request, response = null, options) {
+      #requestMatchesCachedItem(requestQuery, request2, response = null, options) {
         const queryURL = new URL(requestQuery.url);
-        const cachedURL = new URL(request.url);
+        const cachedURL = new URL(request2.url);
         if (options?.ignoreSearch) {
           cachedURL.search = "";
           queryURL.search = "";
@@ -15885,7 +15885,7 @@ var require_cache = __commonJS({
           if (fieldValue === "*") {
             return false;
           }
-          const requestValue = request.headersList.get(fieldValue);
+          const requestValue = request2.headersList.get(fieldValue);
           const queryValue = requestQuery.headersList.get(fieldValue);
           if (requestValue !== queryValue) {
             return false;
@@ -15893,20 +15893,20 @@ var require_cache = __commonJS({
         }
         return true;
       }
-      #internalMatchAll(request, options, maxResponses = Infinity) {
+      #internalMatchAll(request2, options, maxResponses = Infinity) {
         let r5 = null;
-        if (request !== void 0) {
-          if (request instanceof Request) {
-            r5 = request[kState];
+        if (request2 !== void 0) {
+          if (request2 instanceof Request) {
+            r5 = request2[kState];
             if (r5.method !== "GET" && !options.ignoreMethod) {
               return [];
             }
-          } else if (typeof request === "string") {
-            r5 = new Request(request)[kState];
+          } else if (typeof request2 === "string") {
+            r5 = new Request(request2)[kState];
           }
         }
         const responses = [];
-        if (request === void 0) {
+        if (request2 === void 0) {
           for (const requestResponse of this.#relevantRequestResponseList) {
             responses.push(requestResponse[1]);
           }
@@ -15995,21 +15995,21 @@ var require_cachestorage = __commonJS({
         }
         webidl.util.markAsUncloneable(this);
       }
-      async match(request, options = {}) {
+      async match(request2, options = {}) {
         webidl.brandCheck(this, _CacheStorage);
         webidl.argumentLengthCheck(arguments, 1, "CacheStorage.match");
-        request = webidl.converters.RequestInfo(request);
+        request2 = webidl.converters.RequestInfo(request2);
         options = webidl.converters.MultiCacheQueryOptions(options);
         if (options.cacheName != null) {
           if (this.#caches.has(options.cacheName)) {
             const cacheList = this.#caches.get(options.cacheName);
             const cache5 = new Cache(kConstruct, cacheList);
-            return await cache5.match(request, options);
+            return await cache5.match(request2, options);
           }
         } else {
           for (const cacheList of this.#caches.values()) {
             const cache5 = new Cache(kConstruct, cacheList);
-            const response = await cache5.match(request, options);
+            const response = await cache5.match(request2, options);
             if (response !== void 0) {
               return response;
             }
@@ -16449,10 +16449,10 @@ var require_cookies = __commonJS({
     var { parseSetCookie } = require_parse();
     var { stringify } = require_util6();
     var { webidl } = require_webidl();
-    var { Headers: Headers2 } = require_headers();
+    var { Headers: Headers3 } = require_headers();
     function getCookies(headers) {
       webidl.argumentLengthCheck(arguments, 1, "getCookies");
-      webidl.brandCheck(headers, Headers2, { strict: false });
+      webidl.brandCheck(headers, Headers3, { strict: false });
       const cookie = headers.get("cookie");
       const out = {};
       if (!cookie) {
@@ -16465,7 +16465,7 @@ var require_cookies = __commonJS({
       return out;
     }
     function deleteCookie(headers, name, attributes) {
-      webidl.brandCheck(headers, Headers2, { strict: false });
+      webidl.brandCheck(headers, Headers3, { strict: false });
       const prefix = "deleteCookie";
       webidl.argumentLengthCheck(arguments, 2, prefix);
       name = webidl.converters.DOMString(name, prefix, "name");
@@ -16479,7 +16479,7 @@ var require_cookies = __commonJS({
     }
     function getSetCookies(headers) {
       webidl.argumentLengthCheck(arguments, 1, "getSetCookies");
-      webidl.brandCheck(headers, Headers2, { strict: false });
+      webidl.brandCheck(headers, Headers3, { strict: false });
       const cookies = headers.getSetCookie();
       if (!cookies) {
         return [];
@@ -16488,7 +16488,7 @@ var require_cookies = __commonJS({
     }
     function setCookie(headers, cookie) {
       webidl.argumentLengthCheck(arguments, 2, "setCookie");
-      webidl.brandCheck(headers, Headers2, { strict: false });
+      webidl.brandCheck(headers, Headers3, { strict: false });
       cookie = webidl.converters.Cookie(cookie);
       const str = stringify(cookie);
       if (str) {
@@ -17178,7 +17178,7 @@ var require_connection = __commonJS({
     var { CloseEvent } = require_events();
     var { makeRequest } = require_request2();
     var { fetching } = require_fetch();
-    var { Headers: Headers2, getHeadersList } = require_headers();
+    var { Headers: Headers3, getHeadersList } = require_headers();
     var { getDecodeSplit } = require_util2();
     var { WebsocketFrameSend } = require_frame();
     var crypto2;
@@ -17189,7 +17189,7 @@ var require_connection = __commonJS({
     function establishWebSocketConnection(url, protocols, client, ws, onEstablish, options) {
       const requestURL = url;
       requestURL.protocol = url.protocol === "ws:" ? "http:" : "https:";
-      const request = makeRequest({
+      const request2 = makeRequest({
         urlList: [requestURL],
         client,
         serviceWorkers: "none",
@@ -17200,19 +17200,19 @@ var require_connection = __commonJS({
         redirect: "error"
       });
       if (options.headers) {
-        const headersList = getHeadersList(new Headers2(options.headers));
-        request.headersList = headersList;
+        const headersList = getHeadersList(new Headers3(options.headers));
+        request2.headersList = headersList;
       }
       const keyValue = crypto2.randomBytes(16).toString("base64");
-      request.headersList.append("sec-websocket-key", keyValue);
-      request.headersList.append("sec-websocket-version", "13");
+      request2.headersList.append("sec-websocket-key", keyValue);
+      request2.headersList.append("sec-websocket-version", "13");
       for (const protocol of protocols) {
-        request.headersList.append("sec-websocket-protocol", protocol);
+        request2.headersList.append("sec-websocket-protocol", protocol);
       }
       const permessageDeflate = "permessage-deflate; client_max_window_bits";
-      request.headersList.append("sec-websocket-extensions", permessageDeflate);
+      request2.headersList.append("sec-websocket-extensions", permessageDeflate);
       const controller = fetching({
-        request,
+        request: request2,
         useParallelQueue: true,
         dispatcher: options.dispatcher,
         processResponse(response) {
@@ -17249,7 +17249,7 @@ var require_connection = __commonJS({
           }
           const secProtocol = response.headersList.get("Sec-WebSocket-Protocol");
           if (secProtocol !== null) {
-            const requestProtocols = getDecodeSplit("sec-websocket-protocol", request.headersList);
+            const requestProtocols = getDecodeSplit("sec-websocket-protocol", request2.headersList);
             if (requestProtocols === null || !requestProtocols.includes(secProtocol)) {
               failWebsocketConnection(ws, "Protocol was not set in the opening handshake.");
               return;
@@ -19107,7 +19107,7 @@ var require_undici = __commonJS({
     module2.exports.setGlobalDispatcher = setGlobalDispatcher;
     module2.exports.getGlobalDispatcher = getGlobalDispatcher;
     var fetchImpl = require_fetch().fetch;
-    module2.exports.fetch = async function fetch2(init, options = void 0) {
+    module2.exports.fetch = async function fetch(init, options = void 0) {
       try {
         return await fetchImpl(init, options);
       } catch (err) {
@@ -19204,10 +19204,13 @@ var init_errors = __esm({
       missing;
       /** The location or the credentials are wrong, so that trying again cannot help. */
       configuration;
+      /** A write failed, and the value may have been stored all the same. */
+      uncertain;
       constructor(message, next, options = {}) {
         super(message, next, options.cause);
         this.missing = options.missing ?? false;
         this.configuration = options.configuration ?? false;
+        this.uncertain = options.uncertain ?? false;
       }
     };
     IntegrityError = class extends BackupError {
@@ -19215,6 +19218,57 @@ var init_errors = __esm({
     };
     raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
     raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
+  }
+});
+
+// src/http/authorities.ts
+function listAuthorities(env3, use) {
+  const added = variablesOf[use].flatMap((variable) => {
+    const read4 = readAuthorities(variable, env3);
+    return read4 instanceof Error ? [] : read4;
+  });
+  return added.length === 0 ? void 0 : [...tls.getCACertificates("default"), ...added];
+}
+function trustAuthorities(env3) {
+  const authorities = listAuthorities(env3, "any");
+  if (authorities !== void 0) tls.setDefaultCACertificates?.(authorities);
+}
+function adviseTrust(code, env3) {
+  if (code === "CERT_HAS_EXPIRED")
+    return "have its certificate renewed, and look at the clock of this machine";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "write the address by a name that the certificate has";
+  const unread = known.flatMap((variable) => {
+    const read4 = readAuthorities(variable, env3);
+    return read4 instanceof Error ? [`${variable} names a file that cannot be used (${codeOf(read4)})`] : [];
+  });
+  const advice = "for a private authority set NODE_EXTRA_CA_CERTS to a file with its certificate";
+  return [advice, ...unread].join("; ");
+}
+function readAuthorities(variable, env3) {
+  const file = env3[variable]?.trim();
+  if (!file) return [];
+  try {
+    const certificates = (0, import_node_fs.readFileSync)(file, "utf8").match(block) ?? [];
+    for (const certificate of certificates) new import_node_crypto.X509Certificate(certificate);
+    return certificates.length > 0 ? certificates : new Error("it holds no certificate");
+  } catch (error3) {
+    return error3 instanceof Error ? error3 : new Error(String(error3));
+  }
+}
+var import_node_crypto, import_node_fs, tls, known, variablesOf, block, codeOf;
+var init_authorities = __esm({
+  "src/http/authorities.ts"() {
+    "use strict";
+    import_node_crypto = require("node:crypto");
+    import_node_fs = require("node:fs");
+    tls = __toESM(require("node:tls"), 1);
+    known = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "AWS_CA_BUNDLE"];
+    variablesOf = {
+      any: ["SSL_CERT_FILE"],
+      storage: ["SSL_CERT_FILE", "AWS_CA_BUNDLE"]
+    };
+    block = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+    codeOf = (error3) => error3.code ?? error3.message;
   }
 });
 
@@ -19279,18 +19333,22 @@ function _isSameValueZero(value1, value2) {
   return value1 === value2 || Number.isNaN(value1) && Number.isNaN(value2);
 }
 // @__NO_SIDE_EFFECTS__
+function _isValidObjectKey(object$1, key) {
+  return Object.prototype.hasOwnProperty.call(object$1, key) && key !== "__proto__" && key !== "prototype" && key !== "constructor";
+}
+// @__NO_SIDE_EFFECTS__
 function _joinExpects(values$1, separator) {
   const list3 = [...new Set(values$1)];
   if (list3.length > 1) return `(${list3.join(` ${separator} `)})`;
   return list3[0] ?? "never";
 }
-function _standardSchema(schema2) {
-  schema2["~standard"] = {
+function _standardSchema(schema3) {
+  schema3["~standard"] = {
     version: 1,
     vendor: "valibot",
-    validate: (value$1) => schema2["~run"]({ value: value$1 }, /* @__PURE__ */ getGlobalConfig())
+    validate: (value$1) => schema3["~run"]({ value: value$1 }, /* @__PURE__ */ getGlobalConfig())
   };
-  return schema2;
+  return schema3;
 }
 // @__NO_SIDE_EFFECTS__
 function isoTimestamp(message$1) {
@@ -19411,12 +19469,12 @@ function regex(requirement, message$1) {
   };
 }
 // @__NO_SIDE_EFFECTS__
-function getFallback(schema2, dataset, config$1) {
-  return typeof schema2.fallback === "function" ? schema2.fallback(dataset, config$1) : schema2.fallback;
+function getFallback(schema3, dataset, config$1) {
+  return typeof schema3.fallback === "function" ? schema3.fallback(dataset, config$1) : schema3.fallback;
 }
 // @__NO_SIDE_EFFECTS__
-function getDefault(schema2, dataset, config$1) {
-  return typeof schema2.default === "function" ? schema2.default(dataset, config$1) : schema2.default;
+function getDefault(schema3, dataset, config$1) {
+  return typeof schema3.default === "function" ? schema3.default(dataset, config$1) : schema3.default;
 }
 // @__NO_SIDE_EFFECTS__
 function array(item, message$1) {
@@ -19636,6 +19694,71 @@ function picklist(options, message$1) {
   });
 }
 // @__NO_SIDE_EFFECTS__
+function record(key, value$1, message$1) {
+  return _standardSchema({
+    kind: "schema",
+    type: "record",
+    reference: record,
+    expects: "Object",
+    async: false,
+    key,
+    value: value$1,
+    message: message$1,
+    "~run"(dataset, config$1) {
+      const input = dataset.value;
+      if (input && typeof input === "object") {
+        dataset.typed = true;
+        dataset.value = {};
+        for (const entryKey in input) if (/* @__PURE__ */ _isValidObjectKey(input, entryKey)) {
+          const entryValue = input[entryKey];
+          const keyDataset = this.key["~run"]({ value: entryKey }, config$1);
+          if (keyDataset.issues) {
+            const pathItem = {
+              type: "object",
+              origin: "key",
+              input,
+              key: entryKey,
+              value: entryValue
+            };
+            for (const issue2 of keyDataset.issues) {
+              issue2.path = [pathItem];
+              dataset.issues?.push(issue2);
+            }
+            if (!dataset.issues) dataset.issues = keyDataset.issues;
+            if (config$1.abortEarly) {
+              dataset.typed = false;
+              break;
+            }
+          }
+          const valueDataset = this.value["~run"]({ value: entryValue }, config$1);
+          if (valueDataset.issues) {
+            const pathItem = {
+              type: "object",
+              origin: "value",
+              input,
+              key: entryKey,
+              value: entryValue
+            };
+            for (const issue2 of valueDataset.issues) {
+              if (issue2.path) issue2.path.unshift(pathItem);
+              else issue2.path = [pathItem];
+              dataset.issues?.push(issue2);
+            }
+            if (!dataset.issues) dataset.issues = valueDataset.issues;
+            if (config$1.abortEarly) {
+              dataset.typed = false;
+              break;
+            }
+          }
+          if (!keyDataset.typed || !valueDataset.typed) dataset.typed = false;
+          if (keyDataset.typed) dataset.value[keyDataset.value] = valueDataset.value;
+        }
+      } else _addIssue(this, "type", dataset, config$1);
+      return dataset;
+    }
+  });
+}
+// @__NO_SIDE_EFFECTS__
 function strictObject(entries$1, message$1) {
   return _standardSchema({
     kind: "schema",
@@ -19748,13 +19871,13 @@ function variant(key, options, message$1) {
         let invalidDiscriminatorKey = this.key;
         let expectedDiscriminators = [];
         const parseOptions = (variant$1, allKeys) => {
-          for (const schema2 of variant$1.options) {
-            if (schema2.type === "variant") parseOptions(schema2, new Set(allKeys).add(schema2.key));
+          for (const schema3 of variant$1.options) {
+            if (schema3.type === "variant") parseOptions(schema3, new Set(allKeys).add(schema3.key));
             else {
               let keysAreValid = true;
               let currentPriority = 0;
               for (const currentKey of allKeys) {
-                const discriminatorSchema = schema2.entries[currentKey];
+                const discriminatorSchema = schema3.entries[currentKey];
                 if (currentKey in input ? discriminatorSchema["~run"]({
                   typed: false,
                   value: input[currentKey]
@@ -19765,13 +19888,13 @@ function variant(key, options, message$1) {
                     invalidDiscriminatorKey = currentKey;
                     expectedDiscriminators = [];
                   }
-                  if (invalidDiscriminatorKey === currentKey) expectedDiscriminators.push(schema2.entries[currentKey].expects);
+                  if (invalidDiscriminatorKey === currentKey) expectedDiscriminators.push(schema3.entries[currentKey].expects);
                   break;
                 }
                 currentPriority++;
               }
               if (keysAreValid) {
-                const optionDataset = schema2["~run"]({ value: input }, config$1);
+                const optionDataset = schema3["~run"]({ value: input }, config$1);
                 if (!outputDataset || !outputDataset.typed && optionDataset.typed) outputDataset = optionDataset;
               }
             }
@@ -19814,8 +19937,8 @@ function pipe(...pipe$1) {
   });
 }
 // @__NO_SIDE_EFFECTS__
-function safeParse(schema2, input, config$1) {
-  const dataset = schema2["~run"]({ value: input }, /* @__PURE__ */ getGlobalConfig(config$1));
+function safeParse(schema3, input, config$1) {
+  const dataset = schema3["~run"]({ value: input }, /* @__PURE__ */ getGlobalConfig(config$1));
   return {
     typed: dataset.typed,
     success: !dataset.issues,
@@ -19856,7 +19979,7 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var largestValue, ForeignValueError, DeniedValueError, RetainedError, keyPattern;
+var largestValue, ForeignValueError, DeniedValueError, RetainedError, longestKey, keyPattern;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
@@ -19888,12 +20011,292 @@ var init_storage = __esm({
         this.keys = keys;
       }
     };
+    longestKey = 80;
     keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
   }
 });
 
+// src/http/proxy.ts
+function readProxyEnvironment(env3, node = process.versions.node) {
+  const [https2, http2] = [readAddress("https:", env3), readAddress("http:", env3)];
+  const [named] = [https2, http2].filter((address) => address !== void 0);
+  if (named === void 0) return void 0;
+  const [major = 0, minor = 0] = node.split(".").map(Number);
+  if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
+    throw new ConfigurationError(
+      `${named.variable}: Node.js ${node} cannot go through a proxy`,
+      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
+    );
+  }
+  return {
+    ...https2 && { https_proxy: https2.url.href },
+    ...http2 && { http_proxy: http2.url.href },
+    no_proxy: listBypassed(env3).join(",")
+  };
+}
+function findProxy(target, env3) {
+  const address = readAddress(target.protocol, env3);
+  if (address === void 0 || isBypassed(target, listBypassed(env3))) return void 0;
+  const { variable, url } = address;
+  return {
+    variable,
+    host: url.host,
+    protocol: url.protocol,
+    hasCredentials: url.username !== "" || url.password !== ""
+  };
+}
+function readAddress(protocol, env3) {
+  const variable = variablesOf2[protocol]?.find((name) => env3[name]?.trim());
+  const text = variable && env3[variable]?.trim();
+  if (!variable || !text) return void 0;
+  const whole = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  const url = URL.canParse(whole) ? new URL(whole) : void 0;
+  if (url !== void 0 && /^https?:$/.test(url.protocol) && isDecodable(url)) return { variable, url };
+  throw new ConfigurationError(
+    `${variable} is not the address of an HTTP proxy`,
+    "Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded."
+  );
+}
+function isDecodable({ username, password }) {
+  try {
+    return decodeURIComponent(username + password) !== void 0;
+  } catch {
+    return false;
+  }
+}
+function listBypassed(env3) {
+  const entries = (env3.no_proxy || env3.NO_PROXY || "").toLowerCase().split(/[\s,]+/);
+  return [...ownMachine, ...entries.filter((entry) => entry !== "").flatMap(translateEntry)];
+}
+function translateEntry(entry) {
+  if (entry === "*") return [entry];
+  const [, address = "", bits] = /^([\d.]+)\/(\d+)$/.exec(entry) ?? [];
+  if ((0, import_node_net.isIPv4)(address) && Number(bits) <= 32) return [rangeOf(address, Number(bits))];
+  const domain = entry.replace(/^\*?\./, "");
+  return domain.includes(":") || (0, import_node_net.isIPv4)(domain) || isRange(domain) ? [domain] : [domain, `.${domain}`];
+}
+function rangeOf(address, bits) {
+  const size = 2 ** (32 - bits);
+  const first = Math.floor(toNumber(address) / size) * size;
+  return `${toAddress(first)}-${toAddress(first + size - 1)}`;
+}
+function isBypassed({ hostname: hostname3, port, protocol }, entries) {
+  const host = hostname3.replace(/^\[|\]$/g, "").toLowerCase();
+  const withPort = `${host}:${port || (protocol === "https:" ? 443 : 80)}`;
+  return entries.some((entry) => {
+    if (entry === "*" || entry === host || entry === withPort) return true;
+    if (entry.startsWith(".")) return host.endsWith(entry);
+    return isRange(entry) && (0, import_node_net.isIPv4)(host) && isWithin(host, entry);
+  });
+}
+function isWithin(host, range2) {
+  const [first = "", last = ""] = range2.split("-");
+  return toNumber(first) <= toNumber(host) && toNumber(host) <= toNumber(last);
+}
+var import_node_net, variablesOf2, ownMachine, leastNode, isRange, toNumber, toAddress;
+var init_proxy = __esm({
+  "src/http/proxy.ts"() {
+    "use strict";
+    import_node_net = require("node:net");
+    init_errors();
+    variablesOf2 = {
+      "https:": ["https_proxy", "HTTPS_PROXY"],
+      "http:": ["http_proxy", "HTTP_PROXY"]
+    };
+    ownMachine = ["localhost", ".localhost", "127.0.0.0-127.255.255.255", "::1", "[::1]"];
+    leastNode = { major: 24, minor: 5 };
+    isRange = (entry) => entry.split("-").length === 2 && entry.split("-").every(import_node_net.isIPv4);
+    toNumber = (address) => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+    toAddress = (number2) => [3, 2, 1, 0].map((place) => Math.floor(number2 / 256 ** place) % 256).join(".");
+  }
+});
+
+// src/http/trouble.ts
+function explainProxy(error3, target, env3) {
+  const proxy = findProxy(target, env3);
+  if (proxy === void 0) return void 0;
+  const { code, name } = error3;
+  const word = code ?? name ?? "";
+  const { variable, host } = proxy;
+  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (word === "ERR_PROXY_TUNNEL") return explainTunnel(error3, proxy, target);
+  if (unreachable.has(word)) {
+    return {
+      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      next: `Check ${variable}, or ${around}.`,
+      configuration: true
+    };
+  }
+  if (notTls.test(word) && proxy.protocol === "https:") {
+    return {
+      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
+      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      configuration: true
+    };
+  }
+  if (distrusted.test(word)) {
+    return {
+      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
+      next: `${capitalize(adviseTrust(word, env3))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      configuration: true
+    };
+  }
+  if (broken.has(word)) {
+    return {
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      next: `Check the proxy, or ${around}.`,
+      configuration: false
+    };
+  }
+  return void 0;
+}
+function explainProxyAnswer(status, target, env3) {
+  const proxy = findProxy(target, env3);
+  return proxy !== void 0 && status === 407 ? explainCredentials(proxy) : void 0;
+}
+function isPassingTunnel(error3) {
+  const { code, statusCode } = error3;
+  return code === "ERR_PROXY_TUNNEL" && isPassing(statusCode);
+}
+function explainTunnel(error3, proxy, target) {
+  const { statusCode: status } = error3;
+  const { variable, host } = proxy;
+  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (status === 407) return explainCredentials(proxy);
+  if (status === void 0) {
+    return {
+      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      next: `Check the proxy, ${around}.`,
+      configuration: false
+    };
+  }
+  const passing = isPassing(status);
+  return {
+    what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
+    next: passing ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    configuration: !passing
+  };
+}
+function explainCredentials({ variable, host, hasCredentials }) {
+  return {
+    what: hasCredentials ? `the proxy ${host} does not take the user and password in ${variable} (407)` : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+    configuration: true
+  };
+}
+function adviseWay(error3, target, env3) {
+  const { code = "" } = error3;
+  if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env3)}.`);
+  const isLost = unreachable.has(code) || code === "ETIMEDOUT";
+  const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
+  return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
+}
+var unreachable, broken, distrusted, notTls, isPassing, capitalize;
+var init_trouble = __esm({
+  "src/http/trouble.ts"() {
+    "use strict";
+    init_authorities();
+    init_proxy();
+    unreachable = /* @__PURE__ */ new Set([
+      ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]
+    ]);
+    broken = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "TimeoutError"]);
+    distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
+    notTls = /^(EPROTO|ERR_SSL_)/;
+    isPassing = (status) => status === void 0 || status >= 500 || status === 429;
+    capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  }
+});
+
+// src/storage/s3-failure.ts
+function read2(error3) {
+  return error3 ?? {};
+}
+function statusOf(error3) {
+  const { $metadata, $response } = read2(error3);
+  return $metadata?.httpStatusCode ?? $response?.statusCode;
+}
+function nameOf(error3) {
+  const { name, code, Code } = read2(error3);
+  return Code ?? code ?? name ?? "Error";
+}
+function responseOf(error3) {
+  return read2(error3).$response ?? {};
+}
+function isWordless(error3) {
+  const status = statusOf(error3);
+  return status !== void 0 && status < 500 && read2(error3).Code === void 0;
+}
+function isForeign(error3) {
+  const { text = "" } = responseOf(error3);
+  return read2(error3).Code === void 0 && text.trim() !== "" && !/<Code>/.test(text);
+}
+function isAbsent(error3) {
+  return statusOf(error3) === 404 && nameOf(error3) !== "NoSuchBucket" && !isForeign(error3);
+}
+function isWithheld(code) {
+  return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
+}
+function isPassing2(error3) {
+  if (error3 instanceof BrokenBodyError || isSilence(error3)) return true;
+  const status = statusOf(error3);
+  const name = nameOf(error3);
+  if (isPassingTunnel(error3)) return true;
+  if (passingNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
+  return status !== void 0 && passingStatuses.has(status);
+}
+function isSilence(error3) {
+  if (error3 instanceof SilenceError || nameOf(error3) === "ETIMEDOUT") return true;
+  const { name, code } = read2(error3);
+  return name === "TimeoutError" && code === void 0 && statusOf(error3) === void 0;
+}
+function isUnreachable(error3) {
+  return unreachable2.has(nameOf(error3));
+}
+function isBroken(error3) {
+  return broken2.has(nameOf(error3));
+}
+function isClockCorrected(error3) {
+  const { $metadata } = read2(error3);
+  const isRefused = $metadata?.httpStatusCode === 400 || $metadata?.httpStatusCode === 403;
+  return isRefused && $metadata?.clockSkewCorrected === true;
+}
+function isPathRefused(error3) {
+  return pathRefusals.has(nameOf(error3));
+}
+function isDenial(code) {
+  return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
+}
+var broken2, unreachable2, passingNames, passingStatuses, pathRefusals, BrokenBodyError, SilenceError;
+var init_s3_failure = __esm({
+  "src/storage/s3-failure.ts"() {
+    "use strict";
+    init_trouble();
+    broken2 = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
+    unreachable2 = /* @__PURE__ */ new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
+    passingNames = /* @__PURE__ */ new Set([
+      "SlowDown",
+      "Throttling",
+      "ThrottlingException",
+      "RequestTimeout",
+      "TimeoutError",
+      "BadDigest",
+      "IncompleteBody",
+      "XAmzContentSHA256Mismatch",
+      "ConditionalRequestConflict",
+      "OperationAborted"
+    ]);
+    passingStatuses = /* @__PURE__ */ new Set([408, 429, 500, 502, 503, 504]);
+    pathRefusals = /* @__PURE__ */ new Set(["SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"]);
+    BrokenBodyError = class extends Error {
+    };
+    SilenceError = class extends Error {
+    };
+  }
+});
+
 // src/storage/file.ts
-function codeOf(error3) {
+function codeOf2(error3) {
   return error3 instanceof Error && "code" in error3 ? String(error3.code) : void 0;
 }
 function isAbsence(code) {
@@ -19904,7 +20307,7 @@ async function isTaken(path2) {
     await (0, import_promises.lstat)(path2);
     return true;
   } catch (error3) {
-    if (codeOf(error3) === "ENOENT") return false;
+    if (codeOf2(error3) === "ENOENT") return false;
     throw error3;
   }
 }
@@ -19938,8 +20341,8 @@ async function makeOneFolder(path2, expected) {
   try {
     await (0, import_promises.mkdir)(path2, { mode: 448 });
   } catch (error3) {
-    if (codeOf(error3) === "EEXIST") return true;
-    if (codeOf(error3) === expected) return false;
+    if (codeOf2(error3) === "EEXIST") return true;
+    if (codeOf2(error3) === expected) return false;
     throw error3;
   }
   await syncFolder((0, import_node_path.dirname)(path2));
@@ -19950,18 +20353,18 @@ async function syncFolder(path2) {
   try {
     await folder.sync();
   } catch (error3) {
-    const code = codeOf(error3);
+    const code = codeOf2(error3);
     if (!code || !noFolderSync.has(code)) throw error3;
   } finally {
     await folder.close();
   }
 }
-var import_node_crypto3, import_node_fs2, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, foreignValues, chooseFolder, wrongFolder, fullDisk;
+var import_node_crypto4, import_node_fs3, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, foreignValues, chooseFolder, wrongFolder, fullDisk;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
-    import_node_crypto3 = require("node:crypto");
-    import_node_fs2 = require("node:fs");
+    import_node_crypto4 = require("node:crypto");
+    import_node_fs3 = require("node:fs");
     import_promises = require("node:fs/promises");
     import_node_path = require("node:path");
     init_errors();
@@ -19969,7 +20372,7 @@ var init_file = __esm({
     looksAtOnce = 64;
     abandonedAfter = 24 * 60 * 60 * 1e3;
     temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-    readOnly = import_node_fs2.constants.O_RDONLY | (import_node_fs2.constants.O_NOFOLLOW ?? 0) | (import_node_fs2.constants.O_NONBLOCK ?? 0);
+    readOnly = import_node_fs3.constants.O_RDONLY | (import_node_fs3.constants.O_NOFOLLOW ?? 0) | (import_node_fs3.constants.O_NONBLOCK ?? 0);
     noHardLinks = /* @__PURE__ */ new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
     noFolderSync = /* @__PURE__ */ new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR"]);
     FileStorage = class {
@@ -19982,7 +20385,7 @@ var init_file = __esm({
         this.location = location2;
       }
       async probe() {
-        const key = `probe-${(0, import_node_crypto3.randomUUID)()}`;
+        const key = `probe-${(0, import_node_crypto4.randomUUID)()}`;
         const value = Buffer.from(key);
         try {
           await this.#removeAbandoned();
@@ -19999,8 +20402,8 @@ var init_file = __esm({
         } catch (error3) {
           await (0, import_promises.rm)(this.#path(key), { force: true }).catch(() => {
           });
-          const wrong = error3 instanceof StorageError && wrongFolder[codeOf(error3.cause) ?? ""];
-          if (wrong) throw new ConfigurationError(`${this.location} ${wrong.what}`, wrong.next, error3.cause);
+          const wrong2 = error3 instanceof StorageError && wrongFolder[codeOf2(error3.cause) ?? ""];
+          if (wrong2) throw new ConfigurationError(`${this.location} ${wrong2.what}`, wrong2.next, error3.cause);
           throw error3;
         }
         return { createOnly: this.#hardLinks, deletes: true };
@@ -20021,7 +20424,7 @@ var init_file = __esm({
               await (0, import_promises.unlink)(temporary);
               return true;
             } catch (error3) {
-              const code = codeOf(error3);
+              const code = codeOf2(error3);
               if (code === "EEXIST") {
                 await (0, import_promises.unlink)(temporary);
                 return false;
@@ -20089,7 +20492,7 @@ var init_file = __esm({
             await (0, import_promises.unlink)(this.#path(key));
             folders.add((0, import_node_path.dirname)(this.#path(key)));
           } catch (error3) {
-            const code = codeOf(error3);
+            const code = codeOf2(error3);
             if (isAbsence(code)) continue;
             if (code !== "EPERM" && code !== "EACCES") throw this.#failure("delete", key, error3);
             retained.push(key);
@@ -20107,7 +20510,7 @@ var init_file = __esm({
       /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
       async #write(key, value, publish) {
         const path2 = this.#path(key);
-        const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto3.randomUUID)());
+        const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto4.randomUUID)());
         try {
           for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
           await makeFolder((0, import_node_path.dirname)(temporary));
@@ -20128,7 +20531,7 @@ var init_file = __esm({
           const isValue = found.isFile() || found.isSymbolicLink();
           return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error3) {
-          if (isAbsence(codeOf(error3))) return void 0;
+          if (isAbsence(codeOf2(error3))) return void 0;
           throw this.#failure("look at", key, error3);
         }
       }
@@ -20137,8 +20540,8 @@ var init_file = __esm({
         try {
           return await (0, import_promises.readdir)((0, import_node_path.join)(this.#root, folder), { withFileTypes: true });
         } catch (error3) {
-          if (codeOf(error3) === "ENOENT" || folder !== "" && codeOf(error3) === "ENOTDIR") return [];
-          if (folder !== "" && codeOf(error3) === "ENAMETOOLONG") return [];
+          if (codeOf2(error3) === "ENOENT" || folder !== "" && codeOf2(error3) === "ENOTDIR") return [];
+          if (folder !== "" && codeOf2(error3) === "ENAMETOOLONG") return [];
           throw this.#failure("list", folder, error3);
         }
       }
@@ -20173,7 +20576,7 @@ var init_file = __esm({
       }
       #failure(action, key, cause) {
         if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
-        const code = codeOf(cause);
+        const code = codeOf2(cause);
         const foreign = action === "read" && code ? foreignValues[code] : void 0;
         if (foreign !== void 0) return new foreign.kind(key, this.location, foreign.how, cause);
         if (action === "read" && isAbsence(code)) {
@@ -20217,6 +20620,16 @@ var init_file = __esm({
       ENOSPC: "Free space on this disk, shorten the retention, or use another storage.",
       EDQUOT: "Raise the disk quota of this user, shorten the retention, or use another storage."
     };
+  }
+});
+
+// src/lists.ts
+function append(list3, elements) {
+  for (const element of elements) list3.push(element);
+}
+var init_lists = __esm({
+  "src/lists.ts"() {
+    "use strict";
   }
 });
 
@@ -20718,21 +21131,21 @@ var init_httpRequest = __esm({
         this.password = options.password;
         this.fragment = options.fragment;
       }
-      static clone(request) {
+      static clone(request2) {
         const cloned = new _HttpRequest({
-          ...request,
-          headers: { ...request.headers }
+          ...request2,
+          headers: { ...request2.headers }
         });
         if (cloned.query) {
           cloned.query = cloneQuery(cloned.query);
         }
         return cloned;
       }
-      static isInstance(request) {
-        if (!request) {
+      static isInstance(request2) {
+        if (!request2) {
           return false;
         }
-        const req = request;
+        const req = request2;
         return "method" in req && "protocol" in req && "hostname" in req && "path" in req && typeof req["query"] === "object" && typeof req["headers"] === "object";
       }
       clone() {
@@ -21639,10 +22052,10 @@ var init_hex_encoding = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js
-var import_node_fs3, calculateBodyLength;
+var import_node_fs4, calculateBodyLength;
 var init_calculateBodyLength = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js"() {
-    import_node_fs3 = require("node:fs");
+    import_node_fs4 = require("node:fs");
     calculateBodyLength = (body) => {
       if (!body) {
         return 0;
@@ -21655,11 +22068,11 @@ var init_calculateBodyLength = __esm({
         return body.size;
       } else if (typeof body.start === "number" && typeof body.end === "number") {
         return body.end + 1 - body.start;
-      } else if (body instanceof import_node_fs3.ReadStream) {
+      } else if (body instanceof import_node_fs4.ReadStream) {
         if (body.path != null) {
-          return (0, import_node_fs3.lstatSync)(body.path).size;
+          return (0, import_node_fs4.lstatSync)(body.path).size;
         } else if (typeof body.fd === "number") {
-          return (0, import_node_fs3.fstatSync)(body.fd).size;
+          return (0, import_node_fs4.fstatSync)(body.fd).size;
         }
       }
       throw new Error(`Body Length computation failed for ${body}`);
@@ -22005,14 +22418,14 @@ var init_getProfileName = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js
-var import_node_crypto4, import_node_path3, getSSOTokenFilepath;
+var import_node_crypto5, import_node_path3, getSSOTokenFilepath;
 var init_getSSOTokenFilepath = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js"() {
-    import_node_crypto4 = require("node:crypto");
+    import_node_crypto5 = require("node:crypto");
     import_node_path3 = require("node:path");
     init_getHomeDir();
     getSSOTokenFilepath = (id) => {
-      const hasher = (0, import_node_crypto4.createHash)("sha1");
+      const hasher = (0, import_node_crypto5.createHash)("sha1");
       const cacheName = hasher.update(id).digest("hex");
       return (0, import_node_path3.join)(getHomeDir(), ".aws", "sso", "cache", `${cacheName}.json`);
     };
@@ -23105,14 +23518,14 @@ var init_schemaSerializationMiddleware = __esm({
       const { operationSchema } = getSmithyContext(context);
       const [, ns, n3, t, i5, o3] = operationSchema ?? [];
       const endpoint = context.endpointV2 ? async () => toEndpointV1(context.endpointV2) : config.endpoint;
-      const request = await config.protocol.serializeRequest(operation(ns, n3, t, i5, o3), args.input, {
+      const request2 = await config.protocol.serializeRequest(operation(ns, n3, t, i5, o3), args.input, {
         ...config,
         ...context,
         endpoint
       });
       return next({
         ...args,
-        request
+        request: request2
       });
     };
   }
@@ -23157,8 +23570,8 @@ var init_Schema = __esm({
       namespace;
       traits;
       static assign(instance, values) {
-        const schema2 = Object.assign(instance, values);
-        return schema2;
+        const schema3 = Object.assign(instance, values);
+        return schema3;
       }
       static [Symbol.hasInstance](lhs) {
         const isPrototype = this.prototype.isPrototypeOf(lhs);
@@ -23350,12 +23763,12 @@ var init_NormalizedSchema = __esm({
         this.memberName = memberName;
         const traitStack = [];
         let _ref = ref;
-        let schema2 = ref;
+        let schema3 = ref;
         this._isMemberSchema = false;
         while (isMemberSchema(_ref)) {
           traitStack.push(_ref[1]);
           _ref = _ref[0];
-          schema2 = deref(_ref);
+          schema3 = deref(_ref);
           this._isMemberSchema = true;
         }
         if (traitStack.length > 0) {
@@ -23367,20 +23780,20 @@ var init_NormalizedSchema = __esm({
         } else {
           this.memberTraits = 0;
         }
-        if (schema2 instanceof _NormalizedSchema) {
+        if (schema3 instanceof _NormalizedSchema) {
           const computedMemberTraits = this.memberTraits;
-          Object.assign(this, schema2);
-          this.memberTraits = Object.assign({}, computedMemberTraits, schema2.getMemberTraits(), this.getMemberTraits());
+          Object.assign(this, schema3);
+          this.memberTraits = Object.assign({}, computedMemberTraits, schema3.getMemberTraits(), this.getMemberTraits());
           this.normalizedTraits = void 0;
-          this.memberName = memberName ?? schema2.memberName;
+          this.memberName = memberName ?? schema3.memberName;
           return;
         }
-        this.schema = deref(schema2);
+        this.schema = deref(schema3);
         if (isStaticSchema(this.schema)) {
           this.name = `${this.schema[1]}#${this.schema[2]}`;
           this.traits = this.schema[3];
         } else {
-          this.name = this.memberName ?? String(schema2);
+          this.name = this.memberName ?? String(schema3);
           this.traits = 0;
         }
         if (this._isMemberSchema && !memberName) {
@@ -23528,8 +23941,8 @@ var init_NormalizedSchema = __esm({
         if (!isDoc && !isMap) {
           throw new Error(`@smithy/core/schema - cannot get key for non-map: ${this.getName(true)}`);
         }
-        const schema2 = this.getSchema();
-        const memberSchema = isDoc ? 15 : schema2[4] ?? 0;
+        const schema3 = this.getSchema();
+        const memberSchema = isDoc ? 15 : schema3[4] ?? 0;
         return member([memberSchema, 0], "key");
       }
       getValueSchema() {
@@ -23682,11 +24095,11 @@ var init_TypeRegistry = __esm({
           }
         }
       }
-      register(shapeId, schema2) {
+      register(shapeId, schema3) {
         const qualifiedName = this.normalizeShapeId(shapeId);
         for (const r5 of [this, _TypeRegistry.for(qualifiedName.split("#")[0])]) {
           if (!r5.schemas.has(qualifiedName)) {
-            r5.schemas.set(qualifiedName, schema2);
+            r5.schemas.set(qualifiedName, schema3);
           }
         }
       }
@@ -23696,9 +24109,9 @@ var init_TypeRegistry = __esm({
           if (!shapeId.includes("#")) {
             const suffix = "#" + shapeId;
             const candidates = [];
-            for (const [shapeId2, schema2] of this.schemas.entries()) {
+            for (const [shapeId2, schema3] of this.schemas.entries()) {
               if (shapeId2.endsWith(suffix)) {
-                candidates.push(schema2);
+                candidates.push(schema3);
               }
             }
             if (candidates.length === 1) {
@@ -23744,9 +24157,9 @@ var init_TypeRegistry = __esm({
         return void 0;
       }
       find(predicate) {
-        for (const schema2 of this.schemas.values()) {
-          if (predicate(schema2)) {
-            return schema2;
+        for (const schema3 of this.schemas.values()) {
+          if (predicate(schema3)) {
+            return schema3;
           }
         }
         return void 0;
@@ -23816,11 +24229,11 @@ var init_schema = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/client/smithy-client/schemaLogFilter.js
-function schemaLogFilter(schema2, data) {
+function schemaLogFilter(schema3, data) {
   if (data == null) {
     return data;
   }
-  const ns = NormalizedSchema.of(schema2);
+  const ns = NormalizedSchema.of(schema3);
   if (ns.getMergedTraits().sensitive) {
     return SENSITIVE_STRING;
   }
@@ -23904,14 +24317,14 @@ var init_command = __esm({
           delete requestOptions.metricsRecorder;
         }
         let isEventStream;
-        const schema2 = this.schema;
-        const marker = schema2?.[operationEventStreamMarker];
+        const schema3 = this.schema;
+        const marker = schema3?.[operationEventStreamMarker];
         if (marker !== void 0) {
           isEventStream = marker;
-        } else if (schema2) {
-          if (Array.isArray(schema2) && schema2[0] === 9) {
-            const [, , , , input$, output$] = schema2;
-            isEventStream = schema2[operationEventStreamMarker] = Boolean(NormalizedSchema.of(input$).getEventStreamMember() || NormalizedSchema.of(output$).getEventStreamMember());
+        } else if (schema3) {
+          if (Array.isArray(schema3) && schema3[0] === 9) {
+            const [, , , , input$, output$] = schema3;
+            isEventStream = schema3[operationEventStreamMarker] = Boolean(NormalizedSchema.of(input$).getEventStreamMember() || NormalizedSchema.of(output$).getEventStreamMember());
           }
         }
         if (isEventStream) {
@@ -23920,7 +24333,7 @@ var init_command = __esm({
             ...requestOptions
           };
         }
-        return stack.resolve((request) => requestHandler.handle(request.request, requestOptions), handlerExecutionContext);
+        return stack.resolve((request2) => requestHandler.handle(request2.request, requestOptions), handlerExecutionContext);
       }
     };
     ClassBuilder = class {
@@ -24647,9 +25060,9 @@ var init_resolveCustomEndpointsConfig = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/config-resolver/endpointsConfig/resolveCustomEndpointsConfig.js"() {
     init_client2();
     resolveCustomEndpointsConfig = (input) => {
-      const { tls, endpoint, urlParser, useDualstackEndpoint } = input;
+      const { tls: tls2, endpoint, urlParser, useDualstackEndpoint } = input;
       return Object.assign(input, {
-        tls: tls ?? true,
+        tls: tls2 ?? true,
         endpoint: normalizeProvider(typeof endpoint === "string" ? urlParser(endpoint) : endpoint),
         isCustomEndpoint: true,
         useDualstackEndpoint: normalizeProvider(useDualstackEndpoint ?? false)
@@ -24663,7 +25076,7 @@ var getEndpointFromRegion;
 var init_getEndpointFromRegion = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/config-resolver/endpointsConfig/utils/getEndpointFromRegion.js"() {
     getEndpointFromRegion = async (input) => {
-      const { tls = true } = input;
+      const { tls: tls2 = true } = input;
       const region = await input.region();
       const dnsHostRegex = new RegExp(/^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9])$/);
       if (!dnsHostRegex.test(region)) {
@@ -24675,7 +25088,7 @@ var init_getEndpointFromRegion = __esm({
       if (!hostname3) {
         throw new Error("Cannot resolve hostname from client config");
       }
-      return input.urlParser(`${tls ? "https:" : "http:"}//${hostname3}`);
+      return input.urlParser(`${tls2 ? "https:" : "http:"}//${hostname3}`);
     };
   }
 });
@@ -24688,9 +25101,9 @@ var init_resolveEndpointsConfig = __esm({
     init_getEndpointFromRegion();
     resolveEndpointsConfig = (input) => {
       const useDualstackEndpoint = normalizeProvider(input.useDualstackEndpoint ?? false);
-      const { endpoint, useFipsEndpoint, urlParser, tls } = input;
+      const { endpoint, useFipsEndpoint, urlParser, tls: tls2 } = input;
       return Object.assign(input, {
-        tls: tls ?? true,
+        tls: tls2 ?? true,
         endpoint: endpoint ? normalizeProvider(typeof endpoint === "string" ? urlParser(endpoint) : endpoint) : () => getEndpointFromRegion({ ...input, useDualstackEndpoint, useFipsEndpoint }),
         isCustomEndpoint: !!endpoint,
         useDualstackEndpoint
@@ -24772,9 +25185,9 @@ var init_getInstanceMetadataRegion = __esm({
       return { hostname: "169.254.169.254" };
     };
     imdsRequest = async (options) => {
-      const { request } = await import("node:http");
+      const { request: request2 } = await import("node:http");
       return new Promise((resolve2, reject) => {
-        const req = request({
+        const req = request2({
           hostname: options.hostname,
           port: options.port,
           path: options.path,
@@ -25474,13 +25887,13 @@ var init_getEndpointPlugin = __esm({
 // node_modules/@smithy/core/dist-es/submodules/endpoints/middleware-endpoint/resolveEndpointConfig.js
 function bindResolveEndpointConfig(getEndpointFromConfig2) {
   return (input) => {
-    const tls = input.tls ?? true;
+    const tls2 = input.tls ?? true;
     const { endpoint, useDualstackEndpoint, useFipsEndpoint } = input;
     const customEndpointProvider = endpoint != null ? async () => toEndpointV1(await normalizeProvider(endpoint)()) : void 0;
     const isCustomEndpoint = !!endpoint;
     const resolvedConfig = Object.assign(input, {
       endpoint: customEndpointProvider,
-      tls,
+      tls: tls2,
       isCustomEndpoint,
       useDualstackEndpoint: normalizeProvider(useDualstackEndpoint ?? false),
       useFipsEndpoint: normalizeProvider(useFipsEndpoint ?? false),
@@ -26396,10 +26809,10 @@ var init_serializerMiddleware = __esm({
       if (!endpoint) {
         throw new Error("No valid endpoint provider available.");
       }
-      const request = await serializer(args.input, { ...options, endpoint });
+      const request2 = await serializer(args.input, { ...options, endpoint });
       return next({
         ...args,
-        request
+        request: request2
       });
     };
   }
@@ -26447,10 +26860,10 @@ function castSourceData(toCast, encoding) {
   }
   return fromArrayBuffer(toCast);
 }
-var import_node_crypto5, Hash;
+var import_node_crypto6, Hash;
 var init_hash_node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/hash-node/hash-node.js"() {
-    import_node_crypto5 = require("node:crypto");
+    import_node_crypto6 = require("node:crypto");
     init_buffer_from();
     init_toUint8Array();
     Hash = class {
@@ -26469,7 +26882,7 @@ var init_hash_node = __esm({
         return Promise.resolve(this.hash.digest());
       }
       reset() {
-        this.hash = this.secret ? (0, import_node_crypto5.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto5.createHash)(this.algorithmIdentifier);
+        this.hash = this.secret ? (0, import_node_crypto6.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto6.createHash)(this.algorithmIdentifier);
       }
     };
   }
@@ -27404,10 +27817,10 @@ __export(serde_exports, {
   v4: () => v4,
   writeKey: () => writeKey
 });
-var import_node_crypto6, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
+var import_node_crypto7, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
 var init_serde = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/index.js"() {
-    import_node_crypto6 = require("node:crypto");
+    import_node_crypto7 = require("node:crypto");
     init_fromBase64();
     init_toBase64();
     init_Uint8ArrayBlobAdapter();
@@ -27446,7 +27859,7 @@ var init_serde = __esm({
     init_writeKey();
     Uint8ArrayBlobAdapter = class extends bindUint8ArrayBlobAdapter(toUtf8, fromUtf8, toBase64, fromBase64) {
     };
-    _getRandomValues = import_node_crypto6.getRandomValues;
+    _getRandomValues = import_node_crypto7.getRandomValues;
     v4 = bindV4(_getRandomValues);
     generateIdempotencyToken = v4;
   }
@@ -27495,11 +27908,11 @@ var init_HttpBindingNormalizedSchema = __esm({
       static identity = /* @__PURE__ */ Symbol.for("@smithy/HttpBindingNormalizedSchema");
       identity = _HttpBindingNormalizedSchema.identity;
       bindings;
-      constructor(schema2) {
-        super(schema2);
+      constructor(schema3) {
+        super(schema3);
       }
-      static of(schema2) {
-        const ns = NormalizedSchema.of(schema2);
+      static of(schema3) {
+        const ns = NormalizedSchema.of(schema3);
         if (ns.identity === _HttpBindingNormalizedSchema.identity) {
           return ns;
         }
@@ -27554,7 +27967,7 @@ var init_HttpBindingNormalizedSchema = __esm({
         return typeof source !== "object" || source === null ? EMPTY_BINDINGS : this.bindings ??= buildHttpBindings(this);
       }
     };
-    buildHttpBindings = (schema2) => {
+    buildHttpBindings = (schema3) => {
       const bodyMemberNames = [];
       const bodyMemberSchemas = [];
       const requestBodyMemberNames = [];
@@ -27571,8 +27984,8 @@ var init_HttpBindingNormalizedSchema = __esm({
           bindings: responseBindings
         }
       };
-      const { request, response } = bindings;
-      for (const [name, member2] of schema2.structIterator()) {
+      const { request: request2, response } = bindings;
+      for (const [name, member2] of schema3.structIterator()) {
         const bindingSchema = HttpBindingNormalizedSchema.of(member2);
         const traits = bindingSchema.getMergedTraits();
         const location2 = bindingSchema.getHttpBindingLocation(traits);
@@ -27584,7 +27997,7 @@ var init_HttpBindingNormalizedSchema = __esm({
         }
         byName[name] = binding;
         if (value[1] >> 10 & 1) {
-          request.hasIdempotency = true;
+          request2.hasIdempotency = true;
         }
         memberBindings.push(binding);
         const slot = location2 & 7;
@@ -27601,10 +28014,10 @@ var init_HttpBindingNormalizedSchema = __esm({
           } else {
             responseBindings.payload = binding;
             const type = value[1] & 255;
-            request.contentTypeInstruction = traits.mediaType ?? (type === 0 ? "text/plain" : type === 21 || type === 42 ? "application/octet-stream" : null);
+            request2.contentTypeInstruction = traits.mediaType ?? (type === 0 ? "text/plain" : type === 21 || type === 42 ? "application/octet-stream" : null);
           }
         } else if (slot & 1) {
-          request.hasPrefixHeaders = true;
+          request2.hasPrefixHeaders = true;
           prefixHeaders.push(binding);
         } else {
           if (wireName === "__proto__") {
@@ -27613,11 +28026,11 @@ var init_HttpBindingNormalizedSchema = __esm({
           headers[wireName] = binding;
         }
       }
-      if (request.contentTypeInstruction === void 0 && requestBodyMemberNames.length) {
-        request.contentTypeInstruction = null;
+      if (request2.contentTypeInstruction === void 0 && requestBodyMemberNames.length) {
+        request2.contentTypeInstruction = null;
       }
-      request.syntheticBodySchema = createBodySchema(schema2, requestBodyMemberNames, requestBodyMemberSchemas);
-      response.syntheticBodySchema = createBodySchema(schema2, bodyMemberNames, bodyMemberSchemas);
+      request2.syntheticBodySchema = createBodySchema(schema3, requestBodyMemberNames, requestBodyMemberSchemas);
+      response.syntheticBodySchema = createBodySchema(schema3, bodyMemberNames, bodyMemberSchemas);
       return bindings;
     };
     buildPathSegments = (path2) => {
@@ -27635,11 +28048,11 @@ var init_HttpBindingNormalizedSchema = __esm({
       }
       return segments.length ? segments : void 0;
     };
-    buildHttpOperationBindings = (schema2) => {
-      const { http, endpoint } = translateTraits(schema2.traits ?? {});
-      const [path2, search] = http?.[1].split("?") ?? [];
+    buildHttpOperationBindings = (schema3) => {
+      const { http: http2, endpoint } = translateTraits(schema3.traits ?? {});
+      const [path2, search] = http2?.[1].split("?") ?? [];
       return [
-        http?.[0],
+        http2?.[0],
         path2,
         search ? [...new URLSearchParams(search)] : [],
         path2 ? buildPathSegments(path2) : void 0,
@@ -27653,17 +28066,17 @@ var init_HttpBindingNormalizedSchema = __esm({
         bindings: { headers: {}, prefixHeaders: [] }
       }
     };
-    getHttpOperationBindings = (schema2) => schema2[HTTP_BINDINGS] ??= buildHttpOperationBindings(schema2);
-    createBodySchema = (schema2, memberNames, memberSchemas) => {
+    getHttpOperationBindings = (schema3) => schema3[HTTP_BINDINGS] ??= buildHttpOperationBindings(schema3);
+    createBodySchema = (schema3, memberNames, memberSchemas) => {
       if (!memberNames.length) {
         return void 0;
       }
-      const source = schema2.getSchema();
+      const source = schema3.getSchema();
       const body = [
         3,
         source[1],
         source[2],
-        schema2.getMergedTraits(),
+        schema3.getMergedTraits(),
         memberNames,
         memberSchemas
       ];
@@ -27745,17 +28158,17 @@ var init_HashCalculator = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js
-var import_node_fs4, fileStreamHasher, isReadStream;
+var import_node_fs5, fileStreamHasher, isReadStream;
 var init_fileStreamHasher = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js"() {
-    import_node_fs4 = require("node:fs");
+    import_node_fs5 = require("node:fs");
     init_HashCalculator();
     fileStreamHasher = (hashCtor, fileStream) => new Promise((resolve2, reject) => {
       if (!isReadStream(fileStream)) {
         reject(new Error("Unable to calculate hash for non-file streams."));
         return;
       }
-      const fileStreamTee = (0, import_node_fs4.createReadStream)(fileStream.path, {
+      const fileStreamTee = (0, import_node_fs5.createReadStream)(fileStream.path, {
         start: fileStream.start,
         end: fileStream.end
       });
@@ -27802,7 +28215,7 @@ var init_readableStreamHasher = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/checksum/md5/Md5Js.js
-function compress2(state2, block) {
+function compress2(state2, block2) {
   let a5 = state2[0], b5 = state2[1], c5 = state2[2], d5 = state2[3];
   for (let i5 = 0; i5 < 64; ++i5) {
     let f5, g5;
@@ -27819,7 +28232,7 @@ function compress2(state2, block) {
       f5 = c5 ^ (b5 | ~d5);
       g5 = 7 * i5 % 16;
     }
-    const x = block.getUint32(g5 * 4, true);
+    const x = block2.getUint32(g5 * 4, true);
     const tmp = d5;
     d5 = c5;
     c5 = b5;
@@ -27901,7 +28314,7 @@ var init_Md5Js = __esm({
 function buildNativeClass() {
   return class Md5Node {
     digestLength = 16;
-    hash = (0, import_node_crypto7.createHash)("md5");
+    hash = (0, import_node_crypto8.createHash)("md5");
     update(data) {
       this.hash.update(toUint8Array(data));
     }
@@ -27910,19 +28323,19 @@ function buildNativeClass() {
       return new Uint8Array(buf.buffer, buf.byteOffset, buf.byteLength);
     }
     reset() {
-      this.hash = (0, import_node_crypto7.createHash)("md5");
+      this.hash = (0, import_node_crypto8.createHash)("md5");
     }
   };
 }
-var import_node_crypto7, hasNativeCrypto, Md5Node;
+var import_node_crypto8, hasNativeCrypto, Md5Node;
 var init_Md5Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/md5/Md5Node.js"() {
-    import_node_crypto7 = require("node:crypto");
+    import_node_crypto8 = require("node:crypto");
     init_serde();
     init_Md5Js();
     hasNativeCrypto = (() => {
       try {
-        (0, import_node_crypto7.createHash)("md5");
+        (0, import_node_crypto8.createHash)("md5");
         return true;
       } catch {
         return false;
@@ -28272,7 +28685,7 @@ function buildNativeClass3() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto8.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto8.createHash)("sha256");
+      return this.secret ? (0, import_node_crypto9.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto9.createHash)("sha256");
     }
   };
 }
@@ -28285,14 +28698,14 @@ function toBuffer(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto8, hasNativeCrypto2, Sha256Node;
+var import_node_crypto9, hasNativeCrypto2, Sha256Node;
 var init_Sha256Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/sha256/Sha256Node.js"() {
-    import_node_crypto8 = require("node:crypto");
+    import_node_crypto9 = require("node:crypto");
     init_Sha256Js();
     hasNativeCrypto2 = (() => {
       try {
-        (0, import_node_crypto8.createHash)("sha256");
+        (0, import_node_crypto9.createHash)("sha256");
         return true;
       } catch {
         return false;
@@ -29483,36 +29896,36 @@ var init_HttpProtocol = __esm({
           this.getPayloadCodec().setSerdeContext(serdeContext);
         }
       }
-      updateServiceEndpoint(request, endpoint) {
+      updateServiceEndpoint(request2, endpoint) {
         if ("url" in endpoint) {
-          request.protocol = endpoint.url.protocol;
-          request.hostname = endpoint.url.hostname;
-          request.port = endpoint.url.port ? Number(endpoint.url.port) : void 0;
-          request.path = endpoint.url.pathname;
-          request.fragment = endpoint.url.hash || void 0;
-          request.username = endpoint.url.username || void 0;
-          request.password = endpoint.url.password || void 0;
-          if (!request.query) {
-            request.query = {};
+          request2.protocol = endpoint.url.protocol;
+          request2.hostname = endpoint.url.hostname;
+          request2.port = endpoint.url.port ? Number(endpoint.url.port) : void 0;
+          request2.path = endpoint.url.pathname;
+          request2.fragment = endpoint.url.hash || void 0;
+          request2.username = endpoint.url.username || void 0;
+          request2.password = endpoint.url.password || void 0;
+          if (!request2.query) {
+            request2.query = {};
           }
           for (const [k5, v] of endpoint.url.searchParams.entries()) {
-            request.query[k5] = v;
+            request2.query[k5] = v;
           }
           if (endpoint.headers) {
             for (const name in endpoint.headers) {
               if (!hasOwn(endpoint.headers, name)) {
                 continue;
               }
-              request.headers[name] = endpoint.headers[name].join(", ");
+              request2.headers[name] = endpoint.headers[name].join(", ");
             }
           }
-          return request;
+          return request2;
         } else {
-          request.protocol = endpoint.protocol;
-          request.hostname = endpoint.hostname;
-          request.port = endpoint.port ? Number(endpoint.port) : void 0;
-          request.path = endpoint.path;
-          request.query = {
+          request2.protocol = endpoint.protocol;
+          request2.hostname = endpoint.hostname;
+          request2.port = endpoint.port ? Number(endpoint.port) : void 0;
+          request2.path = endpoint.path;
+          request2.query = {
             ...endpoint.query
           };
           if (endpoint.headers) {
@@ -29520,13 +29933,13 @@ var init_HttpProtocol = __esm({
               if (!hasOwn(endpoint.headers, name)) {
                 continue;
               }
-              request.headers[name] = endpoint.headers[name];
+              request2.headers[name] = endpoint.headers[name];
             }
           }
-          return request;
+          return request2;
         }
       }
-      setHostPrefix(request, operationSchema, input, operation2 = getHttpOperationBindings(operationSchema)) {
+      setHostPrefix(request2, operationSchema, input, operation2 = getHttpOperationBindings(operationSchema)) {
         if (this.serdeContext?.disableHostPrefix) {
           return;
         }
@@ -29545,9 +29958,9 @@ var init_HttpProtocol = __esm({
           }
           resolvedHostPrefix = resolvedHostPrefix.replace(`{${name}}`, replacement);
         }
-        request.hostname = resolvedHostPrefix + request.hostname;
-        if (!isValidHostname(request.hostname)) {
-          throw new Error(`[${request.hostname}] is not a valid hostname.`);
+        request2.hostname = resolvedHostPrefix + request2.hostname;
+        if (!isValidHostname(request2.hostname)) {
+          throw new Error(`[${request2.hostname}] is not a valid hostname.`);
         }
       }
       deserializeMetadata(output) {
@@ -29560,24 +29973,24 @@ var init_HttpProtocol = __esm({
       }
       resolveError(name, namespaces, registries) {
         const defaultErrorSchema = [-3, "", "Error", 0, [], [], 0];
-        let schema2;
+        let schema3;
         for (const registry of registries) {
           for (const ns of namespaces) {
             try {
               if (ns === "*") {
-                schema2 = registry.getSchema(name);
+                schema3 = registry.getSchema(name);
               } else {
-                schema2 = registry.getSchema(ns + "#" + name);
+                schema3 = registry.getSchema(ns + "#" + name);
               }
-              const errorCtor = registry.getErrorCtor(schema2);
+              const errorCtor = registry.getErrorCtor(schema3);
               if (errorCtor) {
-                return [schema2, errorCtor, "modeled"];
+                return [schema3, errorCtor, "modeled"];
               } else {
                 const syntheticErrorSchema = registry.getBaseException();
                 if (syntheticErrorSchema) {
                   const syntheticErrorCtor = registry.getErrorCtor(syntheticErrorSchema);
                   if (syntheticErrorCtor) {
-                    return [schema2, syntheticErrorCtor, "synthetic"];
+                    return [schema3, syntheticErrorCtor, "synthetic"];
                   }
                 }
               }
@@ -29627,8 +30040,8 @@ var init_HttpProtocol = __esm({
       getDefaultContentType() {
         throw new Error(`@smithy/core/protocols - ${this.constructor.name} getDefaultContentType() implementation missing.`);
       }
-      async deserializeHttpMessage(schema2, context, response, arg4, arg5) {
-        void schema2;
+      async deserializeHttpMessage(schema3, context, response, arg4, arg5) {
+        void schema3;
         void context;
         void response;
         void arg4;
@@ -29672,31 +30085,31 @@ var init_HttpBindingProtocol = __esm({
         const ns = HttpBindingNormalizedSchema.of(operationSchema?.input);
         const bindings = ns.getHttpBindings().request;
         const operation2 = getHttpOperationBindings(operationSchema);
-        const request = new HttpRequest({ query, headers });
+        const request2 = new HttpRequest({ query, headers });
         if (endpoint) {
-          this.updateServiceEndpoint(request, endpoint);
-          this.setHostPrefix(request, operationSchema, input, operation2);
+          this.updateServiceEndpoint(request2, endpoint);
+          this.setHostPrefix(request2, operationSchema, input, operation2);
           const [method, path2, staticQuery] = operation2;
           if (method) {
-            request.method = method;
-            request.path = request.path === "/" ? path2 : request.path + path2;
+            request2.method = method;
+            request2.path = request2.path === "/" ? path2 : request2.path + path2;
             for (const [key, value] of staticQuery) {
               query[key] = value;
             }
           }
         }
-        request.query = query;
-        const eventStream = this.serializeHttpBindings(input, request, bindings, operation2);
+        request2.query = query;
+        const eventStream = this.serializeHttpBindings(input, request2, bindings, operation2);
         if (eventStream) {
-          request.body = await this.serializeEventStream({ eventStream, requestSchema: ns });
+          request2.body = await this.serializeEventStream({ eventStream, requestSchema: ns });
         }
-        return request;
+        return request2;
       }
-      serializeHttpBindings(input, request, bindings, operation2) {
+      serializeHttpBindings(input, request2, bindings, operation2) {
         const serializer = this.serializer;
         const directSerializer = typeof serializer.writeCodec === "function" ? serializer : void 0;
-        const query = request.query;
-        const headers = request.headers;
+        const query = request2.query;
+        const headers = request2.headers;
         const bodySchema = bindings.syntheticBodySchema;
         let hasBodyValue = false;
         let payload;
@@ -29761,8 +30174,8 @@ var init_HttpBindingProtocol = __esm({
         }
         const operationPath = operation2[1];
         const pathSegments = operation2[3];
-        if (operationPath && pathSegments && request.path.endsWith(operationPath)) {
-          request.path = request.path.slice(0, -operationPath.length) + this.serializePath(pathSegments, labels, bindings);
+        if (operationPath && pathSegments && request2.path.endsWith(operationPath)) {
+          request2.path = request2.path.slice(0, -operationPath.length) + this.serializePath(pathSegments, labels, bindings);
         }
         if (hasBodyValue && bodySchema) {
           if (directSerializer) {
@@ -29772,7 +30185,7 @@ var init_HttpBindingProtocol = __esm({
           }
           payload = serializer.flush();
         }
-        request.body = payload;
+        request2.body = payload;
         return eventStream;
       }
       serializeQuery(value, data, wireName, query, directSerializer) {
@@ -29807,7 +30220,7 @@ var init_HttpBindingProtocol = __esm({
           query[wireName] = this.serializeHttpValue(value, data, 34, directSerializer, directSerializer ? ns : [ns, traits]);
         }
       }
-      serializeHttpValue(value, data, location2, directSerializer, schema2 = value[0]) {
+      serializeHttpValue(value, data, location2, directSerializer, schema3 = value[0]) {
         const flags = value[1];
         const type = flags & 255;
         if (directSerializer && !(flags & 1792) && (type <= 2 || type === 17 || type === 19)) {
@@ -29816,7 +30229,7 @@ var init_HttpBindingProtocol = __esm({
         if (directSerializer) {
           directSerializer.writeHttpBinding(value, data, location2);
         } else {
-          this.serializer.write(schema2, data);
+          this.serializer.write(schema3, data);
         }
         return this.serializer.flush();
       }
@@ -29870,11 +30283,11 @@ var init_HttpBindingProtocol = __esm({
         dataObject.$metadata = this.deserializeMetadata(response);
         return dataObject;
       }
-      async deserializeHttpMessage(schema2, context, response, arg4, arg5) {
+      async deserializeHttpMessage(schema3, context, response, arg4, arg5) {
         const dataObject = arg4 instanceof Set ? arg5 : arg4;
         const deserializer = this.deserializer;
         const directDeserializer = typeof deserializer.readCodec === "function" ? deserializer : void 0;
-        const ns = HttpBindingNormalizedSchema.of(schema2);
+        const ns = HttpBindingNormalizedSchema.of(schema3);
         const { bodyMemberNames, bindings: { payload, statusCode, headers: responseHeaders, prefixHeaders } } = ns.getHttpBindings().response;
         const headers = response.headers;
         if (payload) {
@@ -29961,10 +30374,10 @@ var init_RpcProtocol = __esm({
         const headers = {};
         const endpoint = await context.endpoint();
         const ns = NormalizedSchema.of(operationSchema?.input);
-        const schema2 = ns.getSchema();
+        const schema3 = ns.getSchema();
         let payload;
         const input = _input && typeof _input === "object" ? _input : {};
-        const request = new HttpRequest({
+        const request2 = new HttpRequest({
           protocol: "",
           hostname: "",
           port: void 0,
@@ -29975,8 +30388,8 @@ var init_RpcProtocol = __esm({
           body: void 0
         });
         if (endpoint) {
-          this.updateServiceEndpoint(request, endpoint);
-          this.setHostPrefix(request, operationSchema, input);
+          this.updateServiceEndpoint(request2, endpoint);
+          this.setHostPrefix(request2, operationSchema, input);
         }
         if (input) {
           const eventStreamMember = ns.getEventStreamMember();
@@ -29995,15 +30408,15 @@ var init_RpcProtocol = __esm({
               });
             }
           } else {
-            serializer.write(schema2, input);
+            serializer.write(schema3, input);
             payload = serializer.flush();
           }
         }
-        request.headers = Object.assign(request.headers, headers);
-        request.query = query;
-        request.body = payload;
-        request.method = "POST";
-        return request;
+        request2.headers = Object.assign(request2.headers, headers);
+        request2.query = query;
+        request2.body = payload;
+        request2.method = "POST";
+        return request2;
       }
       async deserializeResponse(operationSchema, context, response) {
         const deserializer = this.deserializer;
@@ -30060,26 +30473,26 @@ var init_AbstractRpcV2Protocol = __esm({
         super({ defaultNamespace, errorTypeRegistries: errorTypeRegistries5 });
       }
       async serializeRequest(operationSchema, input, context) {
-        const request = await super.serializeRequest(operationSchema, input, context);
-        Object.assign(request.headers, {
+        const request2 = await super.serializeRequest(operationSchema, input, context);
+        Object.assign(request2.headers, {
           "content-type": this.getDefaultContentType(),
           "smithy-protocol": this.getSmithyProtocolHeaderValue(),
           accept: this.getDefaultContentType()
         });
         if (deref(operationSchema.input) === "unit") {
-          delete request.body;
-          delete request.headers["content-type"];
+          delete request2.body;
+          delete request2.headers["content-type"];
         } else {
-          this.applyEmptyBody(request);
+          this.applyEmptyBody(request2);
         }
         const { service, operation: operation2 } = getSmithyContext(context);
         const path2 = `/service/${service}/operation/${operation2}`;
-        if (request.path.endsWith("/")) {
-          request.path += path2.slice(1);
+        if (request2.path.endsWith("/")) {
+          request2.path += path2.slice(1);
         } else {
-          request.path += path2;
+          request2.path += path2;
         }
-        return request;
+        return request2;
       }
       isErrorResponse(statusCode) {
         return statusCode !== 200;
@@ -30204,12 +30617,12 @@ var init_FromStringShapeDeserializer = __esm({
         return this.readHttpBinding(ns.getHttpBindingValue(location2, traits), data, location2);
       }
       readHttpBinding([ns, flags, collectionValue], data, location2) {
-        const schema2 = flags & 255;
-        if ((schema2 & 192) === 64) {
+        const schema3 = flags & 255;
+        if ((schema3 & 192) === 64) {
           collectionValue ??= ns.getHttpBindingCollectionValue(location2);
           return splitHeader(data).map((item) => this.readHttpBinding(collectionValue, item, location2));
         }
-        switch (schema2) {
+        switch (schema3) {
           case 21:
           case 42:
             return (this.serdeContext?.base64Decoder ?? fromBase64)(data);
@@ -30218,7 +30631,7 @@ var init_FromStringShapeDeserializer = __esm({
           case 6:
           case 7: {
             const bindingFormat = this.settings.httpBindings ? flags >> 14 & 3 : 0;
-            const format3 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
+            const format3 = this.settings.timestampFormat.useTrait && schema3 > 4 ? schema3 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
             switch (format3) {
               case 5:
                 return _parseRfc3339DateTimeWithOffset(data);
@@ -30279,8 +30692,8 @@ var init_HttpInterceptingShapeDeserializer = __esm({
         this.codecDeserializer.setSerdeContext(serdeContext);
         this.serdeContext = serdeContext;
       }
-      read(schema2, data) {
-        const ns = HttpBindingNormalizedSchema.of(schema2);
+      read(schema3, data) {
+        const ns = HttpBindingNormalizedSchema.of(schema3);
         const traits = ns.getMergedTraits();
         if (traits.httpHeader || traits.httpResponseCode) {
           const value = ns.getHttpBindingValue(38, traits);
@@ -30295,7 +30708,7 @@ var init_HttpInterceptingShapeDeserializer = __esm({
         const value = typeof data === "string" ? data : (this.serdeContext?.utf8Encoder ?? toUtf8)(data);
         return this.stringDeserializer.readHttpBinding(binding, value, location2);
       }
-      readPayload([schema2, flags], data) {
+      readPayload([schema3, flags], data) {
         const type = flags & 255;
         if (type === 21 || type === 42) {
           return typeof data === "string" ? (this.serdeContext?.utf8Decoder ?? fromUtf8)(data) : data;
@@ -30303,10 +30716,10 @@ var init_HttpInterceptingShapeDeserializer = __esm({
         if (type === 0) {
           return typeof data === "string" ? data : (this.serdeContext?.utf8Encoder ?? toUtf8)(data);
         }
-        return this.readCodec(schema2, data);
+        return this.readCodec(schema3, data);
       }
-      readCodec(schema2, data) {
-        return this.codecDeserializer.read(schema2, data);
+      readCodec(schema3, data) {
+        return this.codecDeserializer.read(schema3, data);
       }
     };
   }
@@ -30326,26 +30739,26 @@ var init_ToStringShapeSerializer = __esm({
         super();
         this.settings = settings;
       }
-      write(schema2, value) {
-        const ns = HttpBindingNormalizedSchema.of(schema2);
+      write(schema3, value) {
+        const ns = HttpBindingNormalizedSchema.of(schema3);
         const traits = ns.getMergedTraits();
         const location2 = ns.getHttpBindingLocation(traits);
         this.writeHttpBinding(ns.getHttpBindingValue(location2, traits), value, location2);
       }
       writeHttpBinding([ns, flags, collectionValue], value, location2) {
-        const schema2 = flags & 255;
+        const schema3 = flags & 255;
         switch (typeof value) {
           case "object":
             if (value === null) {
               this.stringBuffer = "null";
               return;
             }
-            if (schema2 >= 4 && schema2 <= 7) {
+            if (schema3 >= 4 && schema3 <= 7) {
               if (!(value instanceof Date)) {
                 throw new Error(`@smithy/core/protocols - received non-Date value ${value} when schema expected Date in ${ns.getName(true)}`);
               }
               const bindingFormat = this.settings.httpBindings ? flags >> 14 & 3 : 0;
-              const format3 = this.settings.timestampFormat.useTrait && schema2 > 4 ? schema2 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
+              const format3 = this.settings.timestampFormat.useTrait && schema3 > 4 ? schema3 : bindingFormat ? bindingFormat + 4 : this.settings.timestampFormat.default;
               switch (format3) {
                 case 5:
                   this.stringBuffer = value.toISOString().replace(".000Z", "Z");
@@ -30362,11 +30775,11 @@ var init_ToStringShapeSerializer = __esm({
               }
               return;
             }
-            if ((schema2 === 21 || schema2 === 42) && "byteLength" in value) {
+            if ((schema3 === 21 || schema3 === 42) && "byteLength" in value) {
               this.stringBuffer = (this.serdeContext?.base64Encoder ?? toBase64)(value);
               return;
             }
-            if ((schema2 & 192) === 64 && Array.isArray(value)) {
+            if ((schema3 & 192) === 64 && Array.isArray(value)) {
               collectionValue ??= ns.getHttpBindingCollectionValue(location2);
               const valueSchemaType = collectionValue[1] & 255;
               const isTimestamp = valueSchemaType >= 4 && valueSchemaType <= 7;
@@ -30427,8 +30840,8 @@ var init_HttpInterceptingShapeSerializer = __esm({
         this.codecSerializer.setSerdeContext(serdeContext);
         this.stringSerializer.setSerdeContext(serdeContext);
       }
-      write(schema2, value) {
-        const ns = HttpBindingNormalizedSchema.of(schema2);
+      write(schema3, value) {
+        const ns = HttpBindingNormalizedSchema.of(schema3);
         const traits = ns.getMergedTraits();
         if (traits.httpHeader || traits.httpLabel || traits.httpQuery) {
           const location2 = ns.getHttpBindingLocation(traits);
@@ -30441,8 +30854,8 @@ var init_HttpInterceptingShapeSerializer = __esm({
         this.stringSerializer.writeHttpBinding(binding, value, location2);
         this.buffer = this.stringSerializer.flush();
       }
-      writeCodec(schema2, value) {
-        this.codecSerializer.write(schema2, value);
+      writeCodec(schema3, value) {
+        this.codecSerializer.write(schema3, value);
       }
       flush() {
         if (this.buffer !== void 0) {
@@ -30459,9 +30872,9 @@ var init_HttpInterceptingShapeSerializer = __esm({
 // node_modules/@smithy/core/dist-es/submodules/protocols/serde/determineTimestampFormat.js
 function determineTimestampFormat(ns, settings) {
   if (settings.timestampFormat.useTrait) {
-    const schema2 = ns.getSchema();
-    if (schema2 === 5 || schema2 === 6 || schema2 === 7) {
-      return schema2;
+    const schema3 = ns.getSchema();
+    if (schema3 === 5 || schema3 === 6 || schema3 === 7) {
+      return schema3;
     }
   }
   const { httpLabel, httpPrefixHeaders, httpHeader, httpQuery } = ns.getMergedTraits();
@@ -30570,15 +30983,15 @@ var init_httpExtensionConfiguration = __esm({
 // node_modules/@smithy/core/dist-es/submodules/protocols/middleware-content-length/contentLengthMiddleware.js
 function contentLengthMiddleware(bodyLengthChecker) {
   return (next) => async (args) => {
-    const request = args.request;
-    if (HttpRequest.isInstance(request)) {
-      const { body, headers } = request;
+    const request2 = args.request;
+    if (HttpRequest.isInstance(request2)) {
+      const { body, headers } = request2;
       if (body && Object.keys(headers).map((str) => str.toLowerCase()).indexOf(CONTENT_LENGTH_HEADER) === -1) {
         try {
           const length = bodyLengthChecker(body);
           if (length != null) {
-            request.headers = {
-              ...request.headers,
+            request2.headers = {
+              ...request2.headers,
               [CONTENT_LENGTH_HEADER]: String(length)
             };
           }
@@ -30588,7 +31001,7 @@ function contentLengthMiddleware(bodyLengthChecker) {
     }
     return next({
       ...args,
-      request
+      request: request2
     });
   };
 }
@@ -30844,8 +31257,8 @@ var init_jsonReviver = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/protocols/json/needsReviver.js
-function needsReviver(schema2) {
-  const ns = NormalizedSchema.of(schema2);
+function needsReviver(schema3) {
+  const ns = NormalizedSchema.of(schema3);
   const raw = ns.getSchema();
   if (Array.isArray(raw) && ns.isStructSchema()) {
     if (REVIVER_SYMBOL in raw) {
@@ -30900,7 +31313,7 @@ var init_common = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/protocols/json/parseJsonBody.js
-async function parseJsonBody(streamBody, context, schema2) {
+async function parseJsonBody(streamBody, context, schema3) {
   let parsingInput;
   if (detectBufferParsing() && typeof streamBody?.[Symbol.asyncIterator] === "function") {
     const buffer = await collectBody(streamBody, context);
@@ -30918,7 +31331,7 @@ async function parseJsonBody(streamBody, context, schema2) {
   if (parsingInput.length === 0) {
     return {};
   }
-  const reviver = schema2 && needsReviver(schema2) ? jsonReviver : void 0;
+  const reviver = schema3 && needsReviver(schema3) ? jsonReviver : void 0;
   try {
     return JSON.parse(parsingInput, reviver);
   } catch (e5) {
@@ -31028,8 +31441,8 @@ var init_JsonShapeDeserializer2 = __esm({
         super();
         this.settings = settings;
       }
-      async read(schema2, data) {
-        const reviver = needsReviver(schema2) ? jsonReviver : void 0;
+      async read(schema3, data) {
+        const reviver = needsReviver(schema3) ? jsonReviver : void 0;
         let parsed;
         if (typeof data === "string") {
           if (data.length === 0) {
@@ -31043,16 +31456,16 @@ var init_JsonShapeDeserializer2 = __esm({
           const buf = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
           parsed = JSON.parse(buf, reviver);
         } else {
-          parsed = await parseJsonBody(data, this.serdeContext, schema2);
+          parsed = await parseJsonBody(data, this.serdeContext, schema3);
         }
-        return this._read(schema2, parsed);
+        return this._read(schema3, parsed);
       }
-      readObject(schema2, data) {
-        return this._read(schema2, data);
+      readObject(schema3, data) {
+        return this._read(schema3, data);
       }
-      _read(schema2, value) {
+      _read(schema3, value) {
         const isObject = value !== null && typeof value === "object";
-        const ns = NormalizedSchema.of(schema2);
+        const ns = NormalizedSchema.of(schema3);
         if (isObject) {
           if (ns.isStructSchema()) {
             return this._readStruct(ns, value);
@@ -31160,18 +31573,18 @@ var init_JsonShapeDeserializer2 = __esm({
         }
         return value;
       }
-      _readStruct(ns, record) {
+      _readStruct(ns, record2) {
         const union = ns.isUnionSchema();
         const out = {};
         let nameMap;
-        const hasType = typeof record.__type === "string";
+        const hasType = typeof record2.__type === "string";
         const { jsonName } = this.settings;
         if (jsonName && hasType) {
           nameMap = {};
         }
         let unionSerde;
         if (union) {
-          unionSerde = new UnionSerde(record, out);
+          unionSerde = new UnionSerde(record2, out);
         }
         for (const [memberName, memberSchema] of ns.structIterator()) {
           let fromKey = memberName;
@@ -31184,18 +31597,18 @@ var init_JsonShapeDeserializer2 = __esm({
           if (union) {
             unionSerde.mark(fromKey);
           }
-          if (record[fromKey] != null) {
-            out[memberName] = this._read(memberSchema, record[fromKey]);
+          if (record2[fromKey] != null) {
+            out[memberName] = this._read(memberSchema, record2[fromKey]);
           }
         }
         if (union) {
           unionSerde.writeUnknown();
         } else if (hasType) {
-          for (const k5 in record) {
-            if (!hasOwn(record, k5)) {
+          for (const k5 in record2) {
+            if (!hasOwn(record2, k5)) {
               continue;
             }
-            const v = record[k5];
+            const v = record2[k5];
             const t = jsonName ? nameMap[k5] ?? k5 : k5;
             if (!(t in out)) {
               out[t] = v;
@@ -31380,18 +31793,18 @@ var init_JsonShapeSerializer2 = __esm({
         this.settings = settings;
         this.json = alloc(INITIAL_BUFFER_SIZE);
       }
-      write(schema2, value) {
+      write(schema3, value) {
         this.i = 0;
         this.rawValue = value;
-        this.rootSchema = NormalizedSchema.of(schema2);
+        this.rootSchema = NormalizedSchema.of(schema3);
         this.passthrough = this.rootSchema.isBlobSchema() || this.rootSchema.isStringSchema();
         if (!this.passthrough) {
           this.writeValue(this.rootSchema, value, void 0);
         }
       }
-      writeDiscriminatedDocument(schema2, value) {
+      writeDiscriminatedDocument(schema3, value) {
         this.i = 0;
-        this.rootSchema = NormalizedSchema.of(schema2);
+        this.rootSchema = NormalizedSchema.of(schema3);
         const ns = this.rootSchema;
         if (ns.isStructSchema() && value != null && typeof value === "object") {
           this.writeValue(ns, value, void 0);
@@ -31553,11 +31966,11 @@ var init_JsonShapeSerializer2 = __esm({
         json[i5++] = QUOTE;
         this.i = i5;
       }
-      writeValue(schema2, value, container) {
+      writeValue(schema3, value, container) {
         if (value == null) {
           if (container?.isStructSchema()) {
             if (value === void 0) {
-              const ns2 = NormalizedSchema.of(schema2);
+              const ns2 = NormalizedSchema.of(schema3);
               if (ns2.isIdempotencyToken()) {
                 this.writeAsciiQuoted(generateIdempotencyToken());
                 return;
@@ -31570,7 +31983,7 @@ var init_JsonShapeSerializer2 = __esm({
           this.i += 4;
           return;
         }
-        const ns = NormalizedSchema.of(schema2);
+        const ns = NormalizedSchema.of(schema3);
         const isObject = typeof value === "object";
         if (ns.isStringSchema()) {
           const mediaType = ns.getMergedTraits().mediaType;
@@ -31908,9 +32321,9 @@ var init_SmithyRpcV2JsonProtocol = __esm({
       getSmithyProtocolHeaderValue() {
         return "rpc-v2-json";
       }
-      applyEmptyBody(request) {
-        if (!request.body) {
-          request.body = "{}";
+      applyEmptyBody(request2) {
+        if (!request2.body) {
+          request2.body = "{}";
         }
       }
       async handleError(operationSchema, context, response, dataObject, metadata) {
@@ -31985,19 +32398,19 @@ var init_JsonShapeDeserializer = __esm({
         super();
         this.settings = settings;
       }
-      async read(schema2, data) {
-        const reviver = needsReviver(schema2) ? jsonReviver : void 0;
-        return this._read(schema2, typeof data === "string" ? JSON.parse(data, reviver) : await parseJsonBody(data, this.serdeContext, schema2));
+      async read(schema3, data) {
+        const reviver = needsReviver(schema3) ? jsonReviver : void 0;
+        return this._read(schema3, typeof data === "string" ? JSON.parse(data, reviver) : await parseJsonBody(data, this.serdeContext, schema3));
       }
-      readObject(schema2, data) {
-        return this._read(schema2, data);
+      readObject(schema3, data) {
+        return this._read(schema3, data);
       }
-      _read(schema2, value) {
+      _read(schema3, value) {
         const isObject = value !== null && typeof value === "object";
-        const ns = NormalizedSchema.of(schema2);
+        const ns = NormalizedSchema.of(schema3);
         if (isObject) {
           if (ns.isStructSchema()) {
-            const record = value;
+            const record2 = value;
             const union = ns.isUnionSchema();
             const out = {};
             let nameMap = void 0;
@@ -32007,7 +32420,7 @@ var init_JsonShapeDeserializer = __esm({
             }
             let unionSerde;
             if (union) {
-              unionSerde = new UnionSerde(record, out);
+              unionSerde = new UnionSerde(record2, out);
             }
             for (const [memberName, memberSchema] of ns.structIterator()) {
               let fromKey = memberName;
@@ -32018,18 +32431,18 @@ var init_JsonShapeDeserializer = __esm({
               if (union) {
                 unionSerde.mark(fromKey);
               }
-              if (record[fromKey] != null) {
-                out[memberName] = this._read(memberSchema, record[fromKey]);
+              if (record2[fromKey] != null) {
+                out[memberName] = this._read(memberSchema, record2[fromKey]);
               }
             }
             if (union) {
               unionSerde.writeUnknown();
-            } else if (typeof record.__type === "string") {
-              for (const k5 in record) {
-                if (!hasOwn(record, k5)) {
+            } else if (typeof record2.__type === "string") {
+              for (const k5 in record2) {
+                if (!hasOwn(record2, k5)) {
                   continue;
                 }
-                const v = record[k5];
+                const v = record2[k5];
                 const t = jsonName ? nameMap[k5] ?? k5 : k5;
                 if (!(t in out)) {
                   out[t] = v;
@@ -32210,8 +32623,8 @@ var init_JsonShapeSerializer = __esm({
         super();
         this.settings = settings;
       }
-      write(schema2, value) {
-        this.rootSchema = NormalizedSchema.of(schema2);
+      write(schema3, value) {
+        this.rootSchema = NormalizedSchema.of(schema3);
         this.buffer = this._write(this.rootSchema, value);
       }
       flush() {
@@ -32227,18 +32640,18 @@ var init_JsonShapeSerializer = __esm({
         }
         return this.buffer;
       }
-      writeDiscriminatedDocument(schema2, value) {
-        this.write(schema2, value);
+      writeDiscriminatedDocument(schema3, value) {
+        this.write(schema3, value);
         if (typeof this.buffer === "object") {
-          this.buffer.__type = NormalizedSchema.of(schema2).getName(true);
+          this.buffer.__type = NormalizedSchema.of(schema3).getName(true);
         }
       }
-      _write(schema2, value, container) {
+      _write(schema3, value, container) {
         const isObject = value !== null && typeof value === "object";
-        const ns = NormalizedSchema.of(schema2);
+        const ns = NormalizedSchema.of(schema3);
         if (isObject) {
           if (ns.isStructSchema()) {
-            const record = value;
+            const record2 = value;
             const out = {};
             const { jsonName } = this.settings;
             let nameMap = void 0;
@@ -32247,7 +32660,7 @@ var init_JsonShapeSerializer = __esm({
             }
             let outCount = 0;
             for (const [memberName, memberSchema] of ns.structIterator()) {
-              const serializableValue = this._write(memberSchema, record[memberName], ns);
+              const serializableValue = this._write(memberSchema, record2[memberName], ns);
               if (serializableValue !== void 0) {
                 let targetKey = memberName;
                 if (jsonName) {
@@ -32259,7 +32672,7 @@ var init_JsonShapeSerializer = __esm({
               }
             }
             if (ns.isUnionSchema() && outCount === 0) {
-              const { $unknown } = record;
+              const { $unknown } = record2;
               if (Array.isArray($unknown)) {
                 const [k5, v] = $unknown;
                 if (k5 === "__proto__") {
@@ -32267,12 +32680,12 @@ var init_JsonShapeSerializer = __esm({
                 }
                 out[k5] = this._write(15, v);
               }
-            } else if (typeof record.__type === "string") {
-              for (const k5 in record) {
-                if (!hasOwn(record, k5)) {
+            } else if (typeof record2.__type === "string") {
+              for (const k5 in record2) {
+                if (!hasOwn(record2, k5)) {
                   continue;
                 }
-                const v = record[k5];
+                const v = record2[k5];
                 const targetKey = jsonName ? nameMap[k5] ?? k5 : k5;
                 if (!(targetKey in out)) {
                   out[targetKey] = this._write(15, v);
@@ -32521,17 +32934,17 @@ var init_hostHeaderMiddleware = __esm({
       if (!HttpRequest.isInstance(args.request)) {
         return next(args);
       }
-      const { request } = args;
+      const { request: request2 } = args;
       const { handlerProtocol = "" } = options.requestHandler.metadata || {};
-      if (handlerProtocol.indexOf("h2") >= 0 && !request.headers[":authority"]) {
-        delete request.headers["host"];
-        request.headers[":authority"] = request.hostname + (request.port ? ":" + request.port : "");
-      } else if (!request.headers["host"]) {
-        let host = request.hostname;
-        if (request.port != null) {
-          host += `:${request.port}`;
+      if (handlerProtocol.indexOf("h2") >= 0 && !request2.headers[":authority"]) {
+        delete request2.headers["host"];
+        request2.headers[":authority"] = request2.hostname + (request2.port ? ":" + request2.port : "");
+      } else if (!request2.headers["host"]) {
+        let host = request2.hostname;
+        if (request2.port != null) {
+          host += `:${request2.port}`;
         }
-        request.headers["host"] = host;
+        request2.headers["host"] = host;
       }
       return next(args);
     };
@@ -32761,14 +33174,14 @@ var init_recursionDetectionMiddleware = __esm({
     TRACESTATE = "tracestate";
     BAGGAGE = "baggage";
     recursionDetectionMiddleware = () => (next) => async (args) => {
-      const { request } = args;
-      if (!HttpRequest.isInstance(request)) {
+      const { request: request2 } = args;
+      if (!HttpRequest.isInstance(request2)) {
         return next(args);
       }
       let invokeStore;
       {
-        const traceIdHeader = Object.keys(request.headers ?? {}).find((h5) => h5.toLowerCase() === X_AMZN_TRACE_ID.toLowerCase()) ?? X_AMZN_TRACE_ID;
-        if (!request.headers.hasOwnProperty(traceIdHeader)) {
+        const traceIdHeader = Object.keys(request2.headers ?? {}).find((h5) => h5.toLowerCase() === X_AMZN_TRACE_ID.toLowerCase()) ?? X_AMZN_TRACE_ID;
+        if (!request2.headers.hasOwnProperty(traceIdHeader)) {
           const functionName = process.env[AWS_LAMBDA_FUNCTION_NAME];
           const traceIdFromEnv = process.env[_X_AMZN_TRACE_ID];
           invokeStore ??= await InvokeStore.getInstanceAsync();
@@ -32776,24 +33189,24 @@ var init_recursionDetectionMiddleware = __esm({
           const traceId = traceIdFromInvokeStore ?? traceIdFromEnv;
           const nonEmptyString = (str) => typeof str === "string" && str.length > 0;
           if (nonEmptyString(functionName) && nonEmptyString(traceId)) {
-            request.headers[X_AMZN_TRACE_ID] = traceId;
+            request2.headers[X_AMZN_TRACE_ID] = traceId;
           }
         }
       }
       {
-        sanitizeTraceHeaders(request.headers);
-        const existingTraceparent = request.headers[TRACEPARENT];
+        sanitizeTraceHeaders(request2.headers);
+        const existingTraceparent = request2.headers[TRACEPARENT];
         if (!existingTraceparent) {
           const traceparent = (invokeStore ??= await InvokeStore.getInstanceAsync())?.getTraceparent?.();
           if (traceparent) {
-            request.headers[TRACEPARENT] = traceparent;
+            request2.headers[TRACEPARENT] = traceparent;
             const tracestate = invokeStore?.getTracestate?.();
             if (tracestate) {
-              request.headers[TRACESTATE] = tracestate;
+              request2.headers[TRACESTATE] = tracestate;
             }
             const baggage = invokeStore?.getBaggage?.();
             if (baggage) {
-              request.headers[BAGGAGE] = baggage;
+              request2.headers[BAGGAGE] = baggage;
             }
           }
         }
@@ -33670,7 +34083,7 @@ var import_node_stream10, isStreamingPayload;
 var init_isStreamingPayload = __esm({
   "node_modules/@smithy/core/dist-es/submodules/retry/middleware-retry/isStreamingPayload/isStreamingPayload.js"() {
     import_node_stream10 = require("node:stream");
-    isStreamingPayload = (request) => request?.body instanceof import_node_stream10.Readable || typeof ReadableStream !== "undefined" && request?.body instanceof ReadableStream;
+    isStreamingPayload = (request2) => request2?.body instanceof import_node_stream10.Readable || typeof ReadableStream !== "undefined" && request2?.body instanceof ReadableStream;
   }
 });
 
@@ -33880,15 +34293,15 @@ function bindRetryMiddleware(isStreamingPayload2) {
       let lastError = new Error();
       let attempts = 0;
       let totalRetryDelay = 0;
-      const { request } = args;
-      const isRequest = HttpRequest.isInstance(request);
+      const { request: request2 } = args;
+      const isRequest = HttpRequest.isInstance(request2);
       if (isRequest) {
-        request.headers[INVOCATION_ID_HEADER] = v4();
+        request2.headers[INVOCATION_ID_HEADER] = v4();
       }
       while (true) {
         try {
           if (isRequest) {
-            request.headers[REQUEST_HEADER] = `attempt=${attempts + 1}; max=${maxAttempts}`;
+            request2.headers[REQUEST_HEADER] = `attempt=${attempts + 1}; max=${maxAttempts}`;
           }
           const { response, output } = await next(args);
           retryStrategy.recordSuccess(retryToken);
@@ -33898,7 +34311,7 @@ function bindRetryMiddleware(isStreamingPayload2) {
         } catch (e5) {
           const retryErrorInfo = getRetryErrorInfo(e5, options.logger);
           lastError = asSdkError(e5);
-          if (isRequest && isStreamingPayload2(request)) {
+          if (isRequest && isStreamingPayload2(request2)) {
             (context.logger instanceof NoOpLogger ? console : context.logger)?.warn("An error was encountered in a non-retryable streaming request.");
             throw lastError;
           }
@@ -34461,14 +34874,14 @@ var init_StandardRetryStrategy2 = __esm({
         let attempts = 0;
         let totalDelay = 0;
         const maxAttempts = await this.getMaxAttempts();
-        const { request } = args;
-        if (HttpRequest.isInstance(request)) {
-          request.headers[INVOCATION_ID_HEADER] = v4();
+        const { request: request2 } = args;
+        if (HttpRequest.isInstance(request2)) {
+          request2.headers[INVOCATION_ID_HEADER] = v4();
         }
         while (true) {
           try {
-            if (HttpRequest.isInstance(request)) {
-              request.headers[REQUEST_HEADER] = `attempt=${attempts + 1}; max=${maxAttempts}`;
+            if (HttpRequest.isInstance(request2)) {
+              request2.headers[REQUEST_HEADER] = `attempt=${attempts + 1}; max=${maxAttempts}`;
             }
             if (options?.beforeRequest) {
               await options.beforeRequest();
@@ -34628,10 +35041,10 @@ var init_omitRetryHeadersMiddleware = __esm({
     init_protocols();
     init_constants6();
     omitRetryHeadersMiddleware = () => (next) => async (args) => {
-      const { request } = args;
-      if (HttpRequest.isInstance(request)) {
-        delete request.headers[INVOCATION_ID_HEADER];
-        delete request.headers[REQUEST_HEADER];
+      const { request: request2 } = args;
+      if (HttpRequest.isInstance(request2)) {
+        delete request2.headers[INVOCATION_ID_HEADER];
+        delete request2.headers[REQUEST_HEADER];
       }
       return next(args);
     };
@@ -34725,8 +35138,8 @@ var init_retry2 = __esm({
 
 // node_modules/@aws-sdk/core/dist-es/submodules/client/middleware-user-agent/check-features.js
 async function checkFeatures(context, config, args) {
-  const request = args.request;
-  if (request?.headers?.["smithy-protocol"] === "rpc-v2-cbor") {
+  const request2 = args.request;
+  if (request2?.headers?.["smithy-protocol"] === "rpc-v2-cbor") {
     setFeature(context, "PROTOCOL_RPC_V2_CBOR", "M");
   }
   if (typeof config.retryStrategy === "function") {
@@ -34827,11 +35240,11 @@ var init_user_agent_middleware = __esm({
     init_constants7();
     init_encode_features();
     userAgentMiddleware = (options) => (next, context) => async (args) => {
-      const { request } = args;
-      if (!HttpRequest.isInstance(request)) {
+      const { request: request2 } = args;
+      if (!HttpRequest.isInstance(request2)) {
         return next(args);
       }
-      const { headers } = request;
+      const { headers } = request2;
       const userAgent = context?.userAgent?.map(escapeUserAgent) || [];
       const defaultUserAgent2 = (await options.defaultUserAgentProvider()).map(escapeUserAgent);
       await checkFeatures(context, options, args);
@@ -34858,7 +35271,7 @@ var init_user_agent_middleware = __esm({
       }
       return next({
         ...args,
-        request
+        request: request2
       });
     };
     escapeUserAgent = (userAgentPair) => {
@@ -37753,8 +38166,8 @@ var init_flexibleChecksumsMiddleware = __esm({
       if (hasHeaderWithPrefix("x-amz-checksum-", args.request.headers)) {
         return next(args);
       }
-      const { request, input } = args;
-      const { body: requestBody, headers } = request;
+      const { request: request2, input } = args;
+      const { body: requestBody, headers } = request2;
       const { base64Encoder, streamHasher } = config;
       const { requestChecksumRequired, requestAlgorithmMember } = middlewareConfig;
       const requestChecksumCalculation = await config.requestChecksumCalculation();
@@ -37825,7 +38238,7 @@ var init_flexibleChecksumsMiddleware = __esm({
         const result = await next({
           ...args,
           request: {
-            ...request,
+            ...request2,
             headers: updatedHeaders,
             body: updatedBody
           }
@@ -38114,9 +38527,9 @@ var init_flexible_checksums = __esm({
 // node_modules/@aws-sdk/middleware-sdk-s3/dist-es/submodules/s3/middleware-check-content-length-header/check-content-length-header.js
 function checkContentLengthHeader() {
   return (next, context) => async (args) => {
-    const { request } = args;
-    if (HttpRequest.isInstance(request)) {
-      if (!(CONTENT_LENGTH_HEADER2 in request.headers) && !(DECODED_CONTENT_LENGTH_HEADER in request.headers)) {
+    const { request: request2 } = args;
+    if (HttpRequest.isInstance(request2)) {
+      if (!(CONTENT_LENGTH_HEADER2 in request2.headers) && !(DECODED_CONTENT_LENGTH_HEADER in request2.headers)) {
         const message = `Are you using a Stream of unknown length as the Body of a PutObject request? Consider using Upload instead from @aws-sdk/lib-storage.`;
         if (typeof context?.logger?.warn === "function" && !(context.logger instanceof NoOpLogger)) {
           context.logger.warn(message);
@@ -38670,11 +39083,11 @@ var require_dist_cjs2 = __commonJS({
         this.regionProvider = normalizeProvider3(region);
         this.credentialProvider = normalizeProvider3(credentials);
       }
-      createCanonicalRequest(request, canonicalHeaders, payloadHash) {
+      createCanonicalRequest(request2, canonicalHeaders, payloadHash) {
         const sortedHeaders = Object.keys(canonicalHeaders).sort();
-        return `${request.method}
-${this.getCanonicalPath(request)}
-${getCanonicalQuery(request)}
+        return `${request2.method}
+${this.getCanonicalPath(request2)}
+${getCanonicalQuery(request2)}
 ${sortedHeaders.map((name) => `${name}:${canonicalHeaders[name]}`).join("\n")}
 
 ${sortedHeaders.join(";")}
@@ -38806,8 +39219,8 @@ ${toHex2(hashedRequest)}`;
       }
       return false;
     };
-    var moveHeadersToQuery = (request, options = {}) => {
-      const { headers, query = {} } = HttpRequest2.clone(request);
+    var moveHeadersToQuery = (request2, options = {}) => {
+      const { headers, query = {} } = HttpRequest2.clone(request2);
       for (const name in headers) {
         if (!hasOwn2(headers, name)) {
           continue;
@@ -38819,22 +39232,22 @@ ${toHex2(hashedRequest)}`;
         }
       }
       return {
-        ...request,
+        ...request2,
         headers,
         query
       };
     };
-    var prepareRequest = (request) => {
-      request = HttpRequest2.clone(request);
-      for (const headerName in request.headers) {
-        if (!hasOwn2(request.headers, headerName)) {
+    var prepareRequest = (request2) => {
+      request2 = HttpRequest2.clone(request2);
+      for (const headerName in request2.headers) {
+        if (!hasOwn2(request2.headers, headerName)) {
           continue;
         }
         if (GENERATED_HEADERS.indexOf(headerName.toLowerCase()) > -1) {
-          delete request.headers[headerName];
+          delete request2.headers[headerName];
         }
       }
-      return request;
+      return request2;
     };
     var SignatureV42 = class extends SignatureV4Base {
       headerFormatter = new HeaderFormatter();
@@ -38858,18 +39271,18 @@ ${toHex2(hashedRequest)}`;
           return Promise.reject("Signature version 4 presigned URLs must have an expiration date less than one week in the future");
         }
         const scope = createScope(shortDate, region, signingService ?? this.service);
-        const request = moveHeadersToQuery(prepareRequest(originalRequest), { unhoistableHeaders, hoistableHeaders });
+        const request2 = moveHeadersToQuery(prepareRequest(originalRequest), { unhoistableHeaders, hoistableHeaders });
         if (credentials.sessionToken) {
-          request.query[TOKEN_QUERY_PARAM] = credentials.sessionToken;
+          request2.query[TOKEN_QUERY_PARAM] = credentials.sessionToken;
         }
-        request.query[ALGORITHM_QUERY_PARAM] = ALGORITHM_IDENTIFIER;
-        request.query[CREDENTIAL_QUERY_PARAM] = `${credentials.accessKeyId}/${scope}`;
-        request.query[AMZ_DATE_QUERY_PARAM] = longDate;
-        request.query[EXPIRES_QUERY_PARAM] = expiresIn.toString(10);
-        const canonicalHeaders = getCanonicalHeaders(request, unsignableHeaders, signableHeaders);
-        request.query[SIGNED_HEADERS_QUERY_PARAM] = this.getCanonicalHeaderList(canonicalHeaders);
-        request.query[SIGNATURE_QUERY_PARAM] = await this.getSignature(longDate, scope, this.getSigningKey(credentials, region, shortDate, signingService), this.createCanonicalRequest(request, canonicalHeaders, await getPayloadHash(originalRequest, this.sha256)));
-        return request;
+        request2.query[ALGORITHM_QUERY_PARAM] = ALGORITHM_IDENTIFIER;
+        request2.query[CREDENTIAL_QUERY_PARAM] = `${credentials.accessKeyId}/${scope}`;
+        request2.query[AMZ_DATE_QUERY_PARAM] = longDate;
+        request2.query[EXPIRES_QUERY_PARAM] = expiresIn.toString(10);
+        const canonicalHeaders = getCanonicalHeaders(request2, unsignableHeaders, signableHeaders);
+        request2.query[SIGNED_HEADERS_QUERY_PARAM] = this.getCanonicalHeaderList(canonicalHeaders);
+        request2.query[SIGNATURE_QUERY_PARAM] = await this.getSignature(longDate, scope, this.getSigningKey(credentials, region, shortDate, signingService), this.createCanonicalRequest(request2, canonicalHeaders, await getPayloadHash(originalRequest, this.sha256)));
+        return request2;
       }
       async sign(toSign, options) {
         if (typeof toSign === "string") {
@@ -38933,21 +39346,21 @@ ${toHex2(hashedRequest)}`;
         const credentials = await this.credentialProvider();
         this.validateResolvedCredentials(credentials);
         const region = signingRegion ?? await this.regionProvider();
-        const request = prepareRequest(requestToSign);
+        const request2 = prepareRequest(requestToSign);
         const { longDate, shortDate } = this.formatDate(signingDate);
         const scope = createScope(shortDate, region, signingService ?? this.service);
-        request.headers[AMZ_DATE_HEADER] = longDate;
+        request2.headers[AMZ_DATE_HEADER] = longDate;
         if (credentials.sessionToken) {
-          request.headers[TOKEN_HEADER] = credentials.sessionToken;
+          request2.headers[TOKEN_HEADER] = credentials.sessionToken;
         }
-        const payloadHash = await getPayloadHash(request, this.sha256);
-        if (!hasHeader2(SHA256_HEADER, request.headers) && this.applyChecksum) {
-          request.headers[SHA256_HEADER] = payloadHash;
+        const payloadHash = await getPayloadHash(request2, this.sha256);
+        if (!hasHeader2(SHA256_HEADER, request2.headers) && this.applyChecksum) {
+          request2.headers[SHA256_HEADER] = payloadHash;
         }
-        const canonicalHeaders = getCanonicalHeaders(request, unsignableHeaders, signableHeaders);
-        const signature = await this.getSignature(longDate, scope, this.getSigningKey(credentials, region, shortDate, signingService), this.createCanonicalRequest(request, canonicalHeaders, payloadHash));
-        request.headers[AUTH_HEADER] = `${ALGORITHM_IDENTIFIER} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${this.getCanonicalHeaderList(canonicalHeaders)}, Signature=${signature}`;
-        return request;
+        const canonicalHeaders = getCanonicalHeaders(request2, unsignableHeaders, signableHeaders);
+        const signature = await this.getSignature(longDate, scope, this.getSigningKey(credentials, region, shortDate, signingService), this.createCanonicalRequest(request2, canonicalHeaders, payloadHash));
+        request2.headers[AUTH_HEADER] = `${ALGORITHM_IDENTIFIER} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${this.getCanonicalHeaderList(canonicalHeaders)}, Signature=${signature}`;
+        return request2;
       }
       async getSignature(longDate, credentialScope, keyPromise, canonicalRequest) {
         const stringToSign = await this.createStringToSign(longDate, credentialScope, canonicalRequest, ALGORITHM_IDENTIFIER);
@@ -39217,8 +39630,8 @@ var init_s3ExpressMiddleware = __esm({
 var signS3Express;
 var init_signS3Express = __esm({
   "node_modules/@aws-sdk/middleware-sdk-s3/dist-es/submodules/s3/middleware-s3-express/functions/signS3Express.js"() {
-    signS3Express = async (s3ExpressIdentity, signingOptions, request, sigV4MultiRegionSigner) => {
-      const signedRequest = await sigV4MultiRegionSigner.signWithCredentials(request, s3ExpressIdentity, {});
+    signS3Express = async (s3ExpressIdentity, signingOptions, request2, sigV4MultiRegionSigner) => {
+      const signedRequest = await sigV4MultiRegionSigner.signWithCredentials(request2, s3ExpressIdentity, {});
       if (signedRequest.headers["X-Amz-Security-Token"] || signedRequest.headers["x-amz-security-token"]) {
         throw new Error("X-Amz-Security-Token must not be set for s3-express requests.");
       }
@@ -39251,15 +39664,15 @@ var init_s3ExpressHttpSigningMiddleware = __esm({
         throw new Error(`No HttpAuthScheme was selected: unable to sign request`);
       }
       const { httpAuthOption: { signingProperties = {} }, identity, signer } = scheme;
-      let request;
+      let request2;
       if (context.s3ExpressIdentity) {
-        request = await signS3Express(context.s3ExpressIdentity, signingProperties, args.request, await config.signer());
+        request2 = await signS3Express(context.s3ExpressIdentity, signingProperties, args.request, await config.signer());
       } else {
-        request = await signer.sign(args.request, identity, signingProperties);
+        request2 = await signer.sign(args.request, identity, signingProperties);
       }
       const output = await next({
         ...args,
-        request
+        request: request2
       }).catch((signer.errorHandler || defaultErrorHandler2)(signingProperties));
       (signer.successHandler || defaultSuccessHandler2)(output.response, signingProperties);
       return output;
@@ -39577,7 +39990,7 @@ var init_ProtocolLib = __esm({
         try {
           return registry.getSchema(errorName);
         } catch (e5) {
-          return registry.find((schema2) => NormalizedSchema.of(schema2).getMergedTraits().awsQueryError?.[0] === errorName);
+          return registry.find((schema3) => NormalizedSchema.of(schema3).getMergedTraits().awsQueryError?.[0] === errorName);
         }
       }
     };
@@ -39624,18 +40037,18 @@ var init_AwsRestJsonProtocol = __esm({
         super.setSerdeContext(serdeContext);
       }
       async serializeRequest(operationSchema, input, context) {
-        const request = await super.serializeRequest(operationSchema, input, context);
+        const request2 = await super.serializeRequest(operationSchema, input, context);
         const inputSchema = NormalizedSchema.of(operationSchema.input);
-        if (!request.headers["content-type"]) {
+        if (!request2.headers["content-type"]) {
           const contentType = this.mixin.resolveRestContentType(this.getDefaultContentType(), inputSchema);
           if (contentType) {
-            request.headers["content-type"] = contentType;
+            request2.headers["content-type"] = contentType;
           }
         }
-        if (request.body == null && request.headers["content-type"] === this.getDefaultContentType()) {
-          request.body = "{}";
+        if (request2.body == null && request2.headers["content-type"] === this.getDefaultContentType()) {
+          request2.body = "{}";
         }
-        return request;
+        return request2;
       }
       async deserializeResponse(operationSchema, context, response) {
         const output = await super.deserializeResponse(operationSchema, context, response);
@@ -40114,8 +40527,8 @@ var init_XmlShapeDeserializer = __esm({
         this.serdeContext = serdeContext;
         this.stringDeserializer.setSerdeContext(serdeContext);
       }
-      read(schema2, bytes, key) {
-        const ns = NormalizedSchema.of(schema2);
+      read(schema3, bytes, key) {
+        const ns = NormalizedSchema.of(schema3);
         const memberSchemas = ns.getMemberSchemas();
         const isEventPayload = ns.isStructSchema() && ns.isMemberSchema() && !!Object.values(memberSchemas).find((memberNs) => {
           return !!memberNs.getMemberTraits().eventPayload;
@@ -40133,7 +40546,7 @@ var init_XmlShapeDeserializer = __esm({
         }
         const xmlString = (this.serdeContext?.utf8Encoder ?? toUtf8)(bytes);
         const parsedObject = this.parseXml(xmlString);
-        return this.readSchema(schema2, key ? parsedObject[key] : parsedObject);
+        return this.readSchema(schema3, key ? parsedObject[key] : parsedObject);
       }
       readSchema(_schema, value) {
         const ns = NormalizedSchema.of(_schema);
@@ -40263,11 +40676,11 @@ var init_QueryShapeSerializer = __esm({
         super();
         this.settings = settings;
       }
-      write(schema2, value, prefix = "") {
+      write(schema3, value, prefix = "") {
         if (this.buffer === void 0) {
           this.buffer = "";
         }
-        const ns = NormalizedSchema.of(schema2);
+        const ns = NormalizedSchema.of(schema3);
         if (prefix && !prefix.endsWith(".")) {
           prefix += ".";
         }
@@ -40471,20 +40884,20 @@ var init_AwsQueryProtocol = __esm({
         throw new Error("AWSQuery protocol has no payload codec.");
       }
       async serializeRequest(operationSchema, input, context) {
-        const request = await super.serializeRequest(operationSchema, input, context);
-        if (!request.path.endsWith("/")) {
-          request.path += "/";
+        const request2 = await super.serializeRequest(operationSchema, input, context);
+        if (!request2.path.endsWith("/")) {
+          request2.path += "/";
         }
-        request.headers["content-type"] = "application/x-www-form-urlencoded";
-        if (deref(operationSchema.input) === "unit" || !request.body) {
-          request.body = "";
+        request2.headers["content-type"] = "application/x-www-form-urlencoded";
+        if (deref(operationSchema.input) === "unit" || !request2.body) {
+          request2.body = "";
         }
         const action = operationSchema.name.split("#")[1] ?? operationSchema.name;
-        request.body = `Action=${action}&Version=${this.options.version}` + request.body;
-        if (request.body.endsWith("&")) {
-          request.body = request.body.slice(-1);
+        request2.body = `Action=${action}&Version=${this.options.version}` + request2.body;
+        if (request2.body.endsWith("&")) {
+          request2.body = request2.body.slice(-1);
         }
-        return request;
+        return request2;
       }
       async deserializeResponse(operationSchema, context, response) {
         const deserializer = this.deserializer;
@@ -40604,8 +41017,8 @@ var init_XmlShapeSerializer = __esm({
         super();
         this.settings = settings;
       }
-      write(schema2, value) {
-        const ns = NormalizedSchema.of(schema2);
+      write(schema3, value) {
+        const ns = NormalizedSchema.of(schema3);
         if (ns.isStringSchema() && typeof value === "string") {
           this.stringBuffer = value;
         } else if (ns.isBlobSchema()) {
@@ -40926,18 +41339,18 @@ var init_AwsRestXmlProtocol = __esm({
         return "aws.protocols#restXml";
       }
       async serializeRequest(operationSchema, input, context) {
-        const request = await super.serializeRequest(operationSchema, input, context);
+        const request2 = await super.serializeRequest(operationSchema, input, context);
         const inputSchema = NormalizedSchema.of(operationSchema.input);
-        if (!request.headers["content-type"]) {
+        if (!request2.headers["content-type"]) {
           const contentType = this.mixin.resolveRestContentType(this.getDefaultContentType(), inputSchema);
           if (contentType) {
-            request.headers["content-type"] = contentType;
+            request2.headers["content-type"] = contentType;
           }
         }
-        if (typeof request.body === "string" && request.headers["content-type"] === this.getDefaultContentType() && !request.body.startsWith("<?xml ") && !this.hasUnstructuredPayloadBinding(inputSchema)) {
-          request.body = '<?xml version="1.0" encoding="UTF-8"?>' + request.body;
+        if (typeof request2.body === "string" && request2.headers["content-type"] === this.getDefaultContentType() && !request2.body.startsWith("<?xml ") && !this.hasUnstructuredPayloadBinding(inputSchema)) {
+          request2.body = '<?xml version="1.0" encoding="UTF-8"?>' + request2.body;
         }
-        return request;
+        return request2;
       }
       async deserializeResponse(operationSchema, context, response) {
         return super.deserializeResponse(operationSchema, context, response);
@@ -41006,7 +41419,7 @@ var init_S3RestXmlProtocol = __esm({
     init_schema();
     S3RestXmlProtocol = class extends AwsRestXmlProtocol {
       async serializeRequest(operationSchema, input, context) {
-        const request = await super.serializeRequest(operationSchema, input, context);
+        const request2 = await super.serializeRequest(operationSchema, input, context);
         const ns = NormalizedSchema.of(operationSchema.input);
         const staticStructureSchema = ns.getSchema();
         let bucketMemberIndex = 0;
@@ -41024,7 +41437,7 @@ var init_S3RestXmlProtocol = __esm({
             }
           }
         }
-        return request;
+        return request2;
       }
     };
   }
@@ -41290,10 +41703,10 @@ var init_bucketEndpointMiddleware = __esm({
     bucketEndpointMiddleware2 = (options) => (next, context) => async (args) => {
       const { Bucket: bucketName } = args.input;
       let replaceBucketInPath = options.bucketEndpoint;
-      const request = args.request;
-      if (HttpRequest.isInstance(request)) {
+      const request2 = args.request;
+      if (HttpRequest.isInstance(request2)) {
         if (options.bucketEndpoint) {
-          request.hostname = bucketName;
+          request2.hostname = bucketName;
         } else if (validate(bucketName)) {
           const bucketArn = parse3(bucketName);
           const clientRegion = await options.region();
@@ -41303,12 +41716,12 @@ var init_bucketEndpointMiddleware = __esm({
           const useArnRegion = await options.useArnRegion();
           const { hostname: hostname3, bucketEndpoint, signingRegion: modifiedSigningRegion, signingService } = bucketHostname({
             bucketName: bucketArn,
-            baseHostname: request.hostname,
+            baseHostname: request2.hostname,
             accelerateEndpoint: options.useAccelerateEndpoint,
             dualstackEndpoint: useDualstackEndpoint,
             fipsEndpoint: useFipsEndpoint,
             pathStyleEndpoint: options.forcePathStyle,
-            tlsCompatible: request.protocol === "https:",
+            tlsCompatible: request2.protocol === "https:",
             useArnRegion,
             clientPartition: partition2,
             clientSigningRegion: signingRegion,
@@ -41322,7 +41735,7 @@ var init_bucketEndpointMiddleware = __esm({
           if (signingService && signingService !== "s3") {
             context["signing_service"] = signingService;
           }
-          request.hostname = hostname3;
+          request2.hostname = hostname3;
           replaceBucketInPath = bucketEndpoint;
         } else {
           const clientRegion = await options.region();
@@ -41331,25 +41744,25 @@ var init_bucketEndpointMiddleware = __esm({
           const { hostname: hostname3, bucketEndpoint } = bucketHostname({
             bucketName,
             clientRegion,
-            baseHostname: request.hostname,
+            baseHostname: request2.hostname,
             accelerateEndpoint: options.useAccelerateEndpoint,
             dualstackEndpoint,
             fipsEndpoint,
             pathStyleEndpoint: options.forcePathStyle,
-            tlsCompatible: request.protocol === "https:",
+            tlsCompatible: request2.protocol === "https:",
             isCustomEndpoint: options.isCustomEndpoint
           });
-          request.hostname = hostname3;
+          request2.hostname = hostname3;
           replaceBucketInPath = bucketEndpoint;
         }
         if (replaceBucketInPath) {
-          request.path = request.path.replace(/^(\/)?[^\/]+/, "");
-          if (request.path === "") {
-            request.path = "/";
+          request2.path = request2.path.replace(/^(\/)?[^\/]+/, "");
+          if (request2.path === "") {
+            request2.path = "/";
           }
         }
       }
-      return next({ ...args, request });
+      return next({ ...args, request: request2 });
     };
     bucketEndpointMiddlewareOptions2 = {
       tags: ["BUCKET_ENDPOINT"],
@@ -41385,12 +41798,12 @@ var init_configurations3 = __esm({
 // node_modules/@aws-sdk/middleware-sdk-s3/dist-es/submodules/s3/middleware-expect-continue/middleware-expect-continue.js
 function addExpectContinueMiddleware(options) {
   return (next) => async (args) => {
-    const { request } = args;
-    if (options.expectContinueHeader !== false && HttpRequest.isInstance(request) && request.body && options.runtime === "node" && options.requestHandler?.constructor?.name !== "FetchHttpHandler") {
+    const { request: request2 } = args;
+    if (options.expectContinueHeader !== false && HttpRequest.isInstance(request2) && request2.body && options.runtime === "node" && options.requestHandler?.constructor?.name !== "FetchHttpHandler") {
       let sendHeader = true;
       if (typeof options.expectContinueHeader === "number") {
         try {
-          const bodyLength = Number(request.headers?.["content-length"]) ?? options.bodyLengthChecker?.(request.body) ?? Infinity;
+          const bodyLength = Number(request2.headers?.["content-length"]) ?? options.bodyLengthChecker?.(request2.body) ?? Infinity;
           sendHeader = bodyLength >= options.expectContinueHeader;
         } catch (e5) {
         }
@@ -41398,12 +41811,12 @@ function addExpectContinueMiddleware(options) {
         sendHeader = !!options.expectContinueHeader;
       }
       if (sendHeader) {
-        request.headers.Expect = "100-continue";
+        request2.headers.Expect = "100-continue";
       }
     }
     return next({
       ...args,
-      request
+      request: request2
     });
   };
 }
@@ -42490,7 +42903,7 @@ var require_dist_cjs7 = __commonJS({
     exports2.streamCollector = streamCollector7;
     var { buildQueryString: buildQueryString2, HttpResponse: HttpResponse2 } = (init_protocols(), __toCommonJS(protocols_exports));
     var node_https = require("node:https");
-    var { Readable: Readable10 } = require("node:stream");
+    var { Readable: Readable11 } = require("node:stream");
     var http2 = require("node:http2");
     function buildAbortError(abortSignal) {
       const reason = abortSignal && typeof abortSignal === "object" && "reason" in abortSignal ? abortSignal.reason : void 0;
@@ -42526,13 +42939,13 @@ var require_dist_cjs7 = __commonJS({
       clearTimeout: (timeoutId) => clearTimeout(timeoutId)
     };
     var DEFER_EVENT_LISTENER_TIME$2 = 1e3;
-    var setConnectionTimeout = (request, reject, timeoutInMs = 0) => {
+    var setConnectionTimeout = (request2, reject, timeoutInMs = 0) => {
       if (!timeoutInMs) {
         return -1;
       }
       const registerTimeout = (offset) => {
         const timeoutId = timing.setTimeout(() => {
-          request.destroy();
+          request2.destroy();
           reject(Object.assign(new Error(`@smithy/node-http-handler - the request socket did not establish a connection with the server within the configured timeout of ${timeoutInMs} ms.`), {
             name: "TimeoutError"
           }));
@@ -42546,10 +42959,10 @@ var require_dist_cjs7 = __commonJS({
             timing.clearTimeout(timeoutId);
           }
         };
-        if (request.socket) {
-          doWithSocket(request.socket);
+        if (request2.socket) {
+          doWithSocket(request2.socket);
         } else {
-          request.on("socket", doWithSocket);
+          request2.on("socket", doWithSocket);
         }
       };
       if (timeoutInMs < 2e3) {
@@ -42578,15 +42991,15 @@ var require_dist_cjs7 = __commonJS({
       return -1;
     };
     var DEFER_EVENT_LISTENER_TIME$1 = 3e3;
-    var setSocketKeepAlive = (request, { keepAlive, keepAliveMsecs }, deferTimeMs = DEFER_EVENT_LISTENER_TIME$1) => {
+    var setSocketKeepAlive = (request2, { keepAlive, keepAliveMsecs }, deferTimeMs = DEFER_EVENT_LISTENER_TIME$1) => {
       if (keepAlive !== true) {
         return -1;
       }
       const registerListener = () => {
-        if (request.socket) {
-          request.socket.setKeepAlive(keepAlive, keepAliveMsecs || 0);
+        if (request2.socket) {
+          request2.socket.setKeepAlive(keepAlive, keepAliveMsecs || 0);
         } else {
-          request.on("socket", (socket) => {
+          request2.on("socket", (socket) => {
             socket.setKeepAlive(keepAlive, keepAliveMsecs || 0);
           });
         }
@@ -42602,31 +43015,31 @@ var require_dist_cjs7 = __commonJS({
       return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : void 0;
     };
     var DEFER_EVENT_LISTENER_TIME = 3e3;
-    var setSocketTimeout = (request, reject, timeoutInMs = 0, isServiceDefault = false) => {
+    var setSocketTimeout = (request2, reject, timeoutInMs = 0, isServiceDefault = false) => {
       if (!Number.isFinite(timeoutInMs) || timeoutInMs <= 0) {
         return;
       }
       let response;
-      request.once("response", (res) => response = res);
+      request2.once("response", (res) => response = res);
       const onTimeout = () => {
         if (response?.complete) {
-          request.socket?.destroy();
+          request2.socket?.destroy();
           return;
         }
         const error3 = Object.assign(new Error(`@smithy/node-http-handler - the request socket timed out after ${timeoutInMs} ms of inactivity (${isServiceDefault ? "service default socket timeout" : "configured by client requestHandler"}).`), { name: "TimeoutError" });
         response?.destroy(error3);
-        request.destroy();
+        request2.destroy();
         reject(error3);
       };
       const registerTimeout = () => {
-        const { socket } = request;
+        const { socket } = request2;
         if (!socket) {
-          request.once("socket", registerTimeout);
+          request2.once("socket", registerTimeout);
         } else if (socket.connecting) {
           socket.once("connect", registerTimeout);
         } else {
           socket.setTimeout(timeoutInMs, onTimeout);
-          request.on("close", () => socket.removeListener("timeout", onTimeout));
+          request2.on("close", () => socket.removeListener("timeout", onTimeout));
         }
       };
       if (timeoutInMs < 6e3) {
@@ -42634,11 +43047,11 @@ var require_dist_cjs7 = __commonJS({
         return;
       }
       const deferralId = timing.setTimeout(registerTimeout, DEFER_EVENT_LISTENER_TIME);
-      request.once("close", () => timing.clearTimeout(deferralId));
+      request2.once("close", () => timing.clearTimeout(deferralId));
     };
     var MIN_WAIT_TIME = 6e3;
-    async function writeRequestBody(httpRequest, request, maxContinueTimeoutMs = MIN_WAIT_TIME, externalAgent = false) {
-      const headers = request.headers;
+    async function writeRequestBody(httpRequest, request2, maxContinueTimeoutMs = MIN_WAIT_TIME, externalAgent = false) {
+      const headers = request2.headers;
       const expect = headers ? headers.Expect || headers.expect : void 0;
       let timeoutId = -1;
       let sendBody = true;
@@ -42664,11 +43077,11 @@ var require_dist_cjs7 = __commonJS({
         ]);
       }
       if (sendBody) {
-        writeBody(httpRequest, request.body);
+        writeBody(httpRequest, request2.body);
       }
     }
     function writeBody(httpRequest, body) {
-      if (body instanceof Readable10) {
+      if (body instanceof Readable11) {
         body.pipe(httpRequest);
         return;
       }
@@ -42749,13 +43162,13 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
         this.config?.httpAgent?.destroy();
         this.config?.httpsAgent?.destroy();
       }
-      async handle(request, { abortSignal, requestTimeout } = {}) {
+      async handle(request2, { abortSignal, requestTimeout } = {}) {
         if (!this.config) {
           this.config = await this.configProvider;
         }
         const config = this.config;
         const logger2 = config.logger;
-        const isSSL = request.protocol === "https:";
+        const isSSL = request2.protocol === "https:";
         if (!isSSL && !this.config.httpAgent) {
           this.config.httpAgent = await this.config.httpAgentProvider();
         }
@@ -42786,7 +43199,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             reject(abortError);
             return;
           }
-          const headers = request.headers;
+          const headers = request2.headers;
           const expectContinue = headers ? (headers.Expect ?? headers.expect) === "100-continue" : false;
           let agent = isSSL ? config.httpsAgent : config.httpAgent;
           if (expectContinue && !this.externalAgent) {
@@ -42798,32 +43211,32 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
           socketWarningTimeoutId = timing.setTimeout(() => {
             this.socketWarningTimestamp = _NodeHttpHandler.checkSocketUsage(agent, this.socketWarningTimestamp, logger2);
           }, config.socketAcquisitionWarningTimeout ?? (config.requestTimeout ?? 2e3) + (config.connectionTimeout ?? 1e3));
-          const queryString = request.query ? buildQueryString2(request.query) : "";
+          const queryString = request2.query ? buildQueryString2(request2.query) : "";
           let auth = void 0;
-          if (request.username != null || request.password != null) {
-            const username = request.username ?? "";
-            const password = request.password ?? "";
+          if (request2.username != null || request2.password != null) {
+            const username = request2.username ?? "";
+            const password = request2.password ?? "";
             auth = `${username}:${password}`;
           }
-          let path2 = request.path;
+          let path2 = request2.path;
           if (queryString) {
             path2 += `?${queryString}`;
           }
-          if (request.fragment) {
-            path2 += `#${request.fragment}`;
+          if (request2.fragment) {
+            path2 += `#${request2.fragment}`;
           }
-          let hostname3 = request.hostname ?? "";
+          let hostname3 = request2.hostname ?? "";
           if (hostname3[0] === "[" && hostname3.endsWith("]")) {
-            hostname3 = request.hostname.slice(1, -1);
+            hostname3 = request2.hostname.slice(1, -1);
           } else {
-            hostname3 = request.hostname;
+            hostname3 = request2.hostname;
           }
           const nodeHttpsOptions = {
-            headers: request.headers,
+            headers: request2.headers,
             host: hostname3,
-            method: request.method,
+            method: request2.method,
             path: path2,
-            port: request.port,
+            port: request2.port,
             agent,
             auth
           };
@@ -42874,7 +43287,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
               keepAliveMsecs: httpAgent.keepAliveMsecs
             });
           }
-          writeRequestBodyPromise = writeRequestBody(req, request, effectiveRequestTimeout, this.externalAgent).catch((e5) => {
+          writeRequestBodyPromise = writeRequestBody(req, request2, effectiveRequestTimeout, this.externalAgent).catch((e5) => {
             clearTimeouts();
             return _reject(e5);
           });
@@ -42916,8 +43329,8 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
           throwOnRequestTimeout,
           httpAgentProvider: () => httpAgentPromise ??= (async () => {
             const node_http = require("node:http");
-            const { Agent, request } = node_http.default ?? node_http;
-            hRequest = request;
+            const { Agent, request: request2 } = node_http.default ?? node_http;
+            hRequest = request2;
             hAgent = Agent;
             if (httpAgent instanceof hAgent || typeof httpAgent?.destroy === "function") {
               this.externalAgent = true;
@@ -43154,8 +43567,8 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
         }
         return this.connectionPools.get(url);
       }
-      getUrlString(request) {
-        return request.destination.toString();
+      getUrlString(request2) {
+        return request2.destination.toString();
       }
       connect(url) {
         return this.connectOptions === void 0 ? http2.connect(url) : http2.connect(url, this.connectOptions);
@@ -43187,7 +43600,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
       destroy() {
         this.connectionManager.destroy();
       }
-      async handle(request, { abortSignal, requestTimeout, isEventStream } = {}) {
+      async handle(request2, { abortSignal, requestTimeout, isEventStream } = {}) {
         if (!this.config) {
           const config = await this.configProvider;
           this.config = { ...config, defaultSocketTimeout: resolveDefaultSocketTimeout(config) };
@@ -43221,11 +43634,11 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             reject(abortError);
             return;
           }
-          const { hostname: hostname3, method, port, protocol, query } = request;
+          const { hostname: hostname3, method, port, protocol, query } = request2;
           let auth = "";
-          if (request.username != null || request.password != null) {
-            const username = request.username ?? "";
-            const password = request.password ?? "";
+          if (request2.username != null || request2.password != null) {
+            const username = request2.username ?? "";
+            const password = request2.password ?? "";
             auth = `${username}:${password}@`;
           }
           const authority = `${protocol}//${auth}${hostname3}${port ? `:${port}` : ""}`;
@@ -43244,15 +43657,15 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
             reject(err);
           };
           const queryString = query ? buildQueryString2(query) : "";
-          let path2 = request.path;
+          let path2 = request2.path;
           if (queryString) {
             path2 += `?${queryString}`;
           }
-          if (request.fragment) {
-            path2 += `#${request.fragment}`;
+          if (request2.fragment) {
+            path2 += `#${request2.fragment}`;
           }
           const clientHttp2Stream = session.request({
-            ...request.headers,
+            ...request2.headers,
             [constants4.HTTP2_HEADER_PATH]: path2,
             [constants4.HTTP2_HEADER_METHOD]: method
           });
@@ -43326,7 +43739,7 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
               rejectWithDestroy(error3);
             }
           });
-          writeRequestBodyPromise = writeRequestBody(clientHttp2Stream, request, effectiveRequestTimeout);
+          writeRequestBodyPromise = writeRequestBody(clientHttp2Stream, request2, effectiveRequestTimeout);
         });
       }
       updateHttpClientConfig(key, value) {
@@ -43482,14 +43895,14 @@ Set AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
       const requestHandler = NodeHttpHandler.create({ connectionTimeout: options.timeout ?? 1e3 });
       const requestTimeout = options.timeout ?? 1e3;
       const provider = retryWrapper(async () => {
-        const request = createGetRequest(url);
+        const request2 = createGetRequest(url);
         if (tokenFile) {
-          request.headers.Authorization = validateToken((await fs2.readFile(tokenFile)).toString());
+          request2.headers.Authorization = validateToken((await fs2.readFile(tokenFile)).toString());
         } else if (token) {
-          request.headers.Authorization = validateToken(token);
+          request2.headers.Authorization = validateToken(token);
         }
         try {
-          const result = await requestHandler.handle(request, { requestTimeout });
+          const result = await requestHandler.handle(request2, { requestTimeout });
           return getCredentials(result.response).then((creds) => setCredentialFeature2(creds, "CREDENTIALS_HTTP", "z"));
         } catch (e5) {
           throw new CredentialsProviderError2(String(e5), { logger: options.logger });
@@ -47971,11 +48384,11 @@ var require_dist_cjs11 = __commonJS({
       createDPoPInterceptor(middlewareStack) {
         middlewareStack.add((next) => async (args) => {
           if (HttpRequest2.isInstance(args.request)) {
-            const request = args.request;
-            const actualEndpoint = `${request.protocol}//${request.hostname}${request.port ? `:${request.port}` : ""}${request.path}`;
-            const dpop = await this.generateDpop(request.method, actualEndpoint);
-            request.headers = {
-              ...request.headers,
+            const request2 = args.request;
+            const actualEndpoint = `${request2.protocol}//${request2.hostname}${request2.port ? `:${request2.port}` : ""}${request2.path}`;
+            const dpop = await this.generateDpop(request2.method, actualEndpoint);
+            request2.headers = {
+              ...request2.headers,
               DPoP: dpop
             };
           }
@@ -48133,7 +48546,7 @@ var require_dist_cjs13 = __commonJS({
   "node_modules/@aws-sdk/credential-provider-web-identity/dist-cjs/index.js"(exports2) {
     var { setCredentialFeature: setCredentialFeature2 } = (init_client3(), __toCommonJS(client_exports2));
     var { CredentialsProviderError: CredentialsProviderError2, externalDataInterceptor: externalDataInterceptor2 } = (init_config2(), __toCommonJS(config_exports));
-    var { readFileSync: readFileSync4 } = require("node:fs");
+    var { readFileSync: readFileSync5 } = require("node:fs");
     var fromWebToken = (init) => async (awsIdentityProperties) => {
       init.logger?.debug("@aws-sdk/credential-provider-web-identity - fromWebToken");
       const { roleArn, roleSessionName, webIdentityToken, providerId, policyArns, policy, durationSeconds } = init;
@@ -48174,7 +48587,7 @@ var require_dist_cjs13 = __commonJS({
       }
       const credentials = await fromWebToken({
         ...init,
-        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync4(webIdentityTokenFile, { encoding: "ascii" }),
+        webIdentityToken: externalDataInterceptor2?.getTokenRecord?.()[webIdentityTokenFile] ?? readFileSync5(webIdentityTokenFile, { encoding: "ascii" }),
         roleArn,
         roleSessionName
       })(awsIdentityProperties);
@@ -48747,7 +49160,7 @@ function buildNativeClass4() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto9.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto9.createHash)("sha1");
+      return this.secret ? (0, import_node_crypto10.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto10.createHash)("sha1");
     }
   };
 }
@@ -48760,14 +49173,14 @@ function toBuffer2(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto9, hasNativeCrypto3, Sha1Node;
+var import_node_crypto10, hasNativeCrypto3, Sha1Node;
 var init_Sha1Node = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha1/Sha1Node.js"() {
-    import_node_crypto9 = require("node:crypto");
+    import_node_crypto10 = require("node:crypto");
     init_Sha1Js();
     hasNativeCrypto3 = (() => {
       try {
-        (0, import_node_crypto9.createHash)("sha1");
+        (0, import_node_crypto10.createHash)("sha1");
         return true;
       } catch {
         return false;
@@ -49294,7 +49707,7 @@ var init_Sha512Js = __esm({
 function detectNative() {
   if (nativeSupported === void 0) {
     try {
-      (0, import_node_crypto10.createHash)("sha512");
+      (0, import_node_crypto11.createHash)("sha512");
       nativeSupported = true;
     } catch {
       nativeSupported = false;
@@ -49311,10 +49724,10 @@ function toBuffer3(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto10, nativeSupported, Sha512;
+var import_node_crypto11, nativeSupported, Sha512;
 var init_Sha512 = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha512/Sha512.js"() {
-    import_node_crypto10 = require("node:crypto");
+    import_node_crypto11 = require("node:crypto");
     init_Sha512Js();
     Sha512 = class extends Sha512Js {
       native;
@@ -49359,7 +49772,7 @@ var init_Sha512 = __esm({
         this.nativeFinished = false;
       }
       createNative() {
-        return this.nativeSecret !== void 0 ? (0, import_node_crypto10.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto10.createHash)("sha512");
+        return this.nativeSecret !== void 0 ? (0, import_node_crypto11.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto11.createHash)("sha512");
       }
     };
   }
@@ -57729,7 +58142,7 @@ var require_dist_cjs16 = __commonJS({
     };
     var GetBucketTaggingCommand = class extends command5(_ep3, _mw05, "GetBucketTagging", GetBucketTagging$) {
     };
-    var GetBucketVersioningCommand = class extends command5(_ep3, _mw05, "GetBucketVersioning", GetBucketVersioning$) {
+    var GetBucketVersioningCommand2 = class extends command5(_ep3, _mw05, "GetBucketVersioning", GetBucketVersioning$) {
     };
     var GetBucketWebsiteCommand = class extends command5(_ep3, _mw05, "GetBucketWebsite", GetBucketWebsite$) {
     };
@@ -57755,7 +58168,7 @@ var require_dist_cjs16 = __commonJS({
     };
     var HeadBucketCommand = class extends command5(_ep5, _mw05, "HeadBucket", HeadBucket$) {
     };
-    var HeadObjectCommand2 = class extends command5(_ep05, _mw8, "HeadObject", HeadObject$) {
+    var HeadObjectCommand3 = class extends command5(_ep05, _mw8, "HeadObject", HeadObject$) {
     };
     var ListBucketAnalyticsConfigurationsCommand = class extends command5(_ep3, _mw05, "ListBucketAnalyticsConfigurations", ListBucketAnalyticsConfigurations$) {
     };
@@ -57777,7 +58190,7 @@ var require_dist_cjs16 = __commonJS({
     };
     var ListObjectsV2Command2 = class extends command5(_ep8, _mw05, "ListObjectsV2", ListObjectsV2$) {
     };
-    var ListObjectVersionsCommand = class extends command5(_ep8, _mw05, "ListObjectVersions", ListObjectVersions$) {
+    var ListObjectVersionsCommand2 = class extends command5(_ep8, _mw05, "ListObjectVersions", ListObjectVersions$) {
     };
     var ListPartsCommand = class extends command5(_ep05, _mw1, "ListParts", ListParts$) {
     };
@@ -57908,7 +58321,7 @@ var require_dist_cjs16 = __commonJS({
     var checkState$1 = async (client, input) => {
       let reason;
       try {
-        let result = await client.send(new HeadObjectCommand2(input));
+        let result = await client.send(new HeadObjectCommand3(input));
         reason = result;
         return { state: WaiterState2.SUCCESS, reason };
       } catch (exception) {
@@ -57931,7 +58344,7 @@ var require_dist_cjs16 = __commonJS({
     var checkState = async (client, input) => {
       let reason;
       try {
-        let result = await client.send(new HeadObjectCommand2(input));
+        let result = await client.send(new HeadObjectCommand3(input));
         reason = result;
       } catch (exception) {
         reason = exception;
@@ -58000,7 +58413,7 @@ var require_dist_cjs16 = __commonJS({
       GetBucketReplicationCommand,
       GetBucketRequestPaymentCommand,
       GetBucketTaggingCommand,
-      GetBucketVersioningCommand,
+      GetBucketVersioningCommand: GetBucketVersioningCommand2,
       GetBucketWebsiteCommand,
       GetObjectCommand: GetObjectCommand2,
       GetObjectAclCommand,
@@ -58013,7 +58426,7 @@ var require_dist_cjs16 = __commonJS({
       GetObjectTorrentCommand,
       GetPublicAccessBlockCommand,
       HeadBucketCommand,
-      HeadObjectCommand: HeadObjectCommand2,
+      HeadObjectCommand: HeadObjectCommand3,
       ListBucketAnalyticsConfigurationsCommand,
       ListBucketIntelligentTieringConfigurationsCommand,
       ListBucketInventoryConfigurationsCommand,
@@ -58024,7 +58437,7 @@ var require_dist_cjs16 = __commonJS({
       ListObjectAnnotationsCommand,
       ListObjectsCommand,
       ListObjectsV2Command: ListObjectsV2Command2,
-      ListObjectVersionsCommand,
+      ListObjectVersionsCommand: ListObjectVersionsCommand2,
       ListPartsCommand,
       PutBucketAbacCommand,
       PutBucketAccelerateConfigurationCommand,
@@ -58784,7 +59197,7 @@ var require_dist_cjs16 = __commonJS({
     exports2.GetBucketTaggingOutput$ = GetBucketTaggingOutput$;
     exports2.GetBucketTaggingRequest$ = GetBucketTaggingRequest$;
     exports2.GetBucketVersioning$ = GetBucketVersioning$;
-    exports2.GetBucketVersioningCommand = GetBucketVersioningCommand;
+    exports2.GetBucketVersioningCommand = GetBucketVersioningCommand2;
     exports2.GetBucketVersioningOutput$ = GetBucketVersioningOutput$;
     exports2.GetBucketVersioningRequest$ = GetBucketVersioningRequest$;
     exports2.GetBucketWebsite$ = GetBucketWebsite$;
@@ -58840,7 +59253,7 @@ var require_dist_cjs16 = __commonJS({
     exports2.HeadBucketOutput$ = HeadBucketOutput$;
     exports2.HeadBucketRequest$ = HeadBucketRequest$;
     exports2.HeadObject$ = HeadObject$;
-    exports2.HeadObjectCommand = HeadObjectCommand2;
+    exports2.HeadObjectCommand = HeadObjectCommand3;
     exports2.HeadObjectOutput$ = HeadObjectOutput$;
     exports2.HeadObjectRequest$ = HeadObjectRequest$;
     exports2.IdempotencyParameterMismatch = IdempotencyParameterMismatch;
@@ -58921,7 +59334,7 @@ var require_dist_cjs16 = __commonJS({
     exports2.ListObjectAnnotationsOutput$ = ListObjectAnnotationsOutput$;
     exports2.ListObjectAnnotationsRequest$ = ListObjectAnnotationsRequest$;
     exports2.ListObjectVersions$ = ListObjectVersions$;
-    exports2.ListObjectVersionsCommand = ListObjectVersionsCommand;
+    exports2.ListObjectVersionsCommand = ListObjectVersionsCommand2;
     exports2.ListObjectVersionsOutput$ = ListObjectVersionsOutput$;
     exports2.ListObjectVersionsRequest$ = ListObjectVersionsRequest$;
     exports2.ListObjects$ = ListObjects$;
@@ -59224,6 +59637,702 @@ var require_dist_cjs16 = __commonJS({
     exports2.waitUntilBucketNotExists = waitUntilBucketNotExists;
     exports2.waitUntilObjectExists = waitUntilObjectExists;
     exports2.waitUntilObjectNotExists = waitUntilObjectNotExists;
+  }
+});
+
+// src/storage/s3-deletion.ts
+function nameTarget(key, version) {
+  return `${version ?? ""}\0${key}`;
+}
+var import_client_s3, deleteBatch, unsupported, S3Deletion;
+var init_s3_deletion = __esm({
+  "src/storage/s3-deletion.ts"() {
+    "use strict";
+    import_client_s3 = __toESM(require_dist_cjs16(), 1);
+    init_errors();
+    init_s3_failure();
+    deleteBatch = 1e3;
+    unsupported = /* @__PURE__ */ new Set([400, 405, 411, 501]);
+    S3Deletion = class {
+      #requests;
+      #inBatches = true;
+      constructor(requests) {
+        this.#requests = requests;
+      }
+      /** Deletes at most a batch of keys, and returns those that the store retains. */
+      async deleteSome(keys) {
+        const { retained } = await this.deleteTargets(keys.map((key) => ({ key })));
+        return retained.map(({ key }) => key);
+      }
+      /** Deletes at most a batch of values, or versions of them. */
+      async deleteTargets(targets) {
+        if (targets.length === 0) return { retained: [], hidden: [] };
+        const retained = [];
+        const hidden = [];
+        let single = targets;
+        if (this.#inBatches) {
+          try {
+            const { Errors = [], Deleted = [] } = await this.#deleteTogether(targets);
+            const { root: root5 } = this.#requests;
+            const failures = /* @__PURE__ */ new Map();
+            for (const { Key = "", VersionId, Code = "" } of Errors)
+              failures.set(nameTarget(Key, VersionId), Code).set(nameTarget(Key, void 0), Code);
+            const codeOf3 = ({ key, version }) => failures.get(nameTarget(root5 + key, version));
+            for (const target of targets) if (isDenial(codeOf3(target) ?? "")) retained.push(target);
+            single = targets.filter((target) => codeOf3(target) !== void 0 && !retained.includes(target));
+            for (const { Key = "", DeleteMarker, VersionId } of Deleted)
+              if (DeleteMarker && !VersionId) hidden.push(Key.slice(root5.length));
+          } catch (error3) {
+            const cause = error3 instanceof StorageError ? error3.cause : void 0;
+            if (isDenial(nameOf(cause))) return { retained: [...targets], hidden: [] };
+            if (!unsupported.has(statusOf(cause) ?? 0)) throw error3;
+            this.#inBatches = false;
+          }
+        }
+        const outcomes = await Promise.all(single.map((target) => this.#deleteOne(target)));
+        for (const [index, target] of single.entries()) {
+          if (outcomes[index] === "retained") retained.push(target);
+          if (outcomes[index] === "hidden") hidden.push(target.key);
+        }
+        return { retained, hidden };
+      }
+      #deleteTogether(targets) {
+        const { bucket, root: root5 } = this.#requests;
+        const command5 = new import_client_s3.DeleteObjectsCommand({
+          Bucket: bucket,
+          Delete: {
+            Objects: targets.map(({ key, version }) => ({
+              Key: root5 + key,
+              ...version === void 0 ? {} : { VersionId: version }
+            }))
+          }
+        });
+        return this.#requests.run(
+          "delete",
+          targets[0]?.key ?? "",
+          ({ options }) => this.#requests.client.send(command5, options)
+        );
+      }
+      async #deleteOne({ key, version }) {
+        const address = this.#requests.address(key);
+        const command5 = new import_client_s3.DeleteObjectCommand({
+          ...address,
+          ...version === void 0 ? {} : { VersionId: version }
+        });
+        return this.#requests.run("delete", key, async ({ options }) => {
+          try {
+            const { DeleteMarker } = await this.#requests.client.send(command5, options);
+            return DeleteMarker && version === void 0 ? "hidden" : "gone";
+          } catch (error3) {
+            if (isDenial(nameOf(error3))) return "retained";
+            if (nameOf(error3) !== "NoSuchKey") throw error3;
+            return "gone";
+          }
+        });
+      }
+    };
+  }
+});
+
+// src/storage/s3-words.ts
+function hostOf({ endpoint }) {
+  return endpoint?.host ?? "Amazon S3";
+}
+function explain(error3, failed) {
+  const { endpoint: url = amazon, env: env3 } = failed;
+  return explainProxy(error3, url, env3) ?? explainProxyAnswer(statusOf(error3) ?? 0, url, env3) ?? explainConnection(error3, failed) ?? explainAnswer(error3, failed);
+}
+function explainConnection(error3, failed) {
+  const name = nameOf(error3);
+  const host = hostOf(failed);
+  const checkLine = `Check the connection to ${host}, and any proxy in between.`;
+  if (error3 instanceof BrokenBodyError) return failing([error3.message, checkLine]);
+  if (error3 instanceof SilenceError) return failing([`${host} fell silent: ${error3.message}`, checkLine]);
+  if (name === "CredentialsProviderError") {
+    return wrong([
+      "no credentials were found",
+      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws-actions/configure-aws-credentials before this step."
+    ]);
+  }
+  if (messageOf(error3) === "Region is missing") {
+    return wrong([
+      "no region is set",
+      "Set the `s3-region` input or AWS_REGION to the region of the bucket."
+    ]);
+  }
+  if (isUnreachable(error3)) {
+    const { hostname: hostname3 = host } = error3;
+    return wrong([
+      `${quote(hostname3)} cannot be reached (${name})`,
+      "Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY."
+    ]);
+  }
+  const distrust = explainDistrust(name, failed);
+  if (distrust) return wrong(distrust);
+  if (/^HPE_/.test(name) || isBroken(error3) && !failed.hasAnswered && !isSilence(error3)) {
+    const isPlain = failed.endpoint?.protocol === "http:";
+    const words2 = `the connection to ${host} broke before it answered anything (${name})`;
+    if (isPlain) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
+  }
+  if (isBroken(error3) || isSilence(error3)) {
+    return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
+  }
+  return void 0;
+}
+function explainDistrust(name, failed) {
+  const host = hostOf(failed);
+  switch (name) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return [
+        `the certificate of ${host} is for another name (${name})`,
+        "Write the name that is in the certificate in `s3-endpoint`; where it lacks the name of the bucket, set `s3-addressing` to path."
+      ];
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return [
+        `the certificate of ${host} has expired, or is not valid yet (${name})`,
+        "Renew it; if it is valid, set the clock of this machine."
+      ];
+    case "EPROTO":
+      return [
+        `${host} does not speak TLS as this machine does (${name})`,
+        "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+      ];
+  }
+  if (/^ERR_SSL_/.test(name)) {
+    return [
+      `${host} does not speak TLS as this machine does (${name})`,
+      "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+    ];
+  }
+  if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
+    return [
+      `${host} has no certificate that is trusted here (${name})`,
+      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`
+    ];
+  }
+  return void 0;
+}
+function explainAnswer(error3, failed) {
+  const said = tellAnswer(error3);
+  const { host, bucket } = { host: hostOf(failed), bucket: failed.bucket };
+  const name = nameOf(error3);
+  const status = statusOf(error3);
+  const known3 = explainInput(name, failed) ?? explainFormat(error3, failed);
+  if (known3) return wrong(known3, said);
+  if (isFull(error3)) {
+    return failing(
+      [`${host} is full, or its quota is used up`, "Make room or raise the quota, and run it again."],
+      said
+    );
+  }
+  if (name === "InvalidObjectState") {
+    return failing(
+      [
+        "it is archived, and not given out before it is brought back",
+        "Bring it back in the store (RestoreObject of S3), and leave this prefix out of lifecycle rules that archive (GLACIER, DEEP_ARCHIVE)."
+      ],
+      said
+    );
+  }
+  if (status === 403 || isDenial(name)) return wrong(explainDenial(error3, bucket, failed.action), said);
+  if (isPassing2(error3)) {
+    const next = "Run it again later; if this comes often, see the status page of the store.";
+    return failing([`${host} kept answering ${said}`, next]);
+  }
+  return failing([said, `See what ${host} says about this error.`]);
+}
+function explainInput(name, failed) {
+  const { bucket } = failed;
+  const host = hostOf(failed);
+  switch (name) {
+    case "NoSuchBucket":
+      return [
+        `the bucket ${bucket} does not exist at ${host}`,
+        "Create the bucket, or correct the `storage` input."
+      ];
+    case "InvalidBucketName":
+      return [`${host} has no buckets of names such as ${bucket}`, "Correct the `storage` input."];
+    case "InvalidAccessKeyId":
+      return [
+        `${host} does not know this access key`,
+        "Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it."
+      ];
+    case "SignatureDoesNotMatch":
+      return [
+        "the secret key does not belong to the access key",
+        "Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input."
+      ];
+    case "ExpiredToken":
+    case "ExpiredTokenException":
+    case "InvalidToken":
+    case "TokenRefreshRequired":
+      return [
+        `the session token is not valid, or not any more (${name})`,
+        "Ask for credentials again right before this step, with a duration longer than the run."
+      ];
+    case "RequestTimeTooSkewed":
+      return [`the clocks of this machine and ${host} differ too much`, "Set the clock of this machine."];
+    case "KeyTooLongError":
+    case "KeyTooLong":
+      return [
+        "the store takes no keys as long as those below this prefix",
+        "Use a shorter prefix in the `storage` input."
+      ];
+    case "InvalidMimeType":
+      return [
+        `the bucket ${bucket} takes files of some MIME types only`,
+        "Allow application/octet-stream in the settings of the bucket, or all types."
+      ];
+    case "EntityTooLarge":
+      return [
+        `the bucket ${bucket} takes no files of this size`,
+        "Raise the limit of the size of a file, of the bucket and of the project, to 50 MB at least."
+      ];
+    case "InvalidStorageClass":
+      return [`${host} has no such storage class`, "Correct the `s3-storage-class` input, or leave it out."];
+    default:
+      return void 0;
+  }
+}
+function explainFormat(error3, failed) {
+  const { bucket } = failed;
+  const host = hostOf(failed);
+  const status = statusOf(error3);
+  const text = responseOf(error3).text ?? "";
+  if (isPathRefused(error3)) {
+    return [
+      `${host} takes the bucket in the host name only (virtual-hosted style), not in the path`,
+      "Set the `s3-addressing` input to virtual, and write a name in `s3-endpoint`, without the bucket."
+    ];
+  }
+  if (/directory bucket/i.test(messageOf(error3))) {
+    return [`${bucket} is a directory bucket, which differs from others`, "Use a general purpose bucket."];
+  }
+  if (/HTTP request (was )?(sent )?to (an )?HTTPS/i.test(text)) {
+    return [`${host} speaks TLS there`, "Write https:// in `s3-endpoint`."];
+  }
+  if (status === 301 || status === 307 || wrongRegion.has(nameOf(error3))) {
+    if (!isForeign(error3)) return explainRegion(error3, bucket);
+  }
+  if (status !== void 0 && status >= 300 && status < 400) {
+    return [
+      `${host} sends elsewhere (${whereTo(error3)}), as a login page or a proxy does`,
+      "Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between."
+    ];
+  }
+  if (!isForeign(error3) || isPassing2(error3) || isFull(error3)) return void 0;
+  return explainForeigner(failed);
+}
+function explainForeigner(place) {
+  const host = hostOf(place);
+  const isSupabase = /(^|\.)supabase\.(co|in|red)$/.test(place.endpoint?.hostname ?? "");
+  return [
+    `${host} answers, but not as S3 does`,
+    isSupabase ? `Write ${place.endpoint?.origin}/storage/v1/s3 in \`s3-endpoint\`.` : `Check that \`s3-endpoint\` is the S3 interface of the store; that of Supabase Storage is ${supabaseEndpoint}.`
+  ];
+}
+function explainRegion(error3, bucket) {
+  const region = regionOf(error3);
+  return [
+    `the bucket ${bucket} is in another region`,
+    region ? `Set the \`s3-region\` input to ${region}.` : "Set the `s3-region` input to the region of the bucket."
+  ];
+}
+function explainDenial(error3, bucket, action) {
+  const rights = `Allow these credentials s3:ListBucket on ${bucket}, and s3:GetObject, s3:PutObject and s3:DeleteObject in it.`;
+  const isByPolicy = /explicit deny|policy/i.test(messageOf(error3));
+  const isWrite = action === "store" || action === "create";
+  return [
+    "access is denied",
+    isByPolicy && isWrite ? `See the policy of the bucket: where it demands encryption or a storage class of each write, set \`s3-sse\` or \`s3-storage-class\`. ${rights}` : rights
+  ];
+}
+function isFull(error3) {
+  return fullCodes.has(nameOf(error3)) || fullStatuses.has(statusOf(error3) ?? 0) || (statusOf(error3) ?? 500) < 500 && fullSentence.test(sentenceOf(error3));
+}
+function tellAnswer(error3) {
+  const status = statusOf(error3);
+  const sentence = quote(sentenceOf(error3));
+  const code = isForeign(error3) ? "" : quote(nameOf(error3));
+  const details = [status === void 0 ? "" : `HTTP ${status}`, sentence === code ? "" : sentence];
+  const told = details.filter((detail) => detail !== "").join(": ");
+  if (code === "") return told;
+  return told === "" ? code : `${code} (${told})`;
+}
+function sentenceOf(error3) {
+  if (statusOf(error3) !== void 0 && /Deserialization error|^UnknownError$/.test(messageOf(error3))) {
+    return sentenceIn(responseOf(error3).text ?? "");
+  }
+  return messageOf(error3);
+}
+function sentenceIn(text) {
+  const json = /"(?:message|error|msg)"\s*:\s*"([^"\\]{1,300})"/.exec(text)?.[1];
+  if (json !== void 0) return json;
+  const page = text.replace(/<(style|script|head)\b.*?<\/\1>/gis, " ").replace(/<[^>]*>/g, " ");
+  return page.replace(/\s+/g, " ").trim();
+}
+function quote(words2) {
+  const [line = ""] = words2.split("\n", 1);
+  if (/AWS4|Signature=|Credential=/i.test(line)) return "an answer that repeats the request";
+  return line.replace(new RegExp("\\p{Cc}", "gu"), " ").replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
+}
+function regionOf(error3) {
+  const { Region } = error3;
+  const region = Region ?? responseOf(error3).headers?.["x-amz-bucket-region"];
+  return region !== void 0 && /^[a-z0-9-]{1,40}$/.test(region) ? region : void 0;
+}
+function whereTo(error3) {
+  const { location: location2 = "" } = responseOf(error3).headers ?? {};
+  return URL.canParse(location2) ? quote(new URL(location2).host) : "nowhere";
+}
+var amazon, supabaseEndpoint, wrongRegion, fullStatuses, fullCodes, fullSentence, wrong, failing;
+var init_s3_words = __esm({
+  "src/storage/s3-words.ts"() {
+    "use strict";
+    init_errors();
+    init_authorities();
+    init_trouble();
+    init_s3_failure();
+    amazon = new URL("https://s3.amazonaws.com");
+    supabaseEndpoint = "https://REF.storage.supabase.co/storage/v1/s3";
+    wrongRegion = /* @__PURE__ */ new Set([
+      "PermanentRedirect",
+      "AuthorizationHeaderMalformed",
+      "IllegalLocationConstraintException"
+    ]);
+    fullStatuses = /* @__PURE__ */ new Set([402, 507]);
+    fullCodes = /* @__PURE__ */ new Set([
+      "QuotaExceeded",
+      "StorageQuotaExceeded",
+      "EntityQuotaExceeded",
+      "InsufficientCapacity",
+      "InsufficientStorage",
+      "XMinioStorageFull",
+      "NoSpaceLeft"
+    ]);
+    fullSentence = /\b(cap|quota|storage limit|disk)\b[^.]*\b(exceeded|reached|full)\b|exceed\w*\b[^.]*\bquota\b/i;
+    wrong = ([what, next], said = "") => ({
+      what: said === "" ? what : `${what}: ${said}`,
+      next,
+      configuration: true
+    });
+    failing = ([what, next], said = "") => ({
+      ...wrong([what, next], said),
+      configuration: false
+    });
+  }
+});
+
+// src/storage/s3-listing.ts
+async function* listValues2(requests, prefix) {
+  const { root: root5, place, location: location2 } = requests;
+  const tokens = /* @__PURE__ */ new Set();
+  let empty = 0;
+  let token;
+  do {
+    const page = await requests.run(
+      "list",
+      prefix,
+      ({ options }) => requests.client.send(
+        new import_client_s32.ListObjectsV2Command({
+          Bucket: requests.bucket,
+          Prefix: root5 + prefix,
+          ...token === void 0 ? {} : { ContinuationToken: token }
+        }),
+        options
+      ),
+      pageBytes
+    );
+    const next = page.IsTruncated ? page.NextContinuationToken : void 0;
+    empty = page.Contents?.length ? 0 : empty + 1;
+    const isBroken2 = page.IsTruncated && (next === void 0 || tokens.has(next) || empty >= mostEmptyPages);
+    if (isBroken2 || !isListing(page)) {
+      const [, next2] = explainForeigner(place);
+      const message = `${hostOf(place)} gave a listing of ${location2} that is not whole`;
+      throw new StorageError(message, next2, { configuration: !isBroken2 });
+    }
+    for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
+      if (!Key.startsWith(root5 + prefix) || !Number.isSafeInteger(Size) || Size < 0) continue;
+      const key = Key.slice(root5.length);
+      if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? /* @__PURE__ */ new Date(0) };
+    }
+    if (next !== void 0) tokens.add(next);
+    token = next;
+  } while (token !== void 0);
+}
+function isListing({ Name, IsTruncated }) {
+  return Name !== void 0 || IsTruncated !== void 0;
+}
+var import_client_s32, mostEmptyPages, pageBytes;
+var init_s3_listing = __esm({
+  "src/storage/s3-listing.ts"() {
+    "use strict";
+    import_client_s32 = __toESM(require_dist_cjs16(), 1);
+    init_errors();
+    init_s3_words();
+    init_storage();
+    mostEmptyPages = 1e3;
+    pageBytes = 1024 * 1024;
+  }
+});
+
+// src/storage/s3-probe.ts
+async function probeBucket(parts) {
+  for (let probes = 1; probes <= mostProbes; probes++) {
+    const capabilities = await probeOnce(parts);
+    if (capabilities) return capabilities;
+  }
+  throw new StorageError(
+    `${parts.requests.location} does not give back what was written to it`,
+    "Use a store whose reads and listings are strongly consistent."
+  );
+}
+async function probeOnce(parts) {
+  const { deletion } = parts;
+  const key = `probe/${(0, import_node_crypto12.randomInt)(slots)}-`.padEnd(longestKey, "0");
+  let found;
+  try {
+    found = await writeAndLook(parts, key);
+  } finally {
+    if (!found) await deletion.deleteSome([key]).catch(() => {
+    });
+  }
+  if (!found) return void 0;
+  const retained = await deletion.deleteSome([key, ...found.left]);
+  return { createOnly: found.createOnly, deletes: !retained.includes(key) };
+}
+async function writeAndLook(parts, key) {
+  const { writing, reading } = parts;
+  const [first, second] = [(0, import_node_crypto12.randomBytes)(8), (0, import_node_crypto12.randomBytes)(8)];
+  const created = await writing.createOnce(key, first);
+  if (created === "refused") await writing.put(key, first);
+  const [again, read4, probes] = await Promise.all([
+    // The second time must be refused; a store that does not know the condition overwrites.
+    created === "stored" ? writing.createOnce(key, second) : created,
+    readIfThere(reading, key),
+    listProbes(parts.requests)
+  ]);
+  const isWhole = read4 !== void 0 && (created === "present" || read4.equals(first) || read4.equals(second));
+  if (!isWhole || !probes.some((probe) => probe.key === key)) return void 0;
+  writing.createOnly = again === "present";
+  const left = probes.filter((probe) => probe.key !== key && isOld(probe)).map((probe) => probe.key);
+  return { createOnly: writing.createOnly, left };
+}
+async function readIfThere(reading, key) {
+  try {
+    return await reading.get(key);
+  } catch (error3) {
+    if (error3 instanceof StorageError && error3.missing) return void 0;
+    throw error3;
+  }
+}
+async function listProbes(requests) {
+  const probes = [];
+  for await (const probe of listValues2(requests, "probe/")) probes.push(probe);
+  return probes;
+}
+function isOld({ modifiedAt }) {
+  return Date.now() - modifiedAt.getTime() > hour;
+}
+var import_node_crypto12, slots, mostProbes, hour;
+var init_s3_probe = __esm({
+  "src/storage/s3-probe.ts"() {
+    "use strict";
+    import_node_crypto12 = require("node:crypto");
+    init_errors();
+    init_s3_listing();
+    init_storage();
+    slots = 256;
+    mostProbes = 3;
+    hour = 60 * 60 * 1e3;
+  }
+});
+
+// src/storage/s3-deadline.ts
+var slowestRate, share, Deadline;
+var init_s3_deadline = __esm({
+  "src/storage/s3-deadline.ts"() {
+    "use strict";
+    slowestRate = 4 * 1024;
+    share = { usual: 2, short: 0.25 };
+    Deadline = class {
+      #controller = new AbortController();
+      #timer;
+      abortSignal = this.#controller.signal;
+      constructor(silence, bytes, kind) {
+        const time2 = silence * share[kind] + bytes / slowestRate * 1e3;
+        this.#timer = setTimeout(() => this.#controller.abort(), time2).unref();
+      }
+      get isPast() {
+        return this.abortSignal.aborted;
+      }
+      /** The answer has come, or what is left of it is watched by others. */
+      meet = () => clearTimeout(this.#timer);
+    };
+  }
+});
+
+// src/storage/s3-answers.ts
+function boundAnswers(client, silence) {
+  client.middlewareStack.add(
+    (next, { commandName }) => async (args) => {
+      const result = await next(args);
+      const response = result.response;
+      if (!(response.body instanceof import_node_stream12.Readable)) return result;
+      if (response.statusCode >= 300) {
+        const body = await readFailure(pace(response.body, silence));
+        Object.assign(response, { text: Buffer.concat(body).toString() });
+        response.body = import_node_stream12.Readable.from(body, { objectMode: false });
+      } else if (commandName !== "GetObjectCommand") {
+        response.body = import_node_stream12.Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
+      }
+      return result;
+    },
+    { step: "deserialize", priority: "low", name: "boundAnswers" }
+  );
+}
+async function readFailure(body) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestFailure) return [];
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+async function* pace(body, silence) {
+  const least = slowestRate * silence / 1e3;
+  let size = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silence / 1e3} seconds`));
+    size = 0;
+  }, silence);
+  try {
+    for await (const chunk of body) {
+      size += chunk.length;
+      last = performance.now();
+      yield chunk;
+    }
+  } catch (cause) {
+    if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
+    throw new SilenceError("the rest of the answer did not come", { cause });
+  } finally {
+    clearInterval(timer);
+  }
+}
+async function* readAnswer(body) {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
+    yield chunk;
+  }
+}
+async function readWhole(body, silence, length, check) {
+  const chunks = [];
+  let size = 0;
+  try {
+    check(length ?? 0);
+    for await (const chunk of pace(body, silence)) {
+      size += chunk.length;
+      check(size);
+      chunks.push(chunk);
+    }
+  } catch (error3) {
+    body.destroy();
+    if (error3 instanceof ForeignValueError || error3 instanceof SilenceError) throw error3;
+    throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error3)})`, {
+      cause: error3
+    });
+  }
+  if (length !== void 0 && size !== length) {
+    throw new BrokenBodyError(`the answer ended after ${size} of ${length} bytes`);
+  }
+  return Buffer.concat(chunks, size);
+}
+var import_node_stream12, largestFailure, largestAnswer;
+var init_s3_answers = __esm({
+  "src/storage/s3-answers.ts"() {
+    "use strict";
+    import_node_stream12 = require("node:stream");
+    init_errors();
+    init_s3_deadline();
+    init_s3_failure();
+    init_storage();
+    largestFailure = 64 * 1024;
+    largestAnswer = 32 * 1024 * 1024;
+  }
+});
+
+// src/storage/s3-reading.ts
+var import_client_s33, S3Reading;
+var init_s3_reading = __esm({
+  "src/storage/s3-reading.ts"() {
+    "use strict";
+    import_client_s33 = __toESM(require_dist_cjs16(), 1);
+    init_errors();
+    init_s3_answers();
+    init_s3_failure();
+    init_storage();
+    S3Reading = class {
+      #requests;
+      /** A key whose value was read */
+      #readable;
+      constructor(requests) {
+        this.#requests = requests;
+      }
+      async get(key, limit = largestValue, { fresh = false } = {}) {
+        const { location: location2, silence } = this.#requests;
+        const check = (bytes) => assertSize(key, location2, bytes, limit);
+        try {
+          const value = await this.#requests.run("read", key, async ({ options, meet }) => {
+            const command5 = new import_client_s33.GetObjectCommand(this.#requests.address(key));
+            const client = fresh ? this.#requests.freshClient : this.#requests.client;
+            const { Body, ContentLength } = await client.send(command5, options);
+            meet();
+            return readWhole(Body, silence, ContentLength, check);
+          });
+          this.#readable ??= key;
+          return value;
+        } catch (error3) {
+          throw await this.#isDeniedAlone(key, error3) ? new DeniedValueError(key, location2, "the store gives out others and not this one", error3) : error3;
+        }
+      }
+      async stat(key) {
+        return this.#requests.run("look at", key, async (attempt) => {
+          const command5 = new import_client_s33.HeadObjectCommand(this.#requests.address(key));
+          try {
+            const head = await this.#requests.client.send(command5, attempt.options);
+            return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
+          } catch (error3) {
+            if (statusOf(error3) === 404) return void 0;
+            if (isWordless(error3)) await this.#askForWords(key, attempt);
+            throw error3;
+          }
+        });
+      }
+      /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET, which throws it. */
+      async #askForWords(key, { options }) {
+        const command5 = new import_client_s33.GetObjectCommand({ ...this.#requests.address(key), Range: "bytes=0-0" });
+        const { Body } = await this.#requests.client.send(command5, options);
+        Body.destroy();
+      }
+      /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+      async #isDeniedAlone(key, error3) {
+        const readable = this.#readable;
+        if (!(error3 instanceof StorageError) || readable === void 0 || readable === key) return false;
+        if (!isWithheld(nameOf(error3.cause))) return false;
+        try {
+          await this.get(readable);
+          return true;
+        } catch {
+          return false;
+        }
+      }
+    };
   }
 });
 
@@ -59666,265 +60775,40 @@ var init_p_retry = __esm({
   }
 });
 
-// src/lists.ts
-function append(list3, elements) {
-  for (const element of elements) list3.push(element);
+// src/http/agents.ts
+function describeWay(env3, use) {
+  const proxyEnv = readProxyEnvironment(env3);
+  const ca = listAuthorities(env3, use);
+  return {
+    ...proxyEnv && { proxyEnv, timeout: tunnelTimeout },
+    // Read once, and not for each connection.
+    ...ca && { secureContext: (0, import_node_tls.createSecureContext)({ ca }) }
+  };
 }
-var init_lists = __esm({
-  "src/lists.ts"() {
+var import_node_tls, tunnelTimeout;
+var init_agents = __esm({
+  "src/http/agents.ts"() {
     "use strict";
+    import_node_tls = require("node:tls");
+    init_authorities();
+    init_proxy();
+    tunnelTimeout = 3e4;
   }
 });
 
-// src/storage/s3-failure.ts
-function statusOf(error3) {
-  const { $metadata, $response } = error3 ?? {};
-  return $metadata?.httpStatusCode ?? $response?.statusCode;
+// src/storage/s3-client.ts
+function openClient(options, keepAlive = true) {
+  const client = new import_client_s34.S3Client(configure(options, keepAlive));
+  boundAnswers(client, silenceOf(options));
+  return client;
 }
-function nameOf(error3) {
-  const { name, code, Code } = error3 ?? {};
-  return Code ?? code ?? name ?? "Error";
+function silenceOf({ silence = defaultSilence }) {
+  return silence;
 }
-function isWithheld(code) {
-  return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
-}
-function quote(words2) {
-  const [line = ""] = words2.split("\n", 1);
-  if (/AWS4|Signature=|Credential=/i.test(line)) return "an answer that repeats the request";
-  return line.replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
-}
-function isPassing(error3) {
-  if (error3 instanceof BrokenBodyError) return true;
-  if (error3.$metadata?.clockSkewCorrected) return true;
-  const status = statusOf(error3);
-  const name = nameOf(error3);
-  if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
-  return error3.name === "TimeoutError" || status !== void 0 && passingStatuses.has(status);
-}
-function isDenial(code) {
-  return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
-}
-function explain(error3, place) {
-  const wrong = (what, next) => ({ what, next, configuration: true });
-  const failed = (what, next) => ({ what, next, configuration: false });
-  const name = nameOf(error3);
-  const { host, bucket } = place;
-  if (error3 instanceof BrokenBodyError) {
-    return failed(error3.message, `Check the connection to ${host}, and any proxy in between.`);
-  }
-  if (name === "CredentialsProviderError") {
-    return wrong(
-      "no credentials were found",
-      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws-actions/configure-aws-credentials before this step."
-    );
-  }
-  if (messageOf(error3) === "Region is missing") {
-    return wrong("no region is set", "Set the `s3-region` input or AWS_REGION to the region of the bucket.");
-  }
-  if (unreachable.has(name)) {
-    return wrong(
-      `${host} cannot be reached (${name})`,
-      "Check the `s3-endpoint` input, and that this machine may connect to it."
-    );
-  }
-  if (distrusted.test(name)) {
-    return wrong(
-      `${host} has no certificate that is trusted here (${name})`,
-      "Check the scheme of `s3-endpoint`; for a private authority set NODE_EXTRA_CA_CERTS to its certificate."
-    );
-  }
-  if (broken.has(name) || error3.name === "TimeoutError") {
-    return failed(
-      `the connection to ${host} broke or fell silent (${name})`,
-      `Check the connection to ${host}, and any proxy in between.`
-    );
-  }
-  switch (name) {
-    case "NoSuchBucket":
-      return wrong(
-        `the bucket ${bucket} does not exist at ${host}`,
-        "Create the bucket, or correct the `storage` input."
-      );
-    case "InvalidAccessKeyId":
-      return wrong(
-        `${host} does not know this access key`,
-        "Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it."
-      );
-    case "SignatureDoesNotMatch":
-      return wrong(
-        "the secret key does not belong to the access key",
-        "Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input."
-      );
-    case "ExpiredToken":
-    case "ExpiredTokenException":
-    case "InvalidToken":
-    case "TokenRefreshRequired":
-      return wrong(
-        `the session token is not valid, or not any more (${name})`,
-        "Ask for credentials again right before this step, with a duration longer than the run."
-      );
-    case "RequestTimeTooSkewed":
-      return wrong(
-        `the clocks of this machine and ${host} differ too much`,
-        "Set the clock of this machine."
-      );
-  }
-  const status = statusOf(error3);
-  if (status === 301 || wrongRegion.has(name)) {
-    const region = regionOf(error3);
-    return wrong(
-      `the bucket ${bucket} is in another region`,
-      region ? `Set the \`s3-region\` input to ${region}.` : "Set the `s3-region` input to the region of the bucket."
-    );
-  }
-  if (status === 403 || isDenial(name)) {
-    return wrong(
-      "access is denied",
-      `Allow these credentials s3:ListBucket on ${bucket}, and s3:GetObject, s3:PutObject and s3:DeleteObject in it.`
-    );
-  }
-  if (isPassing(error3)) {
-    return failed(
-      `${host} kept answering ${quote(name)}${status ? ` (HTTP ${status})` : ""}`,
-      "Run it again later; if this comes often, see the status page of the store."
-    );
-  }
-  return failed(
-    `${quote(name)}${status ? ` (HTTP ${status})` : ""}: ${quote(messageOf(error3))}`,
-    `See what ${host} says about this error.`
-  );
-}
-function regionOf(error3) {
-  const { Region, $response } = error3;
-  const region = Region ?? $response?.headers?.["x-amz-bucket-region"];
-  return region !== void 0 && /^[a-z0-9-]{1,40}$/.test(region) ? region : void 0;
-}
-var unreachable, broken, distrusted, passingNames, passingStatuses, wrongRegion, BrokenBodyError;
-var init_s3_failure = __esm({
-  "src/storage/s3-failure.ts"() {
-    "use strict";
-    init_errors();
-    unreachable = /* @__PURE__ */ new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
-    broken = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
-    distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_|ERR_SSL_|EPROTO)/;
-    passingNames = /* @__PURE__ */ new Set([
-      "SlowDown",
-      "Throttling",
-      "ThrottlingException",
-      "RequestTimeout",
-      "TimeoutError",
-      "BadDigest",
-      "IncompleteBody",
-      "XAmzContentSHA256Mismatch",
-      "ConditionalRequestConflict",
-      "OperationAborted"
-    ]);
-    passingStatuses = /* @__PURE__ */ new Set([408, 429, 500, 502, 503, 504]);
-    wrongRegion = /* @__PURE__ */ new Set([
-      "PermanentRedirect",
-      "AuthorizationHeaderMalformed",
-      "IllegalLocationConstraintException"
-    ]);
-    BrokenBodyError = class extends Error {
-    };
-  }
-});
-
-// src/storage/s3-answers.ts
-function boundAnswers(client, silence) {
-  client.middlewareStack.add(
-    (next, { commandName }) => async (args) => {
-      const result = await next(args);
-      const response = result.response;
-      if (!(response.body instanceof import_node_stream12.Readable)) return result;
-      if (response.statusCode >= 300) {
-        const body = await readFailure(pace(response.body, silence));
-        response.body = import_node_stream12.Readable.from(body, { objectMode: false });
-      } else if (commandName !== "GetObjectCommand") {
-        response.body = import_node_stream12.Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
-      }
-      return result;
-    },
-    { step: "deserialize", priority: "low", name: "boundAnswers" }
-  );
-}
-async function readFailure(body) {
-  const chunks = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > largestFailure) return [];
-    chunks.push(chunk);
-  }
-  return chunks;
-}
-async function* pace(body, silence) {
-  let since = performance.now();
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (performance.now() - since > silence * progressWindow) {
-      if (size < leastProgress)
-        throw new BrokenBodyError(
-          `the answer came too slowly: ${size} bytes in ${Math.round(silence * progressWindow / 1e3)} seconds`
-        );
-      [since, size] = [performance.now(), 0];
-    }
-    yield chunk;
-  }
-}
-async function* readAnswer(body) {
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > largestAnswer) throw new Error(`the answer has more than ${largestAnswer} bytes`);
-    yield chunk;
-  }
-}
-async function readWhole(body, silence, length, check) {
-  const chunks = [];
-  let size = 0;
-  try {
-    check(length ?? 0);
-    for await (const chunk of pace(body, silence)) {
-      size += chunk.length;
-      check(size);
-      chunks.push(chunk);
-    }
-  } catch (error3) {
-    body.destroy();
-    if (error3 instanceof ForeignValueError || error3 instanceof BrokenBodyError) throw error3;
-    throw new BrokenBodyError(`the answer broke off after ${size} bytes (${messageOf(error3)})`, {
-      cause: error3
-    });
-  }
-  if (length !== void 0 && size !== length) {
-    throw new BrokenBodyError(`the answer ended after ${size} of ${length} bytes`);
-  }
-  return Buffer.concat(chunks, size);
-}
-var import_node_stream12, largestFailure, largestAnswer, progressWindow, leastProgress;
-var init_s3_answers = __esm({
-  "src/storage/s3-answers.ts"() {
-    "use strict";
-    import_node_stream12 = require("node:stream");
-    init_errors();
-    init_s3_failure();
-    init_storage();
-    largestFailure = 64 * 1024;
-    largestAnswer = 32 * 1024 * 1024;
-    progressWindow = 5;
-    leastProgress = 16 * 1024;
-  }
-});
-
-// src/storage/s3.ts
-var s3_exports2 = {};
-__export(s3_exports2, {
-  S3Storage: () => S3Storage
-});
-function configure(options, silence) {
-  const { endpoint, region, bucket } = options;
+function configure(options, keepAlive) {
+  const { endpoint, region, env: env3 = process.env } = options;
+  const silence = silenceOf(options);
+  const agent = { ...describeWay(env3, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom = endpoint ? {
     endpoint: endpoint.href,
     region: region ?? (endpoint.hostname.endsWith(".r2.cloudflarestorage.com") ? "auto" : "us-east-1"),
@@ -59935,316 +60819,115 @@ function configure(options, silence) {
   return {
     ...custom,
     maxAttempts: 1,
-    // A bucket with dots in its name has no valid certificate as a host name.
-    forcePathStyle: endpoint !== void 0 || bucket.includes("."),
+    forcePathStyle: isByPath(options),
     // With it the SDK opens a connection for each upload.
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 1e4,
       socketTimeout: silence,
-      // From the first byte of a request to the first of its answer: silence alone does not end what comes drop by drop.
-      requestTimeout: silence * answerWindow,
-      throwOnRequestTimeout: true,
-      // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
+      httpAgent: agent,
+      httpsAgent: agent
     }
   };
 }
-function isListing({ Name, IsTruncated }) {
-  return Name !== void 0 || IsTruncated !== void 0;
+function isByPath({ addressing = "auto", endpoint, bucket }) {
+  if (addressing === "auto") return endpoint !== void 0 || bucket.includes(".");
+  return addressing === "path";
 }
-var import_node_crypto11, import_client_s3, maxConcurrency, maxRetries, maxFirstRetries, deleteBatch, defaultSilence, answerWindow, mostEmptyPages, unsupported, hour, S3Storage;
-var init_s33 = __esm({
-  "src/storage/s3.ts"() {
+var import_client_s34, defaultSilence;
+var init_s3_client = __esm({
+  "src/storage/s3-client.ts"() {
     "use strict";
-    import_node_crypto11 = require("node:crypto");
-    import_client_s3 = __toESM(require_dist_cjs16(), 1);
+    import_client_s34 = __toESM(require_dist_cjs16(), 1);
+    init_agents();
+    init_s3_answers();
+    defaultSilence = 6e4;
+  }
+});
+
+// src/storage/s3-requests.ts
+var maxConcurrency, maxRetries, maxFirstRetries, mostSilences, S3Requests;
+var init_s3_requests = __esm({
+  "src/storage/s3-requests.ts"() {
+    "use strict";
     init_p_limit();
     init_p_retry();
     init_errors();
-    init_lists();
-    init_s3_answers();
+    init_s3_client();
+    init_s3_deadline();
     init_s3_failure();
+    init_s3_words();
     init_storage();
     maxConcurrency = 16;
     maxRetries = 7;
     maxFirstRetries = 2;
-    deleteBatch = 1e3;
-    defaultSilence = 6e4;
-    answerWindow = 60;
-    mostEmptyPages = 1e3;
-    unsupported = /* @__PURE__ */ new Set([400, 405, 411, 501]);
-    hour = 60 * 60 * 1e3;
-    S3Storage = class {
+    mostSilences = 2;
+    S3Requests = class {
+      bucket;
+      /** What stands before each key: empty, or the prefix with a slash */
+      root;
       location;
-      #client;
-      #bucket;
-      #root;
-      #place;
+      place;
+      /** milliseconds without a byte after which a connection counts as dead */
+      silence;
+      #options;
       #firstPause;
       #limit = pLimit(maxConcurrency);
+      #client;
+      /** Opens a connection for each of its requests */
+      #fresh;
+      #isVirtual = false;
       #answered = false;
-      /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
-      #createOnly;
-      #deletesInBatches = true;
-      /** A key whose value was read */
-      #readable;
-      #silence;
+      /** No request has been answered since one was made as often as it may be. */
+      #givenUp = false;
       constructor(options) {
-        const { bucket, prefix, endpoint } = options;
-        this.#bucket = bucket;
-        this.#root = prefix === "" ? "" : `${prefix}/`;
+        const { bucket, prefix, endpoint, env: env3 = process.env } = options;
+        this.#options = options;
+        this.#client = openClient(options);
+        this.bucket = bucket;
+        this.root = prefix === "" ? "" : `${prefix}/`;
         this.location = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-        this.#place = { bucket, host: endpoint?.host ?? "Amazon S3" };
+        this.place = { bucket, endpoint, env: env3 };
+        this.silence = silenceOf(options);
         this.#firstPause = options.firstPause ?? 250;
-        this.#silence = options.silence ?? defaultSilence;
-        this.#client = new import_client_s3.S3Client(configure(options, this.#silence));
-        boundAnswers(this.#client, this.#silence);
       }
-      async probe() {
-        try {
-          return await this.#prove();
-        } catch (error3) {
-          if (error3 instanceof StorageError && error3.cause && explain(error3.cause, this.#place).configuration) {
-            throw new ConfigurationError(error3.message, error3.next, error3.cause);
-          }
-          throw error3;
-        }
+      get client() {
+        return this.#client;
       }
-      async put(key, value) {
-        assertKey(key);
-        await this.#upload(key, value);
-        await this.#confirm(key, value);
-      }
-      async create(key, value) {
-        assertKey(key);
-        if (this.#createOnly !== true && await this.stat(key)) return false;
-        const outcome = this.#createOnly === false ? "refused" : await this.#uploadIfAbsent(key, value);
-        if (outcome === "present") return false;
-        if (outcome === "refused") {
-          await this.#upload(key, value);
-          this.#createOnly = false;
-        }
-        await this.#confirm(key, value);
-        return true;
-      }
-      async get(key, limit = largestValue) {
-        assertKey(key);
-        const check = (bytes) => assertSize(key, this.location, bytes, limit);
-        try {
-          const value = await this.#request("read", key, async () => {
-            const { Body, ContentLength } = await this.#client.send(new import_client_s3.GetObjectCommand(this.#address(key)));
-            return readWhole(Body, this.#silence, ContentLength, check);
-          });
-          this.#readable ??= key;
-          return value;
-        } catch (error3) {
-          throw await this.#isDeniedAlone(key, error3) ? new DeniedValueError(key, this.location, "the store gives out others and not this one", error3) : error3;
-        }
-      }
-      /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
-      async #isDeniedAlone(key, error3) {
-        const readable = this.#readable;
-        if (!(error3 instanceof StorageError) || readable === void 0 || readable === key) return false;
-        if (!isWithheld(nameOf(error3.cause))) return false;
-        try {
-          await this.get(readable);
-          return true;
-        } catch {
-          return false;
-        }
-      }
-      async stat(key) {
-        assertKey(key);
-        return this.#request("look at", key, async () => {
-          try {
-            const head = await this.#client.send(new import_client_s3.HeadObjectCommand(this.#address(key)));
-            return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
-          } catch (error3) {
-            if (statusOf(error3) === 404) return void 0;
-            throw error3;
-          }
-        });
-      }
-      async *list(prefix) {
-        assertPrefix(prefix);
-        const tokens = /* @__PURE__ */ new Set();
-        let empty = 0;
-        let token;
-        do {
-          const page = await this.#request(
-            "list",
-            prefix,
-            () => this.#client.send(
-              new import_client_s3.ListObjectsV2Command({
-                Bucket: this.#bucket,
-                Prefix: this.#root + prefix,
-                ...token === void 0 ? {} : { ContinuationToken: token }
-              })
-            )
-          );
-          const next = page.IsTruncated ? page.NextContinuationToken : void 0;
-          empty = page.Contents?.length ? 0 : empty + 1;
-          const isBroken = page.IsTruncated && (next === void 0 || tokens.has(next) || empty >= mostEmptyPages);
-          if (isBroken || !isListing(page)) {
-            throw new StorageError(
-              `${this.#place.host} gave a listing of ${this.location} that is not whole`,
-              "Check that `s3-endpoint` is the S3 interface of the store."
-            );
-          }
-          for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
-            if (!Key.startsWith(this.#root + prefix) || !Number.isSafeInteger(Size) || Size < 0) continue;
-            const key = Key.slice(this.#root.length);
-            if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? /* @__PURE__ */ new Date(0) };
-          }
-          if (next !== void 0) tokens.add(next);
-          token = next;
-        } while (token !== void 0);
-      }
-      async delete(keys) {
-        keys.forEach(assertKey);
-        const retained = [];
-        for (let from = 0; from < keys.length; from += deleteBatch) {
-          append(retained, await this.#deleteSome(keys.slice(from, from + deleteBatch)));
-        }
-        if (retained.length > 0) throw new RetainedError(retained, this.location);
-      }
-      async close() {
-        this.#client.destroy();
-      }
-      async #prove() {
-        const left = [];
-        for await (const { key: key2, modifiedAt } of this.list("probe/")) {
-          if (Date.now() - modifiedAt.getTime() > hour) left.push(key2);
-        }
-        const [undeletable] = await this.#deleteSome(left);
-        const key = undeletable ?? `probe/${(0, import_node_crypto11.randomUUID)()}`;
-        try {
-          const value = Buffer.from("first");
-          this.#createOnly = await this.#honoursCreateOnly(key, value);
-          if (!this.#createOnly) await this.#upload(key, value);
-          await this.#confirm(key, value);
-          const read3 = await this.get(key);
-          if (!read3.equals(value) || !await this.#isListed(key)) {
-            throw new StorageError(
-              `${this.location} does not give back what was written to it`,
-              "Use a store whose reads and listings are strongly consistent."
-            );
-          }
-        } catch (error3) {
-          await this.#deleteSome([key]).catch(() => {
-          });
-          throw error3;
-        }
-        const retained = await this.#deleteSome([key]);
-        return { createOnly: this.#createOnly, deletes: retained.length === 0 };
-      }
-      /**
-       * Creates a key twice. The second time must be refused; a store that does not know the condition overwrites. The values
-       * differ, so that a retried request is not taken for the one before it.
-       */
-      async #honoursCreateOnly(key, value) {
-        const first = await this.#uploadIfAbsent(key, value);
-        const outcome = first === "stored" ? await this.#uploadIfAbsent(key, Buffer.from("second")) : first;
-        return outcome === "present";
-      }
-      async #isListed(key) {
-        for await (const value of this.list(key)) if (value.key === key) return true;
-        return false;
-      }
-      async #upload(key, value) {
-        await this.#request("store", key, () => this.#client.send(this.#putCommand(key, value)));
-      }
-      /** `refused` when the store answers that it does not know the condition; nothing was stored then. */
-      async #uploadIfAbsent(key, value) {
-        const outcome = await this.#request("create", key, async (attempt) => {
-          try {
-            await this.#client.send(this.#putCommand(key, value, { IfNoneMatch: "*" }));
-            return "stored";
-          } catch (error3) {
-            const status = statusOf(error3);
-            if (status === 412) return attempt > 1 ? "present after a retry" : "present";
-            const unknown = status === 501 || status === 400 && !isPassing(error3);
-            if (unknown && this.#createOnly !== true) return "refused";
-            throw error3;
-          }
-        });
-        if (outcome !== "present after a retry") return outcome;
-        return (await this.get(key)).equals(value) ? "stored" : "present";
-      }
-      #putCommand(key, value, condition = {}) {
-        const md5 = (0, import_node_crypto11.createHash)("md5").update(value).digest("base64");
-        return new import_client_s3.PutObjectCommand({ ...this.#address(key), ...condition, Body: value, ContentMD5: md5 });
-      }
-      async #confirm(key, value) {
-        const found = await this.stat(key);
-        if (found?.size === value.byteLength) return;
-        const what = found ? `has ${found.size} of ${value.byteLength} bytes` : "is not there";
-        throw new StorageError(
-          `${key} ${what} in ${this.location}, although ${this.#place.host} confirmed that it was stored`,
-          "Do not rely on this store before its operator has explained this."
+      /** The client for what is read again: each of its requests has a connection of its own. */
+      get freshClient() {
+        const { addressing = "auto" } = this.#options;
+        this.#fresh ??= openClient(
+          { ...this.#options, addressing: this.#isVirtual ? "virtual" : addressing },
+          false
         );
+        return this.#fresh;
       }
-      /** Deletes at most a batch of keys, and returns those that the store retains. */
-      async #deleteSome(keys) {
-        if (keys.length === 0) return [];
-        const retained = [];
-        let single = keys;
-        if (this.#deletesInBatches) {
-          try {
-            const { Errors = [] } = await this.#request(
-              "delete",
-              keys[0] ?? "",
-              () => this.#client.send(
-                new import_client_s3.DeleteObjectsCommand({
-                  Bucket: this.#bucket,
-                  Delete: { Objects: keys.map((key) => ({ Key: this.#root + key })), Quiet: true }
-                })
-              )
-            );
-            const failures = new Map(
-              Errors.map(({ Key = "", Code = "" }) => [Key.slice(this.#root.length), Code])
-            );
-            for (const [key, code] of failures) if (isDenial(code)) retained.push(key);
-            single = [...failures.keys()].filter((key) => !retained.includes(key));
-          } catch (error3) {
-            const cause = error3 instanceof StorageError ? error3.cause : void 0;
-            if (isDenial(nameOf(cause))) return [...keys];
-            if (!unsupported.has(statusOf(cause) ?? 0)) throw error3;
-            this.#deletesInBatches = false;
-          }
-        }
-        const kept = await Promise.all(single.map(async (key) => await this.#deleteOne(key) ? [] : [key]));
-        return retained.concat(...kept);
+      /** Whether the store has answered anything yet. */
+      get hasAnswered() {
+        return this.#answered;
       }
-      /** False when the store retains the value. */
-      async #deleteOne(key) {
-        return this.#request("delete", key, async () => {
-          try {
-            await this.#client.send(new import_client_s3.DeleteObjectCommand(this.#address(key)));
-          } catch (error3) {
-            if (isDenial(nameOf(error3))) return false;
-            if (nameOf(error3) !== "NoSuchKey") throw error3;
-          }
-          return true;
-        });
+      address(key) {
+        return { Bucket: this.bucket, Key: this.root + key };
       }
-      #address(key) {
-        return { Bucket: this.#bucket, Key: this.#root + key };
+      close() {
+        this.#client.destroy();
+        this.#fresh?.destroy();
       }
       /**
-       * Runs one call with retries. `call` is told the number of its attempt, from 1. What it throws in the end becomes a
-       * `StorageError` with the SDK's error as its cause.
+       * Runs one call with retries. What it throws in the end becomes a `StorageError` with the SDK's error as its cause. It must not run
+       * another one inside: places are limited.
+       *
+       * @param bytes that are sent, which take their time
        */
-      async #request(action, key, call) {
+      async run(action, key, call, bytes = 0) {
+        let silences = 0;
         const attempt = async (number2) => {
+          const since = performance.now();
           try {
-            const result = await call(number2);
-            this.#answered = true;
-            return result;
+            return await this.#try(number2, call, bytes);
           } catch (error3) {
-            if (statusOf(error3) !== void 0 || error3 instanceof ForeignValueError) this.#answered = true;
+            if (isSilence(error3) && performance.now() - since > this.silence / 2) silences++;
             throw error3;
           }
         };
@@ -60254,28 +60937,533 @@ var init_s33 = __esm({
               retries: maxRetries,
               minTimeout: this.#firstPause,
               randomize: true,
-              shouldRetry: ({ error: error3, retriesConsumed }) => isPassing(error3) && (this.#answered || retriesConsumed < maxFirstRetries)
+              shouldRetry: ({ error: error3, retriesConsumed }) => this.#isWorthAnother(error3, retriesConsumed, silences)
             })
           );
         } catch (error3) {
-          if (error3 instanceof ForeignValueError) throw error3;
-          if (action === "read" && statusOf(error3) === 404 && nameOf(error3) !== "NoSuchBucket") {
-            const next2 = "Validate the repository: a value is missing.";
-            throw new StorageError(`${key} is not in ${this.location}`, next2, { cause: error3, missing: true });
-          }
-          const { what, next, configuration } = explain(error3, this.#place);
-          throw new StorageError(`cannot ${action} ${key || "the bucket"} in ${this.location}: ${what}`, next, {
-            cause: error3,
-            configuration
+          this.#givenUp ||= isPassing2(error3);
+          throw this.#describe(error3, action, key);
+        }
+      }
+      async #try(number2, call, bytes) {
+        const deadline2 = new Deadline(this.silence, bytes, this.#givenUp ? "short" : "usual");
+        const { abortSignal, meet } = deadline2;
+        try {
+          const result = await call({ number: number2, options: { abortSignal }, meet });
+          this.#answered = true;
+          this.#givenUp = false;
+          return result;
+        } catch (error3) {
+          if (deadline2.isPast) throw new SilenceError("it did not answer in time", { cause: error3 });
+          if (statusOf(error3) !== void 0 || error3 instanceof ForeignValueError) this.#answered = true;
+          throw error3;
+        } finally {
+          meet();
+        }
+      }
+      #isWorthAnother(error3, retries, silences) {
+        if (retries === 0 && (isClockCorrected(error3) || this.#turnsVirtual(error3))) return true;
+        if (!isPassing2(error3)) return false;
+        if (this.#givenUp) return retries === 0 && !isSilence(error3);
+        return silences < mostSilences && (this.#answered || retries < maxFirstRetries);
+      }
+      /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
+      #turnsVirtual(error3) {
+        if ((this.#options.addressing ?? "auto") !== "auto" || !isPathRefused(error3)) return false;
+        if (!this.#isVirtual) {
+          this.#isVirtual = true;
+          this.#client = openClient({ ...this.#options, addressing: "virtual" });
+        }
+        return true;
+      }
+      #describe(error3, action, key) {
+        if (error3 instanceof ForeignValueError) return error3;
+        if (action === "read" && isAbsent(error3)) {
+          const next2 = "Validate the repository: a value is missing.";
+          return new StorageError(`${key} is not in ${this.location}`, next2, { cause: error3, missing: true });
+        }
+        const { what, next, configuration } = explain(error3, {
+          ...this.place,
+          action,
+          hasAnswered: this.#answered
+        });
+        const where = `${key || "the bucket"} in ${this.location}`;
+        return new StorageError(`cannot ${action} ${where}: ${what}`, next, { cause: error3, configuration });
+      }
+    };
+  }
+});
+
+// src/storage/s3-versions.ts
+function findCommonStart(keys) {
+  const [first = "", ...others] = keys;
+  let length = first.length;
+  for (const key of others) {
+    let same = 0;
+    while (same < length && key[same] === first[same]) same += 1;
+    length = same;
+  }
+  return first.slice(0, length);
+}
+var import_client_s35, unanswered, S3Versions;
+var init_s3_versions = __esm({
+  "src/storage/s3-versions.ts"() {
+    "use strict";
+    import_client_s35 = __toESM(require_dist_cjs16(), 1);
+    init_errors();
+    init_lists();
+    init_s3_deletion();
+    init_s3_failure();
+    unanswered = /* @__PURE__ */ new Set([400, 403, 404, 405, 501]);
+    S3Versions = class {
+      #requests;
+      #deletion;
+      #isKept;
+      constructor(requests, deletion) {
+        this.#requests = requests;
+        this.#deletion = deletion;
+      }
+      async purge(keys) {
+        const hidden = [];
+        const retained = [];
+        this.#isKept ??= this.#learn();
+        const isKept = await this.#isKept;
+        for (let from = 0; from < keys.length; from += deleteBatch) {
+          const batch = keys.slice(from, from + deleteBatch);
+          const purge = isKept ? await this.#purgeVersions(batch) : await this.#hide(batch);
+          append(hidden, purge.hidden);
+          append(retained, purge.retained);
+        }
+        return { hidden, retained };
+      }
+      /** Whether the bucket keeps versions, or has kept some; false where that is not told, and then markers tell it. */
+      async #learn() {
+        const command5 = new import_client_s35.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
+        const answer = await this.#ask("", ({ options }) => this.#requests.client.send(command5, options));
+        return answer?.Status !== void 0;
+      }
+      async #hide(keys) {
+        const { retained, hidden } = await this.#deletion.deleteTargets(keys.map((key) => ({ key })));
+        return { hidden, retained: retained.map(({ key }) => ({ key, until: void 0 })) };
+      }
+      async #purgeVersions(keys) {
+        const versions2 = await this.#listVersions(keys);
+        if (versions2 === void 0) return this.#hide(keys);
+        const denied = [];
+        for (let from = 0; from < versions2.length; from += deleteBatch) {
+          const { retained: retained2 } = await this.#deletion.deleteTargets(versions2.slice(from, from + deleteBatch));
+          append(denied, retained2);
+        }
+        const retained = await this.#findLocks(denied);
+        const locked = new Set(retained.map(({ key }) => key));
+        const rest = [...new Set(denied.map(({ key }) => key))].filter((key) => !locked.has(key));
+        const { hidden, retained: kept } = await this.#hide(rest);
+        return { hidden, retained: [...retained, ...kept] };
+      }
+      /** All versions of some keys, markers included; undefined when these credentials may not list them. */
+      async #listVersions(keys) {
+        const { bucket, root: root5 } = this.#requests;
+        const wanted = new Set(keys);
+        const versions2 = [];
+        let after = {};
+        do {
+          const command5 = new import_client_s35.ListObjectVersionsCommand({
+            Bucket: bucket,
+            Prefix: root5 + findCommonStart(keys),
+            ...after.NextKeyMarker === void 0 ? {} : { KeyMarker: after.NextKeyMarker },
+            ...after.NextVersionIdMarker === void 0 ? {} : { VersionIdMarker: after.NextVersionIdMarker }
           });
+          const page = await this.#ask(
+            keys[0] ?? "",
+            ({ options }) => this.#requests.client.send(command5, options)
+          );
+          if (page === void 0) return void 0;
+          for (const { Key = "", VersionId } of page.Versions ?? [])
+            versions2.push({ key: Key.slice(root5.length), version: VersionId, isMarker: false });
+          for (const { Key = "", VersionId } of page.DeleteMarkers ?? [])
+            versions2.push({ key: Key.slice(root5.length), version: VersionId, isMarker: true });
+          after = page.IsTruncated ? page : {};
+        } while (after.NextKeyMarker !== void 0);
+        return versions2.filter(({ key, version }) => wanted.has(key) && version !== void 0);
+      }
+      /** Of versions that may not be removed, until when a lock holds them. That none does tells that it is the right that is wanting. */
+      async #findLocks(denied) {
+        const [first, ...others] = denied.filter(({ isMarker }) => !isMarker);
+        const lock = first && await this.#findLock(first);
+        if (!lock) return [];
+        const locks = /* @__PURE__ */ new Map([[lock.key, lock]]);
+        for (const found of await Promise.all(others.map((version) => this.#findLock(version)))) {
+          const known3 = found && locks.get(found.key);
+          if (found && Number(found.until ?? 0) >= Number(known3?.until ?? 0)) locks.set(found.key, found);
+        }
+        return [...locks.values()];
+      }
+      async #findLock({ key, version }) {
+        const command5 = new import_client_s35.HeadObjectCommand({ ...this.#requests.address(key), VersionId: version });
+        const head = await this.#ask(key, ({ options }) => this.#requests.client.send(command5, options));
+        const until = head?.ObjectLockRetainUntilDate;
+        if (head?.ObjectLockLegalHoldStatus === "ON") return { key, until };
+        return until !== void 0 && until.getTime() > Date.now() ? { key, until } : void 0;
+      }
+      /** Undefined when the store does not know what is asked, or does not let these credentials ask it. */
+      async #ask(key, call) {
+        try {
+          return await this.#requests.run("list", key, call);
+        } catch (error3) {
+          const cause = error3 instanceof StorageError ? error3.cause : void 0;
+          if (isDenial(nameOf(cause)) || unanswered.has(statusOf(cause) ?? 0)) return void 0;
+          throw error3;
         }
       }
     };
   }
 });
 
+// src/storage/s3-writing.ts
+function md5Of(answer) {
+  if (answer.ServerSideEncryption?.startsWith("aws:kms") || answer.SSECustomerAlgorithm) return void 0;
+  return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? "")?.[1]?.toLowerCase();
+}
+function doubt({ message, next, cause, configuration }) {
+  return new StorageError(
+    `${message}; it may have been stored all the same`,
+    `${next} Then look whether it is there.`,
+    { cause, configuration, uncertain: true }
+  );
+}
+var import_node_crypto13, import_client_s36, mostUploads, S3Writing;
+var init_s3_writing = __esm({
+  "src/storage/s3-writing.ts"() {
+    "use strict";
+    import_node_crypto13 = require("node:crypto");
+    import_client_s36 = __toESM(require_dist_cjs16(), 1);
+    init_errors();
+    init_s3_failure();
+    init_s3_words();
+    init_storage();
+    mostUploads = 3;
+    S3Writing = class {
+      /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
+      createOnly;
+      #requests;
+      #reading;
+      /** What each write asks for beside the value */
+      #settings;
+      /** Whether the ETag of a value is the MD5 of its bytes. It need not be, and with KMS it is not. */
+      #tellsMd5;
+      /** Whether the store knows Content-MD5; undefined until it is known. */
+      #takesMd5;
+      constructor(requests, reading, { encryption, storageClass }) {
+        this.#requests = requests;
+        this.#reading = reading;
+        this.#settings = {
+          ...encryption && { ServerSideEncryption: encryption.algorithm },
+          ...encryption?.keyId !== void 0 && { SSEKMSKeyId: encryption.keyId },
+          ...storageClass !== void 0 && { StorageClass: storageClass }
+        };
+      }
+      async put(key, value) {
+        for (let uploads = 1; ; uploads++) {
+          const answer = await this.#upload(key, value);
+          const wrong2 = answer && await this.#findWrong(key, value, answer);
+          if (wrong2 === void 0) return;
+          if (uploads === mostUploads) throw this.#describe(key, wrong2);
+        }
+      }
+      async create(key, value) {
+        if (this.createOnly !== true && await this.#reading.stat(key)) return false;
+        const outcome = this.createOnly === false ? { kind: "refused" } : await this.#attempt(key, value);
+        switch (outcome.kind) {
+          case "present":
+            return outcome.attempt > 1 && await this.#has(key, value);
+          case "refused":
+            this.createOnly = false;
+            await this.put(key, value);
+            return true;
+          case "stored":
+            if (outcome.answer && await this.#findWrong(key, value, outcome.answer)) await this.put(key, value);
+            return true;
+        }
+      }
+      /** Writes on the condition that the key is absent, and nothing else: for a probe, which reads the value itself. */
+      async createOnce(key, value) {
+        const outcome = await this.#attempt(key, value);
+        if (outcome.kind !== "present" || outcome.attempt === 1) return outcome.kind;
+        return await this.#has(key, value) ? "stored" : "present";
+      }
+      /** The store's answer; undefined when there was none, and the value is there all the same. */
+      async #upload(key, value) {
+        try {
+          return await this.#requests.run(
+            "store",
+            key,
+            (attempt) => this.#send(key, value, attempt),
+            value.length
+          );
+        } catch (error3) {
+          if (await this.#isStoredAfter(error3, key, value)) return void 0;
+          throw error3;
+        }
+      }
+      async #attempt(key, value) {
+        const call = (attempt) => this.#sendIfAbsent(key, value, attempt);
+        try {
+          return await this.#requests.run("create", key, call, value.length);
+        } catch (error3) {
+          if (await this.#isStoredAfter(error3, key, value)) return { kind: "stored" };
+          throw error3;
+        }
+      }
+      async #sendIfAbsent(key, value, attempt) {
+        try {
+          return { kind: "stored", answer: await this.#send(key, value, attempt, { IfNoneMatch: "*" }) };
+        } catch (error3) {
+          const status = statusOf(error3);
+          if (status === 412) return { kind: "present", attempt: attempt.number };
+          const unknown = status === 501 || status === 400 && !isPassing2(error3);
+          if (unknown && this.createOnly !== true) return { kind: "refused" };
+          throw error3;
+        }
+      }
+      async #send(key, value, { options }, condition = {}) {
+        const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
+        const send = (checked) => this.#requests.client.send(new import_client_s36.PutObjectCommand({ ...input, ...checked }), options);
+        const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest("base64");
+        try {
+          const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5 });
+          this.#takesMd5 ??= true;
+          return answer;
+        } catch (error3) {
+          if (this.#takesMd5 !== void 0 || statusOf(error3) !== 501) throw error3;
+          const answer = await send({});
+          this.#takesMd5 = false;
+          return answer;
+        }
+      }
+      /**
+       * Whether a value is there although its write ended with an error: it may be the answers that were lost, one after another.
+       *
+       * @throws StorageError that is `uncertain`, where that cannot be told
+       */
+      async #isStoredAfter(error3, key, value) {
+        if (!(error3 instanceof StorageError) || !this.#requests.hasAnswered) return false;
+        if (error3.configuration && !isPassing2(error3.cause)) return false;
+        try {
+          if (await this.#has(key, value)) return true;
+        } catch {
+          throw doubt(error3);
+        }
+        if (isSilence(error3.cause)) throw doubt(error3);
+        return false;
+      }
+      /** Whether these very bytes are there. */
+      async #has(key, value) {
+        try {
+          return (await this.#reading.get(key, value.length)).equals(value);
+        } catch (error3) {
+          if (error3 instanceof ForeignValueError || error3 instanceof StorageError && error3.missing)
+            return false;
+          throw error3;
+        }
+      }
+      /**
+       * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
+       * tells none, the size has to do.
+       */
+      async #findWrong(key, value, answer) {
+        const told = this.#tellsMd5 === false ? void 0 : md5Of(answer);
+        if (told === void 0) return this.#findWrongSize(key, value);
+        if (told === (0, import_node_crypto13.createHash)("md5").update(value).digest("hex")) {
+          this.#tellsMd5 = true;
+          return void 0;
+        }
+        if (!await this.#has(key, value)) return `other bytes, with the MD5 ${told}`;
+        this.#tellsMd5 ??= false;
+        return void 0;
+      }
+      async #findWrongSize(key, value) {
+        const found = await this.#reading.stat(key);
+        if (found?.size === value.length) return void 0;
+        return found ? `${found.size} of ${value.length} bytes` : "nothing";
+      }
+      #describe(key, wrong2) {
+        const { location: location2, place } = this.#requests;
+        return new StorageError(
+          `${location2} has ${wrong2} under ${key}, although ${hostOf(place)} confirmed that it was stored`,
+          "Do not rely on this store before its operator has explained this."
+        );
+      }
+    };
+  }
+});
+
+// src/storage/s3.ts
+var s3_exports2 = {};
+__export(s3_exports2, {
+  S3Storage: () => S3Storage
+});
+var S3Storage;
+var init_s33 = __esm({
+  "src/storage/s3.ts"() {
+    "use strict";
+    init_errors();
+    init_lists();
+    init_s3_deletion();
+    init_s3_listing();
+    init_s3_probe();
+    init_s3_reading();
+    init_s3_requests();
+    init_s3_versions();
+    init_s3_writing();
+    init_storage();
+    S3Storage = class {
+      location;
+      #requests;
+      #reading;
+      #writing;
+      #deletion;
+      #versions;
+      constructor(options) {
+        this.#requests = new S3Requests(options);
+        this.#reading = new S3Reading(this.#requests);
+        this.#writing = new S3Writing(this.#requests, this.#reading, options);
+        this.#deletion = new S3Deletion(this.#requests);
+        this.#versions = new S3Versions(this.#requests, this.#deletion);
+        this.location = this.#requests.location;
+      }
+      async probe() {
+        try {
+          return await probeBucket({
+            requests: this.#requests,
+            reading: this.#reading,
+            writing: this.#writing,
+            deletion: this.#deletion
+          });
+        } catch (error3) {
+          if (error3 instanceof StorageError && error3.configuration) {
+            throw new ConfigurationError(error3.message, error3.next, error3.cause);
+          }
+          throw error3;
+        }
+      }
+      async put(key, value) {
+        assertKey(key);
+        await this.#writing.put(key, value);
+      }
+      async create(key, value) {
+        assertKey(key);
+        return this.#writing.create(key, value);
+      }
+      async get(key, limit, options) {
+        assertKey(key);
+        return this.#reading.get(key, limit, options);
+      }
+      async stat(key) {
+        assertKey(key);
+        return this.#reading.stat(key);
+      }
+      async *list(prefix) {
+        assertPrefix(prefix);
+        yield* listValues2(this.#requests, prefix);
+      }
+      async delete(keys) {
+        keys.forEach(assertKey);
+        const retained = [];
+        for (let from = 0; from < keys.length; from += deleteBatch) {
+          append(retained, await this.#deletion.deleteSome(keys.slice(from, from + deleteBatch)));
+        }
+        if (retained.length > 0) throw new RetainedError(retained, this.location);
+      }
+      async purge(keys) {
+        keys.forEach(assertKey);
+        return this.#versions.purge(keys);
+      }
+      async close() {
+        this.#requests.close();
+      }
+    };
+  }
+});
+
+// src/http/request.ts
+async function request(url, options) {
+  const { method = "GET", headers = {}, body, signal, env: env3 } = options;
+  const { request: start, agent } = agentsOf(env3)[url.protocol === "http:" ? "http" : "https"];
+  const { promise, resolve: resolve2, reject } = Promise.withResolvers();
+  const giveUp = () => reject(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    signal.throwIfAborted();
+    start(url, { method, headers, agent, signal }, resolve2).on("error", reject).end(body);
+    const answer = await promise;
+    const refused = explainProxyAnswer(answer.statusCode ?? 0, url, env3);
+    if (refused === void 0) return toResponse(answer, signal);
+    answer.resume();
+    throw new NoAnswer(refused.what, refused.next, void 0);
+  } catch (error3) {
+    signal.throwIfAborted();
+    throw error3 instanceof NoAnswer ? error3 : explain2(error3, url, env3);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+function explain2(error3, url, env3) {
+  const trouble = explainProxy(error3, url, env3);
+  return trouble === void 0 ? new NoAnswer(messageOf(error3), adviseWay(error3, url, env3), error3) : new NoAnswer(trouble.what, trouble.next, error3);
+}
+function explainSilence(error3) {
+  const { name, cause } = error3;
+  return [name, cause?.name].includes("TimeoutError") ? "no answer in time" : messageOf(error3);
+}
+function toResponse(answer, signal) {
+  const { statusCode: status = 0, rawHeaders } = answer;
+  const headers = new Headers();
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    headers.append(rawHeaders[index] ?? "", rawHeaders[index + 1] ?? "");
+  if (bodiless.has(status)) {
+    answer.resume();
+    return new Response(null, { status, headers });
+  }
+  const body = import_node_stream13.Readable.toWeb((0, import_node_stream13.addAbortSignal)(signal, answer));
+  return new Response(body, { status, headers });
+}
+function agentsOf(env3) {
+  const found = known2.get(env3);
+  if (found !== void 0) return found;
+  const way = { keepAlive: true, ...describeWay(env3, "any") };
+  const agents = {
+    http: { request: import_node_http.default.request, agent: new import_node_http.default.Agent(way) },
+    https: { request: import_node_https.default.request, agent: new import_node_https.default.Agent(way) }
+  };
+  known2.set(env3, agents);
+  return agents;
+}
+var import_node_http, import_node_https, import_node_stream13, NoAnswer, bodiless, known2;
+var init_request = __esm({
+  "src/http/request.ts"() {
+    "use strict";
+    import_node_http = __toESM(require("node:http"), 1);
+    import_node_https = __toESM(require("node:https"), 1);
+    import_node_stream13 = require("node:stream");
+    init_errors();
+    init_agents();
+    init_trouble();
+    NoAnswer = class extends Error {
+      /** What to do about it, where that is known */
+      next;
+      constructor(message, next, cause) {
+        super(message, { cause });
+        this.name = "NoAnswer";
+        this.next = next;
+      }
+    };
+    bodiless = /* @__PURE__ */ new Set([204, 205, 304]);
+    known2 = /* @__PURE__ */ new WeakMap();
+  }
+});
+
 // src/storage/artifact-service.ts
-async function openClient() {
+async function openClient2() {
   const { DefaultArtifactClient } = await import("./artifact.cjs");
   return new DefaultArtifactClient();
 }
@@ -60289,24 +61477,24 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest: digest4 }) {
   return { id, name, size, digest: digest4 ?? void 0, isOfThisRun: false };
 }
-async function fetchTo(address, path2, artifact, signal) {
-  const response = await fetch(address, { signal });
+async function fetchTo(address, path2, artifact, { env: env3, signal }) {
+  const response = await request(new URL(address), { env: env3, signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new Error(`the place of the artifact answers ${response.status}`);
   }
-  const hash = (0, import_node_crypto12.createHash)("sha256");
+  const hash = (0, import_node_crypto14.createHash)("sha256");
   const most = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
-  const check = new import_node_stream13.Transform({
+  const check = new import_node_stream14.Transform({
     transform(chunk, _encoding, done) {
       bytes += chunk.length;
       hash.update(chunk);
       done(bytes > most ? describeDamage2(artifact) : null, chunk);
     }
   });
-  const source = import_node_stream13.Readable.fromWeb(response.body);
-  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs5.createWriteStream)(path2, { mode: 384 }), { signal });
+  const source = import_node_stream14.Readable.fromWeb(response.body);
+  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs6.createWriteStream)(path2, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
 }
@@ -60330,19 +61518,20 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto12, import_node_fs5, import_promises4, import_node_path7, import_node_stream13, import_promises5, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
+var import_node_crypto14, import_node_fs6, import_promises4, import_node_path7, import_node_stream14, import_promises5, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
 var init_artifact_service = __esm({
   "src/storage/artifact-service.ts"() {
     "use strict";
-    import_node_crypto12 = require("node:crypto");
-    import_node_fs5 = require("node:fs");
+    import_node_crypto14 = require("node:crypto");
+    import_node_fs6 = require("node:fs");
     import_promises4 = require("node:fs/promises");
     import_node_path7 = require("node:path");
-    import_node_stream13 = require("node:stream");
+    import_node_stream14 = require("node:stream");
     import_promises5 = require("node:stream/promises");
     init_p_retry();
     init_dist();
     init_errors();
+    init_request();
     listSchema = object({
       artifacts: array(
         object({
@@ -60423,7 +61612,7 @@ var init_artifact_service = __esm({
       /** Those of the run that this process is part of, newest first; none outside of a runner. */
       async listOfRun(names2) {
         if (!this.canWrite) return [];
-        const client = await openClient();
+        const client = await openClient2();
         const { artifacts } = await this.#carryOut("listed", () => client.listArtifacts());
         return artifacts.filter(({ name }) => names2.includes(name)).map(({ id, name, size, digest: digest4 }) => ({ id, name, size, digest: digest4, isOfThisRun: true })).sort((one, other) => other.id - one.id);
       }
@@ -60435,7 +61624,7 @@ var init_artifact_service = __esm({
       async download(artifact, folder) {
         const path2 = (0, import_node_path7.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
-          const client = await openClient();
+          const client = await openClient2();
           const options = {
             path: folder,
             skipDecompress: true,
@@ -60455,7 +61644,7 @@ var init_artifact_service = __esm({
           await answer.body?.cancel();
           const address = answer.headers.get("location");
           if (address === null) throw new StorageError("GitHub names no place for the artifact", tryLater);
-          await fetchTo(address, path2, artifact, this.#options.signal);
+          await fetchTo(address, path2, artifact, this.#options);
         });
         return path2;
       }
@@ -60467,7 +61656,7 @@ var init_artifact_service = __esm({
        * @throws StorageError
        */
       async upload(name, files, folder, retentionDays) {
-        const client = await openClient();
+        const client = await openClient2();
         const options = { compressionLevel: 0, ...retentionDays !== void 0 && { retentionDays } };
         return this.#carryOut("stored", async () => {
           try {
@@ -60482,7 +61671,7 @@ var init_artifact_service = __esm({
       }
       /** Removes an artifact of this run. */
       async discard(name) {
-        const client = await openClient();
+        const client = await openClient2();
         await this.#carryOut("removed", () => client.deleteArtifact(name));
       }
       async #listByName(name) {
@@ -60519,15 +61708,15 @@ var init_artifact_service = __esm({
       async #ask(path2) {
         const { env: env3, signal } = this.#options;
         const api = (env3.GITHUB_API_URL || "https://api.github.com").replace(/\/+$/, "");
-        const response = await fetch(`${api}/repos/${this.repository}${path2}`, {
+        const response = await request(new URL(`${api}/repos/${this.repository}${path2}`), {
           headers: {
             accept: "application/vnd.github+json",
             authorization: `Bearer ${this.#token}`,
             "user-agent": "supabase-backup",
             "x-github-api-version": "2022-11-28"
           },
-          // The place of an artifact is another server's, which must not see the token.
-          redirect: "manual",
+          // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
+          env: env3,
           signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)])
         });
         if (response.status >= 400) {
@@ -60545,13 +61734,10 @@ var init_artifact_service = __esm({
             } catch (error3) {
               signal.throwIfAborted();
               if (isKnownError(error3)) throw error3;
-              const why = error3 instanceof Error && error3.cause !== void 0 ? messageOf(error3.cause) : messageOf(error3);
               throw new Unanswered(
-                `GitHub does not answer about the artifacts of ${this.repository}: ${why}`,
-                tryLater,
-                {
-                  cause: error3
-                }
+                `GitHub does not answer about the artifacts of ${this.repository}: ${explainSilence(error3)}`,
+                error3 instanceof NoAnswer && error3.next || tryLater,
+                { cause: error3 }
               );
             }
           },
@@ -60589,19 +61775,19 @@ async function openZip(path2) {
   const file = await (0, import_promises6.open)(path2, "r");
   try {
     const { size } = await file.stat();
-    const read3 = async (offset, length) => {
+    const read4 = async (offset, length) => {
       if (offset < 0 || offset + length > size) throw damaged("it ends too early");
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
       if (bytesRead < length) throw damaged("it ends too early");
       return buffer;
     };
-    const entries = readDirectory(await findDirectory(read3, size));
+    const entries = readDirectory(await findDirectory(read4, size));
     refuseClashes(entries);
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
         const path3 = (0, import_node_path8.join)(folder, entry.name);
-        const value = await readEntry(read3, entry);
+        const value = await readEntry(read4, entry);
         try {
           await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path3), { recursive: true, mode: 448 });
           await (0, import_promises6.writeFile)(path3, value, { flag: "wx", mode: 384 });
@@ -60618,24 +61804,24 @@ async function openZip(path2) {
     throw error3;
   }
 }
-async function findDirectory(read3, size) {
+async function findDirectory(read4, size) {
   const length = Math.min(size, endSize + longestComment);
-  const tail = await read3(size - length, length);
+  const tail = await read4(size - length, length);
   const at = tail.lastIndexOf("PK", void 0, "latin1");
   if (at < 0 || tail.length - at < endSize) throw damaged("it is no zip file, or is cut off");
   const end = tail.subarray(at);
   if (end.readUInt32LE(16) !== elsewhere && end.readUInt16LE(10) !== 65535) {
-    return readBounded(read3, end.readUInt32LE(16), end.readUInt32LE(12));
+    return readBounded(read4, end.readUInt32LE(16), end.readUInt32LE(12));
   }
-  const locator = await read3(size - length + at - 20, 20);
+  const locator = await read4(size - length + at - 20, 20);
   if (locator.toString("latin1", 0, 4) !== "PK\x07") throw damaged("its zip64 directory is missing");
-  const long = await read3(Number(locator.readBigUInt64LE(8)), 56);
+  const long = await read4(Number(locator.readBigUInt64LE(8)), 56);
   if (long.toString("latin1", 0, 4) !== "PK") throw damaged("its zip64 directory is missing");
-  return readBounded(read3, Number(long.readBigUInt64LE(48)), Number(long.readBigUInt64LE(40)));
+  return readBounded(read4, Number(long.readBigUInt64LE(48)), Number(long.readBigUInt64LE(40)));
 }
-function readBounded(read3, offset, length) {
+function readBounded(read4, offset, length) {
   if (length > largestDirectory) throw damaged("its directory is too large");
-  return read3(offset, length);
+  return read4(offset, length);
 }
 function refuseClashes(entries) {
   const files = /* @__PURE__ */ new Set();
@@ -60695,12 +61881,12 @@ function readTime(date2, time2) {
   const [year2, month, day] = [1980 + (date2 >> 9), date2 >> 5 & 15, date2 & 31];
   return new Date(Date.UTC(year2, month - 1, day, time2 >> 11, time2 >> 5 & 63, (time2 & 31) * 2));
 }
-async function readEntry(read3, entry) {
+async function readEntry(read4, entry) {
   const { name, size, packedSize, method, crc, offset } = entry;
   if (size > largestValue || packedSize > largestValue + (1 << 20)) throw damaged(`${name} is too large`);
-  const header = await read3(offset, 30);
+  const header = await read4(offset, 30);
   const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const packed = await read3(start, packedSize);
+  const packed = await read4(start, packedSize);
   const value = await unpackValue(packed, method, size, name);
   if (value.length !== size || (0, import_node_zlib2.crc32)(value) !== crc) throw damaged(`the checksum of ${name} is another`);
   return value;
@@ -61117,11 +62303,11 @@ var HttpCodes;
   HttpCodes2[HttpCodes2["ServiceUnavailable"] = 503] = "ServiceUnavailable";
   HttpCodes2[HttpCodes2["GatewayTimeout"] = 504] = "GatewayTimeout";
 })(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function(Headers2) {
-  Headers2["Accept"] = "accept";
-  Headers2["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
+var Headers2;
+(function(Headers3) {
+  Headers3["Accept"] = "accept";
+  Headers3["ContentType"] = "content-type";
+})(Headers2 || (Headers2 = {}));
 var MediaTypes;
 (function(MediaTypes2) {
   MediaTypes2["ApplicationJson"] = "application/json";
@@ -61531,12 +62717,15 @@ var stepState = {
   ended: "ended"
 };
 
+// src/entry/post.ts
+init_authorities();
+
 // src/inputs.ts
 init_errors();
 
 // src/input-values.ts
-var import_node_crypto = require("node:crypto");
-var import_node_fs = require("node:fs");
+var import_node_crypto2 = require("node:crypto");
+var import_node_fs2 = require("node:fs");
 
 // node_modules/@noble/hashes/utils.js
 function isBytes(a5) {
@@ -62940,8 +64129,8 @@ var MAX_COUNTER = /* @__PURE__ */ (() => 2 ** 32 - 1)();
 var U32_EMPTY = /* @__PURE__ */ Uint32Array.of();
 function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
   const len = data.length;
-  const block = new Uint8Array(BLOCK_LEN);
-  const b32 = u322(block);
+  const block2 = new Uint8Array(BLOCK_LEN);
+  const b32 = u322(block2);
   const isAligned = isLE2 && isAligned32(data) && isAligned32(output);
   const d32 = isAligned ? u322(data) : U32_EMPTY;
   const o32 = isAligned ? u322(output) : U32_EMPTY;
@@ -62954,7 +64143,7 @@ function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
       const take2 = Math.min(BLOCK_LEN, len - pos);
       for (let j5 = 0, posj; j5 < take2; j5++) {
         posj = pos + j5;
-        output[posj] = data[posj] ^ block[j5];
+        output[posj] = data[posj] ^ block2[j5];
       }
       pos += take2;
     }
@@ -62978,7 +64167,7 @@ function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
     }
     for (let j5 = 0, posj; j5 < take2; j5++) {
       posj = pos + j5;
-      output[posj] = data[posj] ^ block[j5];
+      output[posj] = data[posj] ^ block2[j5];
     }
     pos += take2;
   }
@@ -65207,7 +66396,7 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   ecdsaOpts = Object.assign({}, ecdsaOpts);
-  const randomBytes7 = ecdsaOpts.randomBytes || randomBytes3;
+  const randomBytes8 = ecdsaOpts.randomBytes || randomBytes3;
   const hmac3 = ecdsaOpts.hmac || ((key, msg) => hmac2(hash, key, msg));
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
@@ -65349,7 +66538,7 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d5), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e5 = extraEntropy === true ? randomBytes7(lengths.secretKey) : extraEntropy;
+      const e5 = extraEntropy === true ? randomBytes8(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes4(e5, void 0, "extraEntropy"));
     }
     const seed = concatBytes2(...seedArgs);
@@ -67697,18 +68886,18 @@ function validateTableBytes(numPoints, fpBytes) {
   if (bytes > TABLE_BYTES_MAX)
     throw new Error("invalid window size: table would need ~" + Math.ceil(bytes / 2 ** 20) + " MiB, max " + TABLE_BYTES_MAX / 2 ** 20 + " MiB");
 }
-function probeRandomBytes(randomBytes7, length) {
-  if (randomBytes7 === void 0)
+function probeRandomBytes(randomBytes8, length) {
+  if (randomBytes8 === void 0)
     return void 0;
-  afunction(randomBytes7, "randomBytes");
+  afunction(randomBytes8, "randomBytes");
   try {
-    const probe = randomBytes7(length);
+    const probe = randomBytes8(length);
     if (!isBytes5(probe) || probe.length !== length)
       return void 0;
   } catch {
     return void 0;
   }
-  return randomBytes7;
+  return randomBytes8;
 }
 function validateMSMPoints(points, c5) {
   aarray(points, "points");
@@ -67801,9 +68990,9 @@ var ScalarMultiplier = class {
   baseCanBeBlinded;
   bits;
   // Parametrized with a given Point class (not individual point)
-  constructor(Point, randomBytes7) {
+  constructor(Point, randomBytes8) {
     validatePointCons(Point);
-    this.randomBytes = probeRandomBytes(randomBytes7, BLIND_BYTES);
+    this.randomBytes = probeRandomBytes(randomBytes8, BLIND_BYTES);
     this.Point = Point;
     this.BASE = Point.BASE;
     this.ZERO = Point.ZERO;
@@ -68235,7 +69424,7 @@ function weierstrass2(params, extraOpts = {}) {
     randomBytes: "function"
   });
   const { endo: endoOpts, allowInfinityPoint, clearCofactor, isTorsionFree, fromBytes, toBytes } = extraOpts;
-  const randomBytes7 = extraOpts.randomBytes === void 0 ? randomBytes5 : extraOpts.randomBytes;
+  const randomBytes8 = extraOpts.randomBytes === void 0 ? randomBytes5 : extraOpts.randomBytes;
   if (endoOpts) {
     if (!Fp.is0(CURVE.a) || typeof endoOpts.beta !== "bigint" || !Array.isArray(endoOpts.basises)) {
       throw new Error('invalid endo: expected "beta": bigint and "basises": array');
@@ -68652,7 +69841,7 @@ function weierstrass2(params, extraOpts = {}) {
     }
   }
   const normalize = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes7);
+  const wnaf = new ScalarMultiplier(Point, randomBytes8);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
@@ -68753,12 +69942,12 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   const opts2 = Object.assign({}, ecdsaOpts);
-  const randomBytes7 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
+  const randomBytes8 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
   const hmac3 = opts2.hmac === void 0 ? (key, msg) => hmac(hash_, key, msg) : opts2.hmac;
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
   const blindLength = getMinHashLength2(CURVE_ORDER);
-  const csprng = probeRandomBytes(randomBytes7, blindLength);
+  const csprng = probeRandomBytes(randomBytes8, blindLength);
   const { keygen, getPublicKey, getSharedSecret, utils, lengths } = ecdh2(Point, opts2);
   const defaultSigOpts = {
     prehash: true,
@@ -68911,7 +70100,7 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d5), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e5 = extraEntropy === true ? randomBytes7(lengths.secretKey) : extraEntropy;
+      const e5 = extraEntropy === true ? randomBytes8(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes5(e5, void 0, "extraEntropy"));
     }
     const seed = concatBytes3(...seedArgs);
@@ -69046,7 +70235,7 @@ function edwards(params, extraOpts = {}) {
   if (FpLegendre2(Fp, CURVE.d) !== -1)
     throw new Error("edwards: CURVE.d must be a non-square in Fp for complete addition formulas");
   validateObject2(opts2, {}, { uvRatio: "function", randomBytes: "function" });
-  const randomBytes7 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
+  const randomBytes8 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
   const MASK = _2n8 << BigInt(Fp.BYTES * 8) - _1n12;
   function isOdd(n3) {
     if (!Fp.isOdd)
@@ -69307,7 +70496,7 @@ function edwards(params, extraOpts = {}) {
     }
   }
   const normalize = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes7);
+  const wnaf = new ScalarMultiplier(Point, randomBytes8);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
@@ -69853,14 +71042,14 @@ var HybridIdentity = class {
       if (s2.args.length !== 2) {
         throw Error("invalid mlkem768x25519 stanza");
       }
-      const share = base64nopad.decode(s2.args[1]);
-      if (share.length !== 1120) {
+      const share2 = base64nopad.decode(s2.args[1]);
+      if (share2.length !== 1120) {
         throw Error("invalid mlkem768x25519 stanza");
       }
       if (s2.body.length !== 32) {
         throw Error("invalid mlkem768x25519 stanza");
       }
-      const sharedSecret = MLKEM768X25519.decapsulate(share, this.identity);
+      const sharedSecret = MLKEM768X25519.decapsulate(share2, this.identity);
       const label = new TextEncoder().encode("age-encryption.org/mlkem768x25519");
       const { key, nonce } = hpkeContext(hpkeMLKEM768X25519, sharedSecret, label);
       try {
@@ -70004,14 +71193,14 @@ var X25519Recipient = class {
   }
   async wrapFileKey(fileKey) {
     const ephemeral = randomBytes(32);
-    const share = await scalarMultBase(ephemeral);
+    const share2 = await scalarMultBase(ephemeral);
     const secret = await scalarMult(ephemeral, this.recipient);
-    const salt = new Uint8Array(share.length + this.recipient.length);
-    salt.set(share);
-    salt.set(this.recipient, share.length);
+    const salt = new Uint8Array(share2.length + this.recipient.length);
+    salt.set(share2);
+    salt.set(this.recipient, share2.length);
     const label = new TextEncoder().encode("age-encryption.org/v1/X25519");
     const key = hkdf(sha256, secret, salt, label, 32);
-    return [new Stanza(["X25519", base64nopad.encode(share)], encryptFileKey(fileKey, key))];
+    return [new Stanza(["X25519", base64nopad.encode(share2)], encryptFileKey(fileKey, key))];
   }
 };
 var X25519Identity = class {
@@ -70038,15 +71227,15 @@ var X25519Identity = class {
       if (s2.args.length !== 2) {
         throw Error("invalid X25519 stanza");
       }
-      const share = base64nopad.decode(s2.args[1]);
-      if (share.length !== 32) {
+      const share2 = base64nopad.decode(s2.args[1]);
+      if (share2.length !== 32) {
         throw Error("invalid X25519 stanza");
       }
-      const secret = await scalarMult(this.identity, share);
+      const secret = await scalarMult(this.identity, share2);
       const recipient = await this.recipient;
-      const salt = new Uint8Array(share.length + recipient.length);
-      salt.set(share);
-      salt.set(recipient, share.length);
+      const salt = new Uint8Array(share2.length + recipient.length);
+      salt.set(share2);
+      salt.set(recipient, share2.length);
       const label = new TextEncoder().encode("age-encryption.org/v1/X25519");
       const key = hkdf(sha256, secret, salt, label, 32);
       const fileKey = decryptFileKey(s2.body, key);
@@ -70448,6 +71637,10 @@ function splitPatterns(text) {
   return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
 }
 
+// src/storage/s3-settings.ts
+var s3Addressings = ["auto", "path", "virtual"];
+var archivingClasses = /* @__PURE__ */ new Set(["GLACIER", "DEEP_ARCHIVE"]);
+
 // src/input-values.ts
 var databaseUrlForm = "postgresql://user:password@host:5432/database";
 var Problem = class extends Error {
@@ -70475,6 +71668,26 @@ var parseImage = matching(
   "is not an image of postgres or of supabase/postgres",
   "Write it as in supabase/postgres:17.6.1.054"
 );
+var parseS3Addressing = oneOf(s3Addressings);
+function parseS3Encryption(text) {
+  if (text === "AES256" || text === "aws:kms") return { algorithm: text };
+  const [, keyId] = /^aws:kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(text) ?? [];
+  if (keyId !== void 0) return { algorithm: "aws:kms", keyId };
+  throw new Problem(
+    "names no encryption of S3",
+    "Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key."
+  );
+}
+function parseStorageClass(text) {
+  if (archivingClasses.has(text)) {
+    throw new Problem(
+      `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
+      "Write GLACIER_IR, which can, STANDARD_IA, or leave it out."
+    );
+  }
+  if (/^[A-Z][A-Z0-9_]{1,40}$/.test(text)) return text;
+  throw new Problem("is not the name of a storage class", "Write it as in STANDARD_IA.");
+}
 function wholeNumber(least, most) {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -70589,9 +71802,9 @@ function parsePatterns(text) {
 }
 function parseColumns(text) {
   return splitList(text).map((name) => {
-    const [schema2, table, column, ...more] = name.split(".");
-    if (schema2 && table && column && more.length === 0 && !name.includes('"'))
-      return { schema: schema2, table, column };
+    const [schema3, table, column, ...more] = name.split(".");
+    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
+      return { schema: schema3, table, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name)}`,
       "Write schema.table.column, names as they are, without quotes."
@@ -70600,8 +71813,8 @@ function parseColumns(text) {
 }
 function parseShare(text) {
   const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text) ?? [];
-  const share = Number(digits ?? Number.NaN) / 100;
-  if (share > 0 && share <= 1) return share;
+  const share2 = Number(digits ?? Number.NaN) / 100;
+  if (share2 > 0 && share2 <= 1) return share2;
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     "Write a percentage above 0% and up to 100%, such as 10%."
@@ -70652,7 +71865,7 @@ function identityLines(text) {
 }
 function readIfPossible(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path2, "utf8");
+    return (0, import_node_fs2.readFileSync)(path2, "utf8");
   } catch {
     return "";
   }
@@ -70663,7 +71876,7 @@ function parseFolder(path2) {
 }
 function isFolder(path2) {
   try {
-    return (0, import_node_fs.statSync)(path2).isDirectory();
+    return (0, import_node_fs2.statSync)(path2).isDirectory();
   } catch {
     return false;
   }
@@ -70680,14 +71893,14 @@ function parsePem(given) {
 }
 function isCertificate(pem) {
   try {
-    return new import_node_crypto.X509Certificate(pem).raw.length > 0;
+    return new import_node_crypto2.X509Certificate(pem).raw.length > 0;
   } catch {
     return false;
   }
 }
 function readFile(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path2, "utf8");
+    return (0, import_node_fs2.readFileSync)(path2, "utf8");
   } catch {
     throw new Problem(
       `cannot be read: ${JSON.stringify(path2)}`,
@@ -70727,7 +71940,7 @@ function parseRetention(text) {
   const seen = /* @__PURE__ */ new Set();
   for (const rule of text.split(/[\s,]+/)) {
     const [, name = "", value = ""] = /^([a-z]+)=(\w+)$/.exec(rule) ?? [];
-    const count = retentionCounts.find((known) => known === name);
+    const count = retentionCounts.find((known3) => known3 === name);
     if (seen.has(name)) throw new Problem(`names ${name} twice`, "Write each rule once.");
     seen.add(name);
     if (name === "within") {
@@ -70766,7 +71979,7 @@ function parseChecks(text) {
 }
 function readFileAsText(path2) {
   try {
-    return (0, import_node_fs.readFileSync)(path2, "utf8");
+    return (0, import_node_fs2.readFileSync)(path2, "utf8");
   } catch {
     throw new Problem(
       `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
@@ -70784,10 +71997,10 @@ function parseDuration(text) {
     "Write seconds, minutes, hours or days, such as 90s, 30m or 4h."
   );
 }
-function listOf(form, wrong, remedy) {
+function listOf(form, wrong2, remedy) {
   return (text) => splitList(text).map((name) => {
     if (form.test(name)) return name;
-    throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong}`, remedy);
+    throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong2}`, remedy);
   });
 }
 function parseWebhook(text) {
@@ -70800,6 +72013,18 @@ function parseWebhook(text) {
   const local = url.protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
   if (url.protocol === "https:" || local) return url.href;
   throw new Problem(`has the scheme ${url.protocol}`, "Write an address with https.");
+}
+
+// src/needed-jobs.ts
+init_dist();
+var schema = record(
+  string(),
+  object({ result: string(), outputs: optional(record(string(), string()), {}) })
+);
+function parseNeeds(text) {
+  const parsed = safeParse(pipe(string(), parseJson(), schema), text);
+  if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
+  throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
 }
 
 // src/input-schema.ts
@@ -70816,7 +72041,8 @@ var operations = [
   "unpin",
   "gate",
   "status",
-  "schedule"
+  "schedule",
+  "alarm"
 ];
 var storing = operations.filter((name) => name !== "schedule");
 var announced = [
@@ -70830,8 +72056,9 @@ var announced = [
   "status",
   "schedule"
 ];
+var alarming = [...announced, "alarm"];
 var drillable = ["latest", "latest-verified", "before:<time>", "random:<interval>"];
-var schema = {
+var schema2 = {
   operation: {
     operations,
     required: true,
@@ -70863,6 +72090,25 @@ var schema = {
       "is not the name of a region",
       "Write it as in `eu-central-1` or `auto`."
     )
+  },
+  "s3-addressing": {
+    operations: storing,
+    default: "auto",
+    placeholder: "style",
+    description: "Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.",
+    parse: parseS3Addressing
+  },
+  "s3-sse": {
+    operations: storing,
+    placeholder: "how",
+    description: "What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the store does as the bucket is set.",
+    parse: parseS3Encryption
+  },
+  "s3-storage-class": {
+    operations: storing,
+    placeholder: "class",
+    description: "Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When empty, the store does as the bucket is set.",
+    parse: parseStorageClass
   },
   "repository-key": {
     operations: storing,
@@ -71259,6 +72505,23 @@ var schema = {
     description: "Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.",
     parse: parseBoolean
   },
+  "alarm-of": {
+    operations: ["alarm"],
+    required: true,
+    placeholder: "operation",
+    example: "drill",
+    description: "The operation whose alarm is raised: its next success ends it.",
+    parse: oneOf(announced)
+  },
+  needs: {
+    operations: ["alarm"],
+    required: true,
+    placeholder: "json",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    example: "${{ toJSON(needs) }}",
+    description: "What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output `announced` that its alarm is raised already, raises it.",
+    parse: parseNeeds
+  },
   "github-token": {
     operations,
     secret: true,
@@ -71268,13 +72531,13 @@ var schema = {
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
   database: {
-    operations: announced,
+    operations: alarming,
     placeholder: "name",
     description: "What the database is called in issues and messages. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
-    operations: announced,
+    operations: alarming,
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -71282,14 +72545,14 @@ var schema = {
     parse: parseBoolean
   },
   "issue-labels": {
-    operations: announced,
+    operations: alarming,
     default: "backup-failure",
     placeholder: "labels",
     description: "Labels of such issues besides `supabase-backup`, separated by commas.",
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
-    operations: announced,
+    operations: alarming,
     placeholder: "users",
     description: "Who is assigned to such issues: names of users, separated by commas.",
     parse: listOf(
@@ -71299,7 +72562,7 @@ var schema = {
     )
   },
   "issue-mentions": {
-    operations: announced,
+    operations: alarming,
     placeholder: "names",
     description: "Who is mentioned in such issues: users and teams, separated by commas.",
     parse: listOf(
@@ -71309,28 +72572,28 @@ var schema = {
     )
   },
   "notify-url": {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: "url",
     description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
     parse: parseWebhook
   },
   "slack-webhook-url": {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: "url",
     description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
     parse: parseWebhook
   },
   "heartbeat-url": {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: "url",
     description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
     parse: parseWebhook
   },
   "rpo-target": {
-    operations: announced,
+    operations: alarming,
     placeholder: "duration",
     description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
     parse: parseDuration
@@ -71344,17 +72607,17 @@ var schema = {
     parse: parseBoolean
   }
 };
-var inputNames = Object.keys(schema);
-var inputs = schema;
+var inputNames = Object.keys(schema2);
+var inputs = schema2;
 
 // src/inputs.ts
-function parseInputs(read3, env3 = process.env) {
-  const operation2 = parseOperation(read3);
+function parseInputs(read4, env3 = process.env) {
+  const operation2 = parseOperation(read4);
   const problems = [];
   function take2(name) {
     try {
       const input = inputs[name];
-      const text = read3(name)?.trim() || defaultOf(name, operation2);
+      const text = read4(name)?.trim() || defaultOf(name, operation2);
       if (text !== void 0) return input.parse(text);
       if (input.required)
         throw new Problem(`is required for ${operation2}`, `Set it, for example to ${input.example}.`);
@@ -71366,7 +72629,7 @@ function parseInputs(read3, env3 = process.env) {
   }
   const parsed = takeAll();
   const readsDatabase = ["backup", "capture"].includes(parsed.operation) || parsed.operation === "gate" && parsed.onStale === "backup";
-  if (readsDatabase && !read3("database-url")?.trim() && !env3.PGHOST) {
+  if (readsDatabase && !read4("database-url")?.trim() && !env3.PGHOST) {
     const missing = `is required for ${operation2}, because PGHOST is not set either`;
     problems.push({
       name: "database-url",
@@ -71451,6 +72714,9 @@ function parseInputs(read3, env3 = process.env) {
       storage,
       s3Endpoint: take2("s3-endpoint") ?? awsEndpoint,
       s3Region: take2("s3-region"),
+      s3Addressing: take2("s3-addressing"),
+      s3Sse: take2("s3-sse"),
+      s3StorageClass: take2("s3-storage-class"),
       repositoryKey: take2("repository-key"),
       encryptionIdentity: take2("encryption-identity") ?? [],
       clientPath: take2("client-path"),
@@ -71516,6 +72782,8 @@ function parseInputs(read3, env3 = process.env) {
           dryRun: take2("dry-run")
         };
       }
+      case "alarm":
+        return { operation: operation2, ...common, alarmOf: take2("alarm-of"), needs: take2("needs") };
       case "list":
         return {
           operation: operation2,
@@ -71558,10 +72826,10 @@ function parseInputs(read3, env3 = process.env) {
     }
   }
 }
-function parseOperation(read3) {
-  const text = read3("operation")?.trim();
-  const known = operations.find((operation2) => operation2 === text);
-  if (known !== void 0) return known;
+function parseOperation(read4) {
+  const text = read4("operation")?.trim();
+  const known3 = operations.find((operation2) => operation2 === text);
+  if (known3 !== void 0) return known3;
   throw new ConfigurationError(
     text ? `operation: there is none named ${quoteWord(text)}` : "operation: is required",
     `The operations are ${list(operations)}.`
@@ -71592,12 +72860,30 @@ init_errors();
 
 // src/repository/locks.ts
 var import_node_os = require("node:os");
+init_errors();
+
+// src/repository/held-lock.ts
+init_errors();
+
+// src/repository/lock-file.ts
+init_errors();
+init_storage();
+
+// src/repository/lock-format.ts
 init_dist();
 init_errors();
 init_storage();
-var lifetimeSeconds = 30 * 60;
-var maxLifetimeSeconds = 24 * 60 * 60;
-var refreshMilliseconds = lifetimeSeconds * 1e3 / 3;
+
+// src/workers.ts
+function* drain(jobs) {
+  for (let job = jobs.shift(); job !== void 0; job = jobs.shift()) yield job;
+}
+
+// src/repository/lock-format.ts
+var usualLifetimeSeconds = 30 * 60;
+var maxLifetimeSeconds = 60 * 60;
+var readers = 32;
+var keyPattern2 = /^locks\/[0-9a-f]{16}(-\d+)?\.json$/;
 var largestLock = 64 * 1024;
 var words = pipe(string(), maxLength(500), regex(new RegExp("^\\P{Cc}*$", "u")));
 var contentSchema = object({
@@ -71611,8 +72897,50 @@ var contentSchema = object({
   /** Given back, on a storage that does not let it be deleted */
   released: optional(boolean())
 });
-async function listLocks(repository) {
-  return (await listAll(repository.storage)).filter(({ content }) => !content?.released);
+function isLockKey(key) {
+  return keyPattern2.test(key);
+}
+async function listValues(storage) {
+  const values = [];
+  for await (const value of storage.list("locks/")) values.push(value);
+  return values;
+}
+async function readLocks(storage, values, passOver) {
+  const locks = [];
+  const waiting = [...values];
+  const reader = async () => {
+    for (const value of drain(waiting)) {
+      const lock = await readLock(storage, value, passOver);
+      if (lock) locks.push(lock);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(readers, values.length) }, reader));
+  return locks;
+}
+async function readLock(storage, { key, modifiedAt }, passOver) {
+  let text;
+  try {
+    text = (await storage.get(key, largestLock)).toString("utf8");
+  } catch (error3) {
+    if (error3 instanceof StorageError && error3.missing) return void 0;
+    if (error3 instanceof DeniedValueError) text = "";
+    else if (error3 instanceof ForeignValueError) return void passOver(error3.message);
+    else throw error3;
+  }
+  const parsed = safeParse(pipe(string(), parseJson(), contentSchema), text);
+  const content = parsed.success ? parsed.output : void 0;
+  if (content === void 0 && !isLockKey(key)) {
+    return void passOver(`${key} in ${storage.location} has neither the name of a lock nor what one says`);
+  }
+  const lifetimeSeconds = content?.ttlSeconds ?? usualLifetimeSeconds;
+  return { key, modifiedAt, expiresAt: new Date(modifiedAt.getTime() + lifetimeSeconds * 1e3), content };
+}
+
+// src/repository/locks.ts
+async function listLocks({ storage }) {
+  const locks = await readLocks(storage, await listValues(storage), () => {
+  });
+  return locks.filter(({ content }) => !content?.released);
 }
 function describeHolder(env3) {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env3;
@@ -71621,40 +72949,43 @@ function describeHolder(env3) {
   const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : "";
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
-async function listAll(storage, onForeign = () => {
-}) {
-  const locks = [];
-  for await (const value of storage.list("locks/")) {
-    try {
-      const lock = await readLock(storage, value);
-      if (lock) locks.push(lock);
-    } catch (error3) {
-      if (!(error3 instanceof ForeignValueError)) throw error3;
-      onForeign(error3);
-    }
-  }
-  return locks;
-}
-async function readLock(storage, { key, modifiedAt }) {
-  let text;
-  try {
-    text = (await storage.get(key, largestLock)).toString("utf8");
-  } catch (error3) {
-    if (error3 instanceof StorageError && error3.missing) return void 0;
-    if (!(error3 instanceof DeniedValueError)) throw error3;
-    text = "";
-  }
-  const parsed = safeParse(pipe(string(), parseJson(), contentSchema), text);
-  const content = parsed.success ? parsed.output : void 0;
-  const expiresAt = new Date(modifiedAt.getTime() + (content?.ttlSeconds ?? lifetimeSeconds) * 1e3);
-  return { key, modifiedAt, expiresAt, content };
-}
 
 // src/repository/repository.ts
-var import_node_crypto2 = require("node:crypto");
+var import_node_crypto3 = require("node:crypto");
 init_dist();
 init_errors();
 init_storage();
+
+// src/repository/reading.ts
+init_errors();
+init_s3_failure();
+init_storage();
+var mostReadings = 3;
+var SettledDamage = class extends IntegrityError {
+};
+async function readAgain(read4) {
+  for (let readings = 1; ; readings++) {
+    try {
+      return await read4({ fresh: readings > 1 });
+    } catch (error3) {
+      if (!isDoubtful(error3)) throw error3;
+      if (readings === mostReadings) throw tellReadings(error3);
+    }
+  }
+}
+function isDoubtful(error3) {
+  if (error3 instanceof SettledDamage || error3 instanceof DeniedValueError) return false;
+  if (error3 instanceof ForeignValueError) return true;
+  if (error3 instanceof IntegrityError)
+    return isDoubtful(error3.cause) || !(error3.cause instanceof StorageError);
+  return error3 instanceof StorageError && error3.cause instanceof BrokenBodyError;
+}
+function tellReadings(error3) {
+  if (!(error3 instanceof IntegrityError)) return error3;
+  return new IntegrityError(`${error3.message} (read ${mostReadings} times)`, error3.next, error3.cause);
+}
+
+// src/repository/repository.ts
 var hex = (digits) => pipe(string(), regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 var sourceSchema = strictObject({ systemIdentifier: string(), database: string() });
 var format = picklist([1, 2]);
@@ -71680,12 +73011,22 @@ async function openRepository(storage, repositoryKey) {
     "Correct the location; a repository is made by its first backup."
   );
 }
+var nobody = {
+  holder: "a first backup",
+  signal: new AbortController().signal,
+  log: { debug: () => {
+  }, info: () => {
+  }, warn: () => {
+  } },
+  now: () => /* @__PURE__ */ new Date()
+};
 async function findRepository(storage, repositoryKey) {
-  let text;
   try {
-    text = (await storage.get(location, largestConfig)).toString("utf8");
+    return await readAgain(async (options) => {
+      const bytes = await readConfig(storage, options);
+      return bytes && understand(storage, bytes, repositoryKey);
+    });
   } catch (error3) {
-    if (error3 instanceof StorageError && error3.missing) return void 0;
     if (error3 instanceof DeniedValueError)
       throw new ConfigurationError(
         `storage: ${error3.message}`,
@@ -71698,6 +73039,23 @@ async function findRepository(storage, repositoryKey) {
     }
     throw error3;
   }
+}
+async function readConfig(storage, options) {
+  const read4 = async () => {
+    try {
+      return await storage.get(location, largestConfig, options);
+    } catch (error3) {
+      if (error3 instanceof StorageError && error3.missing) return void 0;
+      throw error3;
+    }
+  };
+  const [one, other] = await Promise.all([read4(), read4()]);
+  if (one === void 0 || other === void 0) return one ?? other;
+  if (!one.equals(other)) throw describeDamage(storage, "two readings brought different bytes");
+  return one;
+}
+function understand(storage, bytes, repositoryKey) {
+  const text = bytes.toString("utf8");
   const parsed = parse(text);
   if (typeof parsed === "string") {
     const format3 = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
@@ -71706,9 +73064,8 @@ async function findRepository(storage, repositoryKey) {
       "Use the version of supabase-backup that wrote it, or a newer one."
     ) : describeDamage(storage, parsed);
   }
-  const config = parsed;
-  const key = bindKey(config, resolveKey(config.key, repositoryKey));
-  return { storage, id: config.id, key, source: config.source };
+  const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
+  return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
 }
 function parse(text) {
   let value;
@@ -71719,10 +73076,10 @@ function parse(text) {
   }
   const parsed = safeParse(repositorySchema, value);
   if (parsed.success) return parsed.output;
-  const known = /* @__PURE__ */ new Set(["format", "id", "createdAt", "key", "source"]);
+  const known3 = /* @__PURE__ */ new Set(["format", "id", "createdAt", "key", "source"]);
   const fields = new Set(parsed.issues.map((issue2) => String(issue2.path?.[0]?.key)));
-  const wrong = [...fields].filter((field) => known.has(field)).map((field) => `\`${field}\` is not as it should be`);
-  return wrong.length === 0 ? "it is not what a backup writes" : wrong.join(", ");
+  const wrong2 = [...fields].filter((field) => known3.has(field)).map((field) => `\`${field}\` is not as it should be`);
+  return wrong2.length === 0 ? "it is not what a backup writes" : wrong2.join(", ");
 }
 function describeDamage(storage, how, cause) {
   return new IntegrityError(
@@ -71757,10 +73114,10 @@ function resolveKey(key, given) {
   return candidate;
 }
 function bindKey({ format: format3, id }, key) {
-  return format3 === 1 ? key : (0, import_node_crypto2.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
+  return format3 === 1 ? key : (0, import_node_crypto3.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
 }
 function checkValue(key) {
-  return (0, import_node_crypto2.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
+  return (0, import_node_crypto3.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
 }
 
 // src/storage/open.ts
@@ -71776,7 +73133,7 @@ async function openStorage(location2, options = {}, world = processWorld()) {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location2)?.[1]?.toLowerCase();
   switch (scheme) {
     case "s3":
-      return openS3(location2, options);
+      return openS3(location2, options, world);
     case "artifact":
       return openArtifact(location2, options, world);
     case "file":
@@ -71793,7 +73150,8 @@ async function openStorage(location2, options = {}, world = processWorld()) {
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
-async function openS3(location2, { s3Endpoint, s3Region }) {
+async function openS3(location2, options, { env: env3 }) {
+  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = "", path2 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
   if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
   if (bucket.includes("@")) {
@@ -71818,10 +73176,12 @@ async function openS3(location2, { s3Endpoint, s3Region }) {
   const endpoint = s3Endpoint ? parseEndpoint2(s3Endpoint, bucket) : void 0;
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_s33(), s3_exports2));
   return new S3Storage2({
-    bucket,
-    prefix,
+    ...{ bucket, prefix, env: env3 },
     ...endpoint === void 0 ? {} : { endpoint },
-    ...s3Region ? { region: s3Region } : {}
+    ...s3Region ? { region: s3Region } : {},
+    ...s3Addressing ? { addressing: s3Addressing } : {},
+    ...s3Sse ? { encryption: s3Sse } : {},
+    ...s3StorageClass ? { storageClass: s3StorageClass } : {}
   });
 }
 var artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
@@ -72017,7 +73377,7 @@ function decode2(text) {
 }
 
 // src/postgres/connection-files.ts
-var import_node_fs6 = require("node:fs");
+var import_node_fs7 = require("node:fs");
 var import_node_os5 = require("node:os");
 var import_node_path10 = __toESM(require("node:path"), 1);
 function findPassFile(env3, named) {
@@ -72055,8 +73415,8 @@ function readServices(file) {
 }
 function readText(file, { alone = false } = {}) {
   try {
-    if (alone && ((0, import_node_fs6.statSync)(file).mode & 63) !== 0) return void 0;
-    return (0, import_node_fs6.readFileSync)(file, "utf8");
+    if (alone && ((0, import_node_fs7.statSync)(file).mode & 63) !== 0) return void 0;
+    return (0, import_node_fs7.readFileSync)(file, "utf8");
   } catch {
     return void 0;
   }
@@ -72066,10 +73426,10 @@ function homeOf(env3) {
 }
 
 // src/secrets.ts
-function listSecrets(read3, env3) {
+function listSecrets(read4, env3) {
   const secrets = /* @__PURE__ */ new Set();
   for (const name of inputNames.filter((name2) => inputs[name2].secret)) {
-    const text = read3(name)?.trim();
+    const text = read4(name)?.trim();
     if (!text) continue;
     if (inputs[name].parse === parseDatabaseUrl) {
       secrets.add(text);
@@ -72085,11 +73445,12 @@ function listSecrets(read3, env3) {
     const text = env3[variable]?.trim();
     if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
   }
-  for (const password of passwordsInFiles(read3, env3)) if (!everyday.has(password)) secrets.add(password);
+  for (const secret of secretsOfProxies(env3)) secrets.add(secret);
+  for (const password of passwordsInFiles(read4, env3)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a5, b5) => b5.length - a5.length);
 }
-function passwordsInFiles(read3, env3) {
-  const urls = inputNames.filter((name) => inputs[name].parse === parseDatabaseUrl).map((name) => read3(name) ?? "");
+function passwordsInFiles(read4, env3) {
+  const urls = inputNames.filter((name) => inputs[name].parse === parseDatabaseUrl).map((name) => read4(name) ?? "");
   const named = (parameter) => urls.flatMap(
     (url) => Array.from(
       url.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, "g")),
@@ -72114,6 +73475,14 @@ var secretVariables = [
   "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
   "GITHUB_TOKEN"
 ];
+function secretsOfProxies(env3) {
+  return Object.entries(env3).flatMap(([name, text = ""]) => {
+    const [, user = "", password] = /^(?:[a-z][a-z\d+.-]*:\/\/)?([^:/@]*)(?::(.*))?@/is.exec(text.trim()) ?? [];
+    const secret = password || user;
+    if (!/^(https?|all)_proxy$/i.test(name) || secret === "" || everyday.has(secret)) return [];
+    return [secret, decode(secret) ?? secret];
+  });
+}
 function pathsIn(url) {
   if (!URL.canParse(url)) return [];
   const { pathname, search } = new URL(url);
@@ -72242,17 +73611,17 @@ function createRunnerLog(mask) {
 }
 
 // src/entry/temporary-folder.ts
-var import_node_crypto13 = require("node:crypto");
-var import_node_fs7 = require("node:fs");
+var import_node_crypto15 = require("node:crypto");
+var import_node_fs8 = require("node:fs");
 var import_node_os6 = require("node:os");
 var import_node_path11 = require("node:path");
-var machine = (0, import_node_crypto13.createHash)("sha256").update((0, import_node_os6.hostname)()).digest("hex").slice(0, 8);
+var machine = (0, import_node_crypto15.createHash)("sha256").update((0, import_node_os6.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os6.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs7.mkdtempSync)((0, import_node_path11.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
-  process.on("exit", () => (0, import_node_fs7.rmSync)(folder, { recursive: true, force: true }));
+  const folder = (0, import_node_fs8.mkdtempSync)((0, import_node_path11.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  process.on("exit", () => (0, import_node_fs8.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
 function removeLeftovers(parent) {
@@ -72261,15 +73630,15 @@ function removeLeftovers(parent) {
     if (where !== machine || isRunning(Number(pid), Number(since))) continue;
     try {
       const folder = (0, import_node_path11.join)(parent, name);
-      const found = (0, import_node_fs7.lstatSync)(folder);
-      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs7.rmSync)(folder, { recursive: true });
+      const found = (0, import_node_fs8.lstatSync)(folder);
+      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs8.rmSync)(folder, { recursive: true });
     } catch {
     }
   }
 }
 function listNames(parent) {
   try {
-    return (0, import_node_fs7.readdirSync)(parent);
+    return (0, import_node_fs8.readdirSync)(parent);
   } catch {
     return [];
   }
@@ -72288,7 +73657,7 @@ function isRunning(pid, since) {
 var ticksPerSecond = 100;
 function readStart(pid) {
   try {
-    const fields = (0, import_node_fs7.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const fields = (0, import_node_fs8.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
     const ticks = Number(fields[19]);
     return Date.now() - (0, import_node_os6.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
   } catch {
@@ -72298,10 +73667,11 @@ function readStart(pid) {
 
 // src/entry/post.ts
 var { env: env2 } = process;
-var read2 = (name) => getInput(name);
+var read3 = (name) => getInput(name);
+trustAuthorities(env2);
 main().then(() => endProcess());
 async function main() {
-  const secrets = listSecrets(read2, env2);
+  const secrets = listSecrets(read3, env2);
   for (const secret of secrets) setSecret(secret);
   const step = getState(stepState.step);
   if (step === "" || getState(stepState.ended) === "true") return;
@@ -72311,7 +73681,7 @@ async function main() {
   try {
     const world = { env: env2, log, mask, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
     let released = 0;
-    for (const place of listPlaces(parseInputs(read2, env2)))
+    for (const place of listPlaces(parseInputs(read3, env2)))
       released += await releaseLocks(place, step, world);
     log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
   } catch (error3) {
@@ -72320,7 +73690,7 @@ async function main() {
   }
 }
 function listPlaces(inputs2) {
-  if (inputs2.operation === "schedule") return [];
+  if (inputs2.operation === "schedule" || inputs2.operation === "alarm") return [];
   const { safetyStorage } = inputs2.operation === "restore" ? inputs2 : {};
   return [inputs2, ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }]];
 }

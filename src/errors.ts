@@ -57,7 +57,18 @@ export class IntegrityError extends BackupError {
   readonly exitCode = 1;
 }
 
-export type KnownError = ConfigurationError | SourceError | StorageError | TargetError | IntegrityError;
+/** A job that was to run an operation ended before the operation could tell how it went. */
+export class JobError extends BackupError {
+  readonly exitCode = 1;
+}
+
+export type KnownError =
+  | JobError
+  | ConfigurationError
+  | SourceError
+  | StorageError
+  | TargetError
+  | IntegrityError;
 
 export function isKnownError(error: unknown): error is KnownError {
   return error instanceof BackupError;

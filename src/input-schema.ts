@@ -28,6 +28,7 @@ import {
   parseWebhook,
   wholeNumber,
 } from './input-values.ts';
+import { parseNeeds } from './needed-jobs.ts';
 
 /**
  * Every input, once. The Action's `with:`, the command line, the environment, action.yml, `--help` and the README's table
@@ -48,6 +49,7 @@ export const operations = [
   'gate',
   'status',
   'schedule',
+  'alarm',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -65,6 +67,8 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   gate: 'Let a release pass when the newest backup is fresh and proven, or take one first, or stop it',
   status: 'Tell how fresh, verified and drilled the backups are, and fail when a limit is broken',
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
+  alarm:
+    'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
 };
 
 export interface Input {
@@ -103,6 +107,9 @@ export const announced = [
   'status',
   'schedule',
 ] as const;
+
+/** The same, and what speaks for one of them */
+const alarming = [...announced, 'alarm'] as const;
 
 /** What stands for a backup besides its id, where it is to be restored. */
 export const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
@@ -649,6 +656,25 @@ export const schema = {
       'Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.',
     parse: parseBoolean,
   },
+  'alarm-of': {
+    operations: ['alarm'],
+    required: true,
+    placeholder: 'operation',
+    example: 'drill',
+    description: 'The operation whose alarm is raised: its next success ends it.',
+    parse: oneOf(announced),
+  },
+  needs: {
+    operations: ['alarm'],
+    required: true,
+    placeholder: 'json',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    example: '${{ toJSON(needs) }}',
+    description:
+      'What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output ' +
+      '`announced` that its alarm is raised already, raises it.',
+    parse: parseNeeds,
+  },
   'github-token': {
     operations,
     secret: true,
@@ -660,13 +686,13 @@ export const schema = {
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
   database: {
-    operations: announced,
+    operations: alarming,
     placeholder: 'name',
     description: 'What the database is called in issues and messages. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {
-    operations: announced,
+    operations: alarming,
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -675,14 +701,14 @@ export const schema = {
     parse: parseBoolean,
   },
   'issue-labels': {
-    operations: announced,
+    operations: alarming,
     default: 'backup-failure',
     placeholder: 'labels',
     description: 'Labels of such issues besides `supabase-backup`, separated by commas.',
     parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
   },
   'issue-assignees': {
-    operations: announced,
+    operations: alarming,
     placeholder: 'users',
     description: 'Who is assigned to such issues: names of users, separated by commas.',
     parse: listOf(
@@ -692,7 +718,7 @@ export const schema = {
     ),
   },
   'issue-mentions': {
-    operations: announced,
+    operations: alarming,
     placeholder: 'names',
     description: 'Who is mentioned in such issues: users and teams, separated by commas.',
     parse: listOf(
@@ -702,7 +728,7 @@ export const schema = {
     ),
   },
   'notify-url': {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: 'url',
     description:
@@ -710,14 +736,14 @@ export const schema = {
     parse: parseWebhook,
   },
   'slack-webhook-url': {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: 'url',
     description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
     parse: parseWebhook,
   },
   'heartbeat-url': {
-    operations: announced,
+    operations: alarming,
     secret: true,
     placeholder: 'url',
     description:
@@ -725,7 +751,7 @@ export const schema = {
     parse: parseWebhook,
   },
   'rpo-target': {
-    operations: announced,
+    operations: alarming,
     placeholder: 'duration',
     description:
       'How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.',

@@ -1,4 +1,6 @@
+import type { Operation } from './input-schema.ts';
 import type { ColumnName } from './input-values.ts';
+import type { NeededJob } from './needed-jobs.ts';
 import type { RetentionPolicy } from './repository/retention.ts';
 import type { S3Addressing, S3Encryption } from './storage/s3-settings.ts';
 
@@ -190,6 +192,12 @@ export interface ScheduleInputs {
   readonly githubToken: string | undefined;
 }
 
+export interface AlarmOperationInputs extends CommonInputs {
+  readonly operation: 'alarm';
+  readonly alarmOf: Operation;
+  readonly needs: readonly NeededJob[];
+}
+
 /** Who hears of a failure, and how. */
 export interface AlarmInputs {
   readonly githubToken: string | undefined;
@@ -218,4 +226,5 @@ export type Inputs =
   | PinInputs
   | GateInputs
   | StatusInputs
-  | ScheduleInputs;
+  | ScheduleInputs
+  | AlarmOperationInputs;

@@ -211,6 +211,8 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
           dryRun: take('dry-run'),
         };
       }
+      case 'alarm':
+        return { operation, ...common, alarmOf: take('alarm-of'), needs: take('needs') };
       case 'list':
         return {
           operation,

@@ -1,4 +1,4 @@
-import type { Operation } from './inputs.ts';
+import { announced, type Operation } from './inputs.ts';
 
 /**
  * Every output, once: what `Outcome.outputs` may hold, and what action.yml and the keys of `--json` promise. Whole numbers and
@@ -172,6 +172,11 @@ const schema = {
   drift: {
     operations: ['schedule'],
     description: 'Whether the workflows were otherwise than the policy says: `true` or `false`.',
+  },
+  announced: {
+    operations: [...announced, 'alarm'],
+    description:
+      '`true` where it failed, or its answer is no, and those were told who are to be told; a job after it need not (docs/alarms.md).',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

@@ -25,6 +25,7 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
     const text = env[variable]?.trim();
     if (text && !(variable === 'PGPASSWORD' && everyday.has(text))) secrets.add(text);
   }
+  for (const secret of secretsOfProxies(env)) secrets.add(secret);
   for (const password of passwordsInFiles(read, env)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a, b) => b.length - a.length);
 }
@@ -61,6 +62,17 @@ const secretVariables = [
   'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
   'GITHUB_TOKEN',
 ];
+
+/** What opens a proxy, in either form; a user without a password is a token. Libraries of ours read the third variable, too. */
+function secretsOfProxies(env: NodeJS.ProcessEnv): readonly string[] {
+  return Object.entries(env).flatMap(([name, text = '']) => {
+    const [, user = '', password] =
+      /^(?:[a-z][a-z\d+.-]*:\/\/)?([^:/@]*)(?::(.*))?@/is.exec(text.trim()) ?? [];
+    const secret = password || user;
+    if (!/^(https?|all)_proxy$/i.test(name) || secret === '' || everyday.has(secret)) return [];
+    return [secret, decode(secret) ?? secret];
+  });
+}
 
 /** Whoever knows the path of a webhook may write there, and servers that refuse quote it without the host. */
 function pathsIn(url: string): readonly string[] {

@@ -8,7 +8,7 @@ const source = path.join(import.meta.dirname, '..', 'src');
 
 /** Files at the top of src (errors, world, workers, inputs, …) that every room may use, except inputs. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
-  entry: ['operations', 'alarm', 'github', 'report', 'storage', 'postgres', 'inputs'],
+  entry: ['operations', 'alarm', 'github', 'report', 'storage', 'postgres', 'http', 'inputs'],
   operations: [
     'source',
     'repository',
@@ -22,8 +22,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'storage',
     'inputs',
   ],
-  alarm: ['github', 'report'],
-  github: [],
+  alarm: ['github', 'http', 'report'],
+  github: ['http'],
   schedule: ['repository', 'github'],
   migrations: ['postgres'],
   source: ['repository', 'postgres', 'storage'],
@@ -32,7 +32,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   supabase: ['repository', 'postgres'],
   report: ['operations'],
   postgres: [],
-  storage: [],
+  storage: ['http'],
+  http: [],
 };
 
 interface Import {

@@ -38,6 +38,7 @@ const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => {
 };
 const gate: Given = { ...backup, operation: 'gate' };
 const schedule: Given = { operation: 'schedule' };
+const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
 function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
   try {
@@ -350,6 +351,10 @@ const refused: [Given, InputName, string][] = [
   [{ ...schedule, policy: 'a\0b' }, 'policy', 'is not a path'],
   [{ ...schedule, workflows: 'a\0b' }, 'workflows', 'is not a path'],
   [{ ...schedule, check: 'yes' }, 'check', 'cannot be "yes"'],
+  [{ ...alarm, 'alarm-of': 'list' }, 'alarm-of', 'cannot be "list"'],
+  [{ ...alarm, needs: 'success' }, 'needs', 'is not what GitHub knows of the jobs before'],
+  [{ ...alarm, needs: '{"drill":"success"}' }, 'needs', 'is not what GitHub knows of the jobs before'],
+  [{ ...alarm, needs: '' }, 'needs', 'is required for alarm'],
   [{ ...backup, 'github-token': 'a b' }, 'github-token', 'is not a token'],
   [{ ...backup, database: 'a\nb' }, 'database', 'is not one line'],
   [{ ...backup, 'failure-issues': 'yes' }, 'failure-issues', 'cannot be "yes"'],
@@ -389,7 +394,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status or schedule.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, schedule or alarm.',
     );
   });
 });

@@ -62,17 +62,17 @@ export async function announce(
 
 /** A dead man's switch: it rings when this stays away. */
 async function beat(announcement: Announcement): Promise<void> {
-  const { event, settings } = announcement;
+  const { event, settings, env } = announcement;
   const url = settings.heartbeatUrl;
   if (!url || event.state !== 'succeeded') return;
   await attempt(announcement, 'the heartbeat was not sent', (signal) =>
-    deliver({ input: 'heartbeat-url', url }, announcement.limits, signal),
+    deliver({ input: 'heartbeat-url', url, env }, announcement.limits, signal),
   );
 }
 
 /** Issues first: from them the others know whether a success is news. */
 async function tell(announcement: Announcement): Promise<void> {
-  const { event, settings, limits } = announcement;
+  const { event, settings, env, limits } = announcement;
   const news = await keepIssues(announcement);
   const kind = kindOf(event, news);
   if (kind === undefined) return;
@@ -80,7 +80,7 @@ async function tell(announcement: Announcement): Promise<void> {
   const send = (input: string, url: string | undefined, content: () => object) =>
     url &&
     attempt(announcement, `the message to ${input} was not sent`, (signal) =>
-      deliver({ input, url, content: content() }, limits, signal),
+      deliver({ input, url, content: content(), env }, limits, signal),
     );
   await Promise.all([
     send('notify-url', notifyUrl, () => describeEvent(event, kind, news)),
@@ -124,8 +124,7 @@ function openIssues({ raw, env, limits, signal }: Announcement, { token }: Issue
   }
   const api = new GitHubApi({
     url: env.GITHUB_API_URL || undefined,
-    token,
-    signal,
+    ...{ token, env, signal },
     timeout: limits.request,
     pause: limits.pause,
   });
@@ -151,7 +150,7 @@ function explain(error: unknown): string {
   return messageOf(error);
 }
 
-function adviseOn({ status, rateLimited }: GitHubFailure): string {
+function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
   if (rateLimited) return "GitHub's rate limit is reached: the next run updates the issue.";
   switch (status) {
     case 401:
@@ -167,7 +166,7 @@ function adviseOn({ status, rateLimited }: GitHubFailure): string {
     case 422:
       return 'Look at issue-labels and issue-assignees.';
     default:
-      return 'The next run tries again.';
+      return advice ?? 'The next run tries again.';
   }
 }
 

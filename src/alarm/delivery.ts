@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { explainFetch } from '../github/api.ts';
+import { isKnownError } from '../errors.ts';
+import { explainSilence, NoAnswer, request } from '../http/request.ts';
 import type { AlarmLimits } from './event.ts';
 
 /** A message that did not arrive. Its words name the host and no more of the address: whoever knows that may write there, too. */
@@ -23,6 +24,8 @@ export interface Delivery {
   readonly url: string;
   /** What is sent, as JSON; without it the address is only asked for. */
   readonly content?: object;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 const retries = 2;
@@ -73,26 +76,28 @@ async function send(
   signal: AbortSignal,
   redirects = 0,
 ): Promise<void> {
-  const { content } = delivery;
+  const { content, env } = delivery;
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, {
+    response = await request(url, {
       method: content === undefined ? 'GET' : 'POST',
       headers: {
         'user-agent': 'supabase-backup',
         ...(content && { 'content-type': 'application/json; charset=utf-8' }),
       },
       ...(content && { body: JSON.stringify(content) }),
-      redirect: 'manual',
+      env,
       signal: AbortSignal.any([signal, AbortSignal.timeout(limits.request)]),
     });
     text = await response.text();
   } catch (cause) {
     signal.throwIfAborted();
+    if (isKnownError(cause)) throw cause;
     throw new DeliveryFailure(
-      `${url.host} does not answer: ${explainFetch(cause)}`,
-      `Check ${delivery.input}, and whether this machine may reach that host.`,
+      `${url.host} does not answer: ${explainSilence(cause)}`,
+      (cause instanceof NoAnswer && cause.next) ||
+        `Check ${delivery.input}, and whether this machine may reach that host.`,
       { cause, wait: 0 },
     );
   }

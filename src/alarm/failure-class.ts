@@ -29,6 +29,7 @@ const kinds: Readonly<Record<string, string>> = {
   StorageError: 'the storage fails',
   TargetError: 'the target database refuses something',
   IntegrityError: 'what is stored or restored is not what it should be',
+  JobError: 'its job ended before it could begin, or tell how it went',
   Interruption: 'it was stopped before its end',
   Defect: 'an unexpected error',
   parity: 'the restored database differs from the backup',
@@ -39,6 +40,7 @@ const kinds: Readonly<Record<string, string>> = {
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken',
+  alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
 };
 

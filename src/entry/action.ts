@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { stepState, stepVariable } from '../github/step.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import { findUnused, type InputName, parseInputs } from '../inputs.ts';
 import type { Outcome } from '../operations/outcome.ts';
 import { run } from '../operations/run.ts';
@@ -14,6 +15,7 @@ import { listSecrets } from '../secrets.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { abortOnSignals } from './interruption.ts';
+import { assertPlatform } from './platform.ts';
 import { endOnDefect, endProcess } from './process-end.ts';
 import { createRunnerLog } from './runner-log.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
@@ -21,6 +23,7 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);
 
+trustAuthorities(env);
 main().then(() => {
   core.saveState(stepState.ended, 'true');
   endProcess();
@@ -51,9 +54,11 @@ async function main(): Promise<void> {
       { kind: 'paragraph', text: mask(`${message}\n${next}`) },
     ]);
     await alarm?.tell({ failure, error });
+    noteAnnounced(alarm);
   }
   endOnDefect(fail);
   try {
+    assertPlatform(process.platform);
     alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
@@ -65,9 +70,15 @@ async function main(): Promise<void> {
     report({ ...outcome, report: maskReport(outcome.report, mask) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.tell({ outcome });
+    if (outcome.exitCode === 3) noteAnnounced(alarm);
   } catch (error) {
     await fail(error);
   }
+}
+
+/** For a job that is to raise the alarm where this one ended without a word. */
+function noteAnnounced(alarm: Alarm | undefined): void {
+  if (alarm !== undefined) core.setOutput('announced', 'true');
 }
 
 function report(outcome: Outcome): void {

@@ -36,7 +36,8 @@ export interface Alarm {
  * @throws ConfigurationError when an address or a label is wrong: better now than when it is needed
  */
 export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder'>): Alarm {
-  const operation = announced.find((name) => name === read('operation')?.trim());
+  const [asked, speaksFor] = (['operation', 'alarm-of'] as const).map((name) => read(name)?.trim());
+  const operation = announced.find((name) => name === (asked === 'alarm' ? speaksFor : asked));
   const wanted = parseAlarms(read);
   const startedAt = world.now();
   let told: Promise<void> | undefined;
@@ -51,6 +52,8 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
 
   async function tellOnce(end: End): Promise<void> {
     // A rehearsal is nobody's failure, and nobody's success.
+    // That another job had nothing to tell is no success of its operation.
+    if (asked === 'alarm' && 'outcome' in end) return;
     if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
     const event = await describeEnd(end, operation, alarm.inputs, wanted, startedAt, read, world);
     const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;

@@ -1,5 +1,6 @@
 import './node-version.ts';
 import { ConfigurationError } from '../errors.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import {
   findUnused,
   type InputName,
@@ -20,6 +21,7 @@ import { type Arguments, parseArguments } from './arguments.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './help.ts';
 import { abortOnSignals } from './interruption.ts';
+import { assertPlatform } from './platform.ts';
 import { endOnDefect, endProcess } from './process-end.ts';
 import { createTemporaryFolder } from './temporary-folder.ts';
 import { createTerminalLog } from './terminal-log.ts';
@@ -34,6 +36,7 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+trustAuthorities(env);
 main(argv.slice(2)).then(endProcess);
 
 /** Returns the exit code. Results go to stdout, and everything else to stderr. */
@@ -77,6 +80,7 @@ async function main(words: readonly string[]): Promise<number> {
       return 2;
     }
 
+    assertPlatform(process.platform);
     warnOfExposedSecrets(given, (message) => log.warn(message));
     alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);

@@ -67,6 +67,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   gate: 'the backups do not let this release pass',
   status: 'a limit of the backups is broken',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
+  alarm: 'an operation did not begin',
 };
 
 function detailsOf(error: unknown): string {

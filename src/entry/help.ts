@@ -48,6 +48,9 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
   ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
+  alarm: [
+    `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
+  ],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 

@@ -2,6 +2,7 @@ import './node-version.ts';
 import * as core from '@actions/core';
 import { isKnownError, messageOf } from '../errors.ts';
 import { stepState } from '../github/step.ts';
+import { trustAuthorities } from '../http/authorities.ts';
 import { type InputName, type Inputs, parseInputs } from '../inputs.ts';
 import { releaseLocks } from '../operations/release-locks.ts';
 import { createMask } from '../report/mask.ts';
@@ -19,6 +20,7 @@ import { createTemporaryFolder } from './temporary-folder.ts';
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);
 
+trustAuthorities(env);
 main().then(() => endProcess());
 
 async function main(): Promise<void> {
@@ -44,7 +46,7 @@ async function main(): Promise<void> {
 
 /** Where the operation may have locked a repository. */
 function listPlaces(inputs: Inputs) {
-  if (inputs.operation === 'schedule') return [];
+  if (inputs.operation === 'schedule' || inputs.operation === 'alarm') return [];
   const { safetyStorage } = inputs.operation === 'restore' ? inputs : {};
   return [inputs, ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }])];
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import * as v from 'valibot';
-import { messageOf } from '../errors.ts';
+import { isKnownError } from '../errors.ts';
+import { explainSilence, NoAnswer, request } from '../http/request.ts';
 
 /** A request that GitHub's REST API refused, or that it could not be asked. */
 export class GitHubFailure extends Error {
@@ -14,6 +15,8 @@ export class GitHubFailure extends Error {
   /** milliseconds to wait before the same request may succeed; undefined when waiting does not help */
   readonly wait: number | undefined;
   readonly rateLimited: boolean;
+  /** What to do where there was no answer, as far as that is known */
+  readonly advice: string | undefined;
 
   constructor(message: string, options: Partial<Omit<GitHubFailure, keyof Error>> & { cause?: unknown }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -23,6 +26,7 @@ export class GitHubFailure extends Error {
     this.codes = options.codes ?? [];
     this.wait = options.wait;
     this.rateLimited = options.rateLimited ?? false;
+    this.advice = options.advice;
   }
 }
 
@@ -30,6 +34,8 @@ export interface GitHubApiOptions {
   /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com, which it is when undefined. */
   readonly url: string | undefined;
   readonly token: string;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
   /** Ends whatever is under way, its pauses included. */
   readonly signal: AbortSignal;
   /** milliseconds for one request */
@@ -110,12 +116,12 @@ export class GitHubApi {
   }
 
   async #ask(method: Method, url: string, body?: object, redirects = 0): Promise<Answer> {
-    const { token, signal, timeout } = this.#options;
+    const { token, env, signal, timeout } = this.#options;
     this.#checkOrigin(url);
     let response: Response;
     let text: string;
     try {
-      response = await fetch(url, {
+      response = await request(new URL(url), {
         method,
         headers: {
           accept: 'application/vnd.github+json',
@@ -125,14 +131,17 @@ export class GitHubApi {
           ...(body && { 'content-type': 'application/json' }),
         },
         ...(body && { body: JSON.stringify(body) }),
-        // fetch would turn a POST into a GET.
-        redirect: 'manual',
+        env,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
       });
       text = await response.text();
     } catch (cause) {
       signal.throwIfAborted();
-      throw new GitHubFailure(`GitHub's API does not answer: ${explainFetch(cause)}`, { cause, wait: 0 });
+      if (isKnownError(cause)) throw cause;
+      const advice = cause instanceof NoAnswer ? cause.next : undefined;
+      throw new GitHubFailure(`GitHub's API does not answer: ${explainSilence(cause)}`, {
+        ...{ cause, advice, wait: 0 },
+      });
     }
     const target = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && target !== null && redirects < maxRedirects) {
@@ -153,12 +162,6 @@ interface Answer {
   readonly content: unknown;
   /** Address of the next page */
   readonly next: string | undefined;
-}
-
-/** `fetch failed` says nothing; what it hides in `cause` does. */
-export function explainFetch(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
-  return error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
 }
 
 /** @throws GitHubFailure when the answer is of another form, `what` being what it should be, such as `issue` */

@@ -44,6 +44,8 @@ export interface ApiSettings {
   /** OWNER/REPO */
   readonly repository: string;
   readonly token: string;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
   /** Of the wait before the second try, milliseconds */
   readonly retryDelay?: number;
@@ -73,8 +75,8 @@ const commitsSchema = v.array(
 );
 
 export function openWorkflows(settings: ApiSettings): WorkflowsApi {
-  const { apiUrl: url, repository, token, signal, retryDelay: pause = 1000 } = settings;
-  const api = new GitHubApi({ url, token, signal, pause, timeout: 20_000, retries: 3 });
+  const { apiUrl: url, repository, token, env, signal, retryDelay: pause = 1000 } = settings;
+  const api = new GitHubApi({ url, token, env, signal, pause, timeout: 20_000, retries: 3 });
   const base = `/repos/${repository}`;
   const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
     try {
@@ -142,9 +144,12 @@ async function unlessForbidden(answer: Promise<unknown>): Promise<unknown> {
 }
 
 function explain(failure: GitHubFailure, repository: string): Error {
-  const { status, rateLimited, message } = failure;
+  const { status, rateLimited, message, advice } = failure;
   if (rateLimited) return new GitHubUnreachable("GitHub's rate limit is reached", { cause: failure });
-  if (status === 0) return new GitHubUnreachable(message, { cause: failure });
+  if (status === 0) {
+    const words = advice === undefined ? message : `${message}; ${advice.replace(/\.$/, '')}`;
+    return new GitHubUnreachable(words, { cause: failure });
+  }
   if (status >= 500) return new GitHubUnreachable(`GitHub answered ${status}`, { cause: failure });
   return new ConfigurationError(
     `github-token: GitHub answered ${status} to a question about the workflows of ${repository}`,

@@ -1,19 +1,19 @@
 import { ConfigurationError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
 import { findDumpClient } from '../postgres/client.ts';
-import { openSession } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/connection.ts';
 import { readFacts, readSequences } from '../postgres/facts.ts';
 import { checkFreshness } from '../postgres/questions.ts';
-import { reachDatabase } from '../postgres/reach.ts';
+import { openReached } from '../postgres/reach.ts';
 import { createSelection, findUnmatched } from '../postgres/selection.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { describeConnection } from '../postgres/settings.ts';
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
 import { gatherOutlines, keepOutlines } from '../repository/outlines.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
-import { readIdentity } from '../source/identity.ts';
+import { assertSameServer, readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
 import type { World } from '../world.ts';
@@ -21,7 +21,6 @@ import { describeBackup } from './backup-report.ts';
 import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
 import { checkMemory } from './memory.ts';
-import { listNotCarried } from './not-carried.ts';
 import type { Outcome } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { refuseUnencrypted } from './public-repository.ts';
@@ -34,12 +33,25 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const clock = new PhaseClock();
   refuseUnencrypted(inputs, world);
   const calledAt = world.now();
-  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
-  world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
-  const identity = await askServer(inputs, settings, world);
-  const client = await findDumpClient(identity.serverVersion, world, inputs);
-
   await using resources = new AsyncDisposableStack();
+  const { settings, session: present } = await openReached(
+    'database-url',
+    inputs.databaseUrl,
+    inputs.sslrootcert,
+    world,
+  );
+  resources.defer(() => present.destroy());
+  world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
+  const identity = await askServer(inputs, present);
+  // Neither the server nor the storage waits for the other; each may be far.
+  const lead = openSession(settings, world.signal);
+  resources.defer(() =>
+    lead.then(
+      (session) => session.destroy(),
+      () => undefined,
+    ),
+  );
+  const client = await findDumpClient(identity.serverVersion, world, inputs);
   const destination = await openDestination(inputs, identity, calledAt, resources, world);
   clock.end('preflight');
 
@@ -47,8 +59,11 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     lockTimeoutSeconds: inputs.lockTimeoutSeconds,
     signal: destination.world.signal,
     log: world.log,
+    present,
+    lead,
   });
   resources.defer(() => snapshot.lead.destroy());
+  assertSameServer(settings.input, identity, snapshot.identity);
   checkMemory('backup', snapshot.tables.length);
   const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
   const facts = await readFacts(snapshot.lead, await snapshot.present());
@@ -56,9 +71,10 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 
   const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
   const { plan, slices, ...copied } = await copyDatabase(request);
-  const notCarried = await listNotCarried(inputs, settings, snapshot, copied.description.roles);
-  await checkAccounts(snapshot.lead, snapshot);
-  const latest = await readSequences(snapshot.lead, await snapshot.present());
+  const [latest] = await Promise.all([
+    readSequences(snapshot.lead, await snapshot.present()),
+    checkAccounts(snapshot.lead, snapshot),
+  ]);
   await snapshot.close();
   clock.end('copy');
 
@@ -73,14 +89,14 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     finishedAt: destination.date(world.now()),
     source: {
       ...describeSource(snapshot, token),
-      definitions: copied.description.digest,
+      definitions: copied.digest,
     },
     recipients: inputs.encryptionRecipients,
     archive: copied.archive,
     supplement: copied.supplement,
     slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
     facts: { ...facts, latest },
-    notCarried,
+    notCarried: copied.notCarried,
     added: destination.writer.addedBytes,
     durations: clock.milliseconds(),
   });
@@ -95,19 +111,14 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */
-async function askServer(inputs: BackupInputs, settings: ConnectionSettings, world: World) {
-  const session = await openSession(settings, world.signal);
-  try {
-    await checkFreshness(session, askedOf(inputs).freshness);
-    if (inputs.include.length > 0 || inputs.exclude.length > 0) {
-      const tables = await readTables(session);
-      refuseUnmatched('include', inputs.include, tables);
-      refuseUnmatched('exclude', inputs.exclude, tables);
-    }
-    return await readIdentity(session);
-  } finally {
-    await session.close();
+async function askServer(inputs: BackupInputs, session: Session): Promise<SourceIdentity> {
+  await checkFreshness(session, askedOf(inputs).freshness);
+  if (inputs.include.length > 0 || inputs.exclude.length > 0) {
+    const tables = await readTables(session);
+    refuseUnmatched('include', inputs.include, tables);
+    refuseUnmatched('exclude', inputs.exclude, tables);
   }
+  return readIdentity(session);
 }
 
 /** A pattern with a slip in it would leave rows out of the backup, or in it, without a word. */

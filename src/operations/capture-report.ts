@@ -19,34 +19,34 @@ export function describeCapture(
   elapsed: number,
 ): Outcome {
   const { segments, chain, slot, addedBytes } = captured;
+  // Only one that lets everything go stores nothing, not even the time.
   const last = segments.at(-1);
-  if (last === undefined) throw new Error('a capture has stored nothing, not even the time');
   const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
   return {
     exitCode: chain.lost !== undefined || taken?.exitCode === 3 ? 3 : 0,
     outputs: {
       transactions,
       changes,
-      'captured-through': last.through,
+      'captured-through': last?.through ?? chain.previous?.through ?? '',
       'new-bytes': addedBytes + Number(taken?.outputs['new-bytes'] ?? 0),
       'lag-bytes': slot.heldBytes,
-      barrier: last.barrier ?? '',
+      barrier: last?.barrier ?? '',
       'lost-changes': chain.lost ?? '',
       'backup-id': String(taken?.outputs['backup-id'] ?? ''),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     report: [
-      { kind: 'heading', text: `Captured through ${last.through}` },
+      { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
       {
         kind: 'table',
         columns: [{ title: 'what' }, { title: '', align: 'right' }],
         rows: [
           ['transactions', formatCount(transactions)],
           ['rows changed', formatCount(changes)],
-          ['log', `${last.chain.slot}: ${segments[0]?.from} to ${last.to}`],
+          ['log', `${chain.description.slot}: ${chain.from} to ${last?.to ?? chain.from}`],
           ['held by the slot before', describeHeld(slot)],
           ['stored', `${formatBytes(addedBytes)} in ${formatCounted(segments.length, 'segment')}`],
-          ['encrypted', last.encryption.scheme === 'none' ? 'no' : 'age'],
+          ['encrypted', inputs.encryptionRecipients.length === 0 ? 'no' : 'age'],
           ['duration', formatDuration(elapsed)],
         ],
       },

@@ -7,7 +7,7 @@ import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
 import { readChanges } from '../source/change-reader.ts';
-import { advanceSlot, dropSlot, readSlot, type Slot } from '../source/change-slot.ts';
+import { advanceSlot, dropSlot, readSlot, type Slot, UnreadableChangesError } from '../source/change-slot.ts';
 import { findStrangers, listKeyless, readChangeState } from '../source/change-state.ts';
 import { readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { checkServer } from '../source/preflight.ts';
@@ -120,25 +120,43 @@ async function captureChanges(
   const { unlimitedWal, lockTimeoutSeconds } = inputs;
   const request = { name, identity, destination, head, damage, unlimitedWal, lockTimeoutSeconds };
   const { chain, slot } = await joinChain(session, request, world);
-  const { segments, keyless } = await drainSlot(session, name, chain, identity, inputs, destination);
+  const segments: Segment[] = [];
+  const work = drainSlot(session, name, chain, identity, inputs, destination, segments);
+  const { keyless, lost = chain.lost } = await (inputs.dropSlot ? work.catch(letGo) : work);
   if (inputs.dropSlot) {
     await dropSlot(session, name);
     world.log.info(`The slot ${name} is dropped`);
   }
+  if (lost !== chain.lost) world.log.warn(`Changes are lost: ${lost}`);
   return {
     segments,
     keyless,
-    chain,
+    chain: { ...chain, lost },
     slot,
     addedBytes: destination.writer.addedBytes,
     base: await findReachingBase(repository, world),
   };
 }
 
+/** Whoever gives captures up need not be able to read what is left. */
+function letGo(error: unknown): Drained {
+  if (error instanceof UnreadableChangesError) return { keyless: [], lost: error.message };
+  throw error;
+}
+
+interface Drained extends Pick<Captured, 'keyless'> {
+  /** Why changes are in no segment, and the slot does not keep them; undefined when all are stored */
+  readonly lost?: string;
+}
+
 /** How often a run looks again when a table was written anew and nothing in the log says why */
 const looks = 3;
 
-/** Reads the slot to the end of the log as it was when it began, and stores a segment for each part. */
+/**
+ * Reads the slot to the end of the log as it was when it began, and stores a segment for each part.
+ *
+ * @param segments get what is stored
+ */
 async function drainSlot(
   session: Session,
   name: string,
@@ -146,10 +164,10 @@ async function drainSlot(
   identity: SourceIdentity,
   inputs: CaptureInputs,
   { repository, lock, writer, world }: Destination,
-): Promise<Pick<Captured, 'segments' | 'keyless'>> {
+  segments: Segment[],
+): Promise<Drained> {
   const assembly = new SegmentAssembly(repository, { chain, identity, inputs });
   const store = (plaintext: Buffer) => writer.store(plaintext);
-  const segments: Segment[] = [];
   const strangers = new Set<string>();
   let keyless: Captured['keyless'] = [];
   let { from } = chain;
@@ -175,7 +193,7 @@ async function drainSlot(
       `changed, and in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
     );
   }
-  return { segments, keyless };
+  return { keyless };
 }
 
 /** Two at once would store the same changes twice. The lock is the session's, and ends with it. */

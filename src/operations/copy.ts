@@ -1,14 +1,15 @@
 import type { BackupInputs } from '../inputs.ts';
 import type { ClientTools } from '../postgres/client.ts';
+import type { Session } from '../postgres/connection.ts';
 import { isCrowded } from '../postgres/connection-refusal.ts';
 import type { SequenceState } from '../postgres/facts.ts';
 import { planJobs } from '../postgres/ranges.ts';
 import { countSessions } from '../postgres/room.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
+import type { Manifest } from '../repository/manifest.ts';
 import { objectSize } from '../repository/objects.ts';
 import { digestDefinitions } from '../repository/segments.ts';
-import type { Supplement } from '../repository/supplement.ts';
 import { dumpArchive } from '../source/archive.ts';
 import { BufferPool } from '../source/buffer-pool.ts';
 import type { PendingPiece } from '../source/object-sink.ts';
@@ -19,6 +20,7 @@ import { runInTurn, runTogether } from '../workers.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { Destination } from './destination.ts';
 import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
+import { describePasswords, listNotCarried } from './not-carried.ts';
 import { Progress } from './progress.ts';
 
 /** What is copied, and where. */
@@ -35,8 +37,9 @@ export interface CopyRequest {
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];
   readonly supplement: readonly PendingPiece[];
-  /** Of what the supplement says, the part that somebody asks for afterwards: the whole grows with the number of tables */
-  readonly description: Pick<Supplement, 'roles'> & { readonly digest: string };
+  /** Of the definitions: what they are grows with the number of tables */
+  readonly digest: string;
+  readonly notCarried: Manifest['notCarried'];
   readonly plan: CopyPlan;
   /** What was read; what was taken over from the base is in the plan. */
   readonly slices: readonly CopiedSlice[];
@@ -91,7 +94,7 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
   const [archive, described, rows] = await run<
     [
       CopiedDatabase['archive'],
-      Pick<CopiedDatabase, 'supplement' | 'description'>,
+      Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>,
       Pick<CopiedDatabase, 'plan' | 'slices'>,
     ]
   >(snapshot.signal, [
@@ -107,13 +110,16 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
         signal,
       }),
     async (signal) => {
-      const description = await describeDatabase(snapshot, settings, askedOf(inputs), signal);
+      const readBeside = (session: Session) => listNotCarried(inputs, session, snapshot);
+      const asked = askedOf(inputs);
+      const { description, beside } = await describeDatabase(snapshot, settings, asked, readBeside, signal);
       const supplement = await storeSupplement(description, store, signal);
       const { roles, definitions } = description;
       const tables = [...snapshot.tables, ...snapshot.leftOut];
       return {
         supplement,
-        description: { roles, digest: digestDefinitions(destination.repository, definitions, tables) },
+        digest: digestDefinitions(destination.repository, definitions, tables),
+        notCarried: [...beside, ...describePasswords(roles)],
       };
     },
     async (signal) => {

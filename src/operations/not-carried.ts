@@ -2,7 +2,6 @@ import type { BackupInputs } from '../inputs.ts';
 import type { Session } from '../postgres/connection.ts';
 import { readInvalidIndexes } from '../postgres/facts.ts';
 import { findUnplannable } from '../postgres/plannable.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import type { Role } from '../repository/supplement.ts';
@@ -13,35 +12,42 @@ import { listUnwritten } from './unwritten.ts';
 
 type NotCarried = Manifest['notCarried'][number];
 
-/** What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss. */
+/**
+ * What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss.
+ *
+ * @param session under the snapshot, and not the one that holds it: what happens to it leaves that one alone
+ */
 export async function listNotCarried(
   inputs: BackupInputs,
-  settings: ConnectionSettings,
+  session: Session,
   snapshot: Snapshot,
-  roles: readonly Role[],
 ): Promise<NotCarried[]> {
   const leftOut = inputs.backupType === 'schema' ? [] : snapshot.leftOut;
-  const { lead } = snapshot;
+  const [invalid, mappings, subscriptions] = await Promise.all([
+    readInvalidIndexes(session),
+    readUserMappings(session),
+    readSubscriptions(session),
+  ]);
   return [
     ...leftOut.map((table) => ({
       what: `rows of ${qualifiedName(table)}`,
       why: 'left out by include or exclude',
       remedy: 'Back up without include and exclude.',
     })),
-    ...(await readInvalidIndexes(lead)).map((index) => ({
+    ...invalid.map((index) => ({
       what: `index ${index}`,
       why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
       remedy: 'Drop it, or REINDEX it, and back up again.',
     })),
-    ...(await listUnwritten(inputs, settings, snapshot)),
-    ...describePasswords(roles),
-    ...(await readUserMappings(lead)),
-    ...(await readSubscriptions(lead)),
-    ...(await readPlatform(lead)),
+    ...(await listUnwritten(inputs, session, snapshot)),
+    ...mappings,
+    ...subscriptions,
+    ...(await readPlatform(session)),
   ];
 }
 
-function describePasswords(roles: readonly Role[]): NotCarried[] {
+/** Passwords of roles, which no backup has. */
+export function describePasswords(roles: readonly Role[]): NotCarried[] {
   const names = roles.filter((role) => role.login && !isReservedRole(role.name)).map((role) => role.name);
   if (names.length === 0) return [];
   return [

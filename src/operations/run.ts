@@ -51,6 +51,10 @@ export async function run(given: Inputs, world: World): Promise<Outcome> {
       const { schedule } = await import('./schedule.ts');
       return schedule(inputs, world);
     }
+    case 'alarm': {
+      const { raiseAlarm } = await import('./raise-alarm.ts');
+      return raiseAlarm(inputs);
+    }
     case 'pin':
     case 'unpin': {
       const { pin } = await import('./pin.ts');

@@ -49,7 +49,8 @@ export async function schedule(
   return describeSchedule({ inputs, parsed, plan, changes, verification, now });
 
   function connect(token: string): WorkflowsApi {
-    return openApi({ apiUrl: world.env.GITHUB_API_URL, repository, token, signal: world.signal });
+    const { env, signal } = world;
+    return openApi({ apiUrl: env.GITHUB_API_URL, repository, token, env, signal });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BackupInputs } from '../inputs.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import type { Session } from '../postgres/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Manifest } from '../repository/manifest.ts';
 import {
@@ -10,45 +10,48 @@ import {
   type UnwrittenObject,
   type UnwrittenRows,
 } from '../source/extension-members.ts';
-import { joinSnapshot } from '../source/joined.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { findInSystemSchemas } from '../source/system-schemas.ts';
 
 type NotCarried = Manifest['notCarried'][number];
 
-/** What pg_dump leaves out without a word: whatever belongs to extensions, hangs on that, or is in the server's own schemas. */
+/**
+ * What pg_dump leaves out without a word: whatever belongs to extensions, hangs on that, or is in the server's own schemas.
+ *
+ * @param session under the snapshot, and not the one that holds it
+ */
 export async function listUnwritten(
   { backupType }: BackupInputs,
-  settings: ConnectionSettings,
+  session: Session,
   snapshot: Snapshot,
 ): Promise<NotCarried[]> {
-  // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
-  const session = await joinSnapshot(snapshot, settings, snapshot.signal);
-  try {
-    await session.query('SET LOCAL enable_seqscan = on');
-    return [
-      ...(backupType === 'schema' ? [] : (await countUnwrittenRows(session, snapshot)).map(describeRows)),
-      ...(await findOrphanedSequences(session)).map(({ name, table }) => ({
-        what: `sequence ${name}`,
-        why: `it goes with ${table}, which is not in the backup`,
-        remedy: `As for ${table}.`,
-      })),
-      ...(await findUnwrittenSequences(session)).map(({ schema, name, extension }) => ({
-        what: `value of sequence ${schema}.${name}`,
-        why: `it belongs to the extension ${extension}, and pg_dump does not write sequences of extensions`,
-        remedy: `If it is yours, take it out with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`,
-      })),
-      ...describeObjects(await findUnwrittenObjects(session)),
-      ...(await findInSystemSchemas(session)).map((what) => ({
-        what,
-        why: "it is in one of the server's own schemas, and pg_dump writes nothing of these",
-        remedy: 'Make it in a schema of your own, or keep its SQL and run it after a restore.',
-      })),
-    ];
-  } finally {
-    // Nothing was written, so it does not matter how the session ends.
-    session.destroy();
-  }
+  const [orphaned, sequences, objects, inSystemSchemas] = await Promise.all([
+    findOrphanedSequences(session),
+    findUnwrittenSequences(session),
+    findUnwrittenObjects(session),
+    findInSystemSchemas(session),
+  ]);
+  // By itself: it goes back to a savepoint where a table cannot be planned with.
+  const rows = backupType === 'schema' ? [] : await countUnwrittenRows(session, snapshot);
+  return [
+    ...rows.map(describeRows),
+    ...orphaned.map(({ name, table }) => ({
+      what: `sequence ${name}`,
+      why: `it goes with ${table}, which is not in the backup`,
+      remedy: `As for ${table}.`,
+    })),
+    ...sequences.map(({ schema, name, extension }) => ({
+      what: `value of sequence ${schema}.${name}`,
+      why: `it belongs to the extension ${extension}, and pg_dump does not write sequences of extensions`,
+      remedy: `If it is yours, take it out with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`,
+    })),
+    ...describeObjects(objects),
+    ...inSystemSchemas.map((what) => ({
+      what,
+      why: "it is in one of the server's own schemas, and pg_dump writes nothing of these",
+      remedy: 'Make it in a schema of your own, or keep its SQL and run it after a restore.',
+    })),
+  ];
 }
 
 function describeRows({ schema, table, extension, rows, condition, added }: UnwrittenRows): NotCarried {

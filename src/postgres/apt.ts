@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { exec, getExecOutput } from '@actions/exec';
+import { getExecOutput } from '@actions/exec';
 import { messageOf } from '../errors.ts';
 import type { World } from '../world.ts';
+import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
 export const aptSources = '/etc/apt/sources.list.d';
 
@@ -14,13 +15,15 @@ const patience = 300;
 /** milliseconds between two tries */
 const pause = 3000;
 const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${patience}`];
+const asRoot = (command: readonly string[], world: World) => runAsRoot(command, /^E: /, world);
 
 /**
  * @param words packages, and options of this one run
  * @throws Error with what apt complained about
  */
 export async function aptInstall(words: readonly string[], world: World): Promise<void> {
-  await asRoot([...apt, 'install', '-y', '-qq', '--no-install-recommends', ...words], world);
+  // Quieter, it would not say for whom it waits.
+  await asRoot([...apt, 'install', '-y', '-q', '--no-install-recommends', ...words], world);
 }
 
 /**
@@ -30,11 +33,13 @@ export async function aptInstall(words: readonly string[], world: World): Promis
  */
 export async function updateLists(options: readonly string[], world: World): Promise<void> {
   const until = performance.now() + patience * 1000;
-  for (;;) {
+  for (let isWaiting = false; ; isWaiting = true) {
     try {
       return await asRoot([...apt, 'update', '-qq', ...options], world);
     } catch (error) {
       if (!/Could not get lock/.test(messageOf(error)) || performance.now() > until) throw error;
+      if (!isWaiting)
+        world.log.info(`Another program works with the packages: waiting for up to ${patience / 60} minutes`);
       await delay(pause, undefined, { signal: world.signal });
     }
   }
@@ -42,7 +47,7 @@ export async function updateLists(options: readonly string[], world: World): Pro
 
 /** What apt-cache answers; nothing where it knows nothing. */
 export async function askApt(words: readonly string[], world: World): Promise<string> {
-  const look = { ignoreReturnCode: true, silent: true, env: environmentOfApt(world) };
+  const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(world) };
   const known = await getExecOutput('apt-cache', [...words], look);
   return known.exitCode === 0 ? known.stdout : '';
 }
@@ -91,9 +96,9 @@ function guardSources(sources: string, world: World): AsyncDisposable {
   const files = ['pgdg.list', 'pgdg.sources'].map((name) => path.join(sources, name));
   const remove = 'rm -f -- "$@"';
   const script = `trap '' HUP INT TERM; read -r line || { ${remove}; sleep 30; }; ${remove}`;
-  const [file = '', ...args] = withRights(['sh', '-c', script, 'guard', ...files]);
+  const [file = '', ...args] = withRights(['sh', '-c', script, 'guard', ...files], world);
   const child = spawn(file, args, {
-    env: environmentOfApt(world),
+    env: environmentOfSystem(world),
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
@@ -105,44 +110,5 @@ function guardSources(sources: string, world: World): AsyncDisposable {
       child.stdin.end('\n');
       await ended;
     },
-  };
-}
-
-const withRights = (command: readonly string[]): readonly string[] =>
-  process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
-
-/** What apt prints is told as ours, line by line: servers of package lists write into it, too. */
-async function asRoot(command: readonly string[], world: World): Promise<void> {
-  world.signal.throwIfAborted();
-  const [file = '', ...args] = withRights(command);
-  const complaints: string[] = [];
-  const tell = (line: string) => {
-    if (line.trim() !== '') world.log.info(line);
-  };
-  world.log.info(`$ ${[file, ...args].join(' ')}`);
-  const exitCode = await exec(file, args, {
-    env: environmentOfApt(world),
-    silent: true,
-    ignoreReturnCode: true,
-    listeners: {
-      stdline: tell,
-      errline: (line) => {
-        tell(line);
-        if (/^E: /.test(line)) complaints.push(line);
-      },
-    },
-  });
-  if (exitCode === 0) return;
-  throw new Error(`${command.slice(0, 1).join()} ended with ${exitCode}: ${complaints.slice(-3).join(' ')}`);
-}
-
-/** The scripts of packages run as root, and none of them needs what this process knows of databases and storages. */
-function environmentOfApt({ env }: World): Record<string, string> {
-  const kept = Object.entries(env).filter(([name]) => /^(PATH|HOME|https?_proxy|no_proxy)$/i.test(name));
-  return {
-    ...(Object.fromEntries(kept) as Record<string, string>),
-    // Its complaints are read.
-    LC_ALL: 'C.UTF-8',
-    DEBIAN_FRONTEND: 'noninteractive',
   };
 }

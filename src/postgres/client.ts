@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
+import { adviseInstall, adviseUpgrade, candidateFolders } from './client-places.ts';
 import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';
 
@@ -79,12 +80,12 @@ function explainMissing(wanted: Release, older: ClientTools | undefined): Config
   if (older === undefined) {
     return new ConfigurationError(
       `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
-      `Install postgresql-client-${major}, give the folder of the programs with client-path, or have them installed with install-client: always.`,
+      `${adviseInstall(major)}, or give the folder of the programs with client-path.`,
     );
   }
   return new ConfigurationError(
     `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
-    `Run "apt-get update && apt-get install --only-upgrade postgresql-client-${major}", or give the folder of newer programs with client-path.`,
+    `${adviseUpgrade(major)}, or give the folder of newer programs with client-path.`,
   );
 }
 
@@ -105,7 +106,7 @@ async function readGiven(clientPath: string, wanted: Release, world: World): Pro
   }
   throw new ConfigurationError(
     `client-path: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
-    `Give a folder with programs of ${nameRelease(wanted)} or newer; with Debian's packages, run "apt-get update && apt-get install --only-upgrade postgresql-client-${tools.major}".`,
+    `Give a folder with programs of ${nameRelease(wanted)} or newer. ${adviseUpgrade(tools.major)}.`,
   );
 }
 
@@ -134,20 +135,6 @@ function readRelease({ version }: ClientTools): Release {
 }
 
 const nameRelease = ({ major, minor }: Release): string => `${major}.${minor}`;
-
-/** Debian's wrappers pick a version of their own, so versioned folders are looked at before PATH. */
-function candidateFolders(env: NodeJS.ProcessEnv): string[] {
-  const versioned = ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt', '/usr']
-    .filter((root) => existsSync(root))
-    .flatMap((root) =>
-      readdirSync(root)
-        .filter((name) => /^(\d+|postgresql@\d+|libpq|pgsql-\d+)$/.test(name))
-        .map((name) => path.join(root, name, 'bin')),
-    );
-  return [
-    ...new Set([...versioned, ...(env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '')]),
-  ];
-}
 
 async function readClient(folder: string, world: World): Promise<ClientTools | undefined> {
   const pgDump = path.join(folder, 'pg_dump');

@@ -13,6 +13,7 @@ import { attemptModes } from './tls.ts';
 
 /** One server session. It never hides that it died: `lost` rejects then, with the reason. */
 export interface Session {
+  /** Statements that are asked together, with `Promise.all`, go to the server in one trip, in their order. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** The socket under the session, for the COPY reader and writer. */
   readonly stream: Socket;
@@ -179,6 +180,8 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
       ...(options === '' ? {} : { options }),
       ...(settings.tls.direct === true && ssl !== false ? { sslnegotiation: 'direct' } : {}),
       enableChannelBinding: settings.channelBinding === 'require',
+      // The server may be far: what does not wait for an answer is not made to.
+      pipeline: true,
       types,
     });
     // Without a listener an error between two queries would end the process.

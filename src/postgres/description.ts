@@ -22,13 +22,16 @@ export async function readDescription(
   other: readonly Definition[] = [],
 ): Promise<Definition[]> {
   const itself = { kind: 'description', schema: null, relation: null };
+  const parts = await Promise.all([
+    readDefinitions(session),
+    readParticulars(session),
+    readLargeObjects(session),
+    readSystemRights(session, other),
+  ]);
   return [
     { ...itself, name: '', detail: String(version) },
     { ...itself, name: 'server', detail: String(Math.trunc(session.serverVersion / 10_000)) },
-    ...(await readDefinitions(session)),
-    ...(await readParticulars(session)),
-    ...(await readLargeObjects(session)),
-    ...(await readSystemRights(session, other)),
+    ...parts.flat(),
   ];
 }
 

@@ -187,10 +187,11 @@ export interface DatabaseFacts {
 
 /** @see readSequences */
 export async function readFacts(session: Session, values = session): Promise<DatabaseFacts> {
-  return {
-    sequences: await readSequences(session, values),
-    objects: await countObjects(session),
-    roles: await readRoles(session),
-    extensions: await readExtensions(session),
-  };
+  const [objects, roles, extensions, sequences] = await Promise.all([
+    countObjects(session),
+    readRoles(session),
+    readExtensions(session),
+    readSequences(session, values),
+  ]);
+  return { sequences, objects, roles, extensions };
 }

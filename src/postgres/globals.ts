@@ -67,11 +67,12 @@ export interface Globals {
 
 /** What pg_dump leaves out because it belongs to the cluster. Passwords cannot be read and are not part of it. */
 export async function readGlobals(session: Session): Promise<Globals> {
-  return {
-    roles: await readRoles(session),
-    database: await readDatabase(session),
-    cronJobs: await readCronJobs(session),
-  };
+  const [roles, database, cronJobs] = await Promise.all([
+    readRoles(session),
+    readDatabase(session),
+    readCronJobs(session),
+  ]);
+  return { roles, database, cronJobs };
 }
 
 const here = `(SELECT oid FROM pg_database WHERE datname = current_database())`;
@@ -177,13 +178,30 @@ export async function readSurroundings(session: Session): Promise<Setting[]> {
 }
 
 async function readDatabase(session: Session): Promise<DatabaseProperties> {
-  const [row] = await session.query<{
-    owner: string;
-    comment: string | null;
-    limit: number;
-    settings: string | null;
-    grants: string | null;
-  }>(`
+  const [[row], surroundings] = await Promise.all([
+    session.query<DatabaseRow & Record<string, unknown>>(databaseQuery),
+    readSurroundings(session),
+  ]);
+  if (!row) throw new Error('the server did not describe the database');
+  return {
+    owner: row.owner,
+    comment: row.comment,
+    settings: parseList<Setting>(row.settings),
+    connectionLimit: row.limit,
+    surroundings,
+    grants: row.grants === null ? null : parseList(row.grants),
+  };
+}
+
+interface DatabaseRow {
+  readonly owner: string;
+  readonly comment: string | null;
+  readonly limit: number;
+  readonly settings: string | null;
+  readonly grants: string | null;
+}
+
+const databaseQuery = `
     SELECT r.rolname AS owner, d.datconnlimit AS limit, shobj_description(d.oid, 'pg_database') AS comment, ${settingsOf('0', 'd.oid')} AS settings,
            CASE WHEN d.datacl IS NOT NULL THEN coalesce((
              SELECT json_agg(json_build_object('grantee', x.grantee, 'privilege', x.privilege, 'grantable', x.grantable)
@@ -191,17 +209,7 @@ async function readDatabase(session: Session): Promise<DatabaseProperties> {
              FROM (SELECT coalesce(g.rolname, 'PUBLIC')::text AS grantee, a.privilege_type AS privilege,
                           bool_or(a.is_grantable) AS grantable
                    FROM aclexplode(d.datacl) AS a LEFT JOIN pg_roles g ON g.oid = a.grantee GROUP BY 1, 2) AS x), '[]') END::text AS grants
-    FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()`);
-  if (!row) throw new Error('the server did not describe the database');
-  return {
-    owner: row.owner,
-    comment: row.comment,
-    settings: parseList<Setting>(row.settings),
-    connectionLimit: row.limit,
-    surroundings: await readSurroundings(session),
-    grants: row.grants === null ? null : parseList(row.grants),
-  };
-}
+    FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()`;
 
 /** A condition on a row `c` of pg_class: anybody may make a relation of the name, but no part of an extension, and nothing of a superuser's. */
 const isReal = (

@@ -3,9 +3,11 @@ import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 import { messageOf } from '../errors.ts';
 import type { World } from '../world.ts';
+import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import type { ClientSource } from './client.ts';
 import { isOfEveryTool } from './environment.ts';
+import { assertRights, findProgram } from './root-command.ts';
 
 /** What a test puts in the place of the machine's own. */
 export interface InstallOptions {
@@ -13,6 +15,8 @@ export interface InstallOptions {
   readonly sources?: string;
   /** Where the packages put the programs of each major */
   readonly programs?: string;
+  /** `/` of Alpine Linux */
+  readonly root?: string;
   /** milliseconds that the cache may take for an answer */
   readonly patience?: number;
 }
@@ -27,8 +31,8 @@ export interface WantedRelease {
 }
 
 /**
- * Installs `postgresql-client-<major>` with apt on a runner of GitHub's own, which is gone after the job; on any other machine, self-hosted
- * runners included, only when it was asked for. What the distribution does not have, or has only older, comes from the PostgreSQL project's
+ * Installs `postgresql-client-<major>` with apt, and in images of Alpine Linux with apk, on a runner of GitHub's own, which is gone after the
+ * job; on any other machine, self-hosted runners included, only when it was asked for. What the distribution does not have, or has only older, comes from the PostgreSQL project's
  * repository, set up for the while by the script that postgresql-common brings. The packages are kept in the Actions cache: they are
  * programs, never backups.
  *
@@ -41,18 +45,55 @@ export async function installClient(
   options: InstallOptions = {},
 ): Promise<string | undefined> {
   const isAllowed = policy === 'auto' ? isGitHubHosted(world) : policy === 'always';
-  if (!isAllowed || process.platform !== 'linux') return undefined;
+  if (!isAllowed) return undefined;
+  if (process.platform !== 'linux') {
+    world.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    return undefined;
+  }
   const { major } = wanted;
-  const { programs = '/usr/lib/postgresql', patience = defaultPatience, sources = aptSources } = options;
   return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {
-      await installPackages(wanted, patience, sources, world);
-      return path.join(programs, String(major), 'bin');
+      return await installWith(findManager(world), wanted, options, world);
     } catch (error) {
-      world.log.warn(`postgresql-client-${major} could not be installed: ${messageOf(error)}`);
+      world.signal.throwIfAborted();
+      world.log.warn(
+        `The PostgreSQL ${major} client programs could not be installed: ${messageOf(error).trim()}`,
+      );
       return undefined;
     }
   });
+}
+
+type Manager = 'apt-get' | 'apk';
+
+/** @throws Error where there is none that we know to use */
+function findManager({ env }: World): Manager {
+  const manager = (['apt-get', 'apk'] as const).find((name) => findProgram(name, env) !== undefined);
+  if (manager !== undefined) return manager;
+  throw new Error(
+    'neither apt-get nor apk is here, so they have to be in the image or on the machine already',
+  );
+}
+
+async function installWith(
+  manager: Manager,
+  wanted: WantedRelease,
+  {
+    programs = '/usr/lib/postgresql',
+    patience = defaultPatience,
+    sources = aptSources,
+    root,
+  }: InstallOptions,
+  world: World,
+): Promise<string> {
+  await assertRights(world);
+  switch (manager) {
+    case 'apt-get':
+      await installPackages(wanted, patience, sources, world);
+      return path.join(programs, String(wanted.major), 'bin');
+    case 'apk':
+      return apkInstall(wanted.major, world, root);
+  }
 }
 
 /** A self-hosted runner sets GITHUB_ACTIONS, too. */

@@ -68,11 +68,12 @@ export class Pipeline<Note> {
   }
 
   /**
-   * @param values each byte as one character: what came as `latin1` leaves as the bytes that it was
+   * @param values each byte as one character: what came as `latin1` leaves as the bytes that it was. What is given as bytes leaves as it
+   *   is, without a copy, and is answered before anything else is sent.
    */
   async execute(
     { name, sql }: PreparedStatement,
-    values: readonly (string | null)[],
+    values: readonly (string | Buffer | null)[],
     note: Note,
   ): Promise<void> {
     if (!this.#prepared.has(name)) this.#prepare(name, sql);
@@ -81,7 +82,8 @@ export class Pipeline<Note> {
     this.#writeByte(0);
     this.#writeInt32(0);
     this.#notes.push(note);
-    if (this.#length >= batchSize) await this.flush();
+    if (values.some(Buffer.isBuffer)) await this.settle();
+    else if (this.#length >= batchSize) await this.flush();
   }
 
   /** Sends what was collected, and waits while too much is under way. */
@@ -91,10 +93,7 @@ export class Pipeline<Note> {
       this.#begin(sync, 0);
       this.#batches.push({ ...Promise.withResolvers<void>(), notes: this.#notes, answered: 0 });
       this.#notes = [];
-      this.#session.stream.write(this.#buffer.subarray(0, this.#length));
-      // The socket may not have sent it yet.
-      this.#buffer = Buffer.allocUnsafe(2 * batchSize);
-      this.#length = 0;
+      this.#send();
     }
     while (this.#batches.length > batchesUnderWay) await this.#batches[0]?.promise;
     if (this.#failure) throw this.#failure;
@@ -111,6 +110,13 @@ export class Pipeline<Note> {
   release(): void {
     this.#release();
     this.#session.stream.off('close', this.#onClose);
+  }
+
+  #send(): void {
+    this.#session.stream.write(this.#buffer.subarray(0, this.#length));
+    // The socket may not have sent it yet.
+    this.#buffer = Buffer.allocUnsafe(2 * batchSize);
+    this.#length = 0;
   }
 
   #prepare(name: string, sql: string): void {
@@ -131,10 +137,14 @@ export class Pipeline<Note> {
     this.#writeInt16(0);
   }
 
-  #bind(name: string, values: readonly (string | null)[]): void {
+  #bind(name: string, values: readonly (string | Buffer | null)[]): void {
     let size = 1 + name.length + 1 + 2 + 2 + 2;
-    for (const value of values) size += 4 + (value === null ? 0 : value.length);
-    this.#begin(bind, size);
+    let apart = 0;
+    for (const value of values) {
+      size += 4 + (value === null ? 0 : value.length);
+      if (Buffer.isBuffer(value)) apart += value.length;
+    }
+    this.#begin(bind, size, size - apart);
     // The unnamed portal
     this.#writeByte(0);
     this.#writeText(name, name.length);
@@ -142,14 +152,24 @@ export class Pipeline<Note> {
     this.#writeInt16(values.length);
     for (const value of values) {
       this.#writeInt32(value === null ? -1 : value.length);
-      if (value !== null) this.#length += this.#buffer.write(value, this.#length, 'latin1');
+      if (Buffer.isBuffer(value)) this.#sendApart(value);
+      else if (value !== null) this.#length += this.#buffer.write(value, this.#length, 'latin1');
     }
     this.#writeInt16(0);
   }
 
-  /** Begins a message; its size is that of what follows. */
-  #begin(type: number, size: number): void {
-    const needed = this.#length + 5 + size;
+  /** Sends bytes within a message that has been begun. */
+  #sendApart(bytes: Buffer): void {
+    const rest = this.#buffer.length;
+    this.#send();
+    this.#session.stream.write(bytes);
+    // What follows in the message was given room when it was begun.
+    if (this.#buffer.length < rest) this.#buffer = Buffer.allocUnsafe(rest);
+  }
+
+  /** Begins a message; its size is that of what follows, of which so much is `buffered`. */
+  #begin(type: number, size: number, buffered = size): void {
+    const needed = this.#length + 5 + buffered;
     if (needed > this.#buffer.length) {
       const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, needed));
       this.#buffer.copy(larger, 0, 0, this.#length);

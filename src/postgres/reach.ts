@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { openSession, type Session } from './connection.ts';
@@ -15,14 +16,34 @@ export async function reachDatabase(
   input: string,
   url: string | undefined,
   sslRootCert: string | undefined,
-  world: Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>,
+  world: ReachWorld,
 ): Promise<ConnectionSettings> {
+  const { settings, session } = await openReached(input, url, sslRootCert, world);
+  await session.close();
+  return settings;
+}
+
+type ReachWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+
+export interface Reached {
+  readonly settings: ConnectionSettings;
+  /** The one that has settled them */
+  readonly session: Session;
+}
+
+/** The same, for whoever goes on in the session that has told. */
+export async function openReached(
+  input: string,
+  url: string | undefined,
+  sslRootCert: string | undefined,
+  world: ReachWorld,
+): Promise<Reached> {
   return settleConnection(parseConnection(input, url, world.env, sslRootCert), world);
 }
 
 /**
- * Settles what only an attempt can tell: which of several hosts it is, for all sessions have to be on one server, and whether it takes options
- * at the start of a session.
+ * Settles what only an attempt can tell: which of several hosts it is, for all sessions have to be on one server, whether it takes options
+ * at the start of a session, and whether it has TLS where that is left to it.
  *
  * @returns settings of one server
  * @throws ConfigurationError, SourceError or TargetError of the last host when none can be reached or is what is wanted
@@ -30,7 +51,7 @@ export async function reachDatabase(
 async function settleConnection(
   settings: ConnectionSettings,
   world: Pick<World, 'log' | 'signal' | 'temporaryFolder'>,
-): Promise<ConnectionSettings> {
+): Promise<Reached> {
   const { others = [], options, ...first } = settings;
   // Of several servers a restore wants the one that can be written.
   const isWritten = settings.input !== 'database-url' && others.length > 0;
@@ -61,24 +82,35 @@ async function settleConnection(
   throw failure;
 }
 
-/** @returns the settings of that server; undefined when it is not what is wanted */
+/** @returns undefined when it is not what is wanted */
 async function tryHost(
   candidate: ConnectionSettings,
   wanted: ConnectionSettings['sessions'],
   { log, signal }: Pick<World, 'log' | 'signal'>,
-): Promise<ConnectionSettings | undefined> {
+): Promise<Reached | undefined> {
   const session = await openSession(candidate, signal);
   try {
-    if (!(await isWanted(session, wanted))) return undefined;
-    if (session.takesOptions) return candidate;
-    if (candidate.options !== '')
-      log.info(
-        'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
-      );
-    return { ...candidate, optionsAtStart: false };
-  } finally {
-    await session.close();
+    if (!(await isWanted(session, wanted))) {
+      await session.close();
+      return undefined;
+    }
+  } catch (error) {
+    session.destroy();
+    throw error;
   }
+  if (!session.takesOptions && candidate.options !== '') {
+    log.info(
+      'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
+    );
+  }
+  // Who has none is not asked for it again by each session.
+  const isPlain = candidate.sslMode === 'prefer' && (session.stream as Partial<TLSSocket>).encrypted !== true;
+  const settings: ConnectionSettings = {
+    ...candidate,
+    optionsAtStart: session.takesOptions,
+    sslMode: isPlain ? 'disable' : candidate.sslMode,
+  };
+  return { settings, session };
 }
 
 /** By the meaning of libpq's target_session_attrs (PostgreSQL manual 34.1.2) */

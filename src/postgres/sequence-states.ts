@@ -48,11 +48,14 @@ export async function readStates(
 async function holdNames(session: Session, sequences: readonly Sequence[]): Promise<void> {
   for (let start = 0; start < sequences.length; start += batch) {
     const part = sequences.slice(start, start + batch);
-    await refuseMoved(session, part);
     const all = part.map(({ schema, name }) => `SELECT 1 FROM ${quoteQualified(schema, name)}`);
-    await session.query(`PREPARE supabase_backup_names AS ${all.join(' UNION ALL ')}`);
-    await session.query('DEALLOCATE supabase_backup_names');
-    await refuseMoved(session, part);
+    // In this order, and in one trip.
+    await Promise.all([
+      refuseMoved(session, part),
+      session.query(`PREPARE supabase_backup_names AS ${all.join(' UNION ALL ')}`),
+      session.query('DEALLOCATE supabase_backup_names'),
+      refuseMoved(session, part),
+    ]);
   }
 }
 

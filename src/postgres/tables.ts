@@ -113,8 +113,10 @@ const tablesQuery = `
 
 /** Reads the catalog only, so that nothing waits for a table that somebody has locked; sizes are 0 until `measureTables`. */
 export async function readTables(session: Session): Promise<TableInfo[]> {
-  const rows = await session.query<CatalogRow>(tablesQuery);
-  const shapes = await readColumnShapes(session);
+  const [rows, shapes] = await Promise.all([
+    session.query<CatalogRow>(tablesQuery),
+    readColumnShapes(session),
+  ]);
   return rows.map((row) => ({
     oid: row.oid,
     schema: row.schema,

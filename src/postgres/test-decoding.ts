@@ -1,4 +1,5 @@
 import { IntegrityError } from '../errors.ts';
+import { markOf } from './decoded-rows.ts';
 import { parseTimestamp } from './timestamp.ts';
 
 /**
@@ -12,9 +13,11 @@ export const unchanged = Symbol('unchanged');
 
 export interface ColumnValue {
   readonly name: string;
-  /** As the input function of the column's type takes it */
-  readonly value: string | null | typeof unchanged;
+  /** As the input function of the column's type takes it; as bytes where it is too long for a string */
+  readonly value: Value | typeof unchanged;
 }
+
+export type Value = string | Buffer | null;
 
 export interface TableName {
   readonly schema: string;
@@ -107,9 +110,10 @@ export function parseTables(text: string): TableName[] {
 /**
  * Reads a whole text.
  *
+ * @param long the values that have marks in it: see `markOf`
  * @throws IntegrityError when it is of no known form; the message has no value of a row
  */
-export function parseChange(data: string): Change {
+export function parseChange(data: string, long: readonly Buffer[] = []): Change {
   const head = readHead(data);
   switch (head.kind) {
     case 'begin':
@@ -131,15 +135,20 @@ export function parseChange(data: string): Change {
       };
     }
     default:
-      return parseRowChange(data, head.kind, head.tables);
+      return parseRowChange(data, long, head.kind, head.tables);
   }
 }
 
-function parseRowChange(data: string, kind: 'insert' | 'update' | 'delete', tables: string): Change {
+function parseRowChange(
+  data: string,
+  long: readonly Buffer[],
+  kind: 'insert' | 'update' | 'delete',
+  tables: string,
+): Change {
   const [table, ...others] = parseTables(tables);
   if (table === undefined || others.length > 0) throw unknownForm(data);
   // The three words are equally long.
-  const cursor = new Cursor(data, tableWord.length + tables.length + insertWord.length);
+  const cursor = new Cursor(data, long, tableWord.length + tables.length + insertWord.length);
   switch (kind) {
     case 'insert':
       return { kind, table, row: cursor.readLastTuple() ?? [] };
@@ -172,10 +181,14 @@ const bareNamePattern = /[a-z_][a-z0-9_]*/y;
 /** Goes through the columns of a change, which have names in quotes, types with anything in quotes, and values with anything in them. */
 class Cursor {
   readonly #data: string;
+  readonly #long: readonly Buffer[];
   #at: number;
+  /** Long values that have been passed */
+  #passed = 0;
 
-  constructor(data: string, at: number) {
+  constructor(data: string, long: readonly Buffer[], at: number) {
     this.#data = data;
+    this.#long = long;
     this.#at = at;
   }
 
@@ -239,10 +252,15 @@ class Cursor {
     return bare === 'unchanged-toast-datum' ? unchanged : bare;
   }
 
-  #readQuoted(): string {
+  #readQuoted(): string | Buffer {
     const end = skipQuoted(this.#data, this.#at, "'");
     const value = this.#data.slice(this.#at + 1, end - 1);
     this.#at = end;
+    const long = this.#long[this.#passed];
+    if (long !== undefined && value === markOf(this.#passed)) {
+      this.#passed++;
+      return long;
+    }
     return value.includes("'") ? value.replaceAll("''", "'") : value;
   }
 

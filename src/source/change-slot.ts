@@ -165,6 +165,13 @@ export async function advanceSlot(session: Session, name: string, position: stri
 
 const lockNotAvailable = '55P03';
 
+/** Changes that no capture reads, now or later, unless something of the source is changed. */
+export class UnreadableChangesError extends SourceError {}
+
+/** What PostgreSQL says where a text has more than 1 GB, which is as much as it puts into one piece of memory. */
+const tooLong =
+  /Cannot enlarge string buffer|exceeds maximum allowed length|invalid memory alloc request size/;
+
 /** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
 export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
@@ -176,9 +183,16 @@ export function explainSlotFailure(cause: unknown): Error {
     );
   }
   if (code === '53400') {
-    return new SourceError(
+    return new UnreadableChangesError(
       `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
       'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      cause,
+    );
+  }
+  if (tooLong.test(`${messageOf(cause)} ${(cause as { detail?: string }).detail}`)) {
+    return new UnreadableChangesError(
+      `changes could not be read: a row that was changed is larger than the server can send as text (${messageOf(cause)})`,
+      '1 GB is the limit, and bytea needs twice its size. Let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
       cause,
     );
   }

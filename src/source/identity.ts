@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
 
 /** Which database this is, and which history of it: the `source` of a manifest, less what only a snapshot knows. */
@@ -35,6 +36,24 @@ export async function readIdentity(session: Session): Promise<SourceIdentity> {
     serverVersion: session.serverVersion,
     serverEncoding: row.encoding,
   };
+}
+
+/**
+ * Makes sure that two sessions have reached one server: what balances sessions between a primary and its replicas gives each another state.
+ *
+ * @param input that says where to connect
+ * @throws ConfigurationError
+ */
+export function assertSameServer(input: string, one: SourceIdentity, other: SourceIdentity): void {
+  const isSame =
+    one.systemIdentifier === other.systemIdentifier &&
+    one.databaseOid === other.databaseOid &&
+    one.postmasterStartedAt === other.postmasterStartedAt;
+  if (isSame) return;
+  throw new ConfigurationError(
+    `${input}: two sessions have reached two servers, or the server was started anew in between`,
+    'Connect to one server, past whatever balances between several; or run it again.',
+  );
 }
 
 /** to_char's pattern for what Date.toISOString writes, with microseconds */

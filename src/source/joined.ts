@@ -41,13 +41,14 @@ async function openJoined(
   signal: AbortSignal,
 ): Promise<Session> {
   const session = await openSession(settings, signal);
-  // In one message: the server may be far.
-  await session.query(`${writeSettings(snapshot.encoding)}
-    -- One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
-    SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)};
-    -- Pages are addressed by range; a sequential scan would read the whole table for each.
-    SET enable_seqscan = off;`);
-  await session.query(writeBegin(snapshot));
+  await Promise.all([
+    session.query(`${writeSettings(snapshot.encoding)}
+      -- One who waits to alter a table waits for the lead, and whoever comes later waits for him: without a limit for ever.
+      SET lock_timeout = ${Math.round(snapshot.lockTimeoutSeconds * 1000)};
+      -- Pages are addressed by range; a sequential scan would read the whole table for each.
+      SET enable_seqscan = off;`),
+    session.query(writeBegin(snapshot)),
+  ]);
   return session;
 }
 

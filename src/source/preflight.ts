@@ -21,9 +21,13 @@ export function checkServer(session: Session): void {
  * @throws SourceError naming every table and large object that cannot be read
  */
 export async function checkReadable(session: Session, tables: readonly TableInfo[]): Promise<void> {
-  const [role] = await session.query<{ name: string; bypass: boolean }>(
-    'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
-  );
+  const [[role], sequences, largeObjects] = await Promise.all([
+    session.query<{ name: string; bypass: boolean }>(
+      'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
+    ),
+    session.query<{ name: string }>(closedSequences),
+    session.query<{ oid: number }>(closedLargeObjects),
+  ]);
   const name = role?.name ?? 'this role';
   const unreadable = tables.filter((table) => table.readable === false).map(writePattern);
   if (unreadable.length > 0) {
@@ -39,10 +43,6 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
       `Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with exclude.`,
     );
   }
-  const sequences = await session.query<{ name: string }>(`
-    SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'S' AND n.nspname !~ '^pg_temp'
-      AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'))`);
   if (sequences.length > 0) {
     throw new SourceError(
       `${name} may not read ${listNames(
@@ -52,12 +52,6 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
       `Grant it with "GRANT pg_read_all_data TO ${name}".`,
     );
   }
-  const largeObjects = await session.query<{ oid: number }>(`
-    SELECT m.oid FROM pg_largeobject_metadata m
-    WHERE NOT pg_has_role(m.lomowner, 'USAGE')
-      AND NOT EXISTS (SELECT FROM aclexplode(m.lomacl) acl
-                      WHERE acl.privilege_type = 'SELECT'
-                        AND (acl.grantee = 0 OR pg_has_role(acl.grantee, 'USAGE')))`);
   if (largeObjects.length > 0) {
     throw new SourceError(
       `${name} may not read ${listNames(
@@ -68,6 +62,18 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
     );
   }
 }
+
+const closedSequences = `
+  SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'S' AND n.nspname !~ '^pg_temp'
+    AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'))`;
+
+const closedLargeObjects = `
+  SELECT m.oid FROM pg_largeobject_metadata m
+  WHERE NOT pg_has_role(m.lomowner, 'USAGE')
+    AND NOT EXISTS (SELECT FROM aclexplode(m.lomacl) acl
+                    WHERE acl.privilege_type = 'SELECT'
+                      AND (acl.grantee = 0 OR pg_has_role(acl.grantee, 'USAGE')))`;
 
 /** All names up to a screenful: whoever must grant something needs the list. */
 function listNames(names: readonly string[], noun: string): string {

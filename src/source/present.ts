@@ -10,35 +10,35 @@ import type { Snapshot } from './snapshot.ts';
 type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;
 
 /**
- * A session that sees the present, opened when it is first asked for: one for all workers, for a pooler has few to give. It ends with the lead.
+ * A session that sees the present: one for all workers, for a pooler has few to give. It is opened when it is first asked for, and again when
+ * it was lost, for most of the time it waits. It ends with the lead.
+ *
+ * @param first one that is open already
  */
 export function openPresent(
   lead: Session,
   settings: ConnectionSettings,
   signal: AbortSignal,
+  first?: Session,
 ): () => Promise<Session> {
   let opened: Promise<Session> | undefined;
+  const follow = (session: Session): Session => {
+    const end = () => session.destroy();
+    if (lead.stream.destroyed) end();
+    else lead.stream.once('close', end);
+    session.lost.catch(() => {
+      opened = undefined;
+    });
+    return session;
+  };
+  // That of an attempt before this one has ended with its lead.
+  if (first !== undefined && !first.stream.destroyed) opened = Promise.resolve(follow(first));
   return () => {
-    opened ??= openSession(settings, signal).then((session) => {
-      const end = () => session.destroy();
-      if (lead.stream.destroyed) end();
-      else lead.stream.once('close', end);
-      return takeTurns(session);
+    opened ??= openSession(settings, signal).then(follow, (error: unknown) => {
+      opened = undefined;
+      throw error;
     });
     return opened;
-  };
-}
-
-/** A session for many, of whom each is answered before the next one is heard. */
-function takeTurns(session: Session): Session {
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    ...session,
-    query<Row extends Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
-      const answer = last.then(() => session.query<Row>(sql, values));
-      last = answer.catch(() => undefined);
-      return answer;
-    },
   };
 }
 

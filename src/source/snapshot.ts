@@ -51,6 +51,16 @@ export interface Snapshot {
 
 const attempts = 3;
 
+export interface SnapshotOptions {
+  readonly lockTimeoutSeconds: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** A session that is open already, for what asks for the present */
+  readonly present?: Session;
+  /** One that is being opened, for the lead */
+  readonly lead?: Promise<Session>;
+}
+
 /**
  * Takes the snapshot and the locks. A table truncated, rewritten, altered or dropped between the two would look empty or
  * come with the wrong columns, so a fresh session compares what it sees with what the snapshot saw; a difference means
@@ -61,10 +71,12 @@ const attempts = 3;
 export async function takeSnapshot(
   settings: ConnectionSettings,
   wanted: (table: TableInfo) => boolean,
-  options: { lockTimeoutSeconds: number; signal: AbortSignal; log: Log },
+  options: SnapshotOptions,
 ): Promise<Snapshot> {
   for (let attempt = 1; ; attempt++) {
-    const lead = await openSession(settings, options.signal);
+    const opening = attempt === 1 ? options.lead : undefined;
+    const lead = await (opening ?? openSession(settings, options.signal));
+    options.signal.addEventListener('abort', lead.destroy, { once: true });
     try {
       return await lockSnapshot(lead, settings, wanted, options);
     } catch (error) {
@@ -93,38 +105,40 @@ async function lockSnapshot(
   lead: Session,
   settings: ConnectionSettings,
   wanted: (table: TableInfo) => boolean,
-  options: { lockTimeoutSeconds: number; signal: AbortSignal; log: Log },
+  options: SnapshotOptions,
 ): Promise<Snapshot> {
   checkServer(lead);
   if (!lead.guarded) options.log.warn(unguarded);
+  const present = openPresent(lead, settings, options.signal, options.present);
   const identity = await readIdentity(lead);
   const encoding = copyEncoding(identity.serverEncoding);
-  await applySettings(lead, encoding);
-  await lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-  const exported = await exportSnapshot(lead, settings);
-  const [position] = await lead.query<{ visible: string; lsn: string; taken: string }>(`
-    SELECT pg_current_snapshot()::text AS visible,
-           (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
-           to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`);
+  // In this order, and in one trip.
+  const [, , exported, [position], ledger, all] = await Promise.all([
+    applySettings(lead, encoding),
+    lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'),
+    exportSnapshot(lead, settings),
+    lead.query<Position & Record<string, unknown>>(positionQuery),
+    readLedger(lead),
+    readTables(lead),
+  ]);
   if (!position) throw new Error('the server did not tell its position');
   const positionAt = performance.now();
-  const ledger = await readLedger(lead);
-  const all = await readTables(lead);
   const named = all.filter(wanted);
   refuseGone(named);
-  await checkReadable(lead, named);
-  const isLocked = await hasLocksFor(lead, named.length);
+  const [isLocked] = await Promise.all([hasLocksFor(lead, named.length), checkReadable(lead, named)]);
   if (isLocked) await lockTables(lead, settings, named, options.lockTimeoutSeconds);
   else options.log.warn(describeUnlocked(named.length));
-  const changed = await findChanged(settings, named, encoding, options.signal);
+  const [changed, measured] = await Promise.all([
+    findChanged(await present(), named, encoding),
+    measureTables(lead, named),
+  ]);
   if (changed.length > 0) {
     throw new SnapshotOutdated(
       `${changed.slice(0, 5).join(', ')} changed between the snapshot and the lock (TRUNCATE, DROP or ALTER TABLE)`,
       [],
     );
   }
-  const unplannable = await findUnplannable(lead, named);
-  const tables = markUnplannable(await measureTables(lead, named), unplannable);
+  const tables = markUnplannable(measured, await findUnplannable(lead, named));
 
   const controller = new AbortController();
   lead.lost.catch((cause: unknown) => {
@@ -136,7 +150,6 @@ async function lockSnapshot(
       ),
     );
   });
-  const present = openPresent(lead, settings, options.signal);
   return {
     exported,
     identity,
@@ -153,19 +166,32 @@ async function lockSnapshot(
     lockTimeoutSeconds: options.lockTimeoutSeconds,
     signal: AbortSignal.any([options.signal, controller.signal]),
     async close() {
-      const changed = await findChanged(settings, named, encoding, options.signal);
+      const [changed] = await Promise.all([
+        findChanged(await present(), named, encoding),
+        waitForDisk(lead, position.lsn, positionAt, options.signal),
+      ]);
       if (changed.length > 0) {
         throw new SourceError(
           `${changed.slice(0, 5).join(', ')}: ${isLocked ? 'a type was altered' : 'changed by TRUNCATE, DROP or ALTER TABLE'} while the backup ran`,
           'Nothing was recorded. Run the backup again, when no migration is running.',
         );
       }
-      await waitForDisk(lead, position.lsn, positionAt, options.signal);
       await lead.query('COMMIT');
       await lead.close();
     },
   };
 }
+
+interface Position {
+  readonly visible: string;
+  readonly lsn: string;
+  readonly taken: string;
+}
+
+const positionQuery = `
+  SELECT pg_current_snapshot()::text AS visible,
+         (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
+         to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`;
 
 async function exportSnapshot(lead: Session, settings: ConnectionSettings): Promise<string> {
   try {
@@ -192,29 +218,23 @@ function refuseGone(tables: readonly TableInfo[]): void {
  * rewrites, ALTER TABLE, and a table dropped and made again under its name.
  */
 async function findChanged(
-  settings: ConnectionSettings,
+  present: Session,
   tables: readonly TableInfo[],
   encoding: string,
-  signal: AbortSignal,
 ): Promise<string[]> {
-  const session = await openSession(settings, signal);
-  try {
-    // The fingerprint holds the values that rows from before ADD COLUMN have, and they are written as the settings say.
-    await applySettings(session, encoding);
-    const live = new Map((await readTables(session)).map((table) => [table.oid, table]));
-    const changed = tables.filter((table) => {
-      const now = live.get(table.oid);
-      return (
-        now?.relfilenode !== table.relfilenode ||
-        now.fingerprint !== table.fingerprint ||
-        now.name !== table.name ||
-        now.schema !== table.schema
-      );
-    });
-    return changed.map(qualifiedName);
-  } finally {
-    await session.close();
-  }
+  // The fingerprint holds the values that rows from before ADD COLUMN have, and they are written as the settings say.
+  const [, found] = await Promise.all([applySettings(present, encoding), readTables(present)]);
+  const live = new Map(found.map((table) => [table.oid, table]));
+  const changed = tables.filter((table) => {
+    const now = live.get(table.oid);
+    return (
+      now?.relfilenode !== table.relfilenode ||
+      now.fingerprint !== table.fingerprint ||
+      now.name !== table.name ||
+      now.schema !== table.schema
+    );
+  });
+  return changed.map(qualifiedName);
 }
 
 /**

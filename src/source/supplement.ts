@@ -14,6 +14,12 @@ import { nameBlockers } from './locks.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import type { Snapshot } from './snapshot.ts';
 
+/** What is told of a database, and what else somebody has read in the same session. */
+export interface Described<Beside> {
+  readonly description: Supplement;
+  readonly beside: Beside;
+}
+
 /** What the user wants to know of the data, besides that it is all there. */
 export interface Questions {
   readonly checks: readonly string[];
@@ -23,15 +29,17 @@ export interface Questions {
 /**
  * Describes the database as the snapshot sees it.
  *
+ * @param readBeside reads something else in the session, which is given up for a lock only after twice the time that others wait
  * @param signal when it is aborted nobody waits for a locked table any more
  * @throws ConfigurationError when a column that is to tell the freshness does not exist; SourceError when somebody keeps a table locked
  */
-export async function describeDatabase(
+export async function describeDatabase<Beside>(
   snapshot: Snapshot,
   settings: ConnectionSettings,
   questions: Questions,
+  readBeside: (session: Session) => Promise<Beside>,
   signal: AbortSignal,
-): Promise<Supplement> {
+): Promise<Described<Beside>> {
   const { lockTimeoutSeconds } = snapshot;
   // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
   const session = await joinSnapshot(snapshot, settings, signal);
@@ -40,9 +48,11 @@ export async function describeDatabase(
     await session.query(
       `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
     );
-    const description = await describeThrough(session);
+    const described = await describeThrough(session);
+    const beside = await readBeside(session);
     await session.close();
-    return { ...description, ...(await askThrough(snapshot, settings, questions, signal)) };
+    const answered = await askThrough(snapshot, settings, questions, signal);
+    return { description: { ...described, ...answered }, beside };
   } catch (error) {
     signal.throwIfAborted();
     if (isKnownError(error)) throw error;
@@ -103,13 +113,14 @@ async function askThrough(
 
 /** The same for a session in a transaction, without the questions. */
 export async function describeThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
-  return {
-    ...(await readGlobals(session)),
-    queues: await readQueues(session),
-    additions: await readAdditions(session),
-    definitions: await readDescription(session),
-    privileges: await readPrivileges(session),
-  };
+  const [globals, queues, additions, definitions, privileges] = await Promise.all([
+    readGlobals(session),
+    readQueues(session),
+    readAdditions(session),
+    readDescription(session),
+    readPrivileges(session),
+  ]);
+  return { ...globals, queues, additions, definitions, privileges };
 }
 
 /**

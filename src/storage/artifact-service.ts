@@ -8,6 +8,7 @@ import type { ReadableStream } from 'node:stream/web';
 import pRetry from 'p-retry';
 import * as v from 'valibot';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../errors.ts';
+import { explainSilence, NoAnswer, request } from '../http/request.ts';
 
 /** An artifact as GitHub lists it. */
 export interface StoredArtifact {
@@ -162,7 +163,7 @@ export class ArtifactService {
       await answer.body?.cancel();
       const address = answer.headers.get('location');
       if (address === null) throw new StorageError('GitHub names no place for the artifact', tryLater);
-      await fetchTo(address, path, artifact, this.#options.signal);
+      await fetchTo(address, path, artifact, this.#options);
     });
     return path;
   }
@@ -237,15 +238,15 @@ export class ArtifactService {
   async #ask(path: string): Promise<Response> {
     const { env, signal } = this.#options;
     const api = (env.GITHUB_API_URL || 'https://api.github.com').replace(/\/+$/, '');
-    const response = await fetch(`${api}/repos/${this.repository}${path}`, {
+    const response = await request(new URL(`${api}/repos/${this.repository}${path}`), {
       headers: {
         accept: 'application/vnd.github+json',
         authorization: `Bearer ${this.#token}`,
         'user-agent': 'supabase-backup',
         'x-github-api-version': '2022-11-28',
       },
-      // The place of an artifact is another server's, which must not see the token.
-      redirect: 'manual',
+      // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
+      env,
       signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]),
     });
     if (response.status >= 400) {
@@ -264,14 +265,10 @@ export class ArtifactService {
         } catch (error) {
           signal.throwIfAborted();
           if (isKnownError(error)) throw error;
-          const why =
-            error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
           throw new Unanswered(
-            `GitHub does not answer about the artifacts of ${this.repository}: ${why}`,
-            tryLater,
-            {
-              cause: error,
-            },
+            `GitHub does not answer about the artifacts of ${this.repository}: ${explainSilence(error)}`,
+            (error instanceof NoAnswer && error.next) || tryLater,
+            { cause: error },
           );
         }
       },
@@ -334,9 +331,9 @@ async function fetchTo(
   address: string,
   path: string,
   artifact: StoredArtifact,
-  signal: AbortSignal,
+  { env, signal }: ArtifactServiceOptions,
 ): Promise<void> {
-  const response = await fetch(address, { signal });
+  const response = await request(new URL(address), { env, signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new Error(`the place of the artifact answers ${response.status}`);

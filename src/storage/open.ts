@@ -38,7 +38,7 @@ export async function openStorage(
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case 's3':
-      return openS3(location, options);
+      return openS3(location, options, world);
     case 'artifact':
       return openArtifact(location, options, world);
     case 'file':
@@ -56,7 +56,7 @@ export async function openStorage(
   }
 }
 
-async function openS3(location: string, options: StorageOptions): Promise<Storage> {
+async function openS3(location: string, options: StorageOptions, { env }: StorageWorld): Promise<Storage> {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
@@ -83,8 +83,7 @@ async function openS3(location: string, options: StorageOptions): Promise<Storag
   // The SDK is most of the program: it is loaded by those who use it.
   const { S3Storage } = await import('./s3.ts');
   return new S3Storage({
-    bucket,
-    prefix,
+    ...{ bucket, prefix, env },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
     ...(s3Addressing ? { addressing: s3Addressing } : {}),

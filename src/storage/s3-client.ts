@@ -1,4 +1,5 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { describeWay } from '../http/agents.ts';
 import { boundAnswers } from './s3-answers.ts';
 import type { S3Addressing, S3Encryption } from './s3-settings.ts';
 
@@ -10,6 +11,8 @@ export interface S3Options {
   readonly endpoint?: URL;
   /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
   readonly region?: string;
+  /** Where proxies and authorities are named */
+  readonly env?: NodeJS.ProcessEnv;
   readonly addressing?: S3Addressing;
   readonly encryption?: S3Encryption;
   /** Absent: as the bucket is set, which is STANDARD */
@@ -40,8 +43,10 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region } = options;
+  const { endpoint, region, env = process.env } = options;
   const silence = silenceOf(options);
+  // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
+  const agent = { ...describeWay(env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
         endpoint: endpoint.href,
@@ -62,9 +67,8 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
     requestHandler: {
       connectionTimeout: 10_000,
       socketTimeout: silence,
-      // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-      httpAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive, maxSockets: Number.POSITIVE_INFINITY },
+      httpAgent: agent,
+      httpsAgent: agent,
     },
   };
 }

@@ -1,3 +1,5 @@
+import { isPassingTunnel } from '../http/trouble.ts';
+
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
@@ -92,6 +94,7 @@ export function isPassing(error: unknown): boolean {
   if (error instanceof BrokenBodyError || isSilence(error)) return true;
   const status = statusOf(error);
   const name = nameOf(error);
+  if (isPassingTunnel(error)) return true;
   if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
   return status !== undefined && passingStatuses.has(status);
 }

@@ -1,4 +1,6 @@
 import { messageOf } from '../errors.ts';
+import { adviseTrust } from '../http/authorities.ts';
+import { explainProxy, explainProxyAnswer } from '../http/trouble.ts';
 import {
   BrokenBodyError,
   isBroken,
@@ -22,7 +24,12 @@ export interface S3Place {
   readonly bucket: string;
   /** Absent for Amazon's own */
   readonly endpoint: URL | undefined;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
 }
+
+/** What stands for Amazon's hosts, of which there is one for each bucket and region */
+const amazon = new URL('https://s3.amazonaws.com');
 
 /** What is known of a request that failed. */
 interface Failed extends S3Place {
@@ -69,7 +76,13 @@ export function hostOf({ endpoint }: S3Place): string {
 
 /** What is wrong, with the words of the store, and what to do about it. */
 export function explain(error: unknown, failed: Failed): S3Failure {
-  return explainConnection(error, failed) ?? explainAnswer(error, failed);
+  const { endpoint: url = amazon, env } = failed;
+  return (
+    explainProxy(error, url, env) ??
+    explainProxyAnswer(statusOf(error) ?? 0, url, env) ??
+    explainConnection(error, failed) ??
+    explainAnswer(error, failed)
+  );
 }
 
 /** The words of a store, where it is known that another input is needed. */
@@ -105,7 +118,7 @@ function explainConnection(error: unknown, failed: Failed): S3Failure | undefine
     const { hostname = host } = error as { hostname?: string };
     return wrong([
       `${quote(hostname)} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it.',
+      'Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY.',
     ]);
   }
   const distrust = explainDistrust(name, failed);
@@ -151,7 +164,7 @@ function explainDistrust(name: string, failed: Failed): Words | undefined {
   if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
     return [
       `${host} has no certificate that is trusted here (${name})`,
-      'Check the scheme of `s3-endpoint`; for a private authority set NODE_EXTRA_CA_CERTS to its certificate.',
+      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`,
     ];
   }
   return undefined;

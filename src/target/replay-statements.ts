@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { PreparedStatement } from '../postgres/pipeline.ts';
-import { type ColumnValue, unchanged } from '../postgres/test-decoding.ts';
+import { type ColumnValue, unchanged, type Value } from '../postgres/test-decoding.ts';
 import {
   decodeName,
   type KeyColumn,
@@ -12,7 +12,7 @@ import {
 /** A statement, and the values of its parameters */
 export interface Execution {
   readonly statement: PreparedStatement;
-  readonly values: readonly (string | null)[];
+  readonly values: readonly Value[];
 }
 
 type Row = readonly ColumnValue[];
@@ -53,7 +53,7 @@ export class TableStatements {
 
   insert(row: Row): Execution {
     const { columns } = this.#follow(row);
-    const values: (string | null)[] = [];
+    const values: Value[] = [];
     for (let index = 0; index < row.length; index++) {
       if (columns[index] !== undefined) values.push(known(row[index]));
     }
@@ -69,7 +69,7 @@ export class TableStatements {
   update(old: Row | undefined, row: Row): Execution {
     const { columns } = this.#follow(row);
     const way = this.#findWay(old, row);
-    const values: (string | null)[] = [];
+    const values: Value[] = [];
     // One letter for each column: set, left as it is, or not written at all
     let shape = '';
     let moves = false;
@@ -103,7 +103,7 @@ export class TableStatements {
   /** @param old what the source wrote of the row; undefined when it wrote nothing */
   delete(old: Row | undefined): Execution {
     const way = this.#findWay(old, undefined);
-    const values: (string | null)[] = [];
+    const values: Value[] = [];
     const find = this.#pushWay(way, values);
     const statement = this.#prepare(`d${find.shape}`, () => this.#writeDelete(find.write(0)));
     return { statement, values };
@@ -156,7 +156,7 @@ export class TableStatements {
   /** Adds the values that a way needs, and tells what it is like. */
   #pushWay(
     way: Way,
-    values: (string | null)[],
+    values: Value[],
   ): { shape: string; write: (before: number) => { from: string[]; where: string } } {
     if (way.kind === 'key') {
       for (const { name } of way.key.columns) values.push(known(find(way.from, name)));
@@ -219,7 +219,7 @@ function isSame(
   old: Row | undefined,
   { always }: TargetColumn,
   name: string,
-  value: string | null,
+  value: Value,
 ): boolean {
   if (old !== undefined) return always && find(old, name)?.value === value;
   return way.kind === 'key' && way.key.columns.some((column) => column.name === name);
@@ -230,7 +230,7 @@ function find(row: Row, name: string): ColumnValue | undefined {
   return undefined;
 }
 
-function known(column: ColumnValue | undefined): string | null {
+function known(column: ColumnValue | undefined): Value {
   if (column === undefined || column.value === unchanged)
     throw new Error('a value that it needs is not in the log');
   return column.value;

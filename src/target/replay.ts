@@ -214,7 +214,7 @@ class Replay {
     }
     if (source.alone) return this.#apply(row);
     source.held.push(row);
-    source.size += row.data.length;
+    source.size += row.data.length + row.long.reduce((sum, { length }) => sum + length, 0);
     if (source.held.length <= changesAtOnce && source.size <= heldAtOnce) return;
     // Whether it comes at all is known at its end: what was before it is in the target whatever becomes of it.
     await this.#commit();
@@ -260,7 +260,7 @@ class Replay {
 
   #express(note: Note & { effect: Effect; row: DecodedRow }, route: Route): Execution {
     const { statements } = note.effect;
-    const change = parseChange(note.row.data);
+    const change = parseChange(note.row.data, note.row.long);
     try {
       switch (change.kind) {
         case 'insert':

@@ -14,7 +14,15 @@ afterEach(() => github.close());
 
 function connect(changes: { signal?: AbortSignal; timeout?: number } = {}): GitHubApi {
   const signal = new AbortController().signal;
-  return new GitHubApi({ url: github.url, token: github.token, signal, timeout: 1000, pause: 5, ...changes });
+  return new GitHubApi({
+    url: github.url,
+    token: github.token,
+    env: {},
+    signal,
+    timeout: 1000,
+    pause: 5,
+    ...changes,
+  });
 }
 
 const open = (api: GitHubApi) => api.send('POST', '/repos/acme/shop/issues', { title: 'one', body: 'text' });
@@ -151,6 +159,7 @@ describe('the token', () => {
     const api = new GitHubApi({
       url,
       token: 'token',
+      env: {},
       signal: new AbortController().signal,
       timeout: 1000,
       pause: 5,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.ts';
 import * as clients from '../../src/postgres/client.ts';
+import { adviseInstall, adviseUpgrade, candidateFolders } from '../../src/postgres/client-places.ts';
 import type { World } from '../../src/world.ts';
 import { findServers, type Server } from '../support/cluster.ts';
 import { createWorld } from './database.ts';
@@ -167,4 +168,36 @@ describe('client-path', () => {
       /client-path: pg_dump there is version 91\.4/,
     );
   });
+});
+
+describe('the usual places', () => {
+  it.each([
+    ['Debian', 'usr/lib/postgresql/17/bin'],
+    ['Red Hat', 'usr/pgsql-17/bin'],
+    ['Alpine', 'usr/libexec/postgresql17'],
+    ['SUSE', 'usr/lib/postgresql17/bin'],
+    ['Gentoo', 'usr/lib64/postgresql-17/bin'],
+    ['Homebrew', 'opt/homebrew/opt/postgresql@17/bin'],
+    ['Homebrew on Intel', 'usr/local/opt/libpq/bin'],
+    ['Homebrew on Linux', 'home/linuxbrew/.linuxbrew/opt/postgresql@17/bin'],
+    ['Postgres.app', 'Applications/Postgres.app/Contents/Versions/17/bin'],
+    ['the installer of EDB', 'Library/PostgreSQL/17/bin'],
+  ])('of %s are looked at before PATH', (_, place) => {
+    const root = mkdtempSync(path.join(folder, 'root-'));
+    mkdirSync(path.join(root, place), { recursive: true });
+    for (const other of ['usr/lib/postgresql/common', 'usr/libexec/git', 'Library/PostgreSQL/data'])
+      mkdirSync(path.join(root, other), { recursive: true });
+    const wanted = path.join(root, place);
+    const found = candidateFolders({ PATH: '/on/path' }, root).map((name) => name.replace(/\/$/, ''));
+    expect(found).toEqual([wanted, '/on/path']);
+  });
+});
+
+it.each([
+  ['macOS', 'Run "brew install postgresql@17"', 'brew upgrade postgresql@17'],
+  ['Alpine', 'Run "apk add postgresql17-client" as root', 'apk upgrade postgresql17-client'],
+  ['Linux', 'Install postgresql-client-17', '--only-upgrade postgresql-client-17'],
+] as const)('what is missing on %s is told as it is had there', (system, install, upgrade) => {
+  expect(adviseInstall(17, system)).toContain(install);
+  expect(adviseUpgrade(17, system)).toContain(upgrade);
 });

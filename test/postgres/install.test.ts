@@ -81,11 +81,13 @@ function writePrograms(): void {
        if [ -e talk ]; then cat talk; cat talk >&2; fi
        case "$*" in *sourceparts=-*) ;; *) if [ -e foreign ]; then echo 'E: 403 of somebody else' >&2; exit 100; fi ;; esac ;;
      *--download-only*)
+       if [ -e waits ]; then cat waits; fi
        if [ -e needs-project ]; then [ -e sources/pgdg.sources ] || exit 100; fi
        for word; do case "$word" in Dir::Cache::archives=*) into="\${word#*=}" ;; esac; done
        mkdir -p "$into/partial"; echo >"$into/lock"
        cat release >"$into/postgresql-client-${real.major}_$(cat offered)-1_all.deb"; cat release >"$into/libpq5_1_all.deb" ;;
      *.deb*)
+       if [ -e waits ]; then cat waits; fi
        for word; do case "$word" in *.deb) cmp release "$word" || exit 100 ;; esac; done
        mkdir -p programs/${real.major}/bin
        ln -sf '${real.binFolder}/pg_dump' '${real.binFolder}/pg_restore' programs/${real.major}/bin/ ;;
@@ -95,7 +97,7 @@ function writePrograms(): void {
   write('apt-cache', '[ ! -e unknown ] && echo "Version: $(cat offered)-1"');
   write(
     'sudo',
-    '[ "$1" = -n ] || exit 1; shift; case "$1" in /*) echo >sources/pgdg.sources; [ ! -e foreign ]; exit ;; esac; exec "$@"',
+    'if [ -e asks ]; then exit 1; fi; [ "$1" = -n ] || exit 1; shift; case "$1" in --preserve-env=*) shift ;; esac; case "$1" in /*) echo >sources/pgdg.sources; [ ! -e foreign ]; exit ;; esac; exec "$@"',
   );
 }
 
@@ -107,11 +109,20 @@ function install(
     patience?: number;
     env?: NodeJS.ProcessEnv;
     now?: string;
+    major?: number;
     minor?: number;
+    root?: string;
     policy?: 'auto' | 'always' | 'never';
   } = {},
 ) {
-  const { patience, env = {}, now = '2026-11-20T02:17:00Z', minor = 0, policy = 'auto' } = options;
+  const {
+    patience,
+    env = {},
+    now = '2026-11-20T02:17:00Z',
+    major = real.major,
+    minor = 0,
+    policy = 'auto',
+  } = options;
   const silent = () => {};
   const world: World = {
     env: { ...process.env, ...env },
@@ -126,8 +137,9 @@ function install(
     now: () => new Date(now),
     mask: (text) => text,
   };
-  const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources') };
-  const wanted = { major: real.major, minor };
+  const { root = '/' } = options;
+  const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources'), root };
+  const wanted = { major, minor };
   return installClient(wanted, policy, world, patience === undefined ? places : { ...places, patience });
 }
 
@@ -249,7 +261,8 @@ describe('the packages', () => {
     const calls = takeCalls().filter((call) => !call.startsWith('apt-') && !call.includes(' guard '));
     const source = join(folder, 'sources', 'pgdg.sources');
     const patient = 'sudo -n apt-get -o DPkg::Lock::Timeout=300';
-    expect(calls.map((call) => call.replace(/-y -qq .*$/, '…'))).toEqual([
+    expect(calls.map((call) => call.replace(/-y -q .*$/, '…'))).toEqual([
+      'sudo -n true',
       `${patient} update -qq`,
       `${patient} install …`,
       'sudo -n /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y',
@@ -306,7 +319,29 @@ describe('the packages', () => {
     writeFileSync(join(folder, 'locked'), '');
     expectInstalled(await install());
     expect(takeCalls().filter((call) => call.includes(' update '))).toHaveLength(2);
+    expect(infos.filter((line) => line.includes('waiting for up to 5 minutes'))).toHaveLength(1);
     expect(warnings).toEqual([]);
+  });
+
+  test('are waited for, and for whom is said once', async () => {
+    const waiting =
+      'Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)...';
+    writeFileSync(join(folder, 'waits'), `${waiting}\n`.repeat(20));
+    expectInstalled(await install());
+    expect(infos.filter((line) => line === waiting)).toHaveLength(2);
+  });
+
+  test('of those who are not root come by a sudo that keeps the proxies, which apt knows in small letters', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    expectInstalled(await install({ env: { HTTPS_PROXY: 'http://u:hidden@proxy:1', NO_PROXY: 'a.test' } }));
+    const calls = takeCalls();
+    const kept = '--preserve-env=https_proxy,no_proxy,HTTPS_PROXY,NO_PROXY';
+    expect(calls.filter((call) => call.startsWith(`sudo -n ${kept} apt-get`)).length).toBeGreaterThan(2);
+    expect(calls.join('\n')).not.toContain('hidden');
+    expect(infos.join('\n')).not.toContain('hidden');
+    const environment = readFileSync(join(folder, 'environment'), 'utf8');
+    expect(environment).toContain('https_proxy=http://u:hidden@proxy:1\n');
+    expect(environment).toContain('no_proxy=a.test\n');
   });
 
   test('come with words of servers that are no commands of the runner', async () => {
@@ -344,7 +379,9 @@ describe('the packages', () => {
     writeFileSync(join(folder, 'away'), '');
     expect(await install()).toBeUndefined();
     expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`^postgresql-client-${real.major} could not be installed: .*apt-get`)),
+      expect.stringMatching(
+        new RegExp(`^The PostgreSQL ${real.major} client programs could not be installed: .*apt-get`),
+      ),
     ]);
     expect(fake.cache).toEqual([]);
   });
@@ -445,6 +482,87 @@ test.each([
 ] as const)('nothing is changed %s', async (_, options) => {
   expect(await install(options)).toBeUndefined();
   expect([takeCalls(), asked(), warnings]).toEqual([[], [], []]);
+});
+
+describe('a container', () => {
+  /** One of a distribution without apt: what it has is written here, and stands for what is known of the real ones. */
+  function makeImage(programs: Record<string, string>): string {
+    const bin = join(folder, 'image');
+    mkdirSync(bin);
+    for (const [name, lines] of Object.entries(programs)) {
+      writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*" >>'${folder}/calls'\n${lines}`, {
+        mode: 0o755,
+      });
+    }
+    vi.stubEnv('PATH', bin);
+    return bin;
+  }
+  const installIn = (bin: string) => install({ env: { PATH: bin } });
+
+  test('whose user is not root, and has no sudo, says so at once and with the cure', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    expect(await installIn(makeImage({ 'apt-get': 'exit 0' }))).toBeUndefined();
+    expect(takeCalls()).toEqual([]);
+    expect(warnings).toEqual([
+      `The PostgreSQL ${real.major} client programs could not be installed: the job runs as user 1001, who is not root, and there is no sudo here: ` +
+        'run the job as root (in a container: `options: --user root`), or have the programs in its image',
+    ]);
+    expect([...printed, ...printedErrors]).toEqual([]);
+  });
+
+  test('whose sudo asks for a password is not waited for', async () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(1001);
+    writeFileSync(join(folder, 'asks'), '');
+    expect(await install()).toBeUndefined();
+    expect(takeCalls()).toEqual(['sudo -n true']);
+    expect(warnings).toEqual([expect.stringContaining('and sudo asks for a password')]);
+  });
+
+  test('whose user is root needs no sudo', async () => {
+    rmSync(join(folder, 'bin', 'sudo'));
+    expectInstalled(await install());
+  });
+
+  test.each(['usr/bin', `usr/libexec/postgresql17`])('of Alpine gets them by apk, in %s', async (place) => {
+    const programs = join(folder, place);
+    const bin = makeImage({
+      apk: `/bin/mkdir -p '${programs}'; /bin/ln -s '${real.binFolder}/pg_dump' '${programs}/'`,
+    });
+    const world = { env: { PATH: bin } };
+    const at = await install({ ...world, root: folder, major: 17 });
+    expect(at).toBe(programs);
+    expect(takeCalls()).toEqual(['apk --wait 300 add --no-cache postgresql17-client']);
+    expect(asked()).toEqual([]);
+  });
+
+  test('of Alpine that has no such package is told in the words of apk', async () => {
+    const bin = makeImage({
+      apk: "echo 'ERROR: unable to select packages:'; echo '  postgresql99-client (no such package):'; exit 1",
+    });
+    expect(await installIn(bin)).toBeUndefined();
+    expect(warnings).toEqual([
+      expect.stringContaining('apk ended with 1: ERROR: unable to select packages:'),
+    ]);
+    expect(infos.join('\n')).toContain('(no such package)');
+  });
+
+  test('of another distribution says that they have to be there already', async () => {
+    expect(await installIn(makeImage({ dnf: 'exit 0' }))).toBeUndefined();
+    expect(warnings).toEqual([expect.stringContaining('neither apt-get nor apk is here')]);
+    expect(takeCalls()).toEqual([]);
+  });
+});
+
+test('nothing is installed on a system that is no Linux, which is said', async () => {
+  const { platform } = process;
+  Object.defineProperty(process, 'platform', { value: 'darwin' });
+  try {
+    expect(await install({ policy: 'always' })).toBeUndefined();
+  } finally {
+    Object.defineProperty(process, 'platform', { value: platform });
+  }
+  expect(takeCalls()).toEqual([]);
+  expect(warnings).toEqual(['install-client: nothing is installed on this system (darwin)']);
 });
 
 test('a machine of one’s own is changed when it is asked for', async () => {

@@ -437,7 +437,7 @@ describe('the text of a segment', () => {
       fc.asyncProperty(fc.array(fc.nat(text.length), { maxLength: 6 }), async (cuts) => {
         const places = [0, ...cuts.sort((one, other) => one - other), text.length];
         const pieces = places.slice(1).map((place, index) => text.subarray(places[index], place));
-        expect(await collect(parts(...pieces))).toEqual(rows);
+        expect(await collect(parts(...pieces))).toEqual(rows.map((row) => ({ ...row, long: [] })));
       }),
     );
   });
@@ -448,6 +448,33 @@ describe('the text of a segment', () => {
     const found = await collect(parts(long + short, long));
     expect(found).toHaveLength(300_002);
     expect([found[0]?.data.length, found.at(-1)?.data.length]).toEqual([3_000_000, 3_000_000]);
+  });
+
+  it.each([1, 7_000_003, 100_000_000])(
+    'has values that are too long for a string as bytes, in pieces of %i',
+    { timeout: 60_000 },
+    async (size) => {
+      const value = Buffer.from(`it's "one"; b\\n\n\t${'é'.repeat(40)}`.repeat(size === 1 ? 2 : 700_000));
+      const sql = value.toString().replaceAll("'", "''");
+      const data = `table public."a 'b": UPDATE: old-key: "o""'"[text]:'short' new-tuple: a["t'"]:'${sql}' b[text]:null c[text]:'${sql}' d[text]:'\0'`;
+      const whole = Buffer.from(`0/1\t5\t${escapeData(data)}\n0/2\t6\ty\n`);
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < whole.length; at += size) pieces.push(whole.subarray(at, at + size));
+      const found = await collect(parts(...pieces));
+      const [row, next] = found;
+      expect([row?.lsn, row?.xid, row?.long.length, next?.data]).toEqual(['0/1', 5, size === 1 ? 0 : 2, 'y']);
+      const change = parseChange(row?.data ?? '', row?.long);
+      if (change.kind !== 'update') throw new Error('no update');
+      expect(valuesOf(change.old)).toEqual({ 'o"\'': 'short' });
+      const { a, b, c, d } = valuesOf(change.row);
+      expect([b, d]).toEqual([null, '\0']);
+      for (const got of [a, c]) expect(value.equals(Buffer.from(got as string | Buffer))).toBe(true);
+    },
+  );
+
+  it('with a quote that nothing closes in a long row is an error', async () => {
+    const row = Buffer.from(`0/1\t5\ttable public.t: INSERT: a[text]:'${'x'.repeat(70_000_000)}\n`);
+    await expect(collect(parts(row))).rejects.toThrow(IntegrityError);
   });
 
   it('keeps every byte where its encoding is not known', async () => {

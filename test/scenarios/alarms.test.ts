@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Receiver, startReceiver } from '../alarm/receiver.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -136,5 +136,62 @@ test('a mistake in the inputs is told, too, and one in those of the alarm before
   expect(wrong).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('notify-url: has the scheme http:'),
+  });
+});
+
+describe('a job that ended before its operation could', () => {
+  const needs = (result: string, outputs: Record<string, string> = {}) =>
+    JSON.stringify({ backup: { result, outputs } });
+  const raise = (given: string) =>
+    step({ operation: 'alarm', 'alarm-of': 'backup', needs: given, 'heartbeat-url': '' });
+
+  test('opens the issue of the operation, with what is known, and its next success closes it', async () => {
+    const good = await step({ 'database-url': source });
+    const raised = await raise(needs('failure', { announced: '', 'backup-id': '' }));
+    expect(raised.exitCode).toBe(1);
+    const [issue] = github.issues;
+    expect(issue).toMatchObject({ state: 'open', title: expect.stringMatching(/shop of acme/) });
+    expect(issue?.body).toContain(
+      'backup did not begin: its job backup ended as failure, without any output',
+    );
+    expect(issue?.body).toContain('Initialize containers');
+    expect(issue?.body).toContain(good.outputs.get('backup-id'));
+    expect(issue?.body).toContain('its job ended before it could begin, or tell how it went');
+    const [message] = receiver.requests.filter(({ path }) => path.startsWith('/notify'));
+    expect(JSON.parse(message?.body ?? '')).toMatchObject({
+      ...{ kind: 'failed', operation: 'backup', failureClass: 'JobError', database: 'shop of acme' },
+    });
+    await step({ 'database-url': source });
+    expect(issue?.state).toBe('closed');
+  });
+
+  test('that had begun, and was killed, is told apart', async () => {
+    const raised = await raise(needs('failure', { announced: '', 'backup-id': '20261120T021700Z-7f3a' }));
+    expect(raised.stdout).toContain('backup broke off without a word: its job backup ended as failure');
+  });
+
+  test.each([
+    ['has told it by itself', needs('failure', { announced: 'true' })],
+    ['passed', needs('success')],
+    ['was not meant to run', needs('skipped')],
+  ])('is not told where it %s, nor taken for a success', async (_, given) => {
+    await raise(needs('failure'));
+    const before = receiver.requests.length;
+    const quiet = await raise(given);
+    expect(quiet.exitCode, quiet.stdout).toBe(0);
+    expect(quiet.stdout).toContain('No alarm');
+    expect(github.issues).toMatchObject([{ state: 'open' }]);
+    expect(receiver.requests).toHaveLength(before);
+  });
+
+  test('says in an output that it has told it, and nothing of a success', async () => {
+    const failed = await step({ 'database-url': reconnect(source, { password }) });
+    expect(failed.outputs.get('announced')).toBe('true');
+    await step({ 'database-url': source });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const answered = await step({ operation: 'status', 'max-age': '1s' });
+    expect([answered.exitCode, answered.outputs.get('announced')]).toEqual([1, 'true']);
+    const passed = await step({ 'database-url': source });
+    expect(passed.outputs.get('announced')).toBeUndefined();
   });
 });

@@ -559,6 +559,37 @@ describe('a transaction larger than temp_file_limit', () => {
     await query(url, 'ALTER ROLE capturer RESET ALL');
     expect((await capture(asRole())).outputs).toMatchObject({ changes: 60_000 });
   });
+
+  test('is let go with the slot by whoever wants that, and the next capture begins anew', async () => {
+    await capture(asRole());
+    await large();
+    const dropped = await capture({ ...asRole(), 'drop-slot': 'true' });
+    expect(dropped.exitCode).toBe(3);
+    expect(dropped.outputs['lost-changes']).toMatch(/temp_file_limit/);
+    expect(await query(url, 'SELECT FROM pg_replication_slots')).toEqual([]);
+    // Again with 3, because the slot is gone; with a backup to go on from.
+    expect((await capture(asRole())).outputs['backup-id']).toMatch(/^\d{8}T/);
+    expect(await capture(asRole())).toMatchObject({ exitCode: 0 });
+  });
+});
+
+test('a row that is too large for the server to send ends a capture with the way on', {
+  timeout: 120_000,
+}, async () => {
+  await capture();
+  await query(
+    url,
+    `CREATE TABLE huge (a bytea, b bytea);
+     INSERT INTO huge SELECT v, v FROM (SELECT decode(repeat('ab27', 140000000), 'hex')) AS t (v); TRUNCATE huge`,
+  );
+  const refused = await capture().catch((error: KnownError) => error);
+  expect(refused).toMatchObject({
+    message: expect.stringMatching(/larger than the server can send as text/),
+    next: expect.stringMatching(/drop-slot/),
+  });
+  expect(await capture({ 'drop-slot': 'true' })).toMatchObject({ exitCode: 3 });
+  await capture();
+  expect(await capture()).toMatchObject({ exitCode: 0 });
 });
 
 test('a slot that goes while the backup of the first capture runs is told by it, and not by the next one', async () => {

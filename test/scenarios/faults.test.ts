@@ -119,7 +119,8 @@ function kindOf(run: Finished): string {
 describe('the server', () => {
   test('ends the session that holds the snapshot: the backup fails and leaves no manifest', async () => {
     const { run, release } = await startHeldBackup();
-    const [lead] = await watcher.until(database, (sessions) => sessions.length > 1);
+    // The first is the one that sees the present.
+    const [, lead] = await watcher.until(database, (sessions) => sessions.length > 2);
     await watcher.terminate(lead?.pid ?? 0);
     release();
     const finished = await run.finished;
@@ -127,6 +128,15 @@ describe('the server', () => {
     expect(kindOf(finished)).toBe('SourceError');
     expect(manifests()).toEqual([]);
     await watcher.until(database, (sessions) => sessions.length === 0);
+  });
+
+  test('ends the session that sees the present: another one is opened', async () => {
+    const { run, release } = await startHeldBackup();
+    const [present] = await watcher.until(database, (sessions) => sessions.length > 2);
+    await watcher.terminate(present?.pid ?? 0);
+    release();
+    expect((await run.finished).exitCode).toBe(0);
+    await expectRestorable(s3Words());
   });
 
   const isIdleWorker = ({ query, state }: ServerSession): boolean =>
@@ -407,7 +417,7 @@ describe('the disk', () => {
       disk.remount('size=64m');
       await succeed(['backup', '--storage', storage], { env: environment() });
       expect(await succeed(['validate', '--storage', storage])).toMatchObject({ backups: 2, damaged: 0 });
-      await expectRestorable(['--storage', storage]);
+      await expectRestorable(s3Words());
     } finally {
       disk.unmount();
       await query(source, 'DROP TABLE IF EXISTS public.fresh');

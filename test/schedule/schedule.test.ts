@@ -218,6 +218,7 @@ describe('GitHub', () => {
       apiUrl: github.url,
       repository: 'octo-org/shop',
       token: 'good',
+      env: {},
       signal,
       retryDelay: 1,
     };

@@ -70,6 +70,37 @@ describe.each(servers)('changes of every kind of table of PostgreSQL %i', (_majo
     );
   });
 
+  it('with values that are too long for a string arrive, and rows are found by them', async () => {
+    await using setting = await Setting.create(
+      server,
+      `CREATE TABLE public."long's" (id int PRIMARY KEY, a text, b bytea, c text);
+       CREATE TABLE public.whole (a text, n int); ALTER TABLE public.whole REPLICA IDENTITY FULL`,
+    );
+    const base = await setting.takeBase();
+    // All that is escaped, in 70 MB
+    const piece = `repeat(E'it''s \\ "a" \t\n\u00e4', 4000000)`;
+    await setting.run(
+      `INSERT INTO public."long's" VALUES (1, ${piece}, 'x', 'short'), (2, 'y', NULL, ${piece})`,
+    );
+    await setting.run(`UPDATE public."long's" SET b = convert_to(a, 'UTF8'), a = 'z', c = NULL WHERE id = 1`);
+    await setting.run(`INSERT INTO public.whole VALUES (${piece}, 1); UPDATE public.whole SET n = 2`);
+    await setting.capture();
+    const { url, replayed } = await setting.recover(base);
+    expect(replayed).toMatchObject({ transactions: 3, changes: 5 });
+    const digests = async (of: string) => {
+      const session = await server.open(of);
+      const rows = await session.query(
+        `SELECT id::text, md5(a) AS a, length(a) AS size, md5(b) AS b, md5(c) AS c FROM public."long's"
+         UNION ALL SELECT n::text, md5(a), length(a), NULL, NULL FROM public.whole ORDER BY 1, 2`,
+      );
+      await session.close();
+      return rows;
+    };
+    const expected = await digests(setting.url);
+    expect(expected).toHaveLength(3);
+    expect(await digests(url)).toEqual(expected);
+  });
+
   it('hit one of several rows that are the same, and rows of types without equality', async () => {
     await expectSame(
       `CREATE TYPE public.pair AS (a int, b text);

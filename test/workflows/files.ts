@@ -15,6 +15,7 @@ export interface Workflow {
 }
 
 export interface Job {
+  readonly if?: string;
   readonly uses?: string;
   readonly with?: Values;
   readonly secrets?: Values;

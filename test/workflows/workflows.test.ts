@@ -11,6 +11,9 @@ import { type Checker, type Contexts, openParser } from './parser.ts';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
 const githubToken = '${{ github.token }}';
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+const toJsonOfNeeds = '${{ toJSON(needs) }}';
+
 const ours = Object.entries<ReusableWorkflow>(reusableWorkflows);
 const reusable = new Map(ours.map(([, callee]) => [`.github/workflows/${callee.file}`, callee]));
 const steps = workflowFiles.flatMap(stepsOf);
@@ -188,17 +191,20 @@ describe('what the action gets of a reusable workflow', () => {
     inputs: given,
     secrets,
     github: { token: 'ghs_token' },
+    needs: { drill: { result: 'failure', outputs: { announced: '' } } },
     job: { services: { postgres: { ports: { 5432: '49153' } } } },
   });
   const inputsOf = (step: NamedStep, given: Contexts) =>
     parseInputs((name) => {
       const text = String(step.with?.[name] ?? '');
+      // What the parser brings along has no functions of GitHub's.
+      if (text === toJsonOfNeeds) return JSON.stringify(contexts(given).needs);
       return text.includes('${{') ? parser.evaluate(text, contexts(given)) : text;
     }, {});
   const own = steps.filter((step) => isOurs(step) && reusable.has(step.where.split(',')[0] ?? ''));
 
   test('is valid with nothing but what is required, called or started by hand', () => {
-    expect(own).toHaveLength(10);
+    expect(own).toHaveLength(12);
     for (const step of own) {
       const taken = Object.entries(reusable.get(step.where.split(',')[0] ?? '')?.inputs ?? {});
       const required = { storage: 's3://bucket/production', environment: 'staging', policy: 'policy.yml' };
@@ -331,7 +337,7 @@ describe('a role of AWS in a reusable workflow', () => {
   const role = { 'aws-role': 'arn:aws:iam::123456789012:role/backup' };
 
   test('is taken in every job that works on a storage, before that, and for no other step', () => {
-    expect(storing).toHaveLength(9);
+    expect(storing).toHaveLength(11);
     for (const { job, where } of storing) {
       const all = job.steps ?? [];
       const at = all.findIndex(takesRole);
@@ -558,5 +564,61 @@ describe('the server of a drill', () => {
       );
       expect(inputs[input].parse(url(''))).toBe(url(''));
     }
+  });
+});
+
+describe('a job with a service', () => {
+  const serving = jobs.filter(({ job }) => job.services !== undefined);
+  const alarmOf = ({ workflow, id }: (typeof jobs)[number]) =>
+    Object.values(workflow.jobs).find(
+      (job) => job.needs === id && job.steps?.some((step) => step.with?.operation === 'alarm'),
+    );
+
+  test('is in the workflows that restore into one', () => {
+    expect(serving.map(({ where }) => where)).toEqual([
+      ...['.github/workflows/drill.yml, drill', '.github/workflows/restore.yml, restore'],
+      'examples/monthly-drill.yml, drill',
+    ]);
+  });
+
+  test('has another after it, with no service of its own, that raises the alarm with all that is known', () => {
+    for (const serve of serving) {
+      const alarm = alarmOf(serve);
+      const step = alarm?.steps?.find(isOurs);
+      expect(alarm?.services, serve.where).toBeUndefined();
+      expect(step?.with, serve.where).toMatchObject({ 'alarm-of': serve.id, needs: toJsonOfNeeds });
+      const told = serve.job.steps?.find((other) => isOurs(other) && other.with?.operation === serve.id);
+      // The same group of issues, which the next success closes, and the same receivers.
+      const names = [
+        'storage',
+        'database',
+        'failure-issues',
+        'github-token',
+        'notify-url',
+        'slack-webhook-url',
+      ];
+      for (const name of names)
+        expect(step?.with?.[name], `${serve.where}: ${name}`).toEqual(told?.with?.[name]);
+      // A success of it is none of the operation.
+      expect(step?.with, serve.where).not.toHaveProperty('heartbeat-url');
+    }
+  });
+
+  test.each([
+    ['its service did not start', { result: 'failure', announced: '' }, true],
+    ['its operation failed, and told so', { result: 'failure', announced: 'true' }, false],
+    ['a job before it failed, and it passed', { result: 'success', announced: '' }, false],
+    ['it was stopped', { result: 'cancelled', announced: '' }, false],
+  ])('has it raised where %s: %o', (_, { result, announced }, expected) => {
+    for (const serve of serving) {
+      const condition = String(alarmOf(serve)?.if).replace('failure()', 'true');
+      const needs = { [serve.id]: { result, outputs: { announced } } };
+      const value = parser.evaluate(condition, { needs, inputs: { 'dry-run': false } } as Contexts);
+      expect(value, serve.where).toBe(String(expected));
+    }
+  });
+
+  test('has it raised after a failure, where GitHub would skip it without that word', () => {
+    for (const serve of serving) expect(alarmOf(serve)?.if, serve.where).toMatch(/^\$\{\{ failure\(\) && /);
   });
 });

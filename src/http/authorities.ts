@@ -1,0 +1,68 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import * as tls from 'node:tls';
+
+/* Certificates of private authorities, from the variables that name a file with them. */
+
+/** Node itself reads NODE_EXTRA_CA_CERTS as it starts; the others are ours to read. */
+const known = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'AWS_CA_BUNDLE'] as const;
+type Variable = (typeof known)[number];
+
+/** Whom a request trusts: a storage, besides, whom the tools of Amazon trust */
+export type Use = 'any' | 'storage';
+
+const variablesOf: Readonly<Record<Use, readonly Variable[]>> = {
+  any: ['SSL_CERT_FILE'],
+  storage: ['SSL_CERT_FILE', 'AWS_CA_BUNDLE'],
+};
+
+/**
+ * The authorities that Node trusts, and those of the variables; undefined where these add none. A file that cannot be read is passed over,
+ * as Node and OpenSSL do; where something is not trusted then, `adviseTrust` tells it.
+ */
+export function listAuthorities(env: NodeJS.ProcessEnv, use: Use): string[] | undefined {
+  const added = variablesOf[use].flatMap((variable) => {
+    const read = readAuthorities(variable, env);
+    return read instanceof Error ? [] : read;
+  });
+  return added.length === 0 ? undefined : [...tls.getCACertificates('default'), ...added];
+}
+
+/** Has the libraries of others that make requests trust them, too, as far as this Node can (24.5). */
+export function trustAuthorities(env: NodeJS.ProcessEnv): void {
+  const authorities = listAuthorities(env, 'any');
+  if (authorities !== undefined) tls.setDefaultCACertificates?.(authorities);
+}
+
+/**
+ * What to do where a certificate is not trusted.
+ *
+ * @param code why it is not, as Node says it
+ */
+export function adviseTrust(code: string, env: NodeJS.ProcessEnv): string {
+  if (code === 'CERT_HAS_EXPIRED')
+    return 'have its certificate renewed, and look at the clock of this machine';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'write the address by a name that the certificate has';
+  const unread = known.flatMap((variable) => {
+    const read = readAuthorities(variable, env);
+    return read instanceof Error ? [`${variable} names a file that cannot be used (${codeOf(read)})`] : [];
+  });
+  const advice = 'for a private authority set NODE_EXTRA_CA_CERTS to a file with its certificate';
+  return [advice, ...unread].join('; ');
+}
+
+const block = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+
+function readAuthorities(variable: Variable, env: NodeJS.ProcessEnv): string[] | Error {
+  const file = env[variable]?.trim();
+  if (!file) return [];
+  try {
+    const certificates = readFileSync(file, 'utf8').match(block) ?? [];
+    for (const certificate of certificates) new X509Certificate(certificate);
+    return certificates.length > 0 ? certificates : new Error('it holds no certificate');
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.message;

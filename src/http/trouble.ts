@@ -1,0 +1,117 @@
+import { adviseTrust } from './authorities.ts';
+import { findProxy, type WebProxy } from './proxy.ts';
+
+/** Why a request got no answer, where the way to the server has to do with it. */
+export interface Trouble {
+  readonly what: string;
+  readonly next: string;
+  /** Whether another proxy, address or authority is needed, so that later does not help */
+  readonly configuration: boolean;
+}
+
+const unreachable: ReadonlySet<string> = new Set([
+  ...['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'],
+]);
+const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'TimeoutError']);
+const distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
+const notTls = /^(EPROTO|ERR_SSL_)/;
+
+/** What the proxy in between has to do with it; undefined where there is none, or nothing of it is known. */
+export function explainProxy(error: unknown, target: URL, env: NodeJS.ProcessEnv): Trouble | undefined {
+  const proxy = findProxy(target, env);
+  if (proxy === undefined) return undefined;
+  const { code, name } = error as { code?: string; name?: string };
+  const word = code ?? name ?? '';
+  const { variable, host } = proxy;
+  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (word === 'ERR_PROXY_TUNNEL') return explainTunnel(error, proxy, target);
+  if (unreachable.has(word)) {
+    return {
+      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      next: `Check ${variable}, or ${around}.`,
+      configuration: true,
+    };
+  }
+  if (notTls.test(word) && proxy.protocol === 'https:') {
+    return {
+      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
+      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      configuration: true,
+    };
+  }
+  if (distrusted.test(word)) {
+    return {
+      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
+      next: `${capitalize(adviseTrust(word, env))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      configuration: true,
+    };
+  }
+  if (broken.has(word)) {
+    return {
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      next: `Check the proxy, or ${around}.`,
+      configuration: false,
+    };
+  }
+  return undefined;
+}
+
+/** An answer to a request of ours that only a proxy gives. */
+export function explainProxyAnswer(status: number, target: URL, env: NodeJS.ProcessEnv): Trouble | undefined {
+  const proxy = findProxy(target, env);
+  return proxy !== undefined && status === 407 ? explainCredentials(proxy) : undefined;
+}
+
+/** Whether a proxy that opened no way to a server may do so a moment later. */
+export function isPassingTunnel(error: unknown): boolean {
+  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  return code === 'ERR_PROXY_TUNNEL' && isPassing(statusCode);
+}
+
+const isPassing = (status: number | undefined): boolean =>
+  status === undefined || status >= 500 || status === 429;
+
+function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
+  const { statusCode: status } = error as { statusCode?: number };
+  const { variable, host } = proxy;
+  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (status === 407) return explainCredentials(proxy);
+  if (status === undefined) {
+    return {
+      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      next: `Check the proxy, ${around}.`,
+      configuration: false,
+    };
+  }
+  const passing = isPassing(status);
+  return {
+    what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
+    next: passing
+      ? `See whether the proxy can reach ${target.host}, ${around}.`
+      : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    configuration: !passing,
+  };
+}
+
+function explainCredentials({ variable, host, hasCredentials }: WebProxy): Trouble {
+  return {
+    what: hasCredentials
+      ? `the proxy ${host} does not take the user and password in ${variable} (407)`
+      : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+    configuration: true,
+  };
+}
+
+/** What may help where no proxy is in between. */
+export function adviseWay(error: unknown, target: URL, env: NodeJS.ProcessEnv): string | undefined {
+  const { code = '' } = error as { code?: string };
+  if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env)}.`);
+  const isLost = unreachable.has(code) || code === 'ETIMEDOUT';
+  const variable = target.protocol === 'http:' ? 'HTTP_PROXY' : 'HTTPS_PROXY';
+  return isLost
+    ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.`
+    : undefined;
+}
+
+const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,67 @@
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+/* Where the client programs are on the systems that people have, and how they come there. */
+
+/** Where installers put the programs of one major, in a folder or below one whose name says it */
+const usualPlaces: readonly (readonly [folder: string, named: RegExp, below: string])[] = [
+  // Debian and Ubuntu
+  ['usr/lib/postgresql', /^\d+$/, 'bin'],
+  // The PostgreSQL project's packages for Red Hat, Oracle and Amazon Linux
+  ['usr', /^pgsql-\d+$/, 'bin'],
+  // Alpine
+  ['usr/libexec', /^postgresql\d+$/, ''],
+  // SUSE and Gentoo
+  ['usr/lib', /^postgresql-?\d+$/, 'bin'],
+  ['usr/lib64', /^postgresql-?\d+$/, 'bin'],
+  // Homebrew on Apple silicon, Intel and Linux
+  ['opt/homebrew/opt', /^(postgresql@\d+|libpq)$/, 'bin'],
+  ['usr/local/opt', /^(postgresql@\d+|libpq)$/, 'bin'],
+  ['home/linuxbrew/.linuxbrew/opt', /^(postgresql@\d+|libpq)$/, 'bin'],
+  // Postgres.app, and the installers of EDB
+  ['Applications/Postgres.app/Contents/Versions', /^\d+$/, 'bin'],
+  ['Library/PostgreSQL', /^\d+$/, 'bin'],
+  ['opt/PostgreSQL', /^\d+$/, 'bin'],
+];
+
+/** Debian's wrappers pick a version of their own, so versioned folders are looked at before PATH. */
+export function candidateFolders(env: NodeJS.ProcessEnv, root = '/'): string[] {
+  const versioned = usualPlaces.flatMap(([place, named, below]) => {
+    const folder = path.join(root, place);
+    const names = existsSync(folder) ? readdirSync(folder).filter((name) => named.test(name)) : [];
+    return names.map((name) => path.join(folder, name, below));
+  });
+  const onPath = (env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
+  return [...new Set([...versioned, ...onPath])];
+}
+
+/** What a person types to have them, as the beginning of a sentence */
+export function adviseInstall(major: number, system = findSystem()): string {
+  switch (system) {
+    case 'macOS':
+      return `Run "brew install postgresql@${major}"`;
+    case 'Alpine':
+      return `Run "apk add postgresql${major}-client" as root`;
+    case 'Linux':
+      return `Install postgresql-client-${major} (on Red Hat and its kin: postgresql${major}), have that done with install-client: always`;
+  }
+}
+
+/** The same for those that are there, and too old */
+export function adviseUpgrade(major: number, system = findSystem()): string {
+  switch (system) {
+    case 'macOS':
+      return `Run "brew upgrade postgresql@${major}"`;
+    case 'Alpine':
+      return `Run "apk upgrade postgresql${major}-client" as root`;
+    case 'Linux':
+      return `Run "apt-get update && apt-get install --only-upgrade postgresql-client-${major}"`;
+  }
+}
+
+type System = 'macOS' | 'Alpine' | 'Linux';
+
+function findSystem(): System {
+  if (process.platform === 'darwin') return 'macOS';
+  return existsSync('/etc/alpine-release') ? 'Alpine' : 'Linux';
+}
