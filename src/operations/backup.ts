@@ -11,7 +11,6 @@ import { describeConnection } from '../postgres/settings.ts';
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
-import { gatherOutlines, keepOutlines } from '../repository/outlines.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
@@ -101,12 +100,11 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
-  const { repository, lock, writer } = destination;
+  const { repository, lock, writer, outlines } = destination;
+  await outlines;
   await writeManifest(repository, manifest, () =>
     Promise.all([writer.assertStored(manifest.objects, destination.world.signal), lock.assertHeld()]),
   );
-  const outlines = await gatherOutlines(repository, manifest, world.log, world.signal);
-  await Promise.all([outlines && keepOutlines(repository, outlines, world.log), lock.release()]);
   return describeBackup(manifest, plan, writer, clock.elapsed());
 }
 

@@ -7,8 +7,10 @@ import { Inventory } from '../repository/inventory.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
 import { type Mark, readMarkFiles } from '../repository/marks.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../repository/objects.ts';
+import { completeOutlines } from '../repository/outlines.ts';
 import { type Predecessors, readPredecessors } from '../repository/predecessors.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
+import type { StoredValue } from '../storage/storage.ts';
 import { runTogether } from '../workers.ts';
 import type { World } from '../world.ts';
 import { type Base, findBase } from './base.ts';
@@ -24,6 +26,8 @@ export interface Destination {
   readonly writer: ObjectWriter;
   /** What an incremental backup may build upon; undefined for the others */
   readonly base: Base | undefined;
+  /** Settled when the cache of outlines has all backups before this one; never rejected */
+  readonly outlines: Promise<void>;
   /** What a time of this machine's clock is by a clock that can be trusted */
   date(time: Date): Date;
 }
@@ -83,8 +87,27 @@ export async function openDestination(
       inputs.backupType === 'incremental'
         ? await findBase(inputs, predecessors.base, inventory, damaged, guarded.signal)
         : undefined,
+    outlines:
+      operation === 'capture' ? Promise.resolve() : completeBeside(repository, found, resources, guarded),
     date: findClockError(lock, storage.location, world.log),
   };
+}
+
+/** Completes the cache of outlines beside the backup; nothing of it goes on when that ends. */
+function completeBeside(
+  repository: Repository,
+  { listing, predecessors }: Surroundings,
+  resources: AsyncDisposableStack,
+  { log, signal }: World,
+): Promise<void> {
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const outlines = completeOutlines(repository, listing, predecessors.outlines, log, until);
+  resources.defer(async () => {
+    ended.abort();
+    await outlines;
+  });
+  return outlines;
 }
 
 /** A storage that cannot be written, or is none, says by itself what is wrong with it, better than what fails there. */
@@ -104,6 +127,8 @@ async function unlessRefused<Result>(
 
 /** What one finds who looks around in a repository */
 interface Surroundings {
+  /** Manifests by the id of the backup */
+  readonly listing: ReadonlyMap<string, StoredValue>;
   readonly damaged: Doubted;
   readonly marks: readonly Mark[];
   readonly predecessors: Predecessors;
@@ -141,13 +166,18 @@ async function lookAround(
 ): Promise<Surroundings> {
   const warn = (error: IntegrityError) => log.warn(error.message);
   const tell = (error: IntegrityError) => log.warn(`${error.message}; it is not built upon`);
-  const [damaged, marks, predecessors] = await runTogether<[Doubted, readonly Mark[], Predecessors]>(signal, [
+  const [damaged, marks, { listing, predecessors }] = await runTogether<
+    [Doubted, readonly Mark[], Pick<Surroundings, 'listing' | 'predecessors'>]
+  >(signal, [
     () => readDamaged(repository, warn),
     (stop) => readMarkFiles(repository, warn, stop),
-    async (stop) => readPredecessors(repository, await listManifests(repository), tell, stop),
+    async (stop) => {
+      const manifests = await listManifests(repository);
+      return { listing: manifests, predecessors: await readPredecessors(repository, manifests, tell, stop) };
+    },
   ]);
   refuseWeaker(inputs, predecessors.newest, log);
-  return { damaged, marks, predecessors };
+  return { damaged, marks, listing, predecessors };
 }
 
 /**

@@ -5,9 +5,9 @@ import { IntegrityError, messageOf, StorageError } from '../errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runTogether, runWorkers } from '../workers.ts';
 import type { Log } from '../world.ts';
-import { listManifests, type ManifestOutline, outlineOf, outlineSchema, readOutline } from './backups.ts';
+import { type ManifestOutline, outlineSchema, readOutline } from './backups.ts';
 import { parseBounded } from './bounded-json.ts';
-import { count, type Manifest, time } from './manifest.ts';
+import { count, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, SealedReading, sealContent } from './seal.ts';
 
@@ -109,25 +109,34 @@ export async function checkUnread(
 type ReadOutline = (id: string) => Promise<ManifestOutline | undefined>;
 
 /**
- * Gathers what the cache is to have when a backup was added: undefined when that cannot be told. Backups are found without it, so that this
- * ends nothing.
+ * Sees to it that the cache has all backups that there are, as far as it can be read and written. Backups are found without it: nothing of
+ * this fails anything.
+ *
+ * @param listing the manifests there are, by id
+ * @param atHand outlines of manifests that were read since
  */
-export async function gatherOutlines(
+export async function completeOutlines(
   repository: Repository,
-  manifest: Manifest,
+  listing: ReadonlyMap<string, StoredValue>,
+  atHand: ReadonlyMap<string, ManifestOutline>,
   log: Pick<Log, 'debug'>,
   signal: AbortSignal,
-): Promise<readonly KnownOutline[] | undefined> {
+): Promise<void> {
   // Which manifests are damaged is told when one is to be built upon, and by validate.
   const ignore = () => undefined;
-  const own = outlineOf(manifest);
-  const read: ReadOutline = async (id) => (id === own.id ? own : readOutline(repository, id));
+  const read: ReadOutline = async (id) => atHand.get(id) ?? readOutline(repository, id);
   try {
-    return (await readOutlines(repository, listManifests(repository), ignore, signal, read)).known;
+    const { known, areSaved } = await readOutlines(
+      repository,
+      Promise.resolve(listing),
+      ignore,
+      signal,
+      read,
+    );
+    if (!areSaved) await keepOutlines(repository, known, log);
   } catch (error) {
     if (!signal.aborted && !(error instanceof StorageError)) throw error;
     log.debug(`outlines of backups were not read: ${messageOf(error)}`);
-    return undefined;
   }
 }
 

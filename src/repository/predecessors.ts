@@ -1,7 +1,7 @@
 import { IntegrityError } from '../errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { runWorkers } from '../workers.ts';
-import { readIfPresent } from './backups.ts';
+import { type ManifestOutline, outlineOf, readIfPresent } from './backups.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { SealedReading } from './seal.ts';
@@ -14,13 +14,15 @@ export interface Predecessors {
   readonly base: Manifest | undefined;
   /** The objects of the last few, by name: what need not be compressed and stored again */
   readonly known: ReadonlyMap<string, StoredObject>;
+  /** What the last few say of themselves, by id */
+  readonly outlines: ReadonlyMap<string, ManifestOutline>;
 }
 
 /** What a backup stores again is nearly always what one of the last few holds; the rest is found when it is written. */
 const rememberedBackups = 3;
 
 /** What stays in memory of each; of the base all does. */
-type Remembered = Pick<Manifest, 'id' | 'encryption' | 'objects'>;
+type Remembered = Pick<Manifest, 'id' | 'encryption' | 'objects'> & { readonly outline: ManifestOutline };
 
 /**
  * Reads the newest manifests, several at a time. A damaged one refers to nothing and is reported. An object that only older backups hold is
@@ -46,7 +48,7 @@ export async function readPredecessors(
       const manifest = await reading.next('manifest', size, () => readIfPresent(repository, id));
       if (manifest === undefined) return;
       const { encryption, objects } = manifest;
-      remembered.set(rank, { id, encryption, objects });
+      remembered.set(rank, { id, encryption, objects, outline: outlineOf(manifest) });
       if (manifest.kind !== 'schema' && !(base && base.rank < rank)) base = { rank, manifest };
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
@@ -64,7 +66,12 @@ export async function readPredecessors(
     });
   }
   const newestFirst = [...remembered].sort(([one], [other]) => one - other).map(([, manifest]) => manifest);
-  return { newest: newestFirst[0], base: base?.manifest, known: indexObjects(newestFirst) };
+  return {
+    newest: newestFirst[0],
+    base: base?.manifest,
+    known: indexObjects(newestFirst),
+    outlines: new Map(newestFirst.map(({ id, outline }) => [id, outline])),
+  };
 }
 
 /** The newest description of an object counts: it may have been stored anew since the older one. */

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { listManifests, manifestKey, writeManifest } from '../../src/repository/backups.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
-import { gatherOutlines, keepOutlines } from '../../src/repository/outlines.ts';
+import { completeOutlines } from '../../src/repository/outlines.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { sealContent } from '../../src/repository/seal.ts';
 import { readShelf } from '../../src/repository/shelf.ts';
@@ -26,13 +26,14 @@ const idAt = (minute: number) =>
   `20261120T${String(Math.floor(minute / 60)).padStart(2, '0')}${String(minute % 60).padStart(2, '0')}00Z-0000`;
 const read = () => readShelf(repository, { onDamaged: (error) => damaged.push(error.message) });
 
-/** As a backup does it */
+/** As a backup does it, and the next one */
 async function add(minute: number, overrides: Partial<Manifest> = {}): Promise<void> {
-  const manifest = makeManifest({ id: idAt(minute), ...overrides });
-  await writeManifest(repository, manifest);
-  const known = await gatherOutlines(repository, manifest, log, signal);
-  await keepOutlines(repository, known ?? [], log);
+  await writeManifest(repository, makeManifest({ id: idAt(minute), ...overrides }));
+  await complete();
 }
+
+const complete = async () =>
+  completeOutlines(repository, await listManifests(repository), new Map(), log, signal);
 
 async function addAll(amount: number): Promise<void> {
   for (let minute = 0; minute < amount; minute++) await add(minute);

@@ -56,6 +56,11 @@ describe('what a backup builds upon', () => {
   });
 
   it('is nothing where there is no backup', async () => {
-    expect(await read()).toEqual({ newest: undefined, base: undefined, known: new Map() });
+    expect(await read()).toEqual({
+      newest: undefined,
+      base: undefined,
+      known: new Map(),
+      outlines: new Map(),
+    });
   });
 });
