@@ -100,9 +100,12 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
-  await destination.lock.assertHeld();
-  await writeManifest(destination.repository, manifest);
-  return describeBackup(manifest, plan, destination.writer, clock.elapsed());
+  const { repository, lock, writer, outlines } = destination;
+  await outlines;
+  await writeManifest(repository, manifest, () =>
+    Promise.all([writer.assertStored(manifest.objects, destination.world.signal), lock.assertHeld()]),
+  );
+  return describeBackup(manifest, plan, writer, clock.elapsed());
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */

@@ -3,7 +3,7 @@ import { readIfPresent } from '../repository/backups.ts';
 import type { StoredObject } from '../repository/manifest.ts';
 import { readStored } from '../repository/objects.ts';
 import type { PruneContext } from '../repository/prune.ts';
-import { readRecords } from '../repository/records.ts';
+import { type RecordContent, readRecords } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import { drain, runWorkers } from '../workers.ts';
 
@@ -18,26 +18,43 @@ const readers = 4;
 
 /**
  * Reads once more what of some backups a validation has found damaged, before they are removed because of it: what is lost on the way to
- * one reader is no damage. Where it is not recorded which objects are, there is nothing to look at, and the record stands.
+ * one reader is no damage. Where it was not objects, nor the manifest, there is nothing to look at here, and the record stands.
  */
 export async function lookAgain(
   repository: Repository,
   ids: readonly string[],
   { signal, log }: Pick<PruneContext, 'signal' | 'log'>,
 ): Promise<Cleared[]> {
-  const suspects = new Set<string>();
-  const validations = await readRecords(repository, 'validations', (error) => log.warn(error.message), {
-    signal,
-  });
-  for (const { content } of validations) for (const name of content.damagedObjects) suspects.add(name);
+  const { suspects, parts } = await readDamage(repository, { signal, log });
   const cleared: Cleared[] = [];
   for (const id of ids) {
     const manifest = await readIfPresent(repository, id);
-    const objects = (manifest?.objects ?? []).filter(({ name }) => suspects.has(name));
-    if (objects.length === 0 || !(await areWhole(repository, objects, signal))) continue;
-    cleared.push({ id, objects: objects.map(({ name }) => name) });
+    if (manifest === undefined) continue;
+    const objects = manifest.objects.filter(({ name }) => suspects.has(name));
+    const part = parts.get(id);
+    // Of a manifest the seal fits by now, so it is what the backup wrote.
+    const canTell = part === 'manifest' || (objects.length > 0 && part !== 'contents');
+    if (canTell && (await areWhole(repository, objects, signal)))
+      cleared.push({ id, objects: objects.map(({ name }) => name) });
   }
   return cleared;
+}
+
+type DamagedPart = RecordContent<'validations'>['backups'][number]['part'];
+
+/** The objects that validations have found damaged, and for each backup where the newest has found the damage. */
+async function readDamage(
+  repository: Repository,
+  { signal, log }: Pick<PruneContext, 'signal' | 'log'>,
+): Promise<{ suspects: Set<string>; parts: Map<string, DamagedPart> }> {
+  const suspects = new Set<string>();
+  const parts = new Map<string, DamagedPart>();
+  const onDamaged = (error: IntegrityError) => log.warn(error.message);
+  for (const { content } of await readRecords(repository, 'validations', onDamaged, { signal })) {
+    for (const name of content.damagedObjects) suspects.add(name);
+    for (const { id, outcome, part } of content.backups) if (outcome === 'damaged') parts.set(id, part);
+  }
+  return { suspects, parts };
 }
 
 async function areWhole(

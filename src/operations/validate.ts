@@ -6,19 +6,20 @@ import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { ToolError } from '../postgres/process.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
-import { chooseBackup, listBackupIds, readIfPresent, readManifest } from '../repository/backups.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
-import { createReader, readStored } from '../repository/objects.ts';
+import { createReader, objectSize, readStored } from '../repository/objects.ts';
+import { isUnread } from '../repository/reading.ts';
 import { appendRecord } from '../repository/records.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
+import { openRepository } from '../repository/repository.ts';
 import { readSupplement } from '../repository/supplement.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { ByteBudget, drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome, Section } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { openPlace } from './place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './validate-changes.ts';
+import { readManifests } from './validate-manifests.ts';
 import { gatherUses, type Holder, type Use } from './validate-uses.ts';
 
 /** What is wrong, and what it costs. */
@@ -30,7 +31,11 @@ interface Damage {
   readonly how: string;
 }
 
-const workers = 4;
+/** Objects that are read at once: what a storage takes side by side */
+const readers = 16;
+
+/** bytes of objects in memory at once: four of the largest */
+const readBytes = 4 * objectSize;
 
 /**
  * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
@@ -43,12 +48,20 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   const storage = await openPlace(inputs, resources, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
-  const manifests = await readManifests(repository, inputs.backupId, damages);
+  /** What is there and could not be read: it may be whole. */
+  const unread: Damage[] = [];
+  const note = (damage: Damage, error: unknown) => (isUnread(error) ? unread : damages).push(damage);
+  const manifests = await readManifests(
+    repository,
+    inputs.backupId,
+    (id, error) => note({ backup: id, part: 'manifest', how: error.message }, error),
+    world.signal,
+  );
   const segments = await chooseSegments(
     repository,
     inputs.backupId,
     manifests,
-    (error, key) => damages.push({ backup: null, part: `changes ${key}`, how: error.message }),
+    (error, key) => note({ backup: null, part: `changes ${key}`, how: error.message }, error),
     world.signal,
   );
 
@@ -67,16 +80,19 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     `${formatCounted(manifests.length, 'backup')} with ${formatCounted(uses.size, 'object')}; reading ${formatCount(sample.length)} of them, ${formatBytes(total)}`,
   );
   const bad = new Set<string>();
+  const lost = new Set<string>();
   let read = 0;
   let checked = 0;
   const queue = [...sample];
-  await runWorkers(Math.min(workers, queue.length), world.signal, async (signal) => {
+  const budget = new ByteBudget(readBytes);
+  await runWorkers(Math.min(readers, queue.length), world.signal, async (signal) => {
     for (const use of drain(queue)) {
       signal.throwIfAborted();
-      const how = await check(use);
-      if (how !== undefined) {
-        bad.add(use.object.name);
-        for (const { backup, part } of use.parts) damages.push({ backup, part, how });
+      const { bytes, stored } = use.object;
+      const failure = await budget.hold(Math.max(bytes, stored), () => check(use));
+      if (failure !== undefined) {
+        (isUnread(failure) ? lost : bad).add(use.object.name);
+        for (const { backup, part } of use.parts) note({ backup, part, how: messageOf(failure) }, failure);
       }
       read += use.object.stored;
       checked++;
@@ -87,8 +103,9 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   });
   clock.end('objects');
 
+  const isBad = (name: string) => bad.has(name) || lost.has(name);
   const isWhole = (manifest: Manifest, { objects }: Manifest['archive']) =>
-    !objects.some((index) => bad.has(manifest.objects[index]?.name ?? ''));
+    !objects.some((index) => isBad(manifest.objects[index]?.name ?? ''));
   const opened = takeShare(manifests.filter(mayOpen), inputs.share);
   const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
   for (const manifest of archives) {
@@ -100,7 +117,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
     if (how !== undefined) damages.push({ backup: manifest.id, part: 'supplement', how });
   }
   clock.end('archives');
-  const unhurt = segments.filter(({ objects }) => !objects.some(({ name }) => bad.has(name)));
+  const unhurt = segments.filter(({ objects }) => !objects.some(({ name }) => isBad(name)));
   for (const segment of takeShare(unhurt.filter(mayOpen), inputs.share)) {
     world.signal.throwIfAborted();
     const how = await checkChanges(repository, segment, inputs.encryptionIdentity);
@@ -110,14 +127,15 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   await record();
   return describe();
 
-  async function check(use: Use): Promise<string | undefined> {
+  /** What is wrong with an object. That one cannot be read says nothing of the others: they are checked all the same. */
+  async function check(use: Use): Promise<Error | undefined> {
     const opener = use.parts.find(({ holder }) => mayOpen(holder));
     try {
       if (opener === undefined) await readAnyCopy(use.object);
       else await createReader(repository, opener.holder, inputs.encryptionIdentity).prove(use.object);
       return undefined;
     } catch (error) {
-      if (error instanceof IntegrityError) return error.message;
+      if (error instanceof IntegrityError || (error instanceof Error && isUnread(error))) return error;
       throw error;
     }
   }
@@ -150,12 +168,10 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
 
   async function checkArchive(manifest: Manifest): Promise<string | undefined> {
     const client = await findClient(Math.floor(manifest.source.serverVersion / 10000), world, inputs);
-    const file = await fetchArchive(
-      manifest,
-      createReader(repository, manifest, inputs.encryptionIdentity),
-      world,
-    );
+    const reader = createReader(repository, manifest, inputs.encryptionIdentity);
+    let file: string | undefined;
     try {
+      file = await fetchArchive(manifest, reader, world);
       await readContents(client, file, manifest.facts.roles, world);
       return undefined;
     } catch (error) {
@@ -166,10 +182,10 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
           error,
         );
       }
-      if (error instanceof ToolError) return messageOf(error);
+      if (error instanceof ToolError || error instanceof IntegrityError) return messageOf(error);
       throw error;
     } finally {
-      await rm(file, { force: true });
+      if (file !== undefined) await rm(file, { force: true });
     }
   }
 
@@ -187,7 +203,10 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   async function record(): Promise<void> {
     const broken = findBroken();
     const opened = new Map(manifests.map((manifest) => [manifest.id, mayOpen(manifest)]));
+    const unknown = new Set(unread.map(({ backup }) => backup));
     const ids = new Set([...opened.keys(), ...broken]);
+    // Neither proven nor found damaged.
+    for (const id of ids) if (unknown.has(id) && !broken.has(id)) ids.delete(id);
     if (ids.size === 0) return;
     try {
       await appendRecord(repository, 'validations', world.now(), {
@@ -196,6 +215,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
           id,
           outcome: broken.has(id) ? 'damaged' : 'passed',
           opened: opened.get(id) ?? false,
+          ...(broken.has(id) ? { part: findPart(id) } : {}),
         })),
         damagedObjects: [...bad].sort(),
       });
@@ -205,6 +225,13 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
         `the result was not recorded, so no backup counts as verified by it: ${error.message}. Give credentials that may write below records/ to have it recorded.`,
       );
     }
+  }
+
+  /** Where a damaged backup is: what is wrong in several places is called by the first. */
+  function findPart(id: string): 'manifest' | 'objects' | 'contents' {
+    if (damages.some(({ backup, part }) => backup === id && part === 'manifest')) return 'manifest';
+    const manifest = manifests.find((one) => one.id === id);
+    return manifest?.objects.some(({ name }) => bad.has(name)) ? 'objects' : 'contents';
   }
 
   function findBroken(): Set<string> {
@@ -223,9 +250,10 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
 
   function describe(): Outcome {
     const broken = findBroken();
-    const all = manifests.length + damages.filter((damage) => damage.part === 'manifest').length;
+    const all =
+      manifests.length + [...damages, ...unread].filter((damage) => damage.part === 'manifest').length;
     return {
-      exitCode: damages.length === 0 ? 0 : 3,
+      exitCode: damages.length + unread.length === 0 ? 0 : 3,
       outputs: {
         backups: all,
         'objects-checked': sample.length,
@@ -234,7 +262,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       report: [
         {
           kind: 'heading',
-          text: damages.length === 0 ? 'Validation: nothing is damaged' : 'Validation: DAMAGED',
+          text: describeVerdict(damages.length, unread.length),
         },
         {
           kind: 'table',
@@ -242,6 +270,9 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
           rows: [
             ['backups', formatCount(all)],
             ['damaged backups', formatCount(broken.size)],
+            ...(unread.length === 0
+              ? []
+              : [['backups that could not be read whole', formatCount(countBackups(unread))]]),
             ...describeSegments(),
             ['objects checked', `${formatCount(sample.length)} of ${formatCount(uses.size)}`],
             ['read', `${formatBytes(read)} (${formatRate(read, clock.elapsed())})`],
@@ -250,40 +281,33 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
             ['duration', formatDuration(clock.elapsed())],
           ],
         },
-        ...(damages.length === 0
-          ? []
-          : ([
-              {
-                kind: 'table',
-                columns: [{ title: 'backup' }, { title: 'damaged part' }, { title: 'how' }],
-                rows: damages
-                  .map(({ backup, part, how }) => [backup ?? '', part, how])
-                  .sort(([one = ''], [other = '']) => (one < other ? -1 : one > other ? 1 : 0)),
-              },
-            ] as const)),
+        ...listDamages('damaged part', damages),
+        ...listDamages('could not be read, and may be whole', unread),
       ],
     };
   }
 }
 
-async function readManifests(repository: Repository, choice: string, damages: Damage[]): Promise<Manifest[]> {
-  const onDamaged = (id: string, error: IntegrityError) =>
-    damages.push({ backup: id, part: 'manifest', how: error.message });
-  if (choice === 'latest') {
-    return [await chooseBackup(repository, choice, (error, id) => onDamaged(id, error))];
-  }
-  const manifests: Manifest[] = [];
-  for (const id of choice === 'all' ? await listBackupIds(repository) : [choice]) {
-    try {
-      // A cleanup may remove one of all since they were listed.
-      const manifest = await (choice === 'all' ? readIfPresent : readManifest)(repository, id);
-      if (manifest) manifests.push(manifest);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(id, error);
-    }
-  }
-  return manifests;
+function describeVerdict(damages: number, unread: number): string {
+  if (damages > 0) return 'Validation: DAMAGED';
+  return unread > 0 ? 'Validation: not everything could be read' : 'Validation: nothing is damaged';
+}
+
+function countBackups(damages: readonly Damage[]): number {
+  return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null)).size;
+}
+
+function listDamages(title: string, damages: readonly Damage[]): Section[] {
+  if (damages.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [{ title: 'backup' }, { title }, { title: 'how' }],
+      rows: damages
+        .map(({ backup, part, how }) => [backup ?? '', part, how])
+        .sort(([one = ''], [other = '']) => (one < other ? -1 : one > other ? 1 : 0)),
+    },
+  ];
 }
 
 /**

@@ -8,6 +8,12 @@ const mostReadings = 3;
 /** What was read is not what was stored, for a reason that no other reading can change: its bytes are the recorded ones. */
 export class SettledDamage extends IntegrityError {}
 
+/** Whether an error says that a value could not be read, and nothing of what it is: it may be whole. */
+export function isUnread(error: unknown): boolean {
+  if (error instanceof IntegrityError) return error.cause instanceof DeniedValueError;
+  return error instanceof StorageError && error.cause instanceof BrokenBodyError;
+}
+
 /**
  * Reads a value, and where it is not what it should be once more, over a new connection, and again: one byte that was changed on the way, or
  * an answer that a middlebox ended early, is no damage of what is stored.

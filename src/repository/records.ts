@@ -27,6 +27,8 @@ const contentSchemas = {
         outcome: v.picklist(['passed', 'damaged']),
         /** Whether its objects were decrypted and decompressed, or only the stored bytes hashed. */
         opened: v.boolean(),
+        /** Where the damage is: whoever looks again knows where. Absent in what older versions wrote, and of what passed. */
+        part: v.optional(v.picklist(['manifest', 'objects', 'contents'])),
       }),
     ),
     /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */

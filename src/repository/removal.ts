@@ -57,14 +57,21 @@ export async function removeBackups(
   for (let at = 0; at < ids.length; at += manifestBatch) {
     signal.throwIfAborted();
     const batch = ids.slice(at, at + manifestBatch);
-    const { hidden, retained } = await removeKeys(repository, batch.map(manifestKey));
+    let purge: Purge;
+    try {
+      purge = await removeKeys(repository, batch.map(manifestKey));
+    } catch (error) {
+      const listed = new Set(await listBackupIds(repository));
+      onRemoved({ removed: batch.filter((id) => !listed.has(id)), hidden: [], retained: [] });
+      throw error;
+    }
     const listed = new Set(await listBackupIds(repository));
-    const kept = new Set(retained.map(({ key }) => key));
+    const kept = new Set(purge.retained.map(({ key }) => key));
     const undone = batch.filter((id) => listed.has(id) && !kept.has(manifestKey(id)));
     onRemoved({
       removed: batch.filter((id) => !listed.has(id)),
-      hidden,
-      retained: [...retained, ...undone.map((id) => describeUndone(manifestKey(id)))],
+      hidden: purge.hidden,
+      retained: [...purge.retained, ...undone.map((id) => describeUndone(manifestKey(id)))],
     });
   }
 }

@@ -46,6 +46,8 @@ const noFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISD
 export class FileStorage implements Storage {
   readonly location: string;
   readonly #root: string;
+  /** Whether something was written, so that the folder is there. */
+  #isMade = false;
   #hardLinks = true;
 
   /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
@@ -195,17 +197,28 @@ export class FileStorage implements Storage {
     const temporary = join(this.#root, 'tmp', randomUUID());
     try {
       for (const folder of ['tmp', dirname(key)]) await this.#refuseLinks(folder);
+      await this.#refuseRemoved();
       await makeFolder(dirname(temporary));
       await makeFolder(dirname(path));
       await writeDurably(temporary, value);
       const published = await publish(temporary, path);
       await syncFolder(dirname(path));
+      this.#isMade = true;
       return published;
     } catch (error) {
       // The first failure is the one to tell; a file that cannot be removed now is removed by a later probe.
       await rm(temporary, { force: true }).catch(() => {});
       throw this.#failure('store', key, error);
     }
+  }
+
+  /** The folder is made once: what is written into a new one, after somebody has removed it, would lie there without all it belongs to. */
+  async #refuseRemoved(): Promise<void> {
+    if (!this.#isMade || (await isTaken(this.#root))) return;
+    throw new StorageError(
+      `the folder ${this.location} was removed while it was in use`,
+      'Look who did that; it is not made again. What was stored in it is gone with it.',
+    );
   }
 
   async #look(key: string): Promise<StoredValue | undefined> {
@@ -265,7 +278,7 @@ export class FileStorage implements Storage {
   }
 
   #failure(action: string, key: string, cause: unknown): StorageError | ConfigurationError {
-    if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
+    if (cause instanceof ConfigurationError || cause instanceof StorageError) return cause;
     const code = codeOf(cause);
     const foreign = action === 'read' && code ? foreignValues[code] : undefined;
     if (foreign !== undefined) return new foreign.kind(key, this.location, foreign.how, cause);

@@ -1,4 +1,4 @@
-import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, DeleteObjectsCommand, type _Error as S3Error } from '@aws-sdk/client-s3';
 import { StorageError } from '../errors.ts';
 import { isDenial, nameOf, statusOf } from './s3-failure.ts';
 import type { S3Requests } from './s3-requests.ts';
@@ -47,12 +47,9 @@ export class S3Deletion {
       try {
         const { Errors = [], Deleted = [] } = await this.#deleteTogether(targets);
         const { root } = this.#requests;
-        const failures = new Map<string, string>();
-        for (const { Key = '', VersionId, Code = '' } of Errors)
-          failures.set(nameTarget(Key, VersionId), Code).set(nameTarget(Key, undefined), Code);
-        const codeOf = ({ key, version }: Kind) => failures.get(nameTarget(root + key, version));
-        for (const target of targets) if (isDenial(codeOf(target) ?? '')) retained.push(target);
-        single = targets.filter((target) => codeOf(target) !== undefined && !retained.includes(target));
+        const failed = targets.map((target) => [target, findCode(Errors, root, target)] as const);
+        retained.push(...failed.filter(([, code]) => isDenial(code ?? '')).map(([target]) => target));
+        single = failed.filter(([, code]) => code !== undefined && !isDenial(code)).map(([target]) => target);
         for (const { Key = '', DeleteMarker, VersionId } of Deleted)
           if (DeleteMarker && !VersionId) hidden.push(Key.slice(root.length));
       } catch (error) {
@@ -105,6 +102,10 @@ export class S3Deletion {
   }
 }
 
-function nameTarget(key: string, version: string | undefined): string {
-  return `${version ?? ''}\0${key}`;
+/** Why a target was not deleted; undefined when it was. Not every store says which version of a key an error is about. */
+function findCode(errors: readonly S3Error[], root: string, { key, version }: Target): string | undefined {
+  const error = errors.find(
+    ({ Key, VersionId }) => Key === root + key && (!version || !VersionId || VersionId === version),
+  );
+  return error && (error.Code ?? '');
 }

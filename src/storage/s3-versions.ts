@@ -7,12 +7,9 @@ import {
 import { StorageError } from '../errors.ts';
 import { append } from '../lists.ts';
 import { deleteBatch, type S3Deletion, type Target } from './s3-deletion.ts';
-import { isDenial, nameOf, statusOf } from './s3-failure.ts';
+import { statusOf } from './s3-failure.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';
 import type { Purge, RetainedValue } from './storage.ts';
-
-/** Answers of a store that does not know the question, or does not let these credentials ask it. */
-const unanswered = new Set([400, 403, 404, 405, 501]);
 
 /**
  * Removes values with all their versions, where a bucket keeps versions and these credentials may: s3:GetBucketVersioning,
@@ -122,8 +119,8 @@ export class S3Versions {
     try {
       return await this.#requests.run('list', key, call);
     } catch (error) {
-      const cause = error instanceof StorageError ? error.cause : undefined;
-      if (isDenial(nameOf(cause)) || unanswered.has(statusOf(cause) ?? 0)) return undefined;
+      const status = error instanceof StorageError ? statusOf(error.cause) : undefined;
+      if (status !== undefined && (status < 500 || status === 501)) return undefined;
       throw error;
     }
   }

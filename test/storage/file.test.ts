@@ -86,6 +86,22 @@ describe('a folder', () => {
     expect(await readdir(join(root, 'tmp'))).toEqual([]);
   });
 
+  test('that is removed while it is in use is not made again', async () => {
+    const root = newRoot();
+    const storage = new FileStorage(root, './shown');
+    await storage.probe();
+    await storage.put('objects/aa/one', Buffer.from('one'));
+    await rm(root, { recursive: true });
+    for (const write of ['put', 'create'] as const) {
+      await expect(storage[write]('objects/aa/two', Buffer.from('two'))).rejects.toThrow(
+        'the folder ./shown was removed while it was in use',
+      );
+    }
+    await expect(stat(root)).rejects.toThrow(/ENOENT/);
+    // Whoever comes next may make it.
+    await new FileStorage(root).put('key', Buffer.from('value'));
+  });
+
   test('may hold what others left there, which is not listed', async () => {
     const root = newRoot();
     const storage = new FileStorage(root);

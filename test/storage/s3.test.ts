@@ -446,6 +446,15 @@ test('a store that has honoured the condition once is never written to without i
   expect((await storage.get('key')).toString()).toBe('first');
 });
 
+test('what is read again is asked for over a connection of its own', async () => {
+  const [fake, storage] = await openFake();
+  await storage.put('key', Buffer.from('value'));
+  await storage.get('key');
+  expect((await storage.get('key', 10, { fresh: true })).toString()).toBe('value');
+  const reads = fake.requests.filter(isGet).map(({ headers }) => headers.connection);
+  expect(reads).toEqual(['keep-alive', 'close']);
+});
+
 describe('what the store retains', () => {
   test('is named by a delete that has removed the rest, in a batch or one by one', async () => {
     for (const batches of [true, false]) {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ const bucket = 'backups';
 const moto: S3Make = {
   name: 'moto',
   createOnly: true,
-  isHere: runs('moto_server', '--help'),
+  isHere: says('moto_server', ['--help'], /moto_server/),
   async start() {
     const port = await findPort();
     const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
@@ -43,8 +43,9 @@ const moto: S3Make = {
 const rclone: S3Make = {
   name: 'rclone serve s3',
   // Up to 1.75 it ignores the condition, as Supabase Storage does.
-  createOnly: !/^rclone v1\.(6\d|7[0-5])\./.test(versionOf('rclone')),
-  isHere: runs('rclone', 'serve', 's3', '--help'),
+  createOnly: !says('rclone', ['version'], /^rclone v1\.(6\d|7[0-5])\./),
+  // Older ones have the command and not this server, and say how the command is used.
+  isHere: says('rclone', ['serve', 's3', '--help'], /basic s3 server/),
   async start() {
     const port = await findPort();
     const folder = mkdtempSync(join(tmpdir(), 'rclone-s3-'));
@@ -59,17 +60,8 @@ const rclone: S3Make = {
 
 export const s3Makes: readonly S3Make[] = [moto, rclone];
 
-function versionOf(program: string): string {
-  return spawnSync(program, ['version'], { encoding: 'utf8' }).stdout ?? '';
-}
-
-function runs(program: string, ...words: string[]): boolean {
-  try {
-    execFileSync(program, words, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+function says(program: string, words: readonly string[], pattern: RegExp): boolean {
+  return pattern.test(spawnSync(program, words, { encoding: 'utf8' }).stdout ?? '');
 }
 
 function findPort(): Promise<number> {
