@@ -130,7 +130,7 @@ export class HeldLock implements Lock {
       this.#refreshAfter(this.#refreshMilliseconds);
     } catch (error) {
       this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(retryMilliseconds);
+      this.#refreshAfter(Math.min(retryMilliseconds, this.#refreshMilliseconds / 2));
     }
   }
 

@@ -95,8 +95,11 @@ const nobody: Maker = {
   now: () => new Date(),
 };
 
-/** So long one who makes a repository waits for another who does, and so long one who was killed at it stands in the way. */
-const makingSeconds = 120;
+/** So long one who makes a repository waits for another who does. */
+const makingWaitSeconds = 120;
+
+/** So long one who was killed while he made a repository stands in the way of the next. */
+const makingLifetimeSeconds = 30;
 
 /**
  * Makes a repository of an empty place, or opens the one that another run has made meanwhile. Two that are made at once would have two keys,
@@ -115,8 +118,8 @@ async function makeOnce(
       ...maker,
       operation: 'first backup',
       mode: 'exclusive',
-      waitSeconds: makingSeconds,
-      lifetimeSeconds: makingSeconds,
+      waitSeconds: makingWaitSeconds,
+      lifetimeSeconds: makingLifetimeSeconds,
     },
   );
   try {
