@@ -13,10 +13,12 @@ import {
   provideRows,
   provideSingle,
   provideTables,
+  provideTenants,
 } from './data.ts';
 import { createBackupGroup } from './groups/backup.ts';
 import { createChangesGroup } from './groups/changes.ts';
 import { createIncrementalGroup } from './groups/incremental.ts';
+import { createRequestsGroup } from './groups/requests.ts';
 import { createRestoreGroup } from './groups/restore.ts';
 import { createShelfGroup } from './groups/shelf.ts';
 import { createTinyGroup } from './groups/tiny.ts';
@@ -41,6 +43,13 @@ const benchmarks = {
   },
   changes: { provide: provideAccounts, create: createChangesGroup },
   shelf: { provide: provideSingle, create: createShelfGroup },
+  requests: {
+    provide: async (server, scale) => {
+      await provideSingle(server);
+      return provideTenants(server, scale);
+    },
+    create: createRequestsGroup,
+  },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;
 const names = Object.keys(benchmarks) as BenchmarkName[];
@@ -58,7 +67,7 @@ Compares supabase-backup with pg_dump, pg_restore and restic, side by side, on a
   --help             print this
 
 BENCH_DATABASE_URL names a server to use instead; its user must be a superuser. Databases named supabase_backup_bench_* are made
-there, and stay for the next run.
+there, and stay for the next run. BENCH_S3_ENDPOINT names the S3 server of the group requests; by default it starts moto_server.
 
 The result goes to stdout, progress to stderr, and every figure to .bench/latest.json. See docs/benchmarks.md.
 `;

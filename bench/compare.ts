@@ -85,6 +85,18 @@ function judge(target: Target, rows: readonly Row[]): Verdict {
     }
     case 'size':
       return verdict(target.mostBytes, medianStored(row), leastStored(row));
+    case 'requests':
+      return verdict(
+        target.most,
+        medianRequests(row),
+        leastOf(row, ({ traffic }) => traffic?.requests),
+      );
+    case 'traffic':
+      return verdict(
+        target.mostBytes,
+        medianTraffic(row),
+        leastOf(row, ({ traffic }) => traffic?.bytes),
+      );
     case 'memory':
       return verdict(target.mostBytes, peakBytes(row), undefined);
   }
@@ -115,9 +127,22 @@ export function medianStored(row: Row): number | undefined {
   return median(row.runs.flatMap((run) => run.storedBytes ?? []));
 }
 
+/** Undefined when it goes over no link. */
+export function medianRequests(row: Row): number | undefined {
+  return median(row.runs.flatMap(({ traffic }) => traffic?.requests ?? []));
+}
+
+export function medianTraffic(row: Row): number | undefined {
+  return median(row.runs.flatMap(({ traffic }) => traffic?.bytes ?? []));
+}
+
 function leastStored(row: Row): number | undefined {
-  const stored = row.runs.flatMap((run) => run.storedBytes ?? []);
-  return stored.length === 0 ? undefined : Math.min(...stored);
+  return leastOf(row, (run) => run.storedBytes);
+}
+
+function leastOf(row: Row, figure: (run: Run) => number | undefined): number | undefined {
+  const figures = row.runs.flatMap((run) => figure(run) ?? []);
+  return figures.length === 0 ? undefined : Math.min(...figures);
 }
 
 function median(values: readonly number[]): number | undefined {

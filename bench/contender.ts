@@ -1,3 +1,4 @@
+import type { Traffic } from './link.ts';
 import type { Command } from './measure.ts';
 
 /** One row of a benchmark. A run is `prepare`, then `command` on the clock, then `inspect` and `clean`. */
@@ -19,6 +20,8 @@ export interface Contender {
 export interface Findings {
   /** What the run has left on the disk, or added to what was there. */
   readonly storedBytes?: number;
+  /** What went over the link to a distant storage */
+  readonly traffic?: Traffic;
   /** Durations as the contender itself reports them, by phase. */
   readonly phases?: Readonly<Record<string, string>>;
 }
@@ -60,6 +63,18 @@ export type Target =
       readonly kind: 'size';
       readonly contender: string;
       /** Median of stored bytes. */
+      readonly mostBytes: number;
+    }
+  | {
+      readonly kind: 'requests';
+      readonly contender: string;
+      /** Median of requests to the storage. */
+      readonly most: number;
+    }
+  | {
+      readonly kind: 'traffic';
+      readonly contender: string;
+      /** Median of bytes over the link, in both directions. */
       readonly mostBytes: number;
     }
   | {

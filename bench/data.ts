@@ -13,6 +13,8 @@ export const databases = {
   changes: 'supabase_backup_bench_changes',
   /** With one tiny table */
   single: 'supabase_backup_bench_single',
+  /** With a schema for each customer */
+  tenants: 'supabase_backup_bench_tenants',
   target: 'supabase_backup_bench_target',
 } as const;
 
@@ -20,7 +22,10 @@ export const databases = {
 const edition = 1;
 
 /** At scale 1. */
-const size = { events: 8_000_000, documents: 2_000_000, tables: 2_000, region: 20_000, accounts: 100_000 };
+const size = {
+  ...{ events: 8_000_000, documents: 2_000_000, tables: 2_000, region: 20_000, accounts: 100_000 },
+  ...{ tenants: 2_500, rowsOfTenant: 1_200 },
+};
 
 /** 64, so that six bits of a hash choose one. */
 const vocabulary = `
@@ -64,6 +69,18 @@ async function makeRows(server: BenchServer, database: string, scale: number): P
     server.run(database, eventStatements(countEvents(scale))),
     server.run(database, documentStatements(Math.round(size.documents * scale))),
   ]);
+}
+
+/** A schema with one table for each customer: as many objects, for tables of several schemas share none. */
+export function provideTenants(server: BenchServer, scale: number): Promise<'built' | 'found'> {
+  const contents = `tenants at scale ${scale}, edition ${edition}`;
+  return server.provide(databases.tenants, contents, async () => {
+    await server.run(databases.tenants, tenantStatements(countTenants(scale)));
+  });
+}
+
+export function countTenants(scale: number): number {
+  return Math.max(20, Math.round(size.tenants * scale));
 }
 
 /** One table of ten rows. */
@@ -218,6 +235,25 @@ function documentStatements(rows: number): string[] {
     'CREATE INDEX ON documents (owner_id)',
     'VACUUM (ANALYZE) documents',
   ];
+}
+
+function tenantStatements(tenants: number): string[] {
+  const statements: string[] = [];
+  for (let first = 1; first <= tenants; first += 100) {
+    statements.push(`
+      DO $$
+      BEGIN
+        FOR t IN ${first}..${Math.min(first + 99, tenants)} LOOP
+          EXECUTE format('
+            CREATE SCHEMA tenant_%1$s;
+            CREATE TABLE tenant_%1$s.orders (id bigint PRIMARY KEY, customer uuid, price numeric(10, 2), note text);
+            INSERT INTO tenant_%1$s.orders
+            SELECT i, md5(%1$s || ''/'' || i)::uuid, i * 1.25, md5(i || ''/%1$s'') || '' order of day number '' || i
+            FROM generate_series(1, ${size.rowsOfTenant}) AS i', t);
+        END LOOP;
+      END $$`);
+  }
+  return [...statements, 'VACUUM (ANALYZE)'];
 }
 
 function tinyTableStatements(tables: number): string[] {

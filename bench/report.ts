@@ -4,8 +4,10 @@ import {
   bestSeconds,
   find,
   type GroupResult,
+  medianRequests,
   medianSeconds,
   medianStored,
+  medianTraffic,
   peakBytes,
   type Row,
   ratio,
@@ -32,6 +34,7 @@ export function createReport(conditions: Conditions, results: readonly GroupResu
 function reportGroup({ group, rows, verdicts }: GroupResult): Section[] {
   const baselines = group.baselines.map((id) => find(rows, id));
   const stores = rows.some((row) => medianStored(row) !== undefined);
+  const travels = rows.some((row) => medianRequests(row) !== undefined);
   return [
     { kind: 'heading', text: group.title },
     {
@@ -43,6 +46,9 @@ function reportGroup({ group, rows, verdicts }: GroupResult): Section[] {
         ...baselines.map((baseline) => ({ title: `of ${baseline.name}`, align: 'right' as const })),
         { title: 'peak memory', align: 'right' },
         ...(stores ? [{ title: 'stored', align: 'right' as const }] : []),
+        ...(travels
+          ? ['requests', 'at once', 'traffic'].map((title) => ({ title, align: 'right' as const }))
+          : []),
       ],
       rows: rows.map((row) => [
         row.missing === undefined ? row.name : `${row.name} (skipped: ${row.missing})`,
@@ -51,6 +57,13 @@ function reportGroup({ group, rows, verdicts }: GroupResult): Section[] {
         ...baselines.map((baseline) => formatRatio(ratio(row, baseline, medianSeconds))),
         formatSize(peakBytes(row)),
         ...(stores ? [formatSize(medianStored(row))] : []),
+        ...(travels
+          ? [
+              formatNumber(medianRequests(row)),
+              formatNumber(typicalRun(row)?.traffic?.atOnce),
+              formatSize(medianTraffic(row)),
+            ]
+          : []),
       ]),
     },
     { kind: 'paragraph', text: group.note },
@@ -111,6 +124,16 @@ function describeVerdict({ target, measured, ofBest, met }: Verdict, rows: reado
         `bytes stored by ${name}`,
         ...[formatSize(target.mostBytes), formatSize(measured), formatSize(ofBest), answer],
       ];
+    case 'requests':
+      return [
+        `requests of ${name}`,
+        ...[formatNumber(target.most), formatNumber(measured), formatNumber(ofBest), answer],
+      ];
+    case 'traffic':
+      return [
+        `traffic of ${name}`,
+        ...[formatSize(target.mostBytes), formatSize(measured), formatSize(ofBest), answer],
+      ];
     case 'memory':
       return [`peak memory of ${name}`, formatSize(target.mostBytes), formatSize(measured), nothing, answer];
   }
@@ -122,6 +145,10 @@ function formatSeconds(seconds: number | undefined): string {
 
 function formatRatio(ratio: number | undefined): string {
   return ratio === undefined ? nothing : `${ratio.toFixed(2)}×`;
+}
+
+function formatNumber(count: number | undefined): string {
+  return count === undefined ? nothing : Math.round(count).toLocaleString('en-US');
 }
 
 function formatSize(bytes: number | undefined): string {

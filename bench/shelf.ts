@@ -5,7 +5,7 @@ import { writeManifest } from '../src/repository/backups.ts';
 import type { Manifest, StoredObject } from '../src/repository/manifest.ts';
 import { objectKey } from '../src/repository/objects.ts';
 import { openForBackup, type RepositorySource } from '../src/repository/repository.ts';
-import { FileStorage } from '../src/storage/file.ts';
+import type { Storage } from '../src/storage/storage.ts';
 import { toolName, toolVersion } from '../src/version.ts';
 
 /** How many backups a repository holds, and how many objects each of them names: no two the same one. */
@@ -30,11 +30,11 @@ const namesPerFile = 50_000;
  * that a backup of a few large tables writes, one range to an object.
  */
 export async function writeShelf(
-  path: string,
+  storage: Storage,
   source: RepositorySource,
   { backups, objects }: ShelfSize,
 ): Promise<void> {
-  const repository = await openForBackup(new FileStorage(path), undefined, source, new Date());
+  const repository = await openForBackup(storage, undefined, source, new Date());
   for (let age = backups; age >= 1; age--) {
     const at = new Date(Date.now() - age * hour);
     await writeManifest(repository, makeManifest(at, source, listObjects(age, objects)));

@@ -62,8 +62,16 @@ export function backupCommand(
   repository: string,
   args: readonly string[] = [],
 ): Command {
-  const env = { SUPABASE_BACKUP_DATABASE_URL: server.url(database) };
-  return ours('backup', ['--storage', repository, ...args], env);
+  return backupTo({ server }, database, ['--storage', repository, ...args]);
+}
+
+/** @param args with where to back up to */
+export function backupTo(
+  { server }: Pick<Workshop, 'server'>,
+  database: string,
+  args: readonly string[],
+): Command {
+  return ours('backup', args, { SUPABASE_BACKUP_DATABASE_URL: server.url(database) });
 }
 
 /** A backup of ours into a repository that each run makes anew. */
@@ -116,6 +124,15 @@ export function resticCommands(
       { ...server.env(database), ...env },
     ),
   };
+}
+
+/** What the repository of a database is bound to. */
+export async function readSource(
+  server: BenchServer,
+  database: string,
+): Promise<{ systemIdentifier: string; database: string }> {
+  const [row] = await server.run(database, ['SELECT system_identifier::text AS id FROM pg_control_system()']);
+  return { systemIdentifier: row?.id, database };
 }
 
 /** Runs something that is needed first, off the clock. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { FileStorage } from '../../src/storage/file.ts';
 import type { Contender, Group } from '../contender.ts';
 import { databases } from '../data.ts';
-import type { BenchServer } from '../server.ts';
 import { copyObjects, type ShelfSize, swapObjects, writeObjects, writeShelf } from '../shelf.ts';
 import {
   arrange,
@@ -11,6 +11,7 @@ import {
   listManifests,
   ours,
   readAdded,
+  readSource,
   remove,
   type Workshop,
 } from '../workshop.ts';
@@ -78,15 +79,10 @@ async function makeShelf(
   allObjects: string,
   size: ShelfSize,
 ): Promise<void> {
-  await writeShelf(repository, await readSource(workshop.server), size);
+  await writeShelf(new FileStorage(repository), await readSource(workshop.server, database), size);
   await arrange(backupCommand(workshop, database, repository));
   copyObjects(repository, allObjects);
   writeObjects(allObjects, size);
-}
-
-async function readSource(server: BenchServer): Promise<{ systemIdentifier: string; database: string }> {
-  const [row] = await server.run(database, ['SELECT system_identifier::text AS id FROM pg_control_system()']);
-  return { systemIdentifier: row?.id, database };
 }
 
 /** A backup whose manifest goes after the run, so that every run finds as many. */

@@ -11,6 +11,7 @@ import { type ConnectionSettings, describeConnection } from '../postgres/setting
 import { readTables, type TableInfo } from '../postgres/tables.ts';
 import { createBackupId, writeManifest } from '../repository/backups.ts';
 import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
+import { gatherOutlines, keepOutlines } from '../repository/outlines.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { readIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
@@ -84,9 +85,13 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
-  await destination.lock.assertHeld();
-  await writeManifest(destination.repository, manifest);
-  return describeBackup(manifest, plan, destination.writer, clock.elapsed());
+  const { repository, lock, writer } = destination;
+  await writeManifest(repository, manifest, () =>
+    Promise.all([writer.assertStored(manifest.objects, destination.world.signal), lock.assertHeld()]),
+  );
+  const outlines = await gatherOutlines(repository, manifest, world.log, world.signal);
+  await Promise.all([outlines && keepOutlines(repository, outlines, world.log), lock.release()]);
+  return describeBackup(manifest, plan, writer, clock.elapsed());
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */

@@ -162,7 +162,7 @@ async function drainSlot(
       const read = await readChanges(session, name, range, store, world.signal);
       const segment = assembly.assemble(from, read, { position, state }, look < looks);
       for (const name of findStrangers(read.tally.tables, state)) strangers.add(name);
-      await lock.assertHeld();
+      await Promise.all([writer.assertStored(segment.objects, world.signal), lock.assertHeld()]);
       await writeSegment(repository, segment);
       segments.push(segment);
       await advanceSlot(session, name, segment.to);

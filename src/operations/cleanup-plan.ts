@@ -2,13 +2,16 @@ import type { IntegrityError } from '../errors.ts';
 import type { CleanupInputs } from '../inputs.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
+import { checkUnread, type Outlines } from '../repository/outlines.ts';
 import { hasObjects, type PruneContext } from '../repository/prune.ts';
 import { findWindows, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type Decision, planRetention } from '../repository/retention.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
-import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
+import { readShelf, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
 import { findVanished } from '../repository/vanished.ts';
+import type { StoredValue } from '../storage/storage.ts';
+import { runTogether } from '../workers.ts';
 import { isSafetyBackup } from './safety-label.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 
@@ -23,6 +26,8 @@ export interface Plan {
   /** What was recorded as damaged, and is whole */
   readonly cleared: readonly Cleared[];
   readonly decisions: readonly Decision<ShelvedBackup>[];
+  /** Of all backups, as they were read */
+  readonly outlines: Outlines;
   /** By chain and position */
   readonly segments: readonly Segment[];
   /** Segments that are outdated when these backups stay */
@@ -47,23 +52,38 @@ export async function makePlan(
   const { signal, log } = context;
   const damaged: DamagedHeader[] = [];
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
-  const shelf = await readShelf(repository, { onDamaged, signal });
-  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
-  const storedAt = new Map((await listSegmentFiles(repository)).map((file) => [file.key, file.modifiedAt]));
   const onDamagedSegment = ({ message }: IntegrityError, id: string) => {
     log.warn(message);
     damaged.push({ id, message });
   };
-  const segments = await readSegments(repository, onDamagedSegment, { signal });
+  let outlines: Outlines = { known: [], damaged: [], unread: new Set(), areSaved: true };
+  const onOutlines = (read: Outlines) => {
+    outlines = read;
+  };
+  const [shelf, files, segments] = await runTogether<[Shelf, StoredValue[], Segment[]]>(signal, [
+    (stop) => readShelf(repository, { onDamaged, onOutlines, signal: stop }),
+    () => listSegmentFiles(repository),
+    (stop) => readSegments(repository, onDamagedSegment, { signal: stop }),
+  ]);
+  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
+  const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
   const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
-  const { decisions, cleared } = await decide(inputs, repository, shelf.backups, policy.now, context);
+  const planned = await decide(inputs, repository, shelf.backups, policy.now, context);
+  const decisions = keepBases(planned.decisions, segments, policy);
+  // What stays is what is left: before others go, all of it is read.
+  const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
+  const [rotten, vanished] = await Promise.all([
+    checkUnread(repository, outlines, kept, onDamaged, signal),
+    findVanished(repository, listed, onDamaged, signal),
+  ]);
   return {
     backups: listed.size,
-    damaged: [...shelf.damaged, ...damaged],
+    damaged: [...shelf.damaged, ...rotten, ...damaged],
     blind: listed.size === 0 && (await hasObjects(repository)),
-    vanished: await findVanished(repository, listed, onDamaged, signal),
-    cleared,
-    decisions: keepBases(decisions, segments, policy),
+    vanished,
+    cleared: planned.cleared,
+    decisions,
+    outlines,
     segments,
     listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
   };

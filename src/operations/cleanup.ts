@@ -6,6 +6,7 @@ import { append } from '../lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
+import { keepOutlines } from '../repository/outlines.ts';
 import {
   type Garbage,
   lockForRemoval,
@@ -146,6 +147,7 @@ async function carryOut(
     try {
       await removeProbes(repository, lock.acquiredAt);
       await removeUnkept(plan, repository, held, removals);
+      await keepOthers(plan, repository, removals.removed, log);
       const changes = await removeOutdated(plan, repository, held, removals);
       done = { ...done, changes, ...(await markGarbage(repository, held)), ...removals.tell() };
       await lock.release();
@@ -250,6 +252,21 @@ async function removeOutdated(
   const gone = new Set(outdated.filter((segment) => keys.has(segmentKey(segment))));
   if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
   return weighChanges(plan, removals.removed, gone);
+}
+
+async function keepOthers(
+  { outlines }: Plan,
+  repository: Repository,
+  removed: readonly string[],
+  log: PruneContext['log'],
+): Promise<void> {
+  if (outlines.areSaved && removed.length === 0) return;
+  const gone = new Set(removed);
+  await keepOutlines(
+    repository,
+    outlines.known.filter(({ outline }) => !gone.has(outline.id)),
+    log,
+  );
 }
 
 async function sweep(

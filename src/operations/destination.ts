@@ -1,11 +1,15 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, type IntegrityError } from '../errors.ts';
 import type { BackupInputs } from '../inputs.ts';
-import { readKnownObjects, readNewestOutline } from '../repository/backups.ts';
+import { listManifests } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
-import { type Doubted, readDamaged, readMarked } from '../repository/doubts.ts';
+import { type Doubted, doubtMarked, readDamaged } from '../repository/doubts.ts';
+import { Inventory } from '../repository/inventory.ts';
 import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
+import { type Mark, readMarkFiles } from '../repository/marks.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../repository/objects.ts';
+import { type Predecessors, readPredecessors } from '../repository/predecessors.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
+import { runTogether } from '../workers.ts';
 import type { World } from '../world.ts';
 import { type Base, findBase } from './base.ts';
 import { openPlace } from './place.ts';
@@ -25,7 +29,8 @@ export interface Destination {
 }
 
 /**
- * Proves that the storage can be written, opens its repository or makes one, and locks it.
+ * Proves that the storage can be written, opens its repository or makes one, and locks it. On a distant storage each answer takes its time:
+ * what does not depend on another is asked side by side.
  *
  * @param resources get what has to be given back
  */
@@ -38,28 +43,111 @@ export async function openDestination(
   operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
   const storage = await openPlace(inputs, resources, world);
-  await storage.probe();
-  const repository = await openForBackup(storage, inputs.repositoryKey, source, now, {
-    holder: describeHolder(world.env),
-    signal: world.signal,
-    log: world.log,
-    now: () => world.now(),
+  const probing = storage.probe();
+  // Heard by `unlessRefused`, when the rest has ended.
+  probing.catch(() => undefined);
+  const { repository, lock, ...found } = await unlessRefused(probing, async () => {
+    const opened = await openForBackup(storage, inputs.repositoryKey, source, now, {
+      holder: describeHolder(world.env),
+      signal: world.signal,
+      log: world.log,
+      now: () => world.now(),
+      proven: () => probing,
+    });
+    return enter(inputs, opened, resources, world, operation);
   });
-  await refuseWeaker(inputs, repository, world.log);
-  const lock = resources.adopt(await lockShared(repository, operation, world), (held) => held.release());
-  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const name = createNaming(repository.key, inputs.encryptionRecipients);
-  const damaged = await readDamaged(repository, (error) => world.log.warn(error.message));
+  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
+  const { damaged, predecessors, marks } = found;
+  const { known } = predecessors;
+  // What is looked at under the lock stays. A capture stores what nobody has stored before.
+  const inventory =
+    operation === 'capture'
+      ? Inventory.askEach(storage)
+      : await Inventory.take(storage, known.size, guarded.signal);
+  const doubted = new Map([...doubtMarked(marks, (object) => known.has(object)), ...damaged]);
+  const recipients = inputs.encryptionRecipients;
   return {
     repository,
     lock,
     world: guarded,
     name,
-    writer: await createWriter(inputs, repository, name, damaged, world),
+    writer: new ObjectWriter(
+      storage,
+      name,
+      createSeal(recipients, inputs.compressionLevel),
+      { inventory, known, doubted },
+      recipients.length === 0 ? createOpen('none', []) : undefined,
+    ),
     base:
-      inputs.backupType === 'incremental' ? await findBase(inputs, repository, damaged, guarded) : undefined,
+      inputs.backupType === 'incremental'
+        ? await findBase(inputs, predecessors.base, inventory, damaged, guarded.signal)
+        : undefined,
     date: findClockError(lock, storage.location, world.log),
   };
+}
+
+/** A storage that cannot be written, or is none, says by itself what is wrong with it, better than what fails there. */
+async function unlessRefused<Result>(
+  probing: Promise<unknown>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await work();
+    await probing;
+    return result;
+  } catch (error) {
+    await probing;
+    throw error;
+  }
+}
+
+/** What one finds who looks around in a repository */
+interface Surroundings {
+  readonly damaged: Doubted;
+  readonly marks: readonly Mark[];
+  readonly predecessors: Predecessors;
+}
+
+/** milliseconds; who got his lock later than this has waited for somebody, who may have changed what was seen meanwhile */
+const patience = 5000;
+
+/** Gets the lock, and looks around meanwhile. */
+async function enter(
+  inputs: BackupInputs,
+  repository: Repository,
+  resources: AsyncDisposableStack,
+  world: World,
+  operation: 'backup' | 'capture',
+): Promise<Surroundings & { readonly repository: Repository; readonly lock: Lock }> {
+  const startedAt = performance.now();
+  let waited = 0;
+  const [lock, seen] = await runTogether<[Lock, Surroundings]>(world.signal, [
+    async (signal) => {
+      const held = await lockShared(repository, operation, { ...world, signal });
+      waited = performance.now() - startedAt;
+      // Given back whatever becomes of the other
+      return resources.adopt(held, () => held.release());
+    },
+    (signal) => lookAround(inputs, repository, { ...world, signal }),
+  ]);
+  return { repository, lock, ...(waited > patience ? await lookAround(inputs, repository, world) : seen) };
+}
+
+async function lookAround(
+  inputs: BackupInputs,
+  repository: Repository,
+  { log, signal }: World,
+): Promise<Surroundings> {
+  const warn = (error: IntegrityError) => log.warn(error.message);
+  const tell = (error: IntegrityError) => log.warn(`${error.message}; it is not built upon`);
+  const [damaged, marks, predecessors] = await runTogether<[Doubted, readonly Mark[], Predecessors]>(signal, [
+    () => readDamaged(repository, warn),
+    (stop) => readMarkFiles(repository, warn, stop),
+    async (stop) => readPredecessors(repository, await listManifests(repository), tell, stop),
+  ]);
+  refuseWeaker(inputs, predecessors.newest, log);
+  return { damaged, marks, predecessors };
 }
 
 /**
@@ -68,8 +156,7 @@ export async function openDestination(
  *
  * @throws ConfigurationError
  */
-async function refuseWeaker(inputs: BackupInputs, repository: Repository, log: World['log']): Promise<void> {
-  const newest = await readNewestOutline(repository);
+function refuseWeaker(inputs: BackupInputs, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
   const given = new Set(inputs.encryptionRecipients);
@@ -117,30 +204,3 @@ const tolerableSkewSeconds = 300;
 
 /** A cleanup holds the repository for itself while it removes objects. */
 const lockWaitSeconds = 15 * 60;
-
-/** A writer that knows what the repository holds. */
-async function createWriter(
-  inputs: BackupInputs,
-  repository: Repository,
-  name: NameObject,
-  damaged: Doubted,
-  world: World,
-): Promise<ObjectWriter> {
-  const known = await readKnownObjects(repository, (error) =>
-    world.log.warn(`${error.message}; it is not built upon`),
-  );
-  const marked = await readMarked(
-    repository,
-    (object) => known.has(object),
-    (error) => world.log.warn(error.message),
-  );
-  const recipients = inputs.encryptionRecipients;
-  return new ObjectWriter(
-    repository.storage,
-    name,
-    createSeal(recipients, inputs.compressionLevel),
-    known,
-    new Map([...marked, ...damaged]),
-    recipients.length === 0 ? createOpen('none', []) : undefined,
-  );
-}

@@ -6,20 +6,20 @@ import { readContents } from '../postgres/archive.ts';
 import { findClient } from '../postgres/client.ts';
 import { ToolError } from '../postgres/process.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
-import { chooseBackup, listBackupIds, readIfPresent, readManifest } from '../repository/backups.ts';
 import type { Manifest, StoredObject } from '../repository/manifest.ts';
-import { createReader, readStored } from '../repository/objects.ts';
+import { createReader, objectSize, readStored } from '../repository/objects.ts';
 import { isUnread } from '../repository/reading.ts';
 import { appendRecord } from '../repository/records.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
+import { openRepository } from '../repository/repository.ts';
 import { readSupplement } from '../repository/supplement.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { ByteBudget, drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Outcome, Section } from './outcome.ts';
 import { PhaseClock } from './phases.ts';
 import { openPlace } from './place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './validate-changes.ts';
+import { readManifests } from './validate-manifests.ts';
 import { gatherUses, type Holder, type Use } from './validate-uses.ts';
 
 /** What is wrong, and what it costs. */
@@ -31,7 +31,11 @@ interface Damage {
   readonly how: string;
 }
 
-const workers = 4;
+/** Objects that are read at once: what a storage takes side by side */
+const readers = 16;
+
+/** bytes of objects in memory at once: four of the largest */
+const readBytes = 4 * objectSize;
 
 /**
  * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
@@ -47,7 +51,12 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   /** What is there and could not be read: it may be whole. */
   const unread: Damage[] = [];
   const note = (damage: Damage, error: unknown) => (isUnread(error) ? unread : damages).push(damage);
-  const manifests = await readManifests(repository, inputs.backupId, note);
+  const manifests = await readManifests(
+    repository,
+    inputs.backupId,
+    (id, error) => note({ backup: id, part: 'manifest', how: error.message }, error),
+    world.signal,
+  );
   const segments = await chooseSegments(
     repository,
     inputs.backupId,
@@ -75,10 +84,12 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   let read = 0;
   let checked = 0;
   const queue = [...sample];
-  await runWorkers(Math.min(workers, queue.length), world.signal, async (signal) => {
+  const budget = new ByteBudget(readBytes);
+  await runWorkers(Math.min(readers, queue.length), world.signal, async (signal) => {
     for (const use of drain(queue)) {
       signal.throwIfAborted();
-      const failure = await check(use);
+      const { bytes, stored } = use.object;
+      const failure = await budget.hold(Math.max(bytes, stored), () => check(use));
       if (failure !== undefined) {
         (isUnread(failure) ? lost : bad).add(use.object.name);
         for (const { backup, part } of use.parts) note({ backup, part, how: messageOf(failure) }, failure);
@@ -297,30 +308,6 @@ function listDamages(title: string, damages: readonly Damage[]): Section[] {
         .sort(([one = ''], [other = '']) => (one < other ? -1 : one > other ? 1 : 0)),
     },
   ];
-}
-
-async function readManifests(
-  repository: Repository,
-  choice: string,
-  note: (damage: Damage, error: unknown) => void,
-): Promise<Manifest[]> {
-  const onDamaged = (id: string, error: Error) =>
-    note({ backup: id, part: 'manifest', how: error.message }, error);
-  if (choice === 'latest') {
-    return [await chooseBackup(repository, choice, (error, id) => onDamaged(id, error))];
-  }
-  const manifests: Manifest[] = [];
-  for (const id of choice === 'all' ? await listBackupIds(repository) : [choice]) {
-    try {
-      // A cleanup may remove one of all since they were listed.
-      const manifest = await (choice === 'all' ? readIfPresent : readManifest)(repository, id);
-      if (manifest) manifests.push(manifest);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(id, error);
-    }
-  }
-  return manifests;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../errors.ts';
+import type { StoredValue } from '../storage/storage.ts';
 import { parseBounded } from './bounded-json.ts';
 import { commit } from './commit.ts';
-import { count, type Manifest, manifestSchema, type StoredObject, snapshot, time } from './manifest.ts';
+import { count, type Manifest, manifestSchema, snapshot, time } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { fetchSealed, sealContent } from './seal.ts';
 
@@ -25,28 +26,33 @@ export function manifestKey(id: string): string {
 
 /** The ids of all backups that exist, oldest first. */
 export async function listBackupIds(repository: Repository): Promise<string[]> {
-  return [...(await measureManifests(repository)).keys()].sort();
+  return [...(await listManifests(repository)).keys()].sort();
 }
 
-/** The size of each manifest in bytes, by the id of the backup. */
-export async function measureManifests(repository: Repository): Promise<Map<string, number>> {
-  const sizes = new Map<string, number>();
-  for await (const value of repository.storage.list('backups/')) {
+/** The manifests there are, by the id of the backup. */
+export async function listManifests({ storage }: Repository): Promise<Map<string, StoredValue>> {
+  const manifests = new Map<string, StoredValue>();
+  for await (const value of storage.list('backups/')) {
     const id = idPattern.exec(value.key)?.[1];
-    if (id !== undefined) sizes.set(id, value.size);
+    if (id !== undefined) manifests.set(id, value);
   }
-  return sizes;
+  return manifests;
 }
 
 /**
  * The commit of a backup: after this it exists, before this it does not. Never replaces a manifest.
  *
+ * @param prove throws where something does not hold that has to before it is written
  * @throws as `commit` does
  */
-export async function writeManifest(repository: Repository, manifest: Manifest): Promise<void> {
+export async function writeManifest(
+  repository: Repository,
+  manifest: Manifest,
+  prove?: () => Promise<unknown>,
+): Promise<void> {
   const bytes = sealContent(repository, 'manifest', manifest);
   const what = `backup ${manifest.id}`;
-  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what }))) {
+  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what, prove }))) {
     throw new StorageError(
       `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
       'Run the backup again; it gets a new id.',
@@ -99,7 +105,7 @@ const outlinePosition = {
 };
 
 /** The part of a manifest that says what a backup is. */
-const outlineSchema = v.object({
+export const outlineSchema = v.object({
   format: v.literal(1),
   id: v.string(),
   kind: manifestSchema.entries.kind,
@@ -125,6 +131,11 @@ export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
 export async function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
   const open = await readSealed(repository, id);
   return open && parseAs(repository, id, outlineSchema, open.subarray(0, findObjects(id, open)));
+}
+
+/** What `readOutline` would tell of a manifest. */
+export function outlineOf(manifest: Manifest): ManifestOutline {
+  return v.parse(outlineSchema, manifest);
 }
 
 /** What the newest backup that is whole says of itself; undefined when there is none. */
@@ -296,34 +307,4 @@ export async function chooseBackup(
     `backup-id: no backup at ${repository.storage.location} fits ${choice} (it holds ${ids.length})`,
     ids.length === 0 ? 'Run a backup first.' : `The oldest is ${ids[0]}, the newest ${ids.at(-1)}.`,
   );
-}
-
-/** What a backup stores again is nearly always what one of the last few holds; the rest is found when it is written. */
-const rememberedBackups = 3;
-
-/**
- * The objects of the newest backups, by name: what need not be compressed and stored again. A damaged manifest refers to nothing and
- * is reported. An object that only older backups hold is found there when it is about to be stored (see `ObjectWriter`), so that the time
- * and memory that this takes do not grow with the number of backups.
- */
-export async function readKnownObjects(
-  repository: Repository,
-  onDamaged: (error: IntegrityError) => void,
-): Promise<Map<string, StoredObject>> {
-  const known = new Map<string, StoredObject>();
-  let remembered = 0;
-  for (const id of (await listBackupIds(repository)).toReversed()) {
-    if (remembered === rememberedBackups) break;
-    try {
-      const manifest = await readIfPresent(repository, id);
-      if (manifest === undefined) continue;
-      remembered++;
-      // The newest description of an object counts: it may have been stored anew since the older one.
-      for (const object of manifest.objects) if (!known.has(object.name)) known.set(object.name, object);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(error);
-    }
-  }
-  return known;
 }

@@ -9,6 +9,8 @@ export interface Commitment {
   readonly bytes: Buffer;
   /** For people: `this backup` */
   readonly what: string;
+  /** What has to hold before it is written, and takes its time; throws where it does not. */
+  readonly prove?: (() => Promise<unknown>) | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface Commitment {
 export async function commit(repository: Repository, commitment: Commitment): Promise<boolean> {
   const { storage } = repository;
   const { key, bytes, what } = commitment;
-  await assertUnreplaced(repository);
+  await Promise.all([assertUnreplaced(repository), commitment.prove?.()]);
   let failure: StorageError | undefined;
   try {
     if (!(await storage.create(key, bytes))) return false;

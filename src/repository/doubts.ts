@@ -1,5 +1,5 @@
 import type { IntegrityError } from '../errors.ts';
-import { readMarkFiles } from './marks.ts';
+import type { Mark } from './marks.ts';
 import { readRecords } from './records.ts';
 import type { Repository } from './repository.ts';
 
@@ -29,13 +29,9 @@ export async function readDamaged(
  *
  * @param isNeeded whether a listed backup needs an object
  */
-export async function readMarked(
-  repository: Repository,
-  isNeeded: (name: string) => boolean,
-  onDamaged: (error: IntegrityError) => void,
-): Promise<Doubted> {
+export function doubtMarked(marks: readonly Mark[], isNeeded: (name: string) => boolean): Doubted {
   const doubted = new Map<string, Date>();
-  for (const { names, markedAt } of await readMarkFiles(repository, onDamaged)) {
+  for (const { names, markedAt } of marks) {
     for (const name of names) if (!isNeeded(name)) doubted.set(name, markedAt);
   }
   return doubted;

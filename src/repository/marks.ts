@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
+import { drain, runWorkers } from '../workers.ts';
 import type { Repository } from './repository.ts';
-import { readSealed, type SealedKind, sealContent } from './seal.ts';
+import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.ts';
 
 /**
  * The names of objects that no backup needed when a cleanup looked: `garbage/<time>-<random>.json`. An object is removed only
@@ -29,6 +30,9 @@ export interface MarkedTally extends Tally {
   /** By the storage's clock */
   readonly markedAt: Date;
 }
+
+/** How many mark files are read at once. */
+const readers = 16;
 
 /** A mark file of so many names has less than 4 MB. */
 const maxNames = 50_000;
@@ -57,18 +61,24 @@ const schema = v.object({
 export async function readMarkFiles(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
+  signal = new AbortController().signal,
 ): Promise<Mark[]> {
   const marks: Mark[] = [];
-  for (const file of await listMarkFiles(repository)) {
-    try {
-      const names = await readNames(repository, file.key);
-      if (names) marks.push({ key: file.key, markedAt: file.modifiedAt, names });
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      onDamaged(error);
-      marks.push({ key: file.key, markedAt: file.modifiedAt, names: [] });
+  const files = await listMarkFiles(repository);
+  const reading = new SealedReading();
+  await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
+    for (const { key, modifiedAt: markedAt, size } of drain(files)) {
+      stop.throwIfAborted();
+      try {
+        const names = await reading.next(sealedKind, size, () => readNames(repository, key));
+        if (names) marks.push({ key, markedAt, names });
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error);
+        marks.push({ key, markedAt, names: [] });
+      }
     }
-  }
+  });
   return marks;
 }
 

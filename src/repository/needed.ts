@@ -1,6 +1,6 @@
 import { IntegrityError } from '../errors.ts';
 import { drain, runWorkers } from '../workers.ts';
-import { manifestKey, measureManifests, readObjectNames } from './backups.ts';
+import { listManifests, manifestKey, readObjectNames } from './backups.ts';
 import type { Repository } from './repository.ts';
 import { type SealedKind, SealedReading } from './seal.ts';
 import { listSegmentFiles, readSegment } from './segments.ts';
@@ -23,7 +23,7 @@ export interface Needed {
 }
 
 /** Manifests and headers of segments in memory at once */
-const readers = 4;
+const readers = 16;
 
 /** A file that names objects */
 interface Naming {
@@ -69,10 +69,9 @@ export async function readNeeded(
 }
 
 async function listNamings(repository: Repository): Promise<Naming[]> {
-  const sizes = await measureManifests(repository);
-  const files = await listSegmentFiles(repository);
+  const [manifests, files] = await Promise.all([listManifests(repository), listSegmentFiles(repository)]);
   return [
-    ...[...sizes].map(([id, size]) => ({
+    ...[...manifests].map(([id, { size }]) => ({
       id,
       key: manifestKey(id),
       kind: 'manifest' as const,

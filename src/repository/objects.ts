@@ -3,6 +3,7 @@ import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageErr
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import { createOpen, type Open, type Seal } from './codec.ts';
 import type { Doubted } from './doubts.ts';
+import { Inventory, type StoredFacts } from './inventory.ts';
 import type { Manifest, StoredObject } from './manifest.ts';
 import { readAgain, SettledDamage } from './reading.ts';
 import type { Repository } from './repository.ts';
@@ -44,43 +45,55 @@ function hashStored(stored: Uint8Array): string {
   return createHash('sha256').update(stored).digest('hex');
 }
 
+/** What a writer of objects has to know of the repository that it writes to. */
+export interface WriterContents {
+  /** What is stored, as it was seen under the lock of the run */
+  readonly inventory: Inventory;
+  /** The objects that listed backups refer to */
+  readonly known: ReadonlyMap<string, StoredObject>;
+  /** Objects that are about to be removed, or were found damaged */
+  readonly doubted: Doubted;
+}
+
 /** Stores plaintexts as objects, each content once. */
 export class ObjectWriter {
   readonly #storage: Storage;
   readonly #name: NameObject;
   readonly #seal: Seal;
+  readonly #inventory: Inventory;
   readonly #known: ReadonlyMap<string, StoredObject>;
   readonly #doubted: Doubted;
   readonly #open: Open | undefined;
   /** Contents of this run, under way or done. */
   readonly #ours = new Map<string, Promise<StoredObject>>();
+  /** Names of objects that the storage has confirmed to this run */
+  readonly #written = new Set<string>();
   /** stored bytes that this run added */
   addedBytes = 0;
   /** objects that were there already */
   reused = 0;
 
-  /**
-   * @param known the objects that listed backups refer to
-   * @param doubted objects that are about to be removed, or were found damaged
-   * @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have
-   */
+  /** @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have */
   constructor(
     storage: Storage,
     name: NameObject,
     seal: Seal,
-    known: ReadonlyMap<string, StoredObject>,
-    doubted: Doubted,
+    { inventory, known, doubted }: WriterContents,
     open?: Open,
   ) {
     this.#storage = storage;
     this.#name = name;
     this.#seal = seal;
+    this.#inventory = inventory;
     this.#known = known;
     this.#doubted = doubted;
     this.#open = open;
   }
 
-  /** When this resolves the content is durable. The buffer may be used again then, not before. */
+  /**
+   * When this resolves the storage has confirmed the content, and `assertStored` is what proves it. The buffer may be used again then, not
+   * before.
+   */
   store(plaintext: Buffer): Promise<StoredObject> {
     const name = this.#name(plaintext);
     const ours = this.#ours.get(name) ?? this.#store(name, plaintext);
@@ -92,7 +105,7 @@ export class ObjectWriter {
     const key = objectKey(name);
     const known = this.#known.get(name);
     const doubtedAt = this.#doubted.get(name);
-    const found = await this.#storage.stat(key);
+    const found = await this.#inventory.look(key);
     const sound = doubtedAt === undefined || (found !== undefined && found.modifiedAt > doubtedAt);
     if (known !== undefined && sound && found?.size === known.stored) {
       this.reused++;
@@ -107,18 +120,41 @@ export class ObjectWriter {
     }
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
     // Offering it to `create` would send all of it, only to be told that it is there.
-    if (found === undefined && (await this.#storage.create(key, sealed))) {
-      this.addedBytes += sealed.length;
-      return object;
-    }
+    if (found === undefined && (await this.#storage.create(key, sealed))) return this.#count(object);
     // Unless it shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
     if (found === undefined || (known === undefined && sound)) {
       const there = await this.#adopt(object, plaintext);
       if (there !== undefined) return there;
     }
     await this.#storage.put(key, sealed);
-    this.addedBytes += sealed.length;
+    return this.#count(object);
+  }
+
+  #count(object: StoredObject): StoredObject {
+    this.addedBytes += object.stored;
+    this.#written.add(object.name);
     return object;
+  }
+
+  /**
+   * Proves that objects are there in their full length, which the word of a storage does not: to be called before what refers to them is
+   * written. Where few of very many were stored, only these are looked at; the others were seen when the run began.
+   *
+   * @throws StorageError naming the first that is not
+   */
+  async assertStored(objects: readonly StoredObject[], signal: AbortSignal): Promise<void> {
+    const written = objects.filter(({ name }) => this.#written.has(name));
+    const few = isFew(written.length, this.#inventory.size + written.length);
+    const doubtful = few ? written : objects;
+    const inventory = few
+      ? Inventory.askEach(this.#storage)
+      : await Inventory.take(this.#storage, objects.length, signal);
+    const found = await inventory.lookForAll(
+      doubtful.map(({ name }) => objectKey(name)),
+      signal,
+    );
+    const lost = doubtful.find(({ name, stored }) => found.get(objectKey(name))?.size !== stored);
+    if (lost !== undefined) throw describeLoss(lost, found.get(objectKey(lost.name)), this.#storage);
   }
 
   /**
@@ -152,6 +188,27 @@ export class ObjectWriter {
       return false;
     }
   }
+}
+
+/** One page of a listing costs as much as ten questions, and a repository of so few pages is listed all the same. */
+const [objectsInPage, questionsForPage, pagesAlwaysListed] = [1000, 10, 10];
+
+/** Whether so many objects are asked for one by one, rather than listed among all that there are. */
+function isFew(objects: number, all: number): boolean {
+  const pages = Math.ceil(all / objectsInPage);
+  return pages > pagesAlwaysListed && objects <= pages * questionsForPage;
+}
+
+function describeLoss(
+  { name, stored }: StoredObject,
+  found: StoredFacts | undefined,
+  { location }: Storage,
+): StorageError {
+  const what = found === undefined ? 'is not there' : `has ${found.size} of ${stored} bytes`;
+  return new StorageError(
+    `${objectKey(name)} ${what} in ${location}, although it was confirmed that it is stored: nothing was recorded that needs it`,
+    'See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again.',
+  );
 }
 
 /** Reads objects back, and gives out nothing that is not exactly what was stored. */

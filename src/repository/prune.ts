@@ -128,7 +128,7 @@ async function surveyObjects(
   if (needed.damaged.length > 0) return { damaged: needed.damaged, blind: false, marked: [] };
   if (needed.manifests === 0 && (await hasObjects(repository)))
     return { damaged: [], blind: true, marked: [] };
-  const marks = indexMarks(await readMarkFiles(repository, (error) => log.warn(error.message)));
+  const marks = indexMarks(await readMarkFiles(repository, (error) => log.warn(error.message), signal));
   const tallies = new Map<number, { objects: number; bytes: number }>();
   let seen = 0;
   for await (const { key, size, modifiedAt } of repository.storage.list('objects/')) {

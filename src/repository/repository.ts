@@ -38,7 +38,10 @@ export interface Repository {
 }
 
 /** Who makes a repository where there is none, for those who want to make it at the same time. */
-export type Maker = Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'>;
+export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
+  /** Waits until the storage has proven that it can be written. */
+  readonly proven?: () => Promise<unknown>;
+}
 
 const location = 'repository.json';
 
@@ -74,9 +77,9 @@ export async function openForBackup(
   now: Date,
   maker: Maker = nobody,
 ): Promise<Repository> {
-  const repository =
-    (await findRepository(storage, repositoryKey)) ??
-    (await makeOnce(storage, repositoryKey, source, now, maker));
+  const found = await findRepository(storage, repositoryKey);
+  if (found === undefined) await maker.proven?.();
+  const repository = found ?? (await makeOnce(storage, repositoryKey, source, now, maker));
   const bound = repository.source;
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(
@@ -167,7 +170,7 @@ async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void
       if (key.startsWith('objects/')) objects += 1;
       continue;
     }
-    const isPart = /^(backups|changes|records|garbage)\//.test(key);
+    const isPart = /^(backups|changes|records|garbage)\/|^outlines\.json$/.test(key);
     throw new ConfigurationError(
       `storage: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
       isPart

@@ -13,7 +13,7 @@ import type { Repository } from './repository.ts';
  */
 
 /** What a file is. It goes into the seal, so that a record never passes for a manifest, nor one kind of record for another. */
-export type SealedKind = 'manifest' | 'segment' | `record ${string}`;
+export type SealedKind = 'manifest' | 'outlines' | 'segment' | `record ${string}`;
 
 /** `,"seal":"<64 digits>"}` and a line break */
 const sealLength = 76;

@@ -1,9 +1,9 @@
-import { IntegrityError } from '../errors.ts';
-import { drain, runWorkers } from '../workers.ts';
-import { type ManifestOutline, measureManifests, readOutline } from './backups.ts';
+import type { IntegrityError } from '../errors.ts';
+import { runTogether } from '../workers.ts';
+import { listManifests, type ManifestOutline } from './backups.ts';
+import { type Outlines, readOutlines } from './outlines.ts';
 import { type RecordContent, readRecords, type StoredRecord } from './records.ts';
 import type { Repository } from './repository.ts';
-import { SealedReading } from './seal.ts';
 
 /** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
 export interface ShelvedBackup {
@@ -42,10 +42,9 @@ export interface ShelfOptions {
   /** Told of every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
+  /** Told what was read, for one who keeps it: see `keepOutlines` */
+  readonly onOutlines?: (outlines: Outlines) => void;
 }
-
-/** How many manifests are read at once. */
-const readers = 16;
 
 /**
  * Reads what is known of every backup of a repository. A backup that is removed meanwhile is left out.
@@ -54,26 +53,13 @@ const readers = 16;
  */
 export async function readShelf(repository: Repository, options: ShelfOptions): Promise<Shelf> {
   const { onDamaged, signal = new AbortController().signal } = options;
-  const standings = await readStandings(repository, onDamaged, signal);
-  const sizes = await measureManifests(repository);
-  const ids = [...sizes.keys()];
-  const reading = new SealedReading();
-  const backups: ShelvedBackup[] = [];
-  const damaged: { id: string; message: string }[] = [];
-  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
-    for (const id of drain(ids)) {
-      stop.throwIfAborted();
-      try {
-        const outline = await reading.next('manifest', sizes.get(id), () => readOutline(repository, id));
-        if (!outline) continue;
-        backups.push(shelve(outline, standings.get(id)));
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-        damaged.push({ id, message: error.message });
-        onDamaged(error);
-      }
-    }
-  });
+  const [standings, outlines] = await runTogether<[Map<string, Standing>, Outlines]>(signal, [
+    (stop) => readStandings(repository, onDamaged, stop),
+    (stop) => readOutlines(repository, listManifests(repository), onDamaged, stop),
+  ]);
+  options.onOutlines?.(outlines);
+  const backups = outlines.known.map(({ outline }) => shelve(outline, standings.get(outline.id)));
+  const damaged = [...outlines.damaged];
   backups.sort(
     (one, other) => other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id),
   );
@@ -127,11 +113,12 @@ export async function readStandings(
   onDamaged: (error: IntegrityError) => void,
   signal?: AbortSignal,
 ): Promise<Map<string, Standing>> {
-  return weighRecords(
-    await readRecords(repository, 'pins', onDamaged, { signal }),
-    await readRecords(repository, 'validations', onDamaged, { signal }),
-    await readRecords(repository, 'drills', onDamaged, { signal }),
-  );
+  const [pins, validations, drills] = await Promise.all([
+    readRecords(repository, 'pins', onDamaged, { signal }),
+    readRecords(repository, 'validations', onDamaged, { signal }),
+    readRecords(repository, 'drills', onDamaged, { signal }),
+  ]);
+  return weighRecords(pins, validations, drills);
 }
 
 /**

@@ -58,7 +58,7 @@ export async function sweepGarbage(
     if (needed.manifests === 0) {
       return { ...nothing, postponed: `${repository.storage.location} lists no backup at the moment` };
     }
-    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message));
+    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message), signal);
     const due = marks.filter(({ markedAt }) => isDue(markedAt, lock.acquiredAt, context));
     const swept = await deleteUnneeded(repository, indexMarks(due), needed.names, signal, context.log);
     signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import type { RowSink } from '../postgres/copy-reader.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { Uploads } from './uploads.ts';
 
 /** A part of an object that is being filled or stored. `object` is known once it has been stored. */
 export interface PendingPiece {
@@ -30,24 +31,27 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
   readonly copies: PendingCopy[] = [];
   readonly #pool: BufferPool;
   readonly #store: Store<Stored>;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #uploads: Uploads;
   #holder: { object?: PlainObject } = {};
   #pieces: PendingPiece[] = [];
   #start = 0;
-  #failure: { reason: unknown } | undefined;
   readonly #signal: AbortSignal;
 
-  /** @param signal when it is aborted nobody waits for the storage any more, which may be silent for minutes */
-  constructor(pool: BufferPool, store: Store<Stored>, signal: AbortSignal) {
+  /**
+   * @param signal when it is aborted nobody waits for the storage any more, which may be silent for minutes
+   * @param uploads get what is stored; several sinks may share them
+   */
+  constructor(pool: BufferPool, store: Store<Stored>, signal: AbortSignal, uploads = new Uploads()) {
     this.#pool = pool;
     this.#store = store;
     this.#signal = signal;
+    this.#uploads = uploads;
   }
 
   async flush(): Promise<void> {
     this.#closePiece();
     this.#send();
-    if (this.#failure) throw this.#failure.reason;
+    this.#uploads.assertSound();
     this.buffer = await unlessAborted(this.#signal, this.#pool.take());
     this.length = 0;
     this.#start = 0;
@@ -69,12 +73,16 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
     }
   }
 
-  /** Stores what is left and waits until everything is stored. */
-  async finish(): Promise<void> {
+  /** Stores what is left, and waits for nothing. */
+  close(): void {
     this.#closePiece();
     this.#send();
-    await unlessAborted(this.#signal, Promise.all(this.#underWay));
-    if (this.#failure) throw this.#failure.reason;
+  }
+
+  /** Stores what is left and waits until everything is stored. */
+  async finish(): Promise<void> {
+    this.close();
+    await unlessAborted(this.#signal, this.#uploads.finish());
   }
 
   #closePiece(): void {
@@ -95,28 +103,21 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
       if (buffer.length > 0) this.#pool.give(buffer);
       return;
     }
-    const stored = this.#store(buffer.subarray(0, length))
-      .then(
-        (object) => {
+    const { bytes, done } = this.#pool.giveFilled(buffer, length);
+    this.#uploads.add(
+      this.#store(bytes)
+        .then((object) => {
           holder.object = object;
-        },
-        (reason: unknown) => {
-          this.#failure ??= { reason };
-        },
-      )
-      .finally(() => {
-        this.#underWay.delete(stored);
-        this.#pool.give(buffer);
-      });
-    this.#underWay.add(stored);
+        })
+        .finally(done),
+    );
   }
 }
 
 /**
- * Waits for `work`, or for the abort, whichever comes first. The work goes on, and so do its buffers belong to it: they are not
- * given back before it has ended.
+ * Waits for work, or for the abort, whichever comes first. The work goes on, and so do its buffers belong to it: they are not given back
+ * before it has ended.
  */
-/** Waits for work, but not longer than anybody wants it. */
 export async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   // Nobody is left to hear how it ends.
   work.catch(() => undefined);

@@ -6,8 +6,9 @@ import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
-import { ObjectSink, type PendingPiece, type PlainObject, type Store } from './object-sink.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import type { Snapshot } from './snapshot.ts';
+import { Uploads } from './uploads.ts';
 
 /** A slice whose rows are stored. Every holder of its pieces has its object by now. */
 export interface CopiedSlice {
@@ -38,12 +39,14 @@ export async function copyRows<Stored extends PlainObject>(
 ): Promise<CopiedSlice[]> {
   const copied: CopiedSlice[] = [];
   const queue = [...jobs];
+  // While the storage takes the rows of one table, the next is read.
+  const uploads = new Uploads();
   await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
     const transaction = new JoinedTransaction(snapshot, session);
     for (const job of drain(queue)) {
       signal.throwIfAborted();
-      const sink = new ObjectSink(options.pool, options.store, signal);
+      const sink = new ObjectSink(options.pool, options.store, signal, uploads);
       await sink.flush();
       try {
         await transaction.makeRoom(job.slices.length);
@@ -56,7 +59,7 @@ export async function copyRows<Stored extends PlainObject>(
         signal.throwIfAborted();
         throw await explain(job, sink.copies.length, error, snapshot, settings);
       }
-      await sink.finish();
+      sink.close();
       let rows = 0;
       let bytes = 0;
       for (const [index, copy] of sink.copies.entries()) {
@@ -70,9 +73,10 @@ export async function copyRows<Stored extends PlainObject>(
         throw new Error('the server ended fewer COPYs than were asked for');
       options.onProgress(job, rows, bytes);
     }
-    // All is read and stored; the transaction wrote nothing, so it does not matter how its session ends.
+    // All is read; the transaction wrote nothing, so it does not matter how its session ends.
     await session.close().catch(() => undefined);
   });
+  await unlessAborted(options.signal, uploads.finish());
   return copied;
 }
 

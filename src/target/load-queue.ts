@@ -55,12 +55,17 @@ export class LoadQueue {
       }
     }
     for (const jobs of shared.values()) lanes.push(new Lane([{ jobs, whole: undefined }], undefined));
-    this.#lanes = lanes;
+    this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
   }
 
   /** How many parts are left. */
   get length(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.parts.length, 0);
+  }
+
+  /** The parts that come next, as far as can be told before somebody takes them. */
+  *upcoming(): Generator<LoadPart> {
+    for (const { active, parts } of this.#lanes) if (active === 0 && parts[0] !== undefined) yield parts[0];
   }
 
   /**

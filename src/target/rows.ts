@@ -19,6 +19,7 @@ import type { ObjectReader } from '../repository/objects.ts';
 import { drain, runWorkers } from '../workers.ts';
 import type { NotCarried } from './attempt.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
+import { ObjectsAhead } from './objects-ahead.ts';
 import { RowRelief } from './row-relief.ts';
 import type { SearchPaths } from './search-paths.ts';
 import { ChecksAside } from './set-aside.ts';
@@ -65,6 +66,7 @@ export async function loadRows(
   const checks = new ChecksAside();
   const lost = new Map<TableEntry, LostRows>();
   const queue = new LoadQueue(tables, options.workers);
+  const ahead = new ObjectsAhead(reader, manifest.objects);
   // A check may look into a table that comes later: rows that are refused are tried once more when all others are there.
   const waiting: LoadPart[] = [];
   const inSession = async (
@@ -77,7 +79,7 @@ export async function loadRows(
     await applyInputSettings(session, manifest.source.encoding);
     // Durable at the end: the last commit of the restore waits for all of them.
     await session.query('SET synchronous_commit = off');
-    const loader = new Loader(session, manifest, reader, {
+    const loader = new Loader(session, manifest, ahead, {
       ...options,
       digests,
       checks,
@@ -91,7 +93,10 @@ export async function loadRows(
   await runWorkers(Math.min(options.workers, queue.length), options.signal, (signal) =>
     inSession(signal, waiting, (loader, session) =>
       queue.drain(
-        (part) => loader.load(part),
+        (part) => {
+          ahead.expect(queue.upcoming());
+          return loader.load(part);
+        },
         async (table) => {
           const isLoaded = !waiting.some(({ jobs }) => jobs.some((job) => job.table === table));
           if (isLoaded) await options.onLoaded(table, session);
@@ -133,12 +138,17 @@ type LoaderOptions = LoadOptions &
 class Loader {
   readonly #session: Session;
   readonly #manifest: Manifest;
-  readonly #reader: ObjectReader;
+  readonly #reader: Pick<ObjectReader, 'read'>;
   readonly #options: LoaderOptions;
   /** What the attempt under way has shown as progress */
   #sent = { rows: 0, bytes: 0 };
 
-  constructor(session: Session, manifest: Manifest, reader: ObjectReader, options: LoaderOptions) {
+  constructor(
+    session: Session,
+    manifest: Manifest,
+    reader: Pick<ObjectReader, 'read'>,
+    options: LoaderOptions,
+  ) {
     this.#session = session;
     this.#manifest = manifest;
     this.#reader = reader;
@@ -312,7 +322,7 @@ const keptObjects = 2;
  * server takes the rows of this one.
  */
 export class PieceReader {
-  readonly #reader: ObjectReader;
+  readonly #reader: Pick<ObjectReader, 'read'>;
   readonly #objects: readonly StoredObject[];
   /** Indexes of objects, each where it is needed */
   readonly #order: readonly number[];
@@ -321,7 +331,7 @@ export class PieceReader {
   readonly #held = new Map<number, Promise<Buffer>>();
   #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
 
-  constructor(reader: ObjectReader, manifest: Manifest, part: LoadPart) {
+  constructor(reader: Pick<ObjectReader, 'read'>, manifest: Manifest, part: LoadPart) {
     this.#reader = reader;
     this.#objects = manifest.objects;
     this.#order = part.jobs

@@ -7,14 +7,13 @@ import {
   createBackupId,
   listBackupIds,
   manifestKey,
-  readKnownObjects,
   readManifest,
   readOutline,
   writeManifest,
 } from '../../src/repository/backups.ts';
 import type { Manifest } from '../../src/repository/manifest.ts';
 import type { Repository } from '../../src/repository/repository.ts';
-import { createRepository, makeManifest, makeObject } from './example.ts';
+import { createRepository, makeManifest } from './example.ts';
 
 let repository: Repository;
 const manifest = makeManifest();
@@ -320,33 +319,5 @@ describe('choosing a backup', () => {
     const failing = new StorageError('the network is down', 'Try again.');
     repository.storage.get = () => Promise.reject(failing);
     await expect(chooseBackup(repository, 'latest', ignore)).rejects.toBe(failing);
-  });
-});
-
-describe('the objects that are known', () => {
-  it('are those of all backups, described by the newest; a damaged backup vouches for none', async () => {
-    const [shared, onlyOld, lost] = [makeObject(), makeObject(), makeObject()];
-    const renewed = { ...shared, stored: 11, sha256: 'f'.repeat(64) };
-    const empty = { archive: { bytes: 0, objects: [] }, tables: [] };
-    await writeManifest(
-      repository,
-      makeManifest({ id: '20261120T010000Z-0000', objects: [shared, onlyOld], ...empty }),
-    );
-    await writeManifest(
-      repository,
-      makeManifest({ id: '20261120T020000Z-0000', objects: [renewed], ...empty }),
-    );
-    await writeManifest(repository, makeManifest({ id: '20261120T030000Z-0000', objects: [lost], ...empty }));
-    const last = await repository.storage.get(manifestKey('20261120T030000Z-0000'));
-    await repository.storage.put(manifestKey('20261120T030000Z-0000'), last.subarray(0, -10));
-    const damaged: string[] = [];
-    const known = await readKnownObjects(repository, (error) => damaged.push(error.message));
-    expect(new Map(known)).toEqual(
-      new Map([
-        [shared.name, renewed],
-        [onlyOld.name, onlyOld],
-      ]),
-    );
-    expect(damaged).toHaveLength(1);
   });
 });

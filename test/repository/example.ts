@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../src/repository/manifest.ts';
 import { openForBackup, type Repository } from '../../src/repository/repository.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 
 export const source = { systemIdentifier: '7300000000000000001', database: 'postgres' };
 export const now = new Date('2026-11-20T02:17:00Z');
 
-export function createRepository(storage = new MemoryStorage()): Promise<Repository> {
+export function createRepository(storage: Storage = new MemoryStorage()): Promise<Repository> {
   return openForBackup(storage, undefined, source, now);
 }
 

@@ -5,6 +5,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
 import { createSeal } from '../../src/repository/codec.ts';
+import { Inventory } from '../../src/repository/inventory.ts';
 import type { Manifest, StoredObject } from '../../src/repository/manifest.ts';
 import {
   createNaming,
@@ -41,14 +42,13 @@ function write(
   recipients: readonly string[] = [],
   known: readonly StoredObject[] = [],
   doubted: ReadonlyMap<string, Date> = new Map(),
+  inventory = Inventory.askEach(storage),
 ): ObjectWriter {
-  return new ObjectWriter(
-    storage,
-    createNaming(repository.key, recipients),
-    createSeal(recipients, 3),
-    new Map(known.map((object) => [object.name, object])),
+  return new ObjectWriter(storage, createNaming(repository.key, recipients), createSeal(recipients, 3), {
+    inventory,
+    known: new Map(known.map((object) => [object.name, object])),
     doubted,
-  );
+  });
 }
 
 function read(recipients: readonly string[] = [], identities: readonly string[] = []) {

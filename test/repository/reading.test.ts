@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { IntegrityError, StorageError } from '../../src/errors.ts';
 import { manifestKey, readManifest, readOutline, writeManifest } from '../../src/repository/backups.ts';
 import { createSeal } from '../../src/repository/codec.ts';
+import { Inventory } from '../../src/repository/inventory.ts';
 import type { StoredObject } from '../../src/repository/manifest.ts';
 import { MarkWriter, readMarkFiles } from '../../src/repository/marks.ts';
 import {
@@ -63,7 +64,8 @@ beforeEach(async () => {
   storage = new DistantStorage();
   repository = await createRepository(storage);
   const naming = createNaming(repository.key, []);
-  object = await new ObjectWriter(storage, naming, createSeal([], 3), new Map(), new Map()).store(rows);
+  const contents = { inventory: Inventory.askEach(storage), known: new Map(), doubted: new Map() };
+  object = await new ObjectWriter(storage, naming, createSeal([], 3), contents).store(rows);
 });
 
 const read = () => createReader(repository, makeManifest(), []).read(object);
