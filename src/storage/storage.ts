@@ -82,6 +82,8 @@ export interface Purge {
   readonly hidden: readonly string[];
   /** There as before */
   readonly retained: readonly RetainedValue[];
+  /** How many versions that the place kept are gone */
+  readonly versions: number;
 }
 
 export interface RetainedValue {

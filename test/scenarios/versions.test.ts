@@ -129,6 +129,12 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     expect(after.bytes).toBe(after.now);
     expect((await measure('backups')).versions).toBe(1);
     expect(textOf(second)).not.toContain('delete marker');
+    expect(textOf(first)).toMatch(
+      /The bucket keeps versions, .*: 2 versions of what was removed are gone for good/,
+    );
+    expect(textOf(second)).toMatch(
+      /The bucket keeps versions, .*: \d+ versions? of what was removed (is|are) gone/,
+    );
     expect(await run({ operation: 'validate', 'backup-id': 'all' })).toMatchObject({ exitCode: 0 });
   });
 
