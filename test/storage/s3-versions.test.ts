@@ -92,6 +92,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
       expect(await storage.purge(['objects/aa/one', 'objects/bb/two'])).toEqual({
         hidden: ['objects/aa/one', 'objects/bb/two'],
         retained: [],
+        versions: 0,
       });
       proxy.misbehave();
       expect(await keysOf(storage, '')).toEqual(['objects/bb/three']);
