@@ -196,8 +196,12 @@ function describeTally({ objects, bytes }: Tally): string {
 }
 
 /** Nothing is freed where the bucket keeps versions and these credentials may not remove them. */
-function describeHidden({ hidden, hiddenFiles }: Cleanup): Section[] {
-  if (hidden.objects + hiddenFiles === 0) return [];
+function describeHidden({ hidden, hiddenFiles, versions }: Cleanup): Section[] {
+  if (hidden.objects + hiddenFiles === 0) {
+    if (versions === 0) return [];
+    const text = `The bucket keeps versions, and these credentials may remove them: ${formatCounted(versions, 'version')} of what was removed ${versions === 1 ? 'is' : 'are'} gone for good, and the bytes freed.`;
+    return [{ kind: 'paragraph', text }];
+  }
   const files = [
     ...(hidden.objects === 0 ? [] : [formatCounted(hidden.objects, 'object')]),
     ...(hiddenFiles === 0 ? [] : [formatCounted(hiddenFiles, 'manifest or header', 'manifests and headers')]),

@@ -65,6 +65,8 @@ export interface Cleanup {
   readonly hidden: Sweep['hidden'];
   /** Manifests and headers of which the same holds */
   readonly hiddenFiles: number;
+  /** How many versions that the bucket kept are gone */
+  readonly versions: number;
   /** What the storage did not let go */
   readonly retained: readonly Retained[];
   /** Why the sweep was left to the next run */
@@ -190,31 +192,39 @@ class Removals {
   readonly #removed: string[] = [];
   readonly #retained: Retained[] = [];
   #hidden = 0;
+  #versions = 0;
   readonly #log: PruneContext['log'];
 
   constructor(log: PruneContext['log']) {
     this.#log = log;
   }
 
-  addBackups({ removed, hidden, retained }: Removal, reasons: ReadonlyMap<string, string>): void {
+  addBackups({ removed, hidden, retained, versions }: Removal, reasons: ReadonlyMap<string, string>): void {
     for (const id of removed) this.#log.info(`${id} removed: ${reasons.get(id)}`);
     for (const { key } of retained) this.#log.info(`${key} retained by the storage`);
     append(this.#removed, removed);
     append(this.#retained, retained);
     this.#hidden += hidden.length;
+    this.#versions += versions;
   }
 
-  addSegments({ hidden, retained }: Removal): void {
+  addSegments({ hidden, retained, versions }: Removal): void {
     append(this.#retained, retained);
     this.#hidden += hidden.length;
+    this.#versions += versions;
   }
 
   get removed(): readonly string[] {
     return this.#removed;
   }
 
-  tell(): Pick<Cleanup, 'removed' | 'retained' | 'hiddenFiles'> {
-    return { removed: [...this.#removed], retained: [...this.#retained], hiddenFiles: this.#hidden };
+  tell(): Pick<Cleanup, 'removed' | 'retained' | 'hiddenFiles' | 'versions'> {
+    return {
+      removed: [...this.#removed],
+      retained: [...this.#retained],
+      hiddenFiles: this.#hidden,
+      versions: this.#versions,
+    };
   }
 }
 
@@ -277,7 +287,11 @@ async function sweep(
 ): Promise<Cleanup> {
   const held = postpone(done);
   if (held !== undefined) return { ...done, postponed: held };
-  const { damaged, removed, hidden, retained, postponed } = await sweepGarbage(repository, context, storeNow);
+  const { damaged, removed, hidden, versions, retained, postponed } = await sweepGarbage(
+    repository,
+    context,
+    storeNow,
+  );
   context.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
   const swept = damaged.length === 0 && postponed === undefined;
   return {
@@ -285,6 +299,7 @@ async function sweep(
     damaged,
     swept: removed,
     hidden,
+    versions: done.versions + versions,
     retained: [...done.retained, ...retained],
     postponed,
     isSwept: (markedAt) => swept && isDue(markedAt, storeNow, context),
@@ -308,6 +323,7 @@ function nothingDone(inputs: CleanupInputs, plan: Plan): Cleanup {
     isSwept: () => false,
     hidden: { objects: 0, bytes: 0 },
     hiddenFiles: 0,
+    versions: 0,
     retained: [],
     postponed: undefined,
   };

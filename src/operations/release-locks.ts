@@ -1,6 +1,6 @@
 import { isKnownError, messageOf, StorageError } from '../errors.ts';
 import { stepVariable } from '../github/step.ts';
-import { describeHolder, listLocks } from '../repository/locks.ts';
+import { describeHolder, giveBack, listLocks } from '../repository/locks.ts';
 import { openRepository } from '../repository/repository.ts';
 import { openStorage, type StorageOptions, type StorageWorld } from '../storage/open.ts';
 
@@ -26,7 +26,7 @@ export async function releaseLocks(place: LockedPlace, step: string, world: Stor
     const repository = await openRepository(storage, place.repositoryKey);
     const holder = nameHolder(world.env, step);
     const left = (await listLocks(repository)).filter(({ content }) => content?.holder === holder);
-    await storage.delete(left.map(({ key }) => key));
+    await giveBack(repository, left);
     return left.length;
   } catch (error) {
     if (!isKnownError(error)) throw error;

@@ -1,11 +1,27 @@
+import { ConfigurationError, StorageError } from '../errors.ts';
 import type { Inputs } from '../inputs.ts';
 import type { World } from '../world.ts';
 import { fileCertificates } from './certificates.ts';
 import type { Outcome } from './outcome.ts';
 
+/** What changes neither a database nor what is stored of one. */
+const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status']);
+
 /** Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect of ours. */
 export async function run(given: Inputs, world: World): Promise<Outcome> {
   const inputs = fileCertificates(given, world);
+  try {
+    return await perform(inputs, world);
+  } catch (error) {
+    // Who only looks has touched nothing, whenever it comes out that another input is needed.
+    if (error instanceof StorageError && error.configuration && looking.has(inputs.operation)) {
+      throw new ConfigurationError(error.message, error.next, error);
+    }
+    throw error;
+  }
+}
+
+async function perform(inputs: Inputs, world: World): Promise<Outcome> {
   switch (inputs.operation) {
     case 'backup': {
       const { backup } = await import('./backup.ts');

@@ -68,15 +68,19 @@ export class HeldLock implements Lock {
 
   /** Whether it was written so lately that what is to be made final ends before it does. A machine that slept knows by its wall clock. */
   #isFresh(): boolean {
+    return this.#age < this.#refreshMilliseconds;
+  }
+
+  /** Milliseconds since it was written, by whichever clock of this machine has gone further */
+  get #age(): number {
     const { startedAt, writtenAt } = this.#written;
-    const age = Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
-    return age < this.#refreshMilliseconds;
+    return Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
   }
 
   async #look(): Promise<void> {
     try {
       if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      this.#refreshAfter(this.#refreshMilliseconds);
+      this.#refreshAfter(Math.max(0, this.#refreshMilliseconds - this.#age));
     } catch {
       await this.#refresh();
     }
@@ -130,7 +134,7 @@ export class HeldLock implements Lock {
       this.#refreshAfter(this.#refreshMilliseconds);
     } catch (error) {
       this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(retryMilliseconds);
+      this.#refreshAfter(Math.min(retryMilliseconds, this.#refreshMilliseconds / 2));
     }
   }
 

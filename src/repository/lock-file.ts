@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, StorageError } from '../errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
 import type { Log } from '../world.ts';
-import { type LockContent, usualLifetimeSeconds } from './lock-format.ts';
+import { renderLock, usualLifetimeSeconds } from './lock-format.ts';
 
 export interface LockOptions {
   /** For those who meet the lock, like `holder`. */
@@ -148,7 +148,7 @@ export class LockFile {
 
   #render(since: Date, released: boolean): Buffer {
     const { operation, mode, holder } = this.#options;
-    const content: LockContent = {
+    return renderLock({
       format: 1,
       operation,
       mode,
@@ -156,7 +156,6 @@ export class LockFile {
       since: since.toISOString(),
       ttlSeconds: this.lifetimeSeconds,
       ...(released ? { released } : {}),
-    };
-    return Buffer.from(`${JSON.stringify(content)}\n`);
+    });
   }
 }

@@ -48,6 +48,10 @@ export interface ListedLock {
   readonly content: LockContent | undefined;
 }
 
+export function renderLock(content: LockContent): Buffer {
+  return Buffer.from(`${JSON.stringify(content)}\n`);
+}
+
 export function isLockKey(key: string): boolean {
   return keyPattern.test(key);
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { messageOf, StorageError } from '../errors.ts';
-import type { Storage, StoredValue } from '../storage/storage.ts';
+import { RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
 import { HeldLock, type Lock } from './held-lock.ts';
 import { LockFile, type LockOptions } from './lock-file.ts';
 import {
@@ -10,6 +10,7 @@ import {
   listValues,
   maxLifetimeSeconds,
   readLocks,
+  renderLock,
   usualLifetimeSeconds,
 } from './lock-format.ts';
 import type { Repository } from './repository.ts';
@@ -136,6 +137,18 @@ async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
 export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
   const locks = await readLocks(storage, await listValues(storage), () => {});
   return locks.filter(({ content }) => !content?.released);
+}
+
+/** Gives back locks whose holder has ended. What cannot be deleted is overwritten with what counts as no lock. */
+export async function giveBack({ storage }: Place, locks: readonly ListedLock[]): Promise<void> {
+  try {
+    await storage.delete(locks.map(({ key }) => key));
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    const left = error instanceof RetainedError ? error.keys : locks.map(({ key }) => key);
+    for (const { key, content } of locks)
+      if (content && left.includes(key)) await storage.put(key, renderLock({ ...content, released: true }));
+  }
 }
 
 /** Whom to ask about a lock: the run on GitHub, or the process. */

@@ -23,14 +23,15 @@ export interface Retained extends RetainedValue {
 
 /** Removes keys for good, as far as the storage lets these credentials do that, and tells what became of the others. */
 export async function removeKeys({ storage }: Repository, keys: readonly string[]): Promise<Purge> {
-  if (keys.length === 0) return { hidden: [], retained: [] };
+  if (keys.length === 0) return { hidden: [], retained: [], versions: 0 };
   if (storage.purge) return storage.purge(keys);
   try {
     await storage.delete(keys);
-    return { hidden: [], retained: [] };
+    return { hidden: [], retained: [], versions: 0 };
   } catch (error) {
     if (!(error instanceof RetainedError)) throw error;
-    return { hidden: [], retained: error.keys.map((key) => ({ key, until: undefined })) };
+    const retained = error.keys.map((key) => ({ key, until: undefined }));
+    return { hidden: [], retained, versions: 0 };
   }
 }
 
@@ -41,6 +42,8 @@ export interface Removal {
   /** Of these, the keys whose bytes the storage keeps as versions */
   readonly hidden: readonly string[];
   readonly retained: readonly Retained[];
+  /** How many versions that the storage kept of them are gone */
+  readonly versions: number;
 }
 
 /**
@@ -62,7 +65,7 @@ export async function removeBackups(
       purge = await removeKeys(repository, batch.map(manifestKey));
     } catch (error) {
       const listed = new Set(await listBackupIds(repository));
-      onRemoved({ removed: batch.filter((id) => !listed.has(id)), hidden: [], retained: [] });
+      onRemoved({ removed: batch.filter((id) => !listed.has(id)), hidden: [], retained: [], versions: 0 });
       throw error;
     }
     const listed = new Set(await listBackupIds(repository));
@@ -71,6 +74,7 @@ export async function removeBackups(
     onRemoved({
       removed: batch.filter((id) => !listed.has(id)),
       hidden: purge.hidden,
+      versions: purge.versions,
       retained: [...purge.retained, ...undone.map((id) => describeUndone(manifestKey(id)))],
     });
   }
@@ -89,14 +93,16 @@ export async function removeSegments(
 ): Promise<Removal> {
   const hidden: string[] = [];
   const retained: Retained[] = [];
+  let versions = 0;
   for (let at = 0; at < keys.length; at += deleteBatch) {
     signal.throwIfAborted();
     const purge = await removeKeys(repository, keys.slice(at, at + deleteBatch));
     append(hidden, purge.hidden);
     append(retained, purge.retained);
+    versions += purge.versions;
   }
   const kept = new Set(retained.map(({ key }) => key));
-  return { removed: keys.filter((key) => !kept.has(key)), hidden, retained };
+  return { removed: keys.filter((key) => !kept.has(key)), hidden, retained, versions };
 }
 
 /** Removes what probes have left that were killed, or could not delete it. */

@@ -98,8 +98,11 @@ const nobody: Maker = {
   now: () => new Date(),
 };
 
-/** So long one who makes a repository waits for another who does, and so long one who was killed at it stands in the way. */
-const makingSeconds = 120;
+/** So long one who makes a repository waits for another who does. */
+const makingWaitSeconds = 120;
+
+/** So long one who was killed while he made a repository stands in the way of the next. */
+const makingLifetimeSeconds = 30;
 
 /**
  * Makes a repository of an empty place, or opens the one that another run has made meanwhile. Two that are made at once would have two keys,
@@ -118,8 +121,8 @@ async function makeOnce(
       ...maker,
       operation: 'first backup',
       mode: 'exclusive',
-      waitSeconds: makingSeconds,
-      lifetimeSeconds: makingSeconds,
+      waitSeconds: makingWaitSeconds,
+      lifetimeSeconds: makingLifetimeSeconds,
     },
   );
   try {
@@ -167,7 +170,7 @@ async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void
       if (key.startsWith('objects/')) objects += 1;
       continue;
     }
-    const isPart = /^(backups|changes|records|garbage)\//.test(key);
+    const isPart = /^(backups|changes|records|garbage)\/|^outlines\.json$/.test(key);
     throw new ConfigurationError(
       `storage: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
       isPart

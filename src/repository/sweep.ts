@@ -12,6 +12,8 @@ export interface Sweep {
   readonly removed: Tally;
   /** Objects that are listed no longer, and whose bytes the storage keeps as versions */
   readonly hidden: Tally;
+  /** How many versions that the storage kept are gone */
+  readonly versions: number;
   /** Objects and marks that the storage did not let go */
   readonly retained: readonly Retained[];
   /** Why marks whose time has come were left to the next run */
@@ -39,6 +41,7 @@ export async function sweepGarbage(
     damaged: [],
     removed: { objects: 0, bytes: 0 },
     hidden: { objects: 0, bytes: 0 },
+    versions: 0,
     retained: [],
     postponed: undefined,
   };
@@ -93,7 +96,7 @@ async function deleteUnneeded(
   needed: ReadonlySet<string>,
   signal: AbortSignal,
   log: PruneContext['log'],
-): Promise<Pick<Sweep, 'removed' | 'hidden' | 'retained'>> {
+): Promise<Pick<Sweep, 'removed' | 'hidden' | 'versions' | 'retained'>> {
   const tally = new SweepTally();
   const listUnneeded = async function* () {
     for await (const { key, size, modifiedAt } of repository.storage.list('objects/')) {
@@ -122,11 +125,13 @@ async function deleteUnneeded(
 class SweepTally {
   readonly removed = { objects: 0, bytes: 0 };
   readonly hidden = { objects: 0, bytes: 0 };
+  versions = 0;
   readonly retained: Retained[] = [];
   readonly #kept = new Set<string>();
 
   /** @param sizes by key, of what was to be removed */
-  add(sizes: ReadonlyMap<string, number>, { hidden, retained }: Purge): void {
+  add(sizes: ReadonlyMap<string, number>, { hidden, retained, versions }: Purge): void {
+    this.versions += versions;
     append(this.retained, retained);
     for (const { key } of retained) this.#kept.add(key);
     const covered = new Set(hidden);

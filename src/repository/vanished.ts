@@ -2,6 +2,9 @@ import type { IntegrityError } from '../errors.ts';
 import { readRecords } from './records.ts';
 import type { Repository } from './repository.ts';
 
+/** Names of records tell their order to the second. */
+const ofOneSecond = 8;
+
 /**
  * The backups that the last cleanup has left, or that records tell of since, and that are not listed: no cleanup has removed them. Somebody
  * has, or the storage's listing lacks something.
@@ -15,7 +18,9 @@ export async function findVanished(
   onDamaged: (error: IntegrityError) => void,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const [last] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
+  const [last] = (await readRecords(repository, 'prunes', onDamaged, { newest: ofOneSecond, signal })).slice(
+    -1,
+  );
   const known = new Set(last?.content.kept);
   const isNew = ({ at }: { at: Date }) => last === undefined || at > last.at;
   for (const { content } of (await readRecords(repository, 'validations', onDamaged, { signal })).filter(

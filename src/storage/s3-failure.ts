@@ -89,6 +89,11 @@ export function isWithheld(code: string): boolean {
   );
 }
 
+/** Whether the value is where it is given out hours after it was asked for. */
+export function isArchived(error: unknown): boolean {
+  return nameOf(error) === 'InvalidObjectState';
+}
+
 /** Whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof BrokenBodyError || isSilence(error)) return true;

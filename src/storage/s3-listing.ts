@@ -1,7 +1,8 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { StorageError } from '../errors.ts';
 import type { S3Requests } from './s3-requests.ts';
-import { explainForeigner, hostOf } from './s3-words.ts';
+import { hostOf } from './s3-sentences.ts';
+import { explainForeigner } from './s3-words.ts';
 import { isKey, type StoredValue } from './storage.ts';
 
 /** Of a listing, one after another. Stores that skip what was deleted give some. */

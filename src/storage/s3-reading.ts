@@ -2,8 +2,9 @@ import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { StorageError } from '../errors.ts';
 import { readWhole } from './s3-answers.ts';
-import { isWithheld, isWordless, nameOf, statusOf } from './s3-failure.ts';
+import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from './s3-failure.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';
+import { tellAnswer } from './s3-words.ts';
 import { assertSize, DeniedValueError, largestValue, type ReadOptions, type StoredValue } from './storage.ts';
 
 export class S3Reading {
@@ -29,9 +30,9 @@ export class S3Reading {
       this.#readable ??= key;
       return value;
     } catch (error) {
-      throw (await this.#isDeniedAlone(key, error))
-        ? new DeniedValueError(key, location, 'the store gives out others and not this one', error)
-        : error;
+      if (!(error instanceof StorageError) || !(await this.#isDeniedAlone(key, error))) throw error;
+      const how = `the store gives out others and not this one: ${tellAnswer(error.cause)}`;
+      throw new DeniedValueError(key, location, how, error, isArchived(error.cause) ? error.next : undefined);
     }
   }
 
@@ -43,23 +44,27 @@ export class S3Reading {
         return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? new Date(0) };
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
-        if (isWordless(error)) await this.#askForWords(key, attempt);
-        throw error;
+        throw isWordless(error) && !isPassing(error) ? await this.#askForWords(key, error, attempt) : error;
       }
     });
   }
 
-  /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET, which throws it. */
-  async #askForWords(key: string, { options }: Attempt): Promise<void> {
+  /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET. */
+  async #askForWords(key: string, wordless: unknown, { options }: Attempt): Promise<unknown> {
     const command = new GetObjectCommand({ ...this.#requests.address(key), Range: 'bytes=0-0' });
-    const { Body } = await this.#requests.client.send(command, options);
-    (Body as Readable).destroy();
+    try {
+      const { Body } = await this.#requests.client.send(command, options);
+      (Body as Readable).destroy();
+      return wordless;
+    } catch (error) {
+      return statusOf(error) === statusOf(wordless) ? error : wordless;
+    }
   }
 
   /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
-  async #isDeniedAlone(key: string, error: unknown): Promise<boolean> {
+  async #isDeniedAlone(key: string, error: StorageError): Promise<boolean> {
     const readable = this.#readable;
-    if (!(error instanceof StorageError) || readable === undefined || readable === key) return false;
+    if (readable === undefined || readable === key) return false;
     if (!isWithheld(nameOf(error.cause))) return false;
     try {
       await this.get(readable);

@@ -13,7 +13,8 @@ import {
   SilenceError,
   statusOf,
 } from './s3-failure.ts';
-import { type Action, explain, type S3Place } from './s3-words.ts';
+import type { Action, S3Place } from './s3-sentences.ts';
+import { explain } from './s3-words.ts';
 import { ForeignValueError } from './storage.ts';
 
 /** Requests under way together, and so connections. */

@@ -28,6 +28,7 @@ export class S3Versions {
   async purge(keys: readonly string[]): Promise<Purge> {
     const hidden: string[] = [];
     const retained: RetainedValue[] = [];
+    let versions = 0;
     this.#isKept ??= this.#learn();
     const isKept = await this.#isKept;
     for (let from = 0; from < keys.length; from += deleteBatch) {
@@ -35,8 +36,9 @@ export class S3Versions {
       const purge = isKept ? await this.#purgeVersions(batch) : await this.#hide(batch);
       append(hidden, purge.hidden);
       append(retained, purge.retained);
+      versions += purge.versions;
     }
-    return { hidden, retained };
+    return { hidden, retained, versions };
   }
 
   /** Whether the bucket keeps versions, or has kept some; false where that is not told, and then markers tell it. */
@@ -48,7 +50,7 @@ export class S3Versions {
 
   async #hide(keys: readonly string[]): Promise<Purge> {
     const { retained, hidden } = await this.#deletion.deleteTargets(keys.map((key) => ({ key })));
-    return { hidden, retained: retained.map(({ key }) => ({ key, until: undefined })) };
+    return { hidden, retained: retained.map(({ key }) => ({ key, until: undefined })), versions: 0 };
   }
 
   async #purgeVersions(keys: readonly string[]): Promise<Purge> {
@@ -64,7 +66,8 @@ export class S3Versions {
     // Without the right to remove versions: what is left is to hide the value.
     const rest = [...new Set(denied.map(({ key }) => key))].filter((key) => !locked.has(key));
     const { hidden, retained: kept } = await this.#hide(rest);
-    return { hidden, retained: [...retained, ...kept] };
+    const count = (some: readonly Version[]) => some.filter(({ isMarker }) => !isMarker).length;
+    return { hidden, retained: [...retained, ...kept], versions: count(versions) - count(denied) };
   }
 
   /** All versions of some keys, markers included; undefined when these credentials may not list them. */

@@ -1,51 +1,26 @@
 import { messageOf } from '../errors.ts';
-import { adviseTrust } from '../http/authorities.ts';
-import { explainProxy, explainProxyAnswer } from '../http/trouble.ts';
+import { explainConnection } from './s3-connection-words.ts';
 import {
-  BrokenBodyError,
-  isBroken,
+  isArchived,
   isDenial,
   isForeign,
   isPassing,
   isPathRefused,
-  isSilence,
-  isUnreachable,
   nameOf,
   responseOf,
-  SilenceError,
   statusOf,
 } from './s3-failure.ts';
-
-/** What a request does, in the words of its error. */
-export type Action = 'store' | 'create' | 'read' | 'look at' | 'list' | 'delete';
-
-/** Where a request went, for messages. Holds no secret. */
-export interface S3Place {
-  readonly bucket: string;
-  /** Absent for Amazon's own */
-  readonly endpoint: URL | undefined;
-  /** Where proxies and authorities are named */
-  readonly env: NodeJS.ProcessEnv;
-}
-
-/** What stands for Amazon's hosts, of which there is one for each bucket and region */
-const amazon = new URL('https://s3.amazonaws.com');
-
-/** What is known of a request that failed. */
-interface Failed extends S3Place {
-  readonly action: Action;
-  /** Whether anything was ever answered from there */
-  readonly hasAnswered: boolean;
-}
-
-export interface S3Failure {
-  readonly what: string;
-  readonly next: string;
-  /** True when another location, endpoint, region or key is needed, so that trying later cannot help. */
-  readonly configuration: boolean;
-}
-
-type Words = readonly [what: string, next: string];
+import {
+  type Action,
+  type Failed,
+  failing,
+  hostOf,
+  quote,
+  type S3Failure,
+  type S3Place,
+  type Words,
+  wrong,
+} from './s3-sentences.ts';
 
 const supabaseEndpoint = 'https://REF.storage.supabase.co/storage/v1/s3';
 
@@ -69,105 +44,9 @@ const fullCodes = new Set([
 const fullSentence =
   /\b(cap|quota|storage limit|disk)\b[^.]*\b(exceeded|reached|full)\b|exceed\w*\b[^.]*\bquota\b/i;
 
-/** Host and port of the endpoint, or a name for Amazon's own. */
-export function hostOf({ endpoint }: S3Place): string {
-  return endpoint?.host ?? 'Amazon S3';
-}
-
 /** What is wrong, with the words of the store, and what to do about it. */
 export function explain(error: unknown, failed: Failed): S3Failure {
-  const { endpoint: url = amazon, env } = failed;
-  return (
-    explainProxy(error, url, env) ??
-    explainProxyAnswer(statusOf(error) ?? 0, url, env) ??
-    explainConnection(error, failed) ??
-    explainAnswer(error, failed)
-  );
-}
-
-/** The words of a store, where it is known that another input is needed. */
-const wrong = ([what, next]: Words, said = ''): S3Failure => ({
-  what: said === '' ? what : `${what}: ${said}`,
-  next,
-  configuration: true,
-});
-const failing = ([what, next]: Words, said = ''): S3Failure => ({
-  ...wrong([what, next], said),
-  configuration: false,
-});
-
-function explainConnection(error: unknown, failed: Failed): S3Failure | undefined {
-  const name = nameOf(error);
-  const host = hostOf(failed);
-  const checkLine = `Check the connection to ${host}, and any proxy in between.`;
-  if (error instanceof BrokenBodyError) return failing([error.message, checkLine]);
-  if (error instanceof SilenceError) return failing([`${host} fell silent: ${error.message}`, checkLine]);
-  if (name === 'CredentialsProviderError') {
-    return wrong([
-      'no credentials were found',
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws-actions/configure-aws-credentials before this step.',
-    ]);
-  }
-  if (messageOf(error) === 'Region is missing') {
-    return wrong([
-      'no region is set',
-      'Set the `s3-region` input or AWS_REGION to the region of the bucket.',
-    ]);
-  }
-  if (isUnreachable(error)) {
-    const { hostname = host } = error as { hostname?: string };
-    return wrong([
-      `${quote(hostname)} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY.',
-    ]);
-  }
-  const distrust = explainDistrust(name, failed);
-  if (distrust) return wrong(distrust);
-  if (/^HPE_/.test(name) || (isBroken(error) && !failed.hasAnswered && !isSilence(error))) {
-    const isPlain = failed.endpoint?.protocol === 'http:';
-    const words = `the connection to ${host} broke before it answered anything (${name})`;
-    if (isPlain) return wrong([words, 'If it speaks TLS there, write https:// in `s3-endpoint`.']);
-  }
-  if (isBroken(error) || isSilence(error)) {
-    return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
-  }
-  return undefined;
-}
-
-/** Why TLS did not come about. */
-function explainDistrust(name: string, failed: Failed): Words | undefined {
-  const host = hostOf(failed);
-  switch (name) {
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return [
-        `the certificate of ${host} is for another name (${name})`,
-        'Write the name that is in the certificate in `s3-endpoint`; where it lacks the name of the bucket, set `s3-addressing` to path.',
-      ];
-    case 'CERT_HAS_EXPIRED':
-    case 'CERT_NOT_YET_VALID':
-      return [
-        `the certificate of ${host} has expired, or is not valid yet (${name})`,
-        'Renew it; if it is valid, set the clock of this machine.',
-      ];
-    case 'EPROTO':
-      return [
-        `${host} does not speak TLS as this machine does (${name})`,
-        'Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://.',
-      ];
-  }
-  if (/^ERR_SSL_/.test(name)) {
-    return [
-      `${host} does not speak TLS as this machine does (${name})`,
-      'Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://.',
-    ];
-  }
-  if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
-    return [
-      `${host} has no certificate that is trusted here (${name})`,
-      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`,
-    ];
-  }
-  return undefined;
+  return explainConnection(error, failed) ?? explainAnswer(error, failed);
 }
 
 function explainAnswer(error: unknown, failed: Failed): S3Failure {
@@ -183,7 +62,7 @@ function explainAnswer(error: unknown, failed: Failed): S3Failure {
       said,
     );
   }
-  if (name === 'InvalidObjectState') {
+  if (isArchived(error)) {
     return failing(
       [
         'it is archived, and not given out before it is brought back',
@@ -330,7 +209,7 @@ function isFull(error: unknown): boolean {
 }
 
 /** What the store itself says: its code, the HTTP status and its sentence. */
-function tellAnswer(error: unknown): string {
+export function tellAnswer(error: unknown): string {
   const status = statusOf(error);
   const sentence = quote(sentenceOf(error));
   const code = isForeign(error) ? '' : quote(nameOf(error));
@@ -353,19 +232,6 @@ function sentenceIn(text: string): string {
   if (json !== undefined) return json;
   const page = text.replace(/<(style|script|head)\b.*?<\/\1>/gis, ' ').replace(/<[^>]*>/g, ' ');
   return page.replace(/\s+/g, ' ').trim();
-}
-
-/**
- * The words of a store, who may say anything: it may repeat the headers that sign a request, the session token among them, and go on for
- * pages.
- */
-function quote(words: string): string {
-  const [line = ''] = words.split('\n', 1);
-  if (/AWS4|Signature=|Credential=/i.test(line)) return 'an answer that repeats the request';
-  return line
-    .replace(/\p{Cc}/gu, ' ')
-    .replace(/[^\s,;:='"<>]{40,}/g, '…')
-    .slice(0, 200);
 }
 
 /** The region that an answer about the wrong one names. */

@@ -9,7 +9,7 @@ import type { S3Options } from './s3-client.ts';
 import { isPassing, isSilence, statusOf } from './s3-failure.ts';
 import type { S3Reading } from './s3-reading.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';
-import { hostOf } from './s3-words.ts';
+import { hostOf } from './s3-sentences.ts';
 import { ForeignValueError } from './storage.ts';
 
 /** Of one value, when the store keeps other bytes than it was sent */

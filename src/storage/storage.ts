@@ -82,6 +82,8 @@ export interface Purge {
   readonly hidden: readonly string[];
   /** There as before */
   readonly retained: readonly RetainedValue[];
+  /** How many versions that the place kept are gone */
+  readonly versions: number;
 }
 
 export interface RetainedValue {
@@ -115,12 +117,14 @@ export class ForeignValueError extends StorageError {
   /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
   readonly how: string;
 
-  constructor(key: string, location: string, how: string, cause?: unknown) {
-    super(
-      `${key} in ${location} is no value of a repository: ${how}`,
-      'Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.',
-      { cause },
-    );
+  constructor(
+    key: string,
+    location: string,
+    how: string,
+    cause?: unknown,
+    next = 'Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.',
+  ) {
+    super(`${key} in ${location} is no value of a repository: ${how}`, next, { cause });
     this.how = how;
   }
 }

@@ -3,6 +3,7 @@ import { StorageError } from '../../src/errors.ts';
 import {
   acquireLock,
   describeHolder,
+  giveBack,
   type Lock,
   type LockOptions,
   listLocks,
@@ -526,6 +527,14 @@ describe('what stands in nobody’s way', () => {
     await lock.release();
     remove.mockRestore();
     expect(messages).toEqual([]);
+    expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
+    await acquire();
+  });
+
+  it('is a lock of a run that was killed, whose locks somebody gives back who may not delete', async () => {
+    const lock = await acquireLock(repository, options(exclusive));
+    storage.retains = true;
+    await giveBack(repository, await listLocks(repository));
     expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
     await acquire();
   });

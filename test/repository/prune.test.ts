@@ -275,6 +275,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
       damaged: [],
       removed: { objects: 1, bytes: 10 },
       hidden: { objects: 0, bytes: 0 },
+      versions: 0,
       retained: [],
       postponed: undefined,
     });
@@ -547,7 +548,8 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
       purge: async (keys: readonly string[]) => {
         await stage.storage.delete(keys.filter((key) => key !== objectKey(lost)));
         const hidden = keys.filter((key) => key === objectKey(b));
-        return { hidden, retained: keys.includes(objectKey(lost)) ? [{ key: objectKey(lost), until }] : [] };
+        const retained = keys.includes(objectKey(lost)) ? [{ key: objectKey(lost), until }] : [];
+        return { hidden, retained, versions: 0 };
       },
     });
     expect((await prune(stage)).sweep).toMatchObject({

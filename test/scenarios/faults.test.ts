@@ -321,7 +321,7 @@ describe('the store', () => {
         method === 'PUT' && isObject(key) ? { kind: 'store-less', bytes: 150 } : undefined;
       expectRefusal(await runCli(backupWords(s3, ...words), { env: environment() }), {
         exitCode: 1,
-        says: /has 150 of \d+ bytes .* although .* confirmed/,
+        says: /has other bytes, with the MD5 [0-9a-f]{32} under .* although .* confirmed/,
       });
       expect(manifests()).toEqual([]);
       // What the failed run left behind lies under the names that the next run would give.
@@ -339,7 +339,7 @@ describe('the store', () => {
       method === 'PUT' && isObject(key) ? { kind: 'answer', status: 200, code: '', body: '' } : undefined;
     expectRefusal(await runCli(backupWords(), { env: environment() }), {
       exitCode: 1,
-      says: /is not there .* although .* confirmed/,
+      says: /has nothing under .* although .* confirmed/,
     });
     expect(manifests()).toEqual([]);
   });

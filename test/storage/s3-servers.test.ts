@@ -4,7 +4,7 @@ import { describeStorage } from '../storage.contract.ts';
 import { type S3Server, s3Makes } from '../support/s3-servers.ts';
 
 /** The contract, against servers that others wrote. */
-describe.each(s3Makes)('$name', ({ name, createOnly, isHere, start }) => {
+describe.each(s3Makes)('$name', ({ name, createOnly, tears, isHere, start }) => {
   describe.skipIf(!isHere)('as a store', () => {
     let server: S3Server;
     let opened = 0;
@@ -25,6 +25,7 @@ describe.each(s3Makes)('$name', ({ name, createOnly, isHere, start }) => {
           firstPause: 2,
         }),
       { createOnly, deletes: true },
+      { tears },
     );
   });
 });

@@ -77,7 +77,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
   test('keeps nothing of what is purged with the right to do so, and all of the others', async () => {
     await storage.delete(['objects/bb/two']);
     const keys = ['objects/aa/one', 'objects/bb/two', 'objects/cc/absent'];
-    expect(await storage.purge(keys)).toEqual({ hidden: [], retained: [] });
+    expect(await storage.purge(keys)).toEqual({ hidden: [], retained: [], versions: 3 });
     expect(await keysOf(storage, '')).toEqual(['objects/bb/three']);
     expect(await countVersions()).toEqual({ versions: 1, markers: 0 });
   });
@@ -92,6 +92,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
       expect(await storage.purge(['objects/aa/one', 'objects/bb/two'])).toEqual({
         hidden: ['objects/aa/one', 'objects/bb/two'],
         retained: [],
+        versions: 0,
       });
       proxy.misbehave();
       expect(await keysOf(storage, '')).toEqual(['objects/bb/three']);
@@ -133,6 +134,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     expect(await storage.purge(['objects/aa/one', 'objects/bb/two'])).toEqual({
       hidden: [],
       retained: [{ key: 'objects/aa/one', until: undefined }],
+      versions: 1,
     });
     expect(await keysOf(storage, '')).toEqual(['objects/aa/one']);
   });

