@@ -28,7 +28,7 @@ vi.mock('../../src/storage/open.ts', () => ({ openStorage: async () => stage.ope
 type Words = Partial<Record<InputName, string>>;
 type Stored = [string, { bytes: Buffer; modifiedAt: Date }][];
 
-const silence = 600;
+const silence = 1500;
 let cluster: Cluster;
 let folder: string;
 let source: string;
