@@ -80,6 +80,12 @@ async function openS3(location: string, options: StorageOptions): Promise<Storag
     );
   }
   const endpoint = s3Endpoint ? parseEndpoint(s3Endpoint, bucket) : undefined;
+  if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
+    throw new ConfigurationError(
+      '`s3-endpoint` begins with the bucket',
+      `Leave ${bucket}. out of it: with virtual addressing it is put there.`,
+    );
+  }
   // The SDK is most of the program: it is loaded by those who use it.
   const { S3Storage } = await import('./s3.ts');
   return new S3Storage({
