@@ -52,7 +52,8 @@ export class S3Requests {
   readonly #firstPause: number;
   readonly #limit = pLimit(maxConcurrency);
   #client: S3Client;
-  #isVirtual = false;
+  /** The client before this one, whose requests may still be under way */
+  #byPath: S3Client | undefined;
   #answered = false;
   /** No request has been answered since one was made as often as it may be. */
   #givenUp = false;
@@ -84,6 +85,7 @@ export class S3Requests {
 
   close(): void {
     this.#client.destroy();
+    this.#byPath?.destroy();
   }
 
   /**
@@ -146,8 +148,8 @@ export class S3Requests {
   /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
   #turnsVirtual(error: unknown): boolean {
     if ((this.#options.addressing ?? 'auto') !== 'auto' || !isPathRefused(error)) return false;
-    if (!this.#isVirtual) {
-      this.#isVirtual = true;
+    if (this.#byPath === undefined) {
+      this.#byPath = this.#client;
       this.#client = openClient({ ...this.#options, addressing: 'virtual' });
     }
     return true;

@@ -65,6 +65,7 @@ describe('a location', () => {
     ['s3://b', '`storage` names a bucket that cannot exist: b'],
     ['s3://bucket:9000/x', '`storage` names a bucket that cannot exist'],
     ['s3://bucket/a//b', '`storage` has a prefix that is not supported'],
+    [`s3://bucket/${'a/'.repeat(472)}`, '`storage` has a prefix of 943 characters'],
     ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
     ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
   ])('%j is refused', async (location, message) => {
