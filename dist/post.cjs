@@ -19988,12 +19988,8 @@ var init_storage = __esm({
     ForeignValueError = class extends StorageError {
       /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
       how;
-      constructor(key, location2, how, cause) {
-        super(
-          `${key} in ${location2} is no value of a repository: ${how}`,
-          "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.",
-          { cause }
-        );
+      constructor(key, location2, how, cause, next = "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.") {
+        super(`${key} in ${location2} is no value of a repository: ${how}`, next, { cause });
         this.how = how;
       }
     };
@@ -20237,6 +20233,9 @@ function isAbsent(error3) {
 function isWithheld(code) {
   return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
 }
+function isArchived(error3) {
+  return nameOf(error3) === "InvalidObjectState";
+}
 function isPassing2(error3) {
   if (error3 instanceof BrokenBodyError || isSilence(error3)) return true;
   const status = statusOf(error3);
@@ -20378,6 +20377,8 @@ var init_file = __esm({
     FileStorage = class {
       location;
       #root;
+      /** Whether something was written, so that the folder is there. */
+      #isMade = false;
       #hardLinks = true;
       /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
       constructor(root5, location2 = root5) {
@@ -20513,17 +20514,27 @@ var init_file = __esm({
         const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto4.randomUUID)());
         try {
           for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
+          await this.#refuseRemoved();
           await makeFolder((0, import_node_path.dirname)(temporary));
           await makeFolder((0, import_node_path.dirname)(path2));
           await writeDurably(temporary, value);
           const published = await publish(temporary, path2);
           await syncFolder((0, import_node_path.dirname)(path2));
+          this.#isMade = true;
           return published;
         } catch (error3) {
           await (0, import_promises.rm)(temporary, { force: true }).catch(() => {
           });
           throw this.#failure("store", key, error3);
         }
+      }
+      /** The folder is made once: what is written into a new one, after somebody has removed it, would lie there without all it belongs to. */
+      async #refuseRemoved() {
+        if (!this.#isMade || await isTaken(this.#root)) return;
+        throw new StorageError(
+          `the folder ${this.location} was removed while it was in use`,
+          "Look who did that; it is not made again. What was stored in it is gone with it."
+        );
       }
       async #look(key) {
         try {
@@ -20575,7 +20586,7 @@ var init_file = __esm({
         }
       }
       #failure(action, key, cause) {
-        if (cause instanceof ConfigurationError || cause instanceof ForeignValueError) return cause;
+        if (cause instanceof ConfigurationError || cause instanceof StorageError) return cause;
         const code = codeOf2(cause);
         const foreign = action === "read" && code ? foreignValues[code] : void 0;
         if (foreign !== void 0) return new foreign.kind(key, this.location, foreign.how, cause);
@@ -59641,8 +59652,11 @@ var require_dist_cjs16 = __commonJS({
 });
 
 // src/storage/s3-deletion.ts
-function nameTarget(key, version) {
-  return `${version ?? ""}\0${key}`;
+function findCode(errors, root5, { key, version }) {
+  const error3 = errors.find(
+    ({ Key, VersionId }) => Key === root5 + key && (!version || !VersionId || VersionId === version)
+  );
+  return error3 && (error3.Code ?? "");
 }
 var import_client_s3, deleteBatch, unsupported, S3Deletion;
 var init_s3_deletion = __esm({
@@ -59674,12 +59688,9 @@ var init_s3_deletion = __esm({
           try {
             const { Errors = [], Deleted = [] } = await this.#deleteTogether(targets);
             const { root: root5 } = this.#requests;
-            const failures = /* @__PURE__ */ new Map();
-            for (const { Key = "", VersionId, Code = "" } of Errors)
-              failures.set(nameTarget(Key, VersionId), Code).set(nameTarget(Key, void 0), Code);
-            const codeOf3 = ({ key, version }) => failures.get(nameTarget(root5 + key, version));
-            for (const target of targets) if (isDenial(codeOf3(target) ?? "")) retained.push(target);
-            single = targets.filter((target) => codeOf3(target) !== void 0 && !retained.includes(target));
+            const failed = targets.map((target) => [target, findCode(Errors, root5, target)]);
+            retained.push(...failed.filter(([, code]) => isDenial(code ?? "")).map(([target]) => target));
+            single = failed.filter(([, code]) => code !== void 0 && !isDenial(code)).map(([target]) => target);
             for (const { Key = "", DeleteMarker, VersionId } of Deleted)
               if (DeleteMarker && !VersionId) hidden.push(Key.slice(root5.length));
           } catch (error3) {
@@ -59734,17 +59745,38 @@ var init_s3_deletion = __esm({
   }
 });
 
-// src/storage/s3-words.ts
+// src/storage/s3-sentences.ts
 function hostOf({ endpoint }) {
   return endpoint?.host ?? "Amazon S3";
 }
-function explain(error3, failed) {
-  const { endpoint: url = amazon, env: env3 } = failed;
-  return explainProxy(error3, url, env3) ?? explainProxyAnswer(statusOf(error3) ?? 0, url, env3) ?? explainConnection(error3, failed) ?? explainAnswer(error3, failed);
+function quote(words2) {
+  const [line = ""] = words2.split("\n", 1);
+  if (/AWS4|Signature=|Credential=/i.test(line)) return "an answer that repeats the request";
+  return line.replace(new RegExp("\\p{Cc}", "gu"), " ").replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
 }
+var wrong, failing;
+var init_s3_sentences = __esm({
+  "src/storage/s3-sentences.ts"() {
+    "use strict";
+    wrong = ([what, next], said = "") => ({
+      what: said === "" ? what : `${what}: ${said}`,
+      next,
+      configuration: true
+    });
+    failing = ([what, next], said = "") => ({
+      ...wrong([what, next], said),
+      configuration: false
+    });
+  }
+});
+
+// src/storage/s3-connection-words.ts
 function explainConnection(error3, failed) {
   const name = nameOf(error3);
   const host = hostOf(failed);
+  const { endpoint: url = amazon, env: env3 } = failed;
+  const proxy = explainProxy(error3, url, env3) ?? explainProxyAnswer(statusOf(error3) ?? 0, url, env3);
+  if (proxy !== void 0) return proxy;
   const checkLine = `Check the connection to ${host}, and any proxy in between.`;
   if (error3 instanceof BrokenBodyError) return failing([error3.message, checkLine]);
   if (error3 instanceof SilenceError) return failing([`${host} fell silent: ${error3.message}`, checkLine]);
@@ -59770,9 +59802,9 @@ function explainConnection(error3, failed) {
   const distrust = explainDistrust(name, failed);
   if (distrust) return wrong(distrust);
   if (/^HPE_/.test(name) || isBroken(error3) && !failed.hasAnswered && !isSilence(error3)) {
-    const isPlain = failed.endpoint?.protocol === "http:";
+    const isPlain2 = failed.endpoint?.protocol === "http:";
     const words2 = `the connection to ${host} broke before it answered anything (${name})`;
-    if (isPlain) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
+    if (isPlain2) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
   }
   if (isBroken(error3) || isSilence(error3)) {
     return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
@@ -59813,6 +59845,23 @@ function explainDistrust(name, failed) {
   }
   return void 0;
 }
+var amazon;
+var init_s3_connection_words = __esm({
+  "src/storage/s3-connection-words.ts"() {
+    "use strict";
+    init_errors();
+    init_authorities();
+    init_trouble();
+    init_s3_failure();
+    init_s3_sentences();
+    amazon = new URL("https://s3.amazonaws.com");
+  }
+});
+
+// src/storage/s3-words.ts
+function explain(error3, failed) {
+  return explainConnection(error3, failed) ?? explainAnswer(error3, failed);
+}
 function explainAnswer(error3, failed) {
   const said = tellAnswer(error3);
   const { host, bucket } = { host: hostOf(failed), bucket: failed.bucket };
@@ -59826,7 +59875,7 @@ function explainAnswer(error3, failed) {
       said
     );
   }
-  if (name === "InvalidObjectState") {
+  if (isArchived(error3)) {
     return failing(
       [
         "it is archived, and not given out before it is brought back",
@@ -59972,11 +60021,6 @@ function sentenceIn(text) {
   const page = text.replace(/<(style|script|head)\b.*?<\/\1>/gis, " ").replace(/<[^>]*>/g, " ");
   return page.replace(/\s+/g, " ").trim();
 }
-function quote(words2) {
-  const [line = ""] = words2.split("\n", 1);
-  if (/AWS4|Signature=|Credential=/i.test(line)) return "an answer that repeats the request";
-  return line.replace(new RegExp("\\p{Cc}", "gu"), " ").replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
-}
 function regionOf(error3) {
   const { Region } = error3;
   const region = Region ?? responseOf(error3).headers?.["x-amz-bucket-region"];
@@ -59986,15 +60030,14 @@ function whereTo(error3) {
   const { location: location2 = "" } = responseOf(error3).headers ?? {};
   return URL.canParse(location2) ? quote(new URL(location2).host) : "nowhere";
 }
-var amazon, supabaseEndpoint, wrongRegion, fullStatuses, fullCodes, fullSentence, wrong, failing;
+var supabaseEndpoint, wrongRegion, fullStatuses, fullCodes, fullSentence;
 var init_s3_words = __esm({
   "src/storage/s3-words.ts"() {
     "use strict";
     init_errors();
-    init_authorities();
-    init_trouble();
+    init_s3_connection_words();
     init_s3_failure();
-    amazon = new URL("https://s3.amazonaws.com");
+    init_s3_sentences();
     supabaseEndpoint = "https://REF.storage.supabase.co/storage/v1/s3";
     wrongRegion = /* @__PURE__ */ new Set([
       "PermanentRedirect",
@@ -60012,15 +60055,6 @@ var init_s3_words = __esm({
       "NoSpaceLeft"
     ]);
     fullSentence = /\b(cap|quota|storage limit|disk)\b[^.]*\b(exceeded|reached|full)\b|exceed\w*\b[^.]*\bquota\b/i;
-    wrong = ([what, next], said = "") => ({
-      what: said === "" ? what : `${what}: ${said}`,
-      next,
-      configuration: true
-    });
-    failing = ([what, next], said = "") => ({
-      ...wrong([what, next], said),
-      configuration: false
-    });
   }
 });
 
@@ -60070,6 +60104,7 @@ var init_s3_listing = __esm({
     "use strict";
     import_client_s32 = __toESM(require_dist_cjs16(), 1);
     init_errors();
+    init_s3_sentences();
     init_s3_words();
     init_storage();
     mostEmptyPages = 1e3;
@@ -60276,6 +60311,7 @@ var init_s3_reading = __esm({
     init_errors();
     init_s3_answers();
     init_s3_failure();
+    init_s3_words();
     init_storage();
     S3Reading = class {
       #requests;
@@ -60298,7 +60334,9 @@ var init_s3_reading = __esm({
           this.#readable ??= key;
           return value;
         } catch (error3) {
-          throw await this.#isDeniedAlone(key, error3) ? new DeniedValueError(key, location2, "the store gives out others and not this one", error3) : error3;
+          if (!(error3 instanceof StorageError) || !await this.#isDeniedAlone(key, error3)) throw error3;
+          const how = `the store gives out others and not this one: ${tellAnswer(error3.cause)}`;
+          throw new DeniedValueError(key, location2, how, error3, isArchived(error3.cause) ? error3.next : void 0);
         }
       }
       async stat(key) {
@@ -60309,21 +60347,25 @@ var init_s3_reading = __esm({
             return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
           } catch (error3) {
             if (statusOf(error3) === 404) return void 0;
-            if (isWordless(error3)) await this.#askForWords(key, attempt);
-            throw error3;
+            throw isWordless(error3) && !isPassing2(error3) ? await this.#askForWords(key, error3, attempt) : error3;
           }
         });
       }
-      /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET, which throws it. */
-      async #askForWords(key, { options }) {
+      /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET. */
+      async #askForWords(key, wordless, { options }) {
         const command5 = new import_client_s33.GetObjectCommand({ ...this.#requests.address(key), Range: "bytes=0-0" });
-        const { Body } = await this.#requests.client.send(command5, options);
-        Body.destroy();
+        try {
+          const { Body } = await this.#requests.client.send(command5, options);
+          Body.destroy();
+          return wordless;
+        } catch (error3) {
+          return statusOf(error3) === statusOf(wordless) ? error3 : wordless;
+        }
       }
       /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
       async #isDeniedAlone(key, error3) {
         const readable = this.#readable;
-        if (!(error3 instanceof StorageError) || readable === void 0 || readable === key) return false;
+        if (readable === void 0 || readable === key) return false;
         if (!isWithheld(nameOf(error3.cause))) return false;
         try {
           await this.get(readable);
@@ -60876,7 +60918,8 @@ var init_s3_requests = __esm({
       #client;
       /** Opens a connection for each of its requests */
       #fresh;
-      #isVirtual = false;
+      /** The client before this one, whose requests may still be under way */
+      #byPath;
       #answered = false;
       /** No request has been answered since one was made as often as it may be. */
       #givenUp = false;
@@ -60898,7 +60941,7 @@ var init_s3_requests = __esm({
       get freshClient() {
         const { addressing = "auto" } = this.#options;
         this.#fresh ??= openClient(
-          { ...this.#options, addressing: this.#isVirtual ? "virtual" : addressing },
+          { ...this.#options, addressing: this.#byPath === void 0 ? addressing : "virtual" },
           false
         );
         return this.#fresh;
@@ -60913,6 +60956,7 @@ var init_s3_requests = __esm({
       close() {
         this.#client.destroy();
         this.#fresh?.destroy();
+        this.#byPath?.destroy();
       }
       /**
        * Runs one call with retries. What it throws in the end becomes a `StorageError` with the SDK's error as its cause. It must not run
@@ -60970,8 +61014,8 @@ var init_s3_requests = __esm({
       /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
       #turnsVirtual(error3) {
         if ((this.#options.addressing ?? "auto") !== "auto" || !isPathRefused(error3)) return false;
-        if (!this.#isVirtual) {
-          this.#isVirtual = true;
+        if (this.#byPath === void 0) {
+          this.#byPath = this.#client;
           this.#client = openClient({ ...this.#options, addressing: "virtual" });
         }
         return true;
@@ -61005,7 +61049,7 @@ function findCommonStart(keys) {
   }
   return first.slice(0, length);
 }
-var import_client_s35, unanswered, S3Versions;
+var import_client_s35, S3Versions;
 var init_s3_versions = __esm({
   "src/storage/s3-versions.ts"() {
     "use strict";
@@ -61014,7 +61058,6 @@ var init_s3_versions = __esm({
     init_lists();
     init_s3_deletion();
     init_s3_failure();
-    unanswered = /* @__PURE__ */ new Set([400, 403, 404, 405, 501]);
     S3Versions = class {
       #requests;
       #deletion;
@@ -61026,6 +61069,7 @@ var init_s3_versions = __esm({
       async purge(keys) {
         const hidden = [];
         const retained = [];
+        let versions2 = 0;
         this.#isKept ??= this.#learn();
         const isKept = await this.#isKept;
         for (let from = 0; from < keys.length; from += deleteBatch) {
@@ -61033,8 +61077,9 @@ var init_s3_versions = __esm({
           const purge = isKept ? await this.#purgeVersions(batch) : await this.#hide(batch);
           append(hidden, purge.hidden);
           append(retained, purge.retained);
+          versions2 += purge.versions;
         }
-        return { hidden, retained };
+        return { hidden, retained, versions: versions2 };
       }
       /** Whether the bucket keeps versions, or has kept some; false where that is not told, and then markers tell it. */
       async #learn() {
@@ -61044,7 +61089,7 @@ var init_s3_versions = __esm({
       }
       async #hide(keys) {
         const { retained, hidden } = await this.#deletion.deleteTargets(keys.map((key) => ({ key })));
-        return { hidden, retained: retained.map(({ key }) => ({ key, until: void 0 })) };
+        return { hidden, retained: retained.map(({ key }) => ({ key, until: void 0 })), versions: 0 };
       }
       async #purgeVersions(keys) {
         const versions2 = await this.#listVersions(keys);
@@ -61058,7 +61103,8 @@ var init_s3_versions = __esm({
         const locked = new Set(retained.map(({ key }) => key));
         const rest = [...new Set(denied.map(({ key }) => key))].filter((key) => !locked.has(key));
         const { hidden, retained: kept } = await this.#hide(rest);
-        return { hidden, retained: [...retained, ...kept] };
+        const count = (some) => some.filter(({ isMarker }) => !isMarker).length;
+        return { hidden, retained: [...retained, ...kept], versions: count(versions2) - count(denied) };
       }
       /** All versions of some keys, markers included; undefined when these credentials may not list them. */
       async #listVersions(keys) {
@@ -61110,8 +61156,8 @@ var init_s3_versions = __esm({
         try {
           return await this.#requests.run("list", key, call);
         } catch (error3) {
-          const cause = error3 instanceof StorageError ? error3.cause : void 0;
-          if (isDenial(nameOf(cause)) || unanswered.has(statusOf(cause) ?? 0)) return void 0;
+          const status = error3 instanceof StorageError ? statusOf(error3.cause) : void 0;
+          if (status !== void 0 && (status < 500 || status === 501)) return void 0;
           throw error3;
         }
       }
@@ -61139,7 +61185,7 @@ var init_s3_writing = __esm({
     import_client_s36 = __toESM(require_dist_cjs16(), 1);
     init_errors();
     init_s3_failure();
-    init_s3_words();
+    init_s3_sentences();
     init_storage();
     mostUploads = 3;
     S3Writing = class {
@@ -61164,8 +61210,8 @@ var init_s3_writing = __esm({
       }
       async put(key, value) {
         for (let uploads = 1; ; uploads++) {
-          const answer = await this.#upload(key, value);
-          const wrong2 = answer && await this.#findWrong(key, value, answer);
+          const sent = await this.#upload(key, value);
+          const wrong2 = sent && await this.#findWrong(key, value, sent);
           if (wrong2 === void 0) return;
           if (uploads === mostUploads) throw this.#describe(key, wrong2);
         }
@@ -61181,7 +61227,7 @@ var init_s3_writing = __esm({
             await this.put(key, value);
             return true;
           case "stored":
-            if (outcome.answer && await this.#findWrong(key, value, outcome.answer)) await this.put(key, value);
+            if (outcome.sent && await this.#findWrong(key, value, outcome.sent)) await this.put(key, value);
             return true;
         }
       }
@@ -61191,7 +61237,7 @@ var init_s3_writing = __esm({
         if (outcome.kind !== "present" || outcome.attempt === 1) return outcome.kind;
         return await this.#has(key, value) ? "stored" : "present";
       }
-      /** The store's answer; undefined when there was none, and the value is there all the same. */
+      /** Undefined when there was no answer, and the value is there all the same. */
       async #upload(key, value) {
         try {
           return await this.#requests.run(
@@ -61216,7 +61262,7 @@ var init_s3_writing = __esm({
       }
       async #sendIfAbsent(key, value, attempt) {
         try {
-          return { kind: "stored", answer: await this.#send(key, value, attempt, { IfNoneMatch: "*" }) };
+          return { kind: "stored", sent: await this.#send(key, value, attempt, { IfNoneMatch: "*" }) };
         } catch (error3) {
           const status = statusOf(error3);
           if (status === 412) return { kind: "present", attempt: attempt.number };
@@ -61228,16 +61274,16 @@ var init_s3_writing = __esm({
       async #send(key, value, { options }, condition = {}) {
         const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
         const send = (checked) => this.#requests.client.send(new import_client_s36.PutObjectCommand({ ...input, ...checked }), options);
-        const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest("base64");
+        const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest();
         try {
-          const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5 });
+          const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString("base64") });
           this.#takesMd5 ??= true;
-          return answer;
+          return { answer, md5 };
         } catch (error3) {
           if (this.#takesMd5 !== void 0 || statusOf(error3) !== 501) throw error3;
           const answer = await send({});
           this.#takesMd5 = false;
-          return answer;
+          return { answer, md5 };
         }
       }
       /**
@@ -61261,8 +61307,8 @@ var init_s3_writing = __esm({
         try {
           return (await this.#reading.get(key, value.length)).equals(value);
         } catch (error3) {
-          if (error3 instanceof ForeignValueError || error3 instanceof StorageError && error3.missing)
-            return false;
+          const isOther = error3 instanceof ForeignValueError && !(error3 instanceof DeniedValueError);
+          if (isOther || error3 instanceof StorageError && error3.missing) return false;
           throw error3;
         }
       }
@@ -61270,10 +61316,10 @@ var init_s3_writing = __esm({
        * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
        * tells none, the size has to do.
        */
-      async #findWrong(key, value, answer) {
+      async #findWrong(key, value, { answer, md5 }) {
         const told = this.#tellsMd5 === false ? void 0 : md5Of(answer);
         if (told === void 0) return this.#findWrongSize(key, value);
-        if (told === (0, import_node_crypto13.createHash)("md5").update(value).digest("hex")) {
+        if (told === md5.toString("hex")) {
           this.#tellsMd5 = true;
           return void 0;
         }
@@ -72861,6 +72907,7 @@ init_errors();
 // src/repository/locks.ts
 var import_node_os = require("node:os");
 init_errors();
+init_storage();
 
 // src/repository/held-lock.ts
 init_errors();
@@ -72897,6 +72944,10 @@ var contentSchema = object({
   /** Given back, on a storage that does not let it be deleted */
   released: optional(boolean())
 });
+function renderLock(content) {
+  return Buffer.from(`${JSON.stringify(content)}
+`);
+}
 function isLockKey(key) {
   return keyPattern2.test(key);
 }
@@ -72941,6 +72992,16 @@ async function listLocks({ storage }) {
   const locks = await readLocks(storage, await listValues(storage), () => {
   });
   return locks.filter(({ content }) => !content?.released);
+}
+async function giveBack({ storage }, locks) {
+  try {
+    await storage.delete(locks.map(({ key }) => key));
+  } catch (error3) {
+    if (!(error3 instanceof StorageError)) throw error3;
+    const left = error3 instanceof RetainedError ? error3.keys : locks.map(({ key }) => key);
+    for (const { key, content } of locks)
+      if (content && left.includes(key)) await storage.put(key, renderLock({ ...content, released: true }));
+  }
 }
 function describeHolder(env3) {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env3;
@@ -73127,6 +73188,7 @@ init_errors();
 init_file();
 init_storage();
 var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.";
+var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 async function openStorage(location2, options = {}, world = processWorld()) {
   if (location2.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
@@ -73173,7 +73235,19 @@ async function openS3(location2, options, { env: env3 }) {
       "Use letters, digits, dots, hyphens and underscores between single slashes."
     );
   }
+  if (prefix.length + "/".length + longestKey > longestS3Key) {
+    throw new ConfigurationError(
+      `\`storage\` has a prefix of ${prefix.length} characters, which leaves no room for keys`,
+      `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`
+    );
+  }
   const endpoint = s3Endpoint ? parseEndpoint2(s3Endpoint, bucket) : void 0;
+  if (s3Addressing === "virtual" && endpoint?.hostname.startsWith(`${bucket}.`)) {
+    throw new ConfigurationError(
+      "`s3-endpoint` begins with the bucket",
+      `Leave ${bucket}. out of it: with virtual addressing it is put there.`
+    );
+  }
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_s33(), s3_exports2));
   return new S3Storage2({
     ...{ bucket, prefix, env: env3 },
@@ -73259,7 +73333,7 @@ async function releaseLocks(place, step, world) {
     const repository = await openRepository(storage, place.repositoryKey);
     const holder = nameHolder(world.env, step);
     const left = (await listLocks(repository)).filter(({ content }) => content?.holder === holder);
-    await storage.delete(left.map(({ key }) => key));
+    await giveBack(repository, left);
     return left.length;
   } catch (error3) {
     if (!isKnownError(error3)) throw error3;
@@ -73278,36 +73352,109 @@ function nameHolder(env3, step) {
 
 // src/report/mask.ts
 init_errors();
+
+// src/report/written-form.ts
+var startLength = 8;
+var groupLength = 128;
+var Form = class {
+  #writing;
+  #start;
+  #groups;
+  constructor(writing) {
+    this.#writing = writing;
+    const { parts, between, edges = ["", ""] } = writing;
+    this.#start = this.#compile(edges[0] + parts.slice(0, startLength).join(between), "");
+  }
+  replaceIn(text, mask) {
+    if (!this.#start.test(text)) return text;
+    this.#groups ??= this.#compileGroups();
+    const [first, ...rest] = this.#groups;
+    let shown = "";
+    let from = 0;
+    first.lastIndex = 0;
+    for (let found = first.exec(text); found !== null; found = first.exec(text)) {
+      const end = endOf(rest, text, first.lastIndex);
+      if (end === void 0) {
+        first.lastIndex = found.index + 1;
+        continue;
+      }
+      shown += text.slice(from, found.index) + mask;
+      from = end;
+      first.lastIndex = end;
+    }
+    return shown + text.slice(from);
+  }
+  #compileGroups() {
+    const { parts, between, edges: [before, behind] = ["", ""] } = this.#writing;
+    const cuts = findCuts(parts);
+    const pattern2 = (from, to) => {
+      const joint = from === 0 ? before : between;
+      return joint + parts.slice(from, to).join(between) + (to === parts.length ? behind : "");
+    };
+    const ends = [...cuts, parts.length];
+    return [
+      this.#compile(pattern2(0, ends[0] ?? 0), "g"),
+      ...ends.slice(1).map((to, index) => this.#compile(pattern2(ends[index] ?? 0, to), "y"))
+    ];
+  }
+  #compile(pattern2, flags) {
+    return new RegExp(pattern2, this.#writing.ignoresCase ? `${flags}i` : flags);
+  }
+};
+function endOf(groups, text, from) {
+  let at = from;
+  for (const group5 of groups) {
+    group5.lastIndex = at;
+    if (!group5.test(text)) return void 0;
+    at = group5.lastIndex;
+  }
+  return at;
+}
+function findCuts(parts) {
+  const cuts = [];
+  for (let at = groupLength; at < parts.length; at++) {
+    const isDue = at - (cuts.at(-1) ?? 0) >= groupLength;
+    if (isDue && isPlain(parts[at - 1]) && isPlain(parts[at])) cuts.push(at);
+  }
+  return cuts;
+}
+var isPlain = (part = "") => /(?:^|\|)[A-TVWYZa-tvwyz0-9]\)?$|^(?:\[[a-f][A-F]\]|\d){2}$/.test(part);
+
+// src/report/mask.ts
 var shortest = 4;
 function createMask(secrets) {
   const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
-  const forms2 = texts.flatMap((text) => [
-    new RegExp(
-      isWord(text) ? asWord(describeSigns(text)) : describeSigns(text),
-      ignoresCase(text) ? "gi" : "g"
-    ),
-    // Where another is part of it, its forms are found in those of the whole.
-    ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new RegExp(form, "g"))
-  ]);
-  return (text) => forms2.reduce((masked, form) => masked.replace(form, "***"), text);
+  const forms2 = texts.flatMap((text) => {
+    const written = [
+      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
+      // Where another is part of it, its forms are found in those of the whole.
+      ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new Form(form))
+    ];
+    return written.map((form) => ({ form, least: text.length }));
+  });
+  return (text) => forms2.reduce(
+    (masked, { form, least }) => masked.length < least ? masked : form.replaceIn(masked, "***"),
+    text
+  );
 }
 function isWord(text) {
   return /^[A-Za-z][a-z]{0,8}$/.test(text);
 }
-function asWord(pattern2) {
+function asWord(writing) {
   const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
-  return `(?:(?<![A-Za-z0-9_])|${escaped})${pattern2}(?![A-Za-z0-9_])`;
+  return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, "(?![A-Za-z0-9_])"] };
 }
 function ignoresCase(text) {
   return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
 }
 var backslashes = String.raw`\\{0,7}`;
 function describeSigns(text) {
-  return (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
+  const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
     const { length } = part;
     if (!part.startsWith("\\")) return `${index > 0 ? backslashes : ""}(?:${waysOf(part).join("|")})`;
     return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf("\\").join("|")}){${length}})`;
-  }).join("");
+  });
+  return { parts, between: "", ignoresCase: ignoresCase(text) };
 }
 function waysOf(sign4) {
   const named = names[sign4] ?? [];
@@ -73352,14 +73499,16 @@ function describeEncoded(text) {
   return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
 }
 function describeHex(text) {
-  return [...Buffer.from(text)].map((byte) => hexDigits(byte)).join(String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`);
+  const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
+  return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
 }
 function describeBase64(text) {
   return [0, 1, 2].flatMap((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
     const whole = Math.floor(bytes.length * 8 / 6);
     const core = bytes.toString("base64").slice(Math.ceil(shift * 8 / 6), whole);
-    return core.length < 8 ? [] : [[...core].map(describeLetter).join(lineBreak)];
+    if (core.length < 8) return [];
+    return [{ parts: [...core].map(describeLetter), between: lineBreak, ignoresCase: false }];
   });
 }
 var lineBreak = String.raw`(?:\s{1,2}|(?:\\{1,4}[rn]){1,2})?`;

@@ -4,7 +4,7 @@ import { ConfigurationError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { FileStorage } from './file.ts';
 import type { S3Addressing, S3Encryption } from './s3-settings.ts';
-import { isKey, type Storage } from './storage.ts';
+import { isKey, longestKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {
   /** URL of an S3-compatible store; absent for Amazon's own. */
@@ -23,6 +23,9 @@ export interface StorageOptions {
 export type StorageWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
+/** bytes: user guide of S3, "Naming Amazon S3 objects" */
+const longestS3Key = 1024;
+
 const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 
 /**
@@ -79,7 +82,19 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
       'Use letters, digits, dots, hyphens and underscores between single slashes.',
     );
   }
+  if (prefix.length + '/'.length + longestKey > longestS3Key) {
+    throw new ConfigurationError(
+      `\`storage\` has a prefix of ${prefix.length} characters, which leaves no room for keys`,
+      `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`,
+    );
+  }
   const endpoint = s3Endpoint ? parseEndpoint(s3Endpoint, bucket) : undefined;
+  if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
+    throw new ConfigurationError(
+      '`s3-endpoint` begins with the bucket',
+      `Leave ${bucket}. out of it: with virtual addressing it is put there.`,
+    );
+  }
   // The SDK is most of the program: it is loaded by those who use it.
   const { S3Storage } = await import('./s3.ts');
   return new S3Storage({

@@ -1,11 +1,27 @@
 import { messageOf } from '../errors.ts';
-import { BrokenBodyError, isBroken, isSilence, isUnreachable, nameOf, SilenceError } from './s3-failure.ts';
+import { adviseTrust } from '../http/authorities.ts';
+import { explainProxy, explainProxyAnswer } from '../http/trouble.ts';
+import {
+  BrokenBodyError,
+  isBroken,
+  isSilence,
+  isUnreachable,
+  nameOf,
+  SilenceError,
+  statusOf,
+} from './s3-failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './s3-sentences.ts';
 
-/** What is wrong where there was no answer; undefined where there was one. */
+/** What stands for Amazon's hosts, of which there is one for each bucket and region */
+const amazon = new URL('https://s3.amazonaws.com');
+
+/** What is wrong where there was no answer of the store; undefined where there was one. */
 export function explainConnection(error: unknown, failed: Failed): S3Failure | undefined {
   const name = nameOf(error);
   const host = hostOf(failed);
+  const { endpoint: url = amazon, env } = failed;
+  const proxy = explainProxy(error, url, env) ?? explainProxyAnswer(statusOf(error) ?? 0, url, env);
+  if (proxy !== undefined) return proxy;
   const checkLine = `Check the connection to ${host}, and any proxy in between.`;
   if (error instanceof BrokenBodyError) return failing([error.message, checkLine]);
   if (error instanceof SilenceError) return failing([`${host} fell silent: ${error.message}`, checkLine]);
@@ -25,7 +41,7 @@ export function explainConnection(error: unknown, failed: Failed): S3Failure | u
     const { hostname = host } = error as { hostname?: string };
     return wrong([
       `${quote(hostname)} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it.',
+      'Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY.',
     ]);
   }
   const distrust = explainDistrust(name, failed);
@@ -71,7 +87,7 @@ function explainDistrust(name: string, failed: Failed): Words | undefined {
   if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
     return [
       `${host} has no certificate that is trusted here (${name})`,
-      'Check the scheme of `s3-endpoint`; for a private authority set NODE_EXTRA_CA_CERTS to its certificate.',
+      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`,
     ];
   }
   return undefined;

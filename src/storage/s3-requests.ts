@@ -54,7 +54,8 @@ export class S3Requests {
   #client: S3Client;
   /** Opens a connection for each of its requests */
   #fresh: S3Client | undefined;
-  #isVirtual = false;
+  /** The client before this one, whose requests may still be under way */
+  #byPath: S3Client | undefined;
   #answered = false;
   /** No request has been answered since one was made as often as it may be. */
   #givenUp = false;
@@ -79,7 +80,7 @@ export class S3Requests {
   get freshClient(): S3Client {
     const { addressing = 'auto' } = this.#options;
     this.#fresh ??= openClient(
-      { ...this.#options, addressing: this.#isVirtual ? 'virtual' : addressing },
+      { ...this.#options, addressing: this.#byPath === undefined ? addressing : 'virtual' },
       false,
     );
     return this.#fresh;
@@ -97,6 +98,7 @@ export class S3Requests {
   close(): void {
     this.#client.destroy();
     this.#fresh?.destroy();
+    this.#byPath?.destroy();
   }
 
   /**
@@ -159,8 +161,8 @@ export class S3Requests {
   /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
   #turnsVirtual(error: unknown): boolean {
     if ((this.#options.addressing ?? 'auto') !== 'auto' || !isPathRefused(error)) return false;
-    if (!this.#isVirtual) {
-      this.#isVirtual = true;
+    if (this.#byPath === undefined) {
+      this.#byPath = this.#client;
       this.#client = openClient({ ...this.#options, addressing: 'virtual' });
     }
     return true;

@@ -8,6 +8,8 @@ export interface S3Place {
   readonly bucket: string;
   /** Absent for Amazon's own */
   readonly endpoint: URL | undefined;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** What is known of a request that failed. */

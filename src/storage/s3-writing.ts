@@ -10,7 +10,7 @@ import { isPassing, isSilence, statusOf } from './s3-failure.ts';
 import type { S3Reading } from './s3-reading.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';
 import { hostOf } from './s3-sentences.ts';
-import { ForeignValueError } from './storage.ts';
+import { DeniedValueError, ForeignValueError } from './storage.ts';
 
 /** Of one value, when the store keeps other bytes than it was sent */
 const mostUploads = 3;
@@ -18,9 +18,16 @@ const mostUploads = 3;
 /** What became of a write on the condition that the key is absent; `refused` when the store does not know the condition. */
 export type Creation = 'stored' | 'present' | 'refused';
 
+/** A write that was answered. */
+interface Sent {
+  readonly answer: PutObjectCommandOutput;
+  /** Of what was sent */
+  readonly md5: Buffer;
+}
+
 type Outcome =
   /** Without an answer: there was none, and the value is there all the same */
-  | { readonly kind: 'stored'; readonly answer?: PutObjectCommandOutput | undefined }
+  | { readonly kind: 'stored'; readonly sent?: Sent }
   | { readonly kind: 'present'; readonly attempt: number }
   | { readonly kind: 'refused' };
 
@@ -49,8 +56,8 @@ export class S3Writing {
 
   async put(key: string, value: Uint8Array): Promise<void> {
     for (let uploads = 1; ; uploads++) {
-      const answer = await this.#upload(key, value);
-      const wrong = answer && (await this.#findWrong(key, value, answer));
+      const sent = await this.#upload(key, value);
+      const wrong = sent && (await this.#findWrong(key, value, sent));
       if (wrong === undefined) return;
       if (uploads === mostUploads) throw this.#describe(key, wrong);
     }
@@ -70,7 +77,7 @@ export class S3Writing {
         return true;
       case 'stored':
         // The key is ours now: what the store has of it is written over.
-        if (outcome.answer && (await this.#findWrong(key, value, outcome.answer))) await this.put(key, value);
+        if (outcome.sent && (await this.#findWrong(key, value, outcome.sent))) await this.put(key, value);
         return true;
     }
   }
@@ -82,8 +89,8 @@ export class S3Writing {
     return (await this.#has(key, value)) ? 'stored' : 'present';
   }
 
-  /** The store's answer; undefined when there was none, and the value is there all the same. */
-  async #upload(key: string, value: Uint8Array): Promise<PutObjectCommandOutput | undefined> {
+  /** Undefined when there was no answer, and the value is there all the same. */
+  async #upload(key: string, value: Uint8Array): Promise<Sent | undefined> {
     try {
       return await this.#requests.run(
         'store',
@@ -109,7 +116,7 @@ export class S3Writing {
 
   async #sendIfAbsent(key: string, value: Uint8Array, attempt: Attempt): Promise<Outcome> {
     try {
-      return { kind: 'stored', answer: await this.#send(key, value, attempt, { IfNoneMatch: '*' }) };
+      return { kind: 'stored', sent: await this.#send(key, value, attempt, { IfNoneMatch: '*' }) };
     } catch (error) {
       const status = statusOf(error);
       // An earlier attempt may have stored the value although its answer was lost.
@@ -126,21 +133,21 @@ export class S3Writing {
     value: Uint8Array,
     { options }: Attempt,
     condition: { IfNoneMatch?: '*' } = {},
-  ): Promise<PutObjectCommandOutput> {
+  ): Promise<Sent> {
     const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
     const send = (checked: object) =>
       this.#requests.client.send(new PutObjectCommand({ ...input, ...checked }), options);
-    const md5 = createHash('md5').update(value).digest('base64');
+    const md5 = createHash('md5').update(value).digest();
     try {
-      const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5 });
+      const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString('base64') });
       this.#takesMd5 ??= true;
-      return answer;
+      return { answer, md5 };
     } catch (error) {
       // S3 Express among others: see the user guide of S3, "Directory buckets", "Differences".
       if (this.#takesMd5 !== undefined || statusOf(error) !== 501) throw error;
       const answer = await send({});
       this.#takesMd5 = false;
-      return answer;
+      return { answer, md5 };
     }
   }
 
@@ -167,8 +174,9 @@ export class S3Writing {
     try {
       return (await this.#reading.get(key, value.length)).equals(value);
     } catch (error) {
-      if (error instanceof ForeignValueError || (error instanceof StorageError && error.missing))
-        return false;
+      // What is withheld may be these bytes and others.
+      const isOther = error instanceof ForeignValueError && !(error instanceof DeniedValueError);
+      if (isOther || (error instanceof StorageError && error.missing)) return false;
       throw error;
     }
   }
@@ -177,14 +185,10 @@ export class S3Writing {
    * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
    * tells none, the size has to do.
    */
-  async #findWrong(
-    key: string,
-    value: Uint8Array,
-    answer: PutObjectCommandOutput,
-  ): Promise<string | undefined> {
+  async #findWrong(key: string, value: Uint8Array, { answer, md5 }: Sent): Promise<string | undefined> {
     const told = this.#tellsMd5 === false ? undefined : md5Of(answer);
     if (told === undefined) return this.#findWrongSize(key, value);
-    if (told === createHash('md5').update(value).digest('hex')) {
+    if (told === md5.toString('hex')) {
       this.#tellsMd5 = true;
       return undefined;
     }

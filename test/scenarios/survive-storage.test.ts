@@ -63,7 +63,7 @@ async function use(store: FakeS3): Promise<void> {
       prefix: 'shop',
       endpoint: new URL(s3.endpoint),
       firstPause: 1,
-      silence: 120,
+      silence: 800,
     });
 }
 

@@ -40,6 +40,23 @@ describe('a location', () => {
     expect(storage.location).toBe(shown);
   });
 
+  test('a prefix that leaves no room for keys is refused', async () => {
+    expect((await openStorage(`s3://bucket/${'a'.repeat(943)}`)).location).toHaveLength(955);
+    await expect(openStorage(`s3://bucket/${'a'.repeat(944)}`)).rejects.toThrow('leaves no room for keys');
+  });
+
+  test('an endpoint that begins with the bucket is refused where the bucket is put there', async () => {
+    const s3Endpoint = 'https://bucket.store.example';
+    await expect(openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' })).rejects.toMatchObject(
+      {
+        message: '`s3-endpoint` begins with the bucket',
+        next: 'Leave bucket. out of it: with virtual addressing it is put there.',
+      },
+    );
+    const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' });
+    expect(storage.location).toBe('s3://bucket/a');
+  });
+
   test.each([
     ['', '`storage` is empty'],
     ['  ', '`storage` is empty'],
