@@ -17,6 +17,7 @@ import {
 } from './data.ts';
 import { createBackupGroup } from './groups/backup.ts';
 import { createChangesGroup } from './groups/changes.ts';
+import { createDistantGroup } from './groups/distant.ts';
 import { createIncrementalGroup } from './groups/incremental.ts';
 import { createRequestsGroup } from './groups/requests.ts';
 import { createRestoreGroup } from './groups/restore.ts';
@@ -50,6 +51,7 @@ const benchmarks = {
     },
     create: createRequestsGroup,
   },
+  distant: { provide: provideSingle, create: createDistantGroup },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;
 const names = Object.keys(benchmarks) as BenchmarkName[];

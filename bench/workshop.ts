@@ -56,8 +56,13 @@ export function ours(operation: string, args: readonly string[], env: NodeJS.Pro
   return { file: process.execPath, args: [bundle, operation, ...args], env };
 }
 
+/** Where a database is found. */
+interface Reach {
+  readonly server: Pick<BenchServer, 'url'>;
+}
+
 export function backupCommand(
-  { server }: Workshop,
+  { server }: Reach,
   database: string,
   repository: string,
   args: readonly string[] = [],
@@ -66,11 +71,7 @@ export function backupCommand(
 }
 
 /** @param args with where to back up to */
-export function backupTo(
-  { server }: Pick<Workshop, 'server'>,
-  database: string,
-  args: readonly string[],
-): Command {
+export function backupTo({ server }: Reach, database: string, args: readonly string[]): Command {
   return ours('backup', args, { SUPABASE_BACKUP_DATABASE_URL: server.url(database) });
 }
 
