@@ -44,6 +44,8 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   const identity = await askServer(inputs, present);
   // Neither the server nor the storage waits for the other; each may be far.
   const lead = openSession(settings, world.signal);
+  // Heard when the storage is open; whatever ends the backup before says more.
+  lead.catch(() => undefined);
   resources.defer(() =>
     lead.then(
       (session) => session.destroy(),
