@@ -396,7 +396,7 @@ describe('the disk', () => {
       disk.remount('size=64m');
       await succeed(['backup', '--storage', storage], { env: environment() });
       expect(await succeed(['validate', '--storage', storage])).toMatchObject({ backups: 2, damaged: 0 });
-      await expectRestorable(s3Words());
+      await expectRestorable(['--storage', storage]);
     } finally {
       disk.unmount();
       await query(source, 'DROP TABLE IF EXISTS public.fresh');
