@@ -104,9 +104,12 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
   checkRecorded(manifest.tables, snapshot.tables);
   const { repository, lock, writer, outlines } = destination;
   await outlines;
-  await writeManifest(repository, manifest, () =>
-    Promise.all([writer.assertStored(manifest.objects, destination.world.signal), lock.assertHeld()]),
-  );
+  const { signal } = destination.world;
+  await writeManifest(repository, manifest, async () => {
+    await Promise.all([writer.assertStored(manifest.objects, signal), lock.assertHeld()]);
+    // Who was stopped until now has recorded nothing.
+    signal.throwIfAborted();
+  });
   return describeBackup(manifest, plan, writer, clock.elapsed());
 }
 
