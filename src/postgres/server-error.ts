@@ -1,3 +1,5 @@
+import { messageOf } from '../errors.ts';
+
 /** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
 export interface ServerErrorFields {
   readonly detail?: string | undefined;
@@ -27,6 +29,14 @@ export function isShortage({
   routine,
 }: { readonly code: string } & Pick<ServerErrorFields, 'routine'>): boolean {
   return (code.startsWith('53') || code === '58030') && routine !== 'exec_stmt_raise';
+}
+
+/** What the server says, by version, when the text of a row or of a value would pass its limit for one piece of memory (MaxAllocSize). */
+export function isTooLong(error: unknown): boolean {
+  const { detail = '' } = error as { detail?: string };
+  return /invalid memory alloc request size|string buffer exceeds|enlarge string buffer/i.test(
+    `${messageOf(error)} ${detail}`,
+  );
 }
 
 /** An error the server reported while the protocol was in our hands; its fields are named as in those of `pg`. */

@@ -1,5 +1,6 @@
 import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
 import type { Session } from '../postgres/connection.ts';
+import { isTooLong } from '../postgres/server-error.ts';
 
 /**
  * The logical replication slot that a capture reads: on a server that has one, the write-ahead log stays until the slot has been moved past
@@ -168,10 +169,6 @@ const lockNotAvailable = '55P03';
 /** Changes that no capture reads, now or later, unless something of the source is changed. */
 export class UnreadableChangesError extends SourceError {}
 
-/** What PostgreSQL says where a text has more than 1 GB, which is as much as it puts into one piece of memory. */
-const tooLong =
-  /Cannot enlarge string buffer|exceeds maximum allowed length|invalid memory alloc request size/;
-
 /** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
 export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
@@ -189,7 +186,7 @@ export function explainSlotFailure(cause: unknown): Error {
       cause,
     );
   }
-  if (tooLong.test(`${messageOf(cause)} ${(cause as { detail?: string }).detail}`)) {
+  if (isTooLong(cause)) {
     return new UnreadableChangesError(
       `changes could not be read: a row that was changed is larger than the server can send as text (${messageOf(cause)})`,
       '1 GB is the limit, and bytea needs twice its size. Let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',

@@ -1,6 +1,7 @@
 import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import { isTooLong } from '../postgres/server-error.ts';
 import { writeSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
@@ -165,13 +166,5 @@ export async function explainUnreadable(
     `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
     'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
     error,
-  );
-}
-
-/** What the server says, by version, when the text of a row or of a value would pass its limit for one piece of memory (MaxAllocSize). */
-function isTooLong(error: unknown): boolean {
-  const { detail = '' } = error as { detail?: string };
-  return /invalid memory alloc request size|string buffer exceeds|enlarge string buffer/i.test(
-    `${messageOf(error)} ${detail}`,
   );
 }
