@@ -19979,11 +19979,12 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var largestValue, ForeignValueError, DeniedValueError, RetainedError, longestKey, keyPattern;
+var storageLanes, largestValue, ForeignValueError, DeniedValueError, RetainedError, longestKey, keyPattern;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
     init_errors();
+    storageLanes = 32;
     largestValue = 256 * 1024 * 1024;
     ForeignValueError = class extends StorageError {
       /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
@@ -43448,8 +43449,8 @@ or increase socketAcquisitionWarningTimeout=(millis) in the NodeHttpHandler conf
       [Symbol.iterator]() {
         return this.sessions[Symbol.iterator]();
       }
-      setMaxConcurrency(maxConcurrency2) {
-        this.maxConcurrency = maxConcurrency2;
+      setMaxConcurrency(maxConcurrency) {
+        this.maxConcurrency = maxConcurrency;
       }
       destroy(ref) {
         this.remove(ref);
@@ -60888,7 +60889,7 @@ var init_s3_client = __esm({
 });
 
 // src/storage/s3-requests.ts
-var maxConcurrency, maxRetries, maxFirstRetries, mostSilences, S3Requests;
+var maxRetries, maxFirstRetries, mostSilences, S3Requests;
 var init_s3_requests = __esm({
   "src/storage/s3-requests.ts"() {
     "use strict";
@@ -60900,7 +60901,6 @@ var init_s3_requests = __esm({
     init_s3_failure();
     init_s3_words();
     init_storage();
-    maxConcurrency = 16;
     maxRetries = 7;
     maxFirstRetries = 2;
     mostSilences = 2;
@@ -60914,7 +60914,7 @@ var init_s3_requests = __esm({
       silence;
       #options;
       #firstPause;
-      #limit = pLimit(maxConcurrency);
+      #limit = pLimit(storageLanes);
       #client;
       /** Opens a connection for each of its requests */
       #fresh;

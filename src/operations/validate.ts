@@ -12,6 +12,7 @@ import { isUnread } from '../repository/reading.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
 import { readSupplement } from '../repository/supplement.ts';
+import { storageLanes } from '../storage/storage.ts';
 import { ByteBudget, drain, runWorkers } from '../workers.ts';
 import type { World } from '../world.ts';
 import { fetchArchive } from './archive-file.ts';
@@ -30,9 +31,6 @@ interface Damage {
   readonly part: string;
   readonly how: string;
 }
-
-/** Objects that are read at once: what a storage takes side by side */
-const readers = 16;
 
 /** bytes of objects in memory at once: four of the largest */
 const readBytes = 4 * objectSize;
@@ -85,7 +83,7 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
   let checked = 0;
   const queue = [...sample];
   const budget = new ByteBudget(readBytes);
-  await runWorkers(Math.min(readers, queue.length), world.signal, async (signal) => {
+  await runWorkers(Math.min(storageLanes, queue.length), world.signal, async (signal) => {
     for (const use of drain(queue)) {
       signal.throwIfAborted();
       const { bytes, stored } = use.object;

@@ -1,4 +1,4 @@
-import type { Storage, StoredValue } from '../storage/storage.ts';
+import { type Storage, type StoredValue, storageLanes } from '../storage/storage.ts';
 import { drain, runWorkers } from '../workers.ts';
 
 /**
@@ -13,16 +13,13 @@ export type StoredFacts = Pick<StoredValue, 'size' | 'modifiedAt'>;
 const alwaysListed = 10_000;
 
 /**
- * Objects that are listed for each one that is looked for. Sixteen questions go side by side and pages of a listing one after another, so
+ * Objects that are listed for each one that is looked for. Questions go side by side and pages of a listing one after another, so
  * that with more of them questions are the shorter way.
  */
 const listedForEach = 20;
 
 /** Objects in a listing at most, of which each takes a quarter of a kB of memory */
 const mostListed = 200_000;
-
-/** Questions asked at once: what a storage takes side by side */
-const askers = 16;
 
 export class Inventory {
   readonly #storage: Storage;
@@ -70,7 +67,7 @@ export class Inventory {
   async lookForAll(keys: Iterable<string>, signal: AbortSignal): Promise<Map<string, StoredFacts>> {
     const found = new Map<string, StoredFacts>();
     const queue = [...keys];
-    await runWorkers(Math.min(askers, queue.length), signal, async (stop) => {
+    await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
       for (const key of drain(queue)) {
         stop.throwIfAborted();
         const facts = await this.look(key);

@@ -1,4 +1,4 @@
-/** Bytes in a second: so few over each of 16 connections are half a megabit, and who has less has no line for backups. */
+/** Bytes in a second: so few over each of 32 connections are a megabit, and who has less has no line for backups. */
 export const slowestRate = 4 * 1024;
 
 /** How long a request may take until its answer has begun, in milliseconds, as a share of the silence that ends a connection. */

@@ -15,10 +15,7 @@ import {
 } from './s3-failure.ts';
 import type { Action, S3Place } from './s3-sentences.ts';
 import { explain } from './s3-words.ts';
-import { ForeignValueError } from './storage.ts';
-
-/** Requests under way together, and so connections. */
-const maxConcurrency = 16;
+import { ForeignValueError, storageLanes } from './storage.ts';
 
 /** With the pauses between them, and their jitter, retries outlast a failure of 30 seconds. */
 const maxRetries = 7;
@@ -50,7 +47,7 @@ export class S3Requests {
   readonly silence: number;
   readonly #options: S3Options;
   readonly #firstPause: number;
-  readonly #limit = pLimit(maxConcurrency);
+  readonly #limit = pLimit(storageLanes);
   #client: S3Client;
   /** Opens a connection for each of its requests */
   #fresh: S3Client | undefined;

@@ -1,6 +1,12 @@
 import { StorageError } from '../errors.ts';
 
 /**
+ * Requests that a storage takes side by side. With 32 a store 50 ms away confirms 600 small objects in a second; with 16, half as
+ * many, and a processor that waits.
+ */
+export const storageLanes = 32;
+
+/**
  * Where a repository lives. Every value is a whole buffer of bounded size (a row object holds about 32 MiB of text), so a
  * storage needs no streams and no multipart uploads, and memory is bounded by how many calls are under way.
  *

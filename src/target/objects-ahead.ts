@@ -1,9 +1,7 @@
 import type { StoredObject } from '../repository/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
+import { storageLanes } from '../storage/storage.ts';
 import type { LoadPart } from './load-queue.ts';
-
-/** Parts whose objects are fetched before anybody loads them: as many as a storage is asked for side by side */
-const partsAhead = 16;
 
 /** bytes of plaintext that are held for parts nobody loads yet */
 const heldBytes = 32 * 1024 * 1024;
@@ -33,7 +31,7 @@ export class ObjectsAhead implements Pick<ObjectReader, 'read'> {
     for (const { jobs } of parts) {
       const object = this.#objects[jobs[0]?.range.pieces[0]?.object ?? -1];
       if (object !== undefined) this.#fetch(object);
-      if (++seen === partsAhead) return;
+      if (++seen === storageLanes) return;
     }
   }
 

@@ -221,7 +221,10 @@ describe('an ALTER TABLE that comes while the backup runs waits for it, and', ()
     await altering;
     await migration.end();
     // Whichever meets the lock first: a look for changes, or pg_dump.
-    expectSourceError(finished, /(somebody waits to lock it|pg_dump could not lock a table).*readings is waited for/s);
+    expectSourceError(
+      finished,
+      /(somebody waits to lock it|pg_dump could not lock a table).*readings is waited for/s,
+    );
     await query(source, 'ALTER TABLE public.readings DROP more');
     await expectNextSucceeds(1, words);
   });
