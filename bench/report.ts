@@ -1,4 +1,4 @@
-import type { Section } from '../src/operations/outcome.ts';
+import type { Section } from '../src/interface/outcome.ts';
 import { formatBytes } from '../src/report/quantity.ts';
 import {
   bestSeconds,

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { cpSync, linkSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeManifest } from '../src/repository/backups.ts';
-import type { Manifest, StoredObject } from '../src/repository/manifest.ts';
+import type { Manifest, StoredObject } from '../src/format/manifest.ts';
 import { objectKey } from '../src/repository/objects.ts';
 import { openForBackup, type RepositorySource } from '../src/repository/repository.ts';
 import type { Storage } from '../src/storage/storage.ts';
-import { toolName, toolVersion } from '../src/version.ts';
+import { toolName, toolVersion } from '../src/runtime/version.ts';
 
 /** How many backups a repository holds, and how many objects each of them names: no two the same one. */
 export interface ShelfSize {

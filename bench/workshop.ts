@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Manifest } from '../src/repository/manifest.ts';
+import type { Manifest } from '../src/format/manifest.ts';
 import type { Contender } from './contender.ts';
 import { type Command, measure, pipeline } from './measure.ts';
 import type { BenchServer } from './server.ts';

@@ -3,8 +3,8 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { Scalar, stringify } from 'yaml';
-import { type InputName, inputNames, inputs, operations } from '../src/inputs.ts';
-import { type OutputName, outputNames, outputs } from '../src/outputs.ts';
+import { type InputName, inputNames, inputs, operations } from '../src/interface/inputs/parse.ts';
+import { type OutputName, outputNames, outputs } from '../src/interface/outputs.ts';
 
 /**
  * Writes everything that is made from something else and committed: the bundles, their licences, both action.yml, the README's
@@ -13,7 +13,7 @@ import { type OutputName, outputNames, outputs } from '../src/outputs.ts';
 
 const root = join(import.meta.dirname, '..');
 const generatedNote =
-  'Generated from src/input-schema.ts and src/outputs.ts: change those, then `npm run build`.';
+  'Generated from src/interface/inputs/schema.ts and src/interface/outputs.ts: change those, then `npm run build`.';
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 

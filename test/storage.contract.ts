@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { StorageError } from '../src/errors.ts';
+import { StorageError } from '../src/runtime/errors.ts';
 import {
   type Capabilities,
   ForeignValueError,

@@ -1,9 +1,9 @@
-import { ConfigurationError, isKnownError, messageOf } from '../errors.ts';
+import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository } from '../github/run.ts';
-import { createMask } from '../report/mask.ts';
-import type { World } from '../world.ts';
+import { createMask } from '../report/redact.ts';
+import type { World } from '../runtime/context.ts';
 import { DeliveryFailure, deliver } from './delivery.ts';
 import {
   type AlarmLimits,
@@ -16,7 +16,7 @@ import {
 import { type IssueNews, noteFailure, noteSuccess } from './issue-life.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issue-state.ts';
 import { renderSlack } from './slack.ts';
-import { startTimer } from './timer.ts';
+import { startTimer } from '../runtime/deadline.ts';
 import { describeEvent, kindOf } from './webhook.ts';
 
 type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;

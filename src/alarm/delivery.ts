@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { isKnownError } from '../errors.ts';
+import { isKnownError } from '../runtime/errors.ts';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
 import type { AlarmLimits } from './event.ts';
 

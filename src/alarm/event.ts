@@ -1,5 +1,5 @@
 import type { WorkflowRun } from '../github/run.ts';
-import type { Outcome } from '../operations/outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 
 /** What an operation came to, as the entries tell it once it has ended. No text of it needs to be free of secrets. */
 export type RunEvent = RunSuccess | RunFailure;

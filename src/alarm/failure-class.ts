@@ -1,4 +1,4 @@
-import type { Outcome } from '../operations/outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 
 /** Codes of PostgreSQL (SQLSTATE), of the system and of S3, by what somebody would have to look after. */
 const causes: readonly (readonly [cause: string, code: RegExp, words: string])[] = [

@@ -9,10 +9,10 @@ import {
   type Operation,
   parseAlarms,
   type ReadInput,
-} from '../inputs.ts';
+} from '../interface/inputs/parse.ts';
 import { findNewest } from '../operations/newest.ts';
-import type { Outcome } from '../operations/outcome.ts';
-import type { World } from '../world.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import type { World } from '../runtime/context.ts';
 import { type Failure, negativeAnswers } from './failure.ts';
 import { Interruption } from './interruption.ts';
 

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts';
-import { type InputName, inputNames, inputs, operations, quoteWord } from '../inputs.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { type InputName, inputNames, inputs, operations, quoteWord } from '../interface/inputs/parse.ts';
 
 /** What only the command line has, besides the inputs. */
 export const switches = {

@@ -1,5 +1,5 @@
 import './node-version.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import {
   findUnused,
@@ -8,14 +8,14 @@ import {
   type Operation,
   operations,
   parseInputs,
-} from '../inputs.ts';
-import type { Outcome } from '../operations/outcome.ts';
+} from '../interface/inputs/parse.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
-import { createMask, type Mask, maskReport } from '../report/mask.ts';
+import { createMask, type Mask, maskReport } from '../report/redact.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
-import { listSecrets } from '../secrets.ts';
-import { toolName, toolVersion } from '../version.ts';
+import { listSecrets } from '../interface/secrets.ts';
+import { toolName, toolVersion } from '../runtime/version.ts';
 import { type Alarm, createAlarm } from './alarm.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { describeFailure, negativeAnswers } from './failure.ts';

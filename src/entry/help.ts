@@ -1,4 +1,4 @@
-import { defaultOf, inputNames, inputs, type Operation, operationSummaries, operations } from '../inputs.ts';
+import { defaultOf, inputNames, inputs, type Operation, operationSummaries, operations } from '../interface/inputs/parse.ts';
 import { displayWidth } from '../report/display-width.ts';
 import { switches } from './arguments.ts';
 

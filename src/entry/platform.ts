@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 
 /**
  * Refuses at once where nothing would come of it: client programs are started by a POSIX shell, which ends them when this process is gone, and

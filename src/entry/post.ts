@@ -1,12 +1,12 @@
 import './node-version.ts';
 import * as core from '@actions/core';
-import { isKnownError, messageOf } from '../errors.ts';
+import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { stepState } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
-import { type InputName, type Inputs, parseInputs } from '../inputs.ts';
+import { type InputName, type Inputs, parseInputs } from '../interface/inputs/parse.ts';
 import { releaseLocks } from '../operations/release-locks.ts';
-import { createMask } from '../report/mask.ts';
-import { listSecrets } from '../secrets.ts';
+import { createMask } from '../report/redact.ts';
+import { listSecrets } from '../interface/secrets.ts';
 import { abortOnSignals } from './interruption.ts';
 import { endProcess } from './process-end.ts';
 import { createRunnerLog } from './runner-log.ts';

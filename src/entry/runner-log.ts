@@ -1,7 +1,7 @@
 import * as core from '@actions/core';
-import type { Mask } from '../report/mask.ts';
+import type { Mask } from '../report/redact.ts';
 import { printableForRunner } from '../report/printable.ts';
-import type { Log } from '../world.ts';
+import type { Log } from '../runtime/context.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
 /**

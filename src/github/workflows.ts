@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { GitHubApi, GitHubFailure, pageSize, parseAnswer } from './api.ts';
 
 /** Workflows and their scheduled runs, of one repository, by GitHub's REST API. */

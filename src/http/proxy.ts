@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 
 /* Which proxy a request goes through, by the variables that curl and the runner know. Node's own agents do the work (docs/network.md). */
 

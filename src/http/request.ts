@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { describeWay } from './agents.ts';
 import { adviseWay, explainProxy, explainProxyAnswer } from './trouble.ts';
 

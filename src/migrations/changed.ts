@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { type Finding, findDestructive } from './destructive.ts';
 import { askGit, type GitWorld, NoComparison, readGit } from './git.ts';
 import { decodeScript, isPointer } from './script-text.ts';

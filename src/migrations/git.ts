@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { gitEnvironment } from '../postgres/environment.ts';
 import { startTool } from '../postgres/process.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 export type GitWorld = Pick<World, 'env' | 'signal'>;
 

@@ -3,7 +3,7 @@ import type { Session } from '../postgres/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { withoutMarks } from '../postgres/printed-text.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Definition, Supplement } from '../repository/supplement.ts';
+import type { Definition, Supplement } from '../format/supplement.ts';
 
 const routines = new Set(['FUNCTION', 'PROCEDURE']);
 

@@ -1,6 +1,6 @@
-import { isKnownError, messageOf, TargetError } from '../errors.ts';
+import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { RestoreRequest } from './restore-plan.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { ObjectWriter } from '../repository/objects.ts';
 import type { TableChoice } from '../source/incremental.ts';
 import type { CopyPlan } from './incremental.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 
 const shownTables = 10;
 

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts';
-import type { BackupInputs } from '../inputs.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import { findDumpClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { readFacts, readSequences } from '../postgres/facts.ts';
@@ -15,13 +15,13 @@ import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { leaveToken } from '../source/ledger.ts';
 import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { describeBackup } from './backup-report.ts';
 import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
-import { checkMemory } from './memory.ts';
-import type { Outcome } from './outcome.ts';
-import { PhaseClock } from './phases.ts';
+import { checkMemory } from '../runtime/memory.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import { PhaseClock } from '../runtime/phase-clock.ts';
 import { refuseUnencrypted } from './public-repository.ts';
 
 /**

@@ -1,7 +1,7 @@
-import type { BackupInputs } from '../inputs.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import type { Doubted } from '../repository/doubts.ts';
 import type { Inventory } from '../repository/inventory.ts';
-import type { Manifest, StoredObject } from '../repository/manifest.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import { objectKey } from '../repository/objects.ts';
 
 /** What an incremental backup builds upon, or why there is nothing. */

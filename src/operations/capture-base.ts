@@ -1,10 +1,10 @@
-import { IntegrityError } from '../errors.ts';
-import { parseTimestamp } from '../postgres/timestamp.ts';
+import { IntegrityError } from '../runtime/errors.ts';
+import { parseTimestamp } from '../values/timestamp.ts';
 import { listBackupIds, readOutline } from '../repository/backups.ts';
 import { findReach } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readSegments, recentSegments, type Segment } from '../repository/segments.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 /** The newest backup that can be brought to the end of what is captured; undefined when none can. */
 export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {

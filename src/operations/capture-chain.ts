@@ -1,5 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../values/lsn.ts';
 import { createBackupId } from '../repository/backups.ts';
 import type { Segment } from '../repository/segments.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../source/change-slot.ts';
 import type { SourceIdentity } from '../source/identity.ts';
 import { readClock, takeTransactionNumber } from '../source/wal-position.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { Destination } from './destination.ts';
 
 /** Where a capture goes on. */

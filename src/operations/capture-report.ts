@@ -1,10 +1,10 @@
-import type { CaptureInputs } from '../inputs.ts';
+import type { CaptureInputs } from '../interface/inputs/parse.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Segment } from '../repository/segments.ts';
 import type { Slot } from '../source/change-slot.ts';
 import type { Captured } from './capture.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 
 const shownTables = 10;
 

@@ -1,5 +1,5 @@
-import type { CaptureInputs } from '../inputs.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import type { CaptureInputs } from '../interface/inputs/parse.ts';
+import { parseLsn } from '../values/lsn.ts';
 import { copyEncoding, outputSettings } from '../postgres/session-settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -9,7 +9,7 @@ import { type ChangeState, findRewritten, findUncovered } from '../source/change
 import { keyOf } from '../source/change-tally.ts';
 import type { SourceIdentity } from '../source/identity.ts';
 import type { WalPosition } from '../source/wal-position.ts';
-import { toolName, toolVersion } from '../version.ts';
+import { toolName, toolVersion } from '../runtime/version.ts';
 import type { Chain } from './capture-chain.ts';
 
 interface Run {

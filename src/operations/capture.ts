@@ -1,7 +1,7 @@
-import { SourceError } from '../errors.ts';
-import type { BackupInputs, CaptureInputs } from '../inputs.ts';
+import { SourceError } from '../runtime/errors.ts';
+import type { BackupInputs, CaptureInputs } from '../interface/inputs/parse.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../values/lsn.ts';
 import { reachDatabase } from '../postgres/reach.ts';
 import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
@@ -12,15 +12,15 @@ import { findStrangers, listKeyless, readChangeState } from '../source/change-st
 import { readIdentity, type SourceIdentity } from '../source/identity.ts';
 import { checkServer } from '../source/preflight.ts';
 import { chooseWalPosition } from '../source/wal-position.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { backup } from './backup.ts';
 import { findReachingBase } from './capture-base.ts';
 import { type Chain, joinChain } from './capture-chain.ts';
 import { describeCapture } from './capture-report.ts';
 import { SegmentAssembly } from './capture-segment.ts';
 import { type Destination, openDestination } from './destination.ts';
-import type { Outcome } from './outcome.ts';
-import { PhaseClock } from './phases.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import { PhaseClock } from '../runtime/phase-clock.ts';
 import { refuseUnencrypted } from './public-repository.ts';
 
 /** What a capture has stored. */

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
-import type { Inputs } from '../inputs.ts';
-import type { World } from '../world.ts';
+import type { Inputs } from '../interface/inputs/parse.ts';
+import type { World } from '../runtime/context.ts';
 
 /** libpq before version 16 cannot use the system's CA store, so it gets the list that this process trusts, as a file. */
 export function writeRootCertificates(world: World): string {

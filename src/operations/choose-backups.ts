@@ -1,9 +1,9 @@
-import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
 import { chooseBackup, readManifest } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** A safety backup is meant by its id alone; that one is passed over is said, because it is newer than what is taken. */

@@ -1,10 +1,10 @@
-import { ConfigurationError, IntegrityError } from '../errors.ts';
+import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
 import { planRecovery, type RecoveryPlan } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readSegments, type Segment } from '../repository/segments.ts';
 import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** What is replayed on a backup, and until when. */

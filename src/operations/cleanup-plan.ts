@@ -1,5 +1,5 @@
-import type { IntegrityError } from '../errors.ts';
-import type { CleanupInputs } from '../inputs.ts';
+import type { IntegrityError } from '../runtime/errors.ts';
+import type { CleanupInputs } from '../interface/inputs/parse.ts';
 import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
 import { checkUnread, type Outlines } from '../repository/outlines.ts';
@@ -11,7 +11,7 @@ import { listSegmentFiles, readSegments, type Segment } from '../repository/segm
 import { readShelf, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
 import { findVanished } from '../repository/vanished.ts';
 import type { StoredValue } from '../storage/storage.ts';
-import { runTogether } from '../workers.ts';
+import { runTogether } from '../runtime/workers.ts';
 import { isSafetyBackup } from './safety-label.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 

@@ -4,7 +4,7 @@ import type { MarkedTally, Tally } from '../repository/marks.ts';
 import { formatInterval } from '../repository/retention.ts';
 import type { Cleanup } from './cleanup.ts';
 import { describeVerification } from './list-report.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import { formatWindow } from './windows.ts';
 
 /** Of what a storage did not let go, so many keys are named. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigurationError, messageOf } from '../errors.ts';
-import type { CleanupInputs } from '../inputs.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import type { CleanupInputs } from '../interface/inputs/parse.ts';
+import { append } from '../runtime/lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { DamagedHeader } from '../repository/needed.ts';
@@ -27,10 +27,10 @@ import { type Decision, formatInterval } from '../repository/retention.ts';
 import { segmentKey } from '../repository/segments.ts';
 import { readStandings, type ShelvedBackup } from '../repository/shelf.ts';
 import { isDue, type Sweep, sweepGarbage } from '../repository/sweep.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './cleanup-plan.ts';
 import { describeCleanup, sumWaiting } from './cleanup-report.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 
 /** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */

@@ -1,4 +1,4 @@
-import type { BackupInputs } from '../inputs.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { Session } from '../postgres/connection.ts';
 import { isCrowded } from '../postgres/connection-refusal.ts';
@@ -7,7 +7,7 @@ import { planJobs } from '../postgres/ranges.ts';
 import { countSessions } from '../postgres/room.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { objectSize } from '../repository/objects.ts';
 import { digestDefinitions } from '../repository/segments.ts';
 import { dumpArchive } from '../source/archive.ts';
@@ -16,12 +16,12 @@ import type { PendingPiece } from '../source/object-sink.ts';
 import { type CopiedSlice, copyRows } from '../source/rows.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { describeDatabase, type Questions, storeSupplement } from '../source/supplement.ts';
-import { runInTurn, runTogether } from '../workers.ts';
+import { runInTurn, runTogether } from '../runtime/workers.ts';
 import { writeRootCertificates } from './certificates.ts';
 import type { Destination } from './destination.ts';
 import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
 import { describePasswords, listNotCarried } from './not-carried.ts';
-import { Progress } from './progress.ts';
+import { Progress } from '../report/progress.ts';
 
 /** What is copied, and where. */
 export interface CopyRequest {

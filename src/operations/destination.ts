@@ -1,5 +1,5 @@
-import { ConfigurationError, type IntegrityError } from '../errors.ts';
-import type { BackupInputs } from '../inputs.ts';
+import { ConfigurationError, type IntegrityError } from '../runtime/errors.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import { listManifests } from '../repository/backups.ts';
 import { createOpen, createSeal } from '../repository/codec.ts';
 import { type Doubted, doubtMarked, readDamaged } from '../repository/doubts.ts';
@@ -11,8 +11,8 @@ import { completeOutlines } from '../repository/outlines.ts';
 import { type Predecessors, readPredecessors } from '../repository/predecessors.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
 import type { StoredValue } from '../storage/storage.ts';
-import { runTogether } from '../workers.ts';
-import type { World } from '../world.ts';
+import { runTogether } from '../runtime/workers.ts';
+import type { World } from '../runtime/context.ts';
 import { type Base, findBase } from './base.ts';
 import { openPlace } from './place.ts';
 

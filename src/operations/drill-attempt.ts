@@ -1,5 +1,5 @@
-import { assertNever } from '../errors.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import { assertNever } from '../runtime/errors.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { type CheckResult, explainChecks } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';

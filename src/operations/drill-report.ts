@@ -1,4 +1,4 @@
-import type { DrillInputs } from '../inputs.ts';
+import type { DrillInputs } from '../interface/inputs/parse.ts';
 import { formatCounted, formatDuration } from '../report/quantity.ts';
 import { describeNotCarried } from './backup-report.ts';
 import {
@@ -9,7 +9,7 @@ import {
   hasReturned,
   isDoubtful,
 } from './drill-attempt.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import { countNotCarried, describeParity } from './parity-report.ts';
 import { describeNotes } from './restore-report.ts';
 import { describeChecks } from './user-questions.ts';

@@ -1,12 +1,12 @@
-import type { DrillInputs } from '../inputs.ts';
+import type { DrillInputs } from '../interface/inputs/parse.ts';
 import { reachDatabase } from '../postgres/reach.ts';
 import { fitJobs } from '../postgres/room.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { chooseBackups } from './choose-backups.ts';
 import { chooseRecovery } from './choose-recovery.ts';
 import { describeDrill } from './drill-report.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 import { makeReportFolder } from './report-files.ts';
 import { type Candidate, tryInTurn } from './staging.ts';

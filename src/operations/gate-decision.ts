@@ -1,4 +1,4 @@
-import type { GateInputs } from '../inputs.ts';
+import type { GateInputs } from '../interface/inputs/parse.ts';
 import type { JudgedLimit } from './standing.ts';
 
 /** What lets a release pass, or what stands in its way. */

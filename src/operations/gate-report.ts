@@ -1,11 +1,11 @@
-import type { GateInputs } from '../inputs.ts';
+import type { GateInputs } from '../interface/inputs/parse.ts';
 import type { Migrations } from '../migrations/changed.ts';
 import type { Finding } from '../migrations/destructive.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { describeNotCarried } from './backup-report.ts';
 import type { Decision } from './gate-decision.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import type { Ages, JudgedLimit } from './standing.ts';
 import { describeLimits, tellAges } from './standing-report.ts';
 

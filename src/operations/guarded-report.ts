@@ -4,7 +4,7 @@ import type { CheckResult } from '../target/checks.ts';
 import { summarize } from '../target/clean-part.ts';
 import type { Parity } from '../target/parity.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from './drill-attempt.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import type { Job } from './restore.ts';
 import {
   describeGone,

@@ -1,7 +1,7 @@
 import type { SequenceState } from '../postgres/facts.ts';
 import { countPages, planRanges, type Slice } from '../postgres/ranges.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Manifest, StoredObject } from '../repository/manifest.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import type { BufferPool } from '../source/buffer-pool.ts';
 import { countRanges, type RangeCount } from '../source/changes.ts';
 import { chooseRanges, matchTables, type TableChoice } from '../source/incremental.ts';
@@ -9,7 +9,7 @@ import { followLineage } from '../source/lineage.ts';
 import type { PendingPiece } from '../source/object-sink.ts';
 import { chooseUnits, recheckUnits } from '../source/recheck.ts';
 import type { Snapshot } from '../source/snapshot.ts';
-import { toolVersion } from '../version.ts';
+import { toolVersion } from '../runtime/version.ts';
 import type { Base } from './base.ts';
 import type { CopyRequest } from './copy.ts';
 

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
 import type { Decision } from '../repository/retention.ts';
 import type { Shelf, ShelvedBackup } from '../repository/shelf.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import { formatWindow, isStretch, type Recoverable } from './windows.ts';
 
 /**

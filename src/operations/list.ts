@@ -1,11 +1,11 @@
-import type { ListInputs } from '../inputs.ts';
+import type { ListInputs } from '../interface/inputs/parse.ts';
 import { openRepository } from '../repository/repository.ts';
 import { planRetention } from '../repository/retention.ts';
 import { readShelf } from '../repository/shelf.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { keepBases } from './cleanup-plan.ts';
 import { describeList } from './list-report.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 import { isSafetyBackup } from './safety-label.ts';
 import { readRecoverable } from './windows.ts';

@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
-import { messageOf, TargetError } from '../errors.ts';
+import { messageOf, TargetError } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { leaveMark, noteStep, type RestoreMark, removeMark } from '../target/restore-mark.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 /** The workflow's actor, or the user of the machine. */
 export function nameActor(world: World): string {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.ts';
-import type { Inputs } from '../inputs.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { Inputs } from '../interface/inputs/parse.ts';
 import { findReach } from '../repository/recovery.ts';
 import { openRepository } from '../repository/repository.ts';
 import { readSegments, recentSegments } from '../repository/segments.ts';
 import { readShelf } from '../repository/shelf.ts';
 import { openStorage } from '../storage/open.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** milliseconds that it may take to look: somebody waits to be told of a failure */

@@ -1,10 +1,10 @@
-import type { BackupInputs } from '../inputs.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import type { Session } from '../postgres/connection.ts';
 import { readInvalidIndexes } from '../postgres/facts.ts';
 import { findUnplannable } from '../postgres/plannable.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest } from '../repository/manifest.ts';
-import type { Role } from '../repository/supplement.ts';
+import type { Manifest } from '../format/manifest.ts';
+import type { Role } from '../format/supplement.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';

@@ -6,7 +6,7 @@ import {
   type ParityStatus,
   parityGroups,
 } from '../target/parity.ts';
-import type { Section } from './outcome.ts';
+import type { Section } from '../interface/outcome.ts';
 import { type Gathered, gatherLines, type Placed, placeLines, summarizeParity } from './parity-groups.ts';
 
 const titles: Readonly<Record<ParityGroup, string>> = {

@@ -1,12 +1,12 @@
-import { StorageError } from '../errors.ts';
-import type { PinInputs } from '../inputs.ts';
+import { StorageError } from '../runtime/errors.ts';
+import type { PinInputs } from '../interface/inputs/parse.ts';
 import { chooseBackup, readIfPresent } from '../repository/backups.ts';
 import { listLocks } from '../repository/locks.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { readStandings } from '../repository/shelf.ts';
-import type { World } from '../world.ts';
-import type { Outcome } from './outcome.ts';
+import type { World } from '../runtime/context.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 
 /** Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it. */

@@ -1,4 +1,4 @@
-import { isKnownError, messageOf, StorageError } from '../errors.ts';
+import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { stepVariable } from '../github/step.ts';
 import { describeHolder, giveBack, listLocks } from '../repository/locks.ts';
 import { openRepository } from '../repository/repository.ts';

@@ -1,5 +1,5 @@
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { Recovery } from './choose-recovery.ts';
 

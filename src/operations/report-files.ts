@@ -1,12 +1,12 @@
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { renderMarkdown } from '../report/markdown.ts';
-import { maskReport } from '../report/mask.ts';
+import { maskReport } from '../report/redact.ts';
 import type { CheckResult } from '../target/checks.ts';
 import { type Parity, type ParityLine, parityGroups } from '../target/parity.ts';
-import type { World } from '../world.ts';
-import type { Section } from './outcome.ts';
+import type { World } from '../runtime/context.ts';
+import type { Section } from '../interface/outcome.ts';
 import { ageAt, countByStatus, describeParity } from './parity-report.ts';
 import type { RestoreScope } from './restore-report.ts';
 import { describeChecks } from './user-questions.ts';

@@ -1,9 +1,9 @@
-import { IntegrityError } from '../errors.ts';
-import type { RestoreInputs } from '../inputs.ts';
+import { IntegrityError } from '../runtime/errors.ts';
+import type { RestoreInputs } from '../interface/inputs/parse.ts';
 import { readManifest } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { chooseBackups, chooseManifest } from './choose-backups.ts';
 import { chooseRecovery } from './choose-recovery.ts';
 import type { Candidate } from './staging.ts';

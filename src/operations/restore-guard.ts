@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigurationError, TargetError } from '../errors.ts';
-import { defaultOf, type RestoreInputs } from '../inputs.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, TargetError } from '../runtime/errors.ts';
+import { defaultOf, type RestoreInputs } from '../interface/inputs/parse.ts';
+import { append } from '../runtime/lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { readIdentity } from '../source/identity.ts';
 import { readManagedSchemas } from '../supabase/managed.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../supabase/target-kind.ts';
@@ -15,7 +15,7 @@ import { describeHindrances, summarize } from '../target/clean-part.ts';
 import { findOccupants } from '../target/preflight.ts';
 import type { TableSize } from '../target/replacement.ts';
 import { comparing, type RestoreMark, readMark } from '../target/restore-mark.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { MetPart } from './restore-plan.ts';
 
 /** What a target is and holds, before anything of it is touched. */

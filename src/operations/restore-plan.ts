@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { type ArchiveEntry, readContents } from '../postgres/archive.ts';
 import { type ClientTools, findClient } from '../postgres/client.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
@@ -7,9 +7,9 @@ import { ToolError } from '../postgres/process.ts';
 import { createSelection } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
-import { readSupplement, type Supplement } from '../repository/supplement.ts';
+import { readSupplement, type Supplement } from '../format/supplement.ts';
 import { type ImagePlan, planImage } from '../supabase/image.ts';
 import { type PresentTable, selectForProject } from '../supabase/selection.ts';
 import { readTargetCatalog } from '../supabase/target-catalog.ts';
@@ -31,12 +31,12 @@ import {
   selectPart,
   withoutExtensions,
 } from '../target/selection.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { describeActing, readVolatile } from './acting.ts';
 import { fetchArchive } from './archive-file.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
-import { checkMemory } from './memory.ts';
+import { checkMemory } from '../runtime/memory.ts';
 import { describeUnreplayed } from './replay-omissions.ts';
 import type { Progression, RestoreScope } from './restore-report.ts';
 import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';

@@ -1,15 +1,15 @@
 import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { Parity, ParityScope } from '../target/parity.ts';
 import type { Replayed } from '../target/replay.ts';
 import { describeEntry, type RestoreSelection } from '../target/selection.ts';
 import { describeNotCarried } from './backup-report.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import { countNotCarried, describeParity } from './parity-report.ts';
-import type { PhaseClock } from './phases.ts';
+import type { PhaseClock } from '../runtime/phase-clock.ts';
 
 /** What a restore is about to do, or has done. */
 export interface RestoreScope {

@@ -5,16 +5,16 @@ import {
   messageOf,
   StorageError,
   type TargetError,
-} from '../errors.ts';
-import type { RestoreInputs } from '../inputs.ts';
+} from '../runtime/errors.ts';
+import type { RestoreInputs } from '../interface/inputs/parse.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { reachDatabase } from '../postgres/reach.ts';
 import { fitJobs } from '../postgres/room.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
-import { maskReason } from '../report/mask.ts';
+import { maskReason } from '../report/redact.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { appendRecord, type RecordContent } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
@@ -24,14 +24,14 @@ import { emptyDatabase } from '../target/clean.ts';
 import { giveBackHeld, removePart } from '../target/clean-part.ts';
 import type { Parity } from '../target/parity.ts';
 import type { Held } from '../target/replacement.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { askServer } from './ask-target.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
 import { MarkedTarget, type NewMark, nameActor } from './marked-target.ts';
-import type { Outcome } from './outcome.ts';
-import { PhaseClock } from './phases.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import { PhaseClock } from '../runtime/phase-clock.ts';
 import { openPlace } from './place.ts';
 import { makeReportFolder, writeParity } from './report-files.ts';
 import { chooseCandidates } from './restore-candidates.ts';
@@ -49,7 +49,7 @@ import {
 import { type PreparedRestore, prepareRestore } from './restore-into.ts';
 import { isWhole } from './restore-plan.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
-import { inScratchFolder } from './scratch-folder.ts';
+import { inScratchFolder } from '../runtime/scratch-folder.ts';
 import { restoreAside } from './side-restore.ts';
 import { tryInTurn } from './staging.ts';
 import { askChecks } from './user-questions.ts';

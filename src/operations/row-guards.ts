@@ -1,7 +1,7 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/archive.ts';
 import { writePattern } from '../postgres/selection.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Supplement } from '../format/supplement.ts';
 import type { RestoreSelection } from '../target/selection.ts';
 
 /** Tells row level security and the policies that restrict: without these more would be seen than in the source. */

@@ -1,8 +1,8 @@
-import { ConfigurationError, StorageError } from '../errors.ts';
-import type { Inputs } from '../inputs.ts';
-import type { World } from '../world.ts';
+import { ConfigurationError, StorageError } from '../runtime/errors.ts';
+import type { Inputs } from '../interface/inputs/parse.ts';
+import type { World } from '../runtime/context.ts';
 import { fileCertificates } from './certificates.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 
 /** What changes neither a database nor what is stored of one. */
 const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status']);

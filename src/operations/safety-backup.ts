@@ -1,9 +1,9 @@
-import { ConfigurationError, isKnownError, SourceError, StorageError } from '../errors.ts';
-import type { BackupInputs, RestoreInputs } from '../inputs.ts';
+import { ConfigurationError, isKnownError, SourceError, StorageError } from '../runtime/errors.ts';
+import type { BackupInputs, RestoreInputs } from '../interface/inputs/parse.ts';
 import { readNewestOutline } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { openRepository } from '../repository/repository.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { backup } from './backup.ts';
 import { openPlace } from './place.ts';
 import { labelStart } from './safety-label.ts';

@@ -3,7 +3,7 @@ import { findEndedCaptures } from '../schedule/ended-captures.ts';
 import { isHosted } from '../schedule/plan.ts';
 import { measureLongestPause } from '../schedule/verify.ts';
 import { estimateMonth } from '../schedule/week.ts';
-import type { Section } from './outcome.ts';
+import type { Section } from '../interface/outcome.ts';
 import type { Schedule } from './schedule.ts';
 
 /** Of a month, in private repositories of GitHub's Free plan */

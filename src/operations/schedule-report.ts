@@ -1,11 +1,11 @@
-import { parseDuration } from '../input-values.ts';
+import { parseDuration } from '../interface/inputs/values.ts';
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import { nextTimes } from '../schedule/cron.ts';
 import { listDifferences } from '../schedule/difference.ts';
 import type { FileChange } from '../schedule/files.ts';
 import type { PlannedDatabase, PlannedJob } from '../schedule/plan.ts';
 import { assumedMinutes, drawWeek, estimateMonth, foresee, marks, type Outlook } from '../schedule/week.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import type { Schedule } from './schedule.ts';
 import { describeRemarks } from './schedule-remarks.ts';
 import type { WorkflowVerdict } from './schedule-verification.ts';

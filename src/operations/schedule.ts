@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { openWorkflows, type WorkflowsApi } from '../github/workflows.ts';
-import type { ScheduleInputs } from '../inputs.ts';
+import type { ScheduleInputs } from '../interface/inputs/parse.ts';
 import { renderCallers } from '../schedule/callers.ts';
 import { applyChanges, compareFiles, type FileChange } from '../schedule/files.ts';
 import { type Plan, planJobs } from '../schedule/plan.ts';
 import { type ParsedPolicy, parsePolicy } from '../schedule/policy.ts';
-import type { World } from '../world.ts';
-import type { Outcome } from './outcome.ts';
+import type { World } from '../runtime/context.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { describeSchedule } from './schedule-report.ts';
 import { type Verification, verifyWorkflows } from './schedule-verification.ts';
 

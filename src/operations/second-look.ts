@@ -1,11 +1,11 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import { readIfPresent } from '../repository/backups.ts';
-import type { StoredObject } from '../repository/manifest.ts';
+import type { StoredObject } from '../format/manifest.ts';
 import { readStored } from '../repository/objects.ts';
 import type { PruneContext } from '../repository/prune.ts';
 import { type RecordContent, readRecords } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 
 /** A backup that was recorded as damaged and is not */
 export interface Cleared {

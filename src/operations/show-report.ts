@@ -1,11 +1,11 @@
 import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { StoredRecord } from '../repository/records.ts';
 import { weighRecords } from '../repository/shelf.ts';
 import { describeNotCarried } from './backup-report.ts';
 import { describeDrilled, describeVerification } from './list-report.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 
 /** Oldest first, of all backups */
 export interface History {

@@ -1,9 +1,9 @@
-import type { ShowInputs } from '../inputs.ts';
+import type { ShowInputs } from '../interface/inputs/parse.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { chooseManifest } from './choose-backups.ts';
-import type { Outcome } from './outcome.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 import { describeManifest } from './show-report.ts';
 

@@ -1,13 +1,13 @@
 import { writePattern } from '../postgres/selection.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import { findRelated } from '../target/bring-back.ts';
 import type { ForeignKey } from '../target/live-table.ts';
 import type { RowDifference } from '../target/row-difference.ts';
 import type { SideTable } from '../target/side-tables.ts';
-import type { Outcome, Section } from './outcome.ts';
-import type { PhaseClock } from './phases.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
+import type { PhaseClock } from '../runtime/phase-clock.ts';
 
 /** What a restore beside the live tables is about to do, or has done. */
 export interface SideScope {

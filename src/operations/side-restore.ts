@@ -7,18 +7,18 @@ import {
   messageOf,
   StorageError,
   TargetError,
-} from '../errors.ts';
-import type { RestoreInputs } from '../inputs.ts';
-import { append } from '../lists.ts';
+} from '../runtime/errors.ts';
+import type { RestoreInputs } from '../interface/inputs/parse.ts';
+import { append } from '../runtime/lists.ts';
 import { findClient } from '../postgres/client.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { reachDatabase } from '../postgres/reach.ts';
 import { fitJobs } from '../postgres/room.ts';
 import { writePattern } from '../postgres/selection.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
-import { maskReason } from '../report/mask.ts';
+import { maskReason } from '../report/redact.ts';
 import { describeHolder } from '../repository/locks.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { createReader, type ObjectReader } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
@@ -35,12 +35,12 @@ import {
   planSideTables,
   type SideTable,
 } from '../target/side-tables.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { fetchArchive } from './archive-file.ts';
 import { chooseManifest } from './choose-backups.ts';
 import { nameActor } from './marked-target.ts';
-import type { Outcome } from './outcome.ts';
-import { PhaseClock } from './phases.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import { PhaseClock } from '../runtime/phase-clock.ts';
 import { openPlace } from './place.ts';
 import { makeReportFolder } from './report-files.ts';
 import { listArchive } from './restore-plan.ts';

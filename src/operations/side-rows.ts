@@ -2,12 +2,12 @@ import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import { loadRows } from '../target/rows.ts';
 import { emptySideTable, isMisfit, makeTextual, regainTypes, type SideTable } from '../target/side-tables.ts';
-import type { World } from '../world.ts';
-import { Progress } from './progress.ts';
+import type { World } from '../runtime/context.ts';
+import { Progress } from '../report/progress.ts';
 import type { SideScope } from './side-report.ts';
 
 /** What a restore beside the live tables works with. */

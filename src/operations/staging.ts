@@ -1,21 +1,21 @@
-import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../errors.ts';
+import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
-import { maskReason } from '../report/mask.ts';
+import { maskReason } from '../report/redact.ts';
 import { readManifest } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
-import { readSupplement } from '../repository/supplement.ts';
+import { readSupplement } from '../format/supplement.ts';
 import type { CheckResult } from '../target/checks.ts';
 import type { Parity } from '../target/parity.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { Recovery } from './choose-recovery.ts';
 import { type Attempt, explainFailure, findFault, hasPassed, hasReturned } from './drill-attempt.ts';
-import { PhaseClock } from './phases.ts';
+import { PhaseClock } from '../runtime/phase-clock.ts';
 import { writeParity } from './report-files.ts';
 import { prepareRestore } from './restore-into.ts';
-import { inScratchFolder } from './scratch-folder.ts';
+import { inScratchFolder } from '../runtime/scratch-folder.ts';
 import { makeThrowaway } from './throwaway.ts';
 import { askChecks, runCommand } from './user-questions.ts';
 

@@ -1,5 +1,5 @@
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import type { Section } from './outcome.ts';
+import type { Section } from '../interface/outcome.ts';
 import type { Ages, JudgedLimit } from './standing.ts';
 import type { Shrinkage } from './status-findings.ts';
 

@@ -1,8 +1,8 @@
-import type { IntegrityError } from '../errors.ts';
+import type { IntegrityError } from '../runtime/errors.ts';
 import { readRecords, type StoredRecord } from '../repository/records.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from '../repository/shelf.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** What the shelf says of how far back one would have to go, and of what is known to work. */

@@ -1,8 +1,8 @@
-import type { StatusInputs } from '../inputs.ts';
+import type { StatusInputs } from '../interface/inputs/parse.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { StoredRecord } from '../repository/records.ts';
 import type { ShelvedBackup } from '../repository/shelf.ts';
-import type { Outcome, Section } from './outcome.ts';
+import type { Outcome, Section } from '../interface/outcome.ts';
 import { type BackupStanding, type JudgedLimit, judgeLimits, measureAges } from './standing.ts';
 import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from './standing-report.ts';
 import { type Failure, type Gap, gapWindow, measurePoint, type Shrinkage } from './status-findings.ts';

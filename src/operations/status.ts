@@ -1,10 +1,10 @@
-import type { StatusInputs } from '../inputs.ts';
+import type { StatusInputs } from '../interface/inputs/parse.ts';
 import { readRecords } from '../repository/records.ts';
 import { openRepository } from '../repository/repository.ts';
 import { findVanished } from '../repository/vanished.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { World } from '../world.ts';
-import type { Outcome } from './outcome.ts';
+import type { World } from '../runtime/context.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 import { readStanding } from './standing.ts';
 import { findShrinkage, listFailures, measureGap } from './status-findings.ts';

@@ -1,10 +1,10 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
-import type { Manifest } from '../repository/manifest.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Manifest } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
 import {
   type DatabaseLocale,
   describeCollation,
@@ -13,7 +13,7 @@ import {
   writeLocale,
 } from '../target/database-locale.ts';
 import { createRolesOf, planRoles } from '../target/roles.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 export interface Throwaway extends AsyncDisposable {
   /** How to connect to it */

@@ -1,7 +1,7 @@
-import type { BackupInputs } from '../inputs.ts';
+import type { BackupInputs } from '../interface/inputs/parse.ts';
 import type { Session } from '../postgres/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import {
   countUnwrittenRows,
   findOrphanedSequences,

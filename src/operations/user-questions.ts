@@ -3,12 +3,12 @@ import { commandEnvironment } from '../postgres/environment.ts';
 import { passLines, startTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, connectionVariables } from '../postgres/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Supplement } from '../format/supplement.ts';
 import { type CheckResult, refuseUnanswerable, runChecks } from '../target/checks.ts';
 import { writeSet } from '../target/stored-settings.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { writeRootCertificates } from './certificates.ts';
-import type { Section } from './outcome.ts';
+import type { Section } from '../interface/outcome.ts';
 
 /**
  * Refuses checks that a database with these definitions cannot answer, before it has rows.

@@ -1,7 +1,7 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import { readDecodedRows } from '../postgres/decoded-rows.ts';
-import { parseLsn } from '../postgres/lsn.ts';
-import type { Manifest, StoredObject } from '../repository/manifest.ts';
+import { parseLsn } from '../values/lsn.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { listUsable } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';

@@ -1,9 +1,9 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import { chooseBackup, listManifests, readIfPresent, readManifest } from '../repository/backups.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { SealedReading } from '../repository/seal.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 
 /** How many manifests are read at once. */
 const readers = 16;

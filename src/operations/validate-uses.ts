@@ -1,4 +1,4 @@
-import type { Manifest, StoredObject } from '../repository/manifest.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import type { Segment } from '../repository/segments.ts';
 import { nameSegment } from './validate-changes.ts';
 

@@ -1,8 +1,8 @@
-import { parseTimestamp } from '../postgres/timestamp.ts';
+import { parseTimestamp } from '../values/timestamp.ts';
 import { findWindows, type RecoveryBase, type Window } from '../repository/recovery.ts';
 import type { Repository } from '../repository/repository.ts';
 import { readSegments, type Segment } from '../repository/segments.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 /** What can be recovered besides the backups themselves. */
 export interface Recoverable {

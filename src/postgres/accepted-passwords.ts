@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 /* Passwords that end while a run is under way: tokens of an hour, roles with VALID UNTIL. A server says of them what it says of a wrong one. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { runAsRoot } from './root-command.ts';
 
 /** seconds: how long another program may work with the packages */

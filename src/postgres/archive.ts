@@ -1,4 +1,4 @@
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { ClientTools } from './client.ts';
 import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigurationError } from '../errors.ts';
-import type { World } from '../world.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import type { World } from '../runtime/context.ts';
 import { adviseInstall, adviseUpgrade, candidateFolders } from './client-places.ts';
 import { toolEnvironment } from './environment.ts';
 import { runTool } from './process.ts';

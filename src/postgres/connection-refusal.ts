@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { ConfigurationError, messageOf, SourceError, TargetError } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError, TargetError } from '../runtime/errors.ts';
 import { explainExpiry } from './accepted-passwords.ts';
 import { askedInClear, unbound } from './authentication.ts';
 import { type ConnectionSettings, describeConnection } from './settings.ts';

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { findRemedy, isIgnored, isUsed, type UsedParameter } from './connection-parameters.ts';
 
 const form = 'postgresql://USER:PASSWORD@HOST:5432/DATABASE';

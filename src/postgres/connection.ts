@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { noteAccepted } from './accepted-passwords.ts';
 import { refuseClearText, requireChannelBinding } from './authentication.ts';
 import { type ConnectionOption, parseOptions } from './connection-options.ts';

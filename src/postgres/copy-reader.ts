@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import type { Session } from './connection.ts';
 import { ServerError } from './server-error.ts';
 import { divert } from './socket.ts';

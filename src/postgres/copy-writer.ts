@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import type { Session } from './connection.ts';
 import { simpleQuery } from './copy-reader.ts';
 import { ServerError } from './server-error.ts';

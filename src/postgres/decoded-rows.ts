@@ -1,4 +1,4 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 
 /** A row of pg_logical_slot_peek_changes() */
 export interface DecodedRow {

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
-import { messageOf } from '../errors.ts';
-import type { World } from '../world.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { World } from '../runtime/context.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import type { ClientSource } from './client.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { append } from '../lists.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from './connection.ts';
 import { type Definition, sortDefinitions } from './definitions.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';

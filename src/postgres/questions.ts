@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from './connection.ts';
 import { copyOut, type RowSink } from './copy-reader.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from './identifier.ts';

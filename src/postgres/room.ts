@@ -1,4 +1,4 @@
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { openSession } from './connection.ts';
 import { isCrowded } from './connection-refusal.ts';
 import type { ConnectionSettings } from './settings.ts';

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { exec, getExecOutput } from '@actions/exec';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 /* Programs of the system that change it, run as root. */
 

@@ -1,4 +1,4 @@
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import type { Session } from './connection.ts';
 import { quoteQualified } from './identifier.ts';
 

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 
 /** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
 export interface ServerErrorFields {

@@ -1,5 +1,5 @@
-import { assertNever } from '../errors.ts';
-import type { Section } from '../operations/outcome.ts';
+import { assertNever } from '../runtime/errors.ts';
+import type { Section } from '../interface/outcome.ts';
 import { printableCode, printableLines } from './printable.ts';
 
 /** GitHub drops a job summary that is larger. */

@@ -1,5 +1,5 @@
-import { assertNever } from '../errors.ts';
-import type { Column, Section } from '../operations/outcome.ts';
+import { assertNever } from '../runtime/errors.ts';
+import type { Column, Section } from '../interface/outcome.ts';
 import { displayWidth } from './display-width.ts';
 import { printable, printableCode, printableLines } from './printable.ts';
 

@@ -1,4 +1,4 @@
-import { parseTimestamp } from '../postgres/timestamp.ts';
+import { parseTimestamp } from '../values/timestamp.ts';
 import { findReaches, findWindows, listUsable, type RecoveryBase } from './recovery.ts';
 import type { Decision } from './retention.ts';
 import { type Segment, segmentKey } from './segments.ts';

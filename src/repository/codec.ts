@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Decrypter } from 'age-encryption';
-import { ConfigurationError, IntegrityError, messageOf } from '../errors.ts';
+import { ConfigurationError, IntegrityError, messageOf } from '../runtime/errors.ts';
 import { decryptAge, encryptAge } from './age.ts';
 
 const compress = promisify(zlib.zstdCompress);

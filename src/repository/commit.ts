@@ -1,4 +1,4 @@
-import { assertNever, IntegrityError, StorageError } from '../errors.ts';
+import { assertNever, IntegrityError, StorageError } from '../runtime/errors.ts';
 import { ForeignValueError, type Storage } from '../storage/storage.ts';
 import { readAgain } from './reading.ts';
 import { assertUnreplaced, type Repository } from './repository.ts';

@@ -1,4 +1,4 @@
-import type { IntegrityError } from '../errors.ts';
+import type { IntegrityError } from '../runtime/errors.ts';
 import type { Mark } from './marks.ts';
 import { readRecords } from './records.ts';
 import type { Repository } from './repository.ts';

@@ -1,4 +1,4 @@
-import { messageOf, StorageError } from '../errors.ts';
+import { messageOf, StorageError } from '../runtime/errors.ts';
 import type { LockFile, LockOptions, Written } from './lock-file.ts';
 
 /** After a refresh that failed. */

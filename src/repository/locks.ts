@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { messageOf, StorageError } from '../errors.ts';
+import { messageOf, StorageError } from '../runtime/errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../storage/storage.ts';
 import { HeldLock, type Lock } from './held-lock.ts';
 import { LockFile, type LockOptions } from './lock-file.ts';

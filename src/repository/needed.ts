@@ -1,5 +1,5 @@
-import { IntegrityError } from '../errors.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { IntegrityError } from '../runtime/errors.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import { listManifests, manifestKey, readObjectNames } from './backups.ts';
 import type { Repository } from './repository.ts';
 import { type SealedKind, SealedReading } from './seal.ts';

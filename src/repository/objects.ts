@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
-import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../errors.ts';
+import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import { createOpen, type Open, type Seal } from './codec.ts';
 import type { Doubted } from './doubts.ts';
 import { Inventory, type StoredFacts } from './inventory.ts';
-import type { Manifest, StoredObject } from './manifest.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import { readAgain, SettledDamage } from './reading.ts';
 import type { Repository } from './repository.ts';
 

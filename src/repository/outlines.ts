@@ -1,13 +1,13 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import * as v from 'valibot';
-import { IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { IntegrityError, messageOf, StorageError } from '../runtime/errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
-import { drain, runTogether, runWorkers } from '../workers.ts';
-import type { Log } from '../world.ts';
+import { drain, runTogether, runWorkers } from '../runtime/workers.ts';
+import type { Log } from '../runtime/context.ts';
 import { type ManifestOutline, outlineSchema, readOutline } from './backups.ts';
 import { parseBounded } from './bounded-json.ts';
-import { count, time } from './manifest.ts';
+import { count, time } from '../format/manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, SealedReading, sealContent } from './seal.ts';
 

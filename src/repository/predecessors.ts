@@ -1,8 +1,8 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import type { StoredValue } from '../storage/storage.ts';
-import { runWorkers } from '../workers.ts';
+import { runWorkers } from '../runtime/workers.ts';
 import { type ManifestOutline, outlineOf, readIfPresent } from './backups.ts';
-import type { Manifest, StoredObject } from './manifest.ts';
+import type { Manifest, StoredObject } from '../format/manifest.ts';
 import type { Repository } from './repository.ts';
 import { SealedReading } from './seal.ts';
 

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts';
-import type { Log } from '../world.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import type { Log } from '../runtime/context.ts';
 import { acquireLock, type Lock } from './locks.ts';
 import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } from './marks.ts';
 import { type DamagedHeader, readNeeded } from './needed.ts';

@@ -1,4 +1,4 @@
-import { IntegrityError, StorageError } from '../errors.ts';
+import { IntegrityError, StorageError } from '../runtime/errors.ts';
 import { BrokenBodyError } from '../storage/s3-failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storage/storage.ts';
 

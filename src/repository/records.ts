@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, StorageError } from '../errors.ts';
-import { drain, runWorkers } from '../workers.ts';
-import { count, time } from './manifest.ts';
+import { IntegrityError, StorageError } from '../runtime/errors.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
+import { count, time } from '../format/manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.ts';
 

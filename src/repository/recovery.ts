@@ -1,7 +1,7 @@
-import { parseLsn } from '../postgres/lsn.ts';
-import { parseSnapshot } from '../postgres/snapshot-text.ts';
-import { formatTimestamp, parseTimestamp } from '../postgres/timestamp.ts';
-import type { Manifest } from './manifest.ts';
+import { parseLsn } from '../values/lsn.ts';
+import { parseSnapshot } from '../values/pg-snapshot.ts';
+import { formatTimestamp, parseTimestamp } from '../values/timestamp.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { arrangeRuns, type Placed, type Run } from './segment-runs.ts';
 import type { Segment } from './segments.ts';
 

@@ -1,4 +1,4 @@
-import { append } from '../lists.ts';
+import { append } from '../runtime/lists.ts';
 import { type Purge, RetainedError, type RetainedValue } from '../storage/storage.ts';
 import { listBackupIds, manifestKey } from './backups.ts';
 import type { Repository } from './repository.ts';

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { ConfigurationError, IntegrityError, StorageError } from '../errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../runtime/errors.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import { acquireLock, type LockOptions } from './locks.ts';
 import { readAgain } from './reading.ts';

@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
-import { type IntegrityError, messageOf, StorageError } from '../errors.ts';
+import { type IntegrityError, messageOf, StorageError } from '../runtime/errors.ts';
 import { ForeignValueError, largestValue } from '../storage/storage.ts';
-import { ByteBudget } from '../workers.ts';
+import { ByteBudget } from '../runtime/workers.ts';
 import { parseBounded } from './bounded-json.ts';
 import { readAgain } from './reading.ts';
 import type { Repository } from './repository.ts';

@@ -1,5 +1,5 @@
-import { parseLsn } from '../postgres/lsn.ts';
-import { parseTimestamp } from '../postgres/timestamp.ts';
+import { parseLsn } from '../values/lsn.ts';
+import { parseTimestamp } from '../values/timestamp.ts';
 import { type Segment, segmentKey } from './segments.ts';
 
 /** A segment with its figures as numbers */

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, StorageError } from '../errors.ts';
+import { IntegrityError, StorageError } from '../runtime/errors.ts';
 import { compareKeys, type Definition } from '../postgres/definitions.ts';
 import { besideDefinitions } from '../postgres/description.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../values/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import { commit } from './commit.ts';
-import { count, sequence, storedObject, time as timestamp } from './manifest.ts';
+import { count, sequence, storedObject, time as timestamp } from '../format/manifest.ts';
 import type { Repository } from './repository.ts';
 import { readSealed, SealedReading, sealContent } from './seal.ts';
 

@@ -1,5 +1,5 @@
-import type { IntegrityError } from '../errors.ts';
-import { runTogether } from '../workers.ts';
+import type { IntegrityError } from '../runtime/errors.ts';
+import { runTogether } from '../runtime/workers.ts';
 import { listManifests, type ManifestOutline } from './backups.ts';
 import { type Outlines, readOutlines } from './outlines.ts';
 import { type RecordContent, readRecords, type StoredRecord } from './records.ts';

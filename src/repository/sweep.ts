@@ -1,4 +1,4 @@
-import { append } from '../lists.ts';
+import { append } from '../runtime/lists.ts';
 import type { Purge } from '../storage/storage.ts';
 import { acquireLock, type Lock, LockedError } from './locks.ts';
 import { indexMarks, isMarked, listMarkFiles, readMarkFiles, type Tally } from './marks.ts';

@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { Problem } from '../input-values.ts';
+import { Problem } from '../interface/inputs/values.ts';
 
 /**
  * Cron as GitHub reads it: five fields of POSIX, in a time zone. In the spring, a time that the clock skips moves to the next one

@@ -15,7 +15,7 @@ import {
   parseStorage,
   parseStorageClass,
   parseTimeZone,
-} from '../input-values.ts';
+} from '../interface/inputs/values.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
 import { parseCron } from './cron.ts';
 

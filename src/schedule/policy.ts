@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import { ConfigurationError, messageOf } from '../errors.ts';
-import { list } from '../input-values.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { list } from '../interface/inputs/values.ts';
 import { policySchema, type WrittenPolicy } from './policy-schema.ts';
 
 export interface ParsedPolicy {

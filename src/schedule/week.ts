@@ -1,4 +1,4 @@
-import { parseRetention } from '../input-values.ts';
+import { parseRetention } from '../interface/inputs/values.ts';
 import { type Candidate, planRetention } from '../repository/retention.ts';
 import { timesBetween } from './cron.ts';
 import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';

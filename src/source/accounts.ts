@@ -1,4 +1,4 @@
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { isNoLedger } from '../postgres/ledger-schema.ts';
 import { isCarriedQueue } from '../postgres/queues.ts';

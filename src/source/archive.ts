@@ -1,4 +1,4 @@
-import { messageOf, SourceError } from '../errors.ts';
+import { messageOf, SourceError } from '../runtime/errors.ts';
 import { explainExpiry } from '../postgres/accepted-passwords.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { ToolEnvironment } from '../postgres/environment.ts';

@@ -1,10 +1,10 @@
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { copyOut } from '../postgres/copy-reader.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
-import { parseLsn } from '../postgres/lsn.ts';
-import type { StoredObject } from '../repository/manifest.ts';
+import { parseLsn } from '../values/lsn.ts';
+import type { StoredObject } from '../format/manifest.ts';
 import { objectSize } from '../repository/objects.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { explainSlotFailure } from './change-slot.ts';

@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { isTooLong } from '../postgres/server-error.ts';
 

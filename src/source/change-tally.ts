@@ -1,9 +1,9 @@
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import { unescapeField } from '../postgres/decoded-rows.ts';
-import { parseLsn } from '../postgres/lsn.ts';
-import { widenXid } from '../postgres/snapshot-text.ts';
+import { parseLsn } from '../values/lsn.ts';
+import { widenXid } from '../values/pg-snapshot.ts';
 import { parseChange, parseTables, readHead } from '../postgres/test-decoding.ts';
-import { formatTimestamp } from '../postgres/timestamp.ts';
+import { formatTimestamp } from '../values/timestamp.ts';
 
 /** What was done to one table. */
 export interface TableChanges {

@@ -1,11 +1,11 @@
-import { isKnownError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { isKnownError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { countPages, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
 import type { Snapshot } from './snapshot.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 
 /** Which database this is, and which history of it: the `source` of a manifest, less what only a snapshot knows. */

@@ -1,6 +1,6 @@
 import { planRanges, type Slice } from '../postgres/ranges.ts';
 import type { TableInfo } from '../postgres/tables.ts';
-import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../format/manifest.ts';
 import type { RangeCount } from './changes.ts';
 import type { PendingPiece } from './object-sink.ts';
 

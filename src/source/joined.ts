@@ -1,4 +1,4 @@
-import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../errors.ts';
+import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isTooLong } from '../postgres/server-error.ts';

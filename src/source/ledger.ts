@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import {
   foreignLedger,

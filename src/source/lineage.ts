@@ -1,7 +1,7 @@
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../values/lsn.ts';
 import { outputSettings } from '../postgres/session-settings.ts';
-import { parseSnapshot } from '../postgres/snapshot-text.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import { parseSnapshot } from '../values/pg-snapshot.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { SourceIdentity } from './identity.ts';
 import type { LedgerEntry } from './ledger.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';

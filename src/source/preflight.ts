@@ -1,4 +1,4 @@
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { writePattern } from '../postgres/selection.ts';
 import type { TableInfo } from '../postgres/tables.ts';

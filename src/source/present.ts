@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { expressionsQuery } from '../postgres/plannable.ts';

@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf, SourceError } from '../errors.ts';
+import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import type { Session } from '../postgres/connection.ts';
 import type { ToolEnvironment } from '../postgres/environment.ts';

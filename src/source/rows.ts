@@ -1,9 +1,9 @@
-import { isKnownError } from '../errors.ts';
+import { isKnownError } from '../runtime/errors.ts';
 import { copyOut } from '../postgres/copy-reader.ts';
 import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';

@@ -1,4 +1,4 @@
-import { isKnownError, messageOf, SourceError } from '../errors.ts';
+import { isKnownError, messageOf, SourceError } from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { readDescription } from '../postgres/description.ts';
 import { readGlobals } from '../postgres/globals.ts';
@@ -7,7 +7,7 @@ import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import { readQueues } from '../postgres/queues.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { objectSize } from '../repository/objects.ts';
-import { type Supplement, writeSupplement } from '../repository/supplement.ts';
+import { type Supplement, writeSupplement } from '../format/supplement.ts';
 import { readAdditions } from './extension-additions.ts';
 import { joinSnapshot } from './joined.ts';
 import { nameBlockers } from './locks.ts';

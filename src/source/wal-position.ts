@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SourceError } from '../errors.ts';
+import { SourceError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { parseLsn } from '../values/lsn.ts';
 import { isoFormat } from './identity.ts';
 
 /** Where a capture ends, chosen before it begins to read. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ConfigurationError, messageOf, StorageError } from '../errors.ts';
+import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
 import {
   assertKey,
   assertPrefix,

@@ -1,4 +1,4 @@
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import {
   assertKey,
   assertPrefix,

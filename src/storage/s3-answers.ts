@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { slowestRate } from './s3-deadline.ts';
 import { BrokenBodyError, SilenceError } from './s3-failure.ts';
 import { ForeignValueError } from './storage.ts';

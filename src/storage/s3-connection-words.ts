@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { adviseTrust } from '../http/authorities.ts';
 import { explainProxy, explainProxyAnswer } from '../http/trouble.ts';
 import {

@@ -1,5 +1,5 @@
 import { DeleteObjectCommand, DeleteObjectsCommand, type _Error as S3Error } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import { isDenial, nameOf, statusOf } from './s3-failure.ts';
 import type { S3Requests } from './s3-requests.ts';
 

@@ -1,5 +1,5 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import type { S3Requests } from './s3-requests.ts';
 import { hostOf } from './s3-sentences.ts';
 import { explainForeigner } from './s3-words.ts';

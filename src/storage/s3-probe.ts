@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import type { S3Deletion } from './s3-deletion.ts';
 import { listValues } from './s3-listing.ts';
 import type { S3Reading } from './s3-reading.ts';

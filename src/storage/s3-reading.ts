@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import { readWhole } from './s3-answers.ts';
 import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from './s3-failure.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';

@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import { openClient, type S3Options, silenceOf } from './s3-client.ts';
 import { Deadline } from './s3-deadline.ts';
 import {

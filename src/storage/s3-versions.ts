@@ -4,8 +4,8 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { StorageError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { deleteBatch, type S3Deletion, type Target } from './s3-deletion.ts';
 import { statusOf } from './s3-failure.ts';
 import type { Attempt, S3Requests } from './s3-requests.ts';

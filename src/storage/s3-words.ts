@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { explainConnection } from './s3-connection-words.ts';
 import {
   isArchived,

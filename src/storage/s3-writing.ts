@@ -4,7 +4,7 @@ import {
   type PutObjectCommandInput,
   type PutObjectCommandOutput,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 import type { S3Options } from './s3-client.ts';
 import { isPassing, isSilence, statusOf } from './s3-failure.ts';
 import type { S3Reading } from './s3-reading.ts';

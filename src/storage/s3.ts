@@ -1,5 +1,5 @@
-import { ConfigurationError, StorageError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, StorageError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { S3Options } from './s3-client.ts';
 import { deleteBatch, S3Deletion } from './s3-deletion.ts';
 import { listValues } from './s3-listing.ts';

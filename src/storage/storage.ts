@@ -1,4 +1,4 @@
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../runtime/errors.ts';
 
 /**
  * Requests that a storage takes side by side. With 32 a store 50 ms away confirms 600 small objects in a second; with 16, half as

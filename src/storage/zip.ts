@@ -2,7 +2,7 @@ import { mkdir, open, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../runtime/errors.ts';
 import { largestValue } from './storage.ts';
 
 /* The part of the zip format (PKWARE's APPNOTE) in which GitHub keeps artifacts: stored or deflated entries, zip64, UTC times. */

@@ -1,6 +1,6 @@
 import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 import { bringSecretsByHand, isVault } from './vault.ts';

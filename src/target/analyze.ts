@@ -1,11 +1,11 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import { drain, runWorkers } from '../workers.ts';
-import type { Log } from '../world.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
+import type { Log } from '../runtime/context.ts';
 
 /** Columns; gathering takes seconds for each thousand, many times what loading the table took, and autovacuum does it in the background. */
 export const analyzedColumns = 200;

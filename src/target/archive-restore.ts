@@ -1,10 +1,10 @@
-import { messageOf, TargetError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { messageOf, TargetError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { explainExpiry } from '../postgres/accepted-passwords.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { type ArchiveFile, runRestore, type ToolResult } from './archive-tool.ts';
 import type { NotCarried } from './attempt.ts';
 import { countOrphans, readAddition } from './broken-keys.ts';

@@ -5,7 +5,7 @@ import type { ClientTools } from '../postgres/client.ts';
 import type { ToolEnvironment } from '../postgres/environment.ts';
 import { runTool, ToolError } from '../postgres/process.ts';
 import { type ConnectionSettings, quoteConnectionValue } from '../postgres/settings.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 
 /** An archive, and the database that it goes into. */

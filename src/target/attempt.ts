@@ -1,6 +1,6 @@
-import { isRaised, messageOf } from '../errors.ts';
+import { isRaised, messageOf } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 
 /**
  * Something that a restore could not bring, for its report. `lost` where the target lacks what the backup has, `unless equal` where only the

@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 
 /** A question to the restored database, and its answer. */

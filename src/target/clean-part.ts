@@ -1,5 +1,5 @@
-import { ConfigurationError, isKnownError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, isKnownError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { addToPartitions } from './broken-keys.ts';

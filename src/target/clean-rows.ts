@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { isPlatformState, isUserData } from '../supabase/managed.ts';

@@ -1,5 +1,5 @@
-import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';

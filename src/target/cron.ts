@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
-import type { CronJob } from '../repository/supplement.ts';
+import type { CronJob } from '../format/supplement.ts';
 import { type NotCarried, refusalOf } from './attempt.ts';
 import { digestOf } from './parity-line.ts';
 

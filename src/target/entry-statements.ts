@@ -4,7 +4,7 @@ import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
 import type { ClientTools } from '../postgres/client.ts';
 import { toolEnvironment } from '../postgres/environment.ts';
 import { runTool } from '../postgres/process.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 
 /** The statements of an entry, as pg_restore would run them. */
 export interface EntryStatements {

@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Supplement } from '../format/supplement.ts';
 import { type NotCarried, omit, tryStatement } from './attempt.ts';
 
 type Addition = Supplement['additions'][number];

@@ -3,7 +3,7 @@ import type { Session } from '../postgres/connection.ts';
 import { isFirstVersion } from '../postgres/description.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { parseRights, type Rights, readSystemRights } from '../postgres/system-rights.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 import { type NotCarried, type Statement, tryStatements } from './attempt.ts';
 
 /**

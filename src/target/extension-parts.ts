@@ -6,7 +6,7 @@ import type { Session } from '../postgres/connection.ts';
 import { toolEnvironment } from '../postgres/environment.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { startTool } from '../postgres/process.ts';
-import type { World } from '../world.ts';
+import type { World } from '../runtime/context.ts';
 import type { NotCarried } from './attempt.ts';
 
 /*

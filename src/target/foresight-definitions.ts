@@ -1,6 +1,6 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { splitDetail, withoutMarks } from '../postgres/printed-text.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 
 /** What the backup's description says of entries of its archive, whose table of contents has names only. */
 export class DefinitionIndex {

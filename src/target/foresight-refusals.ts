@@ -1,6 +1,6 @@
 import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
 import { writePattern } from '../postgres/selection.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 
 /** Why the server will refuse something, and what to do about it; what has the same why is told together. */
 export interface Reason {

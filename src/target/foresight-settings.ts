@@ -1,5 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Supplement } from '../format/supplement.ts';
 import type { TargetFacts } from './foresight-facts.ts';
 import type { Reason } from './foresight-refusals.ts';
 import type { RolePlan } from './roles.ts';

@@ -1,10 +1,10 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { ledgerSchema } from '../postgres/ledger-schema.ts';
 import { writePattern } from '../postgres/selection.ts';
-import type { TableEntry } from '../repository/manifest.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { TableEntry } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { refusalOf } from './attempt.ts';
 import { DefinitionIndex } from './foresight-definitions.ts';

@@ -1,8 +1,8 @@
-import { messageOf } from '../errors.ts';
-import { append } from '../lists.ts';
+import { messageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
-import type { Setting, Supplement } from '../repository/supplement.ts';
+import type { Setting, Supplement } from '../format/supplement.ts';
 import { type NotCarried, omit, type Statement, tryStatements } from './attempt.ts';
 import type { RoleScope } from './role-statements.ts';
 import { splitSetting } from './server-roles.ts';

@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import type { Definition, Privilege, Supplement } from '../repository/supplement.ts';
+import type { Definition, Privilege, Supplement } from '../format/supplement.ts';
 import { type NotCarried, tryStatements } from './attempt.ts';
 import { quoteGrantee } from './globals.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { writePattern } from '../postgres/selection.ts';
 

@@ -1,4 +1,4 @@
-import type { TableEntry, TableRange } from '../repository/manifest.ts';
+import type { TableEntry, TableRange } from '../format/manifest.ts';
 
 /** One range of rows to load, as one COPY. */
 export interface RangeJob {

@@ -1,5 +1,5 @@
-import { messageOf } from '../errors.ts';
-import { append } from '../lists.ts';
+import { messageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
@@ -8,10 +8,10 @@ import { isShortage } from '../postgres/server-error.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import type { PresentTable } from '../supabase/selection.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { PieceReader, readRange } from './rows.ts';
 

@@ -1,4 +1,4 @@
-import type { StoredObject } from '../repository/manifest.ts';
+import type { StoredObject } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import { storageLanes } from '../storage/storage.ts';
 import type { LoadPart } from './load-queue.ts';

@@ -1,4 +1,4 @@
-import type { Answer, Freshness } from '../repository/supplement.ts';
+import type { Answer, Freshness } from '../format/supplement.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
 

@@ -1,7 +1,7 @@
 import { kindBehind, notReadable } from '../postgres/particulars.ts';
 import { withoutMarks } from '../postgres/printed-text.ts';
 import { parseRights } from '../postgres/system-rights.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 import { isPlatformRole } from '../supabase/managed.ts';
 import { type Excuse, judge, type Reason, type Subject } from './parity-excuses.ts';
 import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { kindBehind } from '../postgres/particulars.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { NotCarried } from './attempt.ts';
 import { absent, type ParityLine, type ParityScope } from './parity-line.ts';
 import { describeEntry } from './selection.ts';

@@ -1,4 +1,4 @@
-import type { CronJob, Role, Setting, Supplement } from '../repository/supplement.ts';
+import type { CronJob, Role, Setting, Supplement } from '../format/supplement.ts';
 import { type Excuse, judge, type Reason } from './parity-excuses.ts';
 import { absent, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RowDigest } from '../postgres/row-digest.ts';
-import type { SequenceFact, TableEntry } from '../repository/manifest.ts';
+import type { SequenceFact, TableEntry } from '../format/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from './attempt.ts';
 import type { TableChanges } from './replay-tally.ts';

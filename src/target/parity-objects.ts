@@ -1,4 +1,4 @@
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { judge } from './parity-excuses.ts';
 import { absent, type ParityLine } from './parity-line.ts';
 

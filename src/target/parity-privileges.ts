@@ -1,4 +1,4 @@
-import type { Privilege } from '../repository/supplement.ts';
+import type { Privilege } from '../format/supplement.ts';
 import { type DefinitionContext, isOfPlatform, platforms, selectRestored } from './parity-definitions.ts';
 import { judge, type Subject } from './parity-excuses.ts';
 import { absent, type ParityLine } from './parity-line.ts';

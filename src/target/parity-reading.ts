@@ -3,7 +3,7 @@ import { quoteIdentifier } from '../postgres/identifier.ts';
 import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/printed-text.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 import { refusalOf } from './attempt.ts';
 import { definitionDigest } from './parity-same.ts';
 import { type Reading, writeReading } from './parity-statements.ts';

@@ -1,5 +1,5 @@
-import { messageOf, TargetError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { messageOf, TargetError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { openSession, type Session } from '../postgres/connection.ts';
 import { copyOut, type RowSink } from '../postgres/copy-reader.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
@@ -9,8 +9,8 @@ import { RowDigest } from '../postgres/row-digest.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
-import type { Manifest, TableEntry } from '../repository/manifest.ts';
-import { drain, runWorkers } from '../workers.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine, ParityScope } from './parity-line.ts';
 import type { TableChanges } from './replay-tally.ts';

@@ -3,7 +3,7 @@ import { readReadableSequences, type SequenceState } from '../postgres/facts.ts'
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { findUnplannable } from '../postgres/plannable.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { SequenceFact } from '../repository/manifest.ts';
+import type { SequenceFact } from '../format/manifest.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine } from './parity-line.ts';
 import { identify } from './parity-rows.ts';

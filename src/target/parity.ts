@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf } from '../errors.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { matchDescriptions, readDescription, versionOf } from '../postgres/description.ts';
 import { countObjects } from '../postgres/facts.ts';
@@ -7,8 +7,8 @@ import { apiRoles, readPrivileges } from '../postgres/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/questions.ts';
 import { applySettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
-import type { Manifest } from '../repository/manifest.ts';
-import type { Definition, Freshness, Supplement } from '../repository/supplement.ts';
+import type { Manifest } from '../format/manifest.ts';
+import type { Definition, Freshness, Supplement } from '../format/supplement.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './parity-answers.ts';
 import { compareDefinitions, type DefinitionContext } from './parity-definitions.ts';
 import { collectExcuses, collectRestored, type Excuse, tellLosses } from './parity-excuses.ts';

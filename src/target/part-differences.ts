@@ -4,7 +4,7 @@ import { readDefinitions } from '../postgres/definitions.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { writePattern } from '../postgres/selection.ts';
 import { applySettings } from '../postgres/session-settings.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 import type { FittedPart } from './part.ts';
 
 /** Where a target that is in use is otherwise than the backup, of which a part is to come. */

@@ -1,7 +1,7 @@
 import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { createSelection, writePattern } from '../postgres/selection.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { readTargetCatalog, type TargetCatalog } from '../supabase/target-catalog.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findOccupants } from './occupants.ts';

@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';
 

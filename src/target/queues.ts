@@ -1,11 +1,11 @@
-import { wholeMessageOf } from '../errors.ts';
-import { append } from '../lists.ts';
+import { wholeMessageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { TableEntry } from '../repository/manifest.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { TableEntry } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
 import type { PresentTable } from '../supabase/selection.ts';
 import { type NotCarried, omit, refusalOf, tryStatement } from './attempt.ts';
 

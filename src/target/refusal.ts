@@ -1,4 +1,4 @@
-import { raisedWords, withoutValue } from '../errors.ts';
+import { raisedWords, withoutValue } from '../runtime/errors.ts';
 import { createQuoteFilter } from '../postgres/process.ts';
 
 /** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */

@@ -1,6 +1,6 @@
 import type { Session } from '../postgres/connection.ts';
 import { writePattern } from '../postgres/selection.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 import { isUserData } from '../supabase/managed.ts';
 import { findWithRows } from './filled-tables.ts';
 

@@ -1,4 +1,4 @@
-import { append } from '../lists.ts';
+import { append } from '../runtime/lists.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { writePattern } from '../postgres/selection.ts';

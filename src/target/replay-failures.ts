@@ -1,4 +1,4 @@
-import { IntegrityError, messageOf, TargetError } from '../errors.ts';
+import { IntegrityError, messageOf, TargetError } from '../runtime/errors.ts';
 import type { DecodedRow } from '../postgres/decoded-rows.ts';
 import { readHead } from '../postgres/test-decoding.ts';
 import type { Effect } from './replay-effects.ts';

@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import type { TableName } from '../postgres/test-decoding.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 import type { PresentTable } from '../supabase/selection.ts';
 
 /** A table whose changes are replayed, as the target has it. */

@@ -1,7 +1,7 @@
-import { assertNever } from '../errors.ts';
+import { assertNever } from '../runtime/errors.ts';
 import type { TableName } from '../postgres/test-decoding.ts';
-import { formatTimestamp } from '../postgres/timestamp.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import { formatTimestamp } from '../values/timestamp.ts';
+import type { TableEntry } from '../format/manifest.ts';
 
 /** What became of the rows of one table. */
 export interface TableChanges {

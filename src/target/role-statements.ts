@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
-import type { Role, Setting } from '../repository/supplement.ts';
+import type { Role, Setting } from '../format/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import type { NotCarried, Statement } from './attempt.ts';
 import { attributeNames, type RoleState, type ServerRoles } from './server-roles.ts';

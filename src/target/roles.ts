@@ -1,8 +1,8 @@
-import { ConfigurationError } from '../errors.ts';
-import { append } from '../lists.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import type { Role } from '../repository/supplement.ts';
+import type { Role } from '../format/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { type NotCarried, omit, type Statement, tryStatement, tryStatements } from './attempt.ts';
 import {

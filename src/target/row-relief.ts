@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import type { ServerError } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 import { refusalOf } from './attempt.ts';
 import type { SearchPaths } from './search-paths.ts';
 import type { ChecksAside } from './set-aside.ts';

@@ -5,7 +5,7 @@ import {
   messageOf,
   StorageError,
   TargetError,
-} from '../errors.ts';
+} from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/connection.ts';
 import { copyIn } from '../postgres/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
@@ -14,9 +14,9 @@ import { isShortage, ServerError } from '../postgres/server-error.ts';
 import { applyInputSettings } from '../postgres/session-settings.ts';
 import type { ConnectionSettings } from '../postgres/settings.ts';
 import { qualifiedName } from '../postgres/tables.ts';
-import type { Manifest, StoredObject, TableEntry, TableRange } from '../repository/manifest.ts';
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
-import { drain, runWorkers } from '../workers.ts';
+import { drain, runWorkers } from '../runtime/workers.ts';
 import type { NotCarried } from './attempt.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './load-queue.ts';
 import { ObjectsAhead } from './objects-ahead.ts';

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import type { Manifest } from '../repository/manifest.ts';
-import type { Supplement } from '../repository/supplement.ts';
+import type { Manifest } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
 
 /** Where functions of the source may look for what they name without a schema. */
 export interface SearchPaths {

@@ -1,4 +1,4 @@
-import { isRaised } from '../errors.ts';
+import { isRaised } from '../runtime/errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';

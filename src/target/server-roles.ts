@@ -1,5 +1,5 @@
 import type { Session } from '../postgres/connection.ts';
-import type { Role, Setting } from '../repository/supplement.ts';
+import type { Role, Setting } from '../format/supplement.ts';
 
 export const attributeNames = [
   'superuser',

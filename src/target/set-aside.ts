@@ -1,10 +1,10 @@
-import { append } from '../lists.ts';
+import { append } from '../runtime/lists.ts';
 import type { Session } from '../postgres/connection.ts';
 import { firstUserOid } from '../postgres/facts.ts';
 import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
 import type { ServerErrorFields } from '../postgres/server-error.ts';
 import { setSearchPath } from '../postgres/session-settings.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 import { type NotCarried, refusalOf, tryStatements } from './attempt.ts';
 
 /** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */

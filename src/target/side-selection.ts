@@ -1,7 +1,7 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { ArchiveEntry } from '../postgres/archive.ts';
 import { createSelection, findUnmatched } from '../postgres/selection.ts';
-import type { Manifest } from '../repository/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import { type ChosenTable, identify } from './side-tables.ts';
 
 /**

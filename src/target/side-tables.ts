@@ -1,7 +1,7 @@
-import { ConfigurationError, TargetError } from '../errors.ts';
+import { ConfigurationError, TargetError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import type { TableEntry } from '../repository/manifest.ts';
+import type { TableEntry } from '../format/manifest.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';
 
 /** Rows of the backup that come into one table of the side schema. */

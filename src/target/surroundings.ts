@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import { readSurroundings, surroundingSettings } from '../postgres/globals.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import type { Setting, Supplement } from '../repository/supplement.ts';
+import type { Setting, Supplement } from '../format/supplement.ts';
 import { type NotCarried, tryStatement, tryStatements } from './attempt.ts';
 import { writeSet } from './stored-settings.ts';
 

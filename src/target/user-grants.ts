@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/connection.ts';
 import { readDefinitions } from '../postgres/definitions.ts';
 import { quoteIdentifier, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
-import type { Definition } from '../repository/supplement.ts';
+import type { Definition } from '../format/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { type NotCarried, omit, type Statement, tryStatement } from './attempt.ts';
 

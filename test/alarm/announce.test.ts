@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { announce } from '../../src/alarm/announce.ts';
 import type { AlarmLimits, AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
-import { createMask } from '../../src/report/mask.ts';
+import { createMask } from '../../src/report/redact.ts';
 import { expectNoSecret } from '../scenarios/refusal.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
 import {

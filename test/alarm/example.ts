@@ -1,6 +1,6 @@
 import type { AlarmLimits, AlarmSettings, RunFailure, RunSuccess } from '../../src/alarm/event.ts';
 import type { WorkflowRun } from '../../src/github/run.ts';
-import type { Log } from '../../src/world.ts';
+import type { Log } from '../../src/runtime/context.ts';
 import type { FakeGitHub } from '../support/fake-github.ts';
 
 export const hour = 3_600_000;

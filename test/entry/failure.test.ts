@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeFailure } from '../../src/entry/failure.ts';
-import { messageOf } from '../../src/errors.ts';
+import { messageOf } from '../../src/runtime/errors.ts';
 import { ServerError } from '../../src/postgres/server-error.ts';
 
 const { signal } = new AbortController();

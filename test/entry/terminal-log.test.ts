@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTerminalLog } from '../../src/entry/terminal-log.ts';
-import { createMask } from '../../src/report/mask.ts';
+import { createMask } from '../../src/report/redact.ts';
 import { printableLines } from '../../src/report/printable.ts';
 
 function createStream(isTTY: boolean) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { findProxy, readProxyEnvironment } from '../../src/http/proxy.ts';
 
 const proxied = (address: string, env: NodeJS.ProcessEnv) => findProxy(new URL(address), env)?.host;

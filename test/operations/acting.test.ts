@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeActing } from '../../src/operations/acting.ts';
-import type { Definition, Supplement } from '../../src/repository/supplement.ts';
+import type { Definition, Supplement } from '../../src/format/supplement.ts';
 
 const roles = [
   { name: 'postgres', superuser: true },

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { fetchArchive } from '../../src/operations/archive-file.ts';
 import type { ObjectReader } from '../../src/repository/objects.ts';
-import type { World } from '../../src/world.ts';
+import type { World } from '../../src/runtime/context.ts';
 import { makeManifest } from '../repository/example.ts';
 
 describe('an archive', () => {

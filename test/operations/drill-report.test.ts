@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { DrillInputs } from '../../src/inputs.ts';
+import type { DrillInputs } from '../../src/interface/inputs/parse.ts';
 import type { Attempt } from '../../src/operations/drill-attempt.ts';
 import { describeDrill } from '../../src/operations/drill-report.ts';
 import { makeManifest } from '../repository/example.ts';

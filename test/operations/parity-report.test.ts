@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { ageAt, describeParity } from '../../src/operations/parity-report.ts';
 import { makeReportFolder, writeParity } from '../../src/operations/report-files.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusInputs } from '../../src/inputs.ts';
+import type { StatusInputs } from '../../src/interface/inputs/parse.ts';
 import { weighStanding } from '../../src/operations/standing.ts';
 import {
   findShrinkage,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RestoreInputs } from '../../src/inputs.ts';
+import type { RestoreInputs } from '../../src/interface/inputs/parse.ts';
 import { findLost, lookAtTarget, refuseAnother } from '../../src/operations/restore-guard.ts';
 import { makeThrowaway } from '../../src/operations/throwaway.ts';
 import { openSession } from '../../src/postgres/connection.ts';

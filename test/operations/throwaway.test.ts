@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { makeThrowaway } from '../../src/operations/throwaway.ts';
 import { openSession } from '../../src/postgres/connection.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
-import type { Supplement } from '../../src/repository/supplement.ts';
+import type { Supplement } from '../../src/format/supplement.ts';
 import { compareLocales, type DatabaseLocale, readLocale } from '../../src/target/database-locale.ts';
 import { connect, createWorld } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';

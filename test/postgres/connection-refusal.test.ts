@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { openSession } from '../../src/postgres/connection.ts';
 import { isCrowded } from '../../src/postgres/connection-refusal.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';

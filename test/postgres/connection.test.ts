@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError, SourceError, TargetError } from '../../src/errors.ts';
+import { ConfigurationError, SourceError, TargetError } from '../../src/runtime/errors.ts';
 import { openSession } from '../../src/postgres/connection.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { openSession, type Session } from '../../src/postgres/connection.ts';
 import { type ConnectionSettings, parseConnection } from '../../src/postgres/settings.ts';
-import type { Log, World } from '../../src/world.ts';
+import type { Log, World } from '../../src/runtime/context.ts';
 import type { Cluster } from '../support/cluster.ts';
 
 /** A database of a throwaway cluster, with a `pg` client of its own for whatever the test wants to arrange or to look at. */

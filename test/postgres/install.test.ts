@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { installClient } from '../../src/postgres/install.ts';
-import type { World } from '../../src/world.ts';
+import type { World } from '../../src/runtime/context.ts';
 import { findServers } from '../support/cluster.ts';
 import { type FakeResults, startFakeResults } from '../support/fake-results.ts';
 

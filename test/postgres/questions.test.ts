@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { letRead, type Session } from '../../src/postgres/connection.ts';
 import { askQuestions, readFreshness } from '../../src/postgres/questions.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePatterns } from '../../src/input-values.ts';
+import { parsePatterns } from '../../src/interface/inputs/values.ts';
 import { compilePattern, createSelection, writePattern } from '../../src/postgres/selection.ts';
 
 const table = (qualified: string) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { IntegrityError } from '../../src/errors.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
 import type { Session } from '../../src/postgres/connection.ts';
 import { copyOut, type RowSink } from '../../src/postgres/copy-reader.ts';
 import { type DecodedRow, readDecodedRows } from '../../src/postgres/decoded-rows.ts';

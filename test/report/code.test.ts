@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Section } from '../../src/operations/outcome.ts';
+import type { Section } from '../../src/interface/outcome.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import { renderText } from '../../src/report/text.ts';
 

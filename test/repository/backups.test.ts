@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import {
   chooseBackup,
   createBackupId,
@@ -11,7 +11,7 @@ import {
   readOutline,
   writeManifest,
 } from '../../src/repository/backups.ts';
-import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { createRepository, makeManifest } from './example.ts';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { formatTimestamp } from '../../src/postgres/timestamp.ts';
+import { formatTimestamp } from '../../src/values/timestamp.ts';
 import type { RecoveryBase } from '../../src/repository/recovery.ts';
 import type { Segment } from '../../src/repository/segments.ts';
 import { chain, makeSegment } from './changes-example.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTimestamp, parseTimestamp } from '../../src/postgres/timestamp.ts';
+import { formatTimestamp, parseTimestamp } from '../../src/values/timestamp.ts';
 import { type ChangeBase, keepReachable, listOutdated } from '../../src/repository/change-retention.ts';
 import { findWindows, planRecovery } from '../../src/repository/recovery.ts';
 import { type Segment, segmentKey } from '../../src/repository/segments.ts';

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import type { RecoveryBase } from '../../src/repository/recovery.ts';
 import type { Segment } from '../../src/repository/segments.ts';
 import { makeManifest, source } from './example.ts';

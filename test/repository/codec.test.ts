@@ -5,7 +5,7 @@ import path from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError } from '../../src/runtime/errors.ts';
 import { createOpen, createSeal } from '../../src/repository/codec.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'codec-'));

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { listBackupIds, manifestKey, readManifest, writeManifest } from '../../src/repository/backups.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { listSegmentFiles, readSegments, segmentKey, writeSegment } from '../../src/repository/segments.ts';

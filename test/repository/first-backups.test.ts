@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/errors.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { readManifest, writeManifest } from '../../src/repository/backups.ts';
 import { openForBackup, openRepository } from '../../src/repository/repository.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';

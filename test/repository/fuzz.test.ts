@@ -1,11 +1,11 @@
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { listBackupIds, readIfPresent, readManifest, readOutline } from '../../src/repository/backups.ts';
 import { createSeal } from '../../src/repository/codec.ts';
 import { acquireLock, listLocks } from '../../src/repository/locks.ts';
-import type { StoredObject } from '../../src/repository/manifest.ts';
+import type { StoredObject } from '../../src/format/manifest.ts';
 import { MarkWriter, readMarkFiles } from '../../src/repository/marks.ts';
 import { createReader, objectKey, readStored } from '../../src/repository/objects.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';

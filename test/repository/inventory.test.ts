@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { createSeal } from '../../src/repository/codec.ts';
 import { Inventory } from '../../src/repository/inventory.ts';
-import type { StoredObject } from '../../src/repository/manifest.ts';
+import type { StoredObject } from '../../src/format/manifest.ts';
 import { createNaming, ObjectWriter, objectKey } from '../../src/repository/objects.ts';
 import { type Call, ScriptedStorage } from '../support/scripted-storage.ts';
 

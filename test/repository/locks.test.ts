@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import {
   acquireLock,
   describeHolder,

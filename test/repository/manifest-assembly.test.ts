@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { expect, it } from 'vitest';
-import { manifestSchema, type StoredObject } from '../../src/repository/manifest.ts';
+import { manifestSchema, type StoredObject } from '../../src/format/manifest.ts';
 import { assembleManifest, type ManifestParts } from '../../src/repository/manifest-assembly.ts';
 import { makeManifest, makeObject } from './example.ts';
 

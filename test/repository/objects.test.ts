@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { createSeal } from '../../src/repository/codec.ts';
 import { Inventory } from '../../src/repository/inventory.ts';
-import type { Manifest, StoredObject } from '../../src/repository/manifest.ts';
+import type { Manifest, StoredObject } from '../../src/format/manifest.ts';
 import {
   createNaming,
   createReader,

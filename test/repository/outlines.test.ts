@@ -1,8 +1,8 @@
 import { zstdCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { listManifests, manifestKey, writeManifest } from '../../src/repository/backups.ts';
-import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import { completeOutlines } from '../../src/repository/outlines.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { sealContent } from '../../src/repository/seal.ts';

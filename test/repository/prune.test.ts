@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, type IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, type IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { listBackupIds, manifestKey, readManifest, writeManifest } from '../../src/repository/backups.ts';
 import { acquireLock } from '../../src/repository/locks.ts';
 import { readMarkFiles } from '../../src/repository/marks.ts';

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/errors.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { manifestKey, readManifest, readOutline, writeManifest } from '../../src/repository/backups.ts';
 import { createSeal } from '../../src/repository/codec.ts';
 import { Inventory } from '../../src/repository/inventory.ts';
-import type { StoredObject } from '../../src/repository/manifest.ts';
+import type { StoredObject } from '../../src/format/manifest.ts';
 import { MarkWriter, readMarkFiles } from '../../src/repository/marks.ts';
 import {
   createNaming,

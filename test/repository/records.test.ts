@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/errors.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { appendRecord, type RecordKind, readRecords } from '../../src/repository/records.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { sealContent } from '../../src/repository/seal.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseLsn } from '../../src/postgres/lsn.ts';
-import { isVisible, parseSnapshot } from '../../src/postgres/snapshot-text.ts';
-import { formatTimestamp, parseTimestamp } from '../../src/postgres/timestamp.ts';
+import { parseLsn } from '../../src/values/lsn.ts';
+import { isVisible, parseSnapshot } from '../../src/values/pg-snapshot.ts';
+import { formatTimestamp, parseTimestamp } from '../../src/values/timestamp.ts';
 import {
   findReach,
   findWindows,

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { openForBackup, openRepository } from '../../src/repository/repository.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { now, source } from './example.ts';

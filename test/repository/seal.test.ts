@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { expect, it } from 'vitest';
-import { IntegrityError } from '../../src/errors.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
 import {
   BrokenSealError,
   openSealed,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/errors.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { sealContent } from '../../src/repository/seal.ts';
 import {

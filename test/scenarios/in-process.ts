@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InputName } from '../../src/inputs.ts';
-import { parseInputs } from '../../src/inputs.ts';
-import type { Outcome } from '../../src/operations/outcome.ts';
+import type { InputName } from '../../src/interface/inputs/parse.ts';
+import { parseInputs } from '../../src/interface/inputs/parse.ts';
+import type { Outcome } from '../../src/interface/outcome.ts';
 import { run } from '../../src/operations/run.ts';
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { Manifest } from '../../src/repository/manifest.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { openSealed, sealContent } from '../../src/repository/seal.ts';
 import { openStorage } from '../../src/storage/open.ts';

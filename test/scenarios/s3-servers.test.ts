@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InputName } from '../../src/inputs.ts';
-import type { Outcome } from '../../src/operations/outcome.ts';
+import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { Outcome } from '../../src/interface/outcome.ts';
 import { runTool } from '../fixture/dump.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { awsSecret } from '../support/run-cli.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { InputName } from '../../src/inputs.ts';
-import type { Outcome } from '../../src/operations/outcome.ts';
+import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { Outcome } from '../../src/interface/outcome.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { readShelf } from '../../src/repository/shelf.ts';
 import { DeniedValueError } from '../../src/storage/storage.ts';

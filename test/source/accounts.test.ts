@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/runtime/errors.ts';
 import type { Session } from '../../src/postgres/connection.ts';
 import { readTables, type TableInfo } from '../../src/postgres/tables.ts';
 import { checkAccounts, checkRecorded } from '../../src/source/accounts.ts';

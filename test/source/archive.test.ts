@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import type { ClientTools } from '../../src/postgres/client.ts';
 import { quoteQualified } from '../../src/postgres/identifier.ts';
 import { clientEnvironment } from '../../src/postgres/settings.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { assertSameServer, type SourceIdentity } from '../../src/source/identity.ts';
 
 const one: SourceIdentity = {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planRanges } from '../../src/postgres/ranges.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';
-import type { Manifest, TableEntry, TableRange } from '../../src/repository/manifest.ts';
+import type { Manifest, TableEntry, TableRange } from '../../src/format/manifest.ts';
 import type { RangeCount } from '../../src/source/changes.ts';
 import { chooseRanges, isUnchanged, matchTables } from '../../src/source/incremental.ts';
 import { makeManifest, makeObject } from '../repository/example.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { ledgerSchema } from '../../src/postgres/ledger-schema.ts';
 import { readTables } from '../../src/postgres/tables.ts';
 import { leaveToken, readLedger } from '../../src/source/ledger.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/errors.ts';
+import { SourceError } from '../../src/runtime/errors.ts';
 import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
 import { ServerError } from '../../src/postgres/server-error.ts';
 import type { TableInfo } from '../../src/postgres/tables.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { ArtifactStorage } from '../../src/storage/artifact.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { describeStorage, keysOf } from '../storage.contract.ts';

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { DeniedValueError, ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf, valuesOf } from '../storage.contract.ts';

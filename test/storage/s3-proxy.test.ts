@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
 import { type FakeS3, startFakeS3 } from '../support/fake-s3.ts';
 import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { objectKey } from '../../src/repository/objects.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
 import type { S3Options } from '../../src/storage/s3-client.ts';

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { openForBackup, openRepository } from '../../src/repository/repository.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
 import type { S3Options } from '../../src/storage/s3-client.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ConfigurationError, StorageError } from '../../src/errors.ts';
+import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { S3Storage } from '../../src/storage/s3.ts';
 import { DeniedValueError, ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf } from '../storage.contract.ts';

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { IntegrityError } from '../../src/errors.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
 import { openZip } from '../../src/storage/zip.ts';
 
 /* Zip files that nobody packs by accident: whoever can store an artifact of a name decides every byte of it. */

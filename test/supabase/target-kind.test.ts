@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { readManagedSchemas } from '../../src/supabase/managed.ts';
 import { readTargetCatalog } from '../../src/supabase/target-catalog.ts';
 import { chooseTargetKind, detectTargetKind } from '../../src/supabase/target-kind.ts';

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertNever } from '../../src/errors.ts';
+import { assertNever } from '../../src/runtime/errors.ts';
 
 /** What a request to a store is about. DELETE is both, of one key and of many. */
 export type Operation = 'PUT' | 'GET' | 'LIST' | 'HEAD' | 'DELETE';

@@ -1,4 +1,4 @@
-import { StorageError } from '../../src/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../src/storage/storage.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TargetError } from '../../src/errors.ts';
+import { TargetError } from '../../src/runtime/errors.ts';
 import { type ArchiveEntry, readContents } from '../../src/postgres/archive.ts';
 import { type ConnectionSettings, clientEnvironment } from '../../src/postgres/settings.ts';
 import { ArchiveRestore } from '../../src/target/archive-restore.ts';

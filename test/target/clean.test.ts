@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { openSession } from '../../src/postgres/connection.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
 import type { TargetKind } from '../../src/supabase/target-kind.ts';

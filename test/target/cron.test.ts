@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../src/postgres/connection.ts';
 import { readGlobals } from '../../src/postgres/globals.ts';
-import type { CronJob } from '../../src/repository/supplement.ts';
+import type { CronJob } from '../../src/format/supplement.ts';
 import { restoreCronJobs } from '../../src/target/cron.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { findServers, startCluster } from '../support/cluster.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/postgres/connection.ts';
 import { readGlobals } from '../../src/postgres/globals.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
-import type { Supplement } from '../../src/repository/supplement.ts';
+import type { Supplement } from '../../src/format/supplement.ts';
 import { applyDatabase, keepReachable } from '../../src/target/globals.ts';
 import { findDifferent, showSet, writeSet } from '../../src/target/stored-settings.ts';
 import { servers, type TestServer } from './servers.ts';

@@ -1,4 +1,4 @@
-import type { Supplement } from '../../src/repository/supplement.ts';
+import type { Supplement } from '../../src/format/supplement.ts';
 import type { Parity, ParityLine, ParityScope } from '../../src/target/parity.ts';
 
 /** A comparison in which all is equal; a test names only what it is about. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDefinitions } from '../../src/postgres/definitions.ts';
 import { splitDetail, withoutMarks } from '../../src/postgres/printed-text.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
-import type { Definition } from '../../src/repository/supplement.ts';
+import type { Definition } from '../../src/format/supplement.ts';
 import { putInWordsOf } from '../../src/target/parity-reading.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { laterOwner } from '../../src/postgres/ownership-queries.ts';
 import { particularKinds } from '../../src/postgres/particulars.ts';
 import { withoutMarks } from '../../src/postgres/printed-text.ts';
-import type { Definition } from '../../src/repository/supplement.ts';
+import type { Definition } from '../../src/format/supplement.ts';
 import type { Parity, ParityScope } from '../../src/target/parity.ts';
 import { connectionEnvironment } from '../fixture/dump.ts';
 import { createRoles, reconnect, seedDatabase } from '../fixture/seed.ts';

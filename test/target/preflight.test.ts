@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { checkTarget, readSchemas } from '../../src/target/preflight.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';

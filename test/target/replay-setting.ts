@@ -10,7 +10,7 @@ import type { ToolEnvironment } from '../../src/postgres/environment.ts';
 import { applySettings } from '../../src/postgres/session-settings.ts';
 import { clientEnvironment, parseConnection } from '../../src/postgres/settings.ts';
 import { readTables } from '../../src/postgres/tables.ts';
-import type { TableEntry } from '../../src/repository/manifest.ts';
+import type { TableEntry } from '../../src/format/manifest.ts';
 import { ArchiveRestore } from '../../src/target/archive-restore.ts';
 import { type Replayed, type ReplayRequest, replayChanges } from '../../src/target/replay.ts';
 import { type Step, steps } from '../../src/target/steps.ts';

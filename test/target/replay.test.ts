@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { IntegrityError, TargetError } from '../../src/errors.ts';
-import { formatTimestamp, parseTimestamp } from '../../src/postgres/timestamp.ts';
+import { IntegrityError, TargetError } from '../../src/runtime/errors.ts';
+import { formatTimestamp, parseTimestamp } from '../../src/values/timestamp.ts';
 import { replayChanges } from '../../src/target/replay.ts';
 import { asRole, connect } from '../postgres/database.ts';
 import { databaseOf, Setting } from './replay-setting.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSession, type Session } from '../../src/postgres/connection.ts';
 import { readDefinitions } from '../../src/postgres/definitions.ts';
 import { parseConnection } from '../../src/postgres/settings.ts';
-import type { Definition } from '../../src/repository/supplement.ts';
+import type { Definition } from '../../src/format/supplement.ts';
 import { grantToUsers } from '../../src/target/user-grants.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { ConfigurationError } from '../../src/errors.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { type Caller, renderCallers } from '../../src/schedule/callers.ts';
 import { planJobs } from '../../src/schedule/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy.ts';

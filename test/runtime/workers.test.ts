@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { drain, runTogether, runWorkers } from '../src/workers.ts';
+import { drain, runTogether, runWorkers } from '../../src/runtime/workers.ts';
 
 const never = () => new AbortController().signal;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { World } from '../world.ts';
+import type { World } from './context.ts';
 
 /** Gives one restore of several a folder of its own, which is gone afterwards: an archive may be large. */
 export async function inScratchFolder<T>(world: World, body: (world: World) => Promise<T>): Promise<T> {

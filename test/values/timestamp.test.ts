@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTimestamp, parseTimestamp } from '../../src/postgres/timestamp.ts';
+import { formatTimestamp, parseTimestamp } from '../../src/values/timestamp.ts';
 
 describe('a point in time', () => {
   it.each([

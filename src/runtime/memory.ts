@@ -1,5 +1,5 @@
 import { getHeapStatistics } from 'node:v8';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from './errors.ts';
 import { formatBytes, formatCount } from '../report/quantity.ts';
 
 /**

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { IntegrityError } from '../../src/errors.ts';
-import type { Manifest } from '../../src/repository/manifest.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import type { ObjectReader } from '../../src/repository/objects.ts';
 import {
   type Definition,
   readSupplement,
   type Supplement,
   writeSupplement,
-} from '../../src/repository/supplement.ts';
+} from '../../src/format/supplement.ts';
 import { makeSupplement } from '../target/parity-example.ts';
-import { makeManifest, makeObject } from './example.ts';
+import { makeManifest, makeObject } from '../repository/example.ts';
 
 const define = (overrides: Partial<Definition> = {}): Definition => ({
   kind: 'column',

@@ -1,4 +1,4 @@
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 import {
   drillable,
   type InputName,
@@ -8,12 +8,12 @@ import {
   operations,
   type ReadInput,
   type schema,
-} from './input-schema.ts';
-import type { AlarmInputs, CommonInputs, Inputs } from './input-types.ts';
-import { databaseUrlForm, list, Problem } from './input-values.ts';
+} from './schema.ts';
+import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
+import { databaseUrlForm, list, Problem } from './values.ts';
 
-export * from './input-schema.ts';
-export type * from './input-types.ts';
+export * from './schema.ts';
+export type * from './types.ts';
 
 type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
 type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
-import { messageOf } from './errors.ts';
-import { splitPatterns } from './postgres/selection.ts';
-import type { RetentionPolicy } from './repository/retention.ts';
-import { archivingClasses, type S3Encryption, s3Addressings } from './storage/s3-settings.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { splitPatterns } from '../../postgres/selection.ts';
+import type { RetentionPolicy } from '../../repository/retention.ts';
+import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 
 /* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
 

@@ -27,7 +27,7 @@ import {
   parseTimeZone,
   parseWebhook,
   wholeNumber,
-} from './input-values.ts';
+} from './values.ts';
 import { parseNeeds } from './needed-jobs.ts';
 
 /**

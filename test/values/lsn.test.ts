@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatLsn, parseLsn } from '../../src/postgres/lsn.ts';
+import { formatLsn, parseLsn } from '../../src/values/lsn.ts';
 
 describe('a position in the write-ahead log', () => {
   it('is bytes since its beginning', () => {

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { Problem } from './input-values.ts';
+import { Problem } from './values.ts';
 
 /** What GitHub tells a job of one that it needs. */
 export interface NeededJob {

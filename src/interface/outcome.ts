@@ -1,4 +1,4 @@
-import type { ExitCode } from '../errors.ts';
+import type { ExitCode } from '../runtime/errors.ts';
 
 /** What an operation found and did. The entries turn it into outputs, a job summary, JSON on stdout and an exit code. */
 export interface Outcome {

@@ -1,9 +1,9 @@
 import { constants } from 'node:buffer';
 import * as v from 'valibot';
-import { IntegrityError, messageOf } from '../errors.ts';
-import { parseBounded } from './bounded-json.ts';
+import { IntegrityError, messageOf } from '../runtime/errors.ts';
+import { parseBounded } from '../repository/bounded-json.ts';
 import { bigint, type Manifest } from './manifest.ts';
-import type { ObjectReader } from './objects.ts';
+import type { ObjectReader } from '../repository/objects.ts';
 
 /**
  * What a restore needs besides rows and the archive, and what a restored database is compared with: roles, settings and jobs, which

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { append, refill } from '../src/lists.ts';
+import { append, refill } from '../../src/runtime/lists.ts';
 
 const many = Array.from({ length: 300_000 }, (_, index) => index);
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderMarkdown } from '../../src/report/markdown.ts';
-import { createMask, maskReason, maskReport } from '../../src/report/mask.ts';
+import { createMask, maskReason, maskReport } from '../../src/report/redact.ts';
 
 describe('a mask', () => {
   // A plain word is looked for as one.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../src/errors.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import {
   type CleanupInputs,
   type DrillInputs,
@@ -14,8 +14,8 @@ import {
   operations,
   parseAlarms,
   parseInputs,
-} from '../src/inputs.ts';
-import { listSecrets } from '../src/secrets.ts';
+} from '../../../src/interface/inputs/parse.ts';
+import { listSecrets } from '../../../src/interface/secrets.ts';
 
 type Given = Partial<Record<InputName, string>>;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { messageOf } from '../src/errors.ts';
-import { openSession, type Session } from '../src/postgres/connection.ts';
-import { createDatabase, type Database } from './postgres/database.ts';
-import { type Cluster, startCluster } from './support/cluster.ts';
+import { messageOf } from '../../src/runtime/errors.ts';
+import { openSession, type Session } from '../../src/postgres/connection.ts';
+import { createDatabase, type Database } from '../postgres/database.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
 
 let cluster: Cluster;
 let database: Database;

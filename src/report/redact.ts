@@ -1,5 +1,5 @@
-import { assertNever } from '../errors.ts';
-import type { Section } from '../operations/outcome.ts';
+import { assertNever } from '../runtime/errors.ts';
+import type { Section } from '../interface/outcome.ts';
 import { Form, type Writing } from './written-form.ts';
 
 /** A shorter text protects nothing, and its letters are all over the words of a report. */
