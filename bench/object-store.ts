@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { S3Storage } from '../src/storage/s3.ts';
+import { S3Storage } from '../src/storage/s3/store.ts';
 import type { Storage } from '../src/storage/storage.ts';
 import { Link } from './link.ts';
 

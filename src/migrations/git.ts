@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { messageOf } from '../runtime/errors.ts';
-import { gitEnvironment } from '../postgres/environment.ts';
-import { startTool } from '../postgres/process.ts';
+import { gitEnvironment } from '../postgres/client/environment.ts';
+import { startTool } from '../postgres/client/process.ts';
 import type { World } from '../runtime/context.ts';
 
 export type GitWorld = Pick<World, 'env' | 'signal'>;

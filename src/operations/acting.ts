@@ -1,7 +1,7 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
-import { withoutMarks } from '../postgres/printed-text.ts';
+import { withoutMarks } from '../postgres/catalog/printed-text.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Definition, Supplement } from '../format/supplement.ts';
 

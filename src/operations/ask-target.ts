@@ -1,5 +1,5 @@
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import type { World } from '../runtime/context.ts';
 import type { RestoreRequest } from './restore-plan.ts';
 

@@ -1,13 +1,13 @@
 import { append, refill } from '../runtime/lists.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { ledgerSchema } from '../postgres/ledger-schema.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { ledgerSchema } from '../postgres/own-schema.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { SequenceFact, TableEntry } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import type { Segment } from '../repository/segments.ts';
-import type { PresentTable } from '../supabase/selection.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
 import { type NotCarried, tryStatements } from '../target/attempt.ts';
 import type { Advance } from '../target/parity.ts';
 import { collectRestored } from '../target/parity-excuses.ts';

@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { parseLsn } from '../values/lsn.ts';
 import { createBackupId } from '../repository/backups.ts';
 import type { Segment } from '../repository/segments.ts';

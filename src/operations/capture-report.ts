@@ -1,5 +1,5 @@
 import type { CaptureInputs } from '../interface/inputs/parse.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Segment } from '../repository/segments.ts';
 import type { Slot } from '../source/change-slot.ts';

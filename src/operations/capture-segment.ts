@@ -1,7 +1,7 @@
 import type { CaptureInputs } from '../interface/inputs/parse.ts';
 import { parseLsn } from '../values/lsn.ts';
-import { copyEncoding, outputSettings } from '../postgres/session-settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { copyEncoding, outputSettings } from '../postgres/session/output-settings.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Repository } from '../repository/repository.ts';
 import { digestDefinitions, type Segment } from '../repository/segments.ts';
 import type { ReadChanges } from '../source/change-reader.ts';

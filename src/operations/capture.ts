@@ -1,10 +1,10 @@
 import { SourceError } from '../runtime/errors.ts';
 import type { BackupInputs, CaptureInputs } from '../interface/inputs/parse.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { parseLsn } from '../values/lsn.ts';
-import { reachDatabase } from '../postgres/reach.ts';
-import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { reachDatabase } from '../postgres/session/reach.ts';
+import { applySettings, copyEncoding } from '../postgres/session/output-settings.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { readNewestSegment, type Segment, writeSegment } from '../repository/segments.ts';
 import { readChanges } from '../source/change-reader.ts';
 import { advanceSlot, dropSlot, readSlot, type Slot, UnreadableChangesError } from '../source/change-slot.ts';

@@ -1,4 +1,4 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import type { NotCarried } from '../target/attempt.ts';
 
 /** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */

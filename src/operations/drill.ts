@@ -1,6 +1,6 @@
 import type { DrillInputs } from '../interface/inputs/parse.ts';
-import { reachDatabase } from '../postgres/reach.ts';
-import { fitJobs } from '../postgres/room.ts';
+import { reachDatabase } from '../postgres/session/reach.ts';
+import { fitJobs } from '../postgres/session/room.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { World } from '../runtime/context.ts';
 import { chooseBackups } from './choose-backups.ts';

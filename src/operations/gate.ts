@@ -1,7 +1,7 @@
 import { StorageError } from '../runtime/errors.ts';
 import type { GateInputs } from '../interface/inputs/parse.ts';
 import { lookAtMigrations, type Migrations } from '../migrations/changed.ts';
-import { readEventBase } from '../migrations/event-base.ts';
+import { readEventBase } from '../github/event.ts';
 import { readIfPresent } from '../repository/backups.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { openRepository } from '../repository/repository.ts';

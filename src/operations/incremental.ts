@@ -1,5 +1,5 @@
-import type { SequenceState } from '../postgres/facts.ts';
-import { countPages, planRanges, type Slice } from '../postgres/ranges.ts';
+import type { SequenceState } from '../postgres/catalog/facts.ts';
+import { countPages, planRanges, type Slice } from '../postgres/catalog/ranges.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Manifest, StoredObject } from '../format/manifest.ts';
 import type { BufferPool } from '../source/buffer-pool.ts';

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { messageOf, TargetError } from '../runtime/errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { leaveMark, noteStep, type RestoreMark, removeMark } from '../target/restore-mark.ts';
 import type { World } from '../runtime/context.ts';
 

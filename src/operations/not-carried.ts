@@ -1,12 +1,12 @@
 import type { BackupInputs } from '../interface/inputs/parse.ts';
-import type { Session } from '../postgres/connection.ts';
-import { readInvalidIndexes } from '../postgres/facts.ts';
-import { findUnplannable } from '../postgres/plannable.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readInvalidIndexes } from '../postgres/catalog/facts.ts';
+import { findUnplannable } from '../postgres/catalog/plannable.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { Role } from '../format/supplement.ts';
 import type { Snapshot } from '../source/snapshot.ts';
-import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';
+import { isPlatformRole, readManagedSchemas } from '../supabase/managed-schemas.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';
 import { listUnwritten } from './unwritten.ts';
 

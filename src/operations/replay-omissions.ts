@@ -1,4 +1,4 @@
-import { qualifiedName } from '../postgres/tables.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';
 import type { Recovery } from './choose-recovery.ts';

@@ -1,6 +1,6 @@
 import { messageOf } from '../runtime/errors.ts';
 import { append, refill } from '../runtime/lists.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Supplement } from '../format/supplement.ts';
 import { clearImage } from '../supabase/image.ts';

@@ -1,4 +1,4 @@
-import { writePattern } from '../postgres/selection.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';

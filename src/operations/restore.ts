@@ -7,10 +7,10 @@ import {
   type TargetError,
 } from '../runtime/errors.ts';
 import type { RestoreInputs } from '../interface/inputs/parse.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { reachDatabase } from '../postgres/reach.ts';
-import { fitJobs } from '../postgres/room.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { reachDatabase } from '../postgres/session/reach.ts';
+import { fitJobs } from '../postgres/session/room.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { maskReason } from '../report/redact.ts';
 import { formatCounted } from '../report/quantity.ts';
 import { describeHolder } from '../repository/locks.ts';

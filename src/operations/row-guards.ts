@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts';
-import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/archive.ts';
-import { writePattern } from '../postgres/selection.ts';
+import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/client/table-of-contents.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { Supplement } from '../format/supplement.ts';
 import type { RestoreSelection } from '../target/selection.ts';
 

@@ -1,7 +1,7 @@
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 import type { Inputs } from '../interface/inputs/parse.ts';
 import type { World } from '../runtime/context.ts';
-import { fileCertificates } from './certificates.ts';
+import { fileCertificates } from '../postgres/session/root-certificates.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
 /** What changes neither a database nor what is stored of one. */

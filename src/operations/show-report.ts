@@ -1,4 +1,4 @@
-import { writePattern } from '../postgres/selection.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { StoredRecord } from '../repository/records.ts';

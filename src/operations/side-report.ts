@@ -1,4 +1,4 @@
-import { writePattern } from '../postgres/selection.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { NotCarried } from '../target/attempt.ts';

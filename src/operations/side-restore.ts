@@ -10,12 +10,12 @@ import {
 } from '../runtime/errors.ts';
 import type { RestoreInputs } from '../interface/inputs/parse.ts';
 import { append } from '../runtime/lists.ts';
-import { findClient } from '../postgres/client.ts';
+import { findClient } from '../postgres/client/find.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import { reachDatabase } from '../postgres/reach.ts';
-import { fitJobs } from '../postgres/room.ts';
-import { writePattern } from '../postgres/selection.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { reachDatabase } from '../postgres/session/reach.ts';
+import { fitJobs } from '../postgres/session/room.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { maskReason } from '../report/redact.ts';
 import { describeHolder } from '../repository/locks.ts';
 import type { Manifest } from '../format/manifest.ts';

@@ -1,6 +1,6 @@
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { applyInputSettings } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { applyInputSettings } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';

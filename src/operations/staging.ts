@@ -1,5 +1,5 @@
 import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../runtime/errors.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { maskReason } from '../report/redact.ts';
 import { readManifest } from '../repository/backups.ts';
 import type { Manifest } from '../format/manifest.ts';

@@ -1,8 +1,8 @@
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/settings.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
 import {

@@ -1,5 +1,5 @@
 import type { BackupInputs } from '../interface/inputs/parse.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
 import {

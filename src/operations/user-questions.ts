@@ -1,13 +1,13 @@
-import { letRead, openSession } from '../postgres/connection.ts';
-import { commandEnvironment } from '../postgres/environment.ts';
-import { passLines, startTool, ToolError } from '../postgres/process.ts';
-import { type ConnectionSettings, connectionVariables } from '../postgres/settings.ts';
+import { letRead, openSession } from '../postgres/session/connection.ts';
+import { commandEnvironment } from '../postgres/client/environment.ts';
+import { passLines, startTool, ToolError } from '../postgres/client/process.ts';
+import { type ConnectionSettings, connectionVariables } from '../postgres/session/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Supplement } from '../format/supplement.ts';
 import { type CheckResult, refuseUnanswerable, runChecks } from '../target/checks.ts';
 import { writeSet } from '../target/stored-settings.ts';
 import type { World } from '../runtime/context.ts';
-import { writeRootCertificates } from './certificates.ts';
+import { writeRootCertificates } from '../postgres/session/root-certificates.ts';
 import type { Section } from '../interface/outcome.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { IntegrityError } from '../runtime/errors.ts';
-import { readDecodedRows } from '../postgres/decoded-rows.ts';
+import { readDecodedRows } from '../postgres/decoding/decoded-rows.ts';
 import { parseLsn } from '../values/lsn.ts';
 import type { Manifest, StoredObject } from '../format/manifest.ts';
 import { createReader } from '../repository/objects.ts';

@@ -1,5 +1,5 @@
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
-import { BrokenBodyError } from '../storage/s3-failure.ts';
+import { BrokenBodyError } from '../storage/s3/failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storage/storage.ts';
 
 /** So often what is not as it should be is read before it counts as damaged. */

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
-import { compareKeys, type Definition } from '../postgres/definitions.ts';
-import { besideDefinitions } from '../postgres/description.ts';
+import { compareKeys, type Definition } from '../postgres/catalog/definitions.ts';
+import { besideDefinitions } from '../postgres/catalog/description.ts';
 import { parseLsn } from '../values/lsn.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';

@@ -1,11 +1,11 @@
 import { messageOf, SourceError } from '../runtime/errors.ts';
-import { explainExpiry } from '../postgres/accepted-passwords.ts';
-import type { ClientTools } from '../postgres/client.ts';
-import type { ToolEnvironment } from '../postgres/environment.ts';
-import { ledgerSchema } from '../postgres/ledger-schema.ts';
-import { startTool } from '../postgres/process.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import type { TableInfo } from '../postgres/tables.ts';
+import { explainExpiry } from '../postgres/session/accepted-passwords.ts';
+import type { ClientTools } from '../postgres/client/find.ts';
+import type { ToolEnvironment } from '../postgres/client/environment.ts';
+import { ledgerSchema } from '../postgres/own-schema.ts';
+import { startTool } from '../postgres/client/process.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import type { TableInfo } from '../postgres/catalog/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';

@@ -1,8 +1,8 @@
 import { SourceError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
-import { copyOut } from '../postgres/copy-reader.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { copyOut } from '../postgres/wire/copy-reader.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
-import { ledgerSchema } from '../postgres/ledger-schema.ts';
+import { ledgerSchema } from '../postgres/own-schema.ts';
 import { parseLsn } from '../values/lsn.ts';
 import type { StoredObject } from '../format/manifest.ts';
 import { objectSize } from '../repository/objects.ts';

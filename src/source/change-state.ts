@@ -1,8 +1,8 @@
-import type { Session } from '../postgres/connection.ts';
-import { type Definition, readDefinitions } from '../postgres/definitions.ts';
-import { readSequences, type SequenceState } from '../postgres/facts.ts';
-import { isCarriedQueue } from '../postgres/queues.ts';
-import { qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { type Definition, readDefinitions } from '../postgres/catalog/definitions.ts';
+import { readSequences, type SequenceState } from '../postgres/catalog/facts.ts';
+import { isCarriedQueue } from '../postgres/catalog/queues.ts';
+import { qualifiedName, readTables, type TableInfo } from '../postgres/catalog/tables.ts';
 import type { Segment } from '../repository/segments.ts';
 import { keyOf, type TableChanges } from './change-tally.ts';
 import { readLedger } from './ledger.ts';

@@ -1,10 +1,10 @@
 import { isKnownError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { countPages, type Slice } from '../postgres/ranges.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+import { countPages, type Slice } from '../postgres/catalog/ranges.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';
 import type { Snapshot } from './snapshot.ts';

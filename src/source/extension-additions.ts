@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { membersQuery } from './extension-members.ts';
 
 /** Something that somebody added to a table of an extension: pg_dump writes nothing of what is on these but rows of configuration. */

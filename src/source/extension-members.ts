@@ -1,7 +1,7 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { findUnplannable } from '../postgres/plannable.ts';
-import { isCarriedQueue } from '../postgres/queues.ts';
+import { findUnplannable } from '../postgres/catalog/plannable.ts';
+import { isCarriedQueue } from '../postgres/catalog/queues.ts';
 import { secureTables } from './present.ts';
 import type { Snapshot } from './snapshot.ts';
 

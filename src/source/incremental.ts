@@ -1,5 +1,5 @@
-import { planRanges, type Slice } from '../postgres/ranges.ts';
-import type { TableInfo } from '../postgres/tables.ts';
+import { planRanges, type Slice } from '../postgres/catalog/ranges.ts';
+import type { TableInfo } from '../postgres/catalog/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../format/manifest.ts';
 import type { RangeCount } from './changes.ts';
 import type { PendingPiece } from './object-sink.ts';

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import {
   foreignLedger,
   isOwnTable,
   ledgerComment,
   ledgerDefinitions,
   ledgerSchema,
-} from '../postgres/ledger-schema.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+} from '../postgres/own-schema.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
 export interface LedgerEntry {

@@ -1,5 +1,5 @@
 import { parseLsn } from '../values/lsn.ts';
-import { outputSettings } from '../postgres/session-settings.ts';
+import { outputSettings } from '../postgres/session/output-settings.ts';
 import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { SourceIdentity } from './identity.ts';

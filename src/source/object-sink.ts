@@ -1,4 +1,4 @@
-import type { RowSink } from '../postgres/copy-reader.ts';
+import type { RowSink } from '../postgres/wire/copy-reader.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { Uploads } from './uploads.ts';
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SourceError } from '../runtime/errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { expressionsQuery } from '../postgres/plannable.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+import { expressionsQuery } from '../postgres/catalog/plannable.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
 import type { Snapshot } from './snapshot.ts';
 
 type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../postgres/ranges.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../postgres/catalog/ranges.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { ReusedSlice } from './incremental.ts';
 import type { PlainObject } from './object-sink.ts';

@@ -1,8 +1,8 @@
 import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
-import type { ClientTools } from '../postgres/client.ts';
-import type { Session } from '../postgres/connection.ts';
-import type { ToolEnvironment } from '../postgres/environment.ts';
-import { runTool } from '../postgres/process.ts';
+import type { ClientTools } from '../postgres/client/find.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import type { ToolEnvironment } from '../postgres/client/environment.ts';
+import { runTool } from '../postgres/client/process.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 import type { Snapshot } from './snapshot.ts';
 

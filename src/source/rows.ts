@@ -1,8 +1,8 @@
 import { isKnownError } from '../runtime/errors.ts';
-import { copyOut } from '../postgres/copy-reader.ts';
-import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/ranges.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName, type TableInfo } from '../postgres/tables.ts';
+import { copyOut } from '../postgres/wire/copy-reader.ts';
+import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../postgres/catalog/ranges.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from './joined.ts';

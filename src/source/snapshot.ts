@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
-import { openSession, type Session } from '../postgres/connection.ts';
-import { findUnplannable, markUnplannable } from '../postgres/plannable.ts';
-import { applySettings, copyEncoding } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/tables.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { findUnplannable, markUnplannable } from '../postgres/catalog/plannable.ts';
+import { applySettings, copyEncoding } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/catalog/tables.ts';
 import type { Log } from '../runtime/context.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from './identity.ts';
 import { type LedgerEntry, readLedger } from './ledger.ts';

@@ -1,11 +1,11 @@
 import { isKnownError, messageOf, SourceError } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { readDescription } from '../postgres/description.ts';
-import { readGlobals } from '../postgres/globals.ts';
-import { readPrivileges } from '../postgres/privileges.ts';
-import { askQuestions, readFreshness } from '../postgres/questions.ts';
-import { readQueues } from '../postgres/queues.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { readDescription } from '../postgres/catalog/description.ts';
+import { readGlobals } from '../postgres/catalog/globals.ts';
+import { readPrivileges } from '../postgres/catalog/privileges.ts';
+import { askQuestions, readFreshness } from '../postgres/catalog/questions.ts';
+import { readQueues } from '../postgres/catalog/queues.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { objectSize } from '../repository/objects.ts';
 import { type Supplement, writeSupplement } from '../format/supplement.ts';
 import { readAdditions } from './extension-additions.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SourceError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { parseLsn } from '../values/lsn.ts';
 import { isoFormat } from './identity.ts';
 

@@ -96,7 +96,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
     );
   }
   // The SDK is most of the program: it is loaded by those who use it.
-  const { S3Storage } = await import('./s3.ts');
+  const { S3Storage } = await import('./s3/store.ts');
   return new S3Storage({
     ...{ bucket, prefix, env },
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -115,7 +115,7 @@ async function openArtifact(
   options: StorageOptions,
   world: StorageWorld,
 ): Promise<Storage> {
-  const { ArtifactStorage, secondSlot } = await import('./artifact.ts');
+  const { ArtifactStorage, secondSlot } = await import('./artifact/store.ts');
   const name = location.replace(/^artifact:(\/\/)?/i, '');
   if (!artifactName.test(name) || name.endsWith(secondSlot)) {
     throw new ConfigurationError(

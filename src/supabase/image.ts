@@ -1,5 +1,5 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 

@@ -1,6 +1,6 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { readManagedSchemas } from './managed.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readManagedSchemas } from './managed-schemas.ts';
 
 /** A table of the target, as far as rows are to go into it. */
 export interface TargetTable {

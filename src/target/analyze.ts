@@ -1,9 +1,9 @@
 import { messageOf } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { setSearchPath } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { setSearchPath } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import type { Log } from '../runtime/context.ts';
 

@@ -1,9 +1,9 @@
 import { messageOf, TargetError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import { explainExpiry } from '../postgres/accepted-passwords.ts';
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { applyInputSettings } from '../postgres/session-settings.ts';
+import { explainExpiry } from '../postgres/session/accepted-passwords.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { applyInputSettings } from '../postgres/session/output-settings.ts';
 import type { World } from '../runtime/context.ts';
 import { type ArchiveFile, runRestore, type ToolResult } from './archive-tool.ts';
 import type { NotCarried } from './attempt.ts';

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ArchiveEntry, writeList } from '../postgres/archive.ts';
-import type { ClientTools } from '../postgres/client.ts';
-import type { ToolEnvironment } from '../postgres/environment.ts';
-import { runTool, ToolError } from '../postgres/process.ts';
-import { type ConnectionSettings, quoteConnectionValue } from '../postgres/settings.ts';
+import { type ArchiveEntry, writeList } from '../postgres/client/table-of-contents.ts';
+import type { ClientTools } from '../postgres/client/find.ts';
+import type { ToolEnvironment } from '../postgres/client/environment.ts';
+import { runTool, ToolError } from '../postgres/client/process.ts';
+import { type ConnectionSettings, quoteConnectionValue } from '../postgres/session/settings.ts';
 import type { World } from '../runtime/context.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 

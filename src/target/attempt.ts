@@ -1,5 +1,5 @@
 import { isRaised, messageOf } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { Manifest } from '../format/manifest.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { unquoteIdentifier } from '../postgres/identifier.ts';
 import { tryStatement } from './attempt.ts';
 

@@ -1,5 +1,5 @@
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 
 /** A question to the restored database, and its answer. */
 export interface CheckResult {

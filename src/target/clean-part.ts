@@ -1,6 +1,6 @@
 import { ConfigurationError, isKnownError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { addToPartitions } from './broken-keys.ts';
 import { dropObjects, explainRefusal, localSettings } from './clean.ts';

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { isPlatformState, isUserData } from '../supabase/managed.ts';
+import { isPlatformState, isUserData } from '../supabase/managed-schemas.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { listNames, type Ownership } from './clean-lists.ts';
 

@@ -1,8 +1,8 @@
 import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import { isPlatformRole, readManagedSchemas } from '../supabase/managed.ts';
+import { isPlatformRole, readManagedSchemas } from '../supabase/managed-schemas.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from './attempt.ts';
 import {

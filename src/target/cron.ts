@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
 import type { CronJob } from '../format/supplement.ts';
 import { type NotCarried, refusalOf } from './attempt.ts';

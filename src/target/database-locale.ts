@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
 import type { Supplement } from '../format/supplement.ts';
 

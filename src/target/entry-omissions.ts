@@ -1,4 +1,4 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import { putOnOneLine } from '../postgres/sql-text.ts';
 import type { NotCarried } from './attempt.ts';
 import type { NamedConstraint } from './broken-keys.ts';

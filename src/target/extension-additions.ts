@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import type { Supplement } from '../format/supplement.ts';
 import { type NotCarried, omit, tryStatement } from './attempt.ts';

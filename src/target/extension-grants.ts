@@ -1,8 +1,8 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { isFirstVersion } from '../postgres/description.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { isFirstVersion } from '../postgres/catalog/description.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import { parseRights, type Rights, readSystemRights } from '../postgres/system-rights.ts';
+import { parseRights, type Rights, readSystemRights } from '../postgres/catalog/system-rights.ts';
 import type { Definition } from '../format/supplement.ts';
 import { type NotCarried, type Statement, tryStatements } from './attempt.ts';
 

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ArchiveEntry, describeEntry, writeList } from '../postgres/archive.ts';
-import type { ClientTools } from '../postgres/client.ts';
-import type { Session } from '../postgres/connection.ts';
-import { toolEnvironment } from '../postgres/environment.ts';
+import { type ArchiveEntry, describeEntry, writeList } from '../postgres/client/table-of-contents.ts';
+import type { ClientTools } from '../postgres/client/find.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { toolEnvironment } from '../postgres/client/environment.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { startTool } from '../postgres/process.ts';
+import { startTool } from '../postgres/client/process.ts';
 import type { World } from '../runtime/context.ts';
 import type { NotCarried } from './attempt.ts';
 

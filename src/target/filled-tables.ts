@@ -1,7 +1,7 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { expressionsQuery } from '../postgres/plannable.ts';
-import { isPlatformRole } from '../supabase/managed.ts';
+import { expressionsQuery } from '../postgres/catalog/plannable.ts';
+import { isPlatformRole } from '../supabase/managed-schemas.ts';
 
 interface Table {
   readonly oid: number;

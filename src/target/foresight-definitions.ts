@@ -1,5 +1,5 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import { splitDetail, withoutMarks } from '../postgres/printed-text.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { splitDetail, withoutMarks } from '../postgres/catalog/printed-text.ts';
 import type { Definition } from '../format/supplement.ts';
 
 /** What the backup's description says of entries of its archive, whose table of contents has names only. */

@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 
 /** What the target's catalogs tell of what the connected role may make there, and of what there is to make it with. */
 export interface TargetFacts {

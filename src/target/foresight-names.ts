@@ -1,5 +1,5 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { DefinitionIndex } from './foresight-definitions.ts';
 import type { Reason } from './foresight-refusals.ts';
 import type { Replacement } from './replacement.ts';

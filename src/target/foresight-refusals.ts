@@ -1,5 +1,5 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
-import { writePattern } from '../postgres/selection.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { TableEntry } from '../format/manifest.ts';
 
 /** Why the server will refuse something, and what to do about it; what has the same why is told together. */

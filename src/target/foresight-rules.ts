@@ -1,4 +1,4 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import type { DefinitionIndex } from './foresight-definitions.ts';
 import type { TargetFacts } from './foresight-facts.ts';
 import type { Reason } from './foresight-refusals.ts';

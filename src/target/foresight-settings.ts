@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { Supplement } from '../format/supplement.ts';
 import type { TargetFacts } from './foresight-facts.ts';
 import type { Reason } from './foresight-refusals.ts';

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../runtime/errors.ts';
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { ledgerSchema } from '../postgres/ledger-schema.ts';
-import { writePattern } from '../postgres/selection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { ledgerSchema } from '../postgres/own-schema.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';

@@ -1,6 +1,6 @@
 import { messageOf } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
 import type { Setting, Supplement } from '../format/supplement.ts';
 import { type NotCarried, omit, type Statement, tryStatements } from './attempt.ts';

@@ -1,8 +1,8 @@
-import { kindBehind, notReadable } from '../postgres/particulars.ts';
-import { withoutMarks } from '../postgres/printed-text.ts';
-import { parseRights } from '../postgres/system-rights.ts';
+import { kindBehind, notReadable } from '../postgres/catalog/particulars.ts';
+import { withoutMarks } from '../postgres/catalog/printed-text.ts';
+import { parseRights } from '../postgres/catalog/system-rights.ts';
 import type { Definition } from '../format/supplement.ts';
-import { isPlatformRole } from '../supabase/managed.ts';
+import { isPlatformRole } from '../supabase/managed-schemas.ts';
 import { type Excuse, judge, type Reason, type Subject } from './parity-excuses.ts';
 import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './parity-line.ts';
 import { areSame } from './parity-same.ts';

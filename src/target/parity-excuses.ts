@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import { kindBehind } from '../postgres/particulars.ts';
+import { kindBehind } from '../postgres/catalog/particulars.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { NotCarried } from './attempt.ts';
 import { absent, type ParityLine, type ParityScope } from './parity-line.ts';

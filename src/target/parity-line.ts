@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RowDigest } from '../postgres/row-digest.ts';
+import type { RowDigest } from '../postgres/wire/row-digest.ts';
 import type { SequenceFact, TableEntry } from '../format/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import type { NotCarried } from './attempt.ts';

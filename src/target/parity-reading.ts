@@ -1,8 +1,8 @@
-import { openSession, type Session } from '../postgres/connection.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/printed-text.ts';
-import { applySettings } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/catalog/printed-text.ts';
+import { applySettings } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import type { Definition } from '../format/supplement.ts';
 import { refusalOf } from './attempt.ts';
 import { definitionDigest } from './parity-same.ts';

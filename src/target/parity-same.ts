@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { unreadable } from '../postgres/large-objects.ts';
-import { notReadable } from '../postgres/particulars.ts';
-import { opening, withoutMarks } from '../postgres/printed-text.ts';
+import { unreadable } from '../postgres/catalog/large-objects.ts';
+import { notReadable } from '../postgres/catalog/particulars.ts';
+import { opening, withoutMarks } from '../postgres/catalog/printed-text.ts';
 
 /** What decides whether two details say the same. */
 export interface Reading {

@@ -1,8 +1,8 @@
-import type { Session } from '../postgres/connection.ts';
-import { readReadableSequences, type SequenceState } from '../postgres/facts.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readReadableSequences, type SequenceState } from '../postgres/catalog/facts.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import { findUnplannable } from '../postgres/plannable.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { findUnplannable } from '../postgres/catalog/plannable.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { SequenceFact } from '../format/manifest.ts';
 import { type Excuse, judge } from './parity-excuses.ts';
 import type { ParityLine } from './parity-line.ts';

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import type { SplitDetail } from '../postgres/printed-text.ts';
+import type { SplitDetail } from '../postgres/catalog/printed-text.ts';
 import type { Definition } from '../format/supplement.ts';
 
 /** How a server is made to read a text and to print it again; each of the three is SQL. */

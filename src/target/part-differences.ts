@@ -1,9 +1,9 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readDefinitions } from '../postgres/catalog/definitions.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import { writePattern } from '../postgres/selection.ts';
-import { applySettings } from '../postgres/session-settings.ts';
+import { writePattern } from '../postgres/catalog/table-patterns.ts';
+import { applySettings } from '../postgres/session/output-settings.ts';
 import type { Definition } from '../format/supplement.ts';
 import type { FittedPart } from './part.ts';
 

@@ -1,6 +1,6 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { createSelection, writePattern } from '../postgres/selection.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { createSelection, writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { readTargetCatalog, type TargetCatalog } from '../supabase/target-catalog.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';

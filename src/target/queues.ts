@@ -1,12 +1,12 @@
 import { wholeMessageOf } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
-import type { PresentTable } from '../supabase/selection.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
 import { type NotCarried, omit, refusalOf, tryStatement } from './attempt.ts';
 
 /**

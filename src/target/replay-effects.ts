@@ -1,4 +1,4 @@
-import { parseTables, type TableName } from '../postgres/test-decoding.ts';
+import { parseTables, type TableName } from '../postgres/decoding/test-decoding.ts';
 import { TableStatements } from './replay-statements.ts';
 import { decodeName, type ReplayTable } from './replay-tables.ts';
 import type { Skipped } from './replay-tally.ts';

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import type { PreparedStatement } from '../postgres/pipeline.ts';
-import { type ColumnValue, unchanged, type Value } from '../postgres/test-decoding.ts';
+import type { PreparedStatement } from '../postgres/wire/pipeline.ts';
+import { type ColumnValue, unchanged, type Value } from '../postgres/decoding/test-decoding.ts';
 import {
   decodeName,
   type KeyColumn,

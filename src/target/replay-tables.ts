@@ -1,8 +1,8 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
-import type { TableName } from '../postgres/test-decoding.ts';
+import type { TableName } from '../postgres/decoding/test-decoding.ts';
 import type { TableEntry } from '../format/manifest.ts';
-import type { PresentTable } from '../supabase/selection.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
 
 /** A table whose changes are replayed, as the target has it. */
 export interface ReplayTable {

@@ -1,5 +1,5 @@
 import { assertNever } from '../runtime/errors.ts';
-import type { TableName } from '../postgres/test-decoding.ts';
+import type { TableName } from '../postgres/decoding/test-decoding.ts';
 import { formatTimestamp } from '../values/timestamp.ts';
 import type { TableEntry } from '../format/manifest.ts';
 

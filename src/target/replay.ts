@@ -1,14 +1,14 @@
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { type DecodedRow, readDecodedRows } from '../postgres/decoded-rows.ts';
-import { Pipeline, type PreparedStatement } from '../postgres/pipeline.ts';
-import { applyInputSettings, setSearchPath } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { type DecodedRow, readDecodedRows } from '../postgres/decoding/decoded-rows.ts';
+import { Pipeline, type PreparedStatement } from '../postgres/wire/pipeline.ts';
+import { applyInputSettings, setSearchPath } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { isVisible, parseSnapshot, type SnapshotText, widenXid } from '../values/pg-snapshot.ts';
-import { parseChange, readHead, type TableName } from '../postgres/test-decoding.ts';
+import { parseChange, readHead, type TableName } from '../postgres/decoding/test-decoding.ts';
 import { formatTimestamp, parseTimestamp } from '../values/timestamp.ts';
 import type { TableEntry } from '../format/manifest.ts';
-import type { PresentTable } from '../supabase/selection.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
 import { type NotCarried, tryStatement } from './attempt.ts';
 import { type Effect, ReplayTables, type Route } from './replay-effects.ts';
 import {

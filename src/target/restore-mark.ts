@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
-import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/ledger-schema.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/own-schema.ts';
 import { tryStatement } from './attempt.ts';
 import type { Held } from './replacement.ts';
 

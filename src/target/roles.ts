@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Role } from '../format/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';

@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import type { KeyColumn } from './live-table.ts';
 import type { SideTable } from './side-tables.ts';

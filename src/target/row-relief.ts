@@ -1,6 +1,6 @@
-import type { Session } from '../postgres/connection.ts';
-import type { ServerError } from '../postgres/server-error.ts';
-import { setSearchPath } from '../postgres/session-settings.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import type { ServerError } from '../postgres/session/server-error.ts';
+import { setSearchPath } from '../postgres/session/output-settings.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import { refusalOf } from './attempt.ts';
 import type { SearchPaths } from './search-paths.ts';

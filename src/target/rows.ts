@@ -6,14 +6,14 @@ import {
   StorageError,
   TargetError,
 } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/connection.ts';
-import { copyIn } from '../postgres/copy-writer.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import { copyIn } from '../postgres/wire/copy-writer.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import { RowDigest } from '../postgres/row-digest.ts';
-import { isShortage, ServerError } from '../postgres/server-error.ts';
-import { applyInputSettings } from '../postgres/session-settings.ts';
-import type { ConnectionSettings } from '../postgres/settings.ts';
-import { qualifiedName } from '../postgres/tables.ts';
+import { RowDigest } from '../postgres/wire/row-digest.ts';
+import { isShortage, ServerError } from '../postgres/session/server-error.ts';
+import { applyInputSettings } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../format/manifest.ts';
 import type { ObjectReader } from '../repository/objects.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';

@@ -1,8 +1,8 @@
 import { isRaised } from '../runtime/errors.ts';
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifier.ts';
-import type { ServerErrorFields } from '../postgres/server-error.ts';
+import type { ServerErrorFields } from '../postgres/session/server-error.ts';
 import { refusalOf } from './attempt.ts';
 import { addToPartitions } from './broken-keys.ts';
 import type { EntryStatements } from './entry-statements.ts';

@@ -1,7 +1,7 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import { createSelection, findUnmatched, type Selection } from '../postgres/selection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { createSelection, findUnmatched, type Selection } from '../postgres/catalog/table-patterns.ts';
 
-export { describeEntry } from '../postgres/archive.ts';
+export { describeEntry } from '../postgres/client/table-of-contents.ts';
 
 /** What a restore will create, and what it leaves out. */
 export interface RestoreSelection {

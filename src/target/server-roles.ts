@@ -1,4 +1,4 @@
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { Role, Setting } from '../format/supplement.ts';
 
 export const attributeNames = [

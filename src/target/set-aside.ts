@@ -1,9 +1,9 @@
 import { append } from '../runtime/lists.ts';
-import type { Session } from '../postgres/connection.ts';
-import { firstUserOid } from '../postgres/facts.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { firstUserOid } from '../postgres/catalog/facts.ts';
 import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
-import type { ServerErrorFields } from '../postgres/server-error.ts';
-import { setSearchPath } from '../postgres/session-settings.ts';
+import type { ServerErrorFields } from '../postgres/session/server-error.ts';
+import { setSearchPath } from '../postgres/session/output-settings.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import { type NotCarried, refusalOf, tryStatements } from './attempt.ts';
 

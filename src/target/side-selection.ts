@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts';
-import type { ArchiveEntry } from '../postgres/archive.ts';
-import { createSelection, findUnmatched } from '../postgres/selection.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { createSelection, findUnmatched } from '../postgres/catalog/table-patterns.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { type ChosenTable, identify } from './side-tables.ts';
 

@@ -1,5 +1,5 @@
 import { ConfigurationError, TargetError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/connection.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';

@@ -1,4 +1,4 @@
-import type { ArchiveEntry } from '../postgres/archive.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 
 /**
  * The order of a restore. It is pg_restore's own order of sections and passes, with two differences: rows are ours and come

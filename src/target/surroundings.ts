@@ -1,5 +1,5 @@
-import type { Session } from '../postgres/connection.ts';
-import { readSurroundings, surroundingSettings } from '../postgres/globals.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readSurroundings, surroundingSettings } from '../postgres/catalog/globals.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Setting, Supplement } from '../format/supplement.ts';
 import { type NotCarried, tryStatement, tryStatements } from './attempt.ts';

@@ -1,5 +1,5 @@
-import type { Session } from '../postgres/connection.ts';
-import { readDefinitions } from '../postgres/definitions.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { readDefinitions } from '../postgres/catalog/definitions.ts';
 import { quoteIdentifier, quoteQualified, unquoteIdentifier } from '../postgres/identifier.ts';
 import type { Definition } from '../format/supplement.ts';
 import { isReservedRole } from '../supabase/reserved-roles.ts';

@@ -1,6 +1,6 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/archive.ts';
-import type { Session } from '../postgres/connection.ts';
-import { copyIn } from '../postgres/copy-writer.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { copyIn } from '../postgres/wire/copy-writer.ts';
 import { bringSecretsByHand, createSecret } from '../supabase/vault.ts';
 import { type NotCarried, refusalOf } from './attempt.ts';
 import type { ArchivedRows } from './extension-parts.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeFailure } from '../../src/entry/failure.ts';
 import { messageOf } from '../../src/runtime/errors.ts';
-import { ServerError } from '../../src/postgres/server-error.ts';
+import { ServerError } from '../../src/postgres/session/server-error.ts';
 
 const { signal } = new AbortController();
 const hint = 'You might need to increase max_locks_per_transaction.';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookAtMigrations } from '../../src/migrations/changed.ts';
-import { readEventBase } from '../../src/migrations/event-base.ts';
+import { readEventBase } from '../../src/github/event.ts';
 import { GitFolder } from './git-folder.ts';
 
 let repository: GitFolder;

@@ -7,7 +7,7 @@ import { chooseRecovery } from '../../src/operations/choose-recovery.ts';
 import { PhaseClock } from '../../src/runtime/phase-clock.ts';
 import { prepareRestore, type RestoreRequest } from '../../src/operations/restore-into.ts';
 import { run } from '../../src/operations/run.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { readManifest } from '../../src/repository/backups.ts';
 import { createReader } from '../../src/repository/objects.ts';
 import { openRepository } from '../../src/repository/repository.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { makeThrowaway } from '../../src/operations/throwaway.ts';
-import { openSession } from '../../src/postgres/connection.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession } from '../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Supplement } from '../../src/format/supplement.ts';
 import { compareLocales, type DatabaseLocale, readLocale } from '../../src/target/database-locale.ts';
 import { connect, createWorld } from '../postgres/database.ts';

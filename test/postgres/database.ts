@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
-import { type ConnectionSettings, parseConnection } from '../../src/postgres/settings.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { type ConnectionSettings, parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Log, World } from '../../src/runtime/context.ts';
 import type { Cluster } from '../support/cluster.ts';
 

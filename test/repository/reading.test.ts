@@ -17,7 +17,7 @@ import { appendRecord, readRecords } from '../../src/repository/records.ts';
 import { openRepository, type Repository } from '../../src/repository/repository.ts';
 import { readSegments, segmentKey, writeSegment } from '../../src/repository/segments.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
-import { BrokenBodyError } from '../../src/storage/s3-failure.ts';
+import { BrokenBodyError } from '../../src/storage/s3/failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../../src/storage/storage.ts';
 import { makeChain } from './changes-example.ts';
 import { createRepository, makeManifest } from './example.ts';

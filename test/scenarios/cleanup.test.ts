@@ -6,7 +6,7 @@ import { createBackupId, writeManifest } from '../../src/repository/backups.ts';
 import { appendRecord } from '../../src/repository/records.ts';
 import { openForBackup, openRepository, type Repository } from '../../src/repository/repository.ts';
 import { FileStorage } from '../../src/storage/file.ts';
-import { S3Storage } from '../../src/storage/s3.ts';
+import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { makeManifest, makeObject, source } from '../repository/example.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';

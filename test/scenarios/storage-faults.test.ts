@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isKnownError } from '../../src/runtime/errors.ts';
 import type { InputName } from '../../src/interface/inputs/parse.ts';
-import { S3Storage } from '../../src/storage/s3.ts';
+import { S3Storage } from '../../src/storage/s3/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeS3, startFakeS3 } from '../support/fake-s3.ts';
 import {

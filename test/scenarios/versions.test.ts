@@ -8,7 +8,7 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { InputName } from '../../src/interface/inputs/parse.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
-import { S3Storage } from '../../src/storage/s3.ts';
+import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { StoredValue } from '../../src/storage/storage.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../support/misbehaving-proxy.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/runtime/errors.ts';
-import type { Session } from '../../src/postgres/connection.ts';
-import { readTables, type TableInfo } from '../../src/postgres/tables.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
+import { readTables, type TableInfo } from '../../src/postgres/catalog/tables.ts';
 import { checkAccounts, checkRecorded } from '../../src/source/accounts.ts';
 import { leaveToken } from '../../src/source/ledger.ts';
 import { findInSystemSchemas } from '../../src/source/system-schemas.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { planRanges, type Slice } from '../../src/postgres/ranges.ts';
-import type { TableInfo } from '../../src/postgres/tables.ts';
+import { planRanges, type Slice } from '../../src/postgres/catalog/ranges.ts';
+import type { TableInfo } from '../../src/postgres/catalog/tables.ts';
 import { countRanges } from '../../src/source/changes.ts';
 import { type Snapshot, takeSnapshot } from '../../src/source/snapshot.ts';
 import { CollectingLog, createDatabase, type Database, until } from '../postgres/database.ts';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
 import { readAdditions } from '../../src/source/extension-additions.ts';
 import {
   countUnwrittenRows,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planRanges } from '../../src/postgres/ranges.ts';
-import type { TableInfo } from '../../src/postgres/tables.ts';
+import { planRanges } from '../../src/postgres/catalog/ranges.ts';
+import type { TableInfo } from '../../src/postgres/catalog/tables.ts';
 import type { Manifest, TableEntry, TableRange } from '../../src/format/manifest.ts';
 import type { RangeCount } from '../../src/source/changes.ts';
 import { chooseRanges, isUnchanged, matchTables } from '../../src/source/incremental.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { ledgerSchema } from '../../src/postgres/ledger-schema.ts';
-import { readTables } from '../../src/postgres/tables.ts';
+import { ledgerSchema } from '../../src/postgres/own-schema.ts';
+import { readTables } from '../../src/postgres/catalog/tables.ts';
 import { leaveToken, readLedger } from '../../src/source/ledger.ts';
 import { asRole, createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { outputSettings } from '../../src/postgres/session-settings.ts';
+import { outputSettings } from '../../src/postgres/session/output-settings.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
 import { followLineage, type Position } from '../../src/source/lineage.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { planJobs, planRanges, type Slice } from '../../src/postgres/ranges.ts';
-import type { TableInfo } from '../../src/postgres/tables.ts';
+import { planJobs, planRanges, type Slice } from '../../src/postgres/catalog/ranges.ts';
+import type { TableInfo } from '../../src/postgres/catalog/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
 import type { ReusedSlice } from '../../src/source/incremental.ts';
 import { chooseUnits, recheckUnits } from '../../src/source/recheck.ts';

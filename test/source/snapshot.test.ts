@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/runtime/errors.ts';
-import { planJobs, planRanges } from '../../src/postgres/ranges.ts';
-import { ServerError } from '../../src/postgres/server-error.ts';
-import type { TableInfo } from '../../src/postgres/tables.ts';
+import { planJobs, planRanges } from '../../src/postgres/catalog/ranges.ts';
+import { ServerError } from '../../src/postgres/session/server-error.ts';
+import type { TableInfo } from '../../src/postgres/catalog/tables.ts';
 import { BufferPool } from '../../src/source/buffer-pool.ts';
 import { countRanges } from '../../src/source/changes.ts';
 import { explainUnreadable, joinSnapshot } from '../../src/source/joined.ts';

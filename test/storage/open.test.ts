@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { openStorage, type StorageOptions } from '../../src/storage/open.ts';
-import { S3Storage } from '../../src/storage/s3.ts';
+import { S3Storage } from '../../src/storage/s3/store.ts';
 
 describe('a location', () => {
   test.each(['./backups', '../backups', '.', '/var/backups', 'file:///var/backups'])(

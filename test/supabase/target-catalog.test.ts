@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { readTargetCatalog, type TargetCatalog } from '../../src/supabase/target-catalog.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { readManagedSchemas } from '../../src/supabase/managed.ts';
+import { readManagedSchemas } from '../../src/supabase/managed-schemas.ts';
 import { readTargetCatalog } from '../../src/supabase/target-catalog.ts';
 import { chooseTargetKind, detectTargetKind } from '../../src/supabase/target-kind.ts';
 import { findOccupants } from '../../src/target/occupants.ts';

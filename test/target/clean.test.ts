@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { openSession } from '../../src/postgres/connection.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession } from '../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import type { TargetKind } from '../../src/supabase/target-kind.ts';
 import { type Emptied, emptyDatabase } from '../../src/target/clean.ts';
 import { dumpSchema } from '../fixture/dump.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Session } from '../../src/postgres/connection.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
 import { neutralizeDefaultPrivileges } from '../../src/target/default-privileges.ts';
 import { connectionEnvironment } from '../fixture/dump.ts';
 import { reconnect } from '../fixture/seed.ts';

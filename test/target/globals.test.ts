@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
-import { readGlobals } from '../../src/postgres/globals.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { readGlobals } from '../../src/postgres/catalog/globals.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Supplement } from '../../src/format/supplement.ts';
 import { applyDatabase, keepReachable } from '../../src/target/globals.ts';
 import { findDifferent, showSet, writeSet } from '../../src/target/stored-settings.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDefinitions } from '../../src/postgres/definitions.ts';
-import { splitDetail, withoutMarks } from '../../src/postgres/printed-text.ts';
-import { applySettings } from '../../src/postgres/session-settings.ts';
+import { readDefinitions } from '../../src/postgres/catalog/definitions.ts';
+import { splitDetail, withoutMarks } from '../../src/postgres/catalog/printed-text.ts';
+import { applySettings } from '../../src/postgres/session/output-settings.ts';
 import type { Definition } from '../../src/format/supplement.ts';
 import { putInWordsOf } from '../../src/target/parity-reading.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';

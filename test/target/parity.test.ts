@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { ArchiveEntry } from '../../src/postgres/archive.ts';
+import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
 import type { Answer, Definition, Privilege, Role } from '../../src/format/supplement.ts';
 import type { ParityScope } from '../../src/target/parity.ts';
 import { compareAnswers, compareFreshness } from '../../src/target/parity-answers.ts';

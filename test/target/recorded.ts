@@ -1,10 +1,10 @@
 import pg from 'pg';
-import { openSession } from '../../src/postgres/connection.ts';
-import { readFacts } from '../../src/postgres/facts.ts';
-import { askQuestions, readFreshness } from '../../src/postgres/questions.ts';
-import { applySettings } from '../../src/postgres/session-settings.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
-import { readTables } from '../../src/postgres/tables.ts';
+import { openSession } from '../../src/postgres/session/connection.ts';
+import { readFacts } from '../../src/postgres/catalog/facts.ts';
+import { askQuestions, readFreshness } from '../../src/postgres/catalog/questions.ts';
+import { applySettings } from '../../src/postgres/session/output-settings.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
+import { readTables } from '../../src/postgres/catalog/tables.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
 import type { Supplement } from '../../src/format/supplement.ts';
 import { describeThrough, type Questions } from '../../src/source/supplement.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArchiveEntry } from '../../src/postgres/archive.ts';
-import type { Session } from '../../src/postgres/connection.ts';
-import { applySettings } from '../../src/postgres/session-settings.ts';
+import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
+import { applySettings } from '../../src/postgres/session/output-settings.ts';
 import { splitScript } from '../../src/target/entry-statements.ts';
 import { tryAgain } from '../../src/target/second-try.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';

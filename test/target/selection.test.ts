@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ArchiveEntry, readContents, writeList } from '../../src/postgres/archive.ts';
-import { clientEnvironment } from '../../src/postgres/settings.ts';
+import { type ArchiveEntry, readContents, writeList } from '../../src/postgres/client/table-of-contents.ts';
+import { clientEnvironment } from '../../src/postgres/session/settings.ts';
 import {
   createChoice,
   describeEntry,

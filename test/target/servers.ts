@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { connect } from '../postgres/database.ts';
 import { findServers, startCluster } from '../support/cluster.ts';

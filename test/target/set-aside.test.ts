@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Session } from '../../src/postgres/connection.ts';
-import { applySettings } from '../../src/postgres/session-settings.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
+import { applySettings } from '../../src/postgres/session/output-settings.ts';
 import { ChecksAside } from '../../src/target/set-aside.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TargetError } from '../../src/runtime/errors.ts';
-import type { Session } from '../../src/postgres/connection.ts';
-import { applySettings } from '../../src/postgres/session-settings.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
+import { applySettings } from '../../src/postgres/session/output-settings.ts';
 import type { TableEntry } from '../../src/format/manifest.ts';
 import { orderByReferences, writeBringBack } from '../../src/target/bring-back.ts';
 import { readLiveTables } from '../../src/target/live-table.ts';

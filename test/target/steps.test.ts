@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ArchiveEntry } from '../../src/postgres/archive.ts';
+import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
 import { splitIntoSteps } from '../../src/target/steps.ts';
 
 let ids = 0;

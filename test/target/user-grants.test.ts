@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openSession, type Session } from '../../src/postgres/connection.ts';
-import { readDefinitions } from '../../src/postgres/definitions.ts';
-import { parseConnection } from '../../src/postgres/settings.ts';
+import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { readDefinitions } from '../../src/postgres/catalog/definitions.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Definition } from '../../src/format/supplement.ts';
 import { grantToUsers } from '../../src/target/user-grants.ts';
 import { reconnect } from '../fixture/seed.ts';

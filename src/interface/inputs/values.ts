@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
-import { splitPatterns } from '../../postgres/selection.ts';
+import { splitPatterns } from '../../postgres/catalog/table-patterns.ts';
 import type { RetentionPolicy } from '../../repository/retention.ts';
 import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 

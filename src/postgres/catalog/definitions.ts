@@ -1,0 +1,49 @@
+import type { Session } from '../session/connection.ts';
+import { buildDefinitionsQuery } from './definition-queries.ts';
+
+/** One definition, in a form that two databases of equal definitions share. */
+export interface Definition {
+  readonly kind: string;
+  /** null for what lives in no schema */
+  readonly schema: string | null;
+  /** The relation that it belongs to; null for what belongs to none */
+  readonly relation: string | null;
+  /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
+  readonly name: string;
+  readonly detail: string;
+}
+
+/**
+ * Describes every definition that no extension owns. The lines and their order depend neither on oids nor on the order of catalogs or
+ * grants, so that a copy of the database has the same, but for what the server prints in words of its own: that is marked off in the details
+ * (printed-text.ts).
+ *
+ * @param session without a search_path and with the output settings of `applySettings`, as all of ours
+ */
+export async function readDefinitions(session: Session): Promise<Definition[]> {
+  const rows = await session.query<Definition & Record<string, string | null>>(
+    buildDefinitionsQuery(session.serverVersion),
+  );
+  return sortDefinitions(rows.map((row) => ({ ...row })));
+}
+
+export function sortDefinitions(lines: Definition[]): Definition[] {
+  return lines.sort((one, other) => compareKeys(keyOf(one), keyOf(other)));
+}
+
+const keyOf = (line: Definition) => [
+  line.kind,
+  line.schema ?? '',
+  line.relation ?? '',
+  line.name,
+  line.detail,
+];
+
+/** Orders by code units, the same under every collation. */
+export function compareKeys(one: readonly string[], other: readonly string[]): number {
+  for (const [index, part] of one.entries()) {
+    const against = other[index] ?? '';
+    if (part !== against) return part < against ? -1 : 1;
+  }
+  return 0;
+}

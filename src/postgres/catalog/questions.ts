@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Session } from '../session/connection.ts';
+import { copyOut, type RowSink } from '../wire/copy-reader.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../identifier.ts';
+import { ServerError } from '../session/server-error.ts';
+import { qualifiedName } from './tables.ts';
+
+/** A question, and what the database answered. */
+export interface Answer {
+  readonly sql: string;
+  /** Rows of the answer; null when the question failed */
+  readonly rows: number | null;
+  /** SHA-256 of all rows in COPY's text format, in the order of the answer; null when the question failed */
+  readonly digest: string | null;
+  /** The first rows in COPY's text format, for people, or what the server said */
+  readonly sample: string;
+}
+
+export interface ColumnName {
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+}
+
+/** The newest value of a column that tells how fresh the data is. */
+export interface Freshness extends ColumnName {
+  /** As text in UTC; null when there is no row */
+  readonly newest: string | null;
+}
+
+const savepoint = 'question';
+
+/**
+ * Asks each question in the transaction of the session, which it leaves usable whatever a question does. COPY takes any query that
+ * answers with rows and has the server write every type as text, whatever its columns are called.
+ *
+ * @throws Error when the session is lost; a question that fails is an answer
+ */
+export async function askQuestions(session: Session, questions: readonly string[]): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (const sql of questions) {
+    await session.query(`SAVEPOINT ${savepoint}`);
+    answers.push(await ask(session, sql));
+    // Also what succeeded: a question may have changed a setting.
+    await session.query(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
+  }
+  return answers;
+}
+
+async function ask(session: Session, sql: string): Promise<Answer> {
+  const sink = new AnswerSink();
+  try {
+    // The line break ends a comment at the end of the question.
+    await copyOut(session, `COPY (${sql.replace(/[;\s]+$/, '')}\n) TO STDOUT`, sink);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return { sql, rows: null, digest: null, sample: cut(error.message) };
+  }
+  return { sql, ...(await sink.finish()) };
+}
+
+const sampleRows = 3;
+/** characters */
+const sampleLength = 500;
+
+function cut(text: string): string {
+  const characters = Array.from(text);
+  return characters.length <= sampleLength ? text : `${characters.slice(0, sampleLength - 1).join('')}…`;
+}
+
+/** Digests an answer as it comes and keeps its beginning. */
+class AnswerSink implements RowSink {
+  readonly buffer = Buffer.allocUnsafe(64 * 1024);
+  length = 0;
+  #rows = 0;
+  /** Enough bytes for the sample; a character takes four at most. */
+  #beginning: Buffer | undefined;
+  readonly #hash = createHash('sha256');
+
+  async flush(): Promise<void> {
+    const text = this.buffer.subarray(0, this.length);
+    this.#beginning ??= Buffer.from(text.subarray(0, 4 * (sampleLength + 1)));
+    this.#hash.update(text);
+    this.length = 0;
+  }
+
+  endCopy(rows: number): void {
+    this.#rows += rows;
+  }
+
+  async finish(): Promise<Omit<Answer, 'sql'>> {
+    await this.flush();
+    const lines = this.#beginning?.toString('utf8').split('\n') ?? [];
+    return {
+      rows: this.#rows,
+      digest: this.#hash.digest('hex'),
+      sample: cut(lines.slice(0, Math.min(sampleRows, this.#rows)).join('\n')),
+    };
+  }
+}
+
+/**
+ * The newest value of each column. Reads the columns, by an index where there is one.
+ *
+ * @throws ConfigurationError when there is no such column, or none that has a newest value
+ */
+export async function readFreshness(session: Session, columns: readonly ColumnName[]): Promise<Freshness[]> {
+  await session.query(`SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'`);
+  await checkFreshness(session, columns);
+  const result: Freshness[] = [];
+  for (const column of columns) {
+    const name = quoteIdentifier(column.column);
+    const [row] = await session.query<{ newest: string | null }>(
+      `SELECT max(${name})::text AS newest FROM ${quoteQualified(column.schema, column.table)}`,
+    );
+    result.push({
+      schema: column.schema,
+      table: column.table,
+      column: column.column,
+      newest: row?.newest ?? null,
+    });
+  }
+  return result;
+}
+
+/** @throws ConfigurationError naming the column that does not exist, or that has no newest value */
+export async function checkFreshness(session: Session, columns: readonly ColumnName[]): Promise<void> {
+  for (const column of columns) await checkColumn(session, column);
+}
+
+async function checkColumn(session: Session, { schema, table, column }: ColumnName): Promise<void> {
+  const where = `freshness: ${qualifiedName({ schema, name: table })}`;
+  const [found] = await session.query<{ columns: string | null; type: string | null; sortable: boolean }>(`
+    SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) AS columns,
+           max(format_type(a.atttypid, a.atttypmod)) FILTER (WHERE a.attname = ${quoteLiteral(column)}) AS type,
+           coalesce(bool_or(t.typcategory IN ('D', 'N', 'S', 'T')) FILTER (WHERE a.attname = ${quoteLiteral(column)}), false) AS sortable
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_type t ON t.oid = a.atttypid
+    WHERE n.nspname = ${quoteLiteral(schema)} AND c.relname = ${quoteLiteral(table)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    GROUP BY c.oid`);
+  if (!found) {
+    throw new ConfigurationError(
+      `${where} does not exist`,
+      'Name it as schema.table.column, in the letters of the database.',
+    );
+  }
+  if (found.type === null) {
+    throw new ConfigurationError(
+      `${where} has no column ${column}`,
+      `Name one of its columns: ${found.columns ?? '(it has none)'}.`,
+    );
+  }
+  if (!found.sortable) {
+    throw new ConfigurationError(
+      `${where}: column ${column} of type ${found.type} has no newest value`,
+      'Name a column of dates, times or numbers.',
+    );
+  }
+}

@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { World } from '../../runtime/context.ts';
+import { adviseInstall, adviseUpgrade, candidateFolders } from './places.ts';
+import { toolEnvironment } from './environment.ts';
+import { runTool } from './process.ts';
+
+/** pg_dump, pg_restore and psql of one version. */
+export interface ClientTools {
+  readonly major: number;
+  readonly version: string;
+  readonly pgDump: string;
+  readonly pgRestore: string;
+}
+
+/** Where client programs may come from, as the inputs say. */
+export interface ClientSource {
+  /** An existing folder */
+  readonly clientPath: string | undefined;
+  /** Whether this machine may be given new programs; `auto`: where it is GitHub's and gone after the job */
+  readonly installClient: 'auto' | 'always' | 'never';
+}
+
+/** The minor is 0 of a version in the making, and where any will do. */
+interface Release {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/**
+ * Finds the client tools for a restore. The server's own major is preferred and a newer one accepted; an older pg_restore refuses what a
+ * newer pg_dump has written.
+ *
+ * @param major the server's (for a restore, the archive's or the target's, whichever is newer)
+ * @throws ConfigurationError when there is none and none can be installed
+ */
+export async function findClient(major: number, world: World, source: ClientSource): Promise<ClientTools> {
+  return chooseClient({ major, minor: 0 }, world, source);
+}
+
+/**
+ * Finds the client tools for a backup. They are as new as the server, to the minor: what a server keeps for itself in its catalog, only
+ * programs of its time know to leave out, and an older pg_dump writes it into the archive and ends with 0.
+ *
+ * @param serverVersion server_version_num
+ * @throws ConfigurationError when there is none and none can be installed
+ */
+export async function findDumpClient(
+  serverVersion: number,
+  world: World,
+  source: ClientSource,
+): Promise<ClientTools> {
+  const release = { major: Math.floor(serverVersion / 10000), minor: serverVersion % 10000 };
+  return chooseClient(release, world, source);
+}
+
+async function chooseClient(wanted: Release, world: World, source: ClientSource): Promise<ClientTools> {
+  const { major } = wanted;
+  const { clientPath, installClient: policy } = source;
+  if (clientPath !== undefined) return readGiven(clientPath, wanted, world);
+  const found = await findInstalled(world);
+  const [best] = found.filter((tools) => isAsNew(tools, wanted));
+  if (best?.major === major) return best;
+  const { installClient } = await import('./install.ts');
+  const installed = await installClient(wanted, policy, world);
+  const tools = installed === undefined ? undefined : await readClient(installed, world);
+  if (tools?.major === major && isAsNew(tools, wanted)) return tools;
+  if (best) {
+    world.log.warn(
+      `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`,
+    );
+    return best;
+  }
+  throw explainMissing(wanted, tools ?? found.find((other) => other.major === major));
+}
+
+function explainMissing(wanted: Release, older: ClientTools | undefined): ConfigurationError {
+  const { major } = wanted;
+  if (older === undefined) {
+    return new ConfigurationError(
+      `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
+      `${adviseInstall(major)}, or give the folder of the programs with client-path.`,
+    );
+  }
+  return new ConfigurationError(
+    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `${adviseUpgrade(major)}, or give the folder of newer programs with client-path.`,
+  );
+}
+
+async function readGiven(clientPath: string, wanted: Release, world: World): Promise<ClientTools> {
+  const tools = await readClient(clientPath, world);
+  if (!tools) {
+    throw new ConfigurationError(
+      `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
+      `Give the folder of the PostgreSQL ${wanted.major} client programs.`,
+    );
+  }
+  if (isAsNew(tools, wanted)) return tools;
+  if (tools.major < wanted.major) {
+    throw new ConfigurationError(
+      `client-path: pg_dump there is version ${tools.version}, older than the server's major ${wanted.major}`,
+      `Install the PostgreSQL ${wanted.major} client programs and give their folder.`,
+    );
+  }
+  throw new ConfigurationError(
+    `client-path: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `Give a folder with programs of ${nameRelease(wanted)} or newer. ${adviseUpgrade(tools.major)}.`,
+  );
+}
+
+/** Oldest major first, and of one major the newest minor. */
+async function findInstalled(world: World): Promise<ClientTools[]> {
+  const read = await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world)));
+  return read
+    .filter((tools) => tools !== undefined)
+    .sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
+}
+
+/** How many minors had come out before the first version of a major: those of all majors come out on the same days. */
+const releasesBefore: Readonly<Record<number, number>> = { 14: 0, 15: 5, 16: 9, 17: 13, 18: 19 };
+
+/** Of another major, a minor is as new when it came out on the same day or later; of one that is not in the list nobody knows. */
+function isAsNew(tools: ClientTools, wanted: Release): boolean {
+  const { major, minor } = readRelease(tools);
+  if (major <= wanted.major) return major === wanted.major && minor >= wanted.minor;
+  const [before, since] = [releasesBefore[wanted.major], releasesBefore[major]];
+  return before === undefined || since === undefined || since + minor >= before + wanted.minor;
+}
+
+function readRelease({ version }: ClientTools): Release {
+  const [, major, minor = 0] = /^(\d+)(?:\.(\d+))?/.exec(version) ?? [];
+  return { major: Number(major), minor: Number(minor) };
+}
+
+const nameRelease = ({ major, minor }: Release): string => `${major}.${minor}`;
+
+async function readClient(folder: string, world: World): Promise<ClientTools | undefined> {
+  const pgDump = path.join(folder, 'pg_dump');
+  const pgRestore = path.join(folder, 'pg_restore');
+  if (!existsSync(pgDump) || !existsSync(pgRestore)) return undefined;
+  const answer = await runTool(pgDump, ['--version'], {
+    env: toolEnvironment(world.env),
+    signal: world.signal,
+  }).catch(() => undefined);
+  const version = /(\d+(?:\.\d+)?\S*)/.exec(answer?.stdout ?? '')?.[1];
+  if (version === undefined) return undefined;
+  return { major: Number.parseInt(version, 10), version, pgDump, pgRestore };
+}

@@ -1,0 +1,254 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
+import { messageOf } from '../../runtime/errors.ts';
+import type { World } from '../../runtime/context.ts';
+import { apkInstall } from './apk.ts';
+import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
+import type { ClientSource } from './find.ts';
+import { isOfEveryTool } from './environment.ts';
+import { assertRights, findProgram } from './root-command.ts';
+
+/** What a test puts in the place of the machine's own. */
+export interface InstallOptions {
+  /** Where apt has its lists of sources */
+  readonly sources?: string;
+  /** Where the packages put the programs of each major */
+  readonly programs?: string;
+  /** `/` of Alpine Linux */
+  readonly root?: string;
+  /** milliseconds that the cache may take for an answer */
+  readonly patience?: number;
+}
+
+/** The client of the cache has limits for each request only, and tries again for a quarter of an hour when nobody answers. */
+const defaultPatience = 60_000;
+
+/** What is wanted at least; minor 0 means any. */
+export interface WantedRelease {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/**
+ * Installs `postgresql-client-<major>` with apt, and in images of Alpine Linux with apk, on a runner of GitHub's own, which is gone after the
+ * job; on any other machine, self-hosted runners included, only when it was asked for. What the distribution does not have, or has only older, comes from the PostgreSQL project's
+ * repository, set up for the while by the script that postgresql-common brings. The packages are kept in the Actions cache: they are
+ * programs, never backups.
+ *
+ * @returns the folder of the programs, or undefined when they were not installed; the reason has been logged
+ */
+export async function installClient(
+  wanted: WantedRelease,
+  policy: ClientSource['installClient'],
+  world: World,
+  options: InstallOptions = {},
+): Promise<string | undefined> {
+  const isAllowed = policy === 'auto' ? isGitHubHosted(world) : policy === 'always';
+  if (!isAllowed) return undefined;
+  if (process.platform !== 'linux') {
+    world.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    return undefined;
+  }
+  const { major } = wanted;
+  return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
+    try {
+      return await installWith(findManager(world), wanted, options, world);
+    } catch (error) {
+      world.signal.throwIfAborted();
+      world.log.warn(
+        `The PostgreSQL ${major} client programs could not be installed: ${messageOf(error).trim()}`,
+      );
+      return undefined;
+    }
+  });
+}
+
+type Manager = 'apt-get' | 'apk';
+
+/** @throws Error where there is none that we know to use */
+function findManager({ env }: World): Manager {
+  const manager = (['apt-get', 'apk'] as const).find((name) => findProgram(name, env) !== undefined);
+  if (manager !== undefined) return manager;
+  throw new Error(
+    'neither apt-get nor apk is here, so they have to be in the image or on the machine already',
+  );
+}
+
+async function installWith(
+  manager: Manager,
+  wanted: WantedRelease,
+  {
+    programs = '/usr/lib/postgresql',
+    patience = defaultPatience,
+    sources = aptSources,
+    root,
+  }: InstallOptions,
+  world: World,
+): Promise<string> {
+  await assertRights(world);
+  switch (manager) {
+    case 'apt-get':
+      await installPackages(wanted, patience, sources, world);
+      return path.join(programs, String(wanted.major), 'bin');
+    case 'apk':
+      return apkInstall(wanted.major, world, root);
+  }
+}
+
+/** A self-hosted runner sets GITHUB_ACTIONS, too. */
+const isGitHubHosted = ({ env }: World): boolean =>
+  env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
+
+async function installPackages(
+  wanted: WantedRelease,
+  patience: number,
+  sources: string,
+  world: World,
+): Promise<void> {
+  const packageName = `postgresql-client-${wanted.major}`;
+  const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
+  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), patience, world);
+  mkdirSync(folder, { recursive: true });
+  if ((await cache.restore()) && holdsRelease(folder, wanted)) {
+    try {
+      await installFiles(folder, world);
+      return;
+    } catch (error) {
+      // The image of the runner has moved on: it holds newer libraries, or lacks one.
+      world.log.warn(`The cached packages do not install, so they are downloaded: ${messageOf(error)}`);
+    }
+  }
+  // A restore that was given up may still write into the folder.
+  const fresh = cache.isUsable ? folder : `${folder}-fresh`;
+  mkdirSync(fresh, { recursive: true });
+  for (const file of listPackages(fresh)) rmSync(file);
+  await download(packageName, wanted, fresh, sources, world);
+  await installFiles(fresh, world);
+  if (holdsRelease(fresh, wanted)) await cache.save();
+}
+
+/**
+ * One entry of the Actions cache, which never fails: without it the packages are downloaded. Only the packages themselves are in it, as apt
+ * leaves a lock and a folder beside them that nobody but root can read.
+ */
+class PackageCache {
+  isUsable = isFeatureAvailable();
+  readonly #folder: string;
+  readonly #key: string;
+  readonly #patience: number;
+  readonly #world: World;
+
+  constructor(folder: string, key: string, patience: number, world: World) {
+    this.#folder = folder;
+    this.#key = key;
+    this.#patience = patience;
+    this.#world = world;
+  }
+
+  async restore(): Promise<boolean> {
+    const found = await this.#attempt(() => restoreCache([path.join(this.#folder, '*.deb')], this.#key));
+    return found !== undefined && listPackages(this.#folder).length > 0;
+  }
+
+  async save(): Promise<void> {
+    if (listPackages(this.#folder).length === 0) return;
+    await this.#attempt(() => saveCache([path.join(this.#folder, '*.deb')], this.#key));
+  }
+
+  async #attempt<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    if (!this.isUsable) return undefined;
+    const limit = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => limit.reject(new Error(`no answer within ${this.#patience / 1000} s`)),
+      this.#patience,
+    );
+    try {
+      return await Promise.race([withoutSecrets(ask), limit.promise]);
+    } catch (error) {
+      this.isUsable = false;
+      this.#world.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/**
+ * Does something during which programs that libraries start get the environment that ours get. They take all that `process.env` lists, which
+ * is less then, though everything can still be asked for by its name.
+ */
+async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
+  const { env } = process;
+  const listed = (name: string | symbol) => typeof name === 'string' && isOfEveryTool(name);
+  const veiled = new Proxy(env, {
+    ownKeys: (all) => Reflect.ownKeys(all).filter(listed),
+    set: (all, name, value) => Reflect.set(all, name, value),
+  });
+  process.env = veiled;
+  try {
+    return await body();
+  } finally {
+    // Something that was given up may come to its end later than what was begun since.
+    if (process.env === veiled) process.env = env;
+  }
+}
+
+/**
+ * Packages fit one release of one distribution; with each month comes a look for newer ones, and with each minor of a server that is backed
+ * up, since what was stored before it came out is too old for it.
+ */
+function nameEntry(packageName: string, { minor }: WantedRelease, now: Date): string {
+  const release = readFileSync('/etc/os-release', 'utf8');
+  const read = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(release)?.[1] ?? 'none';
+  const system = `${read('ID')}-${read('VERSION_ID')}-${process.arch}`;
+  const least = minor === 0 ? '' : `-for-${minor}`;
+  return `supabase-backup-${packageName}-${system}-${now.toISOString().slice(0, 7)}${least}`;
+}
+
+/** Whether the folder has the package of the programs, and not an older one than is wanted. Their names hold the version. */
+function holdsRelease(folder: string, { major, minor }: WantedRelease): boolean {
+  const named = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
+  return listPackages(folder).some((file) => isRelease(named.exec(file), minor));
+}
+
+/** @param found a match whose first group is the minor; a version in the making has none */
+const isRelease = (found: RegExpExecArray | null, minor: number): boolean =>
+  found !== null && Number(found[1] ?? 0) >= minor;
+
+const listPackages = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.deb'))
+    .map((name) => path.join(folder, name));
+
+async function download(
+  packageName: string,
+  wanted: WantedRelease,
+  folder: string,
+  sources: string,
+  world: World,
+): Promise<void> {
+  // A list of somebody else's that does not answer says nothing about the package.
+  await tolerate(() => updateLists([], world), world);
+  const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
+  const fetch = () => aptInstall([...into, packageName], world);
+  if (await isOffered(packageName, wanted, world)) return fetch();
+  await withProjectSource(sources, fetch, world);
+}
+
+/** Whether apt would install it, and no older one than is wanted. */
+async function isOffered(
+  packageName: string,
+  { major, minor }: WantedRelease,
+  world: World,
+): Promise<boolean> {
+  const known = await askApt(['show', '--no-all-versions', packageName], world);
+  return isRelease(new RegExp(`^Version: (?:\\d+:)?${major}(?:\\.(\\d+))?`, 'm').exec(known), minor);
+}
+
+async function installFiles(folder: string, world: World): Promise<void> {
+  const packages = listPackages(folder);
+  if (packages.length === 0) throw new Error('apt-get has downloaded no package');
+  await aptInstall(packages, world);
+}

@@ -1,0 +1,206 @@
+import type { World } from '../../runtime/context.ts';
+import type { ClientTools } from './find.ts';
+import { toolEnvironment } from './environment.ts';
+import { runTool } from './process.ts';
+
+/** One entry of a pg_dump archive's table of contents. */
+export interface ArchiveEntry {
+  readonly id: number;
+  /** oid of the catalog that describes the object, 0 for none */
+  readonly catalogOid: number;
+  readonly oid: number;
+  /** What it is: `TABLE`, `FK CONSTRAINT`, … */
+  readonly kind: string;
+  /** undefined for what lives in no schema */
+  readonly schema: string | undefined;
+  /** Its name, with argument types for a function; newlines are spaces here. */
+  readonly name: string;
+  /** Whom it belongs to, for a default privilege whose it is; empty for what belongs to nobody, such as an extension. */
+  readonly owner: string;
+  /** Ids of entries that have to be restored before. */
+  readonly needs: readonly number[];
+}
+
+/**
+ * Reads the table of contents, which proves at once that pg_restore can read the archive.
+ *
+ * @param roles names that occur as owners
+ */
+export async function readContents(
+  client: ClientTools,
+  file: string,
+  roles: readonly string[],
+  world: World,
+): Promise<ArchiveEntry[]> {
+  const { stdout } = await runTool(client.pgRestore, ['--list', '--verbose', file], {
+    env: toolEnvironment(world.env),
+    signal: world.signal,
+  });
+  return parseContents(stdout, roles);
+}
+
+/** Longest first, so that `TABLE DATA` is not taken for a `TABLE` in a schema called DATA. From pg_dump.c and pg_backup_archiver.c. */
+const kinds = [
+  'MATERIALIZED VIEW DATA',
+  'TEXT SEARCH CONFIGURATION',
+  'TEXT SEARCH DICTIONARY',
+  'TEXT SEARCH TEMPLATE',
+  'PUBLICATION TABLES IN SCHEMA',
+  'FOREIGN DATA WRAPPER',
+  'PROCEDURAL LANGUAGE',
+  'SUBSCRIPTION TABLE',
+  'DATABASE PROPERTIES',
+  'TEXT SEARCH PARSER',
+  'PUBLICATION TABLE',
+  'MATERIALIZED VIEW',
+  'CHECK CONSTRAINT',
+  'SEQUENCE OWNED BY',
+  'STATISTICS DATA',
+  'OPERATOR FAMILY',
+  'SECURITY LABEL',
+  'OPERATOR CLASS',
+  'FOREIGN TABLE',
+  'FK CONSTRAINT',
+  'EVENT TRIGGER',
+  'ACCESS METHOD',
+  'BLOB COMMENTS',
+  'BLOB METADATA',
+  'USER MAPPING',
+  'SEQUENCE SET',
+  'TABLE ATTACH',
+  'INDEX ATTACH',
+  'ROW SECURITY',
+  'DEFAULT ACL',
+  'SUBSCRIPTION',
+  'PUBLICATION',
+  'SEARCHPATH',
+  'CONSTRAINT',
+  'STATISTICS',
+  'CONVERSION',
+  'STDSTRINGS',
+  'SHELL TYPE',
+  'TABLE DATA',
+  'AGGREGATE',
+  'PROCEDURE',
+  'COLLATION',
+  'EXTENSION',
+  'TRANSFORM',
+  'SEQUENCE',
+  'FUNCTION',
+  'OPERATOR',
+  'DATABASE',
+  'ENCODING',
+  'COMMENT',
+  'DEFAULT',
+  'TRIGGER',
+  'DOMAIN',
+  'SERVER',
+  'SCHEMA',
+  'POLICY',
+  'INDEX',
+  'TABLE',
+  'BLOBS',
+  'VIEW',
+  'CAST',
+  'TYPE',
+  'RULE',
+  'BLOB',
+  'ACL',
+];
+
+// `s`: a name may hold U+2028, which a dot does not match otherwise.
+const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`, 's');
+
+/** The kinds that pg_class describes: the others that begin alike (`TABLE DATA`, `SEQUENCE SET`) have no catalog. */
+const pgClass = 1259;
+const relationPattern =
+  /^(\d+); (\d+) (\d+) (MATERIALIZED VIEW|FOREIGN TABLE|SEQUENCE|TABLE|INDEX|VIEW) (.*)$/s;
+
+/** Exported for its tests. */
+export function parseContents(listing: string, roles: readonly string[]): ArchiveEntry[] {
+  const raw: { id: number; catalogOid: number; oid: number; kind: string; rest: string; needs: number[] }[] =
+    [];
+  for (const line of listing.split('\n')) {
+    const needs = /^;\tdepends on:((?: \d+)+)/.exec(line)?.[1];
+    if (needs !== undefined) {
+      const entry = raw.at(-1);
+      for (const id of needs.trim().split(' ')) entry?.needs.push(Number(id));
+      continue;
+    }
+    const isRelation = line.split(' ', 2)[1] === String(pgClass);
+    const entry = (isRelation ? relationPattern.exec(line) : null) ?? entryPattern.exec(line);
+    if (!entry) {
+      if (line !== '' && !line.startsWith(';'))
+        throw new Error(`pg_restore lists something unknown: ${line}`);
+      continue;
+    }
+    const [, id, catalogOid, oid, kind = '', rest = ''] = entry;
+    raw.push({ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), kind, rest, needs: [] });
+  }
+  // `schema name owner`, none of them quoted: the longest known schema is taken off its front and the longest known role off its end.
+  const owners = new Set(roles);
+  const findOwner = (text: string): string =>
+    findSuffix(text, owners) ?? text.slice(text.lastIndexOf(' ') + 1);
+  const dropOwner = (text: string): string =>
+    text.slice(0, Math.max(0, text.length - findOwner(text).length - 1));
+  const schemas = new Set(['public', 'pg_catalog']);
+  for (const { kind, rest } of raw) if (kind === 'SCHEMA') schemas.add(dropOwner(rest.slice(2)));
+  // Where two schemas fit (`a` and `a b`), the one that the entry or what it belongs to depends on is meant.
+  const schemaOf = new Map<number, string>();
+  return raw.map(({ rest, ...entry }) => {
+    const fitting = findPrefixes(rest, schemas);
+    const needed = new Set(fitting.length > 1 ? entry.needs.map((id) => schemaOf.get(id)) : []);
+    const schema = rest.startsWith('- ')
+      ? undefined
+      : // The schema of an extension has no entry of its own.
+        (fitting.find((name) => needed.has(name)) ?? fitting[0] ?? rest.slice(0, rest.indexOf(' ')));
+    const name = dropOwner(rest.slice(schema === undefined ? 2 : schema.length + 1));
+    const home = entry.kind === 'SCHEMA' ? name : schema;
+    if (home !== undefined) schemaOf.set(entry.id, home);
+    return { ...entry, schema, name, owner: findOwner(rest) };
+  });
+}
+
+/** UTF-16 units of a name at most: PostgreSQL's have 63 bytes, unless it was built otherwise. */
+const longestName = 1024;
+
+/** The names that stand at the front of a text before a space, longest first. */
+function findPrefixes(text: string, names: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  for (let at = text.indexOf(' '); at >= 0 && at <= longestName; at = text.indexOf(' ', at + 1)) {
+    const name = text.slice(0, at);
+    if (names.has(name)) found.unshift(name);
+  }
+  return found;
+}
+
+/** The longest name that stands at the end of a text behind a space. */
+function findSuffix(text: string, names: ReadonlySet<string>): string | undefined {
+  const first = Math.max(0, text.length - longestName - 1);
+  for (let at = text.indexOf(' ', first); at >= 0; at = text.indexOf(' ', at + 1)) {
+    const name = text.slice(at + 1);
+    if (names.has(name)) return name;
+  }
+  return undefined;
+}
+
+/** A list for `pg_restore --use-list`: only the ids are read. */
+export function writeList(entries: readonly ArchiveEntry[]): string {
+  return entries.map((entry) => `${entry.id};\n`).join('');
+}
+
+/** For people: `fk constraint sales.orders orders_customer_fkey`. */
+export function describeEntry(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): string {
+  return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
+}
+
+/** The table that a policy, or the row security of one, belongs to. */
+export function findGuarded(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
+  return entries.find(
+    ({ kind, id, schema, name }) =>
+      kind === 'TABLE' &&
+      guard.needs.includes(id) &&
+      schema === guard.schema &&
+      `${guard.name} `.startsWith(`${name} `),
+  );
+}

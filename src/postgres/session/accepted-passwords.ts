@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { messageOf } from '../../runtime/errors.ts';
+import type { ConnectionSettings } from './settings.ts';
+
+/* Passwords that end while a run is under way: tokens of an hour, roles with VALID UNTIL. A server says of them what it says of a wrong one. */
+
+/** Digests of what servers have taken in this process */
+const accepted = new Set<string>();
+
+export function noteAccepted(settings: ConnectionSettings): void {
+  if (settings.password) accepted.add(digestOf(settings));
+}
+
+const wasAccepted = (settings: ConnectionSettings): boolean =>
+  Boolean(settings.password) && accepted.has(digestOf(settings));
+
+function digestOf({ host, port, user, password }: ConnectionSettings): string {
+  return createHash('sha256')
+    .update(JSON.stringify([host, port, user, password]))
+    .digest('base64');
+}
+
+/** As servers, poolers and libpq say it */
+const refused = /authentication failed|28P01|wrong password|SASL/i;
+
+/** What to say where the server refuses what it has taken before; undefined where that is not so. */
+export function explainExpiry(
+  error: unknown,
+  settings: ConnectionSettings,
+): { readonly what: string; readonly next: string } | undefined {
+  const { code = '' } = error as { code?: string };
+  if (!refused.test(`${code} ${messageOf(error)}`) || !wasAccepted(settings)) return undefined;
+  return {
+    what: 'the server refuses the password that it took earlier in this run',
+    next:
+      'It has expired or was changed meanwhile. Give a password, or a token, that lasts as long as the run: new sessions are opened until its end ' +
+      '(docs/connections.md, Tokens).',
+  };
+}

@@ -1,0 +1,219 @@
+import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import pg from 'pg';
+import { messageOf } from '../../runtime/errors.ts';
+import { noteAccepted } from './accepted-passwords.ts';
+import { refuseClearText, requireChannelBinding } from './authentication.ts';
+import { type ConnectionOption, parseOptions } from './options.ts';
+import { explainRefusal } from './refusal.ts';
+import { leavesSession } from './server-error.ts';
+import { isOurs, restricting, startOptions, writeSetUp } from './setup.ts';
+import { type ConnectionSettings, maySendClearText } from './settings.ts';
+import { ReusingSocket } from './socket.ts';
+import { attemptModes } from './tls.ts';
+
+/** One server session. It never hides that it died: `lost` rejects then, with the reason. */
+export interface Session {
+  /** Statements that are asked together, with `Promise.all`, go to the server in one trip, in their order. */
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** The socket under the session, for the COPY reader and writer. */
+  readonly stream: Socket;
+  /** server_version_num */
+  readonly serverVersion: number;
+  /**
+   * Whether the server keeps statements of this session from reading views and foreign tables of users, whatever a name has come to mean.
+   * Servers do since the minors of August 2024 (CVE-2024-7348).
+   */
+  readonly guarded: boolean;
+  /** Whether it took options when it started, or let them pass, rather than having them set afterwards */
+  readonly takesOptions: boolean;
+  /** Rejects when the session ends before `close` is called. */
+  readonly lost: Promise<never>;
+  close(): Promise<void>;
+  /** Ends the session at once, whatever it is doing. */
+  destroy(): void;
+}
+
+/**
+ * Values travel as the server writes them: counts and oids fit a number, everything else stays text, so that a manifest says
+ * what the server said.
+ */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number) => {
+    const number = [20, 21, 23, 26].includes(oid);
+    const boolean = oid === 16;
+    return (text: string) => (number ? Number(text) : boolean ? text === 't' : text);
+  },
+};
+
+/**
+ * Opens a session in which names mean what they say: with an empty search_path nothing is found that a statement does not qualify, whatever
+ * users have made in `public` or in a schema of the role's name. `RESET search_path` gives a session what it would have had.
+ */
+export async function openSession(settings: ConnectionSettings, signal?: AbortSignal): Promise<Session> {
+  signal?.throwIfAborted();
+  const { client, takesOptions } = await connect(settings);
+  const stream = (client as unknown as { connection: { stream: Socket } }).connection.stream;
+  if (signal?.aborted) {
+    stream.destroy();
+    signal.throwIfAborted();
+  }
+  stream.setKeepAlive(true, 10_000);
+
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  lost.catch(() => undefined);
+  let closing = false;
+  const onLost = (reason: unknown) => {
+    if (!closing) reject(reason);
+  };
+  client.on('error', onLost);
+  client.on('end', () => onLost(new Error('the server ended the connection')));
+  const destroy = () => {
+    closing = true;
+    stream.destroy();
+  };
+  signal?.addEventListener('abort', destroy, { once: true });
+
+  const session: Session = {
+    stream,
+    lost,
+    serverVersion: 0,
+    guarded: false,
+    takesOptions,
+    destroy,
+    async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
+      try {
+        const result = await client.query<Row>(values === undefined ? { text: sql } : { text: sql, values });
+        return result.rows;
+      } catch (error) {
+        throw await nameSeverity(client, error);
+      }
+    },
+    async close() {
+      closing = true;
+      signal?.removeEventListener('abort', destroy);
+      await client.end();
+    },
+  };
+  try {
+    return Object.assign(session, await setUp(client, settings));
+  } catch (error) {
+    destroy();
+    signal?.throwIfAborted();
+    throw await explainRefusal(settings, error);
+  }
+}
+
+/** @throws what the server says of an option of the user's */
+async function setUp(
+  client: pg.Client,
+  { options }: ConnectionSettings,
+): Promise<Pick<Session, 'serverVersion' | 'guarded'>> {
+  const given = parseOptions(options) ?? [];
+  const found = await askSetUp(client, given);
+  // Given at start-up, too, for whatever returns to it; a pooler may have dropped them.
+  for (const { name, value } of given) {
+    if (!isOurs(name)) await client.query('SELECT set_config($1, $2, false)', [name, value]);
+  }
+  return { serverVersion: Number(found.get('server_version_num')), guarded: found.has(restricting) };
+}
+
+async function askSetUp(client: pg.Client, given: readonly ConnectionOption[]): Promise<Map<string, string>> {
+  const ask = async (looks: boolean) => {
+    const results = await client.query<{ name: string; value: string }>(writeSetUp(given, looks));
+    const { rows } = [results].flat().at(-1) ?? { rows: [] };
+    return new Map(rows.map(({ name, value }) => [name, value]));
+  };
+  try {
+    return await ask(true);
+  } catch (error) {
+    if ((error as { code?: string }).code !== invalidParameterValue) throw error;
+    return ask(false);
+  }
+}
+
+const invalidParameterValue = '22023';
+
+/**
+ * Lets a session read what its statements need, views and foreign tables included: for what a restore writes, where checks, indexes and
+ * materialized views of the source call what they call, and for what a user asks.
+ */
+export async function letRead(session: Session): Promise<void> {
+  if (session.guarded) await session.query(`SET ${restricting} = ''`);
+  await session.query('RESET constraint_exclusion');
+}
+
+/**
+ * The severity of an error as `ServerError` has it. A server writes it in a language of its own, and the driver passes over the field that
+ * has it in English.
+ */
+async function nameSeverity(client: pg.Client, error: unknown): Promise<unknown> {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  if (typeof code !== 'string' || typeof severity !== 'string') return error;
+  // In a transaction that has failed it is refused, by a server that is there.
+  const ping = async () => {
+    try {
+      await client.query('SELECT 1');
+      return true;
+    } catch (answer) {
+      return (answer as { code?: unknown }).code === inFailedTransaction;
+    }
+  };
+  const lives = leavesSession(code) || (await ping());
+  return Object.assign(error as Error, { severity: lives ? 'ERROR' : 'FATAL' });
+}
+
+const inFailedTransaction = '25P02';
+
+async function connect(settings: ConnectionSettings): Promise<{ client: pg.Client; takesOptions: boolean }> {
+  const { options } = settings;
+  const attempt = async (ssl: boolean | ConnectionOptions, options: string): Promise<pg.Client> => {
+    const client = new pg.Client({
+      host: settings.address ?? settings.host,
+      port: settings.port,
+      user: settings.user,
+      ...(settings.password === undefined ? {} : { password: settings.password }),
+      database: settings.database,
+      ssl,
+      ...(ssl === false ? { stream: () => new ReusingSocket() } : {}),
+      connectionTimeoutMillis: settings.connectTimeout * 1000,
+      application_name: 'supabase-backup',
+      ...(options === '' ? {} : { options }),
+      ...(settings.tls.direct === true && ssl !== false ? { sslnegotiation: 'direct' } : {}),
+      enableChannelBinding: settings.channelBinding === 'require',
+      // The server may be far: what does not wait for an answer is not made to.
+      pipeline: true,
+      types,
+    });
+    // Without a listener an error between two queries would end the process.
+    client.on('error', () => undefined);
+    if (!maySendClearText(settings)) refuseClearText(client);
+    if (settings.channelBinding === 'require') requireChannelBinding(client);
+    try {
+      await client.connect();
+      noteAccepted(settings);
+      return client;
+    } catch (error) {
+      (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+      throw error;
+    }
+  };
+  if (settings.optionsAtStart) {
+    try {
+      const all = `${startOptions} ${options}`.trim();
+      return { client: await attemptModes(settings, (ssl) => attempt(ssl, all)), takesOptions: true };
+    } catch (error) {
+      // A pooler that takes none gets them later, by SET.
+      if (!refusesOptions(error) || parseOptions(options) === undefined)
+        throw await explainRefusal(settings, error);
+    }
+  }
+  try {
+    return { client: await attemptModes(settings, (ssl) => attempt(ssl, '')), takesOptions: false };
+  } catch (error) {
+    throw await explainRefusal(settings, error);
+  }
+}
+
+/** As PgBouncer says it */
+const refusesOptions = (error: unknown): boolean => /unsupported startup parameter/.test(messageOf(error));

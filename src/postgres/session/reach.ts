@@ -1,0 +1,147 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { World } from '../../runtime/context.ts';
+import { openSession, type Session } from './connection.ts';
+import { type ConnectionSettings, describeConnection, parseConnection } from './settings.ts';
+import { openKey } from './tls.ts';
+
+/**
+ * Reads how a database is reached (`parseConnection`), and settles what only an attempt can tell (`settleConnection`).
+ *
+ * @param url of libpq; without one its variables count
+ */
+export async function reachDatabase(
+  input: string,
+  url: string | undefined,
+  sslRootCert: string | undefined,
+  world: ReachWorld,
+): Promise<ConnectionSettings> {
+  const { settings, session } = await openReached(input, url, sslRootCert, world);
+  await session.close();
+  return settings;
+}
+
+type ReachWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+
+export interface Reached {
+  readonly settings: ConnectionSettings;
+  /** The one that has settled them */
+  readonly session: Session;
+}
+
+/** The same, for whoever goes on in the session that has told. */
+export async function openReached(
+  input: string,
+  url: string | undefined,
+  sslRootCert: string | undefined,
+  world: ReachWorld,
+): Promise<Reached> {
+  return settleConnection(parseConnection(input, url, world.env, sslRootCert), world);
+}
+
+/**
+ * Settles what only an attempt can tell: which of several hosts it is, for all sessions have to be on one server, whether it takes options
+ * at the start of a session, and whether it has TLS where that is left to it.
+ *
+ * @returns settings of one server
+ * @throws ConfigurationError, SourceError or TargetError of the last host when none can be reached or is what is wanted
+ */
+async function settleConnection(
+  settings: ConnectionSettings,
+  world: Pick<World, 'log' | 'signal' | 'temporaryFolder'>,
+): Promise<Reached> {
+  const { others = [], options, ...first } = settings;
+  // Of several servers a restore wants the one that can be written.
+  const isWritten = settings.input !== 'database-url' && others.length > 0;
+  const sessions = settings.sessions === 'any' && isWritten ? 'read-write' : settings.sessions;
+  const all = [{ ...first, sessions, options, others: undefined }, ...others].map((one) =>
+    withOpenKey(one, world.temporaryFolder),
+  );
+  const passes = sessions === 'prefer-standby' ? (['standby', 'any'] as const) : ([sessions] as const);
+  let failure: unknown;
+  for (const wanted of passes) {
+    for (const candidate of all) {
+      try {
+        const found = await tryHost(candidate, wanted, world);
+        if (found !== undefined) return found;
+        failure = new ConfigurationError(
+          `${settings.input}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
+          'Name a server that is, or leave target_session_attrs out.',
+        );
+      } catch (error) {
+        world.signal.throwIfAborted();
+        // As libpq: who is refused for his password is so everywhere, and poolers block after a few.
+        if (all.length === 1 || isAboutWho(error)) throw error;
+        world.log.info(`${describeConnection(candidate)} is passed over: ${(error as Error).message}`);
+        failure = error;
+      }
+    }
+  }
+  throw failure;
+}
+
+/** @returns undefined when it is not what is wanted */
+async function tryHost(
+  candidate: ConnectionSettings,
+  wanted: ConnectionSettings['sessions'],
+  { log, signal }: Pick<World, 'log' | 'signal'>,
+): Promise<Reached | undefined> {
+  const session = await openSession(candidate, signal);
+  try {
+    if (!(await isWanted(session, wanted))) {
+      await session.close();
+      return undefined;
+    }
+  } catch (error) {
+    session.destroy();
+    throw error;
+  }
+  if (!session.takesOptions && candidate.options !== '') {
+    log.info(
+      'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
+    );
+  }
+  // Who has none is not asked for it again by each session.
+  const isPlain = candidate.sslMode === 'prefer' && (session.stream as Partial<TLSSocket>).encrypted !== true;
+  const settings: ConnectionSettings = {
+    ...candidate,
+    optionsAtStart: session.takesOptions,
+    sslMode: isPlain ? 'disable' : candidate.sslMode,
+  };
+  return { settings, session };
+}
+
+/** By the meaning of libpq's target_session_attrs (PostgreSQL manual 34.1.2) */
+async function isWanted(session: Session, wanted: ConnectionSettings['sessions']): Promise<boolean> {
+  if (wanted === 'any') return true;
+  const [row] = await session.query<{ standby: boolean; readonly: boolean }>(
+    `SELECT pg_is_in_recovery() AS standby,
+            pg_is_in_recovery() OR (SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only') AS readonly`,
+  );
+  if (row === undefined) return false;
+  switch (wanted) {
+    case 'read-write':
+      return !row.readonly;
+    case 'read-only':
+      return row.readonly;
+    case 'primary':
+      return !row.standby;
+    default:
+      return row.standby;
+  }
+}
+
+function isAboutWho(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: unknown } };
+  return typeof cause?.code === 'string' && cause.code.startsWith('28');
+}
+
+function withOpenKey(settings: ConnectionSettings, folder: string): ConnectionSettings {
+  const { key, passphrase, ...tls } = settings.tls;
+  if (key === undefined || passphrase === undefined) return settings;
+  const file = path.join(folder, 'sslkey.pem');
+  writeFileSync(file, openKey(settings.input, key, passphrase), { mode: 0o600 });
+  return { ...settings, tls: { ...tls, key: file } };
+}

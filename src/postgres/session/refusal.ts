@@ -1,0 +1,314 @@
+import { lookup } from 'node:dns/promises';
+import { ConfigurationError, messageOf, SourceError, TargetError } from '../../runtime/errors.ts';
+import { explainExpiry } from './accepted-passwords.ts';
+import { askedInClear, unbound } from './authentication.ts';
+import { type ConnectionSettings, describeConnection } from './settings.ts';
+
+/** What a refused connection is about, and what to do. */
+interface Explanation {
+  readonly what: string;
+  readonly next: string;
+  /** Whether it may be otherwise the next time, though nobody changes anything here */
+  readonly passes?: boolean;
+}
+
+interface Case {
+  /** SQLSTATEs, codes of Node and of OpenSSL, with a `|` between them; any when absent */
+  readonly codes?: RegExp;
+  /** In the message; any when absent */
+  readonly says?: RegExp;
+  explain(settings: ConnectionSettings): Explanation | Promise<Explanation | undefined> | undefined;
+}
+
+const crowded =
+  /EMAXCONNSESSION|max clients reached|MaxClientsInSessionMode|too many (?:clients|connections)|no more connections allowed|connection slots are reserved|pool (?:is )?full|query_wait_timeout/i;
+
+/** Whether a server or a pooler has no more sessions, which may be so for one more of ours only. */
+export function isCrowded(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ((cause as { code?: unknown }).code === '53300' || crowded.test(cause.message)) return true;
+  }
+  return false;
+}
+
+const isSupabase = ({ host }: ConnectionSettings): boolean => /\.supabase\.(?:com|co)$/i.test(host);
+
+/** The first that fits counts, so the particular stand before the general. */
+const cases: readonly Case[] = [
+  {
+    says: new RegExp(askedInClear),
+    explain: () => ({
+      what: `${askedInClear}; it was not sent`,
+      next: 'Somebody may stand in between. Use sslmode=require or verify-full; on a network that you trust give the role a scram-sha-256 password.',
+    }),
+  },
+  {
+    says: new RegExp(unbound),
+    explain: () => ({
+      what: `${unbound}; it was not sent`,
+      next: 'Connect to the server itself with TLS and a scram-sha-256 password, or leave channel_binding out: a pooler cannot do it.',
+    }),
+  },
+  {
+    says: /ECIRCUITBREAKER|circuit ?breaker|too many authentication (?:failures|errors)/i,
+    explain: () => ({
+      what: 'the pooler lets nobody in for a while, after too many wrong passwords',
+      next: 'Stop whatever connects with the wrong password, and wait 10 minutes without any attempt, each of which makes it longer. Then correct the password.',
+      passes: true,
+    }),
+  },
+  {
+    says: /unsupported startup parameter/i,
+    explain: () => ({
+      what: 'the pooler refuses a parameter of the connection',
+      next: 'Leave `options` out of the URL, or let PgBouncer pass over it: ignore_startup_parameters = options.',
+    }),
+  },
+  {
+    // Of a setting that there is not, that has no such value, or that is not for this role
+    codes: /^(?:22023|42704|55P02)$/,
+    explain: ({ options }) =>
+      options === ''
+        ? undefined
+        : {
+            what: 'the server does not take what `options` say',
+            next: 'Correct `options` in the URL, or PGOPTIONS: -c name=value for each setting.',
+          },
+  },
+  {
+    codes: /^53300$/,
+    explain: () => explainCrowd(),
+  },
+  { says: crowded, explain: () => explainCrowd() },
+  {
+    says: /tenant or user not found|tenant\/user .* not found|(?:^| )ENOTFOUND tenant/i,
+    explain: () => ({
+      what: 'the pooler knows no such project',
+      next: 'Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right. A project that is paused is resumed there.',
+    }),
+  },
+  {
+    says: /allow_list|not in tenant|address not allowed/i,
+    explain: () => ({
+      what: 'network restrictions keep this address out',
+      next: "Add the runner's address under Database settings, Network restrictions. GitHub's own runners change theirs: use one with a fixed address.",
+    }),
+  },
+  {
+    says: /project (?:is )?(?:paused|inactive|not active|being restored)/i,
+    explain: () => ({
+      what: 'the project is paused',
+      next: 'Resume it in the dashboard. A project of the Free plan is paused after a week without use.',
+    }),
+  },
+  {
+    says: /requires a valid client certificate/i,
+    explain: () => ({
+      what: 'the server asks for a certificate of ours',
+      next: 'Name its files with sslcert and sslkey in the URL, or set PGSSLCERT and PGSSLKEY.',
+    }),
+  },
+  {
+    says: /no pg_hba\.conf entry|pg_hba\.conf rejects/i,
+    explain: () => ({
+      what: 'the server lets this user not in from here',
+      next: 'Let it in by a line of pg_hba.conf. Where the message says "no encryption", use sslmode=require.',
+    }),
+  },
+  {
+    says: /is not permitted to log in/i,
+    explain: () => ({
+      what: 'the role may not log in',
+      next: 'Use a role with LOGIN, or ALTER ROLE … LOGIN.',
+    }),
+  },
+  {
+    codes: /^(?:28P01|28000)$/,
+    explain: explainPassword,
+  },
+  {
+    says: /password authentication failed|SASL|no password supplied|no such user|wrong password/i,
+    explain: explainPassword,
+  },
+  {
+    codes: /^3D000$/,
+    explain: explainDatabase,
+  },
+  { says: /no such database/i, explain: explainDatabase },
+  {
+    codes: /^42501$/,
+    explain: ({ user, database }) => ({
+      what: 'the role may not connect to the database',
+      next: `GRANT CONNECT ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(user)}.`,
+    }),
+  },
+  {
+    says: /not (?:currently )?accepting connections/i,
+    codes: /^55000$/,
+    explain: () => ({
+      what: 'the database takes no connections',
+      next: 'ALTER DATABASE … ALLOW_CONNECTIONS true, or name another database.',
+    }),
+  },
+  {
+    codes: /^57P0[123]$/,
+    explain: () => ({
+      what: 'the server is starting, stopping or recovering',
+      next: 'Run it again when the server is up: the dashboard or its log shows when.',
+      passes: true,
+    }),
+  },
+  {
+    says: /EDBHANDLEREXITED|connection to database (?:closed|not available)|cannot connect to server|server login (?:has been )?fail/i,
+    explain: () => ({
+      what: 'the pooler does not reach the database',
+      next: 'Look whether the database is up, in the dashboard or its log, and whether the pooler knows its password; then run it again.',
+      passes: true,
+    }),
+  },
+  {
+    codes: /^CERT_HAS_EXPIRED$/,
+    explain: () => ({
+      what: "the server's certificate has expired",
+      next: 'Have it renewed. Where it has been, look at the clock of this machine.',
+    }),
+  },
+  {
+    codes: /^CERT_NOT_YET_VALID$/,
+    explain: () => ({
+      what: "the server's certificate is not valid yet",
+      next: 'Look at the clock of this machine, and at that of the server.',
+    }),
+  },
+  {
+    codes: /^CERT_REVOKED$/,
+    explain: () => ({
+      what: "the server's certificate was revoked",
+      next: 'Do not trust what answers there until its certificate has been replaced.',
+    }),
+  },
+  {
+    codes: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    explain: ({ host }) => ({
+      what: `the server's certificate is not trusted: it is not of ${host}`,
+      next: 'Write the host as the certificate has it, with hostaddr for its address where the name leads elsewhere. sslmode=verify-ca takes any name.',
+    }),
+  },
+  {
+    says: /self.signed|certificate|unable to (?:get|verify)/i,
+    explain: () => ({
+      what: "the server's certificate is not trusted",
+      next: 'Give the CA certificate with sslrootcert; Supabase has it under Database settings.',
+    }),
+  },
+  {
+    says: /does not support SSL/,
+    explain: () => ({
+      what: 'the server does not offer TLS',
+      next: 'Use sslmode=disable only on a network you trust.',
+    }),
+  },
+  {
+    codes: /^(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)$/,
+    explain: async ({ host }) =>
+      (await isIpv6Only(host))
+        ? {
+            what: 'the host has only an IPv6 address, which this machine cannot reach',
+            next: 'Use the session pooler (aws-…pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6.',
+          }
+        : {
+            what: 'the host cannot be found',
+            next: 'Correct the host name; a paused Supabase project loses its name until it is resumed.',
+          },
+  },
+  {
+    codes: /^ECONNREFUSED$/,
+    explain: (settings) =>
+      isSupabase(settings)
+        ? {
+            what: 'nothing answers there',
+            next: 'Supabase bans an address for half an hour after wrong passwords: look under Database settings, Network bans, lift it, and correct the password before the next attempt. Else check host and port.',
+          }
+        : undefined,
+  },
+  {
+    codes: /^(?:ECONNREFUSED|ENOENT)$/,
+    explain: () => ({
+      what: 'nothing answers there',
+      next: 'Check host and port, and that the server is running.',
+    }),
+  },
+  {
+    says: /timeout expired|ETIMEDOUT|timed out/i,
+    explain: ({ connectTimeout }) => ({
+      what: `nothing answers there within ${connectTimeout} s`,
+      next: 'Check host and port, and that no firewall keeps this machine out; connect_timeout in the URL waits longer.',
+      passes: true,
+    }),
+  },
+];
+
+function explainCrowd(): Explanation {
+  return {
+    what: 'there is no session left for it',
+    next: 'A backup and a capture want jobs + 4 sessions, a restore jobs + 3: set jobs to 1, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.',
+    passes: true,
+  };
+}
+
+function explainPassword({ password }: ConnectionSettings): Explanation {
+  return password === undefined || password === ''
+    ? {
+        what: 'the server asks for a password and none was given',
+        next: 'Put the password into the URL, set PGPASSWORD, or write it into a pass file that nobody else may read.',
+      }
+    : {
+        what: 'the server refused the user or the password',
+        next: 'Reset the password, or percent-encode its special characters, and store the URL again. Do not try others: poolers block after a few.',
+      };
+}
+
+function explainDatabase(): Explanation {
+  return {
+    what: 'there is no such database',
+    next: 'Correct the database name; on Supabase it is postgres.',
+  };
+}
+
+/** One error per cause, each with the remedy, and with what the server or the pooler said. A wrong password is never tried again. */
+export async function explainRefusal(settings: ConnectionSettings, error: unknown): Promise<Error> {
+  const where = `${settings.input}: ${describeConnection(settings)}`;
+  const { code = '' } = error as { code?: string };
+  const text = messageOf(error);
+  const said = /^[0-9A-Z]{5}$/.test(code) ? `${text}; SQLSTATE ${code}` : text;
+  const expiry = explainExpiry(error, settings);
+  if (expiry !== undefined) return failed(settings, `${where}: ${expiry.what} (${said})`, expiry.next, error);
+  for (const { codes, says, explain } of cases) {
+    if (codes !== undefined && !codes.test(code)) continue;
+    if (says !== undefined && !says.test(`${code} ${text}`)) continue;
+    const found = await explain(settings);
+    if (found === undefined) continue;
+    const quoted = text.includes(found.what) || found.what.includes(text) ? '' : ` (${said})`;
+    const message = `${where}: ${found.what}${quoted}`;
+    return found.passes
+      ? failed(settings, message, found.next, error)
+      : new ConfigurationError(message, found.next, error);
+  }
+  return failed(
+    settings,
+    `${where}: cannot connect: ${said}`,
+    'Look at what the server says, and whether another program reaches it from this machine.',
+    error,
+  );
+}
+
+function failed({ input }: ConnectionSettings, message: string, next: string, cause: unknown): Error {
+  return /^(?:target|staging)-url$/.test(input)
+    ? new TargetError(message, next, cause)
+    : new SourceError(message, next, cause);
+}
+
+async function isIpv6Only(host: string): Promise<boolean> {
+  const addresses = await lookup(host, { all: true }).catch(() => []);
+  return addresses.length > 0 && addresses.every((address) => address.family === 6);
+}

@@ -1,0 +1,373 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { homedir, userInfo } from 'node:os';
+import path from 'node:path';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import {
+  findPassFile,
+  findPassword,
+  findServiceFiles,
+  homeOf,
+  readPassFile,
+  readService,
+} from './files.ts';
+import { type UsedParameter, usedParameters } from './parameters.ts';
+import { readUrl } from './url.ts';
+import { type ToolEnvironment, toolEnvironment } from '../client/environment.ts';
+import { startOptions } from './setup.ts';
+
+export type SslMode = (typeof sslModes)[number];
+
+/** Where a database is and who asks, parsed once from a URL, a service or libpq's variables. */
+export interface ConnectionSettings {
+  /** A host name, an address, or the folder of a Unix socket */
+  readonly host: string;
+  /** Where the host is, when somebody says so: no name is looked up, and the certificate is still the host's */
+  readonly address: string | undefined;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly sslMode: SslMode;
+  readonly sslRootCert: string | undefined;
+  readonly tls: TlsSettings;
+  readonly channelBinding: (typeof channelBindings)[number];
+  /** Which server of several is wanted */
+  readonly sessions: (typeof sessionAttributes)[number];
+  /** Further startup options, as libpq's `options` */
+  readonly options: string;
+  /** Whether the server takes them when a session starts; false where a pooler has refused them, and they are set later */
+  readonly optionsAtStart: boolean;
+  /** seconds */
+  readonly connectTimeout: number;
+  /** The input these settings came from, for error messages */
+  readonly input: string;
+  /** Where the database is, too: tried in turn when this host does not answer or is not what is wanted. Undefined where it is the only one */
+  readonly others: readonly ConnectionSettings[] | undefined;
+}
+
+/** Paths of files in PEM form, and versions as OpenSSL names them */
+export interface TlsSettings {
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly passphrase?: string;
+  readonly revoked?: string;
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+  /** Whether TLS begins without asking for it first (PostgreSQL 17) */
+  readonly direct?: boolean;
+}
+
+export type TlsVersion = (typeof tlsVersions)[number];
+
+const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+const channelBindings = ['prefer', 'require', 'disable'] as const;
+const sessionAttributes = [
+  ...['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
+] as const;
+const tlsVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+
+/**
+ * Reads a `postgresql://` URL, the service that it names, or libpq's environment variables, by libpq's rules (PostgreSQL manual 34.1.1,
+ * 34.15 to 34.17).
+ *
+ * @throws ConfigurationError that names the input and never repeats the URL
+ */
+export function parseConnection(
+  input: string,
+  url: string | undefined,
+  env: NodeJS.ProcessEnv,
+  sslRootCert?: string,
+): ConnectionSettings {
+  const given = url === undefined ? new Map<UsedParameter, string>() : readUrl(input, url);
+  const service = readNamedService(input, given, env);
+  const take = (parameter: UsedParameter): string | undefined =>
+    given.get(parameter) ?? service.get(parameter) ?? (env[usedParameters[parameter]] || undefined);
+  const choose = <T extends string>(parameter: UsedParameter, values: readonly T[], usual: T): T => {
+    const text = take(parameter) ?? usual;
+    const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
+    if (found !== undefined) return found;
+    throw new ConfigurationError(
+      `${input}: ${parameter} ${JSON.stringify(text)} is not known`,
+      `Use one of ${values.join(', ')}.`,
+    );
+  };
+
+  if (choose('gssencmode', ['disable', 'prefer', 'require'], 'prefer') === 'require') {
+    throw new ConfigurationError(
+      `${input}: gssencmode=require asks for Kerberos, which is not supported`,
+      'Use TLS: sslmode=verify-full.',
+    );
+  }
+  const user = take('user') ?? userInfo().username;
+  const database = take('dbname') ?? user;
+  const rootCert = sslRootCert ?? take('sslrootcert');
+  const entries = readPassFile(findPassFile(env, given.get('passfile') ?? service.get('passfile')));
+  const all = listHosts(input, take).map(({ host, address, port }): ConnectionSettings => {
+    const sslMode =
+      take('sslmode') === undefined
+        ? chooseSslMode(host, rootCert, given.has('sslrootcert'))
+        : choose('sslmode', sslModes, 'prefer');
+    refuseUncheckedName(input, host, sslMode, rootCert);
+    const settings: ConnectionSettings = {
+      ...{ host, address, port, user, database, sslMode, input },
+      password: take('password') ?? findPassword(entries, { host, port, database, user }),
+      sslRootCert: rootCert ?? findUsualFile(env, 'root.crt'),
+      tls: {
+        ...findCertificate(take, env),
+        ...defined({
+          revoked: take('sslcrl') ?? findUsualFile(env, 'root.crl'),
+          minVersion:
+            take('ssl_min_protocol_version') && choose('ssl_min_protocol_version', tlsVersions, 'TLSv1.2'),
+          maxVersion:
+            take('ssl_max_protocol_version') && choose('ssl_max_protocol_version', tlsVersions, 'TLSv1.3'),
+          direct: choose('sslnegotiation', ['postgres', 'direct'], 'postgres') === 'direct' || undefined,
+        }),
+      },
+      channelBinding: choose('channel_binding', channelBindings, 'prefer'),
+      sessions: choose('target_session_attrs', sessionAttributes, 'any'),
+      options: take('options') ?? '',
+      optionsAtStart: true,
+      connectTimeout: Number(take('connect_timeout') ?? '20') || 20,
+      others: undefined,
+    };
+    refusePoolerMistakes(settings);
+    return settings;
+  });
+  const [first, ...others] =
+    choose('load_balance_hosts', ['disable', 'random'], 'disable') === 'random' ? shuffle(all) : all;
+  if (first === undefined) throw new Error('a list of hosts cannot be empty');
+  return others.length === 0 ? first : { ...first, others };
+}
+
+function readNamedService(
+  input: string,
+  given: ReadonlyMap<UsedParameter, string>,
+  env: NodeJS.ProcessEnv,
+): ReadonlyMap<string, string> {
+  const name = given.get('service') ?? env.PGSERVICE;
+  if (!name) return new Map();
+  const files = findServiceFiles(env, given.get('servicefile'));
+  const found = readService(files, name);
+  if (found !== undefined) return found;
+  throw new ConfigurationError(
+    `${input}: there is no service ${JSON.stringify(name)} in ${files.join(' or ')}`,
+    'Correct its name, or name the file with PGSERVICEFILE.',
+  );
+}
+
+interface Host {
+  readonly host: string;
+  readonly address: string | undefined;
+  readonly port: number;
+}
+
+/** As many as there are hosts or addresses; a single port is for all of them. */
+function listHosts(input: string, take: (parameter: UsedParameter) => string | undefined): Host[] {
+  const [hosts, addresses, ports] = (['host', 'hostaddr', 'port'] as const).map((name) =>
+    take(name)?.split(','),
+  );
+  const count = (addresses ?? hosts ?? ['']).length;
+  const fits = (list: string[] | undefined, or: number) =>
+    list === undefined || list.length === count || list.length === or;
+  if (!fits(hosts, count) || !fits(ports, 1)) {
+    throw new ConfigurationError(
+      `${input}: there are not as many ports or addresses as hosts`,
+      'Name one port for all hosts, or one for each of them.',
+    );
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const text = (ports?.length === 1 ? ports[0] : ports?.[index]) || '5432';
+    const port = Number(text);
+    if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
+      throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
+    }
+    const address = addresses?.[index] || undefined;
+    return { host: hosts?.[index] || (address ?? 'localhost'), address, port };
+  });
+}
+
+/** A certificate that says who we are, where one is named or lies in its usual place. */
+function findCertificate(
+  take: (parameter: UsedParameter) => string | undefined,
+  env: NodeJS.ProcessEnv,
+): Pick<TlsSettings, 'certificate' | 'key' | 'passphrase'> {
+  const certificate = take('sslcert') ?? findUsualFile(env, 'postgresql.crt');
+  if (certificate === undefined) return {};
+  const key = take('sslkey') ?? findUsualFile(env, 'postgresql.key');
+  return defined({ certificate, key, passphrase: take('sslpassword') });
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined | ''> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined | ''> };
+}
+
+/** As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name. */
+function refuseUncheckedName(
+  input: string,
+  host: string,
+  sslMode: SslMode,
+  rootCert: string | undefined,
+): void {
+  if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
+  throw new ConfigurationError(
+    `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    'Use sslmode=verify-full, or leave sslmode out.',
+  );
+}
+
+function shuffle<T>(list: readonly T[]): T[] {
+  return list
+    .map((value) => ({ value, order: Math.random() }))
+    .sort((one, other) => one.order - other.order)
+    .map(({ value }) => value);
+}
+
+/**
+ * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
+ * hosts of this machine and of private networks, where servers often have none.
+ *
+ * @param isOfThisHost whether the certificate was named for this host alone, and not for every one that the program speaks with
+ */
+function chooseSslMode(host: string, rootCert: string | undefined, isOfThisHost: boolean): SslMode {
+  if (isNearby(host) && !isOfThisHost) return 'prefer';
+  return rootCert === undefined ? 'require' : 'verify-full';
+}
+
+/** Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local network knows */
+function isNearby(host: string): boolean {
+  if (host.startsWith('/')) return true;
+  if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
+  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);
+  // To a resolver a number is an address of the internet.
+  if (/^(?:0x[0-9a-f]*|\d+)$/i.test(host)) return false;
+  return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
+}
+
+/** Where libpq looks when nothing is said; with `root.crt` it checks the server's certificate in `require`, too. */
+function findUsualFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const file = path.join(homeOf(env), '.postgresql', name);
+  return env.HOME && existsSync(file) ? file : undefined;
+}
+
+/**
+ * Whether a password may go to the server as it is: where TLS is sure, and to this machine by a socket. A server that asks for it elsewhere
+ * may be one who stands in between.
+ */
+export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean {
+  return (
+    host.startsWith('/') || sslMode === 'require' || sslMode === 'verify-ca' || sslMode === 'verify-full'
+  );
+}
+
+/**
+ * The three mistakes that cost Supabase users the most time (docs/troubleshooting.md): the transaction pooler, the pooler's
+ * user name without the project, and a user name with the project on the direct host.
+ */
+function refusePoolerMistakes(settings: ConnectionSettings): void {
+  const pooler = /\.pooler\.supabase\.com$/i.test(settings.host);
+  const direct = /^db\.([a-z0-9]+)\.supabase\.co$/i.exec(settings.host);
+  if (settings.port === 6543 && (pooler || direct)) {
+    throw new ConfigurationError(
+      `${settings.input}: port 6543 is the transaction pooler, where a snapshot cannot be held`,
+      'Use the session pooler: the same host with port 5432.',
+    );
+  }
+  if (pooler && !settings.user.includes('.')) {
+    throw new ConfigurationError(
+      `${settings.input}: the pooler cannot tell the project from the user name ${JSON.stringify(settings.user)}`,
+      `Use ${settings.user}.PROJECT_REF as user, as in the dashboard's "Session pooler" connection string.`,
+    );
+  }
+  if (direct && settings.user === `postgres.${direct[1]}`) {
+    throw new ConfigurationError(
+      `${settings.input}: ${settings.user} is the pooler's form of the user name, but ${settings.host} is the direct host`,
+      'Use the user postgres with this host, or the session pooler host with this user.',
+    );
+  }
+}
+
+/** For messages and manifests: `user@host:port/database`, no secret. */
+export function describeConnection(settings: ConnectionSettings): string {
+  return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/**
+ * The environment for pg_dump and pg_restore. Secrets go this way and never in arguments, which every user of the machine can read. The
+ * caller's own PG* variables, which would change the meaning, are not among them, nor anything else that they do not need.
+ *
+ * @param timeZone of the sessions; what the server, the database or the role has when absent
+ */
+export function clientEnvironment(
+  settings: ConnectionSettings,
+  env: NodeJS.ProcessEnv,
+  rootCertificates: () => string,
+  timeZone?: string,
+): ToolEnvironment {
+  return toolEnvironment(env, connectionVariables(settings, rootCertificates, timeZone));
+}
+
+/** What libpq reads, for a program with an environment of its own. */
+export function connectionVariables(
+  settings: ConnectionSettings,
+  rootCertificates: () => string,
+  timeZone?: string,
+): NodeJS.ProcessEnv {
+  const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
+  const named = settings.sslRootCert === 'system' ? undefined : settings.sslRootCert;
+  const rootCert = named ?? (verifies ? rootCertificates() : undefined);
+  return {
+    PGHOST: settings.host,
+    ...(settings.address === undefined ? {} : { PGHOSTADDR: settings.address }),
+    PGPORT: String(settings.port),
+    PGUSER: settings.user,
+    PGDATABASE: settings.database,
+    PGSSLMODE: settings.sslMode,
+    PGGSSENCMODE: 'disable',
+    ...tlsVariables(settings),
+    PGCONNECT_TIMEOUT: String(settings.connectTimeout),
+    PGAPPNAME: 'supabase-backup',
+    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off, too, after their first
+    // queries.
+    ...(timeZone === undefined ? {} : { PGTZ: timeZone }),
+    ...(settings.optionsAtStart ? { PGOPTIONS: `${startOptions} ${settings.options}`.trim() } : {}),
+    ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
+    ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
+    // Known to libpq since version 16.
+    ...(maySendClearText(settings) ? {} : { PGREQUIREAUTH: '!password' }),
+  };
+}
+
+/** What of it is not usual. The phrase that opens a key has no variable: `openKey` gives an open one. */
+function tlsVariables({ tls, channelBinding }: ConnectionSettings): NodeJS.ProcessEnv {
+  return {
+    ...(channelBinding === 'prefer' ? {} : { PGCHANNELBINDING: channelBinding }),
+    ...(tls.certificate === undefined ? {} : { PGSSLCERT: tls.certificate }),
+    ...(tls.key === undefined ? {} : { PGSSLKEY: tls.key }),
+    ...(tls.revoked === undefined ? {} : { PGSSLCRL: tls.revoked }),
+    ...(tls.minVersion === undefined ? {} : { PGSSLMINPROTOCOLVERSION: tls.minVersion }),
+    ...(tls.maxVersion === undefined ? {} : { PGSSLMAXPROTOCOLVERSION: tls.maxVersion }),
+    ...(tls.direct ? { PGSSLNEGOTIATION: 'direct' } : {}),
+  };
+}
+
+/** The CA certificates to trust, as PEM; undefined leaves the choice to Node's own store. */
+export function readRootCertificates(settings: ConnectionSettings): string | undefined {
+  if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
+  const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigurationError(
+      `sslrootcert: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
+      cause,
+    );
+  }
+}
+
+/** A value in a libpq connection string (PostgreSQL manual 34.1.1.1). */
+export function quoteConnectionValue(value: string): string {
+  return `'${value.replace(/[\\']/g, '\\$&')}'`;
+}

@@ -1,0 +1,385 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import pRetry from 'p-retry';
+import * as v from 'valibot';
+import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+
+/** An artifact as GitHub lists it. */
+export interface StoredArtifact {
+  /** Grows with time */
+  readonly id: number;
+  readonly name: string;
+  /** bytes of the zip file */
+  readonly size: number;
+  /** `sha256:…`; undefined where GitHub has none */
+  readonly digest: string | undefined;
+  /** Only the run's own list has it yet */
+  readonly isOfThisRun: boolean;
+}
+
+export interface ArtifactServiceOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+  /** milliseconds before the first retry; three times as many before the next */
+  readonly pause?: number | undefined;
+}
+
+const listSchema = v.object({
+  artifacts: v.array(
+    v.object({
+      id: v.number(),
+      name: v.string(),
+      size_in_bytes: v.number(),
+      expired: v.boolean(),
+      digest: v.nullish(v.string()),
+      workflow_run: v.nullish(
+        v.object({
+          repository_id: v.nullish(v.number()),
+          head_repository_id: v.nullish(v.number()),
+          head_branch: v.nullish(v.string()),
+        }),
+      ),
+    }),
+  ),
+});
+
+const repositorySchema = v.object({ default_branch: v.pipe(v.string(), v.minLength(1)) });
+
+type ListedArtifact = v.InferOutput<typeof listSchema>['artifacts'][number];
+
+const pageSize = 100;
+const mostPages = 100;
+/** milliseconds */
+const answerTimeout = 60_000;
+
+/**
+ * The artifacts of one GitHub repository. They are read by the REST API, with a token; they are written by the service of the
+ * runner, through GitHub's own client, which nobody but a JavaScript action can use.
+ */
+export class ArtifactService {
+  readonly repository: string;
+  /** Whether this process was given what an upload needs */
+  readonly canWrite: boolean;
+  readonly #options: ArtifactServiceOptions;
+  readonly #token: string;
+  #defaultBranch: Promise<string> | undefined;
+
+  /** @throws ConfigurationError when it is not known which repository, or there is no token */
+  constructor(options: ArtifactServiceOptions) {
+    const { env, token } = options;
+    const { GITHUB_REPOSITORY = '', ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env;
+    if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
+      throw new ConfigurationError(
+        'storage: GITHUB_REPOSITORY does not say of which repository the artifact is',
+        'Set GITHUB_REPOSITORY to owner/name; on a runner it is set already.',
+      );
+    }
+    if (isEnterpriseServer(env)) {
+      throw new ConfigurationError(
+        'storage: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs',
+        'Use an s3:// storage, or a folder.',
+      );
+    }
+    if (token === undefined) {
+      throw new ConfigurationError(
+        'github-token: an artifact:// storage needs it, to find the artifact of earlier runs',
+        'Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job.',
+      );
+    }
+    this.repository = GITHUB_REPOSITORY;
+    this.canWrite = Boolean(ACTIONS_RUNTIME_TOKEN && ACTIONS_RESULTS_URL);
+    this.#options = options;
+    this.#token = token;
+  }
+
+  /**
+   * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Only runs of
+   * the default branch are believed, and the one that this process is part of: anybody can open a pull request, and whoever may push a
+   * branch chooses what its jobs do, which need no permission and no secret to store whatever they like under any name.
+   *
+   * @throws ConfigurationError when the token does not do
+   * @throws StorageError when GitHub does not answer
+   */
+  async list(names: readonly string[]): Promise<StoredArtifact[]> {
+    const found = new Map<number, StoredArtifact>();
+    for (const name of names)
+      for (const artifact of await this.#listByName(name)) found.set(artifact.id, artifact);
+    // What this run has just stored may not be in the repository's list yet.
+    for (const artifact of await this.listOfRun(names))
+      if (!found.has(artifact.id)) found.set(artifact.id, artifact);
+    return [...found.values()].sort((one, other) => other.id - one.id);
+  }
+
+  /** Why no other run would believe what this one stores; undefined when they do */
+  async findDistrust(): Promise<string | undefined> {
+    const [trusted, ref] = [await this.#findDefaultBranch(), this.#options.env.GITHUB_REF];
+    return ref === `refs/heads/${trusted}`
+      ? undefined
+      : `only runs of ${trusted}, the default branch, are believed, and this is one of ${ref ?? 'no branch that is known'}`;
+  }
+
+  /** Those of the run that this process is part of, newest first; none outside of a runner. */
+  async listOfRun(names: readonly string[]): Promise<StoredArtifact[]> {
+    if (!this.canWrite) return [];
+    const client = await openClient();
+    const { artifacts } = await this.#carryOut('listed', () => client.listArtifacts());
+    return artifacts
+      .filter(({ name }) => names.includes(name))
+      .map(({ id, name, size, digest }) => ({ id, name, size, digest, isOfThisRun: true }))
+      .sort((one, other) => other.id - one.id);
+  }
+
+  /**
+   * Writes the zip file of an artifact to `path`, in a folder that holds nothing else.
+   *
+   * @throws StorageError when it cannot be had, or is not what GitHub stored
+   */
+  async download(artifact: StoredArtifact, folder: string): Promise<string> {
+    const path = join(folder, 'artifact.zip');
+    if (artifact.isOfThisRun) {
+      const client = await openClient();
+      const options = {
+        path: folder,
+        skipDecompress: true,
+        ...(artifact.digest && { expectedHash: artifact.digest }),
+      };
+      const { digestMismatch } = await this.#carryOut('downloaded', () =>
+        client.downloadArtifact(artifact.id, options),
+      );
+      if (digestMismatch) throw describeDamage(artifact);
+      const [file = ''] = await readdir(folder);
+      await rename(join(folder, file), path);
+      return path;
+    }
+    await this.#retry(async () => {
+      const answer = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
+      await answer.body?.cancel();
+      const address = answer.headers.get('location');
+      if (address === null) throw new StorageError('GitHub names no place for the artifact', tryLater);
+      await fetchTo(address, path, artifact, this.#options);
+    });
+    return path;
+  }
+
+  /**
+   * Stores files as an artifact of this run.
+   *
+   * @param retentionDays undefined: as the repository is set
+   * @returns its id; undefined when the run has one of this name already, or is just storing it
+   * @throws StorageError
+   */
+  async upload(
+    name: string,
+    files: readonly string[],
+    folder: string,
+    retentionDays: number | undefined,
+  ): Promise<number | undefined> {
+    const client = await openClient();
+    const options = { compressionLevel: 0, ...(retentionDays !== undefined && { retentionDays }) };
+    return this.#carryOut('stored', async () => {
+      try {
+        const { id } = await client.uploadArtifact(name, [...files], folder, options);
+        if (id === undefined) throw new Error('the service returned no id');
+        return id;
+      } catch (error) {
+        if (/\(409\)/.test(messageOf(error))) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** Removes an artifact of this run. */
+  async discard(name: string): Promise<void> {
+    const client = await openClient();
+    await this.#carryOut('removed', () => client.deleteArtifact(name));
+  }
+
+  async #listByName(name: string): Promise<StoredArtifact[]> {
+    const found: StoredArtifact[] = [];
+    const trusted = await this.#findDefaultBranch();
+    for (let page = 1, previous = Number.POSITIVE_INFINITY, sorted = true; page <= mostPages; page++) {
+      const query = new URLSearchParams({ name, per_page: String(pageSize), page: String(page) });
+      const answer = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
+      const parsed = v.safeParse(listSchema, await answer.json());
+      if (!parsed.success)
+        throw new StorageError('GitHub lists artifacts in a form that is not known', tryLater);
+      const { artifacts } = parsed.output;
+      for (const artifact of artifacts) {
+        sorted &&= artifact.id < previous;
+        previous = artifact.id;
+        if (artifact.name === name && !artifact.expired && isOf(artifact, trusted))
+          found.push(toStored(artifact));
+      }
+      // GitHub lists the newest first, but nowhere promises it.
+      if (artifacts.length < pageSize || (sorted && found.length > 0)) break;
+    }
+    return found;
+  }
+
+  #findDefaultBranch(): Promise<string> {
+    this.#defaultBranch ??= this.#retry(async () => {
+      const answer = await this.#ask('');
+      const parsed = v.safeParse(repositorySchema, await answer.json());
+      if (!parsed.success)
+        throw new StorageError(`GitHub does not tell the default branch of ${this.repository}`, tryLater);
+      return parsed.output.default_branch;
+    });
+    return this.#defaultBranch;
+  }
+
+  /** @returns an answer that is good, or sends elsewhere */
+  async #ask(path: string): Promise<Response> {
+    const { env, signal } = this.#options;
+    const api = (env.GITHUB_API_URL || 'https://api.github.com').replace(/\/+$/, '');
+    const response = await request(new URL(`${api}/repos/${this.repository}${path}`), {
+      headers: {
+        accept: 'application/vnd.github+json',
+        authorization: `Bearer ${this.#token}`,
+        'user-agent': 'supabase-backup',
+        'x-github-api-version': '2022-11-28',
+      },
+      // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
+      env,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]),
+    });
+    if (response.status >= 400) {
+      await response.body?.cancel();
+      throw describeRefusal(response, this.repository);
+    }
+    return response;
+  }
+
+  #retry<T>(attempt: () => Promise<T>): Promise<T> {
+    const { signal, pause = 1000 } = this.#options;
+    return pRetry(
+      async () => {
+        try {
+          return await attempt();
+        } catch (error) {
+          signal.throwIfAborted();
+          if (isKnownError(error)) throw error;
+          throw new Unanswered(
+            `GitHub does not answer about the artifacts of ${this.repository}: ${explainSilence(error)}`,
+            (error instanceof NoAnswer && error.next) || tryLater,
+            { cause: error },
+          );
+        }
+      },
+      {
+        retries: 3,
+        minTimeout: pause,
+        factor: 3,
+        randomize: true,
+        signal,
+        shouldRetry: ({ error }) => error instanceof Unanswered,
+      },
+    );
+  }
+
+  /** What GitHub's client does; it tries again by itself what is worth it. */
+  async #carryOut<T>(what: string, action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (cause) {
+      throw new StorageError(
+        `an artifact could not be ${what}: ${messageOf(cause)}`,
+        'Run it again; if it fails always, see whether the storage quota of GitHub Actions is used up (Settings, Billing).',
+        { cause },
+      );
+    }
+  }
+}
+
+/** Worth another try. */
+class Unanswered extends StorageError {}
+
+const tryLater = 'Run it again later; https://www.githubstatus.com tells whether GitHub has trouble.';
+
+/** The client is larger than all the rest, and a bundle of its own: loaded by those who use it. */
+async function openClient() {
+  const { DefaultArtifactClient } = await import('@actions/artifact');
+  return new DefaultArtifactClient();
+}
+
+/** By the rule of GitHub's client, which refuses to work there. */
+function isEnterpriseServer({ GITHUB_SERVER_URL }: NodeJS.ProcessEnv): boolean {
+  if (!GITHUB_SERVER_URL || !URL.canParse(GITHUB_SERVER_URL)) return false;
+  return !/^(github\.com|.*\.ghe\.com|.*\.localhost)$/i.test(new URL(GITHUB_SERVER_URL).hostname);
+}
+
+/** A fork's branch may have the same name. */
+function isOf({ workflow_run: run }: ListedArtifact, branch: string): boolean {
+  return (
+    typeof run?.repository_id === 'number' &&
+    run.repository_id === run.head_repository_id &&
+    run.head_branch === branch
+  );
+}
+
+function toStored({ id, name, size_in_bytes: size, digest }: ListedArtifact): StoredArtifact {
+  return { id, name, size, digest: digest ?? undefined, isOfThisRun: false };
+}
+
+async function fetchTo(
+  address: string,
+  path: string,
+  artifact: StoredArtifact,
+  { env, signal }: ArtifactServiceOptions,
+): Promise<void> {
+  const response = await request(new URL(address), { env, signal });
+  if (!response.ok || response.body === null) {
+    await response.body?.cancel();
+    throw new Error(`the place of the artifact answers ${response.status}`);
+  }
+  const hash = createHash('sha256');
+  // The digest tells whether it is whole, and without one the directory at the zip file's end; this keeps the disk from filling.
+  const most = artifact.size * 1.1 + (1 << 20);
+  let bytes = 0;
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      hash.update(chunk);
+      done(bytes > most ? describeDamage(artifact) : null, chunk);
+    },
+  });
+  const source = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+  await pipeline(source, check, createWriteStream(path, { mode: 0o600 }), { signal });
+  const digest = `sha256:${hash.digest('hex')}`;
+  if (artifact.digest !== undefined && digest !== artifact.digest) throw describeDamage(artifact);
+}
+
+function describeDamage({ name, id }: StoredArtifact): StorageError {
+  return new StorageError(
+    `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
+    'Run it again; delete the artifact in the list of its run to go back to the one before.',
+  );
+}
+
+function describeRefusal({ status, headers }: Response, repository: string): Error {
+  if (
+    status >= 500 ||
+    status === 429 ||
+    headers.get('x-ratelimit-remaining') === '0' ||
+    headers.has('retry-after')
+  ) {
+    return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
+  }
+  if (status === 410) {
+    return new StorageError('the artifact has expired', 'Take a new backup, and keep artifacts for longer.', {
+      missing: true,
+    });
+  }
+  return new ConfigurationError(
+    `github-token: GitHub answered ${status} when asked for the artifacts of ${repository}`,
+    status === 401
+      ? 'Give a token that is valid, such as `github.token` of the job.'
+      : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
+  );
+}

@@ -1,0 +1,80 @@
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { describeWay } from '../../http/agents.ts';
+import { boundAnswers } from './answers.ts';
+import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
+
+export interface S3Options {
+  readonly bucket: string;
+  /** Without slashes at its ends; empty for the root of the bucket. */
+  readonly prefix: string;
+  /** Absent for Amazon's own endpoints. */
+  readonly endpoint?: URL;
+  /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
+  readonly region?: string;
+  /** Where proxies and authorities are named */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly addressing?: S3Addressing;
+  readonly encryption?: S3Encryption;
+  /** Absent: as the bucket is set, which is STANDARD */
+  readonly storageClass?: string;
+  /** The pause before the first retry, in milliseconds, doubled for each one after it. Tests shorten it. */
+  readonly firstPause?: number;
+  /** How long a connection may carry no byte in either direction, in milliseconds. Tests shorten it. */
+  readonly silence?: number;
+}
+
+/** milliseconds */
+const defaultSilence = 60_000;
+
+/**
+ * A client of the SDK that neither retries nor reads an answer without bounds.
+ *
+ * @param keepAlive whether a connection serves one request after another, or each has its own
+ */
+export function openClient(options: S3Options, keepAlive = true): S3Client {
+  const client = new S3Client(configure(options, keepAlive));
+  boundAnswers(client, silenceOf(options));
+  return client;
+}
+
+/** How long a connection may carry no byte in either direction, in milliseconds. */
+export function silenceOf({ silence = defaultSilence }: S3Options): number {
+  return silence;
+}
+
+function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
+  const { endpoint, region, env = process.env } = options;
+  const silence = silenceOf(options);
+  // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
+  const agent = { ...describeWay(env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const custom: S3ClientConfig = endpoint
+    ? {
+        endpoint: endpoint.href,
+        region: region ?? (endpoint.hostname.endsWith('.r2.cloudflarestorage.com') ? 'auto' : 'us-east-1'),
+        // Many compatible stores refuse the checksum headers that the SDK sends by default.
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
+      }
+    : region
+      ? { region }
+      : {};
+  return {
+    ...custom,
+    maxAttempts: 1,
+    forcePathStyle: isByPath(options),
+    // With it the SDK opens a connection for each upload.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: silence,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+  };
+}
+
+function isByPath({ addressing = 'auto', endpoint, bucket }: S3Options): boolean {
+  // A bucket with dots in its name has no valid certificate as a host name.
+  if (addressing === 'auto') return endpoint !== undefined || bucket.includes('.');
+  return addressing === 'path';
+}

@@ -1,0 +1,95 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { StorageError } from '../../runtime/errors.ts';
+import type { S3Deletion } from './deletion.ts';
+import { listValues } from './listing.ts';
+import type { S3Reading } from './reading.ts';
+import type { S3Requests } from './requests.ts';
+import type { S3Writing } from './writing.ts';
+import { type Capabilities, longestKey, type StoredValue } from '../storage.ts';
+
+/** What is left where nothing may be deleted: keys are taken again. */
+const slots = 256;
+
+/** Two who probe at once may come to the same key, each of which disturbs the other. */
+const mostProbes = 3;
+
+const hour = 60 * 60 * 1000;
+
+export interface S3Parts {
+  readonly requests: S3Requests;
+  readonly reading: S3Reading;
+  readonly writing: S3Writing;
+  readonly deletion: S3Deletion;
+}
+
+/** Proves in three steps, one after the other, that a bucket can be written, read and listed, and learns what else it can do. */
+export async function probeBucket(parts: S3Parts): Promise<Capabilities> {
+  for (let probes = 1; probes <= mostProbes; probes++) {
+    const capabilities = await probeOnce(parts);
+    if (capabilities) return capabilities;
+  }
+  throw new StorageError(
+    `${parts.requests.location} does not give back what was written to it`,
+    'Use a store whose reads and listings are strongly consistent.',
+  );
+}
+
+/** Undefined when what was written is not there. */
+async function probeOnce(parts: S3Parts): Promise<Capabilities | undefined> {
+  const { deletion } = parts;
+  const key = `probe/${randomInt(slots)}-`.padEnd(longestKey, '0');
+  let found: Found | undefined;
+  try {
+    found = await writeAndLook(parts, key);
+  } finally {
+    if (!found) await deletion.deleteSome([key]).catch(() => {});
+  }
+  if (!found) return undefined;
+  const retained = await deletion.deleteSome([key, ...found.left]);
+  return { createOnly: found.createOnly, deletes: !retained.includes(key) };
+}
+
+interface Found {
+  readonly createOnly: boolean;
+  /** Keys of probes that were killed, or could not delete. */
+  readonly left: readonly string[];
+}
+
+async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefined> {
+  const { writing, reading } = parts;
+  // They differ, so that a retried request is not taken for the one before it.
+  const [first, second] = [randomBytes(8), randomBytes(8)];
+  const created = await writing.createOnce(key, first);
+  if (created === 'refused') await writing.put(key, first);
+  const [again, read, probes] = await Promise.all([
+    // The second time must be refused; a store that does not know the condition overwrites.
+    created === 'stored' ? writing.createOnce(key, second) : created,
+    readIfThere(reading, key),
+    listProbes(parts.requests),
+  ]);
+  // One that was there before is of a probe that could not delete it.
+  const isWhole = read !== undefined && (created === 'present' || read.equals(first) || read.equals(second));
+  if (!isWhole || !probes.some((probe) => probe.key === key)) return undefined;
+  writing.createOnly = again === 'present';
+  const left = probes.filter((probe) => probe.key !== key && isOld(probe)).map((probe) => probe.key);
+  return { createOnly: writing.createOnly, left };
+}
+
+async function readIfThere(reading: S3Reading, key: string): Promise<Buffer | undefined> {
+  try {
+    return await reading.get(key);
+  } catch (error) {
+    if (error instanceof StorageError && error.missing) return undefined;
+    throw error;
+  }
+}
+
+async function listProbes(requests: S3Requests): Promise<StoredValue[]> {
+  const probes: StoredValue[] = [];
+  for await (const probe of listValues(requests, 'probe/')) probes.push(probe);
+  return probes;
+}
+
+function isOld({ modifiedAt }: StoredValue): boolean {
+  return Date.now() - modifiedAt.getTime() > hour;
+}

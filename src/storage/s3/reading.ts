@@ -1,0 +1,76 @@
+import type { Readable } from 'node:stream';
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import { StorageError } from '../../runtime/errors.ts';
+import { readWhole } from './answers.ts';
+import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from './failure.ts';
+import type { Attempt, S3Requests } from './requests.ts';
+import { tellAnswer } from './words.ts';
+import { assertSize, DeniedValueError, largestValue, type ReadOptions, type StoredValue } from '../storage.ts';
+
+export class S3Reading {
+  readonly #requests: S3Requests;
+  /** A key whose value was read */
+  #readable: string | undefined;
+
+  constructor(requests: S3Requests) {
+    this.#requests = requests;
+  }
+
+  async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
+    const { location, silence } = this.#requests;
+    const check = (bytes: number) => assertSize(key, location, bytes, limit);
+    try {
+      const value = await this.#requests.run('read', key, async ({ options, meet }) => {
+        const command = new GetObjectCommand(this.#requests.address(key));
+        const client = fresh ? this.#requests.freshClient : this.#requests.client;
+        const { Body, ContentLength } = await client.send(command, options);
+        meet();
+        return readWhole(Body as Readable, silence, ContentLength, check);
+      });
+      this.#readable ??= key;
+      return value;
+    } catch (error) {
+      if (!(error instanceof StorageError) || !(await this.#isDeniedAlone(key, error))) throw error;
+      const how = `the store gives out others and not this one: ${tellAnswer(error.cause)}`;
+      throw new DeniedValueError(key, location, how, error, isArchived(error.cause) ? error.next : undefined);
+    }
+  }
+
+  async stat(key: string): Promise<StoredValue | undefined> {
+    return this.#requests.run('look at', key, async (attempt) => {
+      const command = new HeadObjectCommand(this.#requests.address(key));
+      try {
+        const head = await this.#requests.client.send(command, attempt.options);
+        return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? new Date(0) };
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw isWordless(error) && !isPassing(error) ? await this.#askForWords(key, error, attempt) : error;
+      }
+    });
+  }
+
+  /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET. */
+  async #askForWords(key: string, wordless: unknown, { options }: Attempt): Promise<unknown> {
+    const command = new GetObjectCommand({ ...this.#requests.address(key), Range: 'bytes=0-0' });
+    try {
+      const { Body } = await this.#requests.client.send(command, options);
+      (Body as Readable).destroy();
+      return wordless;
+    } catch (error) {
+      return statusOf(error) === statusOf(wordless) ? error : wordless;
+    }
+  }
+
+  /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+  async #isDeniedAlone(key: string, error: StorageError): Promise<boolean> {
+    const readable = this.#readable;
+    if (readable === undefined || readable === key) return false;
+    if (!isWithheld(nameOf(error.cause))) return false;
+    try {
+      await this.get(readable);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}

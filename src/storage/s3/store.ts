@@ -1,0 +1,104 @@
+import { ConfigurationError, StorageError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import type { S3Options } from './client.ts';
+import { deleteBatch, S3Deletion } from './deletion.ts';
+import { listValues } from './listing.ts';
+import { probeBucket } from './probe.ts';
+import { S3Reading } from './reading.ts';
+import { S3Requests } from './requests.ts';
+import { S3Versions } from './versions.ts';
+import { S3Writing } from './writing.ts';
+import {
+  assertKey,
+  assertPrefix,
+  type Capabilities,
+  type Purge,
+  type ReadOptions,
+  RetainedError,
+  type Storage,
+  type StoredValue,
+} from '../storage.ts';
+
+/**
+ * A bucket of an S3-compatible store, or a folder in one.
+ *
+ * Credentials come from the default chain of the AWS SDK. All retries are made here, by one rule for whole calls, and
+ * the SDK's own are off: its standard retries give up after less than a second, share a budget that a burst of failures on
+ * parallel uploads empties, and end when the headers of a response have come, before its body has.
+ */
+export class S3Storage implements Storage {
+  readonly location: string;
+  readonly #requests: S3Requests;
+  readonly #reading: S3Reading;
+  readonly #writing: S3Writing;
+  readonly #deletion: S3Deletion;
+  readonly #versions: S3Versions;
+
+  constructor(options: S3Options) {
+    this.#requests = new S3Requests(options);
+    this.#reading = new S3Reading(this.#requests);
+    this.#writing = new S3Writing(this.#requests, this.#reading, options);
+    this.#deletion = new S3Deletion(this.#requests);
+    this.#versions = new S3Versions(this.#requests, this.#deletion);
+    this.location = this.#requests.location;
+  }
+
+  async probe(): Promise<Capabilities> {
+    try {
+      return await probeBucket({
+        requests: this.#requests,
+        reading: this.#reading,
+        writing: this.#writing,
+        deletion: this.#deletion,
+      });
+    } catch (error) {
+      if (error instanceof StorageError && error.configuration) {
+        throw new ConfigurationError(error.message, error.next, error.cause);
+      }
+      throw error;
+    }
+  }
+
+  async put(key: string, value: Uint8Array): Promise<void> {
+    assertKey(key);
+    await this.#writing.put(key, value);
+  }
+
+  async create(key: string, value: Uint8Array): Promise<boolean> {
+    assertKey(key);
+    return this.#writing.create(key, value);
+  }
+
+  async get(key: string, limit?: number, options?: ReadOptions): Promise<Buffer> {
+    assertKey(key);
+    return this.#reading.get(key, limit, options);
+  }
+
+  async stat(key: string): Promise<StoredValue | undefined> {
+    assertKey(key);
+    return this.#reading.stat(key);
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredValue> {
+    assertPrefix(prefix);
+    yield* listValues(this.#requests, prefix);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    keys.forEach(assertKey);
+    const retained: string[] = [];
+    for (let from = 0; from < keys.length; from += deleteBatch) {
+      append(retained, await this.#deletion.deleteSome(keys.slice(from, from + deleteBatch)));
+    }
+    if (retained.length > 0) throw new RetainedError(retained, this.location);
+  }
+
+  async purge(keys: readonly string[]): Promise<Purge> {
+    keys.forEach(assertKey);
+    return this.#versions.purge(keys);
+  }
+
+  async close(): Promise<void> {
+    this.#requests.close();
+  }
+}

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import {
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type PutObjectCommandOutput,
+} from '@aws-sdk/client-s3';
+import { StorageError } from '../../runtime/errors.ts';
+import type { S3Options } from './client.ts';
+import { isPassing, isSilence, statusOf } from './failure.ts';
+import type { S3Reading } from './reading.ts';
+import type { Attempt, S3Requests } from './requests.ts';
+import { hostOf } from './sentences.ts';
+import { DeniedValueError, ForeignValueError } from '../storage.ts';
+
+/** Of one value, when the store keeps other bytes than it was sent */
+const mostUploads = 3;
+
+/** What became of a write on the condition that the key is absent; `refused` when the store does not know the condition. */
+export type Creation = 'stored' | 'present' | 'refused';
+
+/** A write that was answered. */
+interface Sent {
+  readonly answer: PutObjectCommandOutput;
+  /** Of what was sent */
+  readonly md5: Buffer;
+}
+
+type Outcome =
+  /** Without an answer: there was none, and the value is there all the same */
+  | { readonly kind: 'stored'; readonly sent?: Sent }
+  | { readonly kind: 'present'; readonly attempt: number }
+  | { readonly kind: 'refused' };
+
+/** Writes values, and is sure of each that the store has these very bytes. */
+export class S3Writing {
+  /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
+  createOnly: boolean | undefined;
+  readonly #requests: S3Requests;
+  readonly #reading: S3Reading;
+  /** What each write asks for beside the value */
+  readonly #settings: Partial<PutObjectCommandInput>;
+  /** Whether the ETag of a value is the MD5 of its bytes. It need not be, and with KMS it is not. */
+  #tellsMd5: boolean | undefined;
+  /** Whether the store knows Content-MD5; undefined until it is known. */
+  #takesMd5: boolean | undefined;
+
+  constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass }: S3Options) {
+    this.#requests = requests;
+    this.#reading = reading;
+    this.#settings = {
+      ...(encryption && { ServerSideEncryption: encryption.algorithm }),
+      ...(encryption?.keyId !== undefined && { SSEKMSKeyId: encryption.keyId }),
+      ...(storageClass !== undefined && { StorageClass: storageClass as 'STANDARD' }),
+    };
+  }
+
+  async put(key: string, value: Uint8Array): Promise<void> {
+    for (let uploads = 1; ; uploads++) {
+      const sent = await this.#upload(key, value);
+      const wrong = sent && (await this.#findWrong(key, value, sent));
+      if (wrong === undefined) return;
+      if (uploads === mostUploads) throw this.#describe(key, wrong);
+    }
+  }
+
+  async create(key: string, value: Uint8Array): Promise<boolean> {
+    // A store that ignores the condition would overwrite in silence, so only one known to honour it is asked directly.
+    if (this.createOnly !== true && (await this.#reading.stat(key))) return false;
+    const outcome =
+      this.createOnly === false ? { kind: 'refused' as const } : await this.#attempt(key, value);
+    switch (outcome.kind) {
+      case 'present':
+        return outcome.attempt > 1 && (await this.#has(key, value));
+      case 'refused':
+        this.createOnly = false;
+        await this.put(key, value);
+        return true;
+      case 'stored':
+        // The key is ours now: what the store has of it is written over.
+        if (outcome.sent && (await this.#findWrong(key, value, outcome.sent))) await this.put(key, value);
+        return true;
+    }
+  }
+
+  /** Writes on the condition that the key is absent, and nothing else: for a probe, which reads the value itself. */
+  async createOnce(key: string, value: Uint8Array): Promise<Creation> {
+    const outcome = await this.#attempt(key, value);
+    if (outcome.kind !== 'present' || outcome.attempt === 1) return outcome.kind;
+    return (await this.#has(key, value)) ? 'stored' : 'present';
+  }
+
+  /** Undefined when there was no answer, and the value is there all the same. */
+  async #upload(key: string, value: Uint8Array): Promise<Sent | undefined> {
+    try {
+      return await this.#requests.run(
+        'store',
+        key,
+        (attempt) => this.#send(key, value, attempt),
+        value.length,
+      );
+    } catch (error) {
+      if (await this.#isStoredAfter(error, key, value)) return undefined;
+      throw error;
+    }
+  }
+
+  async #attempt(key: string, value: Uint8Array): Promise<Outcome> {
+    const call = (attempt: Attempt) => this.#sendIfAbsent(key, value, attempt);
+    try {
+      return await this.#requests.run('create', key, call, value.length);
+    } catch (error) {
+      if (await this.#isStoredAfter(error, key, value)) return { kind: 'stored' };
+      throw error;
+    }
+  }
+
+  async #sendIfAbsent(key: string, value: Uint8Array, attempt: Attempt): Promise<Outcome> {
+    try {
+      return { kind: 'stored', sent: await this.#send(key, value, attempt, { IfNoneMatch: '*' }) };
+    } catch (error) {
+      const status = statusOf(error);
+      // An earlier attempt may have stored the value although its answer was lost.
+      if (status === 412) return { kind: 'present', attempt: attempt.number };
+      // From a store that has honoured it this is a failure like others; writing without the condition could overwrite.
+      const unknown = status === 501 || (status === 400 && !isPassing(error));
+      if (unknown && this.createOnly !== true) return { kind: 'refused' };
+      throw error;
+    }
+  }
+
+  async #send(
+    key: string,
+    value: Uint8Array,
+    { options }: Attempt,
+    condition: { IfNoneMatch?: '*' } = {},
+  ): Promise<Sent> {
+    const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
+    const send = (checked: object) =>
+      this.#requests.client.send(new PutObjectCommand({ ...input, ...checked }), options);
+    const md5 = createHash('md5').update(value).digest();
+    try {
+      const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString('base64') });
+      this.#takesMd5 ??= true;
+      return { answer, md5 };
+    } catch (error) {
+      // S3 Express among others: see the user guide of S3, "Directory buckets", "Differences".
+      if (this.#takesMd5 !== undefined || statusOf(error) !== 501) throw error;
+      const answer = await send({});
+      this.#takesMd5 = false;
+      return { answer, md5 };
+    }
+  }
+
+  /**
+   * Whether a value is there although its write ended with an error: it may be the answers that were lost, one after another.
+   *
+   * @throws StorageError that is `uncertain`, where that cannot be told
+   */
+  async #isStoredAfter(error: unknown, key: string, value: Uint8Array): Promise<boolean> {
+    if (!(error instanceof StorageError) || !this.#requests.hasAnswered) return false;
+    if (error.configuration && !isPassing(error.cause)) return false;
+    try {
+      if (await this.#has(key, value)) return true;
+    } catch {
+      throw doubt(error);
+    }
+    // What was sent last may still arrive.
+    if (isSilence(error.cause)) throw doubt(error);
+    return false;
+  }
+
+  /** Whether these very bytes are there. */
+  async #has(key: string, value: Uint8Array): Promise<boolean> {
+    try {
+      return (await this.#reading.get(key, value.length)).equals(value);
+    } catch (error) {
+      // What is withheld may be these bytes and others.
+      const isOther = error instanceof ForeignValueError && !(error instanceof DeniedValueError);
+      if (isOther || (error instanceof StorageError && error.missing)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
+   * tells none, the size has to do.
+   */
+  async #findWrong(key: string, value: Uint8Array, { answer, md5 }: Sent): Promise<string | undefined> {
+    const told = this.#tellsMd5 === false ? undefined : md5Of(answer);
+    if (told === undefined) return this.#findWrongSize(key, value);
+    if (told === md5.toString('hex')) {
+      this.#tellsMd5 = true;
+      return undefined;
+    }
+    if (!(await this.#has(key, value))) return `other bytes, with the MD5 ${told}`;
+    this.#tellsMd5 ??= false;
+    return undefined;
+  }
+
+  async #findWrongSize(key: string, value: Uint8Array): Promise<string | undefined> {
+    const found = await this.#reading.stat(key);
+    if (found?.size === value.length) return undefined;
+    return found ? `${found.size} of ${value.length} bytes` : 'nothing';
+  }
+
+  #describe(key: string, wrong: string): StorageError {
+    const { location, place } = this.#requests;
+    return new StorageError(
+      `${location} has ${wrong} under ${key}, although ${hostOf(place)} confirmed that it was stored`,
+      'Do not rely on this store before its operator has explained this.',
+    );
+  }
+}
+
+/** The MD5 that an answer to a write tells; undefined when its ETag is something else. */
+function md5Of(answer: PutObjectCommandOutput): string | undefined {
+  if (answer.ServerSideEncryption?.startsWith('aws:kms') || answer.SSECustomerAlgorithm) return undefined;
+  return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? '')?.[1]?.toLowerCase();
+}
+
+function doubt({ message, next, cause, configuration }: StorageError): StorageError {
+  return new StorageError(
+    `${message}; it may have been stored all the same`,
+    `${next} Then look whether it is there.`,
+    { cause, configuration, uncertain: true },
+  );
+}
