@@ -8,11 +8,11 @@ import {
   hasPassed,
   hasReturned,
   isDoubtful,
-} from './drill-attempt.ts';
+} from '../restorer/trial/attempt.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import { countNotCarried, describeParity } from './parity-report.ts';
+import { countNotCarried, describeParity } from '../parity/report.ts';
 import { describeNotes } from './restore-report.ts';
-import { describeChecks } from './user-questions.ts';
+import { describeChecks } from '../restorer/trial/user-checks.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
 export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {

@@ -4,12 +4,12 @@ import { fitJobs } from '../postgres/session/room.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { World } from '../runtime/context.ts';
 import { chooseBackups } from './choose-backups.ts';
-import { chooseRecovery } from './choose-recovery.ts';
+import { chooseRecovery } from '../restorer/choose.ts';
 import { describeDrill } from './drill-report.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
-import { makeReportFolder } from './report-files.ts';
-import { type Candidate, tryInTurn } from './staging.ts';
+import { makeReportFolder } from '../restorer/trial/parity-files.ts';
+import { type Candidate, tryInTurn } from '../restorer/trial/trial.ts';
 
 /**
  * Restores a backup into a database made for the occasion, compares and tests it, and drops it again. When a backup fails, the ones

@@ -1,9 +1,9 @@
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import type { NotCarried } from '../target/attempt.ts';
-import type { CheckResult } from '../target/checks.ts';
-import { summarize } from '../target/clean-part.ts';
-import type { Parity } from '../target/parity.ts';
-import { type Attempt, explainFailure, hasPassed, hasReturned } from './drill-attempt.ts';
+import type { NotCarried } from '../restorer/omission.ts';
+import type { CheckResult } from '../restorer/trial/checks.ts';
+import { summarize } from '../restorer/clean/part.ts';
+import type { Parity } from '../parity/compare.ts';
+import { type Attempt, explainFailure, hasPassed, hasReturned } from '../restorer/trial/attempt.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
 import type { Job } from './restore.ts';
 import {
@@ -18,7 +18,7 @@ import {
   needsSafetyBackup,
 } from './restore-guard.ts';
 import { describePlan, describeRestore, type RestoreScope } from './restore-report.ts';
-import { describeChecks } from './user-questions.ts';
+import { describeChecks } from '../restorer/trial/user-checks.ts';
 
 interface Result extends Job {
   readonly safetyBackup: string | null;

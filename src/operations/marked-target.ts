@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { messageOf, TargetError } from '../runtime/errors.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
-import { leaveMark, noteStep, type RestoreMark, removeMark } from '../target/restore-mark.ts';
+import { leaveMark, noteStep, type RestoreMark, removeMark } from '../restorer/unfinished.ts';
 import type { World } from '../runtime/context.ts';
 
 /** The workflow's actor, or the user of the machine. */

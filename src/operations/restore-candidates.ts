@@ -5,8 +5,8 @@ import type { Manifest } from '../format/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { World } from '../runtime/context.ts';
 import { chooseBackups, chooseManifest } from './choose-backups.ts';
-import { chooseRecovery } from './choose-recovery.ts';
-import type { Candidate } from './staging.ts';
+import { chooseRecovery } from '../restorer/choose.ts';
+import type { Candidate } from '../restorer/trial/trial.ts';
 
 export interface Candidates {
   /** In the order in which they are tried; only the first without staging */

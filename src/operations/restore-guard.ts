@@ -11,12 +11,12 @@ import type { Manifest } from '../format/manifest.ts';
 import { readIdentity } from '../source/identity.ts';
 import { readManagedSchemas } from '../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../supabase/target-kind.ts';
-import { describeHindrances, summarize } from '../target/clean-part.ts';
-import { findOccupants } from '../target/preflight.ts';
-import type { TableSize } from '../target/replacement.ts';
-import { comparing, type RestoreMark, readMark } from '../target/restore-mark.ts';
+import { describeHindrances, summarize } from '../restorer/clean/part.ts';
+import { findOccupants } from '../restorer/preflight.ts';
+import type { TableSize } from '../restorer/part/replacement.ts';
+import { comparing, type RestoreMark, readMark } from '../restorer/unfinished.ts';
 import type { World } from '../runtime/context.ts';
-import type { MetPart } from './restore-plan.ts';
+import type { MetPart } from '../restorer/plan.ts';
 
 /** What a target is and holds, before anything of it is touched. */
 export interface TargetState {

@@ -2,13 +2,13 @@ import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
-import type { NotCarried } from '../target/attempt.ts';
-import type { Parity, ParityScope } from '../target/parity.ts';
-import type { Replayed } from '../target/replay.ts';
-import { describeEntry, type RestoreSelection } from '../target/selection.ts';
+import type { NotCarried } from '../restorer/omission.ts';
+import type { Parity, ParityScope } from '../parity/compare.ts';
+import type { Replayed } from '../restorer/replay/replay.ts';
+import { describeEntry, type RestoreSelection } from '../restorer/archive/selection.ts';
 import { describeNotCarried } from './backup-report.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import { countNotCarried, describeParity } from './parity-report.ts';
+import { countNotCarried, describeParity } from '../parity/report.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 
 /** What a restore is about to do, or has done. */

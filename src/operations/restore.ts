@@ -18,22 +18,22 @@ import type { Manifest } from '../format/manifest.ts';
 import { createReader } from '../repository/objects.ts';
 import { appendRecord, type RecordContent } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
-import type { NotCarried } from '../target/attempt.ts';
-import { type CheckResult, explainChecks } from '../target/checks.ts';
-import { emptyDatabase } from '../target/clean.ts';
-import { giveBackHeld, removePart } from '../target/clean-part.ts';
-import type { Parity } from '../target/parity.ts';
-import type { Held } from '../target/replacement.ts';
+import type { NotCarried } from '../restorer/omission.ts';
+import { type CheckResult, explainChecks } from '../restorer/trial/checks.ts';
+import { emptyDatabase } from '../restorer/clean/clean.ts';
+import { giveBackHeld, removePart } from '../restorer/clean/part.ts';
+import type { Parity } from '../parity/compare.ts';
+import type { Held } from '../restorer/part/replacement.ts';
 import type { World } from '../runtime/context.ts';
-import { askServer } from './ask-target.ts';
-import type { Recovery } from './choose-recovery.ts';
-import { type Attempt, explainFailure, hasPassed } from './drill-attempt.ts';
+import { askServer } from '../restorer/step.ts';
+import type { Recovery } from '../restorer/choose.ts';
+import { type Attempt, explainFailure, hasPassed } from '../restorer/trial/attempt.ts';
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
 import { MarkedTarget, type NewMark, nameActor } from './marked-target.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { PhaseClock } from '../runtime/phase-clock.ts';
 import { openPlace } from './place.ts';
-import { makeReportFolder, writeParity } from './report-files.ts';
+import { makeReportFolder, writeParity } from '../restorer/trial/parity-files.ts';
 import { chooseCandidates } from './restore-candidates.ts';
 import {
   findRefusals,
@@ -46,13 +46,13 @@ import {
   refuseContradictions,
   type TargetState,
 } from './restore-guard.ts';
-import { type PreparedRestore, prepareRestore } from './restore-into.ts';
-import { isWhole } from './restore-plan.ts';
+import { type PreparedRestore, prepareRestore } from '../restorer/execute.ts';
+import { isWhole } from '../restorer/plan.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
 import { inScratchFolder } from '../runtime/scratch-folder.ts';
 import { restoreAside } from './side-restore.ts';
-import { tryInTurn } from './staging.ts';
-import { askChecks } from './user-questions.ts';
+import { tryInTurn } from '../restorer/trial/trial.ts';
+import { askChecks } from '../restorer/trial/user-checks.ts';
 
 /** A restore, with what it was asked for and what it found. */
 export interface Job {

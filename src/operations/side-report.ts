@@ -1,11 +1,11 @@
 import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
-import type { NotCarried } from '../target/attempt.ts';
-import { findRelated } from '../target/bring-back.ts';
-import type { ForeignKey } from '../target/live-table.ts';
-import type { RowDifference } from '../target/row-difference.ts';
-import type { SideTable } from '../target/side-tables.ts';
+import type { NotCarried } from '../restorer/omission.ts';
+import { findRelated } from '../restorer/side/repair-sql.ts';
+import type { ForeignKey } from '../restorer/side/live-table.ts';
+import type { RowDifference } from '../restorer/side/row-difference.ts';
+import type { SideTable } from '../restorer/side/tables.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 

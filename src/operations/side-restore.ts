@@ -23,10 +23,10 @@ import { createReader, type ObjectReader } from '../repository/objects.ts';
 import { appendRecord } from '../repository/records.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { nameBlockers } from '../source/locks.ts';
-import { findLagging, orderByReferences, writeBringBack } from '../target/bring-back.ts';
-import { checkComparable, readForeignKeys, readLiveTables } from '../target/live-table.ts';
-import { measureDifference } from '../target/row-difference.ts';
-import { chooseSideTables } from '../target/side-selection.ts';
+import { findLagging, orderByReferences, writeBringBack } from '../restorer/side/repair-sql.ts';
+import { checkComparable, readForeignKeys, readLiveTables } from '../restorer/side/live-table.ts';
+import { measureDifference } from '../restorer/side/row-difference.ts';
+import { chooseSideTables } from '../restorer/side/selection.ts';
 import {
   checkSideSchema,
   createSideTables,
@@ -34,7 +34,7 @@ import {
   indexSideTable,
   planSideTables,
   type SideTable,
-} from '../target/side-tables.ts';
+} from '../restorer/side/tables.ts';
 import type { World } from '../runtime/context.ts';
 import { fetchArchive } from './archive-file.ts';
 import { chooseManifest } from './choose-backups.ts';
@@ -42,8 +42,8 @@ import { nameActor } from './marked-target.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { PhaseClock } from '../runtime/phase-clock.ts';
 import { openPlace } from './place.ts';
-import { makeReportFolder } from './report-files.ts';
-import { listArchive } from './restore-plan.ts';
+import { makeReportFolder } from '../restorer/trial/parity-files.ts';
+import { listArchive } from '../restorer/plan.ts';
 import { describeAside, describeAsidePlan, type SideFindings, type SideScope } from './side-report.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './side-rows.ts';
 

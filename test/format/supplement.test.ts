@@ -8,7 +8,7 @@ import {
   type Supplement,
   writeSupplement,
 } from '../../src/format/supplement.ts';
-import { makeSupplement } from '../target/parity-example.ts';
+import { makeSupplement } from '../parity/example.ts';
 import { makeManifest, makeObject } from '../repository/example.ts';
 
 const define = (overrides: Partial<Definition> = {}): Definition => ({

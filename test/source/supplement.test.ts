@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { objectSize } from '../../src/repository/objects.ts';
 import { storeSupplement } from '../../src/source/supplement.ts';
-import { makeSupplement } from '../target/parity-example.ts';
+import { makeSupplement } from '../parity/example.ts';
 
 it('a description that is longer than an object is cut into several, and none of it is lost', async () => {
   const line = { kind: 'column', schema: 'public', relation: 'orders', detail: 'ü'.repeat(4000) };

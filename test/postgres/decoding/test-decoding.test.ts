@@ -13,7 +13,7 @@ import {
   readHead,
   unchanged,
 } from '../../../src/postgres/decoding/test-decoding.ts';
-import { servers, type TestServer } from '../../target/servers.ts';
+import { servers, type TestServer } from '../../restorer/servers.ts';
 
 type RowChange = Extract<Change, { kind: 'insert' | 'update' | 'delete' }>;
 

@@ -1,0 +1,63 @@
+import type { Answer, Freshness } from '../format/supplement.ts';
+import { type Excuse, judge } from './known-differences.ts';
+import type { ParityLine, ParityScope } from './line.ts';
+
+/** What a column that tells the freshness holds in the target, or why that cannot be said. */
+export type FreshnessFound = { readonly newest: string | null } | { readonly refused: string };
+
+/** @param found in the order of `expected` */
+export function compareFreshness(
+  expected: readonly Freshness[],
+  found: readonly FreshnessFound[],
+  excuse: Excuse,
+): ParityLine[] {
+  return expected.map(({ schema, table, column, newest }, index) => {
+    const there = found[index] ?? { refused: 'not asked' };
+    const text = 'refused' in there ? there.refused : (there.newest ?? noRows);
+    return judge(
+      { kind: 'newest value', what: `${schema}.${table}.${column}`, expected: newest ?? noRows, found: text },
+      !('refused' in there) && there.newest === newest,
+      excuse({ kind: 'table', schema, relation: null, name: table }),
+    );
+  });
+}
+
+const noRows = 'no rows';
+
+/**
+ * Compares what was asked when the backup was made with what the target answers now.
+ *
+ * @param found in the order of `expected`; empty where the questions were not asked again
+ */
+export function compareAnswers(
+  expected: readonly Answer[],
+  found: readonly Answer[],
+  { whole }: Pick<ParityScope, 'whole'>,
+): ParityLine[] {
+  return expected.map((answer, index) => {
+    const again = found[index];
+    const line = {
+      kind: 'check',
+      what: answer.sql,
+      expected: describeAnswer(answer),
+      found: again === undefined ? 'not asked' : describeAnswer(again),
+    };
+    const failed = answer.digest === null;
+    const equal = !failed && again?.digest === answer.digest && again.rows === answer.rows;
+    return judge(line, equal, explain(failed, whole));
+  });
+}
+
+function explain(failed: boolean, whole: boolean): string | undefined {
+  if (failed) return 'it failed at the source';
+  return whole ? undefined : 'only a part was restored';
+}
+
+/** characters of the first rows; a job summary may be public */
+const shown = 100;
+
+function describeAnswer({ rows, digest, sample }: Answer): string {
+  const text = sample.length > shown ? `${sample.slice(0, shown)}…` : sample;
+  if (digest === null || rows === null) return `failed: ${text}`;
+  return `${rows} ${rows === 1 ? 'row' : 'rows'}, ${digest.slice(0, 8)}…: ${text}`;
+}

@@ -1,0 +1,176 @@
+import type { CronJob, Role, Setting, Supplement } from '../format/supplement.ts';
+import { type Excuse, judge, type Reason } from './known-differences.ts';
+import { absent, digestOf, type ParityLine, type ParityScope } from './line.ts';
+
+type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
+
+/** Compares what pg_dump leaves out: the properties of the database, its jobs, and the roles of the server. */
+export function compareGlobals(
+  expected: Globals,
+  found: Globals,
+  { kind, notCarried }: Pick<ParityScope, 'kind' | 'notCarried'>,
+  excuse: Excuse,
+): ParityLine[] {
+  return [
+    ...compareDatabase(expected.database, found.database, kind, excuse),
+    ...compareJobs(expected.cronJobs, found.cronJobs, notCarried, excuse),
+    ...compareRoles(expected.roles, found.roles, excuse),
+  ];
+}
+
+function compareDatabase(
+  expected: Globals['database'],
+  found: Globals['database'],
+  kind: ParityScope['kind'],
+  excuse: Excuse,
+): ParityLine[] {
+  const [wanted, there] = [byName(expected.settings), byName(found.settings)];
+  const settings = [...new Set([...wanted.keys(), ...there.keys()])].sort().map((name) => {
+    const [want, have] = [describeSetting(name, wanted.get(name)), describeSetting(name, there.get(name))];
+    const why = [
+      { kind: 'database setting', schema: null, relation: null, name },
+      { kind: 'setting', schema: null, relation: null, name: `${name} of the database` },
+    ]
+      .map(excuse)
+      .find((reason) => reason !== undefined);
+    const own = ownSettings[kind]?.test(name) ? 'every project has its own' : undefined;
+    return judge(
+      { kind: 'database setting', what: name, expected: want, found: have },
+      want === have,
+      why ?? own,
+    );
+  });
+  const property = (what: string, want: string, have: string, why: Reason | undefined) =>
+    judge({ kind: 'database', what, expected: want, found: have }, want === have, why);
+  const comment = excuse({ kind: 'database', schema: null, relation: null, name: 'comment' });
+  const owners = [expected.owner, found.owner];
+  return [
+    ...settings,
+    property('comment', expected.comment ?? absent, found.comment ?? absent, comment),
+    property(
+      'grants',
+      describeGrants(expected.grants, owners),
+      describeGrants(found.grants, owners),
+      'who may connect, the target decides',
+    ),
+    property('owner', expected.owner, found.owner, 'the database belongs to whoever made it'),
+  ];
+}
+
+/** Settings that a project keeps for its services, such as the key that it signs tokens with; in an image the key alone is its own. */
+const ownSettings: Readonly<Partial<Record<ParityScope['kind'], RegExp>>> = {
+  'supabase-project': /^app\.settings\./,
+  'supabase-image': /^app\.settings\.jwt_/,
+};
+
+function byName(settings: readonly Setting[]): Map<string, string> {
+  return new Map(settings.map(({ name, value }) => [name, value]));
+}
+
+/** An application keeps secrets in settings of its own, whose names have a dot in them: of these only a digest is shown. */
+function describeSetting(name: string, value: string | undefined): string {
+  if (value === undefined) return absent;
+  return name.includes('.') ? digestOf(value) : value;
+}
+
+const defaultGrants: NonNullable<Globals['database']['grants']> = [
+  { grantee: 'PUBLIC', privilege: 'CONNECT', grantable: false },
+  { grantee: 'PUBLIC', privilege: 'TEMPORARY', grantable: false },
+];
+
+/** Without those of owners, who have all. */
+function describeGrants(grants: Globals['database']['grants'], owners: readonly string[]): string {
+  return (
+    (grants ?? defaultGrants)
+      .filter(({ grantee }) => !owners.includes(grantee))
+      .map(
+        ({ grantee, privilege, grantable }) => `${privilege} to ${grantee}${grantable ? ', grantable' : ''}`,
+      )
+      .sort()
+      .join('; ') || absent
+  );
+}
+
+/** A command may hold a key, so it is shown as a digest. Two jobs may have no name. */
+function compareJobs(
+  expected: readonly CronJob[],
+  found: readonly CronJob[],
+  notCarried: ParityScope['notCarried'],
+  excuse: Excuse,
+): ParityLine[] {
+  const [wanted, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
+  // Without pg_cron none is there, and a job without a name is told by its schedule.
+  const all = notCarried.find(({ what }) => /^(\d+ )?cron jobs?$/.test(what))?.why;
+  const nameless = notCarried.find(({ what }) => what.startsWith('cron job '))?.why;
+  return [...new Set([...wanted.keys(), ...there.keys()])].map((name) => {
+    const [want, have] = [describeJobs(wanted.get(name)), describeJobs(there.get(name))];
+    const own = excuse({ kind: 'cron job', schema: null, relation: null, name });
+    const isNameless = wanted.get(name)?.[0]?.name === null;
+    return judge(
+      { kind: 'cron job', what: name, expected: want, found: have },
+      want === have,
+      own ?? all ?? (isNameless ? nameless : undefined),
+    );
+  });
+}
+
+function identifyJob({ name, command }: CronJob): string {
+  return name ?? digestOf(command);
+}
+
+/** The database is left out: a job of this database is one of the target, whatever that is called. */
+function describeJobs(jobs: readonly CronJob[] = []): string {
+  return (
+    jobs
+      .map(({ schedule, command, username, active }) =>
+        [schedule, `as ${username}`, active ? 'active' : 'not active', digestOf(command)].join(', '),
+      )
+      .sort()
+      .join('; ') || absent
+  );
+}
+
+/** The roles that Supabase's API takes for its clients. */
+const apiRoles = new Set(['anon', 'authenticated']);
+
+const ofServer = "roles belong to the server: the target's stay as they are";
+
+/**
+ * Roles that the source had. They belong to the server, so what differs is told and no difference, with one exception: that the API's roles
+ * stand above row level security.
+ */
+function compareRoles(expected: readonly Role[], found: readonly Role[], excuse: Excuse): ParityLine[] {
+  const there = new Map(found.map((role) => [role.name, role]));
+  return expected.map((role) => {
+    const other = there.get(role.name);
+    const [want, have] = [describeRole(role), other === undefined ? 'no such role' : describeRole(other)];
+    const line = { kind: 'role', what: role.name, expected: want, found: have };
+    const above = (one: Role) => one.superuser || one.bypassRls;
+    if (other && apiRoles.has(role.name) && above(other) && !above(role)) {
+      return { ...line, status: 'different' as const, wider: true as const };
+    }
+    const why = excuse({ kind: 'role', schema: null, relation: null, name: role.name });
+    return judge(line, want === have, why ?? ofServer);
+  });
+}
+
+function describeRole(role: Role): string {
+  const attributes = [
+    role.superuser ? 'SUPERUSER' : '',
+    role.bypassRls ? 'BYPASSRLS' : '',
+    role.createRole ? 'CREATEROLE' : '',
+    role.createDatabase ? 'CREATEDB' : '',
+    role.replication ? 'REPLICATION' : '',
+    role.login ? 'LOGIN' : 'NOLOGIN',
+    role.inherit ? '' : 'NOINHERIT',
+  ].filter((attribute) => attribute !== '');
+  const groups = role.memberOf.map((membership) => `${membership.role}${membership.admin ? ' (admin)' : ''}`);
+  const settings = [...role.settings, ...role.settingsHere]
+    .map(({ name, value }) => `${name} = ${describeSetting(name, value)}`)
+    .sort();
+  return [
+    attributes.join(' '),
+    ...(groups.length === 0 ? [] : [`in ${groups.sort().join(', ')}`]),
+    ...settings,
+  ].join('; ');
+}

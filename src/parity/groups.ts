@@ -1,0 +1,115 @@
+import { formatCount, formatCounted } from '../report/quantity.ts';
+import { type Parity, type ParityGroup, type ParityLine, parityGroups } from './compare.ts';
+
+/** A line, and what it is a line of. */
+export interface Placed {
+  readonly group: ParityGroup;
+  readonly line: ParityLine;
+}
+
+/** What a table shows in one row: a line, or many that say the same. */
+export interface Gathered {
+  readonly name: string;
+  readonly expected: string;
+  readonly found: string;
+  readonly why: string | undefined;
+  /** How many lines it stands for */
+  readonly count: number;
+}
+
+/** The worst first: who may do what, then rows, then what these are made of. */
+const byWeight: readonly ParityGroup[] = [
+  'privileges',
+  'tables',
+  ...parityGroups.filter((group) => group !== 'privileges' && group !== 'tables'),
+];
+
+export function placeLines({ groups }: Parity): Placed[] {
+  return byWeight.flatMap((group) => groups[group].map((line) => ({ group, line })));
+}
+
+/** Lines of one kind, with one difference or for one reason, of which more than these are one row */
+const flood = 5;
+/** Names that such a row has */
+const shownNames = 3;
+
+/** @param fold false where every line is wanted */
+export function gatherLines(lines: readonly Placed[], fold: boolean): Gathered[] {
+  const alike = Map.groupBy(lines, ({ group, line: { kind, expected, found, why } }) =>
+    JSON.stringify([group, kind, why === undefined ? [expected, found] : why]),
+  );
+  return [...alike.values()].flatMap((some) =>
+    fold && some.length > flood ? [gather(some)] : some.map(({ line }) => toRow(line)),
+  );
+}
+
+function toRow({ kind, what, expected, found, why }: ParityLine): Gathered {
+  // Names say of themselves what they are where a group has one kind only.
+  return { name: kind === 'check' ? what : `${kind} ${what}`, expected, found, why, count: 1 };
+}
+
+function gather(lines: readonly Placed[]): Gathered {
+  const all = lines.map(({ line }) => line);
+  const [first] = all as [ParityLine];
+  const names = all.slice(0, shownNames).map(({ what }) => what);
+  const same = (tell: (line: ParityLine) => string) =>
+    all.every((line) => tell(line) === tell(first)) ? tell(first) : 'various';
+  return {
+    name: `${formatCounted(all.length, first.kind, pluralOf(first.kind))}: ${names.join(', ')} and ${formatCount(all.length - names.length)} more`,
+    expected: same(({ expected }) => expected),
+    found: same(({ found }) => found),
+    why: first.why,
+    count: all.length,
+  };
+}
+
+function pluralOf(kind: string): string {
+  if (/(?:s|x|ch)$/.test(kind))
+    return /(?:statistics|privileges|rights|members)$/.test(kind) ? kind : `${kind}es`;
+  return /[^aeiou]y$/.test(kind) ? `${kind.slice(0, -1)}ies` : `${kind}s`;
+}
+
+/** Kinds that the sentence names; the others are a number. */
+const namedKinds = 8;
+
+/** The answer in one sentence: how many lines differ, of what kinds, the worst first. */
+export function summarizeParity(parity: Parity): string {
+  const lines = placeLines(parity);
+  const different = lines.filter(({ line }) => line.status === 'different');
+  const notCarried = lines.filter(({ line }) => line.status === 'not carried').length;
+  const rest =
+    notCarried === 0
+      ? ''
+      : ` ${formatCount(notCarried)} ${notCarried === 1 ? 'is' : 'are'} not carried, for a reason that was known.`;
+  if (different.length === 0) return `Of ${formatCounted(lines.length, 'line')} none differs.${rest}`;
+  const kinds = Map.groupBy(different, ({ group, line }) => describeKind(group, line.kind));
+  const counted = [...kinds].map(([kind, of]) => countKind(kind, of.length));
+  const named = counted.slice(0, namedKinds);
+  const others = different.length - sum([...kinds.values()].slice(0, namedKinds).map((of) => of.length));
+  const wider = different.filter(({ line }) => line.wider).length;
+  return [
+    `${formatCounted(different.length, 'line differs', 'lines differ')}: `,
+    [...named, ...(others > 0 ? [`${formatCounted(others, 'other')}`] : [])].join(', '),
+    wider === 0
+      ? ''
+      : `; ${formatCount(wider)} of them ${wider === 1 ? 'lets' : 'let'} somebody do more than in the source`,
+    `.${rest}`,
+  ].join('');
+}
+
+/** Privileges are of one kind here, whatever they are privileges on. */
+function describeKind(group: ParityGroup, kind: string): string {
+  if (group === 'privileges') return 'privilege';
+  return group === 'tables' ? rowsOf : kind;
+}
+
+const rowsOf = 'rows of a table';
+
+function countKind(kind: string, count: number): string {
+  if (kind === rowsOf) return `the rows of ${formatCounted(count, 'table')}`;
+  return formatCounted(count, kind, pluralOf(kind));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,237 @@
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/catalog/printed-text.ts';
+import { applySettings } from '../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import type { Definition } from '../format/supplement.ts';
+import { refusalOf } from '../restorer/omission.ts';
+import { definitionDigest } from './same.ts';
+import { type Reading, writeReading } from './statements.ts';
+
+/** A text of the source that the target prints otherwise, in one place of one definition. */
+interface Doubt {
+  /** Index into the expected definitions */
+  readonly line: number;
+  /** Which of its texts */
+  readonly at: number;
+  readonly want: Reading;
+  readonly have: Reading;
+  /** What the target prints of itself */
+  readonly found: string;
+}
+
+/**
+ * Puts what the source printed into the words of the target: where two texts are not the same, the target's server reads that of the source,
+ * and prints it again. What it cannot read stays as it is.
+ *
+ * It reads in a transaction that is rolled back, on objects of its own in pg_temp: expressions are parsed, for tables without a row, and no
+ * event trigger fires. The user's tables are locked as a SELECT does. Where nothing differs, the server is not asked.
+ *
+ * @param found what `readDefinitions` says of the target
+ * @returns the expected definitions, in their order
+ */
+export async function putInWordsOf(
+  settings: ConnectionSettings,
+  encoding: string,
+  expected: readonly Definition[],
+  found: readonly Definition[],
+  signal: AbortSignal,
+): Promise<readonly Definition[]> {
+  const split = pairTexts(expected, found);
+  const doubts = findDoubts(expected, split);
+  if (doubts.length === 0) return expected;
+  const session = await openSession(settings, signal);
+  try {
+    await applySettings(session, encoding);
+    const wanted = await readTexts(
+      session,
+      doubts.map(({ want }) => want),
+    );
+    // The target's own may be as they were typed, and change when they are read, as those of the source once did.
+    const open = doubts.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
+    const there = await readTexts(
+      session,
+      doubts.filter((_, index) => open[index]).map(({ have }) => have),
+    );
+    const again = doubts.map((_, index) => (open[index] ? there.shift() : undefined));
+    const printed = Map.groupBy(
+      doubts.map(({ line, at, found: text }, index) => ({
+        ...{ line, at },
+        text: again[index] === wanted[index] ? text : wanted[index],
+      })),
+      ({ line }) => line,
+    );
+    return expected.map((line, index) => putAnew(line, split.get(index)?.want, printed.get(index)));
+  } finally {
+    await session.close();
+  }
+}
+
+interface Pair {
+  readonly want: SplitDetail;
+  readonly have: SplitDetail;
+}
+
+/** Definitions that differ in their texts and in nothing else, by their index. */
+function pairTexts(expected: readonly Definition[], found: readonly Definition[]): Map<number, Pair> {
+  const targets = Map.groupBy(found, identify);
+  return new Map(
+    expected.flatMap((line, index): [number, Pair][] => {
+      const [have, ...others] = targets.get(identify(line)) ?? [];
+      if (have === undefined || others.length > 0 || have.detail === line.detail) return [];
+      if (definitionDigest.test(line.detail)) return [];
+      const there = splitDetail(have.detail);
+      const texts = there.texts.length === 0 ? undefined : findTexts(line.detail, there.parts);
+      return texts === undefined ? [] : [[index, { want: { ...there, texts }, have: there }]];
+    }),
+  );
+}
+
+function identify({ kind, schema, relation, name }: Definition): string {
+  return JSON.stringify([kind, schema, relation, name]);
+}
+
+function findDoubts(expected: readonly Definition[], pairs: ReadonlyMap<number, Pair>): Doubt[] {
+  return [...pairs].flatMap(([line, pair]) =>
+    pair.have.texts.flatMap((found, at): Doubt[] => {
+      const subject = expected[line];
+      if (found === pair.want.texts[at] || subject === undefined) return [];
+      const [want, have] = [pair.want, pair.have].map((detail) => writeReading(subject, detail, at));
+      return want === undefined || have === undefined ? [] : [{ line, at, want, have, found }];
+    }),
+  );
+}
+
+function putAnew(
+  line: Definition,
+  want: SplitDetail | undefined,
+  printed: readonly { readonly at: number; readonly text: string | null | undefined }[] = [],
+): Definition {
+  if (want === undefined) return line;
+  const anew = new Map(printed.map(({ at, text }) => [at, text]));
+  return {
+    ...line,
+    detail: joinDetail({ ...want, texts: want.texts.map((text, at) => anew.get(at) ?? text) }),
+  };
+}
+
+/** Texts that are read in one statement, however long they are. */
+const batch = 500;
+
+/** milliseconds; whoever keeps a table locked keeps its texts unread */
+const lockTimeout = 250;
+
+/** @returns what the server prints, in the order of the readings; null for what it cannot read */
+async function readTexts(session: Session, readings: readonly Reading[]): Promise<(string | null)[]> {
+  // Those of one relation share what they are made on.
+  const sorted = [...Map.groupBy(readings, ({ setup }) => setup).values()].flat();
+  const texts = new Map<Reading, string | null>();
+  await session.query('BEGIN READ WRITE');
+  await session.query(
+    `SET LOCAL lock_timeout = ${lockTimeout}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
+  );
+  if ((await silenceEventTriggers(session)) && (await makeReader(session))) {
+    for (let start = 0; start < sorted.length; start += batch) {
+      const part = sorted.slice(start, start + batch);
+      const printed = (await readBatch(session, part)) ?? [];
+      for (const [index, reading] of part.entries()) texts.set(reading, printed[index]?.text ?? null);
+    }
+  }
+  await session.query('ROLLBACK');
+  return readings.map((reading) => texts.get(reading) ?? null);
+}
+
+/** @returns undefined where the server gave up, for want of memory or of locks */
+function readBatch(
+  session: Session,
+  readings: readonly Reading[],
+): Promise<{ text: string | null }[] | undefined> {
+  const groups = [...Map.groupBy(readings, ({ setup }) => setup)].map(([setup, alike]) => ({
+    setup,
+    readings: alike,
+  }));
+  return attempt(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
+    JSON.stringify(groups),
+  ]);
+}
+
+/**
+ * Disables event triggers until the transaction is rolled back, in the gentlest way that the server and the role allow.
+ *
+ * @returns whether nothing of the user's would run because we make something
+ */
+async function silenceEventTriggers(session: Session): Promise<boolean> {
+  // From PostgreSQL 17
+  if ((await attempt(session, 'SET LOCAL event_triggers = off')) !== undefined) return true;
+  await attempt(session, 'SET LOCAL session_replication_role = replica');
+  for (const { name } of await session.query<{ name: string }>(firingTriggers)) {
+    const done = await attempt(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name)} DISABLE`);
+    if (done === undefined) return false;
+  }
+  return true;
+}
+
+const firingTriggers = `
+  SELECT evtname AS name FROM pg_event_trigger WHERE evtevent IN ('ddl_command_start', 'ddl_command_end', 'table_rewrite', 'sql_drop')
+    AND evtenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)`;
+
+const reader = 'supabase_backup_read';
+
+/**
+ * One trip to the server for many texts. What is made is unmade before the next one: by the error that ends each block, while the
+ * variables keep what they hold.
+ */
+const readerBody = `
+DECLARE
+  part pg_catalog.jsonb;
+  reading pg_catalog.jsonb;
+  texts pg_catalog.text[];
+  printed pg_catalog.text;
+BEGIN
+  FOR part IN SELECT pg_catalog.jsonb_array_elements(parts) LOOP
+    texts := NULL;
+    BEGIN
+      EXECUTE part ->> 'setup';
+      FOR reading IN SELECT pg_catalog.jsonb_array_elements(part -> 'readings') LOOP
+        printed := NULL;
+        BEGIN
+          EXECUTE reading ->> 'make';
+          EXECUTE reading ->> 'print' INTO printed;
+          RAISE EXCEPTION 'undone';
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+        texts := texts || printed;
+      END LOOP;
+      RAISE EXCEPTION 'undone';
+    EXCEPTION WHEN OTHERS THEN NULL;
+    END;
+    FOR place IN 1 .. pg_catalog.jsonb_array_length(part -> 'readings') LOOP
+      RETURN NEXT texts[place];
+    END LOOP;
+  END LOOP;
+END`;
+
+/** @returns whether the server lets us: it may have no PL/pgSQL, or no temporary objects for this role */
+async function makeReader(session: Session): Promise<boolean> {
+  const made = await attempt(
+    session,
+    `CREATE FUNCTION pg_temp.${reader}(parts pg_catalog.jsonb) RETURNS SETOF pg_catalog.text LANGUAGE plpgsql AS $reader$${readerBody}$reader$`,
+  );
+  return made !== undefined;
+}
+
+/** @returns the rows of a statement; undefined when the server refused it, and then the transaction goes on */
+async function attempt<Row extends Record<string, unknown>>(
+  session: Session,
+  sql: string,
+  values?: unknown[],
+): Promise<Row[] | undefined> {
+  await session.query('SAVEPOINT reading');
+  try {
+    return await session.query<Row>(sql, values);
+  } catch (error) {
+    refusalOf(error);
+    await session.query('ROLLBACK TO SAVEPOINT reading');
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
+import { putOnOneLine } from '../../postgres/sql-text.ts';
+import type { NotCarried } from '../omission.ts';
+import type { NamedConstraint } from './broken-keys.ts';
+import { conceal } from '../../parity/line.ts';
+
+/** What to do about an entry that has no statement to show. */
+const remedies: Readonly<Record<string, string>> = {
+  ACL: 'Grant it as a role that may.',
+  'DEFAULT ACL': 'Alter them as a role that may.',
+  EXTENSION: 'Load it on the server where it needs that, and create it as a role that may.',
+  'PUBLICATION TABLE': 'Add it to the publication as a role that may.',
+  'ROW SECURITY': 'Enable it as a role that may.',
+  'SEQUENCE SET': 'Set its value as a role that may.',
+  'TABLE DATA': 'Insert them as a role that may.',
+};
+
+/** Their statements are what brings them later, and hold no secret of somebody. Bodies of functions and arguments of triggers may. */
+const shown = new Set([
+  'ACCESS METHOD',
+  'CHECK CONSTRAINT',
+  'CONSTRAINT',
+  'EVENT TRIGGER',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'MATERIALIZED VIEW',
+  'MATERIALIZED VIEW DATA',
+  'POLICY',
+  'PUBLICATION',
+  'PUBLICATION TABLE',
+  'PUBLICATION TABLES IN SCHEMA',
+  'ROW SECURITY',
+  'RULE',
+  'STATISTICS',
+  'TABLE ATTACH',
+  'VIEW',
+]);
+
+/** characters of a statement in a table of a report */
+const shownText = 600;
+
+/** These say something about what is there, and may be so without them. */
+const attributes = new Set(['ACL', 'COMMENT', 'DEFAULT ACL', 'SECURITY LABEL', 'SEQUENCE SET']);
+
+function lose({ kind }: ArchiveEntry): true | 'unless equal' {
+  return attributes.has(kind) ? 'unless equal' : true;
+}
+
+/** @param refusal what the server said, and the statements that it refused where they are known */
+export function describeRefused(
+  entry: ArchiveEntry,
+  { why, hint, sql }: { why: string; hint: string | undefined; sql: string | undefined },
+): NotCarried {
+  const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
+  const later = isShown
+    ? `When that is mended: ${conceal(putOnOneLine(sql))}`
+    : (remedies[entry.kind] ??
+      `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
+  return {
+    what: describeEntry(entry),
+    why: `the server refused it: ${why}`,
+    remedy: hint === undefined ? later : `${hint.replace(/\.?$/, '.')} ${later}`,
+    lost: lose(entry),
+  };
+}
+
+export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): NotCarried {
+  return {
+    what: describeEntry(entry),
+    why: `it needs ${describeEntry(cause)}, which is not restored`,
+    remedy: 'Create it when that is there.',
+    lost: lose(entry),
+  };
+}
+
+/** The object itself is there by then. */
+export function describeOwner(entry: ArchiveEntry, why: string): NotCarried {
+  const { schema, name } = entry;
+  return {
+    what: `owner ${schema === undefined ? describeEntry(entry) : `${schema}.${name}`}`,
+    why: `the server refused it: ${why}; it belongs to the connected role`,
+    remedy: `Give it to ${entry.owner} with ALTER … OWNER TO, as a role that may.`,
+  };
+}
+
+/** What came, and what whoever makes it again has to know. */
+export function describeSurroundings(entry: ArchiveEntry, under: string): string {
+  const later =
+    entry.kind === 'MATERIALIZED VIEW DATA' ? '; every later REFRESH MATERIALIZED VIEW needs that, too' : '';
+  return `${describeEntry(entry)}: the server took it only under ${under}${later}`;
+}
+
+/** @param setting `tablespace fast` or `access method columnar` */
+export function describeSetting(setting: string): NotCarried {
+  const isTablespace = setting.startsWith('tablespace ');
+  return {
+    what: setting,
+    why: isTablespace
+      ? 'the server has no such tablespace; what was in it is in the default one'
+      : 'the server has no such access method; its tables are of the default one, with their rows',
+    remedy: isTablespace
+      ? 'Create the tablespace and move them with ALTER … SET TABLESPACE, if it matters.'
+      : 'Install it on the server, and restore again, if it matters.',
+  };
+}
+
+/** @param orphans rows that a foreign key does not hold for; undefined where they were not counted */
+export function describeNotValid(
+  entry: ArchiveEntry,
+  { why, sql, partitions }: { why: string; sql: string; partitions: readonly string[] },
+  constraint: NamedConstraint | undefined,
+  orphans: number | undefined,
+): NotCarried[] {
+  const rows = orphans === undefined ? 'rows of the backup' : `${orphans} ${orphans === 1 ? 'row' : 'rows'}`;
+  const breaks = `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why})`;
+  if (partitions.length > 0) {
+    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
+    const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
+    return [describeEntry(entry), ...partitions].map((what) => ({ what, why: because, remedy, lost: true }));
+  }
+  const validate =
+    constraint === undefined
+      ? ''
+      : `, then: ALTER TABLE ${constraint.relation} VALIDATE CONSTRAINT ${constraint.name};`;
+  return [
+    {
+      what: describeEntry(entry),
+      why: `${breaks}; it is there as NOT VALID, and holds for new rows`,
+      remedy: `Mend the rows${validate}`,
+      lost: true,
+    },
+  ];
+}

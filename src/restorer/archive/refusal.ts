@@ -1,0 +1,119 @@
+import { raisedWords, withoutValue } from '../../runtime/errors.ts';
+import { createQuoteFilter } from '../../postgres/client/process.ts';
+
+/** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
+export interface Refusal {
+  /** The entry's, in the table of contents */
+  readonly id: number;
+  /**
+   * `object`: it is not there. `owner`: it is there and belongs to who made it. `setting`: the server does not have what the entry asks
+   * for, a tablespace or an access method, and the entry comes without it.
+   */
+  readonly concerns: 'object' | 'owner' | 'setting';
+  /** The server's words; for a setting what it should have been, as `tablespace fast` */
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
+/** The innermost function that was at work, in whatever language the server writes the rest of it */
+const raised = /^CONTEXT: .* (?:RAISE|ASSERT)$/m;
+/** Errors of class 22, as far as a server says them in English: pg_restore passes no codes on. */
+const aboutData =
+  /^(?:invalid input |malformed |value ".*" is out of range|date\/time field value out of range)/;
+const labels = /^(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|Command was): ?/;
+
+type Complaint =
+  | { readonly kind: 'refusal'; readonly refusal: Refusal }
+  | { readonly kind: 'failure'; readonly message: string }
+  /** Of a setting that pg_restore switches off for its own sake, as transaction_timeout, which older servers do not know */
+  | { readonly kind: 'own' };
+
+/**
+ * Reads the messages of pg_restore --verbose that runs without --exit-on-error, line by line. Its own words have to be English
+ * (LC_ALL=C); those of the server may not be. A statement that it quotes may hold lines that look like its own: how many errors there were it
+ * says at its end, and what comes on top of those behind a quoted statement is part of that.
+ */
+export class RefusalReader {
+  readonly #complaints: { readonly complaint: Complaint; readonly mayBeQuoted: boolean }[] = [];
+  #entry: number | undefined;
+  #error: string[] | undefined;
+  #mayBeQuoted = false;
+  /** What it says at its end; undefined when it did not get there */
+  #count: number | undefined;
+
+  /** In the order in which the entries were tried */
+  get refusals(): Refusal[] {
+    return this.#believed().flatMap((complaint) => (complaint.kind === 'refusal' ? complaint.refusal : []));
+  }
+
+  /** Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive cannot be read */
+  get failure(): string | undefined {
+    return this.#believed().find((complaint) => complaint.kind === 'failure')?.message;
+  }
+
+  #believed(): Complaint[] {
+    const isForged = this.#count !== undefined && this.#complaints.length > this.#count;
+    return this.#complaints
+      .filter(({ mayBeQuoted }) => !(isForged && mayBeQuoted))
+      .map(({ complaint }) => complaint);
+  }
+
+  read(line: string): void {
+    if (!line.startsWith('pg_restore: ')) {
+      // What it tried comes last and may be long.
+      if (this.#error !== undefined && this.#error.length < 100) this.#error.push(line);
+      return;
+    }
+    const before = this.#error;
+    this.end();
+    const [, id] = /^pg_restore: from TOC entry (\d+); /.exec(line) ?? [];
+    if (id !== undefined) this.#entry = Number(id);
+    if (/^pg_restore: while (?:INITIALIZING|FINALIZING)/.test(line)) this.#entry = undefined;
+    const [, count] = /^pg_restore: warning: errors ignored on restore: (\d+)$/.exec(line) ?? [];
+    if (count !== undefined) this.#count = Number(count);
+    const [, error] = /^pg_restore: error: (.*)$/s.exec(line) ?? [];
+    if (error === undefined) return;
+    this.#error = [error];
+    const isBehindStatement = before?.some((part) => part.startsWith('Command was: ')) ?? false;
+    this.#mayBeQuoted = isBehindStatement || (before !== undefined && this.#mayBeQuoted);
+  }
+
+  /** To be called when there are no more lines */
+  end(): void {
+    const lines = this.#error;
+    this.#error = undefined;
+    if (lines === undefined) return;
+    this.#complaints.push({ complaint: this.#explain(lines), mayBeQuoted: this.#mayBeQuoted });
+  }
+
+  #explain(lines: readonly string[]): Complaint {
+    const text = lines.join('\n');
+    const [, what = '', severity, first] = /^(.*?): (\S+): {2}(.*)$/m.exec(lines[0] ?? '') ?? [];
+    if (first === undefined || severity === 'FATAL' || severity === 'PANIC') {
+      return { kind: 'failure', message: lines.filter(createQuoteFilter()).join('\n').trim() };
+    }
+    if (this.#entry === undefined) return { kind: 'own' };
+    const id = this.#entry;
+    const end = lines.findIndex((line) => labels.test(line));
+    const more = lines.slice(1, end < 0 ? lines.length : end);
+    const hint = lines
+      .filter(createQuoteFilter())
+      .find((line) => line.startsWith('HINT:  '))
+      ?.slice('HINT:  '.length);
+    const [, setting] =
+      /^could not (?:set "?default_|alter )(tablespace|table[_ ]access[_ ]method)/.exec(what) ?? [];
+    if (setting !== undefined) {
+      // invalid value for parameter "default_tablespace": "fast"
+      const [, value = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];
+      const message = `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`;
+      return { kind: 'refusal', refusal: { id, concerns: 'setting', message, hint } };
+    }
+    const concerns = owned.test(text) ? 'owner' : 'object';
+    if (raised.test(text))
+      return { kind: 'refusal', refusal: { id, concerns, message: raisedWords, hint: undefined } };
+    const words = [first, ...more].join(' ').trim();
+    const message = what.startsWith('COPY failed') || aboutData.test(words) ? withoutValue(words) : words;
+    return { kind: 'refusal', refusal: { id, concerns, message, hint } };
+  }
+}

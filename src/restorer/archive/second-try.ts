@@ -1,0 +1,227 @@
+import { isRaised } from '../../runtime/errors.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
+import { refusalOf } from '../omission.ts';
+import { addToPartitions } from './broken-keys.ts';
+import type { EntryStatements } from './entry-statements.ts';
+
+/** What the target's server gives to the statements of an entry. */
+interface Surroundings {
+  /** As set_config takes it; empty: nothing is found that is not named with its schema, as pg_restore has it */
+  readonly searchPath: string;
+  /** maintenance_work_mem; undefined: what the server has */
+  readonly memory?: string;
+  /** Rows that are there are not checked. */
+  readonly notValid?: true;
+  /** Made by the role that it is to belong to */
+  readonly asOwner?: true;
+  /** Without what only the server of the source knows */
+  readonly plain?: true;
+  /** What other roles have granted is granted by the connected one. */
+  readonly grantedHere?: true;
+}
+
+/** What came of a second try. */
+export type SecondResult =
+  | {
+      readonly outcome: 'made';
+      /** What it took, for people */
+      readonly under: string | undefined;
+      readonly searchPath: string | undefined;
+      readonly ownerRefused: string | undefined;
+    }
+  /** It is there, and rows that were there before may break it. */
+  | {
+      readonly outcome: 'not valid';
+      readonly why: string;
+      readonly sql: string;
+      /** The keys of partitions that stand for it, as omissions name them */
+      readonly partitions: readonly string[];
+    }
+  | {
+      readonly outcome: 'refused';
+      readonly why: string;
+      readonly hint: string | undefined;
+      readonly sql: string;
+    };
+
+interface Failure {
+  readonly code: string;
+  readonly hint: string | undefined;
+  /** The server's own words, to be looked into */
+  readonly said: string;
+  /** What is told of them */
+  readonly why: string;
+}
+
+/**
+ * Tries an entry again that pg_restore could not restore: with the surroundings that it had in the source, and a key or a check without the
+ * rows that break it.
+ *
+ * @param searchPaths those that names may have been looked up under in the source, the most likely first
+ * @throws the session's own error when it is lost
+ */
+export async function tryAgain(
+  session: Session,
+  entry: ArchiveEntry,
+  statements: EntryStatements,
+  searchPaths: readonly string[],
+): Promise<SecondResult> {
+  const failures: Failure[] = [];
+  const paths = [...searchPaths];
+  let surroundings: Surroundings | undefined = { searchPath: '' };
+  while (surroundings !== undefined) {
+    const failure = await run(session, entry, statements, surroundings);
+    if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
+    failures.push(failure);
+    const broken = failures.find(({ code }) => code.startsWith('23'));
+    if (surroundings.notValid && failure.code === wrongObjectType && broken !== undefined) {
+      const partitions = await addToPartitions(session, statements.sql);
+      if (partitions.length > 0) return describeBroken(statements.sql, broken, partitions);
+    }
+    surroundings = adapt(surroundings, failure, entry, paths);
+  }
+  // Under a path that does not help, the server finds as little as without one.
+  const { why, hint } = failures.find(({ code }) => !isNotFound(code)) ?? (failures[0] as Failure);
+  return { outcome: 'refused', why, hint, sql: statements.sql };
+}
+
+async function run(
+  session: Session,
+  entry: ArchiveEntry,
+  { sql }: EntryStatements,
+  surroundings: Surroundings,
+): Promise<Failure | undefined> {
+  const { searchPath, memory, asOwner } = surroundings;
+  await session.query('BEGIN');
+  try {
+    if (memory !== undefined) await session.query(`SET LOCAL maintenance_work_mem = ${quoteLiteral(memory)}`);
+    if (asOwner) await session.query(`SET LOCAL SESSION AUTHORIZATION ${quoteIdentifier(entry.owner)}`);
+    await session.query(`SELECT set_config('search_path', $1, true)`, [searchPath]);
+    await session.query(adaptSql(sql, surroundings));
+    await session.query('COMMIT');
+    return undefined;
+  } catch (error) {
+    // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    return readFailure(error);
+  }
+}
+
+/**
+ * Runs statements as another role, in a transaction of their own.
+ *
+ * @returns whether the server took them
+ */
+export async function runAs(session: Session, role: string, sql: string): Promise<boolean> {
+  await session.query('BEGIN');
+  try {
+    await session.query(`SET LOCAL SESSION AUTHORIZATION ${quoteIdentifier(role)}`);
+    await session.query(sql);
+    await session.query('COMMIT');
+    return true;
+  } catch (error) {
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    refusalOf(error);
+    return false;
+  }
+}
+
+/** Also what the server lacks room or a file for is left out, as by pg_restore: something smaller may have room. */
+function readFailure(error: unknown): Failure {
+  const why = refusalOf(error);
+  const { code, hint, message } = error as ServerErrorFields & { code: string; message: string };
+  return { code, hint: isRaised(error) ? undefined : hint, said: message, why };
+}
+
+/** undefined_function, undefined_table, undefined_object, invalid_schema_name, undefined_column, and what functions raise themselves */
+function isNotFound(code: string): boolean {
+  return /^(42883|42P01|42704|3F000|42703|P0001|22P02)$/.test(code);
+}
+
+/** Of a table that is partitioned */
+const wrongObjectType = '42809';
+
+/** What to try next; undefined when nothing is left. */
+function adapt(
+  surroundings: Surroundings,
+  { code, said }: Failure,
+  entry: ArchiveEntry,
+  paths: string[],
+): Surroundings | undefined {
+  if (/pg_attver|default_table_access_method/.test(said)) {
+    return surroundings.plain ? undefined : { ...surroundings, plain: true };
+  }
+  if (entry.kind === 'ACL') {
+    return surroundings.grantedHere ? undefined : { ...surroundings, grantedHere: true };
+  }
+  if (/maintenance_work_mem|memory required/.test(said)) {
+    return surroundings.memory === undefined ? { ...surroundings, memory: findMemory(said) } : undefined;
+  }
+  if (/^23/.test(code)) {
+    const mayBeBroken = entry.kind === 'FK CONSTRAINT' || entry.kind === 'CHECK CONSTRAINT';
+    return mayBeBroken && !surroundings.notValid ? { ...surroundings, notValid: true } : undefined;
+  }
+  if (entry.kind === 'EVENT TRIGGER') {
+    return surroundings.asOwner || entry.owner === '' ? undefined : { ...surroundings, asOwner: true };
+  }
+  const path = isNotFound(code) ? paths.shift() : undefined;
+  return path === undefined ? undefined : { ...surroundings, searchPath: path };
+}
+
+/** Twice what the server says that it needs, or what builds most indexes. */
+function findMemory(said: string): string {
+  const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(said) ?? [];
+  return amount === undefined ? '1GB' : `${2 * Number(amount)}${unit}`;
+}
+
+/** What only the server of the source knows: its own notes among the options of columns, and an access method that others lack. */
+const foreignNotes: readonly (readonly [RegExp, string])[] = [
+  [/^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(pg_attver='?\d+'?\);$/gm, ''],
+  [/(^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(.*?)(?:, pg_attver='?\d+'?|pg_attver='?\d+'?, )/gm, '$1'],
+  [/^SET default_table_access_method = .*;$/gm, ''],
+];
+
+const otherGrantors = /^(?:SET SESSION AUTHORIZATION .*|RESET SESSION AUTHORIZATION);$/gm;
+
+function adaptSql(sql: string, { notValid, plain, grantedHere }: Surroundings): string {
+  const known = plain ? foreignNotes.reduce((text, [note, by]) => text.replace(note, by), sql) : sql;
+  const adapted = grantedHere ? known.replace(otherGrantors, '') : known;
+  return notValid ? adapted.replace(/;\s*$/, ' NOT VALID;') : adapted;
+}
+
+async function describeSuccess(
+  session: Session,
+  { sql, owner }: EntryStatements,
+  { searchPath, memory, notValid, asOwner }: Surroundings,
+  failures: readonly Failure[],
+): Promise<SecondResult> {
+  const broken = failures.find(({ code }) => code.startsWith('23'));
+  if (notValid && broken !== undefined) return describeBroken(sql, broken);
+  const under = [
+    ...(searchPath === '' ? [] : [`search_path = ${searchPath}`]),
+    ...(memory === undefined ? [] : [`maintenance_work_mem = ${memory}`]),
+  ];
+  const ownerRefused = owner === undefined || asOwner ? undefined : await giveAway(session, owner);
+  return {
+    outcome: 'made',
+    under: under.length === 0 ? undefined : under.join(', '),
+    searchPath: searchPath === '' ? undefined : searchPath,
+    ownerRefused,
+  };
+}
+
+function describeBroken(sql: string, { why }: Failure, partitions: readonly string[] = []): SecondResult {
+  return { outcome: 'not valid', why, sql, partitions };
+}
+
+async function giveAway(session: Session, owner: string): Promise<string | undefined> {
+  try {
+    await session.query(owner);
+    return undefined;
+  } catch (error) {
+    return refusalOf(error);
+  }
+}

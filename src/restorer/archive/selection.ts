@@ -1,0 +1,315 @@
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { createSelection, findUnmatched, type Selection } from '../../postgres/catalog/table-patterns.ts';
+
+export { describeEntry } from '../../postgres/client/table-of-contents.ts';
+
+/** What a restore will create, and what it leaves out. */
+export interface RestoreSelection {
+  /** Entries of the archive to restore, in the archive's order */
+  readonly entries: readonly ArchiveEntry[];
+  /** oids, in the source, of the tables whose rows are restored */
+  readonly tables: ReadonlySet<number>;
+  readonly leftOut: readonly LeftOut[];
+  /** Tables that come empty, because a chosen table needs their definition: a partition's or a child's parent. */
+  readonly definitionsOnly: readonly ArchiveEntry[];
+}
+
+export interface LeftOut {
+  readonly entry: ArchiveEntry;
+  /** The entry that is not restored and that this one cannot be without */
+  readonly needs: ArchiveEntry;
+}
+
+const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE']);
+
+/** Belong to another object and come with it: never chosen by name. */
+const satellites = new Set([
+  'DEFAULT',
+  'CONSTRAINT',
+  'CHECK CONSTRAINT',
+  'FK CONSTRAINT',
+  'INDEX',
+  'INDEX ATTACH',
+  'TABLE ATTACH',
+  'TRIGGER',
+  'POLICY',
+  'ROW SECURITY',
+  'RULE',
+  'STATISTICS',
+  'SEQUENCE OWNED BY',
+  'SEQUENCE SET',
+  'COMMENT',
+  'ACL',
+  'SECURITY LABEL',
+  'MATERIALIZED VIEW DATA',
+  'STATISTICS DATA',
+  'TABLE DATA',
+]);
+
+/** Belong to the whole database: restored only with all of it. */
+const wholeDatabase = new Set([
+  'DEFAULT ACL',
+  'EVENT TRIGGER',
+  'PUBLICATION',
+  'PUBLICATION TABLE',
+  'PUBLICATION TABLES IN SCHEMA',
+  'SUBSCRIPTION',
+  'SUBSCRIPTION TABLE',
+  'BLOB',
+  'BLOBS',
+  'BLOB METADATA',
+  'BLOB COMMENTS',
+  'DATABASE',
+  'DATABASE PROPERTIES',
+]);
+
+/** What the patterns of a part mean */
+export interface Choice {
+  readonly isChosen: Selection;
+  /** Whether it is left out by a pattern that means it */
+  readonly isExcluded: Selection;
+}
+
+export function createChoice({
+  include,
+  exclude,
+}: Readonly<Record<'include' | 'exclude', readonly string[]>>): Choice {
+  const isSpared = createSelection([], exclude);
+  return { isChosen: createSelection(include, exclude), isExcluded: (table) => !isSpared(table) };
+}
+
+/** Everything in the archive. */
+export function selectAll(
+  contents: readonly ArchiveEntry[],
+  tables: readonly { oid: number }[],
+): RestoreSelection {
+  return {
+    entries: contents,
+    tables: new Set(tables.map((table) => table.oid)),
+    leftOut: [],
+    definitionsOnly: [],
+  };
+}
+
+/**
+ * The chosen tables, views, functions and types; whatever they need (schemas, types, functions, sequences, parents); and what
+ * belongs to them (constraints, indexes, triggers, policies, grants, comments), as far as its own needs are met. A foreign key
+ * to a table that is not restored is the ordinary case of one that is left out.
+ *
+ * @param names the exact names of the tables by oid; the archive's listing does not quote them
+ */
+export function selectPart(
+  contents: readonly ArchiveEntry[],
+  names: ReadonlyMap<number, { schema: string; name: string }>,
+  { isChosen, isExcluded }: Choice,
+): RestoreSelection {
+  const byId = new Map(contents.map((entry) => [entry.id, entry]));
+  const called = (entry: ArchiveEntry) => names.get(entry.oid) ?? nameOf(entry);
+  const goesWith = readSequenceOwners(contents, byId);
+  const chosen = new Set(
+    contents.filter((entry) => {
+      const owner = goesWith.get(entry);
+      return isChoosable(entry) && isChosen(called(entry)) && !(owner && isExcluded(called(owner)));
+    }),
+  );
+  // A partitioned table stands for its partitions, and they for theirs; the archive has them by name.
+  const attachments = contents.filter((entry) => entry.kind === 'TABLE ATTACH');
+  for (let before = -1; before !== chosen.size; ) {
+    before = chosen.size;
+    for (const attachment of attachments) {
+      const [child, parent] = attachment.needs.map((id) => byId.get(id));
+      if (child && parent && chosen.has(parent)) chosen.add(child);
+    }
+  }
+
+  const selected = new Set(contents.filter((entry) => entry.kind === 'EXTENSION'));
+  for (const extension of [...selected]) addNeeds(extension);
+  const leftOut = new Map<ArchiveEntry, ArchiveEntry>();
+  for (const entry of chosen) {
+    const missing = add(entry);
+    if (missing) leftOut.set(entry, missing);
+  }
+  // Satellites of satellites (a comment on an index) follow in later rounds.
+  for (let before = -1; before !== selected.size; ) {
+    before = selected.size;
+    for (const entry of contents) {
+      if (!isSatellite(entry) || selected.has(entry) || leftOut.has(entry)) continue;
+      const owners = entry.needs
+        .map((id) => byId.get(id))
+        // Its schema is where it lives, not what it belongs to.
+        .filter(
+          (need) => need && selected.has(need) && !(need.kind === 'SCHEMA' && entry.schema !== undefined),
+        );
+      if (owners.length === 0) continue;
+      const missing = add(entry);
+      if (missing) leftOut.set(entry, missing);
+    }
+  }
+
+  const entries = contents.filter((entry) => selected.has(entry));
+  const tables = entries.filter((entry) => entry.kind === 'TABLE' && chosen.has(entry));
+  return {
+    entries,
+    tables: new Set(tables.map((entry) => entry.oid)),
+    leftOut: [...leftOut].map(([entry, needs]) => ({ entry, needs })),
+    definitionsOnly: entries.filter((entry) => entry.kind === 'TABLE' && !chosen.has(entry)),
+  };
+
+  /** An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs the table. */
+  function isSatellite(entry: ArchiveEntry): boolean {
+    if (entry.kind === 'SEQUENCE') return entry.needs.some((id) => byId.get(id)?.kind === 'TABLE');
+    return satellites.has(entry.kind);
+  }
+
+  /** Adds an entry with all it needs, or nothing and returns what stands in the way. */
+  function add(entry: ArchiveEntry): ArchiveEntry | undefined {
+    const closure = new Set<ArchiveEntry>();
+    const missing = collect(entry, closure);
+    if (missing) return missing;
+    for (const member of closure) selected.add(member);
+    return undefined;
+  }
+
+  function addNeeds(entry: ArchiveEntry): void {
+    for (const id of entry.needs) {
+      const need = byId.get(id);
+      if (need) add(need);
+    }
+  }
+
+  function collect(entry: ArchiveEntry, closure: Set<ArchiveEntry>): ArchiveEntry | undefined {
+    if (selected.has(entry) || closure.has(entry)) return undefined;
+    closure.add(entry);
+    for (const id of entry.needs) {
+      const need = byId.get(id);
+      if (!need || selected.has(need)) continue;
+      if (!mayBring(entry, need)) return need;
+      const missing = collect(need, closure);
+      if (missing) return missing;
+    }
+    return undefined;
+  }
+
+  /** Only a table brings another relation along uninvited, as an empty definition, and a default its sequence. */
+  function mayBring(entry: ArchiveEntry, need: ArchiveEntry): boolean {
+    if (chosen.has(need) || need.kind === 'SEQUENCE') return true;
+    if (wholeDatabase.has(need.kind)) return false;
+    return !relations.has(need.kind) || entry.kind === 'TABLE';
+  }
+}
+
+/** By a sequence that a column owns, its table: who leaves out the one leaves out the other. */
+function readSequenceOwners(
+  contents: readonly ArchiveEntry[],
+  byId: ReadonlyMap<number, ArchiveEntry>,
+): Map<ArchiveEntry, ArchiveEntry> {
+  const owned = contents.filter(({ kind }) => kind === 'SEQUENCE OWNED BY');
+  const find = (needs: readonly number[], kind: string) =>
+    needs.map((id) => byId.get(id)).find((part) => part?.kind === kind);
+  return new Map(
+    owned.flatMap(({ needs }) => {
+      const sequence = find(needs, 'SEQUENCE');
+      const table = sequence && find(sequence.needs, 'TABLE');
+      return sequence && table ? [[sequence, table]] : [];
+    }),
+  );
+}
+
+/**
+ * Those of the patterns that mean nothing in the archive that can be chosen.
+ *
+ * @param names as of `selectPart`
+ */
+export function findUnmatchedIn(
+  contents: readonly ArchiveEntry[],
+  names: ReadonlyMap<number, { schema: string; name: string }>,
+  patterns: readonly string[],
+): string[] {
+  const choosable = contents.filter(isChoosable).map((entry) => names.get(entry.oid) ?? nameOf(entry));
+  return findUnmatched(patterns, [...choosable, ...names.values()]);
+}
+
+function isChoosable(entry: ArchiveEntry): boolean {
+  return entry.schema !== undefined && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
+}
+
+/** A function's name has its argument types behind it. */
+function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
+  return { schema: entry.schema ?? '', name: entry.name.replace(/\(.*$/s, '') };
+}
+
+/**
+ * Whether an entry can be nothing without another that it needs. A partition is a table for itself until it is attached, and so is the
+ * sequence of a column until it is owned.
+ */
+function findBonds(entries: readonly ArchiveEntry[]): (entry: ArchiveEntry, need: ArchiveEntry) => boolean {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const owners = readSequenceOwners(entries, byId);
+  const attached = new Set(
+    entries.filter(({ kind }) => kind === 'TABLE ATTACH').map(({ needs }) => needs.join(' ')),
+  );
+  return (entry, need) =>
+    owners.get(entry) !== need && !(entry.kind === 'TABLE' && attached.has(`${entry.id} ${need.id}`));
+}
+
+/**
+ * What is left of a selection where the server lacks extensions: neither these, nor what cannot be without them, directly or by way of
+ * others.
+ *
+ * @param missing names of extensions
+ */
+export function withoutExtensions(
+  selection: RestoreSelection,
+  missing: ReadonlySet<string>,
+): RestoreSelection {
+  if (missing.size === 0) return selection;
+  const gone = new Map<number, ArchiveEntry>();
+  const leftOut: LeftOut[] = [];
+  for (const entry of selection.entries) {
+    if (entry.kind === 'EXTENSION' && missing.has(entry.name)) gone.set(entry.id, entry);
+  }
+  const isBoundTo = findBonds(selection.entries);
+  const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
+  const ownership = new Map(
+    selection.entries
+      .filter(({ kind }) => kind === 'SEQUENCE OWNED BY')
+      .flatMap((entry) => entry.needs.map((id) => [id, entry] as const)),
+  );
+  // What an entry needs may stand after it in the archive where the two belong to a circle, so once is not enough.
+  for (let before = -1; before !== gone.size; ) {
+    before = gone.size;
+    for (const entry of selection.entries) {
+      const needs = entry.needs
+        .map((id) => gone.get(id))
+        .find((need) => need !== undefined && isBoundTo(entry, need));
+      if (needs === undefined || gone.has(entry.id)) continue;
+      gone.set(entry.id, entry);
+      leftOut.push({ entry, needs });
+    }
+  }
+  // Nothing tells that a user mapping needs its server but its name.
+  for (const entry of selection.entries.filter(({ kind }) => kind === 'USER MAPPING')) {
+    const needs = [...gone.values()].find(
+      ({ kind, name }) => kind === 'SERVER' && entry.name.endsWith(` SERVER ${name}`),
+    );
+    if (needs === undefined) continue;
+    gone.set(entry.id, entry);
+    leftOut.push({ entry, needs });
+  }
+  // A sequence comes without its table, and nobody owns it then.
+  for (const [sequence, table] of readSequenceOwners(selection.entries, byId)) {
+    const owning = gone.has(table.id) ? ownership.get(sequence.id) : undefined;
+    if (owning === undefined || gone.has(owning.id)) continue;
+    gone.set(owning.id, owning);
+    leftOut.push({ entry: owning, needs: table });
+  }
+  const remains = (entry: ArchiveEntry) => !gone.has(entry.id);
+  const tables = new Set(selection.tables);
+  for (const entry of gone.values()) if (entry.kind === 'TABLE') tables.delete(entry.oid);
+  return {
+    entries: selection.entries.filter(remains),
+    tables,
+    leftOut: [...selection.leftOut, ...leftOut],
+    definitionsOnly: selection.definitionsOnly.filter(remains),
+  };
+}

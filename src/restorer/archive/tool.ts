@@ -1,0 +1,62 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
+import type { ToolEnvironment } from '../../postgres/client/environment.ts';
+import { runTool, ToolError } from '../../postgres/client/process.ts';
+import { type ConnectionSettings, quoteConnectionValue } from '../../postgres/session/settings.ts';
+import type { World } from '../../runtime/context.ts';
+import { type Refusal, RefusalReader } from './refusal.ts';
+
+/** An archive, and the database that it goes into. */
+export interface ArchiveFile {
+  readonly path: string;
+  readonly client: ClientTools;
+  readonly settings: ConnectionSettings;
+  /** Connection and password, for pg_restore */
+  readonly env: ToolEnvironment;
+}
+
+/** What pg_restore has done. */
+export interface ToolResult {
+  /** Whether it did all */
+  readonly complete: boolean;
+  /** What it said about what it did not; of several connections it may be garbled */
+  readonly refusals: readonly Refusal[];
+}
+
+/**
+ * Has pg_restore restore some entries, without ending at the first that is refused.
+ *
+ * @throws Error with its words when it could not do its work: the server was lost, or the archive cannot be read
+ */
+export async function runRestore(
+  file: ArchiveFile,
+  entries: readonly ArchiveEntry[],
+  jobs: number,
+  { temporaryFolder, signal }: Pick<World, 'temporaryFolder' | 'signal'>,
+): Promise<ToolResult> {
+  const list = path.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
+  writeFileSync(list, writeList(entries), { mode: 0o600 });
+  const args = [
+    '--no-password',
+    // Only then it tells which entry it was at.
+    '--verbose',
+    `--use-list=${list}`,
+    `--dbname=dbname=${quoteConnectionValue(file.settings.database)}`,
+    ...(jobs > 1 ? [`--jobs=${jobs}`] : []),
+    file.path,
+  ];
+  const reader = new RefusalReader();
+  const { env } = file;
+  try {
+    await runTool(file.client.pgRestore, args, { env, signal, onErrorLine: (line) => reader.read(line) });
+    return { complete: true, refusals: [] };
+  } catch (cause) {
+    signal.throwIfAborted();
+    reader.end();
+    if (!(cause instanceof ToolError) || !/ exited with 1\b/.test(cause.message)) throw cause;
+    if (jobs === 1 && reader.failure !== undefined) throw new Error(reader.failure, { cause });
+    return { complete: false, refusals: reader.refusals };
+  }
+}

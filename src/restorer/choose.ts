@@ -1,0 +1,105 @@
+import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
+import { createReader, type ObjectReader } from '../repository/objects.ts';
+import { planRecovery, type RecoveryPlan } from '../repository/recovery.ts';
+import type { Repository } from '../repository/repository.ts';
+import { readSegments, type Segment } from '../repository/segments.ts';
+import { readShelf, type ShelvedBackup } from '../repository/shelf.ts';
+import type { World } from '../runtime/context.ts';
+import { isSafetyBackup } from '../operations/safety-label.ts';
+
+/** What is replayed on a backup, and until when. */
+export interface Recovery {
+  /** ISO 8601 in UTC, with microseconds */
+  readonly until: string;
+  /** In the order of the log */
+  readonly segments: readonly Segment[];
+  readonly readerFor: (segment: Segment) => ObjectReader;
+}
+
+/** A backup that can be brought to the point in time. */
+export interface RecoveryCandidate {
+  readonly id: string;
+  readonly snapshotAt: Date;
+  readonly recovery: Recovery;
+}
+
+interface Choice {
+  /** An id, or `latest` for the best */
+  readonly backupId: string;
+  /** ISO 8601 in UTC with microseconds, or `latest` */
+  readonly recoveryTargetTime: string;
+  readonly encryptionIdentity: readonly string[];
+}
+
+/**
+ * The backups that can be brought to a point in time, the best first: the newest, of which least is to be replayed.
+ *
+ * @param count so many at most
+ * @throws ConfigurationError when there is none; it names the nearest points in time that can be reached
+ */
+export async function chooseRecovery(
+  repository: Repository,
+  choice: Choice,
+  count: number,
+  world: World,
+): Promise<RecoveryCandidate[]> {
+  const onDamaged = (error: IntegrityError) => world.log.warn(`${error.message}; passed over`);
+  const segments = await readSegments(repository, onDamaged, { signal: world.signal });
+  let bases = await readBases(repository, choice.backupId, onDamaged, world);
+  const readerFor = (segment: Segment) => createReader(repository, segment, choice.encryptionIdentity);
+  const candidates: RecoveryCandidate[] = [];
+  let target = choice.recoveryTargetTime;
+  while (candidates.length < count) {
+    const plan = planRecovery(bases, segments, target);
+    if (plan.kind === 'refused') {
+      if (candidates.length > 0) break;
+      throw refuse(plan, choice, repository, bases.length);
+    }
+    // What `latest` has come to mean, it means for the others, too.
+    target = plan.until;
+    candidates.push({
+      id: plan.base.id,
+      snapshotAt: new Date(plan.base.source.snapshotAt),
+      recovery: { until: plan.until, segments: plan.segments, readerFor },
+    });
+    bases = bases.filter(({ id }) => id !== plan.base.id);
+  }
+  return candidates;
+}
+
+/** A safety backup shows a database in trouble, and is only meant when it is named; so is one that was found damaged. */
+async function readBases(
+  repository: Repository,
+  backupId: string,
+  onDamaged: (error: IntegrityError) => void,
+  { signal }: World,
+): Promise<readonly ShelvedBackup[]> {
+  const { backups, damaged } = await readShelf(repository, { onDamaged, signal });
+  if (backupId === 'latest') {
+    return backups.filter((backup) => backup.damagedAt === null && !isSafetyBackup(backup));
+  }
+  const broken = damaged.find(({ id }) => id === backupId);
+  if (broken) throw new IntegrityError(broken.message, 'Choose another backup; list names them all.');
+  return backups.filter(({ id }) => id === backupId);
+}
+
+function refuse(
+  { why, before, after }: Extract<RecoveryPlan, { kind: 'refused' }>,
+  { backupId, recoveryTargetTime }: Choice,
+  { storage }: Repository,
+  bases: number,
+): ConfigurationError {
+  if (backupId !== 'latest' && bases === 0) {
+    return new ConfigurationError(
+      `backup-id: there is no backup ${backupId} at ${storage.location}`,
+      'Leave it out, and the best backup is taken; `list` shows them all.',
+    );
+  }
+  const nearest = [before && `${before} before it`, after && `${after} after it`].filter((time) => time);
+  return new ConfigurationError(
+    `recovery-target-time: ${recoveryTargetTime} cannot be reached: ${why}`,
+    nearest.length === 0
+      ? 'Take a backup and run capture; only what comes after them can be recovered to any point in time.'
+      : `The nearest points in time that can be reached are ${nearest.join(' and ')}.`,
+  );
+}

@@ -1,0 +1,115 @@
+import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { type NotCarried, tryStatement } from '../omission.ts';
+import { addToPartitions } from '../archive/broken-keys.ts';
+import { dropObjects, explainRefusal, localSettings } from './clean.ts';
+import { type Chosen, findReplacement, type Held, type Replacement } from '../part/replacement.ts';
+
+/**
+ * Removes what gives way to a part of a backup, and nothing else, in one transaction.
+ *
+ * @param note runs in the same transaction, so that whatever is gone is on record
+ * @throws ConfigurationError when something else hangs on it, or when the role may not remove it
+ * @throws TargetError when the server fails otherwise. Nothing was removed after any throw
+ */
+export async function removePart(
+  session: Session,
+  chosen: Chosen,
+  note: (session: Session, held: readonly Held[]) => Promise<void>,
+): Promise<Replacement> {
+  try {
+    await session.query(`BEGIN; ${localSettings}`);
+    await lock(session, chosen);
+    const replaced = await findReplacement(session, chosen);
+    refuseHindrances(replaced);
+    for (const { drop } of replaced.held) if (drop !== null) await session.query(drop);
+    await dropObjects(session, replaced.objects);
+    await note(session, replaced.held);
+    await session.query('COMMIT');
+    return replaced;
+  } catch (cause) {
+    await Promise.allSettled([session.query('ROLLBACK')]);
+    if (isKnownError(cause)) throw cause;
+    throw explainRefusal(cause, 0, 'what is to be replaced could not be removed: ');
+  }
+}
+
+/** Whoever would make a view of them has to wait from here on. */
+async function lock(session: Session, chosen: Chosen): Promise<void> {
+  const { objects } = await findReplacement(session, chosen);
+  const tables = await session.query<{ name: string }>(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = ANY ($1::oid[]) AND c.relkind IN ('r', 'p') ORDER BY 1`,
+    [objects.map(({ oid }) => oid)],
+  );
+  if (tables.length === 0) return;
+  await session.query(`LOCK TABLE ${tables.map(({ name }) => name).join(', ')} IN ACCESS EXCLUSIVE MODE`);
+}
+
+const shown = 20;
+
+/** @throws ConfigurationError naming what else would go */
+export function refuseHindrances(replaced: Replacement): void {
+  const refusal = describeHindrances(replaced);
+  if (refusal !== undefined) throw refusal;
+}
+
+export function describeHindrances({ hindrances, names }: Replacement): ConfigurationError | undefined {
+  if (hindrances.length === 0) return undefined;
+  const more = hindrances.length - shown;
+  const list = `${hindrances.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return new ConfigurationError(
+    `clean: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other things need it: ${list}`,
+    'Name them in include as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with exclude what need not be replaced; or restore the rows beside the live tables with side-schema.',
+  );
+}
+
+/** A few names. */
+export function summarize(names: readonly string[]): string {
+  const more = names.length - 5;
+  return `${names.slice(0, 5).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** Gives back what was held: each by itself, and a foreign key that rows break without a check of them. */
+export async function giveBackHeld(session: Session, held: readonly Held[]): Promise<NotCarried[]> {
+  const missing: NotCarried[] = [];
+  for (const one of held) append(missing, await giveBack(session, one));
+  return missing;
+}
+
+async function giveBack(session: Session, { what, add, addUnchecked }: Held): Promise<NotCarried[]> {
+  const why = await tryStatement(session, add);
+  if (why === undefined) return [];
+  const remedy = `Mend what stands in its way, and run: ${add};`;
+  if (addUnchecked === null) return [{ what, why: `it could not be given back: ${why}`, remedy }];
+  const again = await tryStatement(session, addUnchecked);
+  if (again !== undefined) {
+    // A table with partitions may have no key that rows break.
+    const partitions = await addToPartitions(
+      session,
+      addUnchecked.replace(/ NOT VALID(; COMMENT ON .*)?$/s, ';'),
+    );
+    if (partitions.length === 0) return [{ what, why: `it could not be given back: ${again}`, remedy }];
+    return [
+      {
+        what,
+        why: `rows that were there break it, so that only the partitions have it, without a check of them where they break it (NOT VALID): ${why}`,
+        remedy,
+      },
+    ];
+  }
+  return [
+    {
+      what,
+      why: `rows that were there break it, so that it is there without a check of them (NOT VALID): ${why}`,
+      remedy: `Mend the rows, and run: ${writeValidation(addUnchecked)};`,
+    },
+  ];
+}
+
+function writeValidation(add: string): string {
+  const [, table = '', key = ''] =
+    /^(ALTER TABLE .*?) ADD CONSTRAINT ((?:"(?:[^"]|"")+")|\S+) /s.exec(add) ?? [];
+  return `${table} VALIDATE CONSTRAINT ${key}`;
+}

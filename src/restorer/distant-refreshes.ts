@@ -1,0 +1,26 @@
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import type { NotCarried } from './omission.ts';
+
+/** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
+export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const asks = new Map<ArchiveEntry, boolean>();
+  const asksOthers = (entry: ArchiveEntry): boolean => {
+    const known = asks.get(entry);
+    if (known !== undefined) return known;
+    asks.set(entry, false);
+    const found =
+      entry.kind === 'FOREIGN TABLE' || entry.needs.some((id) => asksOthers(byId.get(id) ?? entry));
+    asks.set(entry, found);
+    return found;
+  };
+  return new Set(entries.filter((entry) => entry.kind === 'MATERIALIZED VIEW DATA' && asksOthers(entry)));
+}
+
+export function describeDistant(entry: ArchiveEntry): NotCarried {
+  return {
+    what: describeEntry(entry),
+    why: 'a drill asks no foreign servers, on whose tables it stands',
+    remedy: 'A restore into a database that stays does.',
+  };
+}

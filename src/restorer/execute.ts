@@ -1,0 +1,240 @@
+import { messageOf } from '../runtime/errors.ts';
+import { append, refill } from '../runtime/lists.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { formatCount, formatCounted } from '../report/quantity.ts';
+import type { Supplement } from '../format/supplement.ts';
+import { clearImage } from '../supabase/image.ts';
+import { restoreCronJobs } from './cron.ts';
+import { type Neutralized, neutralizeDefaultPrivileges } from './roles/default-privileges.ts';
+import { applyDatabase, keepReachable } from './roles/database.ts';
+import { findOccupants, refuseOccupants } from './occupants.ts';
+import { compareWithBackup, type Parity } from '../parity/compare.ts';
+import { startsAsReplica } from './preflight.ts';
+import { comparing } from './unfinished.ts';
+import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
+import { type Surroundings, surround } from './surroundings.ts';
+import type { World } from '../runtime/context.ts';
+import { askServer } from './step.ts';
+import type { PhaseClock } from '../runtime/phase-clock.ts';
+import { type LoadedRows, restoreContents } from './contents.ts';
+import { isWhole, planRestore, type RestorePlan, type RestoreRequest } from './plan.ts';
+import type { RestoreScope } from '../operations/restore-report.ts';
+
+export type { RestoreRequest } from './plan.ts';
+
+/** A restore that is ready: everything has been checked, and nothing of the target touched. */
+export interface PreparedRestore {
+  readonly scope: RestorePlan['scope'];
+  readonly part: RestorePlan['part'];
+  /** What the server will probably refuse, for people */
+  readonly foreseen: readonly string[];
+  /** @returns undefined when nothing was to be compared */
+  run(): Promise<Parity | undefined>;
+}
+
+/**
+ * Checks the identity, the archive and the target of a restore, and plans it.
+ *
+ * @param clock gets the phases, those of `run` included
+ */
+export async function prepareRestore(
+  request: RestoreRequest,
+  world: World,
+  clock: PhaseClock,
+): Promise<PreparedRestore> {
+  const plan = await planRestore(request, world);
+  const { scope } = plan;
+  if (scope.kind !== 'plain') world.log.info(`The target is a ${scope.kind}`);
+  for (const note of scope.notes) world.log.info(note);
+  for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
+  clock.end('preflight');
+  return {
+    scope,
+    part: plan.part,
+    foreseen: plan.foreseen,
+    run: () => carryOut(request, plan, world, clock),
+  };
+}
+
+async function carryOut(
+  request: RestoreRequest,
+  plan: RestorePlan,
+  world: World,
+  clock: PhaseClock,
+): Promise<Parity | undefined> {
+  const prepared = await askServer(request, world, 'roles', (session) =>
+    prepareServer(session, request, plan),
+  );
+  clock.end('roles');
+  let isFinished = false;
+  try {
+    const loaded = await restoreContents(request, plan, world, clock);
+    await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, prepared));
+    isFinished = true;
+    clock.end('settings');
+    return await lookAtResult(request, plan, loaded, world, clock);
+  } catch (error) {
+    await giveBack(request, plan, isFinished ? undefined : prepared, world);
+    throw error;
+  }
+}
+
+/** Compares the target with the backup, as a member of the roles that own what is there, and ends these memberships. */
+async function lookAtResult(
+  request: RestoreRequest,
+  plan: RestorePlan,
+  loaded: LoadedRows,
+  world: World,
+  clock: PhaseClock,
+): Promise<Parity | undefined> {
+  const { settings, verify } = request;
+  const starts = await openSession(settings, world.signal);
+  if (await startsAsReplica(starts)) {
+    plan.scope.notCarried.push({
+      what: 'triggers and foreign keys of new sessions',
+      why: 'sessions of this database start with session_replication_role = replica, as a setting of the database or the role says',
+      remedy:
+        'Unless it is meant so: ALTER DATABASE … RESET session_replication_role, and the same of the role.',
+    });
+  }
+  await starts.close();
+  const finish = async () => {
+    const refused = await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles));
+    append(plan.scope.notCarried, refused);
+  };
+  if (verify === 'none') {
+    await finish();
+    return undefined;
+  }
+  const parity = await compare(request, plan.scope, loaded, finish, world);
+  forgetEqual(plan.scope, parity);
+  clock.end('parity');
+  return parity;
+}
+
+/** What is otherwise in the target while a restore is under way */
+interface Prepared {
+  readonly neutralized: Neutralized;
+  /** Undefined where only a part is restored, into a database that may be in use */
+  readonly surroundings: Surroundings | undefined;
+}
+
+/**
+ * Makes room and roles, keeps what the target grants on new objects away from those that are restored, and gives the database the settings
+ * that functions of the source count on.
+ */
+async function prepareServer(
+  session: Session,
+  request: RestoreRequest,
+  { image, roles, scope }: RestorePlan,
+): Promise<Prepared> {
+  if (image !== undefined) {
+    // Whoever said that the target is empty may have meant less than its schemas.
+    const rows = (await findOccupants(session, scope.kind)).filter((what) => what.startsWith('rows of '));
+    refuseOccupants(rows, scope.kind);
+    await clearImage(session, image);
+  }
+  // What is left to people is known since the plan.
+  const refused = await createRolesOf(session, roles);
+  append(
+    scope.notCarried,
+    refused.filter((item) => !roles.listed.includes(item)),
+  );
+  return {
+    neutralized: await neutralizeDefaultPrivileges(session),
+    surroundings: isWhole(request) ? await surround(session, scope.supplement.database) : undefined,
+  };
+}
+
+/** What sessions would feel, or jobs would act on, comes when everything else is there. */
+async function finishServer(
+  session: Session,
+  request: RestoreRequest,
+  { roles, scope }: RestorePlan,
+  { neutralized, surroundings }: Prepared,
+): Promise<void> {
+  const { manifest, supplement, notCarried } = scope;
+  append(notCarried, (await surroundings?.end(session)) ?? []);
+  if (!isWhole(request)) await neutralized.restore(session);
+  else {
+    if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
+      append(notCarried, await neutralized.narrow(session));
+    }
+    if (request.roles !== 'throwaway') {
+      append(
+        notCarried,
+        await restoreCronJobs(session, supplement.cronJobs, manifest.source.database, request.live === true),
+      );
+    }
+    append(notCarried, await applyDatabase(session, supplement.database, roles.scope));
+    const connect = async () => (await openSession(request.settings)).close();
+    append(notCarried, await keepReachable(session, supplement.database, connect));
+  }
+}
+
+/** A restore that failed leaves default privileges, settings and memberships as it found them; the run may have been told to stop. */
+async function giveBack(
+  { settings }: RestoreRequest,
+  { roles }: RestorePlan,
+  prepared: Prepared | undefined,
+  world: World,
+): Promise<void> {
+  if (prepared === undefined && roles.borrowed.size === 0) return;
+  try {
+    const session = await openSession(settings);
+    await prepared?.neutralized.restore(session);
+    const left = [
+      ...((await prepared?.surroundings?.end(session)) ?? []),
+      ...(await returnRoles(session, roles)),
+    ];
+    for (const { what, why } of left) world.log.warn(`${what}: ${why}`);
+    await session.close();
+  } catch (error) {
+    const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;
+    world.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
+  }
+}
+
+/** What was refused and is as in the backup all the same is no omission. */
+function forgetEqual({ notCarried }: RestoreScope, { groups }: Parity): void {
+  const reasons = new Set(Object.values(groups).flatMap((lines) => lines.map(({ why }) => why)));
+  const left = notCarried.filter(({ lost, why }) => lost !== 'unless equal' || reasons.has(why));
+  refill(notCarried, left);
+}
+
+function compare(
+  request: RestoreRequest,
+  { manifest, supplement, tables, selection, kind, managed, notCarried }: RestoreScope,
+  { sent, countOnly, advanced }: LoadedRows,
+  afterRows: () => Promise<void>,
+  world: World,
+): Promise<Parity> {
+  let compared = 0;
+  return world.log.group(comparing, () =>
+    compareWithBackup(
+      request.settings,
+      manifest,
+      supplement,
+      {
+        ...{ tables, whole: isWhole(request), sent, countOnly, advanced, selection, kind, managed },
+        notCarried: [...notCarried, ...(request.roles === 'throwaway' ? describeIdleJobs(supplement) : [])],
+      },
+      {
+        workers: request.jobs,
+        signal: world.signal,
+        afterRows,
+        onProgress(rows) {
+          compared += rows;
+          world.log.progress(`${formatCount(compared)} rows compared`);
+        },
+      },
+    ),
+  );
+}
+
+/** What is dropped again schedules no jobs: they would act, on whatever they are made to act on. */
+function describeIdleJobs({ cronJobs }: Supplement): RestoreScope['notCarried'] {
+  if (cronJobs.length === 0) return [];
+  const what = formatCounted(cronJobs.length, 'cron job');
+  return [{ what, why: 'a drill schedules no jobs', remedy: 'A restore into a database that stays does.' }];
+}

@@ -1,0 +1,252 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import type { Supplement } from '../../format/supplement.ts';
+import type { TargetKind } from '../../supabase/target-kind.ts';
+import { refusalOf } from '../omission.ts';
+import { DefinitionIndex } from './definitions.ts';
+import { readTargetFacts, type TargetFacts } from './facts.ts';
+import { findCollisions } from './names.ts';
+import { describeLostOwners, findIrremovable, findUnremovable } from './owners.ts';
+import {
+  count,
+  describeRefused,
+  followRefusals,
+  listFew,
+  type Reason,
+  type RefusedGroup,
+} from './refusals.ts';
+import { createRules } from './rules.ts';
+import {
+  findFunctionSettings,
+  type GivenSetting,
+  judgeSetting,
+  listGivenSettings,
+  readSettings,
+} from './settings.ts';
+import { findOccupants } from '../occupants.ts';
+import type { FittedPart } from '../part/part.ts';
+import type { RolePlan } from '../roles/roles.ts';
+
+/** A restore as it is planned. */
+export interface Prospect {
+  readonly entries: readonly ArchiveEntry[];
+  /** Whose rows are to come */
+  readonly tables: readonly Pick<TableEntry, 'oid' | 'schema' | 'name' | 'rows'>[];
+  /** Without which a restore ends, where their tables come */
+  readonly guards: ReadonlySet<ArchiveEntry>;
+  readonly supplement: Supplement;
+  readonly kind: TargetKind;
+  readonly roles: Pick<RolePlan, 'created' | 'altered' | 'equipped' | 'roles'>;
+  /** Undefined where all of the backup is restored */
+  readonly part: Pick<FittedPart, 'isInUse' | 'replaced'> | undefined;
+  /** Schemas of the target that are dropped and made again */
+  readonly renewed: readonly string[];
+}
+
+/**
+ * What the server of the target will probably refuse, for a dry run: each is tried all the same, and what is refused is told. Catalogs are
+ * read, and nothing is written.
+ *
+ * @throws ConfigurationError when the connected role cannot restore anything there
+ */
+export async function foresee(session: Session, prospect: Prospect): Promise<string[]> {
+  await refuseWithoutCreate(session);
+  try {
+    return await describeForeseen(session, prospect, await readTargetFacts(session));
+  } catch (error) {
+    // A foresight is no reason to end a restore.
+    return [`What the server will refuse could not be foreseen: ${refusalOf(error)}.`];
+  }
+}
+
+/** The mark of the restore needs a schema of its own. */
+async function refuseWithoutCreate(session: Session): Promise<void> {
+  const [rights] = await session.query<{ self: string; database: boolean; schema: boolean }>(`
+    SELECT current_user::text AS self, has_database_privilege(current_database(), 'CREATE') AS database,
+      coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = '${ledgerSchema}'), true) AS schema`);
+  if (rights === undefined || (rights.database && rights.schema)) return;
+  const where = rights.database ? `the schema ${ledgerSchema} of the target` : 'the database';
+  throw new ConfigurationError(
+    `target-url: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
+    'Connect as the owner of the database, or have it grant that to the role: GRANT CREATE ON ….',
+  );
+}
+
+async function describeForeseen(session: Session, prospect: Prospect, facts: TargetFacts): Promise<string[]> {
+  const { entries, tables, guards, kind, roles, part } = prospect;
+  const isEmptied = part === undefined && kind === 'plain' && (await findOccupants(session, kind)).length > 0;
+  const renewed = isEmptied ? ('all' as const) : new Set(prospect.renewed);
+  const { groups, definitions, given, settings } = await foreseeRefusals(session, prospect, facts, renewed);
+  const created = new Set(roles.created.map(({ name }) => name));
+  const rows = new Map(tables.map((table) => [table.oid, table]));
+  const isOurs = (role: string) => created.has(role) || facts.roles.get(role)?.assumable === true;
+  return [
+    ...(await describeIrremovable(session, prospect, facts, isEmptied)),
+    ...(facts.superuser
+      ? []
+      : await describeLostOwners(session, entries, { facts, renewed, created, isOurs })),
+    ...groups.map((group) => describeRefused(group, rows)),
+    ...describeQueues(groups, tables),
+    ...describeEnd(groups, guards),
+    ...describePlaces(entries, definitions, facts, groups),
+    ...describeSettings(given, facts, (name) => judgeSetting(name, settings, facts, kind === 'plain', 'it')),
+  ];
+}
+
+/** What will be refused and why, grouped; exported for its tests. */
+export async function foreseeRefusals(
+  session: Session,
+  { entries, supplement, kind, roles, part }: Prospect,
+  facts: TargetFacts,
+  renewed: ReadonlySet<string> | 'all',
+) {
+  const definitions = new DefinitionIndex(supplement.definitions);
+  const given = part === undefined ? listGivenSettings(supplement, roles, facts) : [];
+  const called = entries
+    .filter((entry) => entry.kind === 'FUNCTION' || entry.kind === 'PROCEDURE')
+    .flatMap((entry) => findFunctionSettings(definitions.findRoutine(entry) ?? ''));
+  const settings = await readSettings(session, [...called, ...given.map(({ name }) => name)]);
+  const created = new Set(roles.created.filter(({ needed }) => needed).map(({ name }) => name));
+  const findReason = createRules({
+    ...{ entries, definitions, facts, settings, renewed },
+    plain: kind === 'plain',
+    whole: part === undefined,
+    hasRightsOf: (role) => created.has(role) || facts.roles.get(role)?.usable === true,
+  });
+  const isLookedAt = part === undefined ? kind === 'plain' && renewed !== 'all' : part.isInUse;
+  const collisions = isLookedAt
+    ? await findCollisions(session, entries, definitions, part?.replaced)
+    : new Map<ArchiveEntry, Reason>();
+  const groups = followRefusals(
+    entries,
+    (entry) => findReason(entry) ?? collisions.get(entry),
+    // It comes in the default one.
+    (entry, need) => entry.kind === 'TABLE' && need.kind === 'ACCESS METHOD',
+  );
+  return { groups, definitions, given, settings };
+}
+
+async function describeIrremovable(
+  session: Session,
+  { part }: Prospect,
+  facts: TargetFacts,
+  isEmptied: boolean,
+): Promise<string[]> {
+  if (facts.superuser) return [];
+  const found =
+    part === undefined
+      ? isEmptied
+        ? await findUnremovable(session, facts)
+        : []
+      : await findIrremovable(session, part.replaced);
+  if (found.length === 0) return [];
+  return [
+    `With clean the restore would be refused, because the connected role ${facts.self} does not own ${listFew(found)}. Connect as their owner or as a superuser.`,
+  ];
+}
+
+/** Their tables are made by an extension, and have no entries. */
+function describeQueues(groups: readonly RefusedGroup[], tables: Prospect['tables']): string[] {
+  const isGone = groups.some(({ direct, following }) =>
+    [...direct, ...following].some(({ kind, name }) => kind === 'EXTENSION' && name === 'pgmq'),
+  );
+  const queues = isGone ? tables.filter(({ schema }) => schema === 'pgmq') : [];
+  if (queues.length === 0) return [];
+  const rows = queues.reduce((sum, table) => sum + table.rows, 0);
+  return [
+    `Without the extension pgmq its ${count(queues.length, 'table')} with ${count(rows, 'row')} cannot come: ${listFew(queues.map(writePattern))}.`,
+  ];
+}
+
+/** A restore ends rather than that it lets anybody see more than in the source. */
+function describeEnd(groups: readonly RefusedGroup[], guards: ReadonlySet<ArchiveEntry>): string[] {
+  const gone = groups.flatMap(({ direct, following }) => [...direct, ...following]);
+  const missing = gone.filter((entry) => guards.has(entry));
+  if (missing.length === 0) return [];
+  const names = missing.map(({ schema, name }) => `policy ${schema}.${name}`);
+  return [
+    `The restore would end before anything is granted, because without ${listFew(names)} rows would be open. Mend the cause, or leave their tables out with exclude.`,
+  ];
+}
+
+/** What comes in the default tablespace, or of the default access method. */
+function describePlaces(
+  entries: readonly ArchiveEntry[],
+  definitions: DefinitionIndex,
+  { tablespaces, accessMethods }: TargetFacts,
+  groups: readonly RefusedGroup[],
+): string[] {
+  const refused = new Set(groups.flatMap(({ direct, following }) => [...direct, ...following]));
+  const coming = entries.filter((entry) => !refused.has(entry));
+  const places = Map.groupBy(coming, (entry) => {
+    const place = definitions.findTablespace(entry);
+    return place === undefined || tablespaces.get(place) === true ? '' : place;
+  });
+  const made = new Set(coming.filter(({ kind }) => kind === 'ACCESS METHOD').map(({ name }) => name));
+  const extensions = new Set(coming.filter(({ kind }) => kind === 'EXTENSION').map(({ id }) => id));
+  const methods = Map.groupBy(coming, (entry) => {
+    const method = definitions.findAccessMethod(entry);
+    if (method === undefined || accessMethods.has(method) || made.has(method)) return '';
+    // One that an extension may bring is not judged.
+    return entry.needs.some((id) => extensions.has(id)) ? '' : method;
+  });
+  places.delete('');
+  methods.delete('');
+  const list = (of: readonly ArchiveEntry[]) =>
+    listFew(of.map(({ schema = '', name }) => writePattern({ schema, name })));
+  return [
+    ...[...places].map(
+      ([name, of]) =>
+        `${
+          tablespaces.has(name)
+            ? `The connected role has no CREATE on the tablespace ${name}`
+            : `The target has no tablespace ${name}`
+        }, so that ${list(of)} will be in the default one. ${tablespaces.has(name) ? 'Have that granted' : 'Create it'} before if it matters.`,
+    ),
+    ...[...methods].map(
+      ([name, of]) =>
+        `The target will have no access method ${name}, so that ${list(of)} will be of the default one, rows included. Have it made there before if it matters.`,
+    ),
+  ];
+}
+
+function describeSettings(
+  given: readonly GivenSetting[],
+  { superuser, database, roles }: TargetFacts,
+  judge: (name: string) => Reason | undefined,
+): string[] {
+  const groups = new Map<string, { reason: Reason; names: string[] }>();
+  for (const { role, name } of given) {
+    const reason = judgeTarget(role) ?? judge(name);
+    if (reason === undefined) continue;
+    const group = groups.get(reason.why) ?? { reason, names: [] };
+    groups.set(reason.why, group);
+    group.names.push(
+      role === undefined ? `setting ${name} of the database` : `setting ${name} of role ${role}`,
+    );
+  }
+  return [...groups.values()].map(
+    ({ reason, names }) =>
+      `The server will probably refuse ${listFew(names)}, because ${reason.why}. ${reason.remedy}`,
+  );
+
+  function judgeTarget(role: string | undefined): Reason | undefined {
+    if (superuser) return undefined;
+    if (role === undefined) {
+      if (database.owned) return undefined;
+      return {
+        why: 'the connected role does not own the database',
+        remedy: 'Restore as its owner, or have it set them afterwards.',
+      };
+    }
+    if (roles.get(role)?.alterable !== false) return undefined;
+    return {
+      why: 'the connected role may not alter those roles',
+      remedy: 'Have a superuser set them afterwards.',
+    };
+  }
+}

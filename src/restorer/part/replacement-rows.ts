@@ -1,0 +1,18 @@
+import type { Session } from '../../postgres/session/connection.ts';
+import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import { isUserData } from '../../supabase/managed-schemas.ts';
+import { findWithRows } from '../filled-tables.ts';
+
+/** Those of the platform's tables that hold rows already: the backup's cannot go in beside them, and the tables are not ours to replace. */
+export async function findFilled(session: Session, tables: readonly TableEntry[]): Promise<string[]> {
+  const asked = tables.filter((table) => table.rows > 0 && isUserData(table));
+  if (asked.length === 0) return [];
+  const readable = await session.query<{ oid: number; schema: string; name: string }>(
+    `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM unnest($1::text[], $2::text[]) AS wanted (schema, name)
+     JOIN pg_namespace n ON n.nspname = wanted.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+     WHERE c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`,
+    [asked.map(({ schema }) => schema), asked.map(({ name }) => name)],
+  );
+  return (await findWithRows(session, readable)).map(writePattern);
+}

@@ -1,0 +1,216 @@
+import { messageOf } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import type { Setting, Supplement } from '../../format/supplement.ts';
+import { type NotCarried, omit, type Statement, tryStatements } from '../omission.ts';
+import type { RoleScope } from './statements.ts';
+import { splitSetting } from './server-roles.ts';
+import { findDifferent, showSet, writeSet } from './stored-settings.ts';
+
+type Grant = NonNullable<Supplement['database']['grants']>[number];
+
+interface DatabaseState {
+  readonly name: string;
+  readonly owner: string;
+  readonly comment: string | null;
+  readonly limit: number;
+  /** Whether limits are none to the connected role */
+  readonly superuser: boolean;
+  readonly settings: readonly Setting[];
+  readonly grants: readonly Grant[];
+  /** PostgreSQL's own default for a database of this owner */
+  readonly defaultGrants: readonly Grant[];
+}
+
+/** The key that a project signs its users' tokens with, and how long these hold: each project has its own. */
+const projectSetting = /^app\.settings\.jwt_/;
+
+/**
+ * Gives the connected database the settings, the comment and the grants that the backup has of its source. For the very end of a restore:
+ * settings change all sessions that come after, and grants decide who may connect.
+ *
+ * @returns what the server refused, and what is left to people
+ */
+export async function applyDatabase(
+  session: Session,
+  database: Supplement['database'],
+  scope: RoleScope,
+): Promise<NotCarried[]> {
+  const state = await readDatabase(session);
+  const settings = findDifferent(database.settings, state.settings);
+  const theirs = settings.filter(({ name }) => scope.startsWith('supabase-') && projectSetting.test(name));
+  const statements = [
+    ...writeSettings(
+      settings.filter((setting) => !theirs.includes(setting)),
+      state,
+    ),
+  ];
+  const limit = judgeLimit(database.connectionLimit, state, scope);
+  if (limit?.kind === 'set') statements.push(limit.statement);
+  if (database.comment !== null && database.comment !== state.comment) {
+    const sql = `COMMENT ON DATABASE ${quoteIdentifier(state.name)} IS ${quoteLiteral(database.comment)}`;
+    statements.push({ what: 'database comment', sql });
+  }
+  // Who may use a project's database the platform says; and nobody is let into that of a drill.
+  if (scope === 'plain' || scope === 'supabase-image') append(statements, writeGrants(database, state));
+  return [
+    ...(await tryStatements(session, statements)),
+    ...writeSettings(theirs, state).map((statement) => omit(statement, 'every project has its own')),
+    ...describeOwnSettings(database.settings, state, scope),
+    ...(limit?.kind === 'told' ? [omit(limit.statement, limit.why)] : []),
+    ...(scope === 'plain' ? describeOwner(database, state) : []),
+  ];
+}
+
+/** With a library that the server lacks, nobody can connect any more. */
+const loading: ReadonlySet<string> = new Set(['local_preload_libraries', 'session_preload_libraries']);
+
+/**
+ * Takes back settings that keep everybody out of the database.
+ *
+ * @param connect opens a new session and closes it
+ * @returns what was taken back
+ */
+export async function keepReachable(
+  session: Session,
+  { settings }: Supplement['database'],
+  connect: () => Promise<void>,
+): Promise<NotCarried[]> {
+  const suspects = settings.filter(({ name }) => loading.has(name.toLowerCase()));
+  if (suspects.length === 0) return [];
+  try {
+    await connect();
+    return [];
+  } catch (error) {
+    const [target] = await session.query<{ name: string }>('SELECT current_database() AS name');
+    const alter = `ALTER DATABASE ${quoteIdentifier(target?.name ?? '')}`;
+    for (const { name } of suspects) await session.query(`${alter} RESET ${name}`);
+    return suspects.map((setting) => ({
+      what: `setting ${setting.name} of the database`,
+      why: `with it nobody could connect: ${messageOf(error)}`,
+      remedy: `Install the library on the server, then: ${alter} ${writeSet(setting)};`,
+    }));
+  }
+}
+
+/** So many connections a restore may still need when everything is there, to compare it. */
+const neededConnections = 20;
+
+/** A limit below what the comparison takes would shut it out. That of a drill is nobody's. */
+function judgeLimit(
+  wanted: number | undefined,
+  state: DatabaseState,
+  scope: RoleScope,
+): { kind: 'set'; statement: Statement } | { kind: 'told'; statement: Statement; why: string } | undefined {
+  if (wanted === undefined || wanted === state.limit || scope === 'throwaway') return undefined;
+  const sql = `ALTER DATABASE ${quoteIdentifier(state.name)} CONNECTION LIMIT ${wanted}`;
+  const statement = { what: 'database connection limit', sql };
+  if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };
+  return { kind: 'told', statement, why: 'so few connections are not enough for the rest of the restore' };
+}
+
+/** What a project has and the backup has not is the project's, too. */
+function describeOwnSettings(
+  wanted: readonly Setting[],
+  { settings }: DatabaseState,
+  scope: RoleScope,
+): NotCarried[] {
+  const known = new Set(wanted.map(({ name }) => name.toLowerCase()));
+  return settings
+    .filter(
+      ({ name }) =>
+        scope.startsWith('supabase-') && projectSetting.test(name) && !known.has(name.toLowerCase()),
+    )
+    .map(({ name }) => ({
+      what: `setting ${name} of the database`,
+      why: 'every project has its own, and this one keeps it',
+      remedy: 'Nothing has to be done.',
+    }));
+}
+
+async function readDatabase(session: Session): Promise<DatabaseState> {
+  const [row] = await session.query<Omit<DatabaseState, 'settings' | 'grants' | 'defaultGrants'>>(`
+    SELECT datname AS name, (SELECT rolname FROM pg_roles WHERE oid = datdba) AS owner,
+      shobj_description(oid, 'pg_database') AS comment, datconnlimit AS limit,
+      (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser
+    FROM pg_database WHERE datname = current_database()`);
+  if (row === undefined) throw new Error('the connected database is not in pg_database');
+  const settings = await session.query<{ entry: string }>(`
+    SELECT unnest(setconfig) AS entry FROM pg_db_role_setting
+    WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  return {
+    ...row,
+    settings: settings.map(({ entry }) => splitSetting(entry)),
+    grants: await readGrants(session, "coalesce(datacl, acldefault('d', datdba))"),
+    defaultGrants: await readGrants(session, "acldefault('d', datdba)"),
+  };
+}
+
+function readGrants(session: Session, acl: string): Promise<Grant[]> {
+  return session.query<Grant>(`
+    SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE (SELECT rolname FROM pg_roles WHERE oid = grantee) END AS grantee,
+      privilege_type AS privilege, bool_or(is_grantable) AS grantable
+    FROM pg_database, aclexplode(${acl}) WHERE datname = current_database()
+    GROUP BY 1, 2 ORDER BY 1, 2`);
+}
+
+function writeSettings(settings: readonly Setting[], { name }: DatabaseState): Statement[] {
+  const alter = `ALTER DATABASE ${quoteIdentifier(name)}`;
+  return settings.map((setting) => ({
+    // As the comparison names what differs then.
+    what: `setting ${setting.name} of the database`,
+    sql: `${alter} ${writeSet(setting)}`,
+    shown: `${alter} ${showSet(setting)}`,
+  }));
+}
+
+/** What the owner may do is left alone: it follows from being the owner. Grants come first, so that nobody is shut out in between. */
+function writeGrants(database: Supplement['database'], state: DatabaseState): Statement[] {
+  const wanted = without(state.owner, database.grants ?? state.defaultGrants);
+  const there = without(state.owner, state.grants);
+  const object = `ON DATABASE ${quoteIdentifier(state.name)}`;
+  const find = (grants: readonly Grant[], { grantee, privilege }: Grant) =>
+    grants.find((other) => other.grantee === grantee && other.privilege === privilege);
+  const given = wanted.filter((grant) => {
+    const now = find(there, grant);
+    return now === undefined || (grant.grantable && !now.grantable);
+  });
+  const taken = there.filter((grant) => {
+    const then = find(wanted, grant);
+    return then === undefined || (grant.grantable && !then.grantable);
+  });
+  return [
+    ...given.map(({ grantee, privilege, grantable }) => ({
+      what: 'database grants',
+      sql: `GRANT ${privilege} ${object} TO ${quoteGrantee(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`,
+    })),
+    ...taken.map((grant) => {
+      const { grantee, privilege } = grant;
+      const option = find(wanted, grant) === undefined ? '' : 'GRANT OPTION FOR ';
+      return {
+        what: 'database grants',
+        sql: `REVOKE ${option}${privilege} ${object} FROM ${quoteGrantee(grantee)} CASCADE`,
+      };
+    }),
+  ];
+}
+
+function without(owner: string, grants: readonly Grant[]): Grant[] {
+  return grants.filter(({ grantee }) => grantee !== owner);
+}
+
+export function quoteGrantee(grantee: string): string {
+  return grantee === 'PUBLIC' ? grantee : quoteIdentifier(grantee);
+}
+
+function describeOwner({ owner }: Supplement['database'], state: DatabaseState): NotCarried[] {
+  if (owner === state.owner) return [];
+  return [
+    {
+      what: 'database owner',
+      why: `it belonged to ${owner}; this database was there before, and belongs to ${state.owner}`,
+      remedy: `If it is to belong to it: ALTER DATABASE ${quoteIdentifier(state.name)} OWNER TO ${quoteIdentifier(owner)};`,
+    },
+  ];
+}

@@ -1,0 +1,178 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { quoteIdentifier } from '../../postgres/identifier.ts';
+import type { Role } from '../../format/supplement.ts';
+import { isReservedRole } from '../../supabase/reserved-roles.ts';
+import { type NotCarried, omit, type Statement, tryStatement, tryStatements } from '../omission.ts';
+import {
+  describeExisting,
+  describeLogins,
+  describeSuperusers,
+  type NewRole,
+  type RoleScope,
+  writeDifferences,
+  writeNew,
+  writeProperties,
+} from './statements.ts';
+import { readRoles } from './server-roles.ts';
+
+export type { RoleScope } from './statements.ts';
+
+/** What a restore does about roles; `showPlan` tells it to people. */
+export interface RolePlan {
+  readonly created: readonly NewRole[];
+  /** Memberships, settings and comments of those that are created */
+  readonly equipped: readonly Statement[];
+  /** What is altered of roles that exist, at the end of the restore */
+  readonly altered: readonly Statement[];
+  /** What is left to people */
+  readonly listed: readonly NotCarried[];
+  readonly scope: RoleScope;
+  /** As in the backup */
+  readonly roles: readonly Role[];
+  /** Roles that the connected one became a member of, until `finishRoles`; `createRolesOf` notes them. */
+  readonly borrowed: Set<string>;
+}
+
+/**
+ * Plans the roles of a restore. Nothing is written.
+ *
+ * @param session in the target database
+ * @param roles of the backup's supplement
+ * @param needed roles that something in the archive belongs to or is granted to
+ * @throws ConfigurationError when needed roles are missing and the connected role may not create any
+ */
+export async function planRoles(
+  session: Session,
+  roles: readonly Role[],
+  needed: readonly string[],
+  scope: RoleScope,
+): Promise<RolePlan> {
+  const server = await readRoles(session);
+  const known = new Map(roles.map((role) => [role.name, role]));
+  const own =
+    scope === 'throwaway' ? [] : roles.map(({ name }) => name).filter((name) => !isReservedRole(name));
+  const absent = [...new Set([...needed, ...own])].filter((name) => !server.roles.has(name));
+  // Made by hand, it would keep the platform from making its own.
+  const isLeft = (name: string) => scope === 'supabase-project' && isReservedRole(name);
+  const missing = absent.filter((name) => !isLeft(name));
+  const created = missing.map((name) => writeNew(name, known.get(name), needed.includes(name), scope));
+  if (!server.self.mayCreate && scope !== 'supabase-project') refuseMissing(created);
+  const comparison = { server, created: new Set(missing), scope };
+  const made = roles.filter(({ name }) => comparison.created.has(name));
+  return {
+    created,
+    equipped: made.flatMap((role) => writeProperties(role, comparison)),
+    altered: roles.flatMap((role) => writeDifferences(role, comparison)),
+    listed: [
+      ...(scope === 'throwaway' ? [] : [...describeSuperusers(made), ...describeLogins(made)]),
+      ...describeLeft(absent.filter(isLeft)),
+      ...roles.flatMap((role) => describeExisting(role, comparison)),
+    ],
+    scope,
+    roles,
+    borrowed: new Set(),
+  };
+}
+
+function describeLeft(names: readonly string[]): NotCarried[] {
+  if (names.length === 0) return [];
+  return [
+    {
+      what: names.map((name) => `role ${name}`).join(', '),
+      why: 'it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet',
+      remedy:
+        'Enable that part in the target (for supabase_functions_admin: Database Webhooks), and grant what it lacks.',
+    },
+  ];
+}
+
+function refuseMissing(created: readonly NewRole[]): void {
+  const needed = created.filter((role) => role.needed);
+  if (needed.length === 0) return;
+  const names = needed.map(({ name }) => name).join(', ');
+  throw new ConfigurationError(
+    `target-url: the server lacks roles that own things in this backup or are granted something (${names}), and the connected role may not create any`,
+    `Connect as a role with CREATEROLE, or create them first: ${needed.map(({ sql }) => `${sql};`).join(' ')}`,
+  );
+}
+
+/**
+ * Makes the roles of the plan, before anything of the archive is restored. A connected role that is no superuser becomes a member of those
+ * that the archive needs, without which it could give them nothing, until `returnRoles` or `finishRoles`.
+ *
+ * @returns what the server refused, and what the plan leaves to people
+ * @throws ConfigurationError when a role that the archive needs cannot be made; those made before it stay. Into a project the restore goes
+ * on without the owner, and this is an omission too.
+ */
+export async function createRolesOf(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+  const refused: NotCarried[] = [];
+  for (const role of plan.created) append(refused, await createRole(session, role, plan.scope));
+  append(refused, await tryStatements(session, plan.equipped));
+  append(refused, await borrowRoles(session, plan));
+  return [...refused, ...plan.listed];
+}
+
+async function createRole(session: Session, role: NewRole, scope: RoleScope): Promise<NotCarried[]> {
+  if ((await tryStatement(session, role.sql)) === undefined) return [];
+  const why = await tryStatement(session, role.modest);
+  if (why === undefined) return tryStatements(session, role.attributes);
+  const omission = omit({ what: `role ${role.name}`, sql: role.sql }, why);
+  if (!role.needed || scope === 'supabase-project') return [omission];
+  throw new ConfigurationError(
+    `target-url: role ${role.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
+    omission.remedy,
+  );
+}
+
+async function borrowRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+  const { roles, self, major } = await readRoles(session);
+  const refused: NotCarried[] = [];
+  for (const { name, needed } of plan.created) {
+    if (!needed || roles.get(name)?.ours !== false) continue;
+    const sql = `GRANT ${quoteIdentifier(name)} TO ${quoteIdentifier(self.name)}${major >= 16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
+    const why = await tryStatement(session, sql);
+    if (why === undefined) plan.borrowed.add(name);
+    else refused.push(omit({ what: `membership of ${self.name} in role ${name}`, sql }, why));
+  }
+  return refused;
+}
+
+/** Ends the memberships that `createRolesOf` gave the connected role; for a restore that failed too. */
+export async function returnRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+  const { self } = await readRoles(session);
+  const refused = await tryStatements(
+    session,
+    [...plan.borrowed].map((name) => ({
+      what: `end of the membership of ${self.name} in role ${name}`,
+      sql: `REVOKE ${quoteIdentifier(name)} FROM ${quoteIdentifier(self.name)}`,
+    })),
+  );
+  plan.borrowed.clear();
+  return refused;
+}
+
+/**
+ * Gives back what was borrowed, and alters roles that exist as the plan says. For the very end: settings of the connected role would
+ * change the sessions of the restore.
+ *
+ * @returns what the server refused
+ */
+export async function finishRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+  const refused = await returnRoles(session, plan);
+  // Whoever creates a role becomes its member, on PostgreSQL 16 and newer: what is missing is not what was missing then.
+  const comparison = {
+    server: await readRoles(session),
+    created: new Set(plan.created.map(({ name }) => name)),
+    scope: plan.scope,
+  };
+  const altered = plan.roles.flatMap((role) => writeDifferences(role, comparison));
+  return [...refused, ...(await tryStatements(session, altered))];
+}
+
+/** The statements of a plan as people may see them, for a dry run. */
+export function showPlan({ created, equipped, altered }: RolePlan): string[] {
+  const rest = [...equipped, ...altered].map(({ sql, shown }) => shown ?? sql);
+  return [...created.map(({ sql }) => sql), ...rest];
+}

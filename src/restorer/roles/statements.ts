@@ -1,0 +1,224 @@
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import type { Role, Setting } from '../../format/supplement.ts';
+import { isReservedRole } from '../../supabase/reserved-roles.ts';
+import type { NotCarried, Statement } from '../omission.ts';
+import { attributeNames, type RoleState, type ServerRoles } from './server-roles.ts';
+import { findDifferent, showSet, writeSet } from './stored-settings.ts';
+
+/**
+ * Whose server it is. `plain`: roles that exist may serve others and are not altered. `supabase-image` and `supabase-project`: all roles
+ * are this database's. `throwaway`: a drill, which leaves its server as it was.
+ */
+export type RoleScope = 'plain' | 'supabase-image' | 'supabase-project' | 'throwaway';
+
+/** A role that is made. */
+export interface NewRole {
+  readonly name: string;
+  /** Whether something in the archive belongs to it or is granted to it */
+  readonly needed: boolean;
+  /** With everything that the backup says of it, as far as a restore gives it */
+  readonly sql: string;
+  /** The same without what the connected role may not be able to give */
+  readonly modest: string;
+  /** What `modest` leaves out, one by one */
+  readonly attributes: readonly Statement[];
+}
+
+/** Between what the backup says and what a server has */
+export interface RoleComparison {
+  readonly server: ServerRoles;
+  /** Names of the roles that are made */
+  readonly created: ReadonlySet<string>;
+  readonly scope: RoleScope;
+}
+
+type Membership = Role['memberOf'][number];
+
+/** Attributes that not everyone who may create roles may give. */
+const privileged = [
+  ['createDatabase', 'CREATEDB'],
+  ['createRole', 'CREATEROLE'],
+  ['replication', 'REPLICATION'],
+  ['bypassRls', 'BYPASSRLS'],
+] as const;
+
+/**
+ * A role of a drill has what decides how the rows of a database look to it, and nothing that is about the server. The platform's own roles
+ * log in only where the platform gave them passwords.
+ *
+ * @param role undefined when only its name is known
+ */
+export function writeNew(name: string, role: Role | undefined, needed: boolean, scope: RoleScope): NewRole {
+  const drill = scope === 'throwaway';
+  const login = role?.login === true && !drill && !isReservedRole(name);
+  const words = [`CREATE ROLE ${quoteIdentifier(name)} ${login ? 'LOGIN' : 'NOLOGIN'}`];
+  if (role?.inherit === false) words.push('NOINHERIT');
+  if (role && !drill && role.connectionLimit !== -1) words.push(`CONNECTION LIMIT ${role.connectionLimit}`);
+  if (role && !drill && role.validUntil !== null) words.push(`VALID UNTIL ${quoteLiteral(role.validUntil)}`);
+  const given = privileged.filter(([key]) => role?.[key] === true && (!drill || key === 'bypassRls'));
+  return {
+    name,
+    needed,
+    modest: words.join(' '),
+    sql: [...words, ...given.map(([, word]) => word)].join(' '),
+    attributes: given.map(([, word]) => ({
+      what: `${word} of role ${name}`,
+      sql: `ALTER ROLE ${quoteIdentifier(name)} ${word}`,
+    })),
+  };
+}
+
+/** Memberships, and unless it is a drill, where nobody logs in, settings and the comment of a role that is made. */
+export function writeProperties(role: Role, comparison: RoleComparison): Statement[] {
+  const memberships = findMemberships(role, comparison).map((of) =>
+    writeGrant(role.name, of, comparison.server),
+  );
+  if (comparison.scope === 'throwaway') return memberships;
+  const statements = [...memberships, ...writeSettings(role, role.settings), ...writeHere(role, comparison)];
+  if (role.comment === null) return statements;
+  const sql = `COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)}`;
+  return [...statements, { what: `comment on role ${role.name}`, sql }];
+}
+
+/** What a role that exists lacks: its settings in this database, and where all roles are this database's, other settings and memberships. */
+export function writeDifferences(role: Role, comparison: RoleComparison): Statement[] {
+  const { server, created, scope } = comparison;
+  if (scope === 'throwaway' || created.has(role.name) || !server.roles.has(role.name)) return [];
+  const here = writeHere(role, comparison);
+  return scope === 'plain' ? here : [...writeOutside(role, comparison), ...here];
+}
+
+/** What a role that exists lacks and a restore does not give: one omission for all of it. */
+export function describeExisting(role: Role, comparison: RoleComparison): NotCarried[] {
+  const { server, scope } = comparison;
+  const state = server.roles.get(role.name);
+  if (state === undefined || scope === 'throwaway') return [];
+  const lacks = [
+    ...writeAttributes(role, state),
+    ...(scope === 'plain' ? writeOutside(role, comparison) : []),
+  ];
+  if (lacks.length === 0) return [];
+  return [
+    {
+      what: lacks.map(({ what }) => what).join(', '),
+      why: 'the role was there before, and others may use it',
+      remedy: `Where it is as it should be in the backup: ${lacks.map(({ sql, shown }) => `${shown ?? sql};`).join(' ')}`,
+    },
+  ];
+}
+
+/** No restore makes a superuser. */
+export function describeSuperusers(roles: readonly Role[]): NotCarried[] {
+  return roles
+    .filter((role) => role.superuser)
+    .map(({ name }) => ({
+      what: `SUPERUSER of role ${name}`,
+      why: 'a restore makes no superuser',
+      remedy: `If it is to be one: ALTER ROLE ${quoteIdentifier(name)} SUPERUSER;`,
+    }));
+}
+
+/** What those that were made lack to log in. */
+export function describeLogins(roles: readonly Role[]): NotCarried[] {
+  const [reserved, own] = [true, false].map((wanted) =>
+    roles.filter(({ login, name }) => login && isReservedRole(name) === wanted).map(({ name }) => name),
+  );
+  const described: NotCarried[] = [];
+  if (own?.length) {
+    described.push({
+      what: `passwords of ${own.join(', ')}`,
+      why: 'only a superuser can read them, so they are in no backup',
+      remedy: `Set them: ${own.map((name) => `ALTER ROLE ${quoteIdentifier(name)} PASSWORD '…';`).join(' ')}`,
+    });
+  }
+  if (reserved?.length) {
+    described.push({
+      what: `LOGIN of ${reserved.join(', ')}`,
+      why: 'these are roles of the Supabase platform, which is not here to log in as them',
+      remedy: `If they are used: ${reserved.map((name) => `ALTER ROLE ${quoteIdentifier(name)} LOGIN PASSWORD '…';`).join(' ')}`,
+    });
+  }
+  return described;
+}
+
+function writeOutside(role: Role, comparison: RoleComparison): Statement[] {
+  const { server, scope } = comparison;
+  const state = server.roles.get(role.name);
+  const memberships = findMemberships(role, comparison).filter(
+    // Which of the platform's roles are members of which others is the platform's to say.
+    (of) => scope === 'plain' || !isReservedRole(role.name) || !isReservedRole(of.role),
+  );
+  return [
+    ...memberships.map((of) => writeGrant(role.name, of, server)),
+    ...writeSettings(role, findDifferent(role.settings, state?.settings ?? [])),
+  ];
+}
+
+function writeAttributes(role: Role, state: RoleState): Statement[] {
+  if (isReservedRole(role.name)) return [];
+  const different = attributeNames.filter((name) => role[name] !== state[name]);
+  if (different.length === 0) return [];
+  const word = (name: (typeof attributeNames)[number]): string => {
+    if (name === 'connectionLimit') return `CONNECTION LIMIT ${role.connectionLimit}`;
+    return `${role[name] ? '' : 'NO'}${name === 'createDatabase' ? 'CREATEDB' : name.toUpperCase()}`;
+  };
+  const words = different.map(word).join(' ');
+  return [
+    { what: `${words} of role ${role.name}`, sql: `ALTER ROLE ${quoteIdentifier(role.name)} ${words}` },
+  ];
+}
+
+/**
+ * The memberships that a role lacks. What it has beyond the backup stays. A platform's role that is nowhere here needs no members of the
+ * platform.
+ */
+function findMemberships(role: Role, { server, created, scope }: RoleComparison): Membership[] {
+  const has = server.roles.get(role.name)?.memberOf;
+  return role.memberOf.filter((of) => {
+    const there = server.roles.has(of.role) || created.has(of.role);
+    if (!there && (scope === 'throwaway' || (isReservedRole(of.role) && isReservedRole(role.name))))
+      return false;
+    const now = has?.get(of.role);
+    if (now === undefined) return true;
+    return (
+      (of.admin && !now.admin) ||
+      (of.inherit === true && now.inherit === false) ||
+      (of.set === true && now.set === false)
+    );
+  });
+}
+
+function writeGrant(member: string, of: Membership, { major, roles }: ServerRoles): Statement {
+  // Whoever has it cannot be given it again by those that have it from them.
+  const admin = of.admin && roles.get(member)?.memberOf.get(of.role)?.admin !== true;
+  const options =
+    major < 16
+      ? admin
+        ? ['ADMIN OPTION']
+        : []
+      : [
+          ...(admin ? ['ADMIN TRUE'] : []),
+          ...(of.inherit === null ? [] : [`INHERIT ${String(of.inherit).toUpperCase()}`]),
+          ...(of.set === null ? [] : [`SET ${String(of.set).toUpperCase()}`]),
+        ];
+  const grant = `GRANT ${quoteIdentifier(of.role)} TO ${quoteIdentifier(member)}`;
+  return {
+    what: `membership of role ${member} in ${of.role}`,
+    sql: options.length > 0 ? `${grant} WITH ${options.join(', ')}` : grant,
+  };
+}
+
+function writeHere(role: Role, { server }: RoleComparison): Statement[] {
+  const there = server.roles.get(role.name)?.settingsHere ?? [];
+  return writeSettings(role, findDifferent(role.settingsHere, there), server.database);
+}
+
+function writeSettings({ name }: Role, settings: readonly Setting[], database?: string): Statement[] {
+  const scope = database === undefined ? '' : ` IN DATABASE ${quoteIdentifier(database)}`;
+  const alter = `ALTER ROLE ${quoteIdentifier(name)}${scope}`;
+  return settings.map((setting) => ({
+    what: `setting ${setting.name} of role ${name}${database === undefined ? '' : ' in this database'}`,
+    sql: `${alter} ${writeSet(setting)}`,
+    shown: `${alter} ${showSet(setting)}`,
+  }));
+}

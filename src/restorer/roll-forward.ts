@@ -1,0 +1,159 @@
+import { append, refill } from '../runtime/lists.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import { ledgerSchema } from '../postgres/own-schema.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { formatCounted } from '../report/quantity.ts';
+import type { SequenceFact, TableEntry } from '../format/manifest.ts';
+import type { ObjectReader } from '../repository/objects.ts';
+import type { Segment } from '../repository/segments.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
+import { type NotCarried, tryStatements } from './omission.ts';
+import type { Advance } from '../parity/compare.ts';
+import { collectRestored } from '../parity/known-differences.ts';
+import { type Replayed, replayChanges } from './replay/replay.ts';
+import type { World } from '../runtime/context.ts';
+import type { Recovery } from './choose.ts';
+import type { PhaseClock } from '../runtime/phase-clock.ts';
+import { changesOf } from './unreplayed.ts';
+import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
+import type { RestoreScope } from '../operations/restore-report.ts';
+
+/** Tables whose rows of the backup are in the target. */
+export interface LoadedTables {
+  readonly created: readonly TableEntry[];
+  readonly present: readonly PresentTable[];
+  /** What their functions need to find what they name; undefined: nothing */
+  readonly searchPath?: string | undefined;
+}
+
+/**
+ * Brings a restore to its point in time, if there is one: replays what was captured after the backup onto the tables that are loaded,
+ * and sets the sequences to what they were at the end of that. Rows and indexes have to be there, and nothing that would act on a change:
+ * foreign keys, triggers and policies come later.
+ *
+ * @throws TargetError or IntegrityError as `replayChanges` does
+ */
+export async function bringForward(
+  request: RestoreRequest,
+  scope: RestorePlan['scope'],
+  tables: LoadedTables,
+  world: World,
+  clock: PhaseClock,
+): Promise<Advance | undefined> {
+  const { recovery, settings } = request;
+  if (recovery === undefined) return undefined;
+  const advance = await world.log.group(`Changes until ${recovery.until}`, async () => {
+    const replayed = await replay(request, recovery, scope, tables, world);
+    const { transactions, changes, lastCommitAt, endedBefore } = replayed;
+    scope.replayed = {
+      ...{ until: recovery.until, transactions, changes, lastCommitAt, endedBefore },
+      tables: replayed.tables.size,
+    };
+    noteOmissions(scope, replayed, isWhole(request));
+    const sequences = chooseSequences(recovery.segments.at(-1), scope);
+    await using resources = new AsyncDisposableStack();
+    const session = await openSession(settings, world.signal);
+    resources.defer(() => session.close());
+    append(scope.notCarried, replayed.notCarried);
+    append(scope.notCarried, await setSequences(session, sequences));
+    return { tables: replayed.tables, sequences };
+  });
+  clock.end('replay');
+  return advance;
+}
+
+async function replay(
+  { settings }: RestoreRequest,
+  { until, segments, readerFor }: Recovery,
+  { manifest }: RestoreScope,
+  tables: LoadedTables,
+  { signal, log }: World,
+): Promise<Replayed> {
+  const replayed = await replayChanges(settings, {
+    segments: segments.map((segment) => ({
+      toXmax: segment.toXmax,
+      text: readText(segment, readerFor(segment)),
+    })),
+    snapshot: manifest.source.snapshot,
+    until,
+    encoding: manifest.source.encoding,
+    ...tables,
+    uncovered: segments.flatMap(({ uncovered }) => uncovered),
+    signal,
+    onProgress: (done) => log.progress(`${describeAmount(done)}, committed until ${done.lastCommitAt}`),
+  });
+  log.info(`${describeAmount(replayed)} replayed; ${describeEnd(replayed)}`);
+  return replayed;
+}
+
+function describeAmount({ transactions, changes }: Pick<Replayed, 'transactions' | 'changes'>): string {
+  return `${formatCounted(changes, 'change')} of ${formatCounted(transactions, 'transaction')}`;
+}
+
+function describeEnd({ lastCommitAt, endedBefore }: Replayed): string {
+  const last =
+    lastCommitAt === null ? 'none was committed in time' : `the last was committed at ${lastCommitAt}`;
+  return endedBefore === null ? last : `${last}, and the next at ${endedBefore}`;
+}
+
+/** The text of a segment; an object is fetched and opened while the one before it is replayed. */
+async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator<Buffer> {
+  const read = (index: number): Promise<Buffer> | undefined => {
+    const object = segment.objects[index];
+    const text = object === undefined ? undefined : reader.read(object);
+    // Whoever needs it gets the error; a replay that has ended before has no more use for it.
+    text?.catch(() => undefined);
+    return text;
+  };
+  let next = read(0);
+  for (let index = 1; next !== undefined; index++) {
+    const text = await next;
+    next = read(index);
+    yield text;
+  }
+}
+
+/** Takes back what turned out to be no loss, and adds what nobody could know before. */
+function noteOmissions(scope: RestoreScope, replayed: Replayed, whole: boolean): void {
+  const { manifest, notCarried, tables } = scope;
+  const lost = new Set(replayed.uncovered.map(changesOf));
+  const unlogged = new Set(tables.filter(({ persistence }) => persistence === 'unlogged').map(changesOf));
+  const idle = new Set(tables.map(changesOf).filter((what) => !lost.has(what) && !unlogged.has(what)));
+  refill(
+    notCarried,
+    notCarried.filter(({ what }) => !idle.has(what)),
+  );
+  if (!whole) return;
+  const known = new Set(manifest.tables.map(qualifiedName));
+  for (const table of replayed.elsewhere) {
+    if (known.has(qualifiedName(table)) || table.schema === ledgerSchema) continue;
+    notCarried.push({
+      what: changesOf(table),
+      why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,
+      remedy: 'Make them again, if they are needed.',
+    });
+  }
+}
+
+/** Those that the restore has set, with the values of the last segment: at least what they were at the point in time. */
+function chooseSequences(last: Segment | undefined, { manifest, selection }: RestoreScope): SequenceFact[] {
+  const isRestored = collectRestored(selection);
+  const later = new Map(last?.sequences.map((fact) => [qualifiedName(fact), fact]));
+  return manifest.facts.sequences.flatMap(({ schema, name }) => {
+    const fact = later.get(qualifiedName({ schema, name }));
+    if (fact === undefined || !isRestored({ kind: 'sequence set', schema, relation: null, name })) return [];
+    const moved = fact.latest === null ? {} : { lastValue: fact.latest, isCalled: true, latest: null };
+    return [{ ...fact, ...moved }];
+  });
+}
+
+function setSequences(session: Session, sequences: readonly SequenceFact[]): Promise<NotCarried[]> {
+  return tryStatements(
+    session,
+    sequences.map(({ schema, name, lastValue, isCalled }) => ({
+      what: `sequence set ${schema}.${name}`,
+      sql: `SELECT setval(${quoteLiteral(quoteQualified(schema, name))}, ${quoteLiteral(lastValue)}, ${isCalled})`,
+    })),
+  );
+}

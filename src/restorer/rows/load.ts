@@ -1,0 +1,379 @@
+import {
+  ConfigurationError,
+  IntegrityError,
+  isRaised,
+  messageOf,
+  StorageError,
+  TargetError,
+} from '../../runtime/errors.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { copyIn } from '../../postgres/wire/copy-writer.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import { RowDigest } from '../../postgres/wire/row-digest.ts';
+import { isShortage, ServerError } from '../../postgres/session/server-error.ts';
+import { applyInputSettings } from '../../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
+import type { ObjectReader } from '../../repository/objects.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import type { NotCarried } from '../omission.ts';
+import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
+import { ObjectsAhead } from './objects-ahead.ts';
+import { RowRelief } from './relief.ts';
+import type { SearchPaths } from '../search-paths.ts';
+import { ChecksAside } from './set-aside.ts';
+
+/** What became of rows. */
+export interface LoadOutcome {
+  /** The digests of what was sent, by the table's oid in the source; undefined where nothing was digested */
+  readonly digests: Map<number, RowDigest> | undefined;
+  /** Rows that the server refused whatever was done for them */
+  readonly notCarried: readonly NotCarried[];
+  /** Checks that were taken away for rows; whoever loads more gives them back after that. */
+  readonly checks: ChecksAside;
+}
+
+export interface LoadOptions {
+  readonly workers: number;
+  /** Whether what is sent is digested, for a comparison with what arrived */
+  readonly digest: boolean;
+  /**
+   * What checks and generated columns may count on; undefined: a row that the server refuses ends it.
+   */
+  readonly searchPaths: SearchPaths | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (rows: number, bytes: number) => void;
+  /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
+  readonly onLoaded: (table: TableEntry, session: Session) => Promise<void>;
+}
+
+/**
+ * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY, which arrives whole
+ * or not at all. Rows that a check keeps out come without it, and a table whose rows the server refuses keeps no other one out, unless it is
+ * told otherwise.
+ *
+ * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server is lost or lacks resources
+ */
+export async function loadRows(
+  settings: ConnectionSettings,
+  manifest: Manifest,
+  tables: readonly TableEntry[],
+  reader: ObjectReader,
+  options: LoadOptions,
+): Promise<LoadOutcome> {
+  const digests = options.digest ? new Map(tables.map((table) => [table.oid, new RowDigest()])) : undefined;
+  const checks = new ChecksAside();
+  const lost = new Map<TableEntry, LostRows>();
+  const queue = new LoadQueue(tables, options.workers);
+  const ahead = new ObjectsAhead(reader, manifest.objects);
+  // A check may look into a table that comes later: rows that are refused are tried once more when all others are there.
+  const waiting: LoadPart[] = [];
+  const inSession = async (
+    signal: AbortSignal,
+    later: LoadPart[] | undefined,
+    body: (loader: Loader, session: Session) => Promise<void>,
+  ) => {
+    const session = await openSession(settings, signal);
+    await letRead(session);
+    await applyInputSettings(session, manifest.source.encoding);
+    // Durable at the end: the last commit of the restore waits for all of them.
+    await session.query('SET synchronous_commit = off');
+    const loader = new Loader(session, manifest, ahead, {
+      ...options,
+      digests,
+      checks,
+      lost,
+      signal,
+      later,
+    });
+    await body(loader, session);
+    await session.close();
+  };
+  await runWorkers(Math.min(options.workers, queue.length), options.signal, (signal) =>
+    inSession(signal, waiting, (loader, session) =>
+      queue.drain(
+        (part) => {
+          ahead.expect(queue.upcoming());
+          return loader.load(part);
+        },
+        async (table) => {
+          const isLoaded = !waiting.some(({ jobs }) => jobs.some((job) => job.table === table));
+          if (isLoaded) await options.onLoaded(table, session);
+        },
+      ),
+    ),
+  );
+  await runWorkers(Math.min(options.workers, waiting.length), options.signal, (signal) =>
+    inSession(signal, undefined, async (loader) => {
+      for (const part of drain(waiting)) await loader.load(part);
+    }),
+  );
+  return { digests, notCarried: [...lost.entries()].map(describeLost), checks };
+}
+
+interface LostRows {
+  rows: number;
+  readonly why: string;
+}
+
+function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): NotCarried {
+  const some = rows === table.rows ? `its ${rows} rows` : `${rows} of its ${table.rows} rows`;
+  return {
+    what: `rows of ${qualifiedName(table)}`,
+    why: `the server refused them: ${why}; ${some} are lost`,
+    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table)}, or restore again.`,
+    lost: true,
+  };
+}
+
+type LoaderOptions = LoadOptions &
+  Pick<LoadOutcome, 'digests' | 'checks'> & {
+    readonly lost: Map<TableEntry, LostRows>;
+    /** Takes what the server refuses, for another try; undefined: this is that one. */
+    readonly later: LoadPart[] | undefined;
+  };
+
+/** One session that loads rows. */
+class Loader {
+  readonly #session: Session;
+  readonly #manifest: Manifest;
+  readonly #reader: Pick<ObjectReader, 'read'>;
+  readonly #options: LoaderOptions;
+  /** What the attempt under way has shown as progress */
+  #sent = { rows: 0, bytes: 0 };
+
+  constructor(
+    session: Session,
+    manifest: Manifest,
+    reader: Pick<ObjectReader, 'read'>,
+    options: LoaderOptions,
+  ) {
+    this.#session = session;
+    this.#manifest = manifest;
+    this.#reader = reader;
+    this.#options = options;
+  }
+
+  async load({ jobs, whole }: LoadPart): Promise<void> {
+    if (whole !== undefined) {
+      await this.#untilTaken(whole, { jobs, whole }, () => this.#loadTogether(whole, jobs));
+      return;
+    }
+    let pieces = this.#openPieces(jobs);
+    for (const [index, job] of jobs.entries()) {
+      await this.#untilTaken(job.table, { jobs: [job], whole: undefined }, async () => {
+        try {
+          this.#merge(job, await this.#copyRange(job, pieces, false));
+        } catch (error) {
+          // They have been read in part.
+          pieces = this.#openPieces(jobs.slice(index));
+          throw error;
+        }
+      });
+    }
+  }
+
+  /** All of a table in one transaction, with COPY FREEZE where this role may truncate it */
+  async #loadTogether(table: TableEntry, jobs: readonly RangeJob[]): Promise<void> {
+    const pieces = this.#openPieces(jobs);
+    const frozen = await beginFrozen(this.#session, table);
+    try {
+      const digests: (RowDigest | undefined)[] = [];
+      for (const job of jobs) digests.push(await this.#copyRange(job, pieces, frozen));
+      await this.#session.query('COMMIT');
+      for (const [index, job] of jobs.entries()) this.#merge(job, digests[index]);
+    } catch (error) {
+      // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+      await Promise.allSettled([this.#session.query('ROLLBACK')]);
+      throw error;
+    }
+  }
+
+  /** Tries again as long as anything can be done for the rows; those that the server does not take are lost, and noted. */
+  async #untilTaken(table: TableEntry, part: LoadPart, attempt: () => Promise<void>): Promise<void> {
+    const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
+    const paths = searchPaths ?? { candidates: [], needed: undefined };
+    const relief = new RowRelief(this.#session, table, checks, paths);
+    for (let taken = false; !taken; ) {
+      signal.throwIfAborted();
+      this.#sent = { rows: 0, bytes: 0 };
+      try {
+        await attempt();
+        taken = true;
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (!isRefusal(cause) || searchPaths === undefined) throw explain(table, cause);
+        onProgress(-this.#sent.rows, -this.#sent.bytes);
+        if (later !== undefined) {
+          later.push(part);
+          break;
+        }
+        if (await relief.helps(cause)) continue;
+        const rows = part.jobs.reduce((sum, { range }) => sum + range.rows, 0);
+        const before = lost.get(table)?.rows ?? 0;
+        lost.set(table, { rows: before + rows, why: relief.why });
+        break;
+      }
+    }
+    await relief.end();
+  }
+
+  #merge({ table }: RangeJob, digest: RowDigest | undefined): void {
+    if (digest !== undefined) this.#options.digests?.get(table.oid)?.merge(digest);
+  }
+
+  #openPieces(jobs: readonly RangeJob[]): PieceReader {
+    return new PieceReader(this.#reader, this.#manifest, { jobs, whole: undefined });
+  }
+
+  async #copyRange(
+    { table, range }: RangeJob,
+    pieces: PieceReader,
+    frozen: boolean,
+  ): Promise<RowDigest | undefined> {
+    this.#options.signal.throwIfAborted();
+    // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
+    const digest = this.#options.digests === undefined ? undefined : new RowDigest();
+    const into = table.root ?? table;
+    const columns = table.columns.map(quoteIdentifier).join(', ');
+    const list = columns === '' ? '' : ` (${columns})`;
+    const copy = `COPY ${quoteQualified(into.schema, into.name)}${list} FROM STDIN${frozen ? ' WITH (FREEZE)' : ''}`;
+    const rows = await copyIn(this.#session, copy, readRange(range, pieces, digest));
+    if (rows !== range.rows) {
+      throw new TargetError(
+        `table ${qualifiedName(table)}: the server took ${rows} rows of a range of ${range.rows}`,
+        'Look for rules or triggers on the target that drop rows.',
+      );
+    }
+    const bytes = sumBytes([{ table, range }]);
+    this.#sent.rows += rows;
+    this.#sent.bytes += bytes;
+    this.#options.onProgress(rows, bytes);
+    return digest;
+  }
+}
+
+/**
+ * Opens the transaction in which a whole table is loaded; with FREEZE the table has to be truncated in it, and has just been created empty
+ * by this restore.
+ *
+ * @returns false where this role may not truncate the table
+ */
+async function beginFrozen(session: Session, table: TableEntry): Promise<boolean> {
+  await session.query('BEGIN');
+  try {
+    await session.query(`TRUNCATE ONLY ${quoteQualified(table.schema, table.name)}`);
+    return true;
+  } catch (error) {
+    await session.query('ROLLBACK');
+    if ((error as { code?: string }).code !== insufficientPrivilege) throw error;
+    await session.query('BEGIN');
+    return false;
+  }
+}
+
+const insufficientPrivilege = '42501';
+
+/** Whether it is the server's answer about these rows, and the session goes on. */
+function isRefusal(cause: unknown): cause is ServerError {
+  return cause instanceof ServerError && cause.severity === 'ERROR' && !isShortage(cause);
+}
+
+/** Definitions are there and rows are not: whatever the cause, nobody may take the target for a restored database. */
+function explain(table: TableEntry, cause: unknown): Error {
+  const message = `table ${qualifiedName(table)}: ${messageOf(cause)}`;
+  const drop = 'The target is incomplete: drop the database,';
+  if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
+  if (cause instanceof IntegrityError) {
+    return new IntegrityError(
+      message,
+      `${drop} see with validate which backups are whole, and restore one of those.`,
+      cause,
+    );
+  }
+  if (cause instanceof StorageError) {
+    return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
+  }
+  const hint =
+    cause instanceof ServerError && cause.hint !== undefined && !isRaised(cause) ? ` ${cause.hint}` : '';
+  return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
+}
+
+/** The COPY text of a range, piece by piece; what is read is digested. */
+export async function* readRange(
+  range: TableRange,
+  pieces: PieceReader,
+  digest: RowDigest | undefined,
+): AsyncGenerator<Buffer> {
+  for (const piece of range.pieces) {
+    const plaintext = await pieces.read(piece.object);
+    const part = plaintext.subarray(piece.offset, piece.offset + piece.length);
+    digest?.update(part);
+    yield part;
+  }
+}
+
+/** Objects at hand: the one that is being read, and the last one before it, between which changed and unchanged ranges alternate. */
+const keptObjects = 2;
+
+/**
+ * Reads the objects of a part in the order in which their pieces are needed: a few are at hand, and the next is fetched and opened while the
+ * server takes the rows of this one.
+ */
+export class PieceReader {
+  readonly #reader: Pick<ObjectReader, 'read'>;
+  readonly #objects: readonly StoredObject[];
+  /** Indexes of objects, each where it is needed */
+  readonly #order: readonly number[];
+  #at = 0;
+  /** By index of the object, the one that was used last at the end */
+  readonly #held = new Map<number, Promise<Buffer>>();
+  #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
+
+  constructor(reader: Pick<ObjectReader, 'read'>, manifest: Manifest, part: LoadPart) {
+    this.#reader = reader;
+    this.#objects = manifest.objects;
+    this.#order = part.jobs
+      .flatMap(({ range }) => range.pieces.map((piece) => piece.object))
+      .filter((object, position, all) => object !== all[position - 1]);
+  }
+
+  async read(object: number): Promise<Buffer> {
+    const at = this.#order.indexOf(object, this.#at);
+    if (at >= 0) this.#at = at;
+    const plaintext = await this.#hold(object);
+    this.#prefetch();
+    return plaintext;
+  }
+
+  #hold(object: number): Promise<Buffer> {
+    const plaintext =
+      this.#held.get(object) ?? (this.#next?.object === object ? this.#next.plaintext : this.#fetch(object));
+    if (this.#next?.object === object) this.#next = undefined;
+    this.#held.delete(object);
+    this.#held.set(object, plaintext);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= keptObjects) break;
+      this.#held.delete(oldest);
+    }
+    return plaintext;
+  }
+
+  #prefetch(): void {
+    // What was fetched for rows that were passed over since is of no more use.
+    if (this.#next !== undefined && this.#order.includes(this.#next.object, this.#at + 1)) return;
+    const object = this.#order.slice(this.#at + 1).find((later) => !this.#held.has(later));
+    if (object === undefined) return;
+    this.#next = { object, plaintext: this.#fetch(object) };
+  }
+
+  #fetch(index: number): Promise<Buffer> {
+    const object = this.#objects[index];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    const plaintext = this.#reader.read(object);
+    // Whoever needs it gets the error; a restore that failed before has no more use for it.
+    plaintext.catch(() => undefined);
+    return plaintext;
+  }
+}

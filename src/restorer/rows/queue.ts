@@ -1,0 +1,134 @@
+import type { TableEntry, TableRange } from '../../format/manifest.ts';
+
+/** One range of rows to load, as one COPY. */
+export interface RangeJob {
+  readonly table: TableEntry;
+  readonly range: TableRange;
+}
+
+/** What one worker loads in one go. */
+export interface LoadPart {
+  readonly jobs: readonly RangeJob[];
+  /**
+   * The jobs are all of one table, which no one else loads: it can be loaded in one transaction with COPY FREEZE, which spares the
+   * index builds and the first reads from writing every page again, and the table its first vacuum (PostgreSQL manual, COPY).
+   */
+  readonly whole: TableEntry | undefined;
+}
+
+/** A table above its fair share of all bytes by this much would be waited for, so it is loaded by several workers instead. */
+const shareSlack = 1.25;
+
+/** bytes; truncating a table costs more than freezing a small one saves */
+const worthFreezing = 1024 * 1024;
+
+/**
+ * Hands out what is to be loaded. The ranges of a table go in their order and, as long as there are other tables, to one worker at
+ * a time: rows then lie as they lay in the source, which index builds and later reads profit from, and sessions do not wait for each
+ * other to extend the same file. Ranges that share an object go together, so that it is fetched once.
+ */
+export class LoadQueue {
+  readonly #lanes: Lane[];
+
+  constructor(tables: readonly TableEntry[], workers: number) {
+    const fairShare = tables.reduce((sum, table) => sum + table.bytes, 0) / workers;
+    const lanes: Lane[] = [];
+    const shared = new Map<number, RangeJob[]>();
+    for (const table of tables) {
+      const jobs = table.ranges
+        .map((range) => ({ table, range }))
+        .filter(({ range }) => range.pieces.length > 0);
+      const object = jobs[0]?.range.pieces[0]?.object;
+      if (object === undefined) continue;
+      // A partitioned table takes no FREEZE.
+      if (table.root === null && table.bytes >= worthFreezing && table.bytes <= fairShare * shareSlack) {
+        lanes.push(new Lane([{ jobs, whole: table }], table));
+      } else if (jobs.length > 1) {
+        lanes.push(
+          new Lane(
+            gatherByObject(jobs).map((together) => ({ jobs: together, whole: undefined })),
+            table,
+          ),
+        );
+      } else {
+        shared.set(object, [...(shared.get(object) ?? []), ...jobs]);
+      }
+    }
+    for (const jobs of shared.values()) lanes.push(new Lane([{ jobs, whole: undefined }], undefined));
+    this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
+  }
+
+  /** How many parts are left. */
+  get length(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.parts.length, 0);
+  }
+
+  /** The parts that come next, as far as can be told before somebody takes them. */
+  *upcoming(): Generator<LoadPart> {
+    for (const { active, parts } of this.#lanes) if (active === 0 && parts[0] !== undefined) yield parts[0];
+  }
+
+  /**
+   * Runs `load` on one part after another until none is left, and `loaded` when that was the last part of a large table. Several
+   * may drain the queue at once.
+   */
+  async drain(
+    load: (part: LoadPart) => Promise<void>,
+    loaded: (table: TableEntry) => Promise<void>,
+  ): Promise<void> {
+    for (;;) {
+      const lane = this.#choose();
+      const part = lane?.parts.shift();
+      if (!lane || !part) return;
+      if (lane.parts.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      lane.active++;
+      lane.bytes -= sumBytes(part.jobs);
+      await load(part).finally(() => lane.active--);
+      if (lane.table && lane.parts.length === 0 && lane.active === 0) await loaded(lane.table);
+    }
+  }
+
+  /** The lane with the fewest workers on it, and of those the one with most left to do. */
+  #choose(): Lane | undefined {
+    let best = this.#lanes[0];
+    for (const lane of this.#lanes) {
+      if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
+        best = lane;
+    }
+    return best;
+  }
+}
+
+/** Ranges that follow one another and begin in the same object: together, so that it is fetched once. */
+function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
+  const groups: RangeJob[][] = [];
+  let last: number | undefined;
+  for (const job of jobs) {
+    const object = job.range.pieces[0]?.object;
+    if (object === last) groups.at(-1)?.push(job);
+    else groups.push([job]);
+    last = object;
+  }
+  return groups;
+}
+
+/** What is left of a table, or of the small tables in one object. */
+class Lane {
+  readonly parts: LoadPart[];
+  /** undefined for small tables */
+  readonly table: TableEntry | undefined;
+  /** bytes still to be handed out */
+  bytes: number;
+  /** workers on it */
+  active = 0;
+
+  constructor(parts: LoadPart[], table: TableEntry | undefined) {
+    this.parts = parts;
+    this.table = table;
+    this.bytes = sumBytes(parts.flatMap((part) => part.jobs));
+  }
+}
+
+export function sumBytes(jobs: readonly RangeJob[]): number {
+  return jobs.flatMap(({ range }) => range.pieces).reduce((sum, piece) => sum + piece.length, 0);
+}

@@ -1,0 +1,86 @@
+import type { Session } from '../../postgres/session/connection.ts';
+import type { ServerError } from '../../postgres/session/server-error.ts';
+import { setSearchPath } from '../../postgres/session/output-settings.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import { refusalOf } from '../omission.ts';
+import type { SearchPaths } from '../search-paths.ts';
+import type { ChecksAside } from './set-aside.ts';
+
+/**
+ * What is done, one thing after another, for rows of a table that the server refuses: the check that keeps them out is taken away; what
+ * its functions look for is found under the paths of the source; all its checks are taken away.
+ */
+export class RowRelief {
+  readonly #session: Session;
+  readonly #table: TableEntry;
+  readonly #checks: ChecksAside;
+  readonly #searchPaths: SearchPaths;
+  readonly #paths: string[];
+  #path = '';
+  /** Checks that had been taken away, by whomever, when the attempt under way began */
+  #seen: number;
+  #hasAllChecks = false;
+  /** What the server said first */
+  #why: string | undefined;
+
+  constructor(session: Session, table: TableEntry, checks: ChecksAside, searchPaths: SearchPaths) {
+    this.#session = session;
+    this.#table = table;
+    this.#checks = checks;
+    this.#searchPaths = searchPaths;
+    this.#paths = [...searchPaths.candidates];
+    this.#seen = checks.taken;
+  }
+
+  /** Why the rows did not come, once nothing helps. */
+  get why(): string {
+    return this.#why ?? '';
+  }
+
+  /** @returns whether another try may have another end */
+  async helps(error: ServerError): Promise<boolean> {
+    this.#why ??= refusalOf(error);
+    const helped = await this.#tryNext(error);
+    // Those who load other parts of the table, or partitions beside it, meet the same checks, and the first takes them away for all.
+    const helpedByOthers = this.#checks.taken !== this.#seen;
+    this.#seen = this.#checks.taken;
+    return helped || helpedByOthers;
+  }
+
+  async #tryNext(error: ServerError): Promise<boolean> {
+    if (error.code === checkViolation && error.constraint !== undefined && (await this.#takeChecks(error)))
+      return true;
+    const path = error.code === checkViolation ? undefined : this.#paths.shift();
+    if (path !== undefined) {
+      await setSearchPath(this.#session, path);
+      this.#path = path;
+      this.#searchPaths.needed = path;
+      return true;
+    }
+    if (this.#hasAllChecks) return false;
+    this.#hasAllChecks = true;
+    return this.#takeChecks(undefined);
+  }
+
+  /** Leaves the session as it was found. */
+  async end(): Promise<void> {
+    if (this.#path !== '') await setSearchPath(this.#session, '');
+  }
+
+  async #takeChecks(error: ServerError | undefined): Promise<boolean> {
+    const { schema = this.#table.schema, table: name = this.#table.name } = error ?? {};
+    const table = error?.dataType === undefined ? { schema, name } : this.#table;
+    // What the server says of a check is to be said again in a session that finds nothing without its schema.
+    await this.end();
+    try {
+      return await this.#checks.take(this.#session, table, error);
+    } catch (refused) {
+      this.#why = `${this.#why}; its checks could not be taken away: ${refusalOf(refused)}`;
+      return false;
+    } finally {
+      if (this.#path !== '') await setSearchPath(this.#session, this.#path);
+    }
+  }
+}
+
+const checkViolation = '23514';

@@ -1,0 +1,264 @@
+import { append } from '../../runtime/lists.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { firstUserOid } from '../../postgres/catalog/facts.ts';
+import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../../postgres/identifier.ts';
+import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
+import { setSearchPath } from '../../postgres/session/output-settings.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import { type NotCarried, refusalOf, tryStatements } from '../omission.ts';
+
+/** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */
+interface Aside {
+  /** `public.coupon`, for a domain `public.later`; as SQL has it */
+  readonly holder: string;
+  readonly ofDomain: boolean;
+  readonly name: string;
+  /** As ADD CONSTRAINT takes it */
+  readonly definition: string;
+  readonly comment: string | null;
+  /** For people, as `describeEntry` names what it belongs to */
+  readonly what: string;
+}
+
+interface Row {
+  holder: string;
+  of_domain: boolean;
+  name: string;
+  definition: string;
+  comment: string | null;
+  what: string;
+}
+
+/** Whether what a check says of a row may depend on more than that row: on the time, or on what a user's function looks at. */
+const doubtful = `
+  (x.conbin::text LIKE '%SQLVALUEFUNCTION%' OR EXISTS (
+    SELECT FROM regexp_matches(x.conbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m (parts)
+    JOIN pg_proc p ON p.oid = m.parts[1]::oid WHERE p.provolatile <> 'i' OR p.oid >= ${firstUserOid}))`;
+
+const described = `
+  SELECT CASE WHEN x.contypid = 0 THEN x.conrelid::regclass::text ELSE format('%I.%I', tn.nspname, t.typname) END AS holder,
+         x.contypid <> 0 AS of_domain, quote_ident(x.conname) AS name, pg_get_constraintdef(x.oid) AS definition,
+         obj_description(x.oid, 'pg_constraint') AS comment,
+         CASE WHEN x.contypid = 0 THEN format('constraint %s.%s %s', cn.nspname, c.relname, x.conname)
+              ELSE format('domain %s.%s', tn.nspname, t.typname) END AS what
+  FROM found JOIN pg_constraint x ON x.oid = found.oid
+    AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${doubtful})
+  LEFT JOIN pg_class c ON c.oid = x.conrelid LEFT JOIN pg_namespace cn ON cn.oid = c.relnamespace
+  LEFT JOIN pg_type t ON t.oid = x.contypid LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
+  ORDER BY x.oid`;
+
+/** The checks of a table, each where it was declared: those of its parents are inherited, and go and come with these. */
+const ofTable = `
+  WITH RECURSIVE lines AS (
+    SELECT x.oid, x.conrelid, x.conname, x.coninhcount FROM pg_constraint x
+    WHERE x.contype = 'c' AND x.conrelid = $1::regclass AND ($2::text IS NULL OR x.conname = $2)
+    UNION
+    SELECT p.oid, p.conrelid, p.conname, p.coninhcount FROM lines JOIN pg_inherits i ON i.inhrelid = lines.conrelid
+    JOIN pg_constraint p ON p.conrelid = i.inhparent AND p.conname = lines.conname AND p.contype = 'c'
+  ), found AS (SELECT DISTINCT oid FROM lines WHERE coninhcount = 0)
+  ${described}`;
+
+/** The checks of the domains that values of a table's columns are made of, however deep. */
+const ofDomains = `
+  WITH RECURSIVE used AS (
+    SELECT a.atttypid AS oid FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT x.oid FROM used JOIN pg_type t ON t.oid = used.oid
+    CROSS JOIN LATERAL (
+      SELECT t.typbasetype AS oid UNION ALL SELECT t.typelem
+      UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid) AS x
+    WHERE x.oid <> 0
+  ), found AS (
+    SELECT x.oid FROM pg_constraint x WHERE x.contype = 'c' AND x.contypid IN (TABLE used) AND ($2::text IS NULL OR x.conname = $2))
+  ${described}`;
+
+/** Checks that rows of the backup do not fulfil any more: rows come before them. */
+export class ChecksAside {
+  readonly #aside: Aside[] = [];
+  /** Two loaders may meet the same check. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #taken = 0;
+
+  /** How many were taken away so far; it never shrinks. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /**
+   * Takes away the check that a row was refused for, or all that may have a say about the rows of a table where the server does not name one.
+   *
+   * @param session outside of a transaction and with an empty search_path; its role has to own the table
+   * @param refused what the server said; undefined: all of the table's
+   * @returns whether anything was taken away
+   */
+  take(
+    session: Session,
+    table: Pick<TableEntry, 'schema' | 'name'>,
+    refused: ServerErrorFields | undefined,
+  ): Promise<boolean> {
+    return this.#inTurn(() => this.#take(session, table, refused, false));
+  }
+
+  /** Takes away the checks of a table that may say no to rows that were right when they were written. */
+  takeDoubtful(session: Session, table: Pick<TableEntry, 'schema' | 'name'>): Promise<boolean> {
+    return this.#inTurn(() => this.#take(session, table, undefined, true));
+  }
+
+  #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(body);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #take(
+    session: Session,
+    table: Pick<TableEntry, 'schema' | 'name'>,
+    refused: ServerErrorFields | undefined,
+    onlyDoubtful: boolean,
+  ): Promise<boolean> {
+    const relation = quoteQualified(table.schema, table.name);
+    const name = refused?.constraint ?? null;
+    const queries = refused === undefined ? [ofTable, ofDomains] : [refused.dataType ? ofDomains : ofTable];
+    const found: Row[] = [];
+    for (const query of queries) {
+      found.push(
+        ...(await session.query<Row & Record<string, unknown>>(query, [relation, name, onlyDoubtful])),
+      );
+    }
+    for (const row of found) {
+      const { of_domain: ofDomain, holder, ...rest } = row;
+      await session.query(`${alter({ ofDomain, holder })} DROP CONSTRAINT ${rest.name}`);
+      this.#aside.push({ ...rest, holder, ofDomain });
+      this.#taken += 1;
+    }
+    return found.length > 0;
+  }
+
+  /**
+   * Gives back what was taken away, each check for new rows at least, and for all where all fulfil it.
+   *
+   * @param searchPaths those that its functions may count on
+   * @returns the checks that rows break, and what the server did not take again
+   */
+  async giveBack(session: Session, searchPaths: readonly string[]): Promise<NotCarried[]> {
+    const broken: NotCarried[] = [];
+    const paths = ['', ...searchPaths];
+    // What is inherited comes before what was declared above it.
+    for (const check of this.#aside.splice(0).reverse()) {
+      const absent = await add(session, check, paths);
+      append(broken, absent);
+      if (absent.length === 0) {
+        append(broken, await comment(session, check));
+        append(broken, await validate(session, check, paths));
+      }
+    }
+    return broken;
+  }
+}
+
+/**
+ * Adds a check for new rows.
+ *
+ * @returns what is missing when the server refuses it: the check, and that of the tables that would inherit it
+ */
+async function add(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+  const { name, definition, ofDomain } = check;
+  const sql = `${alter(check)} ADD CONSTRAINT ${name} ${definition.replace(notValid, '')} NOT VALID`;
+  const refused = await tryUnder(session, paths, sql);
+  if (refused === undefined) return [];
+  const why = `rows came only without ${ofDomain ? `its constraint ${name}` : 'it'}, and the server did not take it again (${refused.why})`;
+  const heirs = /\) NO INHERIT\b/.test(definition) ? [] : await listHeirs(session, check, 'lacking');
+  return [check.what, ...heirs].map((what) => ({
+    what,
+    why,
+    remedy: `Mend the cause, then: ${sql};`,
+    lost: true,
+  }));
+}
+
+async function comment(session: Session, { comment, ofDomain, holder, name, what }: Aside) {
+  if (comment === null) return [];
+  const sql = `COMMENT ON CONSTRAINT ${name} ON ${ofDomain ? 'DOMAIN ' : ''}${holder} IS ${quoteLiteral(comment)}`;
+  return tryStatements(session, [{ what: `comment on ${what}`, sql }]);
+}
+
+/** Has all rows looked at, where the check did so in the source. */
+async function validate(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+  if (notValid.test(check.definition)) return [];
+  const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
+  if (failure === undefined) return [];
+  const omission = describeBroken(check, failure);
+  return [omission, ...(await listHeirs(session, check, 'having')).map((what) => ({ ...omission, what }))];
+}
+
+const notValid = / NOT VALID$/;
+
+function alter({ ofDomain, holder }: Pick<Aside, 'ofDomain' | 'holder'>): string {
+  return `ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder}`;
+}
+
+/** Runs a statement under one search_path after the other, until the server takes it or says that rows are in its way. */
+async function tryUnder(
+  session: Session,
+  paths: readonly string[],
+  sql: string,
+): Promise<Failure | undefined> {
+  let first: Failure | undefined;
+  for (const path of paths) {
+    await setSearchPath(session, path);
+    try {
+      await session.query(sql);
+      return undefined;
+    } catch (error) {
+      const failure = { why: refusalOf(error), isByRows: (error as { code: string }).code.startsWith('23') };
+      if (failure.isByRows) return failure;
+      first ??= failure;
+    } finally {
+      await setSearchPath(session, '');
+    }
+  }
+  return first;
+}
+
+/** The same check of the tables below, which have inherited it or lack it, as omissions name it. */
+async function listHeirs(
+  session: Session,
+  { holder, ofDomain, name }: Aside,
+  which: 'having' | 'lacking',
+): Promise<string[]> {
+  if (ofDomain) return [];
+  const rows = await session.query<{ what: string }>(
+    `WITH RECURSIVE below AS (
+       SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass($1)
+       UNION SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.inhrelid)
+     SELECT format('constraint %s.%s %s', n.nspname, c.relname, $3::text) AS what
+     FROM below JOIN pg_class c ON c.oid = below.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE $4::boolean = EXISTS (
+       SELECT FROM pg_constraint x WHERE x.conrelid = c.oid AND x.contype = 'c' AND quote_ident(x.conname) = $2)
+     ORDER BY 1`,
+    [holder, name, unquoteIdentifier(name), which === 'having'],
+  );
+  return rows.map(({ what }) => what);
+}
+
+/** Why a check does not hold for the rows that are there */
+interface Failure {
+  readonly why: string;
+  /** Whether rows break it; otherwise the server could not look */
+  readonly isByRows: boolean;
+}
+
+function describeBroken(check: Aside, { why, isByRows }: Failure): NotCarried {
+  const { ofDomain, name, what } = check;
+  const it = ofDomain ? `its constraint ${name}` : 'it';
+  const finding = isByRows
+    ? `rows of the backup do not fulfil ${it} (${why})`
+    : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
+  return {
+    what,
+    why: `${finding}; it is there as NOT VALID, and holds for new rows`,
+    remedy: `Mend the rows, then: ${alter(check)} VALIDATE CONSTRAINT ${name};`,
+    lost: true,
+  };
+}

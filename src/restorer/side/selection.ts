@@ -1,0 +1,82 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { createSelection, findUnmatched } from '../../postgres/catalog/table-patterns.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import { type ChosenTable, identify } from './tables.ts';
+
+/**
+ * The tables whose rows go into a side schema; partitions of one root are one table. The archive tells what was a partition of what, because
+ * the database may no longer have it.
+ *
+ * @throws ConfigurationError naming each pattern that means no table whose rows are in the backup
+ */
+export function chooseSideTables(
+  manifest: Manifest,
+  contents: readonly ArchiveEntry[],
+  { include, exclude }: { include: readonly string[]; exclude: readonly string[] },
+): ChosenTable[] {
+  const parents = readParents(contents);
+  const tables = manifest.tables.map((entry) => ({
+    entry,
+    ...entry,
+    ancestors: findAncestors(entry.oid, parents),
+  }));
+  const unmatched = findUnmatched(include, tables);
+  const isChosen = createSelection(include, exclude);
+  const chosen = tables.filter(isChosen);
+  if (unmatched.length > 0 || chosen.length === 0) {
+    throw new ConfigurationError(
+      `include: backup ${manifest.id} has rows of no table that fits ${(unmatched.length > 0 ? unmatched : include).join(', ')}`,
+      'Give names as schema.table or schema.*; the operation show lists the tables.',
+    );
+  }
+  const leaves = countLeaves(parents);
+  return [...Map.groupBy(chosen, (table) => identify(table.ancestors.at(-1) ?? table)).values()].map(
+    (group) => {
+      const [first] = group;
+      const root = first?.ancestors.at(-1);
+      return {
+        schema: root?.schema ?? first?.schema ?? '',
+        name: root?.name ?? first?.name ?? '',
+        parts: group.map(({ entry }) => entry),
+        whole: root === undefined || group.length === leaves.get(root.oid),
+      };
+    },
+  );
+}
+
+interface Parent {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** By the oid of a partition, what it is attached to. */
+function readParents(contents: readonly ArchiveEntry[]): Map<number, Parent> {
+  const byId = new Map(contents.map((entry) => [entry.id, entry]));
+  const parents = new Map<number, Parent>();
+  for (const attachment of contents.filter((entry) => entry.kind === 'TABLE ATTACH')) {
+    const [child, parent] = attachment.needs.map((id) => byId.get(id));
+    if (!child || parent?.schema === undefined) continue;
+    parents.set(child.oid, { oid: parent.oid, schema: parent.schema, name: parent.name });
+  }
+  return parents;
+}
+
+/** The nearest first, the root last. */
+function findAncestors(oid: number, parents: ReadonlyMap<number, Parent>): Parent[] {
+  const ancestors: Parent[] = [];
+  for (let parent = parents.get(oid); parent; parent = parents.get(parent.oid)) ancestors.push(parent);
+  return ancestors;
+}
+
+/** How many partitions that hold rows each root has, by its oid. */
+function countLeaves(parents: ReadonlyMap<number, Parent>): Map<number, number> {
+  const inner = new Set([...parents.values()].map(({ oid }) => oid));
+  const counts = new Map<number, number>();
+  for (const oid of parents.keys()) {
+    const root = findAncestors(oid, parents).at(-1);
+    if (root !== undefined && !inner.has(oid)) counts.set(root.oid, (counts.get(root.oid) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,32 @@
+import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import type { World } from '../runtime/context.ts';
+import type { RestoreRequest } from './plan.ts';
+
+/**
+ * Does a step of a restore in a session of its own.
+ *
+ * @throws TargetError when the server refuses it; it names the step
+ */
+export async function askServer<Result>(
+  { settings }: Pick<RestoreRequest, 'settings'>,
+  world: World,
+  step: string,
+  ask: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  const session = await openSession(settings, world.signal);
+  try {
+    await letRead(session);
+    return await ask(session);
+  } catch (cause) {
+    world.signal.throwIfAborted();
+    if (isKnownError(cause)) throw cause;
+    throw new TargetError(
+      `${step}: ${messageOf(cause)}`,
+      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
+      cause,
+    );
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,109 @@
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { renderMarkdown } from '../../report/markdown.ts';
+import { maskReport } from '../../report/redact.ts';
+import type { CheckResult } from './checks.ts';
+import { type Parity, type ParityLine, parityGroups } from '../../parity/compare.ts';
+import type { World } from '../../runtime/context.ts';
+import type { Section } from '../../interface/outcome.ts';
+import { ageAt, countByStatus, describeParity } from '../../parity/report.ts';
+import type { RestoreScope } from '../../operations/restore-report.ts';
+import { describeChecks } from './user-checks.ts';
+
+/**
+ * Makes the folder for reports where it does not exist.
+ *
+ * @throws ConfigurationError when nothing can be written there: better now than after the restore
+ */
+export async function makeReportFolder(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `report-folder: nothing can be written to ${folder} (${messageOf(cause)})`,
+      'Name a folder that you may write to, or one that can be made.',
+      cause,
+    );
+  }
+}
+
+/**
+ * Writes a comparison as `parity-<backup id>.md` and `.json`, and as `parity.md` and `.json`, so that the last one has a name that is
+ * known beforehand. The restore is done by then: that it cannot be written is told and no failure.
+ */
+export async function writeParity(
+  folder: string | undefined,
+  scope: Described,
+  parity: Parity,
+  world: Pick<World, 'log' | 'mask' | 'now'>,
+  checks: readonly CheckResult[] = [],
+): Promise<void> {
+  if (folder === undefined) return;
+  const files = {
+    md: renderMarkdown(
+      maskReport([...describeComparison(scope, parity), ...describeChecks(checks)], world.mask),
+    ),
+    json: `${JSON.stringify(createDocument(scope, parity, checks, world.now()), (_, value) => (typeof value === 'string' ? world.mask(value) : value), 2)}\n`,
+  };
+  try {
+    for (const [extension, content] of Object.entries(files)) {
+      for (const name of [`parity-${scope.manifest.id}`, 'parity']) {
+        await writeFile(path.join(folder, `${name}.${extension}`), content);
+      }
+    }
+  } catch (error) {
+    world.log.warn(`report-folder: the comparison could not be written: ${messageOf(error)}`);
+  }
+}
+
+type Described = Pick<RestoreScope, 'manifest' | 'target' | 'kind' | 'replayed'>;
+
+function describeComparison({ manifest, target, kind, replayed }: Described, parity: Parity): Section[] {
+  const brought = replayed === undefined ? '' : `, brought to ${replayed.until}`;
+  return [
+    {
+      kind: 'paragraph',
+      text: `Backup ${manifest.id} of ${manifest.source.snapshotAt}, restored into ${target} (${kind})${brought}.`,
+    },
+    ...describeParity(parity, replayed?.until ?? manifest.source.snapshotAt, Number.POSITIVE_INFINITY),
+  ];
+}
+
+/** docs/parity.md describes it; a change of what a field means is a new format. */
+export function createDocument(
+  { manifest, target, kind, replayed }: Described,
+  parity: Parity,
+  checks: readonly CheckResult[],
+  now: Date,
+) {
+  const { snapshotAt } = manifest.source;
+  const describeLine = (line: ParityLine, isTime: boolean) => {
+    const age = isTime ? ageAt(line.expected, snapshotAt) : undefined;
+    return { ...line, ...(age === undefined ? {} : { ageSeconds: age / 1000 }) };
+  };
+  return {
+    format: 1,
+    backup: manifest.id,
+    snapshotAt,
+    recoveredTo: replayed?.until ?? null,
+    target,
+    targetKind: kind,
+    comparedAt: now.toISOString(),
+    verdict: parity.equal ? 'equal' : 'different',
+    reach: parity.reach,
+    checks: checks.map(({ sql, passed, answer = null }) => ({ sql, passed, answer })),
+    groups: Object.fromEntries(
+      parityGroups.map((group) => {
+        const lines = parity.groups[group];
+        const { 'not carried': notCarried, ...counts } = countByStatus(lines);
+        return [
+          group,
+          { ...counts, notCarried, lines: lines.map((line) => describeLine(line, group === 'freshness')) },
+        ];
+      }),
+    ),
+  };
+}

@@ -1,0 +1,159 @@
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { Supplement } from '../../format/supplement.ts';
+import {
+  type DatabaseLocale,
+  describeCollation,
+  findLocale,
+  readLocale,
+  writeLocale,
+} from '../database-locale.ts';
+import { createRolesOf, planRoles } from '../roles/roles.ts';
+import type { World } from '../../runtime/context.ts';
+
+export interface Throwaway extends AsyncDisposable {
+  /** How to connect to it */
+  readonly settings: ConnectionSettings;
+  /** In what it is not what the source's database is */
+  readonly notCarried: Manifest['notCarried'];
+}
+
+/**
+ * A new database on the server, with the encoding and the collation of the source, and with the roles that the backup needs. What was made
+ * is dropped when it is disposed of.
+ *
+ * @throws ConfigurationError when the role may not make them
+ */
+export async function makeThrowaway(
+  server: ConnectionSettings,
+  manifest: Manifest,
+  supplement: Supplement,
+  world: World,
+): Promise<Throwaway> {
+  const database = `supabase_backup_drill_${manifest.id.toLowerCase().replace('-', '_')}`;
+  const settings = { ...server, database };
+  const roles: string[] = [];
+  const notCarried: Manifest['notCarried'] = [];
+  await using made = new AsyncDisposableStack();
+  try {
+    append(notCarried, await createDatabase(server, database, manifest, supplement, world));
+    made.defer(() => dropThrowaway(server, database, roles, world));
+    const session = await openSession(settings, world.signal);
+    try {
+      const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'throwaway');
+      append(
+        roles,
+        plan.created.map(({ name }) => name),
+      );
+      await createRolesOf(session, plan);
+    } finally {
+      await session.close();
+    }
+  } catch (cause) {
+    world.signal.throwIfAborted();
+    throw new ConfigurationError(
+      `${server.input}: the throwaway database cannot be made (${messageOf(cause)})`,
+      'Give a server of its own for this, and a role that may create databases and roles there.',
+      cause,
+    );
+  }
+  const kept = made.move();
+  return { settings, notCarried, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+async function createDatabase(
+  server: ConnectionSettings,
+  database: string,
+  { source }: Manifest,
+  { definitions }: Supplement,
+  world: World,
+): Promise<Manifest['notCarried']> {
+  const session = await openSession(server, world.signal);
+  try {
+    await dropLeftover(session, database);
+    const create = (options: string) =>
+      session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
+    const encoding = `ENCODING ${quoteLiteral(source.encoding)}`;
+    const locale = findLocale(definitions);
+    if (locale === undefined) {
+      await create(encoding);
+      return [];
+    }
+    try {
+      await create(writeLocale(locale, session.serverVersion));
+      world.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
+      return [];
+    } catch (error) {
+      if (!isRefusedLocale(error)) throw error;
+      await create(encoding);
+      return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, world))];
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+/** What a drill that was killed has left; somebody else's database of that name is none of it. */
+async function dropLeftover(session: Session, database: string): Promise<void> {
+  const [found] = await session.query<{ own: boolean; owner: string }>(
+    'SELECT pg_get_userbyid(datdba) = current_user AS own, pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = $1',
+    [database],
+  );
+  if (found === undefined) return;
+  if (!found.own)
+    throw new Error(`there is a database ${database} already, and it belongs to ${found.owner}`);
+  await session.query(`DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`);
+}
+
+/** The server has no such locale, or not for this encoding, or not this provider; another CREATE DATABASE may do. */
+function isRefusedLocale(error: unknown): boolean {
+  return ['22023', '42809', '42704', '0A000', '42602'].includes((error as { code?: string }).code ?? '');
+}
+
+async function readLocaleOf(settings: ConnectionSettings, world: World): Promise<DatabaseLocale> {
+  const session = await openSession(settings, world.signal);
+  try {
+    return await readLocale(session);
+  } finally {
+    await session.close();
+  }
+}
+
+function describeLocale(
+  wanted: DatabaseLocale,
+  refusal: string,
+  made: DatabaseLocale,
+): Manifest['notCarried'][number] {
+  return {
+    what: 'collation of the database',
+    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the throwaway database has ${describeCollation(made)} in ${made.encoding}, and texts may sort otherwise`,
+    remedy:
+      'Give a server that has this collation, to see that what depends on the order of texts comes back.',
+  };
+}
+
+/** The run may have been told to stop; what it made goes all the same. */
+async function dropThrowaway(
+  server: ConnectionSettings,
+  database: string,
+  roles: readonly string[],
+  world: World,
+): Promise<void> {
+  try {
+    const session = await openSession(server);
+    try {
+      await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
+      for (const role of roles) await session.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    world.log.warn(
+      `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,
+    );
+  }
+}

@@ -1,0 +1,156 @@
+import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../../runtime/errors.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { maskReason } from '../../report/redact.ts';
+import { readManifest } from '../../repository/backups.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import { createReader } from '../../repository/objects.ts';
+import { appendRecord } from '../../repository/records.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { readSupplement } from '../../format/supplement.ts';
+import type { CheckResult } from './checks.ts';
+import type { Parity } from '../../parity/compare.ts';
+import type { World } from '../../runtime/context.ts';
+import type { Recovery } from '../choose.ts';
+import { type Attempt, explainFailure, findFault, hasPassed, hasReturned } from './attempt.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { writeParity } from './parity-files.ts';
+import { prepareRestore } from '../execute.ts';
+import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { makeThrowaway } from './scratch-database.ts';
+import { askChecks, runCommand } from './user-checks.ts';
+
+/** What is asked of a backup. */
+export interface Trial {
+  readonly encryptionIdentity: readonly string[];
+  readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly checks: readonly string[];
+  readonly command: string | undefined;
+  readonly reportFolder: string | undefined;
+  readonly jobs: number;
+}
+
+export interface Candidate {
+  readonly id: string;
+  readonly snapshotAt: Date;
+  /** To bring it to a point in time; undefined: as it is */
+  readonly recovery?: Recovery | undefined;
+}
+
+/**
+ * Tries backups one after another, each in a database made for the occasion, until one comes back as it was. One that does, and of which a
+ * check says no, ends it as well: the backup is sound, and an older one would only hold older rows. What each showed is recorded on it as
+ * a drill.
+ *
+ * @throws ConfigurationError when no database can be made on the server, or a check cannot be answered, which says nothing about a backup
+ */
+export async function tryInTurn(
+  candidates: readonly Candidate[],
+  repository: Repository,
+  server: ConnectionSettings,
+  trial: Trial,
+  world: World,
+): Promise<Attempt[]> {
+  const attempts: Attempt[] = [];
+  for (const candidate of candidates) {
+    const { id, snapshotAt } = candidate;
+    world.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
+    const attempt = await inScratchFolder(world, (scratch) =>
+      tryBackup(candidate, repository, server, trial, scratch),
+    );
+    attempts.push(attempt);
+    await record(attempt, repository, world);
+    if (!hasPassed(attempt)) world.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
+    if (hasReturned(attempt)) break;
+  }
+  return attempts;
+}
+
+async function tryBackup(
+  { id, recovery: brought }: Candidate,
+  repository: Repository,
+  server: ConnectionSettings,
+  trial: Trial,
+  world: World,
+): Promise<Attempt> {
+  const clock = new PhaseClock();
+  let manifest: Manifest | undefined;
+  let recovery: number | undefined;
+  let parity: Parity | undefined;
+  let notCarried: Attempt['notCarried'][] = [];
+  let notes: Attempt['notes'] = [];
+  let checks: readonly CheckResult[] = [];
+  let command: string | undefined;
+  let failure: Attempt['failure'];
+  try {
+    manifest = await readManifest(repository, id);
+    const reader = createReader(repository, manifest, trial.encryptionIdentity);
+    const supplement = await readSupplement(manifest, reader);
+    await using throwaway = await makeThrowaway(server, manifest, supplement, world);
+    clock.end('database');
+    const { settings } = throwaway;
+    const { clientPath, installClient, include, exclude, jobs } = trial;
+    const request = {
+      ...{ manifest, reader, settings, clientPath, installClient, include, exclude, jobs },
+      verify: 'content' as const,
+      targetKind: 'plain' as const,
+      roles: 'throwaway' as const,
+      recovery: brought,
+      checks: trial.checks,
+    };
+    const prepared = await prepareRestore(request, world, clock);
+    // The restore adds to its own while it runs.
+    notCarried = [throwaway.notCarried, prepared.scope.notCarried];
+    notes = prepared.scope.notes;
+    parity = await prepared.run();
+    recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
+    checks = await askChecks(settings, trial.checks, world);
+    clock.end('checks');
+    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, world, checks);
+    command = await runCommand(settings, trial.command, world);
+    clock.end('command');
+  } catch (error) {
+    world.signal.throwIfAborted();
+    // A wrong input says nothing about the backup, and a defect of ours is none of its.
+    if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
+    failure = { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
+  }
+  return {
+    manifest,
+    backup: id,
+    until: brought?.until,
+    phases: clock.milliseconds(),
+    recovery,
+    parity,
+    notCarried: notCarried.flat(),
+    notes,
+    checks,
+    command,
+    failure,
+  };
+}
+
+/** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */
+async function record(attempt: Attempt, repository: Repository, world: World): Promise<void> {
+  try {
+    await appendRecord(repository, 'drills', world.now(), {
+      backup: attempt.backup,
+      outcome: hasPassed(attempt) ? 'passed' : 'failed',
+      why: maskReason(explainFailure(attempt), world.mask),
+      fault: findFault(attempt) ?? null,
+      recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
+      phases: { ...attempt.phases },
+      recoveredTo: attempt.until ?? null,
+      parity: attempt.parity === undefined ? null : attempt.parity.equal,
+      checks: {
+        asked: attempt.checks.length,
+        failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => world.mask(sql)),
+      },
+    });
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    world.log.warn(`the drill could not be recorded: ${error.message}`);
+  }
+}

@@ -1,0 +1,112 @@
+import { letRead, openSession } from '../../postgres/session/connection.ts';
+import { commandEnvironment } from '../../postgres/client/environment.ts';
+import { passLines, startTool, ToolError } from '../../postgres/client/process.ts';
+import { type ConnectionSettings, connectionVariables } from '../../postgres/session/settings.ts';
+import { formatCounted } from '../../report/quantity.ts';
+import type { Supplement } from '../../format/supplement.ts';
+import { type CheckResult, refuseUnanswerable, runChecks } from './checks.ts';
+import { writeSet } from '../roles/stored-settings.ts';
+import type { World } from '../../runtime/context.ts';
+import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
+import type { Section } from '../../interface/outcome.ts';
+
+/**
+ * Refuses checks that a database with these definitions cannot answer, before it has rows.
+ *
+ * @param complete as of `refuseUnanswerable`
+ * @throws ConfigurationError naming the check
+ */
+export async function tryChecks(
+  settings: ConnectionSettings,
+  checks: readonly string[],
+  { database }: Pick<Supplement, 'database'>,
+  complete: boolean,
+  world: World,
+): Promise<void> {
+  if (checks.length === 0) return;
+  const session = await openSession(settings, world.signal);
+  try {
+    await letRead(session);
+    // The database gets its settings last of all, and names without a schema are found by this one.
+    const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
+    await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
+    await refuseUnanswerable(session, checks, complete);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Asks the user's checks of a restored database. */
+export async function askChecks(
+  settings: ConnectionSettings,
+  checks: readonly string[],
+  world: World,
+): Promise<CheckResult[]> {
+  if (checks.length === 0) return [];
+  const session = await openSession(settings, world.signal);
+  try {
+    await letRead(session);
+    await session.query('RESET search_path');
+    return await runChecks(session, checks);
+  } finally {
+    await session.close();
+  }
+}
+
+export function describeChecks(checks: readonly CheckResult[]): Section[] {
+  const failed = checks.filter((check) => !check.passed);
+  if (checks.length === 0) return [];
+  const passed = checks.length - failed.length;
+  const summary: Section = {
+    kind: 'paragraph',
+    text: `${passed} of ${formatCounted(checks.length, 'check')} passed.`,
+  };
+  if (failed.length === 0) return [summary];
+  return [
+    summary,
+    {
+      kind: 'table',
+      columns: [{ title: 'check that failed' }, { title: 'answer' }],
+      rows: failed.map((check) => [check.sql, check.answer ?? '']),
+    },
+  ];
+}
+
+/** milliseconds that are left to a command's own children, which may be services that never end */
+const lastWords = 5000;
+
+/**
+ * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Whatever its
+ * dependencies are, they find none of our secrets. What it leaves running when it ends is ended.
+ *
+ * @returns what it said when it failed
+ */
+export async function runCommand(
+  settings: ConnectionSettings,
+  command: string | undefined,
+  world: World,
+): Promise<string | undefined> {
+  if (command === undefined) return undefined;
+  const env = commandEnvironment(
+    world.env,
+    connectionVariables(settings, () => writeRootCertificates(world)),
+  );
+  const tell = (line: string) => {
+    if (line !== '') world.log.info(line);
+  };
+  try {
+    const run = startTool('/bin/sh', ['-c', command], {
+      env,
+      signal: world.signal,
+      onErrorLine: tell,
+      patience: lastWords,
+    });
+    passLines(run.stdout, tell);
+    await run.done;
+    return undefined;
+  } catch (error) {
+    world.signal.throwIfAborted();
+    if (error instanceof ToolError) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
+import type { NotCarried } from './omission.ts';
+import type { Recovery } from './choose.ts';
+
+/** What a recovery to a point in time leaves as the backup has it. */
+export interface Unreplayed {
+  readonly notCarried: readonly NotCarried[];
+  /** Tables that stay as they are, by oid */
+  readonly tables: ReadonlySet<number>;
+}
+
+/** Of the tables that are restored, those whose changes are not in the captured log, or not in a form that can be replayed. */
+export function describeUnreplayed(
+  recovery: Recovery | undefined,
+  manifest: Manifest,
+  tables: readonly TableEntry[],
+): Unreplayed {
+  if (recovery === undefined) return { notCarried: [], tables: new Set() };
+  const reasons = new Map(
+    recovery.segments.flatMap(({ uncovered }) => uncovered.map((table) => [qualifiedName(table), table.why])),
+  );
+  const notCarried: NotCarried[] = [];
+  const staying = new Set<number>();
+  for (const table of tables) {
+    const why = reasons.get(qualifiedName(table));
+    if (why === undefined && table.persistence === 'permanent') continue;
+    staying.add(table.oid);
+    notCarried.push(
+      why === undefined
+        ? {
+            what: changesOf(table),
+            why: 'the table is unlogged: what changes it is not in the log of the server',
+            remedy: 'ALTER TABLE … SET LOGGED in the source, if it is to be covered.',
+          }
+        : {
+            what: changesOf(table),
+            why: `${why}; the table is as the backup has it`,
+            remedy: 'Give it a primary key or REPLICA IDENTITY FULL in the source.',
+          },
+    );
+  }
+  if ((manifest.facts.objects['large object'] ?? 0) > 0) {
+    notCarried.push({
+      what: 'changes of large objects since the backup',
+      why: 'a replication slot does not tell them; they are as the backup has them',
+      remedy: 'Restore a newer backup, if they are needed as they were then.',
+    });
+  }
+  return { notCarried, tables: staying };
+}
+
+/** What `describeUnreplayed` calls a table's changes */
+export function changesOf(table: { schema: string; name: string }): string {
+  return `changes of ${qualifiedName(table)} since the backup`;
+}

@@ -1,0 +1,54 @@
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { copyIn } from '../postgres/wire/copy-writer.ts';
+import { bringSecretsByHand, createSecret } from '../supabase/vault.ts';
+import { type NotCarried, refusalOf } from './omission.ts';
+import type { ArchivedRows } from './extensions/parts.ts';
+
+const stored = 'pg_temp.supabase_backup_secrets';
+
+/**
+ * Makes the secrets of a backup again, in a project whose table of them is closed, by the function that makes each. The server decrypts them;
+ * without the root key of the source it refuses to. They get new ids.
+ *
+ * @param session with the encoding of the archive
+ */
+export async function bringSecrets(
+  session: Session,
+  entry: ArchiveEntry,
+  { columns, text }: ArchivedRows,
+): Promise<{ notes: string[]; notCarried: NotCarried[] }> {
+  await session.query(
+    `CREATE TEMPORARY TABLE supabase_backup_secrets AS SELECT ${columns} FROM vault.secrets WITH NO DATA`,
+  );
+  const rows = await copyIn(session, `COPY ${stored} (${columns}) FROM STDIN`, text);
+  const refused: string[] = [];
+  const ids = await session.query<{ id: string }>(
+    `SELECT id::text AS id FROM ${stored} ORDER BY created_at, id`,
+  );
+  for (const { id } of ids) {
+    try {
+      await session.query(`SELECT ${createSecret} FROM ${stored} WHERE id = $1::uuid`, [id]);
+    } catch (error) {
+      refused.push(refusalOf(error));
+    }
+  }
+  const made = rows - refused.length;
+  return {
+    notes:
+      made === 0
+        ? []
+        : [`${made} ${made === 1 ? 'secret' : 'secrets'} of Vault: made anew, under ids of the target's own`],
+    notCarried:
+      refused.length === 0
+        ? []
+        : [
+            {
+              what: describeEntry(entry),
+              why: `the server refused ${refused.length} of ${rows} ${rows === 1 ? 'secret' : 'secrets'}: ${refused[0]}; they are lost`,
+              remedy: bringSecretsByHand,
+              lost: true,
+            },
+          ],
+  };
+}

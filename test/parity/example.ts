@@ -1,0 +1,59 @@
+import type { Supplement } from '../../src/format/supplement.ts';
+import type { Parity, ParityLine, ParityScope } from '../../src/parity/compare.ts';
+
+/** A comparison in which all is equal; a test names only what it is about. */
+export function makeParity(groups: Partial<Parity['groups']> = {}, reach: Parity['reach'] = []): Parity {
+  const all: Parity['groups'] = {
+    tables: [],
+    sequences: [],
+    definitions: [],
+    privileges: [],
+    objects: [],
+    server: [],
+    freshness: [],
+    answers: [],
+    ...groups,
+  };
+  const equal = Object.values(all).every((lines) => lines.every((line) => line.status !== 'different'));
+  return { equal, groups: all, reach };
+}
+
+export function makeLine(overrides: Partial<ParityLine> = {}): ParityLine {
+  return {
+    kind: 'table',
+    what: 'public.orders',
+    expected: '3 rows',
+    found: '2 rows',
+    status: 'equal',
+    ...overrides,
+  };
+}
+
+/** A whole restore into a database of no special kind. */
+export function makeScope(overrides: Partial<ParityScope> = {}): ParityScope {
+  return {
+    tables: [],
+    whole: true,
+    sent: undefined,
+    selection: { entries: [], tables: new Set(), leftOut: [], definitionsOnly: [] },
+    kind: 'plain',
+    managed: new Set(),
+    notCarried: [],
+    ...overrides,
+  };
+}
+
+export function makeSupplement(overrides: Partial<Supplement> = {}): Supplement {
+  return {
+    roles: [],
+    database: { owner: 'postgres', comment: null, settings: [], grants: null },
+    queues: [],
+    additions: [],
+    cronJobs: [],
+    definitions: [],
+    privileges: [],
+    answers: [],
+    freshness: [],
+    ...overrides,
+  };
+}
