@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { IntegrityError, messageOf } from '../runtime/errors.ts';
 import { parseBounded } from '../repository/bounded-json.ts';
 import { bigint, type Manifest } from './manifest.ts';
-import type { ObjectReader } from '../repository/objects.ts';
+import type { ObjectReader } from '../repository/objects/store.ts';
 
 /**
  * What a restore needs besides rows and the archive, and what a restored database is compared with: roles, settings and jobs, which

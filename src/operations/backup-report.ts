@@ -1,8 +1,8 @@
 import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
-import type { ObjectWriter } from '../repository/objects.ts';
-import type { TableChoice } from '../source/incremental.ts';
+import type { ObjectWriter } from '../repository/objects/store.ts';
+import type { TableChoice } from '../source/incremental/range-choice.ts';
 import type { CopyPlan } from './incremental.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
 

@@ -9,12 +9,12 @@ import { createSelection, findUnmatched } from '../postgres/catalog/table-patter
 import { outputSettings } from '../postgres/session/output-settings.ts';
 import { describeConnection } from '../postgres/session/settings.ts';
 import { readTables, type TableInfo } from '../postgres/catalog/tables.ts';
-import { createBackupId, writeManifest } from '../repository/backups.ts';
-import { assembleManifest, type ManifestParts } from '../repository/manifest-assembly.ts';
+import { createBackupId, writeManifest } from '../repository/backups/manifests.ts';
+import { assembleManifest, type ManifestParts } from '../repository/backups/assembly.ts';
 import { checkAccounts, checkRecorded } from '../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../source/identity.ts';
-import { leaveToken } from '../source/ledger.ts';
-import { type Snapshot, takeSnapshot } from '../source/snapshot.ts';
+import { leaveToken } from '../source/rollback-token.ts';
+import { type Snapshot, takeSnapshot } from '../source/snapshot/snapshot.ts';
 import type { World } from '../runtime/context.ts';
 import { describeBackup } from './backup-report.ts';
 import { askedOf, copyDatabase } from './copy.ts';

@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/session/connection.ts';
 import { parseLsn } from '../values/lsn.ts';
-import { createBackupId } from '../repository/backups.ts';
-import type { Segment } from '../repository/segments.ts';
+import { createBackupId } from '../repository/backups/manifests.ts';
+import type { Segment } from '../repository/changes/segments.ts';
 import {
   advanceSlot,
   checkSlotPossible,
@@ -10,9 +10,9 @@ import {
   nameRunning,
   readSlot,
   type Slot,
-} from '../source/change-slot.ts';
+} from '../source/changes/slot.ts';
 import type { SourceIdentity } from '../source/identity.ts';
-import { readClock, takeTransactionNumber } from '../source/wal-position.ts';
+import { readClock, takeTransactionNumber } from '../source/changes/wal-position.ts';
 import type { World } from '../runtime/context.ts';
 import type { Destination } from './destination.ts';
 

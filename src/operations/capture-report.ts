@@ -1,8 +1,8 @@
 import type { CaptureInputs } from '../interface/inputs/parse.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import type { Segment } from '../repository/segments.ts';
-import type { Slot } from '../source/change-slot.ts';
+import type { Segment } from '../repository/changes/segments.ts';
+import type { Slot } from '../source/changes/slot.ts';
 import type { Captured } from './capture.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
 

@@ -1,18 +1,18 @@
 import type { IntegrityError } from '../runtime/errors.ts';
 import type { CleanupInputs } from '../interface/inputs/parse.ts';
-import { type ChangePolicy, keepReachable, listOutdated } from '../repository/change-retention.ts';
-import type { DamagedHeader } from '../repository/needed.ts';
-import { checkUnread, type Outlines } from '../repository/outlines.ts';
-import { hasObjects, type PruneContext } from '../repository/prune.ts';
-import { findWindows, type Window } from '../repository/recovery.ts';
-import type { Repository } from '../repository/repository.ts';
-import { type Decision, planRetention } from '../repository/retention.ts';
-import { listSegmentFiles, readSegments, type Segment } from '../repository/segments.ts';
-import { readShelf, type Shelf, type ShelvedBackup } from '../repository/shelf.ts';
-import { findVanished } from '../repository/vanished.ts';
+import { type ChangePolicy, keepReachable, listOutdated } from '../repository/retention/changes.ts';
+import type { DamagedHeader } from '../repository/prune/references.ts';
+import { checkUnread, type Outlines } from '../repository/backups/outlines.ts';
+import { hasObjects, type PruneContext } from '../repository/prune/prune.ts';
+import { findWindows, type Window } from '../repository/changes/recoverable.ts';
+import type { Repository } from '../repository/open.ts';
+import { type Decision, planRetention } from '../repository/retention/policy.ts';
+import { listSegmentFiles, readSegments, type Segment } from '../repository/changes/segments.ts';
+import { readShelf, type Shelf, type ShelvedBackup } from '../repository/backups/catalog.ts';
+import { findVanished } from '../repository/backups/vanished.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { runTogether } from '../runtime/workers.ts';
-import { isSafetyBackup } from './safety-label.ts';
+import { isSafetyBackup } from '../repository/backups/safety-label.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 
 /** What there is, and what is to become of it. */

@@ -1,11 +1,11 @@
 import { formatBytes, formatCount, formatCounted } from '../report/quantity.ts';
-import { manifestKey } from '../repository/backups.ts';
-import type { MarkedTally, Tally } from '../repository/marks.ts';
-import { formatInterval } from '../repository/retention.ts';
+import { manifestKey } from '../repository/backups/manifests.ts';
+import type { MarkedTally, Tally } from '../repository/prune/garbage-marks.ts';
+import { formatInterval } from '../repository/retention/policy.ts';
 import type { Cleanup } from './cleanup.ts';
 import { describeVerification } from './list-report.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import { formatWindow } from './windows.ts';
+import { formatWindow } from '../repository/changes/windows.ts';
 
 /** Of what a storage did not let go, so many keys are named. */
 const shownKeys = 20;

@@ -4,16 +4,16 @@ import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import type { CleanupInputs } from '../interface/inputs/parse.ts';
 import { append } from '../runtime/lists.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
-import { describeHolder } from '../repository/locks.ts';
-import type { DamagedHeader } from '../repository/needed.ts';
-import { keepOutlines } from '../repository/outlines.ts';
+import { describeHolder } from '../repository/locks/locks.ts';
+import type { DamagedHeader } from '../repository/prune/references.ts';
+import { keepOutlines } from '../repository/backups/outlines.ts';
 import {
   type Garbage,
   lockForRemoval,
   markGarbage,
   type PruneContext,
   previewGarbage,
-} from '../repository/prune.ts';
+} from '../repository/prune/prune.ts';
 import { appendRecord } from '../repository/records.ts';
 import {
   type Removal,
@@ -21,12 +21,12 @@ import {
   removeBackups,
   removeProbes,
   removeSegments,
-} from '../repository/removal.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
-import { type Decision, formatInterval } from '../repository/retention.ts';
-import { segmentKey } from '../repository/segments.ts';
-import { readStandings, type ShelvedBackup } from '../repository/shelf.ts';
-import { isDue, type Sweep, sweepGarbage } from '../repository/sweep.ts';
+} from '../repository/prune/removal.ts';
+import { openRepository, type Repository } from '../repository/open.ts';
+import { type Decision, formatInterval } from '../repository/retention/policy.ts';
+import { segmentKey } from '../repository/changes/segments.ts';
+import { readStandings, type ShelvedBackup } from '../repository/backups/catalog.ts';
+import { isDue, type Sweep, sweepGarbage } from '../repository/prune/sweep.ts';
 import type { World } from '../runtime/context.ts';
 import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './cleanup-plan.ts';
 import { describeCleanup, sumWaiting } from './cleanup-report.ts';

@@ -8,19 +8,19 @@ import { countSessions } from '../postgres/session/room.ts';
 import { type ConnectionSettings, clientEnvironment } from '../postgres/session/settings.ts';
 import { formatBytes, formatCounted } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
-import { objectSize } from '../repository/objects.ts';
-import { digestDefinitions } from '../repository/segments.ts';
-import { dumpArchive } from '../source/archive.ts';
-import { BufferPool } from '../source/buffer-pool.ts';
-import type { PendingPiece } from '../source/object-sink.ts';
-import { type CopiedSlice, copyRows } from '../source/rows.ts';
-import type { Snapshot } from '../source/snapshot.ts';
-import { describeDatabase, type Questions, storeSupplement } from '../source/supplement.ts';
+import { objectSize } from '../repository/objects/store.ts';
+import { digestDefinitions } from '../repository/changes/segments.ts';
+import { dumpArchive } from '../source/archive/dump.ts';
+import { BufferPool } from '../source/rows/buffer-pool.ts';
+import type { PendingPiece } from '../source/rows/object-sink.ts';
+import { type CopiedSlice, copyRows } from '../source/rows/copy.ts';
+import type { Snapshot } from '../source/snapshot/snapshot.ts';
+import { describeDatabase, type Questions, storeSupplement } from '../source/archive/describe.ts';
 import { runInTurn, runTogether } from '../runtime/workers.ts';
 import { writeRootCertificates } from '../postgres/session/root-certificates.ts';
 import type { Destination } from './destination.ts';
 import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './incremental.ts';
-import { describePasswords, listNotCarried } from './not-carried.ts';
+import { describePasswords, listNotCarried } from '../source/archive/omissions.ts';
 import { Progress } from '../report/progress.ts';
 
 /** What is copied, and where. */

@@ -1,19 +1,19 @@
 import { ConfigurationError, type IntegrityError } from '../runtime/errors.ts';
 import type { BackupInputs } from '../interface/inputs/parse.ts';
-import { listManifests } from '../repository/backups.ts';
-import { createOpen, createSeal } from '../repository/codec.ts';
-import { type Doubted, doubtMarked, readDamaged } from '../repository/doubts.ts';
-import { Inventory } from '../repository/inventory.ts';
-import { acquireLock, describeHolder, type Lock } from '../repository/locks.ts';
-import { type Mark, readMarkFiles } from '../repository/marks.ts';
-import { createNaming, type NameObject, ObjectWriter } from '../repository/objects.ts';
-import { completeOutlines } from '../repository/outlines.ts';
-import { type Predecessors, readPredecessors } from '../repository/predecessors.ts';
-import { openForBackup, type Repository, type RepositorySource } from '../repository/repository.ts';
+import { listManifests } from '../repository/backups/manifests.ts';
+import { createOpen, createSeal } from '../repository/objects/codec.ts';
+import { type Doubted, doubtMarked, readDamaged } from '../repository/prune/suspects.ts';
+import { Inventory } from '../repository/objects/inventory.ts';
+import { acquireLock, describeHolder, type Lock } from '../repository/locks/locks.ts';
+import { type Mark, readMarkFiles } from '../repository/prune/garbage-marks.ts';
+import { createNaming, type NameObject, ObjectWriter } from '../repository/objects/store.ts';
+import { completeOutlines } from '../repository/backups/outlines.ts';
+import { type Predecessors, readPredecessors } from '../repository/backups/predecessors.ts';
+import { openForBackup, type Repository, type RepositorySource } from '../repository/open.ts';
 import type { StoredValue } from '../storage/storage.ts';
 import { runTogether } from '../runtime/workers.ts';
 import type { World } from '../runtime/context.ts';
-import { type Base, findBase } from './base.ts';
+import { type Base, findBase } from '../repository/backups/base.ts';
 import { openPlace } from './place.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */

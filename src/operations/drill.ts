@@ -1,9 +1,9 @@
 import type { DrillInputs } from '../interface/inputs/parse.ts';
 import { reachDatabase } from '../postgres/session/reach.ts';
 import { fitJobs } from '../postgres/session/room.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
+import { openRepository, type Repository } from '../repository/open.ts';
 import type { World } from '../runtime/context.ts';
-import { chooseBackups } from './choose-backups.ts';
+import { chooseBackups } from '../repository/backups/choose.ts';
 import { chooseRecovery } from '../restorer/choose.ts';
 import { describeDrill } from './drill-report.ts';
 import type { Outcome } from '../interface/outcome.ts';

@@ -1,5 +1,5 @@
 import type { GateInputs } from '../interface/inputs/parse.ts';
-import type { JudgedLimit } from './standing.ts';
+import type { JudgedLimit } from '../repository/backups/freshness.ts';
 
 /** What lets a release pass, or what stands in its way. */
 export type Decision =

@@ -6,7 +6,7 @@ import type { Manifest } from '../format/manifest.ts';
 import { describeNotCarried } from './backup-report.ts';
 import type { Decision } from './gate-decision.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import type { Ages, JudgedLimit } from './standing.ts';
+import type { Ages, JudgedLimit } from '../repository/backups/freshness.ts';
 import { describeLimits, tellAges } from './standing-report.ts';
 
 export interface GateResult {

@@ -2,15 +2,15 @@ import type { SequenceState } from '../postgres/catalog/facts.ts';
 import { countPages, planRanges, type Slice } from '../postgres/catalog/ranges.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Manifest, StoredObject } from '../format/manifest.ts';
-import type { BufferPool } from '../source/buffer-pool.ts';
-import { countRanges, type RangeCount } from '../source/changes.ts';
-import { chooseRanges, matchTables, type TableChoice } from '../source/incremental.ts';
+import type { BufferPool } from '../source/rows/buffer-pool.ts';
+import { countRanges, type RangeCount } from '../source/incremental/range-counts.ts';
+import { chooseRanges, matchTables, type TableChoice } from '../source/incremental/range-choice.ts';
 import { followLineage } from '../source/lineage.ts';
-import type { PendingPiece } from '../source/object-sink.ts';
-import { chooseUnits, recheckUnits } from '../source/recheck.ts';
-import type { Snapshot } from '../source/snapshot.ts';
+import type { PendingPiece } from '../source/rows/object-sink.ts';
+import { chooseUnits, recheckUnits } from '../source/incremental/sample-check.ts';
+import type { Snapshot } from '../source/snapshot/snapshot.ts';
 import { toolVersion } from '../runtime/version.ts';
-import type { Base } from './base.ts';
+import type { Base } from '../repository/backups/base.ts';
 import type { CopyRequest } from './copy.ts';
 
 /** What a backup reads, and what it takes over from its base. */

@@ -1,8 +1,8 @@
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
-import type { Decision } from '../repository/retention.ts';
-import type { Shelf, ShelvedBackup } from '../repository/shelf.ts';
+import type { Decision } from '../repository/retention/policy.ts';
+import type { Shelf, ShelvedBackup } from '../repository/backups/catalog.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import { formatWindow, isStretch, type Recoverable } from './windows.ts';
+import { formatWindow, isStretch, type Recoverable } from '../repository/changes/windows.ts';
 
 /**
  * @param location of the storage

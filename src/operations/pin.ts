@@ -1,10 +1,10 @@
 import { StorageError } from '../runtime/errors.ts';
 import type { PinInputs } from '../interface/inputs/parse.ts';
-import { chooseBackup, readIfPresent } from '../repository/backups.ts';
-import { listLocks } from '../repository/locks.ts';
+import { chooseBackup, readIfPresent } from '../repository/backups/manifests.ts';
+import { listLocks } from '../repository/locks/locks.ts';
 import { appendRecord } from '../repository/records.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
-import { readStandings } from '../repository/shelf.ts';
+import { openRepository, type Repository } from '../repository/open.ts';
+import { readStandings } from '../repository/backups/catalog.ts';
 import type { World } from '../runtime/context.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';

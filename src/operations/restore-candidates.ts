@@ -1,10 +1,10 @@
 import { IntegrityError } from '../runtime/errors.ts';
 import type { RestoreInputs } from '../interface/inputs/parse.ts';
-import { readManifest } from '../repository/backups.ts';
+import { readManifest } from '../repository/backups/manifests.ts';
 import type { Manifest } from '../format/manifest.ts';
-import type { Repository } from '../repository/repository.ts';
+import type { Repository } from '../repository/open.ts';
 import type { World } from '../runtime/context.ts';
-import { chooseBackups, chooseManifest } from './choose-backups.ts';
+import { chooseBackups, chooseManifest } from '../repository/backups/choose.ts';
 import { chooseRecovery } from '../restorer/choose.ts';
 import type { Candidate } from '../restorer/trial/trial.ts';
 

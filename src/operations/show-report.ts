@@ -2,7 +2,7 @@ import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../report/quantity.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { StoredRecord } from '../repository/records.ts';
-import { weighRecords } from '../repository/shelf.ts';
+import { weighRecords } from '../repository/backups/catalog.ts';
 import { describeNotCarried } from './backup-report.ts';
 import { describeDrilled, describeVerification } from './list-report.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';

@@ -1,8 +1,8 @@
 import type { ShowInputs } from '../interface/inputs/parse.ts';
 import { readRecords } from '../repository/records.ts';
-import { openRepository } from '../repository/repository.ts';
+import { openRepository } from '../repository/open.ts';
 import type { World } from '../runtime/context.ts';
-import { chooseManifest } from './choose-backups.ts';
+import { chooseManifest } from '../repository/backups/choose.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { openPlace } from './place.ts';
 import { describeManifest } from './show-report.ts';

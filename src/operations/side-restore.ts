@@ -17,12 +17,12 @@ import { fitJobs } from '../postgres/session/room.ts';
 import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { maskReason } from '../report/redact.ts';
-import { describeHolder } from '../repository/locks.ts';
+import { describeHolder } from '../repository/locks/locks.ts';
 import type { Manifest } from '../format/manifest.ts';
-import { createReader, type ObjectReader } from '../repository/objects.ts';
+import { createReader, type ObjectReader } from '../repository/objects/store.ts';
 import { appendRecord } from '../repository/records.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
-import { nameBlockers } from '../source/locks.ts';
+import { openRepository, type Repository } from '../repository/open.ts';
+import { nameBlockers } from '../source/snapshot/locks.ts';
 import { findLagging, orderByReferences, writeBringBack } from '../restorer/side/repair-sql.ts';
 import { checkComparable, readForeignKeys, readLiveTables } from '../restorer/side/live-table.ts';
 import { measureDifference } from '../restorer/side/row-difference.ts';
@@ -36,8 +36,8 @@ import {
   type SideTable,
 } from '../restorer/side/tables.ts';
 import type { World } from '../runtime/context.ts';
-import { fetchArchive } from './archive-file.ts';
-import { chooseManifest } from './choose-backups.ts';
+import { fetchArchive } from '../repository/objects/archive-file.ts';
+import { chooseManifest } from '../repository/backups/choose.ts';
 import { nameActor } from './marked-target.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { PhaseClock } from '../runtime/phase-clock.ts';

@@ -3,7 +3,7 @@ import { applyInputSettings } from '../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
-import type { ObjectReader } from '../repository/objects.ts';
+import type { ObjectReader } from '../repository/objects/store.ts';
 import { loadRows } from '../restorer/rows/load.ts';
 import { emptySideTable, isMisfit, makeTextual, regainTypes, type SideTable } from '../restorer/side/tables.ts';
 import type { World } from '../runtime/context.ts';

@@ -1,12 +1,12 @@
 import type { StatusInputs } from '../interface/inputs/parse.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { StoredRecord } from '../repository/records.ts';
-import type { ShelvedBackup } from '../repository/shelf.ts';
+import type { ShelvedBackup } from '../repository/backups/catalog.ts';
 import type { Outcome, Section } from '../interface/outcome.ts';
-import { type BackupStanding, type JudgedLimit, judgeLimits, measureAges } from './standing.ts';
+import { type BackupStanding, type JudgedLimit, judgeLimits, measureAges } from '../repository/backups/freshness.ts';
 import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from './standing-report.ts';
-import { type Failure, type Gap, gapWindow, measurePoint, type Shrinkage } from './status-findings.ts';
-import { formatWindow, isStretch, type Recoverable } from './windows.ts';
+import { type Failure, type Gap, gapWindow, measurePoint, type Shrinkage } from '../repository/backups/findings.ts';
+import { formatWindow, isStretch, type Recoverable } from '../repository/changes/windows.ts';
 
 export interface StatusFacts {
   readonly inputs: StatusInputs;

@@ -1,5 +1,5 @@
 import type { Manifest, StoredObject } from '../format/manifest.ts';
-import type { Segment } from '../repository/segments.ts';
+import type { Segment } from '../repository/changes/segments.ts';
 import { nameSegment } from './validate-changes.ts';
 
 /** What lists objects: a manifest, or a segment */

@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { count, time } from '../format/manifest.ts';
-import type { Repository } from './repository.ts';
-import { readSealed, type SealedKind, SealedReading, sealContent } from './seal.ts';
+import type { Repository } from './open.ts';
+import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
 /**
  * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is

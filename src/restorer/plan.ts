@@ -8,7 +8,7 @@ import { createSelection } from '../postgres/catalog/table-patterns.ts';
 import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
-import type { ObjectReader } from '../repository/objects.ts';
+import type { ObjectReader } from '../repository/objects/store.ts';
 import { readSupplement, type Supplement } from '../format/supplement.ts';
 import { type ImagePlan, planImage } from '../supabase/image.ts';
 import { type PresentTable, selectForProject } from '../supabase/project-selection.ts';
@@ -33,7 +33,7 @@ import {
 } from './archive/selection.ts';
 import type { World } from '../runtime/context.ts';
 import { describeActing, readVolatile } from './acting.ts';
-import { fetchArchive } from '../operations/archive-file.ts';
+import { fetchArchive } from '../repository/objects/archive-file.ts';
 import type { Recovery } from './choose.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
 import { checkMemory } from '../runtime/memory.ts';

@@ -1,5 +1,5 @@
 import { parseRetention } from '../interface/inputs/values.ts';
-import { type Candidate, planRetention } from '../repository/retention.ts';
+import { type Candidate, planRetention } from '../repository/retention/policy.ts';
 import { timesBetween } from './cron.ts';
 import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
 import type { JobKind } from './policy-schema.ts';

@@ -3,7 +3,7 @@ import { outputSettings } from '../postgres/session/output-settings.ts';
 import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { SourceIdentity } from './identity.ts';
-import type { LedgerEntry } from './ledger.ts';
+import type { LedgerEntry } from './rollback-token.ts';
 
 /** Where the history of a database stands, as a snapshot saw it. */
 export interface Position {

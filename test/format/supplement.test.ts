@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { IntegrityError } from '../../src/runtime/errors.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
-import type { ObjectReader } from '../../src/repository/objects.ts';
+import type { ObjectReader } from '../../src/repository/objects/store.ts';
 import {
   type Definition,
   readSupplement,

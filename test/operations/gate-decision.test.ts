@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, ownBackupWithin } from '../../src/operations/gate-decision.ts';
-import { judgeLimits } from '../../src/operations/standing.ts';
+import { judgeLimits } from '../../src/repository/backups/freshness.ts';
 
 const hour = 3_600_000;
 const limits = { maxAge: 24 * hour, verifiedWithin: 7 * 24 * hour, drilledWithin: 35 * 24 * hour };

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { StatusInputs } from '../../src/interface/inputs/parse.ts';
-import { weighStanding } from '../../src/operations/standing.ts';
+import { weighStanding } from '../../src/repository/backups/freshness.ts';
 import {
   findShrinkage,
   listFailures,
   measureGap,
   measurePoint,
-} from '../../src/operations/status-findings.ts';
+} from '../../src/repository/backups/findings.ts';
 import { describeStatus, drawBars, type StatusFacts } from '../../src/operations/status-report.ts';
-import type { Recoverable } from '../../src/operations/windows.ts';
+import type { Recoverable } from '../../src/repository/changes/windows.ts';
 import { renderText } from '../../src/report/text.ts';
-import { findWindows, type Window } from '../../src/repository/recovery.ts';
-import { ago, hour, now, shelve } from './standing-example.ts';
+import { findWindows, type Window } from '../../src/repository/changes/recoverable.ts';
+import { ago, hour, now, shelve } from '../repository/backups/standing-example.ts';
 
 const day = 24 * hour;
 

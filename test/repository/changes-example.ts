@@ -1,6 +1,6 @@
 import type { Manifest } from '../../src/format/manifest.ts';
-import type { RecoveryBase } from '../../src/repository/recovery.ts';
-import type { Segment } from '../../src/repository/segments.ts';
+import type { RecoveryBase } from '../../src/repository/changes/recoverable.ts';
+import type { Segment } from '../../src/repository/changes/segments.ts';
 import { makeManifest, source } from './example.ts';
 
 export const definitions = 'f'.repeat(64);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../src/format/manifest.ts';
-import { openForBackup, type Repository } from '../../src/repository/repository.ts';
+import { openForBackup, type Repository } from '../../src/repository/open.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 

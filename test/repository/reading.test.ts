@@ -1,21 +1,21 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { manifestKey, readManifest, readOutline, writeManifest } from '../../src/repository/backups.ts';
-import { createSeal } from '../../src/repository/codec.ts';
-import { Inventory } from '../../src/repository/inventory.ts';
+import { manifestKey, readManifest, readOutline, writeManifest } from '../../src/repository/backups/manifests.ts';
+import { createSeal } from '../../src/repository/objects/codec.ts';
+import { Inventory } from '../../src/repository/objects/inventory.ts';
 import type { StoredObject } from '../../src/format/manifest.ts';
-import { MarkWriter, readMarkFiles } from '../../src/repository/marks.ts';
+import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
 import {
   createNaming,
   createReader,
   ObjectWriter,
   objectKey,
   readStored,
-} from '../../src/repository/objects.ts';
+} from '../../src/repository/objects/store.ts';
 import { readAgain } from '../../src/repository/reading.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
-import { openRepository, type Repository } from '../../src/repository/repository.ts';
-import { readSegments, segmentKey, writeSegment } from '../../src/repository/segments.ts';
+import { openRepository, type Repository } from '../../src/repository/open.ts';
+import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { BrokenBodyError } from '../../src/storage/s3/failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../../src/storage/storage.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import type { KnownError } from '../../src/runtime/errors.ts';
 import type { InputName } from '../../src/interface/inputs/parse.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
-import type { Segment } from '../../src/repository/segments.ts';
+import type { Segment } from '../../src/repository/changes/segments.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { ScriptedStorage } from '../support/scripted-storage.ts';
@@ -24,8 +24,8 @@ const stage = vi.hoisted(() => ({ storage: undefined as unknown, beforeLook: asy
 vi.mock('../../src/storage/open.ts', () => ({ openStorage: async () => stage.storage }));
 
 // What happens between the two looks of a capture: at the log, and at the tables
-vi.mock('../../src/source/change-state.ts', async (original) => {
-  const actual = await original<typeof import('../../src/source/change-state.ts')>();
+vi.mock('../../src/source/changes/state.ts', async (original) => {
+  const actual = await original<typeof import('../../src/source/changes/state.ts')>();
   return {
     ...actual,
     readChangeState: async (...args: Parameters<typeof actual.readChangeState>) => {

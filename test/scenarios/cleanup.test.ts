@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createBackupId, writeManifest } from '../../src/repository/backups.ts';
+import { createBackupId, writeManifest } from '../../src/repository/backups/manifests.ts';
 import { appendRecord } from '../../src/repository/records.ts';
-import { openForBackup, openRepository, type Repository } from '../../src/repository/repository.ts';
+import { openForBackup, openRepository, type Repository } from '../../src/repository/open.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { Storage } from '../../src/storage/storage.ts';

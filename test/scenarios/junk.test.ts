@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { InputName } from '../../src/interface/inputs/parse.ts';
 import { renderText } from '../../src/report/text.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
-import { objectKey } from '../../src/repository/objects.ts';
+import { objectKey } from '../../src/repository/objects/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';

@@ -3,8 +3,8 @@ import { SourceError } from '../../src/runtime/errors.ts';
 import type { Session } from '../../src/postgres/session/connection.ts';
 import { readTables, type TableInfo } from '../../src/postgres/catalog/tables.ts';
 import { checkAccounts, checkRecorded } from '../../src/source/accounts.ts';
-import { leaveToken } from '../../src/source/ledger.ts';
-import { findInSystemSchemas } from '../../src/source/system-schemas.ts';
+import { leaveToken } from '../../src/source/rollback-token.ts';
+import { findInSystemSchemas } from '../../src/source/archive/system-schemas.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 

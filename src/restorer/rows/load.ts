@@ -15,7 +15,7 @@ import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
-import type { ObjectReader } from '../../repository/objects.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { NotCarried } from '../omission.ts';
 import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';

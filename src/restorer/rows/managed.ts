@@ -9,7 +9,7 @@ import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../../format/manifest.ts';
-import type { ObjectReader } from '../../repository/objects.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import { type NotCarried, tryStatement } from '../omission.ts';

@@ -1,5 +1,5 @@
 import type { StoredObject } from '../../format/manifest.ts';
-import type { ObjectReader } from '../../repository/objects.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
 import { storageLanes } from '../../storage/storage.ts';
 import type { LoadPart } from './queue.ts';
 

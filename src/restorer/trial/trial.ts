@@ -1,11 +1,11 @@
 import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../../runtime/errors.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { maskReason } from '../../report/redact.ts';
-import { readManifest } from '../../repository/backups.ts';
+import { readManifest } from '../../repository/backups/manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import { createReader } from '../../repository/objects.ts';
+import { createReader } from '../../repository/objects/store.ts';
 import { appendRecord } from '../../repository/records.ts';
-import type { Repository } from '../../repository/repository.ts';
+import type { Repository } from '../../repository/open.ts';
 import { readSupplement } from '../../format/supplement.ts';
 import type { CheckResult } from './checks.ts';
 import type { Parity } from '../../parity/compare.ts';

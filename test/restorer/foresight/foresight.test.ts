@@ -10,7 +10,7 @@ import { applySettings } from '../../../src/postgres/session/output-settings.ts'
 import { clientEnvironment, parseConnection } from '../../../src/postgres/session/settings.ts';
 import type { Manifest } from '../../../src/format/manifest.ts';
 import type { Supplement } from '../../../src/format/supplement.ts';
-import { describeThrough } from '../../../src/source/supplement.ts';
+import { describeThrough } from '../../../src/source/archive/describe.ts';
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { emptyDatabase } from '../../../src/restorer/clean/clean.ts';
 import { removePart } from '../../../src/restorer/clean/part.ts';

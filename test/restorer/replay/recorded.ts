@@ -7,7 +7,7 @@ import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { readTables } from '../../../src/postgres/catalog/tables.ts';
 import type { Manifest } from '../../../src/format/manifest.ts';
 import type { Supplement } from '../../../src/format/supplement.ts';
-import { describeThrough, type Questions } from '../../../src/source/supplement.ts';
+import { describeThrough, type Questions } from '../../../src/source/archive/describe.ts';
 import { compareWithBackup, type Parity, type ParityScope } from '../../../src/parity/compare.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { makeScope } from '../../parity/example.ts';

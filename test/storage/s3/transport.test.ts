@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StorageError } from '../../../src/runtime/errors.ts';
-import { objectKey } from '../../../src/repository/objects.ts';
+import { objectKey } from '../../../src/repository/objects/store.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
 import { keysOf } from '../../storage.contract.ts';

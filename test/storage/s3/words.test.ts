@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts';
-import { openForBackup, openRepository } from '../../../src/repository/repository.ts';
+import { openForBackup, openRepository } from '../../../src/repository/open.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
 import { source } from '../../repository/example.ts';

@@ -1,0 +1,159 @@
+import { toolName, toolVersion } from '../../runtime/version.ts';
+import type { Manifest, Piece, StoredObject, TableEntry } from '../../format/manifest.ts';
+
+/** A piece whose object has been stored. */
+interface StoredPiece {
+  readonly holder: { readonly object?: { readonly name: string } };
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface CopiedTable {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly relfilenode: number;
+  readonly fingerprint: string;
+  readonly persistence: 'permanent' | 'unlogged';
+  readonly columns: readonly string[];
+  readonly root: { readonly schema: string; readonly name: string } | undefined;
+}
+
+interface SequenceState {
+  readonly schema: string;
+  readonly name: string;
+  readonly lastValue: string;
+  readonly isCalled: boolean;
+}
+
+/** What a run has found and stored. */
+export interface ManifestParts {
+  readonly id: string;
+  readonly kind: Manifest['kind'];
+  readonly base: string | null;
+  readonly fullBecause: string | null;
+  readonly label: string | null;
+  readonly pin: boolean;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly source: Manifest['source'];
+  readonly recipients: readonly string[];
+  readonly archive: readonly StoredPiece[];
+  readonly supplement: readonly StoredPiece[];
+  readonly slices: readonly {
+    readonly slice: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
+    readonly rows: number;
+    readonly places: string | null;
+    readonly pieces: readonly StoredPiece[];
+  }[];
+  readonly facts: {
+    readonly sequences: readonly SequenceState[];
+    /** The same sequences, read after the archive was written */
+    readonly latest: readonly SequenceState[];
+    readonly objects: Manifest['facts']['objects'];
+    readonly roles: readonly string[];
+    readonly extensions: Manifest['facts']['extensions'];
+  };
+  readonly notCarried: Manifest['notCarried'];
+  /** stored bytes that this run added */
+  readonly added: number;
+  readonly durations: Manifest['durations'];
+}
+
+/** Puts the parts of a finished run together: each object once, tables and ranges in a stable order. */
+export function assembleManifest(parts: ManifestParts): Manifest {
+  const objects: StoredObject[] = [];
+  const indexes = new Map<string, number>();
+  const place = (pieces: readonly StoredPiece[]): Piece[] =>
+    pieces.map((piece) => {
+      const object = piece.holder.object as StoredObject | undefined;
+      if (!object) throw new Error('a piece was never stored');
+      const index = indexes.get(object.name) ?? objects.push(object) - 1;
+      indexes.set(object.name, index);
+      return { object: index, offset: piece.offset, length: piece.length };
+    });
+
+  const archive = place(parts.archive);
+  const supplement = place(parts.supplement);
+  const tables = [...Map.groupBy(parts.slices, ({ slice }) => slice.table.oid).values()].map(
+    (slices): TableEntry => {
+      const ranges = slices
+        .toSorted((one, other) => one.slice.from - other.slice.from)
+        .map(({ slice, rows, places, pieces }) => ({
+          from: slice.from,
+          to: slice.to,
+          rows,
+          places,
+          pieces: place(pieces),
+        }));
+      const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
+        slices[0] as (typeof slices)[number]
+      ).slice.table;
+      return {
+        schema,
+        name,
+        oid,
+        relfilenode,
+        persistence,
+        fingerprint,
+        columns: [...columns],
+        root: root ?? null,
+        rows: ranges.reduce((sum, range) => sum + range.rows, 0),
+        bytes: ranges.flatMap((range) => range.pieces).reduce((sum, piece) => sum + piece.length, 0),
+        ranges,
+      };
+    },
+  );
+  tables.sort((one, other) => compare(one.schema, other.schema) || compare(one.name, other.name));
+
+  const latest = new Map(
+    parts.facts.latest.map((state) => [JSON.stringify([state.schema, state.name]), state]),
+  );
+  const sumBytes = (pieces: readonly Piece[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return {
+    format: 1,
+    tool: { name: toolName, version: toolVersion },
+    id: parts.id,
+    kind: parts.kind,
+    base: parts.base,
+    fullBecause: parts.fullBecause,
+    label: parts.label,
+    pin: parts.pin,
+    startedAt: parts.startedAt.toISOString(),
+    finishedAt: parts.finishedAt.toISOString(),
+    source: parts.source,
+    encryption:
+      parts.recipients.length === 0
+        ? { scheme: 'none' }
+        : { scheme: 'age', recipients: [...parts.recipients] },
+    totals: {
+      rows: tables.reduce((sum, table) => sum + table.rows, 0),
+      bytes: tables.reduce((sum, table) => sum + table.bytes, sumBytes(archive) + sumBytes(supplement)),
+      stored: objects.reduce((sum, object) => sum + object.stored, 0),
+      added: parts.added,
+    },
+    notCarried: parts.notCarried,
+    durations: parts.durations,
+    // What a list of many backups does not read comes last: see readOutline.
+    objects,
+    archive: { bytes: sumBytes(archive), objects: archive.map((piece) => piece.object) },
+    supplement: { bytes: sumBytes(supplement), objects: supplement.map((piece) => piece.object) },
+    tables,
+    facts: {
+      sequences: parts.facts.sequences.map((state) => {
+        const later = latest.get(JSON.stringify([state.schema, state.name]));
+        const moved =
+          later !== undefined && (later.lastValue !== state.lastValue || later.isCalled !== state.isCalled);
+        return { ...state, latest: moved ? later.lastValue : null };
+      }),
+      objects: parts.facts.objects,
+      roles: [...parts.facts.roles],
+      extensions: parts.facts.extensions,
+    },
+  };
+}
+
+/** By code unit, so that the order does not depend on a locale. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

@@ -1,0 +1,43 @@
+import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { Doubted } from '../prune/suspects.ts';
+import type { Inventory } from '../objects/inventory.ts';
+import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import { objectKey } from '../objects/store.ts';
+
+/** What an incremental backup builds upon, or why there is nothing. */
+export type Base =
+  | { readonly manifest: Manifest; readonly isStored: (object: StoredObject) => boolean }
+  | { readonly manifest: undefined; readonly why: string };
+
+/**
+ * Sees whether a backup can be built upon, and which of its objects are still stored in their full length: what was lost is read again, so
+ * that no new backup inherits a hole.
+ *
+ * @param manifest of the newest backup with rows that is intact
+ */
+export async function findBase(
+  inputs: BackupInputs,
+  manifest: Manifest | undefined,
+  inventory: Inventory,
+  damaged: Doubted,
+  signal: AbortSignal,
+): Promise<Base> {
+  if (manifest === undefined) return { manifest, why: 'there is no backup to build upon' };
+  const { encryption, objects } = manifest;
+  const recipients = encryption.scheme === 'age' ? encryption.recipients : [];
+  if (recipients.toSorted().join(' ') !== inputs.encryptionRecipients.toSorted().join(' ')) {
+    return { manifest: undefined, why: `backup ${manifest.id} is encrypted for others` };
+  }
+  const stored = await inventory.lookForAll(
+    objects.map(({ name }) => objectKey(name)),
+    signal,
+  );
+  return {
+    manifest,
+    isStored({ name, stored: size }) {
+      const found = stored.get(objectKey(name));
+      const damagedAt = damaged.get(name);
+      return found?.size === size && (damagedAt === undefined || found.modifiedAt > damagedAt);
+    },
+  };
+}

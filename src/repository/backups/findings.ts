@@ -1,0 +1,94 @@
+import type { StoredRecord } from '../records.ts';
+import type { Window } from '../changes/recoverable.ts';
+import type { ShelvedBackup } from './catalog.ts';
+import type { BackupStanding } from './freshness.ts';
+
+export interface Failure {
+  readonly at: Date;
+  readonly what: string;
+}
+
+/** What has gone wrong, as far as records tell, newest first. A backup that fails leaves no record: it is missing. */
+export function listFailures(
+  { validations, drills }: Pick<BackupStanding, 'validations' | 'drills'>,
+  restores: readonly StoredRecord<'restores'>[],
+): Failure[] {
+  return [
+    ...validations.flatMap(({ at, content }) => {
+      const damaged = content.backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
+      return damaged.length === 0 ? [] : [{ at, what: `validate found damage in ${damaged.join(', ')}` }];
+    }),
+    ...drills.flatMap(({ at, content }) =>
+      content.outcome === 'passed'
+        ? []
+        : [{ at, what: `drill of ${content.backup} failed: ${content.why ?? 'nobody knows why'}` }],
+    ),
+    ...restores.flatMap(({ at, content: { backup, target, outcome, why } }) =>
+      outcome === 'failed' || outcome === 'different'
+        ? [{ at, what: `restore of ${backup} into ${target}: ${why ?? 'it differs from the backup'}` }]
+        : [],
+    ),
+  ].sort((one, other) => other.at.getTime() - one.at.getTime());
+}
+
+/** milliseconds */
+export const gapWindow = 7 * 86_400_000;
+
+export interface Gap {
+  /** milliseconds */
+  readonly length: number;
+  readonly from: Date;
+  /** null: now */
+  readonly to: Date | null;
+}
+
+/**
+ * The longest time of the last seven days of which no point can be recovered, the time since the newest included: what could have been
+ * lost at worst. Undefined without a backup.
+ */
+export function measureGap(windows: readonly Window[], now: Date): Gap | undefined {
+  const begin = now.getTime() - gapWindow;
+  let longest: Gap | undefined;
+  let to: Date | null = null;
+  for (const window of windows.toReversed()) {
+    const from = new Date(window.to);
+    const length = Math.max(0, (to ?? now).getTime() - from.getTime());
+    if (longest === undefined || length > longest.length) longest = { length, from, to };
+    to = new Date(window.from);
+    // The one that was open when the week began, or at its beginning, ends it.
+    if (to.getTime() <= begin) break;
+  }
+  return longest;
+}
+
+/**
+ * So long captured changes stand in for backups: a weekly backup, and a day for a late one. From then on the age of the newest backup
+ * counts itself, because all that came after it rests on it, and on an ever longer replay. Milliseconds.
+ */
+const standInWindow = 8 * 86_400_000;
+
+/**
+ * Milliseconds since the newest point in time that one can go back to; undefined without a backup.
+ *
+ * @param backupAge of the newest backup
+ */
+export function measurePoint(
+  windows: readonly Window[],
+  backupAge: number | undefined,
+  now: Date,
+): number | undefined {
+  const newest = windows.at(-1);
+  if (backupAge === undefined || newest === undefined || backupAge > standInWindow) return backupAge;
+  return Math.min(backupAge, Math.max(0, now.getTime() - Date.parse(newest.to)));
+}
+
+export interface Shrinkage {
+  readonly before: ShelvedBackup;
+  readonly after: ShelvedBackup;
+}
+
+/** Whether more than half of the rows are gone since the backup before: then somebody has deleted them, or they were not read. */
+export function findShrinkage([after, before]: readonly ShelvedBackup[]): Shrinkage | undefined {
+  if (after === undefined || before === undefined) return undefined;
+  return after.totals.rows < before.totals.rows / 2 ? { before, after } : undefined;
+}

@@ -1,0 +1,140 @@
+import type { IntegrityError } from '../../runtime/errors.ts';
+import { readRecords, type StoredRecord } from '../records.ts';
+import type { Repository } from '../open.ts';
+import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
+import type { World } from '../../runtime/context.ts';
+import { isSafetyBackup } from './safety-label.ts';
+
+/** What the shelf says of how far back one would have to go, and of what is known to work. */
+export interface BackupStanding {
+  readonly shelf: Shelf;
+  /** Those one would go back to, newest first: with rows, not known to be damaged, and no safety backups. */
+  readonly usable: readonly ShelvedBackup[];
+  /** When a backup was last verified, whether it is still there or not; undefined when none was. */
+  readonly verified: Proof | undefined;
+  /** The last drill that passed. Of each backup its newest drill counts. */
+  readonly drilled: (Proof & { readonly recovery: number | null }) | undefined;
+  readonly validations: readonly StoredRecord<'validations'>[];
+  readonly drills: readonly StoredRecord<'drills'>[];
+}
+
+export interface Proof {
+  readonly id: string;
+  readonly at: Date;
+}
+
+/** What is dated later than this, in milliseconds, is of a clock that is wrong: it would be fresh for too long. */
+const tolerableSkew = 300_000;
+
+/**
+ * Reads it. What is passed over is told as a warning.
+ *
+ * @throws StorageError when a manifest or a record cannot be read at all
+ */
+export async function readStanding(repository: Repository, world: World): Promise<BackupStanding> {
+  const { log, signal } = world;
+  const told = new Set<string>();
+  const warn = (message: string) => {
+    if (!told.has(message)) log.warn(message);
+    told.add(message);
+  };
+  const onDamaged = (error: IntegrityError) => warn(`${error.message}; passed over`);
+  const shelf = await readShelf(repository, { onDamaged, signal });
+  // Drills of backups that retention has removed since have shown what they have shown.
+  const validations = await readRecords(repository, 'validations', onDamaged, { signal });
+  const drills = await readRecords(repository, 'drills', onDamaged, { signal });
+  return weighStanding(shelf, validations, drills, { now: world.now(), warn });
+}
+
+/** @param warn is told of backups that do not count although they could be newer than the newest that does */
+export function weighStanding(
+  shelf: Shelf,
+  validations: readonly StoredRecord<'validations'>[],
+  drills: readonly StoredRecord<'drills'>[],
+  { now, warn }: { now: Date; warn: (message: string) => void },
+): BackupStanding {
+  const latest = now.getTime() + tolerableSkew;
+  const usable: ShelvedBackup[] = [];
+  for (const backup of shelf.backups) {
+    const why = whyNot(backup, latest);
+    if (why === undefined) usable.push(backup);
+    else if (why !== 'schema' && usable.length === 0) warn(`backup ${backup.id} ${why}; passed over`);
+  }
+  const unusable = new Set(
+    [...shelf.backups.filter((backup) => !usable.includes(backup)), ...shelf.damaged].map(({ id }) => id),
+  );
+  const proofs = [...weighRecords([], validations, drills)].filter(([id]) => !unusable.has(id));
+  const verified = proofs.map(([id, { verifiedAt }]) => verifiedAt && { id, at: verifiedAt });
+  const passed = proofs.map(([id, { drilled }]) => (drilled?.passed ? { id, ...drilled } : undefined));
+  return {
+    shelf,
+    usable,
+    verified: findNewest(verified, latest),
+    drilled: findNewest(passed, latest),
+    validations,
+    drills,
+  };
+}
+
+/** Why one would not go back to a backup; undefined when nothing speaks against it. */
+function whyNot(backup: ShelvedBackup, latest: number): string | undefined {
+  if (backup.kind === 'schema') return 'schema';
+  if (backup.damagedAt !== null) return 'was found damaged';
+  if (isSafetyBackup(backup)) return `is a safety backup (${backup.label})`;
+  return backup.snapshotAt.getTime() > latest
+    ? `is of ${backup.snapshotAt.toISOString()}, which is still to come: the clock of this machine or of the server is wrong`
+    : undefined;
+}
+
+function findNewest<P extends Proof>(proofs: readonly (P | undefined)[], latest: number): P | undefined {
+  let newest: P | undefined;
+  for (const proof of proofs) {
+    if (proof === undefined || proof.at.getTime() > latest) continue;
+    if (newest === undefined || proof.at > newest.at) newest = proof;
+  }
+  return newest;
+}
+
+/** milliseconds; undefined: nobody asks */
+export interface Limits {
+  readonly maxAge: number;
+  readonly verifiedWithin: number | undefined;
+  readonly drilledWithin: number | undefined;
+}
+
+/** milliseconds since each happened; undefined when it never did */
+export interface Ages {
+  readonly newest: number | undefined;
+  readonly verified: number | undefined;
+  readonly drilled: number | undefined;
+}
+
+/** What is dated a little ahead happened now. */
+export function measureAges({ usable, verified, drilled }: BackupStanding, now: Date): Ages {
+  const since = (time: Date | undefined) => time && Math.max(0, now.getTime() - time.getTime());
+  return { newest: since(usable[0]?.snapshotAt), verified: since(verified?.at), drilled: since(drilled?.at) };
+}
+
+export interface JudgedLimit {
+  readonly input: 'max-age' | 'verified-within' | 'drilled-within';
+  /** milliseconds */
+  readonly limit: number;
+  /** milliseconds; undefined when it never happened */
+  readonly age: number | undefined;
+  readonly met: boolean;
+}
+
+/** Only the limits that were asked for. What is exactly as old as it may be is not too old. */
+export function judgeLimits(ages: Ages, limits: Limits): JudgedLimit[] {
+  const judge = (
+    input: JudgedLimit['input'],
+    limit: number | undefined,
+    age: number | undefined,
+  ): JudgedLimit[] =>
+    limit === undefined ? [] : [{ input, limit, age, met: age !== undefined && age <= limit }];
+  return [
+    ...judge('max-age', limits.maxAge, ages.newest),
+    ...judge('verified-within', limits.verifiedWithin, ages.verified),
+    ...judge('drilled-within', limits.drilledWithin, ages.drilled),
+  ];
+}

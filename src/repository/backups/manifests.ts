@@ -1,0 +1,310 @@
+import { randomInt } from 'node:crypto';
+import * as v from 'valibot';
+import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
+import type { StoredValue } from '../../storage/storage.ts';
+import { parseBounded } from '../bounded-json.ts';
+import { commit } from '../commit.ts';
+import { count, type Manifest, manifestSchema, snapshot, time } from '../../format/manifest.ts';
+import type { Repository } from '../open.ts';
+import { fetchSealed, sealContent } from '../signature.ts';
+
+/**
+ * UTC time and a short part behind it, so that ids sort by time: `20261120T021700Z-7f3a`. The four digits go with the milliseconds, 65 for
+ * each, and chance chooses among these: ids of one second sort by time, too.
+ */
+export function createBackupId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  const fraction = Math.floor(now.getUTCMilliseconds() * 65.536) + randomInt(65);
+  return `${time}-${fraction.toString(16).padStart(4, '0')}`;
+}
+
+const idPattern = /^backups\/(\d{8}T\d{6}Z-[0-9a-f]{4})\.json$/;
+
+export function manifestKey(id: string): string {
+  return `backups/${id}.json`;
+}
+
+/** The ids of all backups that exist, oldest first. */
+export async function listBackupIds(repository: Repository): Promise<string[]> {
+  return [...(await listManifests(repository)).keys()].sort();
+}
+
+/** The manifests there are, by the id of the backup. */
+export async function listManifests({ storage }: Repository): Promise<Map<string, StoredValue>> {
+  const manifests = new Map<string, StoredValue>();
+  for await (const value of storage.list('backups/')) {
+    const id = idPattern.exec(value.key)?.[1];
+    if (id !== undefined) manifests.set(id, value);
+  }
+  return manifests;
+}
+
+/**
+ * The commit of a backup: after this it exists, before this it does not. Never replaces a manifest.
+ *
+ * @param prove throws where something does not hold that has to before it is written
+ * @throws as `commit` does
+ */
+export async function writeManifest(
+  repository: Repository,
+  manifest: Manifest,
+  prove?: () => Promise<unknown>,
+): Promise<void> {
+  const bytes = sealContent(repository, 'manifest', manifest);
+  const what = `backup ${manifest.id}`;
+  if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what, prove }))) {
+    throw new StorageError(
+      `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
+      'Run the backup again; it gets a new id.',
+    );
+  }
+}
+
+/**
+ * @throws IntegrityError when it is damaged, truncated or was not written with this repository's key
+ * @throws ConfigurationError when there is no such backup
+ */
+export async function readManifest(repository: Repository, id: string): Promise<Manifest> {
+  const manifest = await readIfPresent(repository, id);
+  if (manifest) return manifest;
+  throw new ConfigurationError(
+    `backup-id: there is no backup ${id} at ${repository.storage.location}`,
+    'Give the id of a backup that exists, or latest; `list` shows them all.',
+  );
+}
+
+/**
+ * Like `readManifest`, for those who go through all backups: undefined when a cleanup has removed it since they were listed.
+ *
+ * @throws IntegrityError as `readManifest` does
+ */
+export async function readIfPresent(repository: Repository, id: string): Promise<Manifest | undefined> {
+  const open = await readSealed(repository, id);
+  const manifest = open && parseAs(repository, id, manifestSchema, open);
+  const lost = manifest && findDanglingPiece(manifest);
+  if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
+  const miscounted = manifest && findMiscounted(manifest);
+  if (miscounted !== undefined)
+    throw describeDamage(id, `it is sealed but ${miscounted} is not the sum of its parts`);
+  return manifest;
+}
+
+const { database, systemIdentifier, timeline, databaseOid, definitions } =
+  manifestSchema.entries.source.entries;
+
+/** What tells which captured changes a backup can be brought forward with: see recovery.ts. */
+const outlinePosition = {
+  database,
+  systemIdentifier,
+  timeline,
+  databaseOid,
+  snapshot,
+  lsn: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
+  snapshotAt: v.pipe(time, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
+  definitions,
+};
+
+/** The part of a manifest that says what a backup is. */
+export const outlineSchema = v.object({
+  format: v.literal(1),
+  id: v.string(),
+  kind: manifestSchema.entries.kind,
+  base: manifestSchema.entries.base,
+  fullBecause: manifestSchema.entries.fullBecause,
+  label: v.nullable(v.string()),
+  pin: v.boolean(),
+  startedAt: time,
+  finishedAt: time,
+  source: v.object({ serverVersion: count, ...outlinePosition }),
+  encryption: manifestSchema.entries.encryption,
+  totals: manifestSchema.entries.totals,
+});
+
+export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
+
+/**
+ * What a list of many backups needs of each. The seal is checked over the whole manifest, and only what stands before the objects is
+ * parsed, which takes a fraction of the time of `readManifest`. Undefined when there is no such backup.
+ *
+ * @throws IntegrityError as `readManifest` does
+ */
+export async function readOutline(repository: Repository, id: string): Promise<ManifestOutline | undefined> {
+  const open = await readSealed(repository, id);
+  return open && parseAs(repository, id, outlineSchema, open.subarray(0, findObjects(id, open)));
+}
+
+/** What `readOutline` would tell of a manifest. */
+export function outlineOf(manifest: Manifest): ManifestOutline {
+  return v.parse(outlineSchema, manifest);
+}
+
+/** What the newest backup that is whole says of itself; undefined when there is none. */
+export async function readNewestOutline(repository: Repository): Promise<ManifestOutline | undefined> {
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    try {
+      const outline = await readOutline(repository, id);
+      if (outline) return outline;
+    } catch (error) {
+      // Which are damaged is told when it is looked for a base, and by validate.
+      if (!(error instanceof IntegrityError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The names of all objects that a backup needs; undefined when there is no such backup.
+ *
+ * @throws IntegrityError as `readManifest` does
+ */
+export async function readObjectNames(repository: Repository, id: string): Promise<string[] | undefined> {
+  const open = await readSealed(repository, id);
+  if (open === undefined) return undefined;
+  const start = findObjects(id, open);
+  // Objects hold numbers and hexadecimal digits, so the first bracket is the one that ends the list.
+  const list = open.subarray(start, open.indexOf(']', start + objectsField.length));
+  const names: string[] = [];
+  // Parsed as JSON, a million names take four times as long.
+  for (let at = list.indexOf(nameField); at >= 0; at = list.indexOf(nameField, at)) {
+    at += nameField.length;
+    const name = list.toString('latin1', at, at + nameLength);
+    if (!/^[0-9a-f]{64}$/.test(name))
+      throw describeDamage(id, 'it is sealed but names an object that cannot be');
+    names.push(name);
+  }
+  return names;
+}
+
+const nameField = '{"name":"';
+const nameLength = 64;
+
+/** Unescaped quotes stand between fields only, so nothing that a user wrote looks like this. */
+const objectsField = ',"objects":[';
+
+/** Where the objects begin; everything that tells what a backup is stands before them. */
+function findObjects(id: string, open: Buffer): number {
+  const at = open.indexOf(objectsField);
+  if (at < 0) throw describeDamage(id, 'it is sealed but lists no objects');
+  return at;
+}
+
+/** The content of a manifest without its last brace; undefined when there is no such backup. */
+function readSealed(repository: Repository, id: string): Promise<Buffer | undefined> {
+  return fetchSealed(repository, 'manifest', manifestKey(id), (how, cause) => describeDamage(id, how, cause));
+}
+
+function parse<Schema extends v.GenericSchema>(
+  id: string,
+  schema: Schema,
+  open: Buffer,
+): v.InferOutput<Schema> {
+  let parsed: v.SafeParseResult<Schema>;
+  try {
+    parsed = v.safeParse(schema, parseBounded(open, '}'), { abortEarly: true });
+  } catch (cause) {
+    throw describeDamage(id, messageOf(cause), cause);
+  }
+  if (parsed.success) return parsed.output;
+  const paths = parsed.issues
+    .slice(0, 3)
+    .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message.slice(0, 150)}`);
+  throw describeDamage(id, `it is sealed but not of format 1 (${paths.join('; ')})`);
+}
+
+function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
+  { source }: Repository,
+  id: string,
+  schema: Schema,
+  open: Buffer,
+): v.InferOutput<Schema> {
+  const output = parse(id, schema, open);
+  if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
+  // With a key that several repositories have, its seal fits all the same.
+  const { systemIdentifier, database } = output.source;
+  if (systemIdentifier !== source.systemIdentifier || database !== source.database) {
+    throw describeDamage(
+      id,
+      `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose backups these are`,
+    );
+  }
+  return output;
+}
+
+function describeDamage(id: string, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(
+    `manifest ${manifestKey(id)}: ${how}`,
+    'Use another backup; this one cannot be trusted.',
+    cause,
+  );
+}
+
+/** Names what refers to bytes that no object has. */
+function findDanglingPiece(manifest: Manifest): string | undefined {
+  const { objects } = manifest;
+  if (manifest.archive.objects.some((index) => objects[index] === undefined)) return 'its archive';
+  if (manifest.supplement.objects.some((index) => objects[index] === undefined)) return 'its supplement';
+  return manifest.tables.find((table) =>
+    table.ranges.some((range) =>
+      range.pieces.some((piece) => piece.offset + piece.length > (objects[piece.object]?.bytes ?? -1)),
+    ),
+  )?.name;
+}
+
+/**
+ * Names what has other numbers than its parts have together. What a restore would bring is told, and room looked for, by the numbers, and
+ * it is the parts that come: the same object may be listed any number of times.
+ */
+function findMiscounted({ objects, archive, supplement, tables, totals }: Manifest): string | undefined {
+  const sum = (parts: readonly number[]) => parts.reduce((one, other) => one + other, 0);
+  const sizeOf = (indexes: readonly number[]) => sum(indexes.map((index) => objects[index]?.bytes ?? 0));
+  if (sizeOf(archive.objects) !== archive.bytes) return 'the size of its archive';
+  if (sizeOf(supplement.objects) !== supplement.bytes) return 'the size of its supplement';
+  const wrong = tables.find(
+    ({ ranges, rows, bytes }) =>
+      sum(ranges.map((range) => range.rows)) !== rows ||
+      sum(ranges.flatMap(({ pieces }) => pieces.map(({ length }) => length))) !== bytes,
+  );
+  if (wrong !== undefined) return `what it says of table ${JSON.stringify(wrong.name.slice(0, 63))}`;
+  if (sum(tables.map(({ rows }) => rows)) !== totals.rows) return 'the number of all rows';
+  const bytes = sum(tables.map((table) => table.bytes)) + archive.bytes + supplement.bytes;
+  return bytes === totals.bytes ? undefined : 'the size of all of it';
+}
+
+/**
+ * Finds the backup that an input means: an id, `latest`, or `before:<time>`, by the time of its snapshot. Damaged manifests are
+ * passed over for the two latter and reported to `onDamaged`.
+ *
+ * @param isMeant tells, for the two latter, what no such choice means
+ */
+export async function chooseBackup(
+  repository: Repository,
+  choice: string,
+  onDamaged: (error: IntegrityError, id: string) => void,
+  isMeant: (manifest: Manifest) => boolean = () => true,
+): Promise<Manifest> {
+  const before = /^before:(.*)$/.exec(choice)?.[1];
+  if (choice !== 'latest' && before === undefined) return readManifest(repository, choice);
+  const limit = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(before);
+  const ids = await listBackupIds(repository);
+  // Ids tell the order of backups to the second; which of one second is the newest, only their snapshots tell.
+  for (const group of Map.groupBy(ids.toReversed(), (id) => id.slice(0, id.indexOf('-'))).values()) {
+    let newest: Manifest | undefined;
+    for (const id of group) {
+      try {
+        const manifest = await readIfPresent(repository, id);
+        if (!manifest || manifest.kind === 'schema') continue;
+        const time = Date.parse(manifest.source.snapshotAt);
+        const isNewer = !(newest && Date.parse(newest.source.snapshotAt) >= time);
+        if (time <= limit && isNewer && isMeant(manifest)) newest = manifest;
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error, id);
+      }
+    }
+    if (newest) return newest;
+  }
+  throw new ConfigurationError(
+    `backup-id: no backup at ${repository.storage.location} fits ${choice} (it holds ${ids.length})`,
+    ids.length === 0 ? 'Run a backup first.' : `The oldest is ${ids[0]}, the newest ${ids.at(-1)}.`,
+  );
+}

@@ -1,0 +1,35 @@
+import type { IntegrityError } from '../../runtime/errors.ts';
+import { readRecords } from '../records.ts';
+import type { Repository } from '../open.ts';
+
+/** Names of records tell their order to the second. */
+const ofOneSecond = 8;
+
+/**
+ * The backups that the last cleanup has left, or that records tell of since, and that are not listed: no cleanup has removed them. Somebody
+ * has, or the storage's listing lacks something.
+ *
+ * @param listed ids of all backups that are listed
+ * @returns their ids, the oldest first
+ */
+export async function findVanished(
+  repository: Repository,
+  listed: ReadonlySet<string>,
+  onDamaged: (error: IntegrityError) => void,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const [last] = (await readRecords(repository, 'prunes', onDamaged, { newest: ofOneSecond, signal })).slice(
+    -1,
+  );
+  const known = new Set(last?.content.kept);
+  const isNew = ({ at }: { at: Date }) => last === undefined || at > last.at;
+  for (const { content } of (await readRecords(repository, 'validations', onDamaged, { signal })).filter(
+    isNew,
+  ))
+    for (const { id } of content.backups) known.add(id);
+  for (const kind of ['pins', 'drills'] as const)
+    for (const { content } of (await readRecords(repository, kind, onDamaged, { signal })).filter(isNew))
+      known.add(content.backup);
+  for (const { id } of last?.content.removed ?? []) known.delete(id);
+  return [...known].filter((id) => !listed.has(id)).sort();
+}

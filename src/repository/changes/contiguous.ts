@@ -1,0 +1,119 @@
+import { parseLsn } from '../../values/lsn.ts';
+import { parseTimestamp } from '../../values/timestamp.ts';
+import { type Segment, segmentKey } from './segments.ts';
+
+/** A segment with its figures as numbers */
+export interface Placed {
+  readonly segment: Segment;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly fromXmax: bigint;
+  /** Microseconds since 1970 */
+  readonly through: bigint;
+}
+
+/** Segments of one history of which each begins where the one before ends; at least one. */
+export interface Run {
+  readonly chain: Segment['chain'];
+  readonly placed: readonly Placed[];
+  /** Why it does not go on; null when nothing was captured since */
+  readonly ends: string | null;
+}
+
+/**
+ * Arranges segments, whatever their order, into runs without a gap. Where segments overlap, because two captures ran at once, a run
+ * goes the way that leads furthest: each segment has all that was committed between its positions, so that any unbroken way is right.
+ * Every segment is in one run, except for those that say they end before they begin.
+ */
+export function arrangeRuns(segments: readonly Segment[]): Run[] {
+  const distinct = new Map(segments.map((segment) => [segmentKey(segment), segment]));
+  const placed = [...distinct.values()].map(place).filter(({ from, to }) => from <= to);
+  const runs = [...Map.groupBy(placed, ({ segment }) => nameHistory(segment.chain)).values()].flatMap(
+    linkChain,
+  );
+  runs.sort(compareRuns);
+  return runs.map((run, index) => {
+    const chain = chainOf(run);
+    return { chain, placed: run, ends: explainEnd(run, runs.slice(index + 1)) };
+  });
+}
+
+function place(segment: Segment): Placed {
+  return {
+    segment,
+    from: parseLsn(segment.from),
+    to: parseLsn(segment.to),
+    fromXmax: BigInt(segment.fromXmax),
+    through: parseTimestamp(segment.through),
+  };
+}
+
+/** Of equal names are segments that may follow one another. */
+function nameHistory({ id, systemIdentifier, timeline, databaseOid }: Segment['chain']): string {
+  return [id, systemIdentifier, timeline, databaseOid].join(' ');
+}
+
+interface Link {
+  readonly placed: Placed;
+  /** What goes on from it and leads furthest */
+  readonly next: Link | undefined;
+  /** How far that is */
+  readonly end: bigint;
+}
+
+function linkChain(placed: readonly Placed[]): Placed[][] {
+  const links: Link[] = [];
+  const furthest = new Map<bigint, Link>();
+  for (const one of placed.toSorted((a, b) => comparePositions(b, a))) {
+    const next = furthest.get(one.to);
+    const link = { placed: one, next, end: next?.end ?? one.to };
+    links.push(link);
+    const rival = furthest.get(one.from);
+    // Of ways that lead equally far the one of shorter segments tells more exactly what can be reached.
+    if (rival === undefined || link.end >= rival.end) furthest.set(one.from, link);
+  }
+  const taken = new Set<Link>();
+  const runs: Placed[][] = [];
+  for (const first of links.toReversed()) {
+    const run: Placed[] = [];
+    for (let link: Link | undefined = first; link && !taken.has(link); link = link.next) {
+      taken.add(link);
+      run.push(link.placed);
+    }
+    if (run.length > 0) runs.push(run);
+  }
+  return runs;
+}
+
+function comparePositions(one: Placed, other: Placed): number {
+  return compare(one.from, other.from) || compare(one.to, other.to);
+}
+
+function compareRuns(one: readonly Placed[], other: readonly Placed[]): number {
+  return compare(chainOf(one).id, chainOf(other).id) || compare(one[0]?.from ?? 0n, other[0]?.from ?? 0n);
+}
+
+function chainOf([first]: readonly Placed[]): Segment['chain'] {
+  if (first === undefined) throw new Error('a run without segments');
+  return first.segment.chain;
+}
+
+/** @param later runs that come after this one */
+function explainEnd(run: readonly Placed[], later: readonly (readonly Placed[])[]): string | null {
+  const { id } = chainOf(run);
+  const end = run.at(-1);
+  for (const next of later) {
+    const chain = chainOf(next);
+    const [first] = next;
+    if (!end || !first) continue;
+    if (chain.id !== id) return chain.because ?? 'captures began anew';
+    if (first.from > end.to) {
+      return `the changes between ${end.segment.to} and ${first.segment.from} of the write-ahead log are missing`;
+    }
+  }
+  return null;
+}
+
+function compare<Value extends bigint | string>(one: Value, other: Value): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

@@ -1,0 +1,41 @@
+import { IntegrityError } from '../../runtime/errors.ts';
+import { parseTimestamp } from '../../values/timestamp.ts';
+import { listBackupIds, readOutline } from '../backups/manifests.ts';
+import { findReach } from './recoverable.ts';
+import type { Repository } from '../open.ts';
+import { readSegments, recentSegments, type Segment } from './segments.ts';
+import type { World } from '../../runtime/context.ts';
+
+/** The newest backup that can be brought to the end of what is captured; undefined when none can. */
+export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {
+  const { log, signal } = world;
+  const onDamaged = (error: IntegrityError) => log.warn(error.message);
+  const some = await readSegments(repository, onDamaged, { newest: recentSegments, signal });
+  const found = await findBase(repository, some, world);
+  if (found !== undefined || some.length < recentSegments) return found;
+  return findBase(repository, await readSegments(repository, onDamaged, { signal }), world);
+}
+
+async function findBase(
+  repository: Repository,
+  segments: readonly Segment[],
+  { log, signal }: World,
+): Promise<string | undefined> {
+  const [first, last] = [segments[0], segments.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  for (const id of (await listBackupIds(repository)).toReversed()) {
+    signal.throwIfAborted();
+    try {
+      const base = await readOutline(repository, id);
+      if (base === undefined || base.kind === 'schema') continue;
+      const reach = findReach(base, segments);
+      if (reach !== undefined && parseTimestamp(reach.to) >= parseTimestamp(last.through)) return id;
+      // Whatever is older than the first of the segments has nothing to be brought forward with.
+      if (base.source.snapshotAt < first.chain.startedAt) return undefined;
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      log.warn(`${error.message}; it is passed over`);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,289 @@
+import { parseLsn } from '../../values/lsn.ts';
+import { parseSnapshot } from '../../values/pg-snapshot.ts';
+import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import { arrangeRuns, type Placed, type Run } from './contiguous.ts';
+import type { Segment } from './segments.ts';
+
+/**
+ * Which points in time can be recovered: a backup, brought forward by the changes that were committed after it. docs/format.md tells the
+ * rule and why it holds; test/repository/changes/recoverable.test.ts proves it over random histories. Nothing is asked of the outside.
+ *
+ * Points in time are ISO 8601 in UTC with microseconds, or microseconds since 1970.
+ */
+
+/** What must be known of a backup to bring it forward. A manifest has it, and so has its outline. */
+export interface RecoveryBase {
+  readonly id: string;
+  readonly kind: Manifest['kind'];
+  readonly source: Pick<
+    Manifest['source'],
+    'systemIdentifier' | 'timeline' | 'databaseOid' | 'snapshot' | 'lsn' | 'snapshotAt' | 'definitions'
+  >;
+}
+
+/** The times that one backup can be brought to: all from `from` to `to`, both included. */
+export interface Reach {
+  /** That of its snapshot */
+  readonly from: string;
+  readonly to: string;
+  /** What is replayed to reach `to`, in order; none when there is only the backup itself */
+  readonly segments: readonly Segment[];
+  /** Why it can be brought no further; null when nothing was captured after `to` */
+  readonly ends: string | null;
+}
+
+/** Times that can all be reached, from the first to the last; equal where there is only a backup. */
+export interface Window {
+  readonly from: string;
+  readonly to: string;
+  /** Why the times after `to` cannot be reached; null for the newest window, when nothing was captured since */
+  readonly gap: string | null;
+}
+
+export type RecoveryPlan<Base extends RecoveryBase = RecoveryBase> =
+  | {
+      readonly kind: 'plan';
+      readonly base: Base;
+      /** To be replayed in this order; may be none */
+      readonly segments: readonly Segment[];
+      /** The point in time, also where `latest` was asked for */
+      readonly until: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly why: string;
+      /** The nearest times that can be reached; null when there are none */
+      readonly before: string | null;
+      readonly after: string | null;
+    };
+
+/**
+ * Chooses what to restore and to replay for a point in time. Of the backups that it can be reached from it is the newest: least is to be
+ * replayed.
+ *
+ * @param target a point in time, or `latest` for the newest that can be reached
+ * @param only the id of the only backup that may be used
+ */
+export function planRecovery<Base extends RecoveryBase>(
+  bases: readonly Base[],
+  segments: readonly Segment[],
+  target: bigint | string,
+  only?: string,
+): RecoveryPlan<Base> {
+  const chosen = only === undefined ? bases : bases.filter(({ id }) => id === only);
+  const runs = arrangeRuns(segments);
+  const stretches = chosen.flatMap((base) => stretchOf(base, runs) ?? []).sort(newestFirst);
+  if (stretches.length === 0)
+    return { kind: 'refused', why: explainNone(chosen, only), before: null, after: null };
+  const until = target === 'latest' ? furthest(stretches) : toMicroseconds(target);
+  const fit = stretches.find(({ from, to }) => from <= until && until <= to);
+  if (fit === undefined) return refuse(stretches, until);
+  return {
+    kind: 'plan',
+    base: fit.base,
+    segments: takeUntil(fit.placed, until).map(({ segment }) => segment),
+    until: formatTimestamp(until),
+  };
+}
+
+/** What a backup reaches; undefined for one of definitions only. */
+export function findReach(base: RecoveryBase, segments: readonly Segment[]): Reach | undefined {
+  return findReaches([base], segments)[0];
+}
+
+/** What each of many backups reaches */
+export function findReaches(
+  bases: readonly RecoveryBase[],
+  segments: readonly Segment[],
+): (Reach | undefined)[] {
+  const runs = arrangeRuns(segments);
+  return bases.map((base) => {
+    const stretch = stretchOf(base, runs);
+    if (stretch === undefined) return undefined;
+    const { from, to, placed, ends } = stretch;
+    return {
+      from: formatTimestamp(from),
+      to: formatTimestamp(to),
+      segments: placed.map(({ segment }) => segment),
+      ends,
+    };
+  });
+}
+
+/** All times that can be reached, oldest first. */
+export function findWindows(bases: readonly RecoveryBase[], segments: readonly Segment[]): Window[] {
+  const runs = arrangeRuns(segments);
+  const stretches = bases.flatMap((base) => stretchOf(base, runs) ?? []);
+  const windows: { from: bigint; to: bigint; ends: string | null }[] = [];
+  for (const { from, to, ends } of stretches.sort((one, other) => compare(one.from, other.from))) {
+    const last = windows.at(-1);
+    if (last === undefined || from > last.to) windows.push({ from, to, ends });
+    else if (to > last.to) Object.assign(last, { to, ends });
+    // Of backups that reach equally far the newest knows best what comes next.
+    else if (to === last.to) last.ends = ends ?? last.ends;
+  }
+  return windows.map(({ from, to, ends }, index) => ({
+    from: formatTimestamp(from),
+    to: formatTimestamp(to),
+    gap: ends ?? (index === windows.length - 1 ? null : 'no changes were captured'),
+  }));
+}
+
+/**
+ * The segments that any of the backups can be brought forward with, now or when more are captured, in order. Those that cleanup keeps for
+ * them, and validation reads for them.
+ */
+export function listUsable(bases: readonly RecoveryBase[], segments: readonly Segment[]): Segment[] {
+  return arrangeRuns(segments).flatMap((run) => {
+    const usable = new Set(bases.flatMap((base) => listLeading(base, run)));
+    return run.placed.filter((one) => usable.has(one)).map(({ segment }) => segment);
+  });
+}
+
+/** A run that ended before the backup leads nowhere from it. */
+function listLeading(base: RecoveryBase, run: Run): readonly Placed[] {
+  const { placed, ends } = follow(base, run) ?? { placed: [], ends: null };
+  const last = placed.at(-1);
+  if (last === undefined) return [];
+  return ends === null || last.through >= parseTimestamp(base.source.snapshotAt) ? placed : [];
+}
+
+/** A backup and what is replayed on it */
+interface Stretch<Base extends RecoveryBase> {
+  readonly base: Base;
+  /** Microseconds */
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly placed: readonly Placed[];
+  readonly ends: string | null;
+}
+
+function stretchOf<Base extends RecoveryBase>(base: Base, runs: readonly Run[]): Stretch<Base> | undefined {
+  if (base.kind === 'schema') return undefined;
+  const from = parseTimestamp(base.source.snapshotAt);
+  let best: Stretch<Base> | undefined;
+  for (const run of runs) {
+    const followed = follow(base, run);
+    if (followed === undefined) continue;
+    const through = followed.placed.at(-1)?.through ?? from;
+    const stretch =
+      through < from
+        ? { base, from, to: from, placed: [], ends: followed.ends }
+        : { base, from, to: through, placed: followed.placed, ends: followed.ends };
+    // Later runs come later: of those that reach equally far the last one replays least.
+    if (best === undefined || stretch.to >= best.to) best = stretch;
+  }
+  return best ?? { base, from, to: from, placed: [], ends: explainApart(base, runs) };
+}
+
+/**
+ * The part of a run that is replayed on a backup, from the last segment that surely has everything the snapshot of the backup does not
+ * see: what had ended before that segment began is numbered below its fromXmax, and the snapshot sees all that is numbered below its
+ * own xmin. Undefined when the run has no such segment, or is of another history.
+ */
+function follow(
+  base: RecoveryBase,
+  { chain, placed, ends }: Run,
+): { placed: readonly Placed[]; ends: string | null } | undefined {
+  if (base.kind === 'schema' || whyApart(base, chain) !== undefined) return undefined;
+  const { xmin } = parseSnapshot(base.source.snapshot);
+  const position = parseLsn(base.source.lsn);
+  const snapshotAt = parseTimestamp(base.source.snapshotAt);
+  const begin = placed.findLastIndex(({ fromXmax, from }) => fromXmax <= xmin && from <= position);
+  if (begin < 0) return undefined;
+  // What was over when the backup began, the backup has, whatever was changed.
+  const isOver = ({ through, to }: Placed) => through <= snapshotAt && to <= position;
+  const stop = placed.findIndex(
+    (one, index) => index >= begin && !isOver(one) && !fits(one.segment, base.source),
+  );
+  const stopping = placed[stop];
+  if (stopping === undefined) return { placed: placed.slice(begin), ends };
+  return {
+    placed: placed.slice(begin, stop),
+    ends: explainBarrier(stopping, placed[stop - 1]?.through ?? snapshotAt, snapshotAt),
+  };
+}
+
+/** Whether changes can be replayed on a database with certain definitions, wherever in them something else may be. */
+function fits({ barrier, definitions }: Segment, source: RecoveryBase['source']): boolean {
+  return barrier === null && definitions === source.definitions;
+}
+
+/** @param before until when the segment before was complete */
+function explainBarrier({ segment, through }: Placed, before: bigint, snapshotAt: bigint): string {
+  const since = before > snapshotAt ? before : snapshotAt;
+  return (
+    segment.barrier ??
+    `definitions were changed between ${formatTimestamp(since)} and ${formatTimestamp(through)}`
+  );
+}
+
+/** Why a chain is no history of a backup; undefined when it is. */
+function whyApart({ source }: RecoveryBase, chain: Segment['chain']): string | undefined {
+  if (chain.systemIdentifier !== source.systemIdentifier) return 'another server';
+  if (chain.databaseOid !== source.databaseOid) return 'another database';
+  return chain.timeline === source.timeline ? undefined : 'another timeline of the server';
+}
+
+/** Why no run goes on from a backup; null when there is none at all. */
+function explainApart(base: RecoveryBase, runs: readonly Run[]): string | null {
+  const [first] = runs;
+  if (first === undefined) return null;
+  const others = runs.map(({ chain }) => whyApart(base, chain));
+  return others.includes(undefined)
+    ? 'the changes that are stored begin after it'
+    : `the changes that are stored are of ${others[0]}`;
+}
+
+/**
+ * What is replayed to reach a time: all up to the first segment from which on none was complete before that time. Usually that is the
+ * first that was complete at that time; where the clock of the server was set back, what came after has to be looked at, too.
+ */
+function takeUntil(placed: readonly Placed[], until: bigint): readonly Placed[] {
+  return placed.slice(0, placed.findLastIndex(({ through }) => through < until) + 2);
+}
+
+function furthest(stretches: readonly Stretch<RecoveryBase>[]): bigint {
+  return (
+    stretches
+      .map(({ to }) => to)
+      .sort(compare)
+      .at(-1) ?? 0n
+  );
+}
+
+function toMicroseconds(time: bigint | string): bigint {
+  return typeof time === 'bigint' ? time : parseTimestamp(time);
+}
+
+function refuse(stretches: readonly Stretch<RecoveryBase>[], until: bigint): RecoveryPlan<never> {
+  const earlier = stretches.filter(({ to }) => to < until).sort((one, other) => compare(other.to, one.to));
+  const later = stretches
+    .filter(({ from }) => from > until)
+    .sort((one, other) => compare(one.from, other.from));
+  const [before, after] = [earlier[0], later[0]];
+  const why =
+    before === undefined
+      ? `the oldest backup, ${after?.base.id}, is of ${after && formatTimestamp(after.from)}`
+      : `backup ${before.base.id} can be brought to ${formatTimestamp(before.to)} at most: ${before.ends ?? 'nothing was captured after that'}`;
+  return {
+    kind: 'refused',
+    why,
+    before: before === undefined ? null : formatTimestamp(before.to),
+    after: after === undefined ? null : formatTimestamp(after.from),
+  };
+}
+
+function explainNone(chosen: readonly RecoveryBase[], only: string | undefined): string {
+  if (only === undefined) return 'there is no backup with rows';
+  return chosen.length === 0 ? `there is no backup ${only}` : `backup ${only} holds definitions only`;
+}
+
+function newestFirst(one: Stretch<RecoveryBase>, other: Stretch<RecoveryBase>): number {
+  return compare(other.from, one.from) || compare(other.base.id, one.base.id);
+}
+
+function compare<Value extends bigint | string>(one: Value, other: Value): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}

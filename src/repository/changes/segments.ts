@@ -1,0 +1,232 @@
+import { createHmac } from 'node:crypto';
+import * as v from 'valibot';
+import { IntegrityError, StorageError } from '../../runtime/errors.ts';
+import { compareKeys, type Definition } from '../../postgres/catalog/definitions.ts';
+import { besideDefinitions } from '../../postgres/catalog/description.ts';
+import { parseLsn } from '../../values/lsn.ts';
+import type { StoredValue } from '../../storage/storage.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import { commit } from '../commit.ts';
+import { count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
+import type { Repository } from '../open.ts';
+import { readSealed, SealedReading, sealContent } from '../signature.ts';
+
+/**
+ * What one `capture` has stored: the transactions that were committed between two positions of the write-ahead log, as a header
+ * `changes/<chain>/<from>-<to>.json`, written last and create-only, and objects with the text that the server decoded. Segments whose
+ * positions meet make a chain; a chain ends where changes were lost. docs/format.md describes it for those who read it without us.
+ */
+
+/** In UTC */
+const time = v.pipe(timestamp, v.regex(/^\d{4}-\d\d-\d\dT.*Z$/));
+const text = v.string();
+const lsn = v.pipe(text, v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
+/** A transaction number with its epoch (xid8), in decimal */
+const xid = v.pipe(text, v.regex(/^\d{1,20}$/));
+const digest = v.pipe(text, v.regex(/^[0-9a-f]{64}$/));
+const chainId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
+const tableName = { schema: text, name: text };
+
+const segmentSchema = v.strictObject({
+  format: v.literal(1),
+  tool: v.strictObject({ name: text, version: text }),
+  /** The unbroken history that the segment belongs to */
+  chain: v.strictObject({
+    id: chainId,
+    slot: text,
+    startedAt: time,
+    /** Why it does not go on where the chain before it ended; null for the first of a repository */
+    because: v.nullable(text),
+    database: text,
+    databaseOid: count,
+    systemIdentifier: text,
+    timeline: count,
+  }),
+  /** Every transaction whose commit record ends after `from`, and at `to` at the latest, is in it, or wrote nothing that is decoded. */
+  from: lsn,
+  to: lsn,
+  /**
+   * Whatever ended at or before `from` is numbered below this: a snapshot whose xmin is at least this sees all of it that was committed.
+   * What is numbered below may end later, too.
+   */
+  fromXmax: xid,
+  /** The same for `to` */
+  toXmax: xid,
+  /** The source's time just before `to` was chosen: what anybody could see by then is in this segment or one before it. */
+  through: time,
+  /** Commit times of the first and the last transaction in the order of the log; null without any */
+  firstCommitAt: v.nullable(time),
+  lastCommitAt: v.nullable(time),
+  transactions: count,
+  changes: count,
+  serverVersion: count,
+  encoding: text,
+  settings: v.record(text, text),
+  encryption: v.variant('scheme', [
+    v.strictObject({ scheme: v.literal('none') }),
+    v.strictObject({ scheme: v.literal('age'), recipients: v.array(text) }),
+  ]),
+  /** Their plaintexts, one behind the other, are COPY text of three columns: position, transaction, and what test_decoding wrote. */
+  objects: v.array(storedObject),
+  /** What was changed, by table */
+  tables: v.array(
+    v.strictObject({ ...tableName, inserts: count, updates: count, deletes: count, truncates: count }),
+  ),
+  /** Tables with updates or deletes that do not say which row they mean */
+  uncovered: v.array(v.strictObject({ ...tableName, why: text })),
+  /** Values of the sequences after `to` */
+  sequences: v.array(sequence),
+  /** As in `source.definitions` of a manifest, after `to` */
+  definitions: digest,
+  /** The file of each table after `to`, by oid: one that is new without a TRUNCATE was rewritten. */
+  filenodes: v.record(v.pipe(text, v.regex(/^\d+$/)), count),
+  /** Why a backup from before `to` cannot be brought past `from`; null when it can */
+  barrier: v.nullable(text),
+});
+
+export type Segment = v.InferOutput<typeof segmentSchema>;
+
+/** What tells a table from all others there ever were, and from itself with other columns */
+export interface TableIdentity {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * What all definitions of a database are, as 64 hexadecimal digits that tell nothing to one without the key. A table that was dropped
+ * and made again is another, although it looks the same. The order of the arguments' elements does not count, nor do definitions that no
+ * change of rows depends on.
+ */
+export function digestDefinitions(
+  { key }: Repository,
+  definitions: readonly Definition[],
+  tables: readonly TableIdentity[],
+): string {
+  const lines: string[] = [];
+  for (const { kind, schema, relation, name, detail } of definitions) {
+    if (besideDefinitions.has(kind)) continue;
+    lines.push(JSON.stringify([kind, schema, relation, name, detail]));
+  }
+  for (const { oid, schema, name, fingerprint } of tables) {
+    lines.push(JSON.stringify([oid, schema, name, fingerprint]));
+  }
+  const hmac = createHmac('sha256', key).update('definitions\0');
+  // By code units, as everything that has to come to the same on every machine.
+  for (const line of lines.sort((one, other) => (one < other ? -1 : one > other ? 1 : 0))) {
+    hmac.update(`${line}\n`);
+  }
+  return hmac.digest('hex');
+}
+
+/** Names of one chain sort by position. */
+export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {
+  return `changes/${chain.id}/${padPosition(from)}-${padPosition(to)}.json`;
+}
+
+function padPosition(position: string): string {
+  return parseLsn(position).toString(16).padStart(16, '0');
+}
+
+/**
+ * The commit of a capture: after this its transactions are stored, before this they are not. Never replaces a segment.
+ *
+ * @throws StorageError when it exists already, and as `commit` does
+ */
+export async function writeSegment(repository: Repository, segment: Segment): Promise<void> {
+  const key = segmentKey(segment);
+  const bytes = sealContent(repository, 'segment', segment);
+  const what = `what was captured up to ${segment.to}`;
+  if (await commit(repository, { key, bytes, what })) return;
+  throw new StorageError(
+    `${key} exists already at ${repository.storage.location}: two captures ran at once`,
+    'Run the capture again; it goes on where the other one ended.',
+  );
+}
+
+/** Segments of two days, captured every quarter of an hour: more than since the newest backup, mostly */
+export const recentSegments = 200;
+
+/** Headers in memory at once */
+const readers = 16;
+
+const keyPattern = /^changes\/\d{8}T\d{6}Z-[0-9a-f]{4}\/[0-9a-f]{16}-[0-9a-f]{16}\.json$/;
+
+/** The files of all segments, by chain and position. */
+export async function listSegmentFiles({ storage }: Repository): Promise<StoredValue[]> {
+  const files: StoredValue[] = [];
+  for await (const file of storage.list('changes/')) if (keyPattern.test(file.key)) files.push(file);
+  return files.sort((one, other) => compareKeys([one.key], [other.key]));
+}
+
+/**
+ * The headers of segments, by chain and position. One that is damaged, forged or out of its place is reported to `onDamaged` and left
+ * out: its chain has a gap there, which is what it means for a recovery. One that was removed meanwhile is left out, too.
+ *
+ * @param newest so many at most, the last by their names; by default all
+ * @throws StorageError when one cannot be read at all
+ */
+export async function readSegments(
+  repository: Repository,
+  onDamaged: (error: IntegrityError, key: string) => void,
+  {
+    newest = Number.POSITIVE_INFINITY,
+    signal = new AbortController().signal,
+  }: { newest?: number; signal?: AbortSignal | undefined } = {},
+): Promise<Segment[]> {
+  const files = (await listSegmentFiles(repository)).slice(-newest);
+  const segments = new Map<string, Segment>();
+  const waiting = [...files];
+  const reading = new SealedReading();
+  await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
+    for (const { key, size } of drain(waiting)) {
+      stop.throwIfAborted();
+      try {
+        const segment = await reading.next('segment', size, () => readSegment(repository, key));
+        if (segment) segments.set(key, segment);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error, key);
+      }
+    }
+  });
+  return files.flatMap(({ key }) => segments.get(key) ?? []);
+}
+
+/**
+ * Where the newest chain ends; undefined without any segment, and when the last one is damaged, which is reported: what came before
+ * it is no end to go on from.
+ */
+export async function readNewestSegment(
+  repository: Repository,
+  onDamaged: (error: IntegrityError, key: string) => void,
+): Promise<Segment | undefined> {
+  const [segment] = await readSegments(repository, onDamaged, { newest: 1 });
+  return segment;
+}
+
+/**
+ * Undefined when it was removed since it was listed.
+ *
+ * @throws IntegrityError when it is damaged, truncated, in another's place or was not written with this repository's key
+ */
+export async function readSegment(repository: Repository, key: string): Promise<Segment | undefined> {
+  const damaged = (how: string, cause?: unknown) =>
+    new IntegrityError(
+      `segment ${key}: ${how}`,
+      'No backup can be brought past it any more; take a new one, which begins anew.',
+      cause,
+    );
+  const segment = await readSealed(repository, 'segment', key, segmentSchema, damaged);
+  if (segment === undefined) return undefined;
+  if (segmentKey(segment) !== key) throw damaged(`it says that it is ${segmentKey(segment)}`);
+  const { systemIdentifier, database } = segment.chain;
+  // With a key that several repositories have, its seal fits all the same.
+  if (systemIdentifier !== repository.source.systemIdentifier || database !== repository.source.database)
+    throw damaged(
+      `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose changes these are`,
+    );
+  if (parseLsn(segment.from) > parseLsn(segment.to)) throw damaged('it ends before it begins');
+  return segment;
+}

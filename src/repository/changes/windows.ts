@@ -1,0 +1,62 @@
+import { parseTimestamp } from '../../values/timestamp.ts';
+import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
+import type { Repository } from '../open.ts';
+import { readSegments, type Segment } from './segments.ts';
+import type { World } from '../../runtime/context.ts';
+
+/** What can be recovered besides the backups themselves. */
+export interface Recoverable {
+  /** Oldest first; a backup that nothing was captured after is one, too */
+  readonly windows: readonly Window[];
+  /** Keys of segments that cannot be trusted */
+  readonly damaged: readonly string[];
+  /** Whether any changes were captured */
+  readonly captured: boolean;
+}
+
+/** Changes that are complete until a later time than this, in milliseconds ahead, are of a clock that is wrong. */
+const tolerableSkew = 300_000;
+
+/**
+ * Reads which points in time can be recovered, and from which segments, by chain and position. What is passed over is told as a warning.
+ *
+ * @param bases the backups that one would go back to
+ */
+export async function readRecoverable(
+  repository: Repository,
+  bases: readonly RecoveryBase[],
+  { log, now, signal }: World,
+): Promise<Recoverable & { readonly segments: readonly Segment[] }> {
+  const damaged: string[] = [];
+  const segments = await readSegments(
+    repository,
+    ({ message }, key) => {
+      log.warn(`${message}; passed over`);
+      damaged.push(key);
+    },
+    { signal },
+  );
+  const latest = BigInt(now().getTime() + tolerableSkew) * 1000n;
+  const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
+  if (sound.length < segments.length) {
+    log.warn('some captured changes are of a time that is still to come: a clock is wrong; passed over');
+  }
+  return { windows: findWindows(bases, sound), damaged, captured: segments.length > 0, segments: sound };
+}
+
+/** Whether it is more than a backup alone */
+export function isStretch({ from, to }: Window): boolean {
+  return from < to;
+}
+
+/** Whole seconds, UTC, all of which can be recovered; where there is none, the exact times. */
+export function formatWindow({ from, to }: Window): string {
+  const [first, last] = [(parseTimestamp(from) + 999_999n) / 1_000_000n, parseTimestamp(to) / 1_000_000n];
+  if (first > last) return `${from} to ${to}`;
+  return `${formatSecond(first)} to ${formatSecond(last)}`;
+}
+
+/** `2026-11-20 02:17:01Z` */
+function formatSecond(seconds: bigint): string {
+  return new Date(Number(seconds) * 1000).toISOString().replace('T', ' ').replace('.000', '');
+}

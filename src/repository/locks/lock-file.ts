@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { messageOf, StorageError } from '../../runtime/errors.ts';
+import { RetainedError, type Storage, type StoredValue } from '../../storage/storage.ts';
+import type { Log } from '../../runtime/context.ts';
+import { renderLock, usualLifetimeSeconds } from './lock-format.ts';
+
+export interface LockOptions {
+  /** For those who meet the lock, like `holder`. */
+  readonly operation: string;
+  /** Shared locks stand beside each other; an exclusive one stands alone. */
+  readonly mode: 'shared' | 'exclusive';
+  /** See `describeHolder`. */
+  readonly holder: string;
+  readonly now: () => Date;
+  /** Ends the waiting. Says nothing about the lock once it is held. */
+  readonly signal: AbortSignal;
+  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
+  /** How long to wait for others; 0: try once. */
+  readonly waitSeconds: number;
+  /** How long it holds after it was last written; by default half an hour. */
+  readonly lifetimeSeconds?: number;
+  /** Whether to remove the locks that hold no longer; who gets one alone always does. */
+  readonly removesSpent?: boolean;
+}
+
+/** When a write began and ended. */
+export interface Span {
+  /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
+  readonly startedAt: number;
+  /** Its middle by this machine's clock: milliseconds since 1970 */
+  readonly middle: number;
+}
+
+/** When a lock was written. */
+export interface Written extends Pick<Span, 'startedAt'> {
+  /** By this machine's clock: milliseconds since 1970 */
+  readonly writtenAt: number;
+  /** By the storage's clock */
+  readonly modifiedAt: Date;
+  readonly skewSeconds: number;
+}
+
+/** The file of one lock, through all attempts to get it. */
+export class LockFile {
+  readonly id = randomBytes(8).toString('hex');
+  readonly storage: Storage;
+  readonly lifetimeSeconds: number;
+  readonly #options: LockOptions;
+  /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
+  readonly #keys = [`locks/${this.id}.json`];
+  /** Whether there may be something to remove. */
+  #exists = false;
+
+  constructor(storage: Storage, options: LockOptions) {
+    this.storage = storage;
+    this.lifetimeSeconds = options.lifetimeSeconds ?? usualLifetimeSeconds;
+    this.#options = options;
+  }
+
+  get key(): string {
+    return this.#keys.at(-1) as string;
+  }
+
+  owns(key: string): boolean {
+    return this.#keys.includes(key);
+  }
+
+  /** @param since when it was got; by default now */
+  async write(since = this.#options.now()): Promise<Span> {
+    const startedAt = performance.now();
+    const before = this.#options.now().getTime();
+    try {
+      await this.#store(this.#render(since, false));
+    } catch (error) {
+      // What was never written is not left behind.
+      this.#exists ||= await this.#mayExist();
+      throw error;
+    }
+    this.#exists = true;
+    return { startedAt, middle: (before + this.#options.now().getTime()) / 2 };
+  }
+
+  async #store(value: Buffer): Promise<void> {
+    try {
+      await this.storage.put(this.key, value);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      // A retention lock (of R2 or B2, for one) may forbid overwriting; then the lock goes on under another name.
+      const next = `locks/${this.id}-${this.#keys.length}.json`;
+      if (!(await this.storage.create(next, value))) throw error;
+      this.#keys.push(next);
+    }
+  }
+
+  async #mayExist(): Promise<boolean> {
+    try {
+      return (await this.storage.stat(this.key)) !== undefined;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return true;
+    }
+  }
+
+  /**
+   * When it was written by the storage's clock, which a listing or a look right after it tells.
+   *
+   * @throws StorageError when it is not there
+   */
+  date({ startedAt, middle }: Span, values: readonly StoredValue[]): Written {
+    const found = values.find(({ key }) => key === this.key);
+    if (!found) {
+      throw new StorageError(
+        `${this.key} is not in ${this.storage.location} right after it was stored`,
+        'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
+      );
+    }
+    const skewSeconds = (found.modifiedAt.getTime() - middle) / 1000;
+    return { startedAt, writtenAt: middle, modifiedAt: found.modifiedAt, skewSeconds };
+  }
+
+  stat(): Promise<StoredValue | undefined> {
+    return this.storage.stat(this.key);
+  }
+
+  /** Where it cannot be deleted, for whatever reason, the file is overwritten with one that counts as no lock. */
+  async remove(): Promise<void> {
+    if (!this.#exists) return;
+    try {
+      await this.storage.delete(this.#keys);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const left = error instanceof RetainedError ? error.keys : this.#keys;
+      for (const key of left) await this.storage.put(key, this.#render(this.#options.now(), true));
+    }
+    this.#exists = false;
+  }
+
+  async removeOrReport(): Promise<void> {
+    try {
+      await this.remove();
+    } catch (error) {
+      this.#options.log.warn(
+        `the lock ${this.key} could not be removed from ${this.storage.location} and holds for up to ` +
+          `${this.lifetimeSeconds / 60} minutes more: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  #render(since: Date, released: boolean): Buffer {
+    const { operation, mode, holder } = this.#options;
+    return renderLock({
+      format: 1,
+      operation,
+      mode,
+      holder,
+      since: since.toISOString(),
+      ttlSeconds: this.lifetimeSeconds,
+      ...(released ? { released } : {}),
+    });
+  }
+}

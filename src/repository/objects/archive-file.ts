@@ -1,0 +1,29 @@
+import { open, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { StorageError } from '../../runtime/errors.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { ObjectReader } from './store.ts';
+import type { World } from '../../runtime/context.ts';
+
+/** Writes the archive to a file, because pg_restore moves about in it. It is removed with the temporary folder. */
+export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {
+  await assertRoom(manifest, world.temporaryFolder);
+  const file = path.join(world.temporaryFolder, `${manifest.id}.dump`);
+  await using handle = await open(file, 'wx', 0o600);
+  for (const index of manifest.archive.objects) {
+    const object = manifest.objects[index];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    await handle.writeFile(await reader.read(object));
+  }
+  return file;
+}
+
+/** A disk that fills up harms whatever else the machine does, and an archive is told its size by who wrote the backup. */
+async function assertRoom({ id, archive }: Manifest, folder: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (archive.bytes < bavail * bsize) return;
+  throw new StorageError(
+    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
+    'Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more of it.',
+  );
+}

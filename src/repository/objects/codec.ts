@@ -1,0 +1,76 @@
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
+import { Decrypter } from 'age-encryption';
+import { ConfigurationError, IntegrityError, messageOf } from '../../runtime/errors.ts';
+import { decryptAge, encryptAge } from './age.ts';
+
+const compress = promisify(zlib.zstdCompress);
+const decompress = promisify(zlib.zstdDecompress);
+
+/** Turns plaintext into what is stored: zstd, then age when there are recipients. Both run in one call per object. */
+export type Seal = (plaintext: Buffer) => Promise<Uint8Array>;
+
+/** @param level zstd compression level, 1 to 19 */
+export function createSeal(recipients: readonly string[], level: number): Seal {
+  return async (plaintext) => {
+    const compressed = await compress(plaintext, {
+      // One output chunk for most objects: each one more is a trip through the event loop.
+      chunkSize: Math.max(65_536, plaintext.length >> 2),
+      params: {
+        [zlib.constants.ZSTD_c_compressionLevel]: level,
+        [zlib.constants.ZSTD_c_checksumFlag]: 1,
+      },
+      pledgedSrcSize: plaintext.length,
+    });
+    return recipients.length === 0 ? compressed : encryptAge(recipients, compressed);
+  };
+}
+
+export type Encryption = 'none' | 'age';
+
+/** Turns stored bytes back into plaintext of a known length, and no more than that whatever the bytes say. */
+export type Open = (stored: Uint8Array, bytes: number) => Promise<Buffer>;
+
+/**
+ * @param recipients how many the backup is encrypted for
+ * @throws ConfigurationError when the backup is encrypted and no identity is at hand
+ * @throws IntegrityError from the returned function, when the bytes are not what was sealed
+ */
+export function createOpen(encryption: Encryption, identities: readonly string[], recipients?: number): Open {
+  if (encryption === 'age' && identities.length === 0) {
+    throw new ConfigurationError(
+      'encryption-identity: this backup is encrypted and no identity was given',
+      'Give the age identity (AGE-SECRET-KEY-1…) that belongs to one of the recipients it was encrypted for.',
+    );
+  }
+  const decrypter = encryption === 'none' ? undefined : new Decrypter();
+  for (const identity of identities) decrypter?.addIdentity(identity);
+  return async (stored, bytes) => {
+    const compressed = decrypter === undefined ? stored : await decrypt(decrypter, stored, recipients);
+    try {
+      const plaintext = await decompress(compressed, {
+        chunkSize: Math.max(65_536, bytes + 1),
+        maxOutputLength: Math.max(1, bytes),
+      });
+      if (plaintext.length !== bytes) throw new Error(`${plaintext.length} bytes instead of ${bytes}`);
+      return plaintext;
+    } catch (cause) {
+      throw new IntegrityError(`it does not decompress: ${messageOf(cause)}`, 'Use another backup.', cause);
+    }
+  };
+}
+
+async function decrypt(decrypter: Decrypter, stored: Uint8Array, recipients?: number): Promise<Uint8Array> {
+  try {
+    return await decryptAge(decrypter, stored, recipients);
+  } catch (cause) {
+    if (/no identity matched/.test(messageOf(cause))) {
+      throw new ConfigurationError(
+        'encryption-identity: the identity given does not belong to any recipient of this backup',
+        'Give the identity whose recipient stands in the manifest.',
+        cause,
+      );
+    }
+    throw new IntegrityError(`it does not decrypt: ${messageOf(cause)}`, 'Use another backup.', cause);
+  }
+}

@@ -1,0 +1,324 @@
+import { createHash, createHmac } from 'node:crypto';
+import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../../storage/storage.ts';
+import { createOpen, type Open, type Seal } from './codec.ts';
+import type { Doubted } from '../prune/suspects.ts';
+import { Inventory, type StoredFacts } from './inventory.ts';
+import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import { readAgain, SettledDamage } from '../reading.ts';
+import type { Repository } from '../open.ts';
+
+/**
+ * bytes of plaintext in one object. With the number of workers it decides how much memory a run takes. Another number would cut rows
+ * elsewhere, and an incremental backup that reads again what an older version has stored would take that for a difference.
+ */
+export const objectSize = 32 * 1024 * 1024;
+
+/**
+ * bytes of a stored object at most: what zstd and age add to text that cannot be compressed, age for each 64 KiB and each recipient. What is
+ * larger was not stored by a backup, and is not read.
+ */
+export const storedSize = objectSize + 2 * 1024 * 1024;
+
+export function objectKey(name: string): string {
+  return `objects/${name.slice(0, 2)}/${name}`;
+}
+
+/** Gives an object its name. */
+export type NameObject = (plaintext: Buffer) => string;
+
+/**
+ * The name of an object: HMAC-SHA256 over for whom it is sealed and the SHA-256 of its plaintext. Equal plaintext gets an equal
+ * name, and without the key the name tells nothing about it. Other recipients make another object: what was stored in the
+ * clear is never taken for its encrypted copy. The inner hash is taken first so that the plaintext is read once.
+ */
+export function createNaming(key: Buffer, recipients: readonly string[]): NameObject {
+  const audience = recipients.length === 0 ? 'none' : recipients.toSorted().join(' ');
+  return (plaintext) =>
+    createHmac('sha256', key)
+      .update(`object\0${audience}\0`)
+      .update(createHash('sha256').update(plaintext).digest())
+      .digest('hex');
+}
+
+function hashStored(stored: Uint8Array): string {
+  return createHash('sha256').update(stored).digest('hex');
+}
+
+/** What a writer of objects has to know of the repository that it writes to. */
+export interface WriterContents {
+  /** What is stored, as it was seen under the lock of the run */
+  readonly inventory: Inventory;
+  /** The objects that listed backups refer to */
+  readonly known: ReadonlyMap<string, StoredObject>;
+  /** Objects that are about to be removed, or were found damaged */
+  readonly doubted: Doubted;
+}
+
+/** Stores plaintexts as objects, each content once. */
+export class ObjectWriter {
+  readonly #storage: Storage;
+  readonly #name: NameObject;
+  readonly #seal: Seal;
+  readonly #inventory: Inventory;
+  readonly #known: ReadonlyMap<string, StoredObject>;
+  readonly #doubted: Doubted;
+  readonly #open: Open | undefined;
+  /** Contents of this run, under way or done. */
+  readonly #ours = new Map<string, Promise<StoredObject>>();
+  /** Names of objects that the storage has confirmed to this run */
+  readonly #written = new Set<string>();
+  /** stored bytes that this run added */
+  addedBytes = 0;
+  /** objects that were there already */
+  reused = 0;
+
+  /** @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have */
+  constructor(
+    storage: Storage,
+    name: NameObject,
+    seal: Seal,
+    { inventory, known, doubted }: WriterContents,
+    open?: Open,
+  ) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#seal = seal;
+    this.#inventory = inventory;
+    this.#known = known;
+    this.#doubted = doubted;
+    this.#open = open;
+  }
+
+  /**
+   * When this resolves the storage has confirmed the content, and `assertStored` is what proves it. The buffer may be used again then, not
+   * before.
+   */
+  store(plaintext: Buffer): Promise<StoredObject> {
+    const name = this.#name(plaintext);
+    const ours = this.#ours.get(name) ?? this.#store(name, plaintext);
+    this.#ours.set(name, ours);
+    return ours;
+  }
+
+  async #store(name: string, plaintext: Buffer): Promise<StoredObject> {
+    const key = objectKey(name);
+    const known = this.#known.get(name);
+    const doubtedAt = this.#doubted.get(name);
+    const found = await this.#inventory.look(key);
+    const sound = doubtedAt === undefined || (found !== undefined && found.modifiedAt > doubtedAt);
+    if (known !== undefined && sound && found?.size === known.stored) {
+      this.reused++;
+      return known;
+    }
+    const sealed = await this.#seal(plaintext);
+    if (sealed.length > storedSize) {
+      throw new ConfigurationError(
+        `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
+        'Name fewer recipients; one identity can be given to several people.',
+      );
+    }
+    const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
+    // Offering it to `create` would send all of it, only to be told that it is there.
+    if (found === undefined && (await this.#storage.create(key, sealed))) return this.#count(object);
+    // Unless it shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
+    if (found === undefined || (known === undefined && sound)) {
+      const there = await this.#adopt(object, plaintext);
+      if (there !== undefined) return there;
+    }
+    await this.#storage.put(key, sealed);
+    return this.#count(object);
+  }
+
+  #count(object: StoredObject): StoredObject {
+    this.addedBytes += object.stored;
+    this.#written.add(object.name);
+    return object;
+  }
+
+  /**
+   * Proves that objects are there in their full length, which the word of a storage does not: to be called before what refers to them is
+   * written. Where few of very many were stored, only these are looked at; the others were seen when the run began.
+   *
+   * @throws StorageError naming the first that is not
+   */
+  async assertStored(objects: readonly StoredObject[], signal: AbortSignal): Promise<void> {
+    const written = objects.filter(({ name }) => this.#written.has(name));
+    const few = isFew(written.length, this.#inventory.size + written.length);
+    const doubtful = few ? written : objects;
+    const inventory = few
+      ? Inventory.askEach(this.#storage)
+      : await Inventory.take(this.#storage, objects.length, signal);
+    const found = await inventory.lookForAll(
+      doubtful.map(({ name }) => objectKey(name)),
+      signal,
+    );
+    const lost = doubtful.find(({ name, stored }) => found.get(objectKey(name))?.size !== stored);
+    if (lost !== undefined) throw describeLoss(lost, found.get(objectKey(lost.name)), this.#storage);
+  }
+
+  /**
+   * Another run stored the same content, now or before it was killed. Encryption gives every copy other bytes, so the manifest
+   * must describe the bytes that are there. Undefined when they are not whole: no manifest vouches for them, and a store that
+   * confirmed less than it was sent is why a run before this one may have failed.
+   */
+  async #adopt(object: StoredObject, plaintext: Buffer): Promise<StoredObject | undefined> {
+    const there = await this.#fetchFound(objectKey(object.name));
+    if (there === undefined || !(await this.#isWhole(there, object, plaintext))) return undefined;
+    this.reused++;
+    return { ...object, stored: there.length, sha256: hashStored(there) };
+  }
+
+  async #fetchFound(key: string): Promise<Buffer | undefined> {
+    try {
+      return await this.#storage.get(key, storedSize);
+    } catch (error) {
+      if (error instanceof ForeignValueError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Encrypted bytes cannot be opened here; of equal content for equal recipients they have equal length. */
+  async #isWhole(there: Buffer, object: StoredObject, plaintext: Buffer): Promise<boolean> {
+    if (hashStored(there) === object.sha256) return true;
+    if (this.#open === undefined) return there.length === object.stored;
+    try {
+      return (await this.#open(there, plaintext.length)).equals(plaintext);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** One page of a listing costs as much as ten questions, and a repository of so few pages is listed all the same. */
+const [objectsInPage, questionsForPage, pagesAlwaysListed] = [1000, 10, 10];
+
+/** Whether so many objects are asked for one by one, rather than listed among all that there are. */
+function isFew(objects: number, all: number): boolean {
+  const pages = Math.ceil(all / objectsInPage);
+  return pages > pagesAlwaysListed && objects <= pages * questionsForPage;
+}
+
+function describeLoss(
+  { name, stored }: StoredObject,
+  found: StoredFacts | undefined,
+  { location }: Storage,
+): StorageError {
+  const what = found === undefined ? 'is not there' : `has ${found.size} of ${stored} bytes`;
+  return new StorageError(
+    `${objectKey(name)} ${what} in ${location}, although it was confirmed that it is stored: nothing was recorded that needs it`,
+    'See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again.',
+  );
+}
+
+/** Reads objects back, and gives out nothing that is not exactly what was stored. */
+export class ObjectReader {
+  readonly #storage: Storage;
+  readonly #name: NameObject;
+  readonly #open: Open;
+
+  constructor(storage: Storage, name: NameObject, open: Open) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#open = open;
+  }
+
+  /**
+   * The plaintext of an object. Its stored bytes have the SHA-256 of a sealed manifest, and zstd's own checksum has proven what came
+   * out of them. A lost object that a later backup has stored again has other bytes when it is encrypted: it is accepted when its
+   * content is what its name says.
+   *
+   * @throws IntegrityError when it is missing or differs; the message names the object
+   */
+  read(object: StoredObject): Promise<Buffer> {
+    return this.#read(object, false);
+  }
+
+  /** Like `read`, and proves the name too: that the backup compressed what it had read. For validation, which has the time. */
+  prove(object: StoredObject): Promise<Buffer> {
+    return this.#read(object, true);
+  }
+
+  #read(object: StoredObject, proveName: boolean): Promise<Buffer> {
+    return readAgain(async (options) => {
+      const stored = await fetchStored(this.#storage, object, options);
+      const difference = describeDifference(stored, object);
+      const plaintext = await this.#unseal(stored, object, difference);
+      if ((proveName || difference !== undefined) && this.#name(plaintext) !== object.name) {
+        throw difference === undefined
+          ? new SettledDamage(...tell(object, 'its content is not what its name says'))
+          : damaged(object, difference);
+      }
+      return plaintext;
+    });
+  }
+
+  async #unseal(stored: Buffer, object: StoredObject, difference: string | undefined): Promise<Buffer> {
+    try {
+      return await this.#open(stored, object.bytes);
+    } catch (error) {
+      // Of other bytes than were stored nobody can say whom they are for: that is no fault of the identity.
+      if (error instanceof ConfigurationError && difference === undefined) throw error;
+      const cause = error instanceof ConfigurationError ? undefined : error;
+      throw difference === undefined
+        ? new SettledDamage(...tell(object, messageOf(error), cause))
+        : damaged(object, difference, cause);
+    }
+  }
+}
+
+/**
+ * A reader for the objects of one backup, or of one segment of changes.
+ *
+ * @throws ConfigurationError when the backup is encrypted and no identity is at hand
+ */
+export function createReader(
+  repository: Repository,
+  { encryption }: Pick<Manifest, 'encryption'>,
+  identities: readonly string[],
+): ObjectReader {
+  const recipients = encryption.scheme === 'age' ? encryption.recipients : [];
+  return new ObjectReader(
+    repository.storage,
+    createNaming(repository.key, recipients),
+    createOpen(encryption.scheme, identities, recipients.length),
+  );
+}
+
+/** Fetches the stored bytes and compares them with the manifest; needs no key. */
+export function readStored(storage: Storage, object: StoredObject): Promise<void> {
+  return readAgain(async (options) => {
+    const difference = describeDifference(await fetchStored(storage, object, options), object);
+    if (difference !== undefined) throw damaged(object, difference);
+  });
+}
+
+async function fetchStored(storage: Storage, object: StoredObject, options: ReadOptions): Promise<Buffer> {
+  try {
+    return await storage.get(objectKey(object.name), storedSize, options);
+  } catch (error) {
+    if (error instanceof DeniedValueError) {
+      const next = 'Give the right to read it, or bring it back first where the store has archived it.';
+      throw new SettledDamage(`object ${objectKey(object.name)}: ${error.how}`, next, error);
+    }
+    if (error instanceof ForeignValueError) throw damaged(object, error.how, error);
+    if (error instanceof StorageError && error.missing) throw damaged(object, 'it is missing', error);
+    throw error;
+  }
+}
+
+function describeDifference(stored: Buffer, object: StoredObject): string | undefined {
+  if (stored.length !== object.stored) return `it has ${stored.length} bytes instead of ${object.stored}`;
+  return hashStored(stored) === object.sha256 ? undefined : 'its SHA-256 is not the recorded one';
+}
+
+function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(...tell(object, how, cause));
+}
+
+function tell(object: StoredObject, how: string, cause?: unknown): [string, string, unknown] {
+  const next = isKnownError(cause)
+    ? cause.next
+    : 'Run validate to see which backups need it, and restore another one.';
+  return [`object ${objectKey(object.name)}: ${how}`, next, cause];
+}

@@ -1,0 +1,343 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import * as v from 'valibot';
+import { ConfigurationError, IntegrityError, StorageError } from '../runtime/errors.ts';
+import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
+import { acquireLock, type LockOptions } from './locks/locks.ts';
+import { readAgain } from './reading.ts';
+
+const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
+
+const sourceSchema = v.strictObject({ systemIdentifier: v.string(), database: v.string() });
+
+/** 1: seals and names are made with the key itself, which may be another repository's, too. 2: with one that is made of it for this one. */
+const format = v.picklist([1, 2]);
+
+const repositorySchema = v.strictObject({
+  format,
+  id: hex(32),
+  createdAt: v.pipe(v.string(), v.isoTimestamp()),
+  /** The key of object names: here, or with the user, in which case only a check value is here. */
+  key: v.variant('held', [
+    v.strictObject({ held: v.literal('repository'), value: hex(64) }),
+    v.strictObject({ held: v.literal('outside'), check: hex(64) }),
+  ]),
+  /** The one database whose backups these are. */
+  source: sourceSchema,
+});
+
+export type RepositorySource = v.InferOutput<typeof sourceSchema>;
+
+/** An open repository: where it is, and the key that names its objects and seals its manifests, in this repository and no other. */
+export interface Repository {
+  readonly storage: Storage;
+  readonly id: string;
+  readonly key: Buffer;
+  readonly source: RepositorySource;
+  /** `repository.json` as it was read */
+  readonly config: Buffer;
+}
+
+/** Who makes a repository where there is none, for those who want to make it at the same time. */
+export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
+  /** Waits until the storage has proven that it can be written. */
+  readonly proven?: () => Promise<unknown>;
+}
+
+const location = 'repository.json';
+
+/** bytes; ours has some 400, and the longest name of a database 63 */
+const largestConfig = 64 * 1024;
+
+/**
+ * Opens a repository for reading.
+ *
+ * @throws ConfigurationError when there is none, or when it is not of a format this version reads, or the key is wrong
+ */
+export async function openRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+): Promise<Repository> {
+  const repository = await findRepository(storage, repositoryKey);
+  if (repository) return repository;
+  throw new ConfigurationError(
+    `storage: there is no repository at ${storage.location}`,
+    'Correct the location; a repository is made by its first backup.',
+  );
+}
+
+/**
+ * Opens the repository for a backup of `source`, making it when the place is empty.
+ *
+ * @throws ConfigurationError when it belongs to another database
+ */
+export async function openForBackup(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+  maker: Maker = nobody,
+): Promise<Repository> {
+  const found = await findRepository(storage, repositoryKey);
+  if (found === undefined) await maker.proven?.();
+  const repository = found ?? (await makeOnce(storage, repositoryKey, source, now, maker));
+  const bound = repository.source;
+  if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
+    throw new ConfigurationError(
+      `storage: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ` +
+        `${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
+      'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
+    );
+  }
+  return repository;
+}
+
+const nobody: Maker = {
+  holder: 'a first backup',
+  signal: new AbortController().signal,
+  log: { debug: () => {}, info: () => {}, warn: () => {} },
+  now: () => new Date(),
+};
+
+/** So long one who makes a repository waits for another who does. */
+const makingWaitSeconds = 120;
+
+/** So long one who was killed while he made a repository stands in the way of the next. */
+const makingLifetimeSeconds = 30;
+
+/**
+ * Makes a repository of an empty place, or opens the one that another run has made meanwhile. Two that are made at once would have two keys,
+ * of which one is lost; and not every store that is told to create a file only if it is absent heeds that. So one makes it at a time.
+ */
+async function makeOnce(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+  maker: Maker,
+): Promise<Repository> {
+  const lock = await acquireLock(
+    { storage },
+    {
+      ...maker,
+      operation: 'first backup',
+      mode: 'exclusive',
+      waitSeconds: makingWaitSeconds,
+      lifetimeSeconds: makingLifetimeSeconds,
+    },
+  );
+  try {
+    const made = await findRepository(storage, repositoryKey);
+    if (made) return made;
+    await refuseOccupied(storage, maker.log);
+    lock.signal.throwIfAborted();
+    await createRepository(storage, repositoryKey, source, now);
+  } finally {
+    await lock.release();
+  }
+  return openRepository(storage, repositoryKey);
+}
+
+async function createRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  source: RepositorySource,
+  now: Date,
+): Promise<void> {
+  const key = repositoryKey === undefined ? randomBytes(32) : Buffer.from(repositoryKey, 'hex');
+  const config: v.InferOutput<typeof repositorySchema> = {
+    format: 2,
+    id: randomBytes(16).toString('hex'),
+    createdAt: now.toISOString(),
+    key:
+      repositoryKey === undefined
+        ? { held: 'repository', value: key.toString('hex') }
+        : { held: 'outside', check: checkValue(key) },
+    source: { systemIdentifier: source.systemIdentifier, database: source.database },
+  };
+  // Whether it was created, or another one has come first after all: what is there afterwards counts.
+  await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+}
+
+/** Of probes, of those who want to make the repository too, and of runs whose place was emptied under them */
+const harmless =
+  /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
+
+/** @throws ConfigurationError when the place holds what is not of a backup that never came to its end */
+async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
+  let objects = 0;
+  for await (const { key } of storage.list('')) {
+    if (harmless.test(key)) {
+      if (key.startsWith('objects/')) objects += 1;
+      continue;
+    }
+    const isPart = /^(backups|changes|records|garbage)\/|^outlines\.json$/.test(key);
+    throw new ConfigurationError(
+      `storage: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
+      isPart
+        ? 'If it was one, bring its repository.json back from a copy: without it nothing there can be told to be whole. Otherwise give an empty or a new location.'
+        : 'Give an empty or a new location, or the one that holds your backups.',
+    );
+  }
+  if (objects > 0) {
+    log.warn(
+      `${storage.location} holds ${objects} objects that no backup names, and no repository.json: a new repository is made beside them, and a cleanup removes them after its grace period`,
+    );
+  }
+}
+
+/**
+ * Looks whether the repository is still the one that was opened: what is sealed with the key of another that stands in its place by now
+ * could never be read.
+ *
+ * @throws IntegrityError when it is not
+ */
+export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
+  const replaced = () =>
+    new IntegrityError(
+      `${location} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
+      'Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage.',
+    );
+  try {
+    await readAgain(async (options) => {
+      const there = await storage.get(location, largestConfig, options);
+      if (!there.equals(config)) throw replaced();
+    });
+  } catch (error) {
+    if (error instanceof ForeignValueError) throw replaced();
+    if (!(error instanceof StorageError) || !error.missing) throw error;
+    throw new StorageError(
+      `${location} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
+      'Nothing was recorded as a backup. Look at who can write to the storage, then run it again.',
+      { cause: error },
+    );
+  }
+}
+
+async function findRepository(
+  storage: Storage,
+  repositoryKey: string | undefined,
+): Promise<Repository | undefined> {
+  try {
+    return await readAgain(async (options) => {
+      const bytes = await readConfig(storage, options);
+      return bytes && understand(storage, bytes, repositoryKey);
+    });
+  } catch (error) {
+    if (error instanceof DeniedValueError)
+      throw new ConfigurationError(
+        `storage: ${error.message}`,
+        'Give this user the right to read it.',
+        error,
+      );
+    if (error instanceof ForeignValueError) throw describeDamage(storage, error.how, error);
+    // The first thing that is read of a repository: nothing was done yet, so it is the location that is wrong.
+    if (error instanceof StorageError && error.configuration) {
+      throw new ConfigurationError(error.message, error.next, error);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Its bytes, or undefined when there is none. Nothing seals them, and with one wrong digit of the key everything else looks damaged: they
+ * count when two readings bring the same.
+ */
+async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffer | undefined> {
+  const read = async () => {
+    try {
+      return await storage.get(location, largestConfig, options);
+    } catch (error) {
+      if (error instanceof StorageError && error.missing) return undefined;
+      throw error;
+    }
+  };
+  const [one, other] = await Promise.all([read(), read()]);
+  // It is made at this moment.
+  if (one === undefined || other === undefined) return one ?? other;
+  if (!one.equals(other)) throw describeDamage(storage, 'two readings brought different bytes');
+  return one;
+}
+
+function understand(storage: Storage, bytes: Buffer, repositoryKey: string | undefined): Repository {
+  const text = bytes.toString('utf8');
+  const parsed = parse(text);
+  if (typeof parsed === 'string') {
+    const format = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
+    throw format !== undefined && format !== '1' && format !== '2'
+      ? new ConfigurationError(
+          `storage: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
+          'Use the version of supabase-backup that wrote it, or a newer one.',
+        )
+      : describeDamage(storage, parsed);
+  }
+  const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
+  return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
+}
+
+/** What it says, or what is wrong with it: in words of ours alone, for it may be any file of this machine, or hold the key. */
+function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'it is no JSON';
+  }
+  const parsed = v.safeParse(repositorySchema, value);
+  if (parsed.success) return parsed.output;
+  const known = new Set(['format', 'id', 'createdAt', 'key', 'source']);
+  const fields = new Set(parsed.issues.map((issue) => String(issue.path?.[0]?.key)));
+  const wrong = [...fields]
+    .filter((field) => known.has(field))
+    .map((field) => `\`${field}\` is not as it should be`);
+  return wrong.length === 0 ? 'it is not what a backup writes' : wrong.join(', ');
+}
+
+function describeDamage(storage: Storage, how: string, cause?: unknown): IntegrityError {
+  return new IntegrityError(
+    `${location} at ${storage.location} is damaged: ${how}`,
+    'Restore this one small file from a copy; docs/format.md shows its contents.',
+    cause,
+  );
+}
+
+function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: string | undefined): Buffer {
+  if (key.held === 'repository') {
+    if (given !== undefined && given.toLowerCase() !== key.value) {
+      throw new ConfigurationError(
+        'repository-key: this repository holds a key of its own, and it is another one',
+        'If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave repository-key empty.',
+      );
+    }
+    return Buffer.from(key.value, 'hex');
+  }
+  if (given === undefined) {
+    throw new ConfigurationError(
+      'repository-key: the key of this repository is kept outside of it and was not given',
+      'Give the key that was used for its first backup.',
+    );
+  }
+  const candidate = Buffer.from(given, 'hex');
+  if (checkValue(candidate) !== key.check) {
+    throw new ConfigurationError(
+      'repository-key: this is not the key of this repository',
+      'Give the key that was used for its first backup.',
+    );
+  }
+  return candidate;
+}
+
+/**
+ * The key of one repository. Somebody may give one to several, and whoever can write to two of these without knowing it must not be able to
+ * pass off a file of the one for a file of the other.
+ */
+function bindKey(
+  { format, id }: Pick<v.InferOutput<typeof repositorySchema>, 'format' | 'id'>,
+  key: Buffer,
+): Buffer {
+  return format === 1 ? key : createHmac('sha256', key).update(`supabase-backup repository ${id}`).digest();
+}
+
+/** Tells a right key from a wrong one without telling the key. */
+function checkValue(key: Buffer): string {
+  return createHmac('sha256', key).update('supabase-backup repository key check').digest('hex');
+}

@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import * as v from 'valibot';
+import { IntegrityError, StorageError } from '../../runtime/errors.ts';
+import type { StoredValue } from '../../storage/storage.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import type { Repository } from '../open.ts';
+import { readSealed, type SealedKind, SealedReading, sealContent } from '../signature.ts';
+
+/**
+ * The names of objects that no backup needed when a cleanup looked: `garbage/<time>-<random>.json`. An object is removed only
+ * when its mark is older than the grace period and still no backup needs it. The time that counts is the mark file's own in the
+ * storage, so that no machine's clock can shorten the grace.
+ */
+export interface Mark {
+  readonly key: string;
+  /** By the storage's clock */
+  readonly markedAt: Date;
+  /** Empty when the file cannot be trusted: it marks nothing then. */
+  readonly names: readonly string[];
+}
+
+export interface Tally {
+  readonly objects: number;
+  /** as stored */
+  readonly bytes: number;
+}
+
+/** Objects that were marked together. */
+export interface MarkedTally extends Tally {
+  /** By the storage's clock */
+  readonly markedAt: Date;
+}
+
+/** How many mark files are read at once. */
+const readers = 16;
+
+/** A mark file of so many names has less than 4 MB. */
+const maxNames = 50_000;
+
+/** Two files of one second share an id once in 65,536 times. */
+const maxAttempts = 8;
+
+const sealedKind: SealedKind = 'record garbage';
+const keyPattern = /^garbage\/(\d{8}T\d{6}Z-[0-9a-f]{4})\.json$/;
+
+const schema = v.object({
+  format: v.literal(1),
+  id: v.string(),
+  names: v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+});
+
+/**
+ * All mark files, in no particular order; those that are damaged are reported and have no names.
+ *
+ * A backup must not rely on finding an object that is marked and that no listed manifest needs: it stores it anew with `put`, which
+ * makes it newer than its mark. One that a manifest needs must stay as it is, for stored anew and encrypted it would no longer have
+ * the bytes that this manifest describes; no sweep removes it, because the backup holds a lock until its own manifest is written.
+ *
+ * @throws StorageError when a mark cannot be read at all
+ */
+export async function readMarkFiles(
+  repository: Repository,
+  onDamaged: (error: IntegrityError) => void,
+  signal = new AbortController().signal,
+): Promise<Mark[]> {
+  const marks: Mark[] = [];
+  const files = await listMarkFiles(repository);
+  const reading = new SealedReading();
+  await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
+    for (const { key, modifiedAt: markedAt, size } of drain(files)) {
+      stop.throwIfAborted();
+      try {
+        const names = await reading.next(sealedKind, size, () => readNames(repository, key));
+        if (names) marks.push({ key, markedAt, names });
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error);
+        marks.push({ key, markedAt, names: [] });
+      }
+    }
+  });
+  return marks;
+}
+
+export async function listMarkFiles({ storage }: Repository): Promise<StoredValue[]> {
+  const files: StoredValue[] = [];
+  for await (const value of storage.list('garbage/')) if (keyPattern.test(value.key)) files.push(value);
+  return files;
+}
+
+/** Undefined when it was removed since it was listed. */
+async function readNames(repository: Repository, key: string): Promise<string[] | undefined> {
+  const damaged = (how: string, cause?: unknown) =>
+    new IntegrityError(`mark ${key}: ${how}`, 'It is ignored, and removed after the grace period.', cause);
+  const found = await readSealed(repository, sealedKind, key, schema, damaged);
+  if (found === undefined) return undefined;
+  if (found.id !== keyPattern.exec(key)?.[1])
+    throw damaged(`it says that it is mark ${found.id.slice(0, 40)}`);
+  return found.names;
+}
+
+/** By name, when it was last marked: milliseconds since 1970 by the storage's clock. */
+export function indexMarks(marks: readonly Mark[]): Map<string, number> {
+  const index = new Map<string, number>();
+  for (const { names, markedAt } of marks) {
+    for (const name of names) index.set(name, Math.max(index.get(name) ?? 0, markedAt.getTime()));
+  }
+  return index;
+}
+
+/**
+ * An object that was stored anew after its mark is not meant by it. Where times are whole seconds, one of the mark's own second may
+ * have been; it gets another mark.
+ */
+export function isMarked(marks: ReadonlyMap<string, number>, name: string, modifiedAt: Date): boolean {
+  return modifiedAt.getTime() < (marks.get(name) ?? Number.NEGATIVE_INFINITY);
+}
+
+/** Writes mark files as names come, each as soon as it is full. */
+export class MarkWriter {
+  readonly #repository: Repository;
+  readonly #now: () => Date;
+  readonly #written: MarkedTally[] = [];
+  #names: string[] = [];
+  #bytes = 0;
+
+  constructor(repository: Repository, now: () => Date) {
+    this.#repository = repository;
+    this.#now = now;
+  }
+
+  /** @param size stored bytes of the object */
+  async add(name: string, size: number): Promise<void> {
+    this.#names.push(name);
+    this.#bytes += size;
+    if (this.#names.length >= maxNames) await this.#write();
+  }
+
+  /** Writes what is left. What it returns is durable. */
+  async finish(): Promise<readonly MarkedTally[]> {
+    if (this.#names.length > 0) await this.#write();
+    return this.#written;
+  }
+
+  async #write(): Promise<void> {
+    const { storage } = this.#repository;
+    const key = await this.#create();
+    const found = await storage.stat(key);
+    if (!found) {
+      throw new StorageError(
+        `${key} is not in ${storage.location} right after it was stored`,
+        'Use a storage whose reads are strongly consistent.',
+      );
+    }
+    this.#written.push({ markedAt: found.modifiedAt, objects: this.#names.length, bytes: this.#bytes });
+    this.#names = [];
+    this.#bytes = 0;
+  }
+
+  async #create(): Promise<string> {
+    const time = this.#now()
+      .toISOString()
+      .replace(/[-:]|\.\d+/g, '');
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const id = `${time}-${randomBytes(2).toString('hex')}`;
+      const content = { format: 1, id, names: this.#names };
+      const key = `garbage/${id}.json`;
+      if (await this.#repository.storage.create(key, sealContent(this.#repository, sealedKind, content)))
+        return key;
+    }
+    throw new StorageError(
+      `${this.#repository.storage.location} said ${maxAttempts} times that a mark of ${time} exists already`,
+      'Check that the storage tells absent keys from present ones, then run the cleanup again.',
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import { IntegrityError } from '../../runtime/errors.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import { listManifests, manifestKey, readObjectNames } from '../backups/manifests.ts';
+import type { Repository } from '../open.ts';
+import { type SealedKind, SealedReading } from '../signature.ts';
+import { listSegmentFiles, readSegment } from '../changes/segments.ts';
+
+/** A manifest, or the header of a segment, that cannot be trusted */
+export interface DamagedHeader {
+  /** Of a backup its id, of a segment its key */
+  readonly id: string;
+  readonly message: string;
+}
+
+/** What backups and segments need. */
+export interface Needed {
+  readonly names: ReadonlySet<string>;
+  readonly damaged: readonly DamagedHeader[];
+  /** Keys of manifests and segments that were removed between the listing and the reading */
+  readonly vanished: readonly string[];
+  /** How many manifests are listed, those that are taken for removed included */
+  readonly manifests: number;
+}
+
+/** Manifests and headers of segments in memory at once */
+const readers = 16;
+
+/** A file that names objects */
+interface Naming {
+  readonly id: string;
+  readonly key: string;
+  readonly kind: SealedKind;
+  /** bytes */
+  readonly size: number;
+  /** undefined when the file is gone */
+  readonly read: () => Promise<readonly string[] | undefined>;
+}
+
+/**
+ * Reads which objects are needed.
+ *
+ * @param removed ids of backups and keys of segments to take for removed already
+ */
+export async function readNeeded(
+  repository: Repository,
+  signal: AbortSignal,
+  removed: ReadonlySet<string> = new Set(),
+): Promise<Needed> {
+  const names = new Set<string>();
+  const damaged: DamagedHeader[] = [];
+  const vanished: string[] = [];
+  const listed = await listNamings(repository);
+  const namings = listed.filter(({ id }) => !removed.has(id));
+  const reading = new SealedReading();
+  await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
+    for (const { id, key, kind, size, read } of drain(namings)) {
+      stop.throwIfAborted();
+      try {
+        const found = await reading.next(kind, size, read);
+        if (!found) vanished.push(key);
+        for (const name of found ?? []) names.add(name);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        damaged.push({ id, message: error.message });
+      }
+    }
+  });
+  return { names, damaged, vanished, manifests: listed.filter(({ kind }) => kind === 'manifest').length };
+}
+
+async function listNamings(repository: Repository): Promise<Naming[]> {
+  const [manifests, files] = await Promise.all([listManifests(repository), listSegmentFiles(repository)]);
+  return [
+    ...[...manifests].map(([id, { size }]) => ({
+      id,
+      key: manifestKey(id),
+      kind: 'manifest' as const,
+      size,
+      read: () => readObjectNames(repository, id),
+    })),
+    ...files.map(({ key, size }) => ({
+      id: key,
+      key,
+      kind: 'segment' as const,
+      size,
+      read: async () => (await readSegment(repository, key))?.objects.map(({ name }) => name),
+    })),
+  ];
+}

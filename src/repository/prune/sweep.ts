@@ -1,0 +1,153 @@
+import { append } from '../../runtime/lists.ts';
+import type { Purge } from '../../storage/storage.ts';
+import { acquireLock, type Lock, LockedError } from '../locks/locks.ts';
+import { indexMarks, isMarked, listMarkFiles, readMarkFiles, type Tally } from './garbage-marks.ts';
+import { type DamagedHeader, readNeeded } from './references.ts';
+import { assertClocks, objectPattern, type PruneContext } from './prune.ts';
+import { deleteBatch, describeUndone, type Retained, removeKeys } from './removal.ts';
+import type { Repository } from '../open.ts';
+
+export interface Sweep {
+  readonly damaged: readonly DamagedHeader[];
+  readonly removed: Tally;
+  /** Objects that are listed no longer, and whose bytes the storage keeps as versions */
+  readonly hidden: Tally;
+  /** How many versions that the storage kept are gone */
+  readonly versions: number;
+  /** Objects and marks that the storage did not let go */
+  readonly retained: readonly Retained[];
+  /** Why marks whose time has come were left to the next run */
+  readonly postponed: string | undefined;
+}
+
+/** Whether the grace period of what was marked at a time has passed. Both times are the storage's. */
+export function isDue(markedAt: Date, storeNow: Date, { gracePeriod }: PruneContext): boolean {
+  return markedAt.getTime() + gracePeriod <= storeNow.getTime();
+}
+
+/**
+ * Deletes what was marked a grace period ago, is not newer than its mark, and is still needed by no backup and no segment. Everything
+ * that decides is read under an exclusive lock. A mark file is deleted when all of its objects were seen to.
+ *
+ * @param storeNow the storage's time; without a mark that is due by then no lock is asked for
+ * @throws ConfigurationError when the clocks of this machine and the storage disagree
+ */
+export async function sweepGarbage(
+  repository: Repository,
+  context: PruneContext,
+  storeNow: Date,
+): Promise<Sweep> {
+  const nothing: Sweep = {
+    damaged: [],
+    removed: { objects: 0, bytes: 0 },
+    hidden: { objects: 0, bytes: 0 },
+    versions: 0,
+    retained: [],
+    postponed: undefined,
+  };
+  const files = await listMarkFiles(repository);
+  if (!files.some(({ modifiedAt }) => isDue(modifiedAt, storeNow, context))) return nothing;
+  const lock = await lockAlone(repository, context);
+  if (typeof lock === 'string') return { ...nothing, postponed: lock };
+  try {
+    await assertClocks(lock, repository);
+    const signal = AbortSignal.any([context.signal, lock.signal]);
+    const needed = await readNeeded(repository, signal);
+    if (needed.damaged.length > 0) return { ...nothing, damaged: needed.damaged };
+    if (needed.vanished.length > 0) {
+      const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
+      return { ...nothing, postponed };
+    }
+    if (needed.manifests === 0) {
+      return { ...nothing, postponed: `${repository.storage.location} lists no backup at the moment` };
+    }
+    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message), signal);
+    const due = marks.filter(({ markedAt }) => isDue(markedAt, lock.acquiredAt, context));
+    const swept = await deleteUnneeded(repository, indexMarks(due), needed.names, signal, context.log);
+    signal.throwIfAborted();
+    const keptMarks = await removeKeys(
+      repository,
+      due.map(({ key }) => key),
+    );
+    return { ...nothing, ...swept, retained: [...swept.retained, ...keptMarks.retained] };
+  } finally {
+    await lock.release();
+  }
+}
+
+/** An exclusive lock, or who holds the repository instead. */
+async function lockAlone(repository: Repository, context: PruneContext): Promise<Lock | string> {
+  try {
+    return await acquireLock(repository, {
+      ...context,
+      operation: 'cleanup',
+      mode: 'exclusive',
+      waitSeconds: context.sweepWaitSeconds,
+    });
+  } catch (error) {
+    if (error instanceof LockedError) return error.message;
+    throw error;
+  }
+}
+
+async function deleteUnneeded(
+  repository: Repository,
+  marks: ReadonlyMap<string, number>,
+  needed: ReadonlySet<string>,
+  signal: AbortSignal,
+  log: PruneContext['log'],
+): Promise<Pick<Sweep, 'removed' | 'hidden' | 'versions' | 'retained'>> {
+  const tally = new SweepTally();
+  const listUnneeded = async function* () {
+    for await (const { key, size, modifiedAt } of repository.storage.list('objects/')) {
+      const name = objectPattern.exec(key)?.[2];
+      if (name !== undefined && !needed.has(name) && isMarked(marks, name, modifiedAt)) yield { key, size };
+    }
+  };
+  let batch = new Map<string, number>();
+  const flush = async () => {
+    signal.throwIfAborted();
+    tally.add(batch, await removeKeys(repository, [...batch.keys()]));
+    batch = new Map();
+    log.progress(`${tally.removed.objects + tally.hidden.objects} objects removed`);
+  };
+  for await (const { key, size } of listUnneeded()) {
+    batch.set(key, size);
+    if (batch.size >= deleteBatch) await flush();
+  }
+  if (batch.size > 0) await flush();
+  // A store may confirm what it has not done.
+  if (tally.removed.objects > 0) for await (const { key, size } of listUnneeded()) tally.takeBack(key, size);
+  return tally;
+}
+
+/** What a sweep comes to. */
+class SweepTally {
+  readonly removed = { objects: 0, bytes: 0 };
+  readonly hidden = { objects: 0, bytes: 0 };
+  versions = 0;
+  readonly retained: Retained[] = [];
+  readonly #kept = new Set<string>();
+
+  /** @param sizes by key, of what was to be removed */
+  add(sizes: ReadonlyMap<string, number>, { hidden, retained, versions }: Purge): void {
+    this.versions += versions;
+    append(this.retained, retained);
+    for (const { key } of retained) this.#kept.add(key);
+    const covered = new Set(hidden);
+    for (const [key, size] of sizes) {
+      if (this.#kept.has(key)) continue;
+      const sum = covered.has(key) ? this.hidden : this.removed;
+      sum.objects += 1;
+      sum.bytes += size;
+    }
+  }
+
+  /** Counts what is listed after it was removed. */
+  takeBack(key: string, size: number): void {
+    if (this.#kept.has(key)) return;
+    this.retained.push(describeUndone(key));
+    this.removed.objects -= 1;
+    this.removed.bytes -= size;
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * Which backups stay. docs/retention.md tells the rules and the guarantees; test/repository/retention/policy.test.ts proves them over
+ * random histories.
+ */
+
+/** How many backups stay; 0 means that a rule keeps none. */
+export interface RetentionPolicy {
+  readonly last: number;
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
+  readonly yearly: number;
+  /** milliseconds */
+  readonly within: number;
+  /** So many verified backups stay whatever the other rules say; at least 1. */
+  readonly verified: number;
+}
+
+/** What retention must know of a backup. */
+export interface Candidate {
+  readonly id: string;
+  readonly kind: 'full' | 'incremental' | 'schema';
+  /** The state of the database that it holds: the time that all rules mean. */
+  readonly snapshotAt: Date;
+  readonly finishedAt: Date;
+  readonly pinned: boolean;
+  readonly verifiedAt: Date | null;
+  readonly damagedAt: Date | null;
+}
+
+export interface Decision<Backup> {
+  readonly backup: Backup;
+  readonly keep: boolean;
+  /** What keeps it, or why nothing does; never empty. */
+  readonly reasons: readonly string[];
+}
+
+/** As much as two clocks may differ before a time counts as one of the future. Milliseconds. */
+const clockTolerance = 5 * 60_000;
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
+
+/** The bucket of each period that a time falls into, as people write it. Equal texts mean the same bucket. */
+type Buckets = Readonly<Record<Period, string>>;
+
+const periods: Readonly<Record<Period, string>> = {
+  hourly: 'hours',
+  daily: 'days',
+  weekly: 'weeks',
+  monthly: 'months',
+  yearly: 'years',
+};
+const periodNames = Object.keys(periods) as readonly Period[];
+
+/**
+ * Decides for every backup whether it stays, in the order given. Nothing is asked of the outside: the same arguments give the
+ * same plan, and the plan of what is left keeps all of it.
+ *
+ * @param timeZone a name of the IANA database; decides when hours, days, weeks, months and years begin
+ */
+export function planRetention<Backup extends Candidate>(
+  backups: readonly Backup[],
+  policy: RetentionPolicy,
+  { now, timeZone }: { now: Date; timeZone: string },
+): Decision<Backup>[] {
+  if (hasNoRule(policy)) {
+    return backups.map((backup) => ({ backup, keep: true, reasons: ['the policy has no rule'] }));
+  }
+  const nameBuckets = createBucketing(timeZone);
+  // Definitions alone cannot stand in for a backup with rows, nor push one out.
+  const isSchema = ({ kind }: Backup) => kind === 'schema';
+  const withRows = backups.filter((backup) => !isSchema(backup));
+  const decideWithRows = weighGroup(withRows, policy, now, nameBuckets);
+  const decideSchema = weighGroup(backups.filter(isSchema), policy, now, nameBuckets);
+  return backups.map((backup) => (isSchema(backup) ? decideSchema : decideWithRows)(backup));
+}
+
+function hasNoRule(policy: RetentionPolicy): boolean {
+  return policy.last === 0 && policy.within === 0 && periodNames.every((period) => policy[period] === 0);
+}
+
+/** Applies the policy to the backups of a group; what is returned decides for each of them. */
+function weighGroup<Backup extends Candidate>(
+  group: readonly Backup[],
+  policy: RetentionPolicy,
+  now: Date,
+  nameBuckets: (time: Date) => Buckets,
+): (backup: Backup) => Decision<Backup> {
+  const latest = now.getTime() + clockTolerance;
+  const isFuture = ({ snapshotAt, finishedAt }: Backup) =>
+    snapshotAt.getTime() > latest || finishedAt.getTime() > latest;
+  const good = group
+    .filter((backup) => backup.damagedAt === null && !isFuture(backup))
+    .sort(newestFirst)
+    .map((backup) => ({ backup, buckets: nameBuckets(backup.snapshotAt) }));
+  const verified = good.filter(({ backup }) => backup.verifiedAt !== null);
+  const kept = new Map<Backup, Set<string>>();
+  const keep = (backup: Backup | undefined, reason: string) => {
+    if (backup === undefined) return;
+    kept.set(backup, (kept.get(backup) ?? new Set()).add(reason));
+  };
+
+  for (const backup of group) {
+    if (backup.pinned) keep(backup, 'pinned');
+    if (isFuture(backup)) keep(backup, 'in the future');
+  }
+  keep(good[0]?.backup, 'newest');
+  keep(verified[0]?.backup, 'newest verified');
+  applyRules(good, policy, now, keep);
+  // What nobody has proven, and what one with a stolen key writes, may take places among all, but none of these.
+  applyRules(verified, policy, now, (backup, reason) => {
+    if (!kept.get(backup)?.has(reason)) keep(backup, `${reason} of the verified`);
+  });
+  for (const { backup } of verified.slice(1, policy.verified))
+    keep(backup, `newest ${policy.verified} verified`);
+
+  const newestVerified = verified[0]?.backup;
+  const places = new Map(good.map(({ backup, buckets }) => [backup, buckets]));
+  const explain = createExplanation(good, policy);
+  return (backup) => {
+    const reasons = kept.get(backup);
+    if (reasons !== undefined) return { backup, keep: true, reasons: [...reasons] };
+    const buckets = places.get(backup);
+    if (buckets !== undefined) return { backup, keep: false, reasons: explain(buckets) };
+    return newestVerified !== undefined && newestFirst(newestVerified, backup) < 0
+      ? { backup, keep: false, reasons: [`damaged, and ${newestVerified.id} is newer and verified`] }
+      : { backup, keep: true, reasons: ['damaged, but no newer one is verified'] };
+  };
+}
+
+interface Place<Backup> {
+  readonly backup: Backup;
+  readonly buckets: Buckets;
+}
+
+/** @param places newest first */
+function applyRules<Backup extends Candidate>(
+  places: readonly Place<Backup>[],
+  policy: RetentionPolicy,
+  now: Date,
+  keep: (backup: Backup, reason: string) => void,
+): void {
+  for (const { backup } of places.slice(0, policy.last)) keep(backup, `last ${policy.last}`);
+  if (policy.within > 0) {
+    const since = now.getTime() - policy.within;
+    for (const { backup } of places)
+      if (backup.snapshotAt.getTime() >= since) keep(backup, `within ${formatInterval(policy.within)}`);
+  }
+  for (const period of periodNames) {
+    const newest = takeNewestBuckets(places, period, policy[period]);
+    const represented = new Set<string>();
+    for (const { backup, buckets } of places) {
+      const bucket = buckets[period];
+      if (!newest.has(bucket) || represented.has(bucket)) continue;
+      represented.add(bucket);
+      keep(backup, `${period} ${bucket}`);
+    }
+  }
+}
+
+/** The `count` newest buckets that have a backup. @param places newest first */
+function takeNewestBuckets<Backup>(
+  places: readonly Place<Backup>[],
+  period: Period,
+  count: number,
+): Set<string> {
+  const newest = new Set<string>();
+  for (const { buckets } of places) {
+    if (newest.size >= count) break;
+    newest.add(buckets[period]);
+  }
+  return newest;
+}
+
+/** Tells of a backup that no rule keeps what each of the rules keeps instead. */
+function createExplanation<Backup>(
+  good: readonly Place<Backup>[],
+  policy: RetentionPolicy,
+): (buckets: Buckets) => string[] {
+  const active = periodNames
+    .filter((period) => policy[period] > 0)
+    .map((period) => ({ period, newest: takeNewestBuckets(good, period, policy[period]) }));
+  return (buckets) => [
+    ...(policy.last > 0 ? [`not one of the last ${policy.last}`] : []),
+    ...(policy.within > 0 ? [`older than ${formatInterval(policy.within)}`] : []),
+    ...active.map(({ period, newest }) =>
+      newest.has(buckets[period])
+        ? `${period} ${buckets[period]} has a newer one`
+        : `${period} ${buckets[period]} is not one of the newest ${policy[period]} ${periods[period]}`,
+    ),
+  ];
+}
+
+function newestFirst(one: Candidate, other: Candidate): number {
+  return (
+    other.snapshotAt.getTime() - one.snapshotAt.getTime() ||
+    (one.id < other.id ? 1 : one.id > other.id ? -1 : 0)
+  );
+}
+
+/**
+ * Calendar buckets in a time zone. The offset from UTC belongs to the hour: where a wall clock is set back, one hour on it is
+ * two hours in time.
+ */
+function createBucketing(timeZone: string): (time: Date) => Buckets {
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  return (time) => {
+    const name = format.formatToParts(time).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+    // The fields of a Date in UTC are those of the wall clock once the offset is added.
+    const wall = new Date(time.getTime() + parseOffset(name));
+    const text = wall.toISOString();
+    const date = text.slice(0, text.indexOf('T'));
+    const year = date.slice(0, -6);
+    return {
+      hourly: `${date} ${pad(wall.getUTCHours())}h ${name.replace('GMT', 'UTC')}`,
+      daily: date,
+      weekly: nameWeek(wall),
+      monthly: `${year}-${pad(wall.getUTCMonth() + 1)}`,
+      yearly: year,
+    };
+  };
+}
+
+/** milliseconds of `GMT`, `GMT+02:00` or `GMT-00:44:30` */
+function parseOffset(name: string): number {
+  const [, sign, hours, minutes, seconds = '0'] = /([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(name) ?? [];
+  if (sign === undefined) return 0;
+  const size = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000;
+  return sign === '-' ? -size : size;
+}
+
+/** The week of ISO 8601: it begins on Monday and belongs to the year that has its Thursday. */
+function nameWeek(wall: Date): string {
+  const weekday = (wall.getUTCDay() + 6) % 7;
+  const thursday = new Date(wall.getTime() + (3 - weekday) * day);
+  const year = thursday.getUTCFullYear();
+  const firstDay = new Date(0);
+  // Date.UTC would take the years 0 to 99 for those of the last century.
+  firstDay.setUTCFullYear(year, 0, 1);
+  const week = Math.floor((thursday.getTime() - firstDay.getTime()) / (7 * day)) + 1;
+  return `${String(year).padStart(4, '0')}-W${pad(week)}`;
+}
+
+/** `7d` or `36h`, as the input has it. */
+export function formatInterval(milliseconds: number): string {
+  return milliseconds % day === 0 ? `${milliseconds / day}d` : `${milliseconds / hour}h`;
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, '0');
+}

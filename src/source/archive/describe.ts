@@ -1,0 +1,160 @@
+import { isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { readDescription } from '../../postgres/catalog/description.ts';
+import { readGlobals } from '../../postgres/catalog/globals.ts';
+import { readPrivileges } from '../../postgres/catalog/privileges.ts';
+import { askQuestions, readFreshness } from '../../postgres/catalog/questions.ts';
+import { readQueues } from '../../postgres/catalog/queues.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { objectSize } from '../../repository/objects/store.ts';
+import { type Supplement, writeSupplement } from '../../format/supplement.ts';
+import { readAdditions } from './extension-additions.ts';
+import { joinSnapshot } from '../snapshot/joined.ts';
+import { nameBlockers } from '../snapshot/locks.ts';
+import { type PendingPiece, type PlainObject, type Store, unlessAborted } from '../rows/object-sink.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+
+/** What is told of a database, and what else somebody has read in the same session. */
+export interface Described<Beside> {
+  readonly description: Supplement;
+  readonly beside: Beside;
+}
+
+/** What the user wants to know of the data, besides that it is all there. */
+export interface Questions {
+  readonly checks: readonly string[];
+  readonly freshness: readonly { readonly schema: string; readonly table: string; readonly column: string }[];
+}
+
+/**
+ * Describes the database as the snapshot sees it.
+ *
+ * @param readBeside reads something else in the session, which is given up for a lock only after twice the time that others wait
+ * @param signal when it is aborted nobody waits for a locked table any more
+ * @throws ConfigurationError when a column that is to tell the freshness does not exist; SourceError when somebody keeps a table locked
+ */
+export async function describeDatabase<Beside>(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  questions: Questions,
+  readBeside: (session: Session) => Promise<Beside>,
+  signal: AbortSignal,
+): Promise<Described<Beside>> {
+  const { lockTimeoutSeconds } = snapshot;
+  // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
+  const session = await joinSnapshot(snapshot, settings, signal);
+  try {
+    // The server locks a relation to print its expressions. pg_dump waits for the same one, and is the first to say so.
+    await session.query(
+      `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
+    );
+    const described = await describeThrough(session);
+    const beside = await readBeside(session);
+    await session.close();
+    const answered = await askThrough(snapshot, settings, questions, signal);
+    return { description: { ...described, ...answered }, beside };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isKnownError(error)) throw error;
+    const locked = (error as { code?: string }).code === lockNotAvailable;
+    const blockers = locked ? await nameBlockers(settings, await findLocked(settings)) : '';
+    throw new SourceError(
+      locked
+        ? `the definitions could not be read within ${2 * lockTimeoutSeconds} s, because a table is locked${blockers}`
+        : `the definitions could not be read: ${messageOf(error)}`,
+      locked
+        ? 'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.'
+        : 'Nothing was recorded. Run the backup again.',
+      error,
+    );
+  }
+}
+
+const lockNotAvailable = '55P03';
+
+/** Relations that somebody has locked against all others, or waits to. */
+async function findLocked(settings: ConnectionSettings): Promise<number[]> {
+  const session = await openSession(settings);
+  try {
+    const rows = await session.query<{ oid: number }>(`
+      SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+    return rows.map(({ oid }) => oid);
+  } finally {
+    await session.close();
+  }
+}
+
+/**
+ * Asks what the user wants to know, which may be about views, in a session that reads nothing else: there a relation that has taken the name
+ * of another is not read for it.
+ */
+async function askThrough(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  { checks, freshness }: Questions,
+  signal: AbortSignal,
+): Promise<Pick<Supplement, 'answers' | 'freshness'>> {
+  if (checks.length + freshness.length === 0) return { answers: [], freshness: [] };
+  const session = await joinSnapshot(snapshot, settings, signal);
+  try {
+    await letRead(session);
+    await session.query('SET LOCAL enable_seqscan = on');
+    const answers = {
+      answers: await askQuestions(session, checks),
+      freshness: await readFreshness(session, freshness),
+    };
+    await session.close();
+    return answers;
+  } finally {
+    session.destroy();
+  }
+}
+
+/** The same for a session in a transaction, without the questions. */
+export async function describeThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
+  const [globals, queues, additions, definitions, privileges] = await Promise.all([
+    readGlobals(session),
+    readQueues(session),
+    readAdditions(session),
+    readDescription(session),
+    readPrivileges(session),
+  ]);
+  return { ...globals, queues, additions, definitions, privileges };
+}
+
+/**
+ * Stores it in objects of its own: it is the same text for as long as nothing of it changes.
+ *
+ * @param signal when it is aborted nobody waits for the storage any more
+ */
+export async function storeSupplement(
+  supplement: Supplement,
+  store: Store<PlainObject>,
+  signal: AbortSignal,
+): Promise<PendingPiece[]> {
+  const pieces: PendingPiece[] = [];
+  for (const part of cutText(writeSupplement(supplement), objectSize)) {
+    const object = await unlessAborted(signal, store(part));
+    pieces.push({ holder: { object }, offset: 0, length: part.length });
+  }
+  return pieces;
+}
+
+/** Gathers texts into one buffer, which is given out full again and again; what was given out before is gone by then. */
+function* cutText(texts: Iterable<string>, size: number): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  let length = 0;
+  for (const text of texts) {
+    let rest = Buffer.from(text);
+    while (length + rest.length >= size) {
+      rest.copy(buffer, length, 0, size - length);
+      rest = rest.subarray(size - length);
+      length = 0;
+      yield buffer;
+    }
+    rest.copy(buffer, length);
+    length += rest.length;
+  }
+  if (length > 0) yield buffer.subarray(0, length);
+}

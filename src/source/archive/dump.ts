@@ -1,0 +1,98 @@
+import { messageOf, SourceError } from '../../runtime/errors.ts';
+import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
+import type { ToolEnvironment } from '../../postgres/client/environment.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { startTool } from '../../postgres/client/process.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import type { TableInfo } from '../../postgres/catalog/tables.ts';
+import type { BufferPool } from '../rows/buffer-pool.ts';
+import { excludePatterns } from './exclude-patterns.ts';
+import { explainFullLockTable, isFullLockTable, nameBlockers } from '../snapshot/locks.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store } from '../rows/object-sink.ts';
+import { checkReservedOptions } from './reserved-options.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+
+/**
+ * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,
+ * sequence values, large objects, configuration tables of extensions, and the order to refresh materialized views. The
+ * archive is not compressed by pg_dump, because its parts are compressed as objects.
+ *
+ * @param excluded tables whose rows are not to be in the archive
+ */
+export async function dumpArchive<Stored extends PlainObject>(
+  snapshot: Snapshot,
+  client: ClientTools,
+  excluded: readonly TableInfo[],
+  options: {
+    schemaOnly: boolean;
+    /** The same connection twice: for pg_dump, and for questions about who keeps it waiting */
+    env: ToolEnvironment;
+    settings: ConnectionSettings;
+    pool: BufferPool;
+    store: Store<Stored>;
+    signal: AbortSignal;
+  },
+): Promise<readonly PendingPiece[]> {
+  await checkReservedOptions(snapshot, client, options);
+  const args = [
+    '--format=custom',
+    '--compress=0',
+    '--no-password',
+    `--snapshot=${snapshot.exported}`,
+    // Otherwise pg_dump would read the patterns below in the database's encoding.
+    `--encoding=${snapshot.encoding}`,
+    `--lock-wait-timeout=${Math.round(snapshot.lockTimeoutSeconds * 1000)}`,
+    ...(snapshot.ledger === undefined ? [] : [`--exclude-schema=${ledgerSchema}`]),
+    ...(options.schemaOnly
+      ? ['--schema-only']
+      : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),
+  ];
+  let failedToLock = false;
+  const run = startTool(client.pgDump, args, {
+    env: options.env,
+    signal: options.signal,
+    // Its own words: those of the server may be of any language.
+    onErrorLine: (line) => {
+      failedToLock ||= /\bquery was: LOCK TABLE /i.test(line);
+    },
+  });
+  // It locks those whose rows are left out, too.
+  const nameAll = () => {
+    const oids = [...snapshot.tables, ...snapshot.leftOut].map((table) => table.oid);
+    return nameBlockers(options.settings, oids).catch(() => '');
+  };
+  const sink = new ObjectSink(options.pool, options.store, options.signal);
+  try {
+    for await (const chunk of run.stdout) await sink.append(chunk as Buffer);
+    await run.done;
+  } catch (cause) {
+    run.kill();
+    const reason = await run.done.then(
+      () => cause,
+      (error: unknown) => error,
+    );
+    options.signal.throwIfAborted();
+    if (isFullLockTable(reason)) {
+      throw await explainFullLockTable(
+        options.settings,
+        snapshot.tables.length + snapshot.leftOut.length,
+        reason,
+      );
+    }
+    const waited = failedToLock
+      ? `; pg_dump could not lock a table within lock-timeout${await nameAll()}`
+      : '';
+    const expiry = explainExpiry(reason, options.settings);
+    if (expiry !== undefined)
+      throw new SourceError(`${expiry.what}: ${messageOf(reason)}`, expiry.next, cause);
+    throw new SourceError(
+      `${messageOf(reason)}${waited}`,
+      'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
+      cause,
+    );
+  }
+  await sink.finish();
+  sink.endCopy(0);
+  return sink.copies[0]?.pieces ?? [];
+}

@@ -1,0 +1,128 @@
+import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { readInvalidIndexes } from '../../postgres/catalog/facts.ts';
+import { findUnplannable } from '../../postgres/catalog/plannable.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { Role } from '../../format/supplement.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isPlatformRole, readManagedSchemas } from '../../supabase/managed-schemas.ts';
+import { isReservedRole } from '../../supabase/reserved-roles.ts';
+import { listUnwritten } from './unwritten.ts';
+
+type NotCarried = Manifest['notCarried'][number];
+
+/**
+ * What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss.
+ *
+ * @param session under the snapshot, and not the one that holds it: what happens to it leaves that one alone
+ */
+export async function listNotCarried(
+  inputs: BackupInputs,
+  session: Session,
+  snapshot: Snapshot,
+): Promise<NotCarried[]> {
+  const leftOut = inputs.backupType === 'schema' ? [] : snapshot.leftOut;
+  const [invalid, mappings, subscriptions] = await Promise.all([
+    readInvalidIndexes(session),
+    readUserMappings(session),
+    readSubscriptions(session),
+  ]);
+  return [
+    ...leftOut.map((table) => ({
+      what: `rows of ${qualifiedName(table)}`,
+      why: 'left out by include or exclude',
+      remedy: 'Back up without include and exclude.',
+    })),
+    ...invalid.map((index) => ({
+      what: `index ${index}`,
+      why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
+      remedy: 'Drop it, or REINDEX it, and back up again.',
+    })),
+    ...(await listUnwritten(inputs, session, snapshot)),
+    ...mappings,
+    ...subscriptions,
+    ...(await readPlatform(session)),
+  ];
+}
+
+/** Passwords of roles, which no backup has. */
+export function describePasswords(roles: readonly Role[]): NotCarried[] {
+  const names = roles.filter((role) => role.login && !isReservedRole(role.name)).map((role) => role.name);
+  if (names.length === 0) return [];
+  return [
+    {
+      what: `passwords of ${names.join(', ')}`,
+      why: 'only a superuser can read them',
+      remedy: 'Keep them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
+    },
+  ];
+}
+
+/** The view shows the options of a mapping only to those who may use them. */
+async function readUserMappings(session: Session): Promise<NotCarried[]> {
+  const rows = await session.query<{ role: string; server: string }>(`
+    SELECT usename AS role, srvname AS server FROM pg_user_mappings m
+    WHERE umoptions IS NULL AND NOT has_server_privilege(srvid, 'USAGE')
+       OR umoptions IS NULL AND usename <> current_user
+          AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    ORDER BY 1, 2`);
+  return rows.map(({ role, server }) => ({
+    what: `options of the user mapping of ${role} on server ${server}`,
+    why: `only ${role} or a superuser can read them`,
+    remedy: `Set them after a restore with ALTER USER MAPPING FOR ${role} SERVER ${server} OPTIONS (…).`,
+  }));
+}
+
+async function readSubscriptions(session: Session): Promise<NotCarried[]> {
+  const rows = await session.query<{ name: string }>(`
+    SELECT subname AS name FROM pg_subscription
+    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) ORDER BY 1`);
+  return rows.map(({ name }) => ({
+    what: `subscription ${name}`,
+    why: 'only a superuser can read its connection',
+    remedy: 'Create it again after a restore with CREATE SUBSCRIPTION.',
+  }));
+}
+
+/** What a Supabase project keeps outside of its database, where the database says that there is some. */
+async function readPlatform(session: Session): Promise<NotCarried[]> {
+  const found: NotCarried[] = [];
+  const managed = await readManagedSchemas(session);
+  if (managed.has('vault') && (await hasRows(session, 'vault', 'secrets'))) {
+    found.push({
+      what: 'the root key of the vault',
+      why: 'it lives outside of the database; the secrets are in the backup as they are stored, encrypted with it',
+      remedy:
+        'Before this project is paused or deleted, copy its key to the new one: GET and then PUT https://api.supabase.com/v1/projects/<ref>/pgsodium.',
+    });
+  }
+  if (managed.has('storage') && (await hasRows(session, 'storage', 'objects'))) {
+    found.push({
+      what: 'the files of Storage',
+      why: 'the database holds only their names; the bytes are in an object store',
+      remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
+    });
+  }
+  return found;
+}
+
+async function hasRows(session: Session, schema: string, name: string): Promise<boolean> {
+  const [relation] = await session.query<{ oid: number; owner: string; readable: boolean; trusted: boolean }>(
+    `SELECT c.oid, r.rolname AS owner, r.rolsuper OR r.rolname = current_user AS trusted,
+            has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
+    [schema, name],
+  );
+  if (relation?.readable !== true) return false;
+  if (!relation.trusted && !isPlatformRole(relation.owner)) return false;
+  const table = { oid: relation.oid, schema, name };
+  // Rather a remark too many than a call of what somebody has made.
+  if ((await findUnplannable(session, [table])).size > 0) return true;
+  const [row] = await session.query<{ some: boolean }>(
+    `SELECT EXISTS (SELECT FROM ${schema}.${name}) AS some`,
+  );
+  return row?.some === true;
+}

@@ -1,0 +1,110 @@
+import { SourceError } from '../../runtime/errors.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { copyOut } from '../../postgres/wire/copy-reader.ts';
+import { quoteLiteral } from '../../postgres/identifier.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { parseLsn } from '../../values/lsn.ts';
+import type { StoredObject } from '../../format/manifest.ts';
+import { objectSize } from '../../repository/objects/store.ts';
+import { BufferPool } from '../rows/buffer-pool.ts';
+import { explainSlotFailure } from './slot.ts';
+import { ChangeTally } from './tally.ts';
+import { ObjectSink, type Store } from '../rows/object-sink.ts';
+
+/** What was read of the slot between two positions, stored. */
+export interface ReadChanges {
+  /** Where it ends: the end of a record, the last commit included */
+  readonly to: string;
+  readonly objects: readonly StoredObject[];
+  readonly tally: ChangeTally;
+}
+
+export interface ChangeRange {
+  readonly from: string;
+  readonly until: string;
+  /** A number of a transaction near those that are read */
+  readonly xmax: bigint;
+  /** Whether the database keeps our ledger: what backups write there is nobody's change. */
+  readonly hasLedger: boolean;
+}
+
+/** bytes of log decoded in one go: the server keeps what comes of them on its own disk until it is read. */
+const stepBytes = 64n * 1024n * 1024n;
+
+/**
+ * Reads and stores what was committed between `from` and `until`, all of it or a first part that ends with a commit. The slot stays where
+ * it is.
+ *
+ * @throws SourceError when the server does not let it
+ */
+export async function readChanges(
+  session: Session,
+  slot: string,
+  { from, until, xmax, hasLedger }: ChangeRange,
+  store: Store<StoredObject>,
+  signal: AbortSignal,
+): Promise<ReadChanges> {
+  const [begin, end] = [parseLsn(from), parseLsn(until)];
+  for (let step = stepBytes; ; step *= 2n) {
+    const isWhole = begin + step >= end;
+    const bound = isWhole ? end : begin + step;
+    const { objects, tally } = await readUpTo(session, slot, bound, { xmax, hasLedger }, store, signal);
+    const last = tally.lastCommitEnd;
+    if (tally.firstCommitEnd !== undefined && tally.firstCommitEnd <= begin) {
+      throw new SourceError(
+        `the slot ${slot} gives out what was committed before ${from} again`,
+        'Nothing was stored. Run capture again; when it goes on like this, drop the slot with drop-slot and begin anew.',
+      );
+    }
+    // A transaction that is longer than the step ends later: the next, wider step has it.
+    if (!isWhole && last === undefined) continue;
+    const to = isWhole && (last === undefined || last < end) ? until : tally.lastCommit;
+    return { to, objects, tally };
+  }
+}
+
+async function readUpTo(
+  session: Session,
+  slot: string,
+  bound: bigint,
+  { xmax, hasLedger }: Pick<ChangeRange, 'xmax' | 'hasLedger'>,
+  store: Store<StoredObject>,
+  signal: AbortSignal,
+): Promise<Pick<ReadChanges, 'objects' | 'tally'>> {
+  const sink = new ChangeSink(new BufferPool(3, objectSize), store, new ChangeTally(xmax), signal);
+  // Messages of pg_logical_emit_message change no row.
+  const sql = `COPY (SELECT lsn, xid, data
+      FROM pg_logical_slot_peek_changes(${quoteLiteral(slot)}, '0/0'::pg_lsn + ${bound}::numeric, NULL,
+             'include-xids', 'on', 'include-timestamp', 'on', 'skip-empty-xacts', 'on')
+      WHERE NOT starts_with(data, 'message: ')${hasLedger ? ` AND NOT starts_with(data, 'table ${ledgerSchema}.')` : ''}) TO STDOUT`;
+  try {
+    await copyOut(session, sql, sink);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explainSlotFailure(error);
+  }
+  await sink.finish();
+  sink.tally.finish();
+  const objects = sink.copies.flatMap(({ pieces }) => pieces.map(({ holder }) => holder.object));
+  return { objects: objects.filter((object) => object !== undefined) as StoredObject[], tally: sink.tally };
+}
+
+/** Stores the text, and counts what is in it. */
+class ChangeSink extends ObjectSink<StoredObject> {
+  readonly tally: ChangeTally;
+
+  constructor(pool: BufferPool, store: Store<StoredObject>, tally: ChangeTally, signal: AbortSignal) {
+    super(pool, store, signal);
+    this.tally = tally;
+  }
+
+  override async flush(): Promise<void> {
+    this.tally.add(this.buffer.subarray(0, this.length));
+    await super.flush();
+  }
+
+  override async finish(): Promise<void> {
+    this.tally.add(this.buffer.subarray(0, this.length));
+    await super.finish();
+  }
+}

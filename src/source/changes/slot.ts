@@ -1,0 +1,201 @@
+import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { isTooLong } from '../../postgres/session/server-error.ts';
+
+/**
+ * The logical replication slot that a capture reads: on a server that has one, the write-ahead log stays until the slot has been moved past
+ * it. All through ordinary SQL (PostgreSQL manual 9.28.6), because a pooler lets nothing else through.
+ */
+
+export interface Slot {
+  readonly name: string;
+  /** Where the next reading begins */
+  readonly confirmed: string;
+  /** bytes of the log that the server keeps for the slot */
+  readonly heldBytes: number;
+  /** bytes that may still be written before the server gives the slot up; null without a limit */
+  readonly safeBytes: number | null;
+  /** Whether the server has given it up: what it was to keep is gone */
+  readonly lost: boolean;
+  /** Of whoever reads it at the moment; null when nobody does */
+  readonly activePid: number | null;
+}
+
+const plugin = 'test_decoding';
+
+/**
+ * @returns undefined when there is none
+ * @throws ConfigurationError when one of the name is not ours to read
+ */
+export async function readSlot(session: Session, name: string): Promise<Slot | undefined> {
+  const [row] = await session.query<{
+    here: boolean;
+    plugin: string | null;
+    confirmed: string | null;
+    held: number | null;
+    safe: number | null;
+    status: string | null;
+    pid: number | null;
+  }>(
+    `SELECT coalesce(database = current_database(), false) AS here, plugin, confirmed_flush_lsn::text AS confirmed,
+            (pg_current_wal_lsn() - restart_lsn)::int8 AS held, safe_wal_size AS safe, wal_status AS status, active_pid AS pid
+     FROM pg_replication_slots WHERE slot_name = $1`,
+    [name],
+  );
+  if (row === undefined) return undefined;
+  if (!row.here || row.plugin !== plugin) {
+    throw new ConfigurationError(
+      `database-url: the replication slot ${name} belongs to another database or plugin`,
+      `Drop it if nobody needs it: SELECT pg_drop_replication_slot('${name}').`,
+    );
+  }
+  return {
+    name,
+    confirmed: row.confirmed ?? '0/0',
+    heldBytes: row.held ?? 0,
+    safeBytes: row.safe,
+    lost: row.status === 'lost' || row.confirmed === null,
+    activePid: row.pid,
+  };
+}
+
+/**
+ * Makes sure that a slot can be made, and that the server survives that captures stop.
+ *
+ * @throws ConfigurationError, one for each cause
+ */
+export async function checkSlotPossible(session: Session, unlimitedWal: boolean): Promise<void> {
+  const [server] = await session.query<{
+    level: string;
+    standby: boolean;
+    role: string;
+    allowed: boolean;
+    limit: number;
+    slots: number;
+    used: number;
+  }>(`
+    SELECT current_setting('wal_level') AS level, pg_is_in_recovery() AS standby, current_user AS role,
+           (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user) AS allowed,
+           (SELECT setting::int8 FROM pg_settings WHERE name = 'max_slot_wal_keep_size') AS limit,
+           (SELECT setting::int8 FROM pg_settings WHERE name = 'max_replication_slots') AS slots,
+           (SELECT count(*) FROM pg_replication_slots) AS used`);
+  if (server === undefined) throw new Error('the server did not tell its settings');
+  const { level, standby, role, allowed, limit, slots, used } = server;
+  const refuse = (what: string, next: string) => new ConfigurationError(`database-url: ${what}`, next);
+  if (standby) throw refuse('the server is a standby', 'Capture from the primary.');
+  if (level !== 'logical') {
+    throw refuse(
+      `changes cannot be captured, because wal_level is ${level}`,
+      'Set wal_level = logical and restart the server (hosted Supabase has it), or do without captures: capture: false in a policy.',
+    );
+  }
+  if (!allowed) {
+    throw refuse(
+      `${role} may not make a replication slot`,
+      `Run "ALTER ROLE ${role} REPLICATION", or use the role postgres of the Supabase project.`,
+    );
+  }
+  if (used >= slots) {
+    throw refuse(
+      `all ${slots} replication slots of the server are taken`,
+      'Drop one that nobody reads (SELECT slot_name, active FROM pg_replication_slots), or raise max_replication_slots.',
+    );
+  }
+  if (limit < 0 && !unlimitedWal) {
+    throw new ConfigurationError(
+      'unlimited-wal: the server sets no limit to what a slot keeps (max_slot_wal_keep_size = -1): when captures stop, its disk fills up',
+      'Set a limit, for example "ALTER SYSTEM SET max_slot_wal_keep_size = \'4GB\'" and reload, or accept that with unlimited-wal: true.',
+    );
+  }
+}
+
+/** Transactions that have written, in any database of the server, and those that were prepared: a new slot waits for their end. */
+export async function nameRunning(session: Session): Promise<string[]> {
+  const rows = await session.query<{ text: string }>(`
+    SELECT format('process %s (%s, %s, %s for %s)', pid, usename, coalesce(nullif(application_name, ''), 'no application name'), state,
+                  date_trunc('second', clock_timestamp() - xact_start)) AS text, xact_start AS since
+    FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT format('prepared transaction %L of %s in %s, %s old', gid, owner, database, date_trunc('second', clock_timestamp() - prepared)), prepared
+    FROM pg_prepared_xacts
+    ORDER BY since LIMIT 5`);
+  return rows.map(({ text }) => text);
+}
+
+/**
+ * Waits for the transactions that are running, because only what begins later is decoded whole.
+ *
+ * @param patience seconds for each of them
+ * @throws SourceError that names who does not end; ConfigurationError when the server refuses it
+ */
+export async function createSlot(session: Session, name: string, patience: number): Promise<void> {
+  try {
+    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${patience}s`]);
+    await session.query('SELECT pg_create_logical_replication_slot($1, $2)', [name, plugin]);
+    await session.query('SET lock_timeout = 0');
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    if (code === undefined) throw cause;
+    if (code === lockNotAvailable) {
+      await session.query('SET lock_timeout = 0');
+      const running = await nameRunning(session);
+      throw new SourceError(
+        `the replication slot cannot be made, because a transaction does not end within ${patience} s: ${running.join('; ') || 'it has ended by now'}`,
+        'End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with lock-timeout. No slot was left behind.',
+        cause,
+      );
+    }
+    throw new ConfigurationError(
+      `database-url: the replication slot cannot be made (${messageOf(cause)})`,
+      code === '58P01'
+        ? 'Install the contrib modules of the server; test_decoding is one of them.'
+        : 'Mend what the server says, and run capture again.',
+      cause,
+    );
+  }
+}
+
+export async function dropSlot(session: Session, name: string): Promise<void> {
+  await session.query('SELECT pg_drop_replication_slot($1)', [name]);
+}
+
+/** Lets the server forget the log before `position`: to be called when everything up to there is stored. */
+export async function advanceSlot(session: Session, name: string, position: string): Promise<void> {
+  await session.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [name, position]);
+}
+
+const lockNotAvailable = '55P03';
+
+/** Changes that no capture reads, now or later, unless something of the source is changed. */
+export class UnreadableChangesError extends SourceError {}
+
+/** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
+export function explainSlotFailure(cause: unknown): Error {
+  const { code } = cause as { code?: string };
+  if (code === '55006') {
+    return new SourceError(
+      `somebody else reads the replication slot (${messageOf(cause)})`,
+      'Let one capture run at a time. When the process is a capture that was killed, the server ends it within minutes.',
+      cause,
+    );
+  }
+  if (code === '53400') {
+    return new UnreadableChangesError(
+      `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
+      'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      cause,
+    );
+  }
+  if (isTooLong(cause)) {
+    return new UnreadableChangesError(
+      `changes could not be read: a row that was changed is larger than the server can send as text (${messageOf(cause)})`,
+      '1 GB is the limit, and bytea needs twice its size. Let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      cause,
+    );
+  }
+  return new SourceError(
+    `changes could not be read: ${messageOf(cause)}`,
+    'Nothing is lost: the slot was not moved. Run capture again.',
+    cause,
+  );
+}

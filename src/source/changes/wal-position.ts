@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SourceError } from '../../runtime/errors.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { parseLsn } from '../../values/lsn.ts';
+import { isoFormat } from '../identity.ts';
+
+/** Where a capture ends, chosen before it begins to read. */
+export interface WalPosition {
+  /** The end of a record; all that was written before it is on disk. */
+  readonly lsn: string;
+  /** The source's time just before `lsn` was chosen: what anybody could see by then is before `lsn`. */
+  readonly through: string;
+  /** pg_snapshot_xmax(pg_current_snapshot()) just after it was chosen */
+  readonly xmax: bigint;
+}
+
+/**
+ * Chooses the end of the log as it is now, and waits until it is on disk, because decoding reads no further. What the server is in no hurry to
+ * write gets a mark behind it, which the WAL writer takes along (PostgreSQL manual 30.4).
+ *
+ * @param after the position has to be behind this one: on an idle server a mark is written, so that it is
+ * @throws SourceError when the server does not write
+ */
+export async function chooseWalPosition(
+  session: Session,
+  after: string,
+  signal: AbortSignal,
+): Promise<WalPosition> {
+  const through = await readClock(session);
+  const [writer] = await session.query<{ delay: number }>(
+    `SELECT setting::int AS delay FROM pg_settings WHERE name = 'wal_writer_delay'`,
+  );
+  let lsn = await readInsertPosition(session);
+  const isBehind = parseLsn(lsn) > parseLsn(after);
+  if (!isBehind || !(await waitForDisk(session, lsn, 3 * (writer?.delay ?? 200), signal))) {
+    await session.query(`SELECT pg_logical_emit_message(false, 'supabase-backup', '')`);
+    lsn = await readInsertPosition(session);
+    if (!(await waitForDisk(session, lsn, longestWait, signal))) {
+      throw new SourceError(
+        `the server has not written its log to disk for ${longestWait / 1000} s (up to ${lsn})`,
+        'Nothing was stored, and nothing is lost. See whether its disk is full or slow, and run capture again.',
+      );
+    }
+  }
+  const [snapshot] = await session.query<{ xmax: string }>(
+    'SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax',
+  );
+  if (snapshot === undefined) throw new Error('the server did not tell its snapshot');
+  return { lsn, through, xmax: BigInt(snapshot.xmax) };
+}
+
+/** The source's time, with microseconds */
+export async function readClock(session: Session): Promise<string> {
+  const [clock] = await session.query<{ now: string }>(
+    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS now`,
+  );
+  if (clock === undefined) throw new Error('the server did not tell its time');
+  return clock.now;
+}
+
+/** milliseconds */
+const longestWait = 60_000;
+
+async function readInsertPosition(session: Session): Promise<string> {
+  const [row] = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  if (row === undefined) throw new Error('the server did not tell its position');
+  return row.lsn;
+}
+
+/** @param limit milliseconds */
+async function waitForDisk(
+  session: Session,
+  lsn: string,
+  limit: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const start = performance.now();
+  for (;;) {
+    const [row] = await session.query<{ written: boolean }>(
+      'SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn AS written',
+      [lsn],
+    );
+    if (row?.written) return true;
+    if (performance.now() - start > limit) return false;
+    await sleep(20, undefined, { signal });
+  }
+}
+
+/** The number of a transaction of our own: whatever was committed before has a smaller one. It is rolled back, and leaves nothing. */
+export async function takeTransactionNumber(session: Session): Promise<bigint> {
+  await session.query('BEGIN');
+  const [row] = await session.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
+  await session.query('ROLLBACK');
+  if (row === undefined) throw new Error('the server did not tell a transaction number');
+  return BigInt(row.xid);
+}

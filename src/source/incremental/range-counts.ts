@@ -1,0 +1,158 @@
+import { isKnownError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import { countPages, type Slice } from '../../postgres/catalog/ranges.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+
+/** What a range holds in the snapshot, without its rows having been read. */
+export interface RangeCount {
+  readonly rows: number;
+  /** Rows that a transaction numbered `since` or later has written */
+  readonly fresh: number;
+  /** Digest of the places of the rows */
+  readonly places: string;
+}
+
+/** One statement: some ranges of one table, or some tables of one range each. */
+type CountTask = readonly Slice[];
+
+/** Pages that one statement counts, so that workers share a large table evenly. */
+const pagesPerTask = 16_384;
+
+/** Small tables counted in one statement. */
+const tablesPerTask = 100;
+
+/**
+ * Counts ranges under the snapshot, several at a time. Only counts travel. Counting reads the heap and no TOAST; it is one TID range
+ * scan for each range.
+ *
+ * @param since the full (64-bit) number of a transaction, less than 2³¹ behind the snapshot
+ */
+export async function countRanges(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  slices: readonly Slice[],
+  since: bigint,
+  options: { workers: number; signal: AbortSignal; onProgress: (pages: number) => void },
+): Promise<Map<Slice, RangeCount>> {
+  const counts = new Map<Slice, RangeCount>();
+  const queue = planTasks(slices);
+  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+    const session = await joinSnapshot(snapshot, settings, signal);
+    const transaction = new JoinedTransaction(snapshot, session);
+    // Workers of ours share the ranges already.
+    await session.query('SET max_parallel_workers_per_gather = 0');
+    let age = await readAge(session, since);
+    for (const task of drain(queue)) {
+      signal.throwIfAborted();
+      try {
+        if (await transaction.makeRoom(countTables(task))) age = await readAge(session, since);
+        const tables = [...new Set(task.map(({ table }) => table))];
+        await transaction.secure(tables);
+        await countTask(session, task, age, counts);
+        await transaction.check(tables);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isKnownError(error)) throw error;
+        const tables = [...new Set(task.map((slice) => slice.table))];
+        throw await explainUnreadable(error, describeTables(tables), tables, snapshot, settings);
+      }
+      options.onProgress(task.reduce((sum, slice) => sum + countPages(slice), 0));
+    }
+    await session.close();
+  });
+  return counts;
+}
+
+/** Stable within a transaction, like every other age() in it. */
+async function readAge(session: Session, xid: bigint): Promise<number> {
+  const [row] = await session.query<{ age: number }>('SELECT age($1::xid) AS age', [
+    String(xid & 0xffff_ffffn),
+  ]);
+  return row?.age ?? 0;
+}
+
+const countTables = (task: CountTask): number => new Set(task.map(({ table }) => table)).size;
+
+/** Ranges of one table go together up to a number of pages; tables of one range go together up to a number of tables. */
+function planTasks(slices: readonly Slice[]): CountTask[] {
+  const tasks: Slice[][] = [];
+  const byTable = Map.groupBy(slices, (slice) => slice.table.oid);
+  const small: Slice[] = [];
+  for (const ranges of byTable.values()) {
+    if (ranges.length === 1 && ranges.every((slice) => countPages(slice) < pagesPerTask / tablesPerTask)) {
+      append(small, ranges);
+      continue;
+    }
+    let task: Slice[] = [];
+    let pages = 0;
+    for (const slice of ranges) {
+      if (task.length > 0 && pages + countPages(slice) > pagesPerTask) {
+        tasks.push(task);
+        task = [];
+        pages = 0;
+      }
+      task.push(slice);
+      pages += countPages(slice);
+    }
+    tasks.push(task);
+  }
+  for (let start = 0; start < small.length; start += tablesPerTask) {
+    tasks.push(small.slice(start, start + tablesPerTask));
+  }
+  return tasks;
+}
+
+/** The place behind the last a table can have. */
+const end = '(4294967295,0)';
+
+/**
+ * The age of what a transaction long past the window has written is negative or, once frozen by an old server, the largest there is:
+ * neither counts as fresh, and neither is.
+ *
+ * @param age of `since`
+ */
+async function countTask(
+  session: Session,
+  task: CountTask,
+  age: number,
+  counts: Map<Slice, RangeCount>,
+): Promise<void> {
+  const [first] = task;
+  if (!first) return;
+  const measure = `count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) <= ${age} AND age(t.xmin) >= 0) AS fresh,
+                   coalesce(bit_xor(hashtidextended(t.ctid, 0)), 0)::text AS places`;
+  const oneTable = task.every((slice) => slice.table === first.table);
+  const sql = oneTable
+    ? `SELECT r.n::int AS n, c.* FROM unnest($1::tid[], $2::tid[]) WITH ORDINALITY AS r (low, high, n),
+         LATERAL (SELECT ${measure} FROM ONLY ${nameOf(first)} AS t WHERE t.ctid >= r.low AND t.ctid < r.high) AS c`
+    : task
+        .map(
+          (slice, index) =>
+            `SELECT ${index + 1} AS n, ${measure} FROM ONLY ${nameOf(slice)} AS t WHERE t.ctid >= '(0,0)'`,
+        )
+        .join(' UNION ALL ');
+  const bounds = [
+    task.map((slice) => `"(${slice.from},0)"`),
+    task.map((slice) => `"${slice.to === null ? end : `(${slice.to},0)`}"`),
+  ].map((places) => `{${places.join(',')}}`);
+  const rows = await session.query<RangeCount & { n: number }>(sql, oneTable ? bounds : undefined);
+  if (rows.length !== task.length) throw new Error(`${rows.length} counts instead of ${task.length}`);
+  for (const { n, rows: total, fresh, places } of rows) {
+    counts.set(task[n - 1] as Slice, { rows: total, fresh, places });
+  }
+}
+
+function describeTables([first, ...more]: readonly TableInfo[]): string {
+  if (first === undefined) return 'no table';
+  return `table ${qualifiedName(first)}${more.length > 0 ? ` or one of ${more.length} more` : ''}`;
+}
+
+function nameOf({ table }: Slice): string {
+  return quoteQualified(table.schema, table.name);
+}

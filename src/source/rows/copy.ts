@@ -1,0 +1,106 @@
+import { isKnownError } from '../../runtime/errors.ts';
+import { copyOut } from '../../postgres/wire/copy-reader.ts';
+import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../../postgres/catalog/ranges.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { Uploads } from './uploads.ts';
+
+/** A slice whose rows are stored. Every holder of its pieces has its object by now. */
+export interface CopiedSlice {
+  readonly slice: Slice;
+  readonly rows: number;
+  /** Not told by a COPY */
+  readonly places: null;
+  readonly pieces: readonly PendingPiece[];
+}
+
+/**
+ * Reads all jobs under the snapshot, several at a time, and stores their rows.
+ *
+ * @param onProgress called after each job with its weight and what it held
+ * @throws SourceError naming the table that could not be read
+ */
+export async function copyRows<Stored extends PlainObject>(
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+  jobs: readonly CopyJob[],
+  options: {
+    workers: number;
+    pool: BufferPool;
+    store: Store<Stored>;
+    signal: AbortSignal;
+    onProgress: (job: CopyJob, rows: number, bytes: number) => void;
+  },
+): Promise<CopiedSlice[]> {
+  const copied: CopiedSlice[] = [];
+  const queue = [...jobs];
+  // While the storage takes the rows of one table, the next is read.
+  const uploads = new Uploads();
+  await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
+    const session = await joinSnapshot(snapshot, settings, signal);
+    const transaction = new JoinedTransaction(snapshot, session);
+    for (const job of drain(queue)) {
+      signal.throwIfAborted();
+      const sink = new ObjectSink(options.pool, options.store, signal, uploads);
+      await sink.flush();
+      try {
+        await transaction.makeRoom(job.slices.length);
+        for (const slices of planTrips(job)) {
+          await transaction.secure(findPlanned(slices));
+          await copyOut(session, slices.map(copyStatement).join('; '), sink);
+        }
+        await transaction.check(job.slices.map(({ table }) => table));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw await explain(job, sink.copies.length, error, snapshot, settings);
+      }
+      sink.close();
+      let rows = 0;
+      let bytes = 0;
+      for (const [index, copy] of sink.copies.entries()) {
+        const slice = job.slices[index];
+        if (!slice) throw new Error('the server ended more COPYs than were asked for');
+        copied.push({ slice, rows: copy.rows, places: null, pieces: copy.pieces });
+        rows += copy.rows;
+        for (const piece of copy.pieces) bytes += piece.length;
+      }
+      if (sink.copies.length !== job.slices.length)
+        throw new Error('the server ended fewer COPYs than were asked for');
+      options.onProgress(job, rows, bytes);
+    }
+    // All is read; the transaction wrote nothing, so it does not matter how its session ends.
+    await session.close().catch(() => undefined);
+  });
+  await unlessAborted(options.signal, uploads.finish());
+  return copied;
+}
+
+/** What is read in one trip to the server; parts of a table of somebody else each in one of their own, right after a look at it. */
+function planTrips({ slices }: CopyJob): (readonly Slice[])[] {
+  const isOwn = findPlanned(slices).every(({ foreign }) => !foreign);
+  return isOwn ? [slices] : slices.map((slice) => [slice]);
+}
+
+/** A table as a whole is copied without a plan. */
+function findPlanned(slices: readonly Slice[]): TableInfo[] {
+  return [...new Set(slices.filter((slice) => !isWholeTable(slice)).map(({ table }) => table))];
+}
+
+async function explain(
+  job: CopyJob,
+  done: number,
+  error: unknown,
+  snapshot: Snapshot,
+  settings: ConnectionSettings,
+): Promise<unknown> {
+  const slice = job.slices[done];
+  if (!slice || !(error instanceof Error) || isKnownError(error)) return error;
+  const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
+  const what = `table ${qualifiedName(slice.table)}${pages}`;
+  return explainUnreadable(error, what, [slice.table], snapshot, settings);
+}

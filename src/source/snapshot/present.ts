@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SourceError } from '../../runtime/errors.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import { expressionsQuery } from '../../postgres/catalog/plannable.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import type { Snapshot } from './snapshot.ts';
+
+type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;
+
+/**
+ * A session that sees the present: one for all workers, for a pooler has few to give. It is opened when it is first asked for, and again when
+ * it was lost, for most of the time it waits. It ends with the lead.
+ *
+ * @param first one that is open already
+ */
+export function openPresent(
+  lead: Session,
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+  first?: Session,
+): () => Promise<Session> {
+  let opened: Promise<Session> | undefined;
+  const follow = (session: Session): Session => {
+    const end = () => session.destroy();
+    if (lead.stream.destroyed) end();
+    else lead.stream.once('close', end);
+    session.lost.catch(() => {
+      opened = undefined;
+    });
+    return session;
+  };
+  // That of an attempt before this one has ended with its lead.
+  if (first !== undefined && !first.stream.destroyed) opened = Promise.resolve(follow(first));
+  return () => {
+    opened ??= openSession(settings, signal).then(follow, (error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+}
+
+/**
+ * To be called right before a statement that has to be planned. Whoever plans calls functions of the indexes and the statistics of a table, and
+ * plans with those of the present. A lock of ours keeps a table from being altered and renamed, and neither its schema from being renamed nor
+ * an index or statistics from being made. It comes first, so that nobody can have us wait between the look and the plan; and who keeps an
+ * index locked, for which a plan would wait, is waited for here.
+ *
+ * @param session under the snapshot
+ * @param locked oids of the tables that its transaction has locked already; gets those of these
+ * @throws SourceError naming those that are not what they were
+ */
+export async function secureTables(
+  session: Session,
+  snapshot: Pick<Snapshot, 'present' | 'lockTimeoutSeconds'>,
+  tables: readonly Table[],
+  locked = new Set<number>(),
+): Promise<void> {
+  if (tables.length === 0) return;
+  await lockTogether(
+    session,
+    tables.filter(({ oid }) => !locked.has(oid)),
+  );
+  for (const { oid } of tables) locked.add(oid);
+  const present = await snapshot.present();
+  const until = performance.now() + snapshot.lockTimeoutSeconds * 1000;
+  let states = await readStates(present, tables);
+  while (states.some(({ locked }) => locked) && performance.now() < until) {
+    await sleep(pause);
+    states = await readStates(present, tables);
+  }
+  const byOid = new Map(states.map((state) => [state.oid, state]));
+  const having = (what: (table: Table, state: State | undefined) => boolean) =>
+    tables.filter((table) => what(table, byOid.get(table.oid)));
+  refuse(
+    having((table, state) => state === undefined || qualifiedName(state) !== qualifiedName(table)),
+    'renamed or dropped after the snapshot was taken',
+    'Run the backup when no migration is running.',
+  );
+  refuse(
+    having((_, state) => state?.locked === true),
+    `an index of it was locked for ${snapshot.lockTimeoutSeconds} s`,
+    'Run the backup when nothing is reindexed, or raise lock-timeout.',
+  );
+  refuse(
+    having((_, state) => state?.strange === true),
+    'given an index or statistics while the backup ran, with functions of somebody else that would run as the backup',
+    'Run the backup again: a table that has such functions from the beginning is read by COPY, which calls none.',
+  );
+}
+
+async function lockTogether(session: Session, tables: readonly Table[]): Promise<void> {
+  if (tables.length === 0) return;
+  const names = tables.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
+  await session.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
+}
+
+/** milliseconds */
+const pause = 100;
+
+/** A table as it is now */
+interface State extends Table {
+  /** Whether somebody keeps an index of it locked */
+  readonly locked: boolean;
+  /** Whether a plan would call something of somebody else */
+  readonly strange: boolean;
+}
+
+/** In one statement: between the answer and the plan lies a trip to the server. */
+function readStates(present: Session, tables: readonly Table[]): Promise<State[]> {
+  return present.query<State & Record<string, unknown>>(
+    `SELECT c.oid, n.nspname AS schema, c.relname AS name, coalesce(x.foreign, false) AS strange, EXISTS (
+       SELECT FROM pg_locks l JOIN pg_index i ON i.indexrelid = l.relation
+       WHERE l.mode = 'AccessExclusiveLock' AND i.indrelid = c.oid
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locked
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN (${expressionsQuery}) AS x ON x.oid = c.oid
+     WHERE c.relkind = 'r' AND c.oid = ANY ($1::oid[])`,
+    [`{${tables.map(({ oid }) => oid).join(',')}}`],
+  );
+}
+
+/** @throws SourceError when there is one */
+function refuse(tables: readonly Table[], what: string, next: string): void {
+  if (tables.length === 0) return;
+  const names = tables.slice(0, 5).map(qualifiedName).join(', ');
+  throw new SourceError(`${names}: ${what}`, `Nothing was recorded. ${next}`);
+}

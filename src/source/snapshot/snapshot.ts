@@ -1,0 +1,258 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { findUnplannable, markUnplannable } from '../../postgres/catalog/plannable.ts';
+import { applySettings, copyEncoding } from '../../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { measureTables, qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
+import type { Log } from '../../runtime/context.ts';
+import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
+import { type LedgerEntry, readLedger } from '../rollback-token.ts';
+import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
+import { checkReadable, checkServer } from '../preflight.ts';
+import { openPresent } from './present.ts';
+
+/**
+ * One exported snapshot of the source, held by a lead session, with ACCESS SHARE locks on the tables where the server has enough. Every worker and pg_dump
+ * see the database through it. When the lead session dies the snapshot is gone, and with it the backup: `signal` aborts.
+ */
+export interface Snapshot {
+  /** What SET TRANSACTION SNAPSHOT takes */
+  readonly exported: string;
+  readonly identity: SourceIdentity;
+  /** The tables whose rows are wanted */
+  readonly tables: readonly TableInfo[];
+  /** Whether the lead keeps them locked; otherwise whoever reads one looks afterwards whether it was still what the snapshot shows. */
+  readonly isLocked: boolean;
+  /** The others */
+  readonly leftOut: readonly TableInfo[];
+  readonly encoding: string;
+  /** pg_current_snapshot() */
+  readonly visible: string;
+  readonly lsn: string;
+  readonly takenAt: string;
+  /** The tokens of earlier backups; undefined where there is no ledger. */
+  readonly ledger: readonly LedgerEntry[] | undefined;
+  readonly lead: Session;
+  /** A session that sees the present, for all to ask; opened when it is first wanted. It ends with the lead. */
+  present(): Promise<Session>;
+  /** How long a session of the snapshot may wait for a lock */
+  readonly lockTimeoutSeconds: number;
+  /** Aborted by the caller's signal, or when the lead session is lost; the reason tells. */
+  readonly signal: AbortSignal;
+  /**
+   * Ends the snapshot. Before, it makes sure that the tables are still what they were: the labels of an enum and the attributes of a
+   * composite type can change under a lock of the table, and then rows read before and after do not fit one set of definitions.
+   *
+   * @throws SourceError when they are not
+   */
+  close(): Promise<void>;
+}
+
+const attempts = 3;
+
+export interface SnapshotOptions {
+  readonly lockTimeoutSeconds: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** A session that is open already, for what asks for the present */
+  readonly present?: Session;
+  /** One that is being opened, for the lead */
+  readonly lead?: Promise<Session>;
+}
+
+/**
+ * Takes the snapshot and the locks. A table truncated, rewritten, altered or dropped between the two would look empty or
+ * come with the wrong columns, so a fresh session compares what it sees with what the snapshot saw; a difference means
+ * starting over. A lock that cannot be had in time is given up at once, because everything else would queue behind it.
+ *
+ * @param wanted tells the tables whose rows are wanted; the others are neither locked nor read
+ */
+export async function takeSnapshot(
+  settings: ConnectionSettings,
+  wanted: (table: TableInfo) => boolean,
+  options: SnapshotOptions,
+): Promise<Snapshot> {
+  for (let attempt = 1; ; attempt++) {
+    const opening = attempt === 1 ? options.lead : undefined;
+    const lead = await (opening ?? openSession(settings, options.signal));
+    options.signal.addEventListener('abort', lead.destroy, { once: true });
+    try {
+      return await lockSnapshot(lead, settings, wanted, options);
+    } catch (error) {
+      const again = error instanceof SnapshotOutdated && attempt < attempts;
+      const blockers =
+        again || !(error instanceof SnapshotOutdated) ? '' : await nameBlockers(settings, error.oids);
+      lead.destroy();
+      if (!(error instanceof SnapshotOutdated)) throw error;
+      if (!again) {
+        throw new SourceError(
+          `${error.message}${blockers}, ${attempts} times in a row`,
+          'Run the backup when no migration is running, or raise lock-timeout.',
+          error.cause,
+        );
+      }
+      options.log.warn(`${error.message}; taking a new snapshot (${attempt} of ${attempts - 1})`);
+    }
+  }
+}
+
+const unguarded =
+  'this server is of before August 2024 and cannot keep a session from views that others make (CVE-2024-7348): all tables are read ' +
+  'by COPY, which refuses them, and none as a part. Update the server to the newest minor of its version.';
+
+async function lockSnapshot(
+  lead: Session,
+  settings: ConnectionSettings,
+  wanted: (table: TableInfo) => boolean,
+  options: SnapshotOptions,
+): Promise<Snapshot> {
+  checkServer(lead);
+  if (!lead.guarded) options.log.warn(unguarded);
+  const present = openPresent(lead, settings, options.signal, options.present);
+  const identity = await readIdentity(lead);
+  const encoding = copyEncoding(identity.serverEncoding);
+  // In this order, and in one trip.
+  const [, , exported, [position], ledger, all] = await Promise.all([
+    applySettings(lead, encoding),
+    lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'),
+    exportSnapshot(lead, settings),
+    lead.query<Position & Record<string, unknown>>(positionQuery),
+    readLedger(lead),
+    readTables(lead),
+  ]);
+  if (!position) throw new Error('the server did not tell its position');
+  const positionAt = performance.now();
+  const named = all.filter(wanted);
+  refuseGone(named);
+  const [isLocked] = await Promise.all([hasLocksFor(lead, named.length), checkReadable(lead, named)]);
+  if (isLocked) await lockTables(lead, settings, named, options.lockTimeoutSeconds);
+  else options.log.warn(describeUnlocked(named.length));
+  const [changed, measured] = await Promise.all([
+    findChanged(await present(), named, encoding),
+    measureTables(lead, named),
+  ]);
+  if (changed.length > 0) {
+    throw new SnapshotOutdated(
+      `${changed.slice(0, 5).join(', ')} changed between the snapshot and the lock (TRUNCATE, DROP or ALTER TABLE)`,
+      [],
+    );
+  }
+  const tables = markUnplannable(measured, await findUnplannable(lead, named));
+
+  const controller = new AbortController();
+  lead.lost.catch((cause: unknown) => {
+    controller.abort(
+      new SourceError(
+        `the session that holds the snapshot was lost: ${messageOf(cause)}`,
+        'Nothing was recorded. Check the server for restarts and for timeouts on idle transactions, and run the backup again.',
+        cause,
+      ),
+    );
+  });
+  return {
+    exported,
+    identity,
+    tables,
+    isLocked,
+    leftOut: all.filter((table) => !wanted(table)),
+    encoding,
+    visible: position.visible,
+    lsn: position.lsn,
+    takenAt: position.taken,
+    ledger,
+    lead,
+    present,
+    lockTimeoutSeconds: options.lockTimeoutSeconds,
+    signal: AbortSignal.any([options.signal, controller.signal]),
+    async close() {
+      const [changed] = await Promise.all([
+        findChanged(await present(), named, encoding),
+        waitForDisk(lead, position.lsn, positionAt, options.signal),
+      ]);
+      if (changed.length > 0) {
+        throw new SourceError(
+          `${changed.slice(0, 5).join(', ')}: ${isLocked ? 'a type was altered' : 'changed by TRUNCATE, DROP or ALTER TABLE'} while the backup ran`,
+          'Nothing was recorded. Run the backup again, when no migration is running.',
+        );
+      }
+      await lead.query('COMMIT');
+      await lead.close();
+    },
+  };
+}
+
+interface Position {
+  readonly visible: string;
+  readonly lsn: string;
+  readonly taken: string;
+}
+
+const positionQuery = `
+  SELECT pg_current_snapshot()::text AS visible,
+         (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
+         to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS taken`;
+
+async function exportSnapshot(lead: Session, settings: ConnectionSettings): Promise<string> {
+  try {
+    const [row] = await lead.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
+    return row?.snapshot ?? '';
+  } catch (cause) {
+    throw new ConfigurationError(
+      `${settings.input}: the server cannot export a snapshot (${messageOf(cause)})`,
+      'Connect to the primary, directly or through the session pooler.',
+      cause,
+    );
+  }
+}
+
+/** The snapshot shows a table that was dropped after it; whether this role may read it cannot be asked any more. */
+function refuseGone(tables: readonly TableInfo[]): void {
+  const gone = tables.filter((table) => table.readable === undefined).map(qualifiedName);
+  if (gone.length === 0) return;
+  throw new SnapshotOutdated(`${gone.slice(0, 5).join(', ')}: dropped since the snapshot was taken`, []);
+}
+
+/**
+ * Compares the locked tables with what the snapshot says of them, through a session that sees the present. Covers TRUNCATE,
+ * rewrites, ALTER TABLE, and a table dropped and made again under its name.
+ */
+async function findChanged(
+  present: Session,
+  tables: readonly TableInfo[],
+  encoding: string,
+): Promise<string[]> {
+  // The fingerprint holds the values that rows from before ADD COLUMN have, and they are written as the settings say.
+  const [, found] = await Promise.all([applySettings(present, encoding), readTables(present)]);
+  const live = new Map(found.map((table) => [table.oid, table]));
+  const changed = tables.filter((table) => {
+    const now = live.get(table.oid);
+    return (
+      now?.relfilenode !== table.relfilenode ||
+      now.fingerprint !== table.fingerprint ||
+      now.name !== table.name ||
+      now.schema !== table.schema
+    );
+  });
+  return changed.map(qualifiedName);
+}
+
+/**
+ * Waits until all that the snapshot sees is on the server's disk. What was committed with synchronous_commit = off is seen before; a
+ * crash of a server process takes it back and gives its transaction number to another, and nothing would tell an incremental backup.
+ * It takes three times wal_writer_delay at most (PostgreSQL manual 30.4), and a backup hardly ever is that fast.
+ *
+ * @param lsn where the write-ahead log stood when the snapshot had been taken
+ * @param since then, by performance.now()
+ */
+async function waitForDisk(lead: Session, lsn: string, since: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const [row] = await lead.query<{ written: boolean; delay: number }>(
+      `SELECT CASE WHEN pg_is_in_recovery() THEN true ELSE pg_current_wal_flush_lsn() >= $1::pg_lsn END AS written,
+              (SELECT setting::int FROM pg_settings WHERE name = 'wal_writer_delay') AS delay`,
+      [lsn],
+    );
+    if (!row || row.written || performance.now() - since > 3 * row.delay) return;
+    await sleep(20, undefined, { signal });
+  }
+}

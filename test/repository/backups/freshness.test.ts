@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { judgeLimits, measureAges, weighStanding } from '../../../src/repository/backups/freshness.ts';
+import { formatAge } from '../../../src/operations/standing-report.ts';
+import type { StoredRecord } from '../../../src/repository/records.ts';
+import type { Shelf } from '../../../src/repository/backups/catalog.ts';
+import { ago, hour, now, shelve } from './standing-example.ts';
+
+type Validation = StoredRecord<'validations'>;
+type Drill = StoredRecord<'drills'>;
+
+const validation = (
+  hours: number,
+  id: string,
+  outcome: 'passed' | 'damaged' = 'passed',
+  share = 1,
+): Validation => ({
+  at: ago(hours),
+  storedAt: ago(hours),
+  content: { share, damagedObjects: [], backups: [{ id, outcome, opened: true }] },
+});
+const drill = (hours: number, backup: string, outcome: 'passed' | 'failed' = 'passed'): Drill => ({
+  at: ago(hours),
+  storedAt: ago(hours),
+  content: {
+    backup,
+    outcome,
+    why: null,
+    recovery: 4000,
+    phases: {},
+    parity: true,
+    checks: { asked: 0, failed: [] },
+  },
+});
+const weigh = (
+  backups: Shelf['backups'],
+  validations: Validation[] = [],
+  drills: Drill[] = [],
+  damaged: Shelf['damaged'] = [],
+) => {
+  const warnings: string[] = [];
+  const standing = weighStanding({ backups, damaged }, validations, drills, {
+    now,
+    warn: (text) => warnings.push(text),
+  });
+  return { standing, warnings };
+};
+const ids = ({ standing }: ReturnType<typeof weigh>) => standing.usable.map(({ id }) => id);
+
+describe('the backups one would go back to', () => {
+  it('have rows, and are neither damaged, nor for safety, nor of the future; what is newer is told', () => {
+    const good = shelve(5);
+    const found = weigh([
+      shelve(-1),
+      shelve(1, { kind: 'schema' }),
+      shelve(2, { damagedAt: ago(1) }),
+      shelve(3, { label: 'before restore of 20261120T021700Z-7f3a' }),
+      good,
+      shelve(6, { damagedAt: ago(1) }),
+    ]);
+    expect(ids(found)).toEqual([good.id]);
+    expect(found.warnings).toEqual([
+      expect.stringContaining('still to come'),
+      expect.stringContaining('found damaged'),
+      expect.stringContaining('safety backup'),
+    ]);
+  });
+
+  it('may be dated a little ahead, and are then of now', () => {
+    const found = weigh([shelve(-0.05)]);
+    expect(ids(found)).toHaveLength(1);
+    expect(measureAges(found.standing, now).newest).toBe(0);
+  });
+});
+
+describe('proofs', () => {
+  const [newer, older] = [shelve(2), shelve(30)];
+
+  it('are the newest of whole validations and drills that passed', () => {
+    const { standing } = weigh(
+      [newer, older],
+      [validation(20, older.id), validation(1, newer.id, 'passed', 0.1)],
+      [drill(10, older.id), drill(3, newer.id, 'failed')],
+    );
+    expect(standing.verified).toEqual({ id: older.id, at: ago(10) });
+    expect(standing.drilled).toMatchObject({ id: older.id, at: ago(10), recovery: 4000 });
+    expect(measureAges(standing, now)).toEqual({ newest: 2 * hour, verified: 10 * hour, drilled: 10 * hour });
+  });
+
+  it('stay when retention removes the backup', () => {
+    const { standing } = weigh([newer], [], [drill(10, older.id)]);
+    expect(standing.verified?.id).toBe(older.id);
+    expect(standing.drilled?.id).toBe(older.id);
+  });
+
+  it('are none of a backup that failed since, or is damaged, or has no rows, or of the future', () => {
+    expect(
+      weigh([newer], [], [drill(10, newer.id), drill(1, newer.id, 'failed')]).standing.drilled,
+    ).toBeUndefined();
+    expect(
+      weigh([newer], [validation(9, newer.id), validation(1, newer.id, 'damaged')]).standing.verified,
+    ).toBeUndefined();
+    const damaged = { id: older.id, message: 'it is damaged' };
+    expect(weigh([], [validation(9, older.id)], [drill(9, older.id)], [damaged]).standing).toMatchObject({
+      verified: undefined,
+      drilled: undefined,
+    });
+    const schema = shelve(1, { kind: 'schema' });
+    expect(weigh([schema], [validation(1, schema.id)]).standing.verified).toBeUndefined();
+    expect(weigh([newer], [validation(-1, newer.id)]).standing.verified).toBeUndefined();
+  });
+});
+
+describe('limits', () => {
+  const none = { newest: undefined, verified: undefined, drilled: undefined };
+
+  it('are only those that are asked for, and what never happened breaks them', () => {
+    const asked = judgeLimits(none, { maxAge: 1, verifiedWithin: undefined, drilledWithin: 5 });
+    expect(asked.map(({ input, met }) => [input, met])).toEqual([
+      ['max-age', false],
+      ['drilled-within', false],
+    ]);
+  });
+
+  it('are met to the millisecond', () => {
+    const met = (newest: number) =>
+      judgeLimits(
+        { ...none, newest },
+        { maxAge: hour, verifiedWithin: undefined, drilledWithin: undefined },
+      )[0]?.met;
+    expect([met(hour), met(hour + 1)]).toEqual([true, false]);
+  });
+
+  it('and ages are told in days where hours would be many', () => {
+    expect([47 * hour, 48 * hour, 51 * hour].map(formatAge)).toEqual(['47 h 00 min', '2 d', '2 d 3 h']);
+  });
+});

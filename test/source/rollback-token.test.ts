@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
+import { ledgerSchema } from '../../src/postgres/own-schema.ts';
+import { readTables } from '../../src/postgres/catalog/tables.ts';
+import { leaveToken, readLedger } from '../../src/source/rollback-token.ts';
+import { asRole, createDatabase, type Database } from '../postgres/database.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+
+let cluster: Cluster;
+let database: Database;
+const { signal } = new AbortController();
+
+beforeAll(async () => {
+  cluster = await startCluster({ settings: { autovacuum: 'off' } });
+});
+afterAll(async () => {
+  await cluster?.stop();
+});
+beforeEach(async () => {
+  database = await createDatabase(cluster);
+  return () => database.close();
+});
+
+async function read() {
+  const session = await database.open();
+  const ledger = await readLedger(session);
+  await session.close();
+  return ledger;
+}
+
+describe('the ledger', () => {
+  it('is not there before the first token', async () => {
+    expect(await read()).toBeUndefined();
+  });
+
+  it('keeps each token with the transaction that wrote it', async () => {
+    const tokens = [await leaveToken(database.settings, signal), await leaveToken(database.settings, signal)];
+    const ledger = await read();
+    expect(ledger?.map(({ token }) => token).sort()).toEqual(tokens.toSorted());
+    const rows = await database.rows(`SELECT token, xmin FROM ${ledgerSchema}.tokens`);
+    for (const [token, xmin] of rows) {
+      expect(ledger?.find((entry) => entry.token === token)?.xid).toBe(BigInt(xmin ?? 0));
+    }
+    expect(tokens[0]).toMatch(/^[0-9a-f]{32}$/);
+    expect(tokens[0]).not.toBe(tokens[1]);
+  });
+
+  it('takes one transaction number for a token, the first one included', async () => {
+    const next = async () =>
+      BigInt((await database.rows('SELECT pg_snapshot_xmax(pg_current_snapshot())'))[0]?.[0] ?? 0);
+    for (let n = 0; n < 2; n++) {
+      const before = await next();
+      await leaveToken(database.settings, signal);
+      expect(await next()).toBe(before + 1n);
+    }
+  });
+
+  it('is not seen by a snapshot from before', async () => {
+    const session = await database.open();
+    await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await session.query('SELECT 1');
+    await leaveToken(database.settings, signal);
+    expect(await readLedger(session)).toBeUndefined();
+    await session.query('COMMIT');
+    expect(await readLedger(session)).toHaveLength(1);
+  });
+
+  it('forgets all but the newest thousand', async () => {
+    await leaveToken(database.settings, signal);
+    await database.run(
+      `INSERT INTO ${ledgerSchema}.tokens (token, xid) SELECT 'old ' || n, n::text::xid8 FROM generate_series(1, 1500) n`,
+    );
+    const last = await leaveToken(database.settings, signal);
+    const ledger = await read();
+    expect(ledger?.length).toBeGreaterThanOrEqual(1000);
+    expect(ledger?.length).toBeLessThanOrEqual(1001);
+    expect(ledger?.map(({ token }) => token)).toContain(last);
+    expect(ledger?.map(({ token }) => token)).toContain('old 1500');
+    expect(ledger?.map(({ token }) => token)).not.toContain('old 1');
+  });
+
+  it('is no table of the database', async () => {
+    await database.run('CREATE TABLE mine (id int)');
+    await leaveToken(database.settings, signal);
+    const session = await database.open();
+    expect((await readTables(session)).map(({ name }) => name)).toEqual(['mine']);
+  });
+
+  it('leaves a schema of somebody else’s alone, whose tables are tables of the database', async () => {
+    await database.run(
+      `CREATE SCHEMA ${ledgerSchema}; CREATE TABLE ${ledgerSchema}.tokens (token text, xid xid8)`,
+    );
+    await expect(leaveToken(database.settings, signal)).rejects.toThrow(/it is not ours/);
+    expect(await read()).toBeUndefined();
+    expect(await database.rows(`SELECT * FROM ${ledgerSchema}.tokens`)).toEqual([]);
+    const session = await database.open();
+    expect((await readTables(session)).map(({ name }) => name)).toEqual(['tokens']);
+  });
+
+  it('that a role may not make is a mistake in the configuration', async () => {
+    await database.run("CREATE ROLE weak LOGIN PASSWORD 'weak'");
+    const refused = leaveToken(asRole(database.settings, 'weak', 'weak'), signal);
+    await expect(refused).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(refused).rejects.toThrow(/permission denied/);
+    expect(await read()).toBeUndefined();
+  });
+});
