@@ -79,7 +79,7 @@ async function buildBundles(): Promise<[string, string][]> {
       metafile: true,
       platform: 'node',
       format: 'cjs',
-      // Older than what we run on, so that an old Node can parse as far as src/entry/node-version.ts.
+      // Older than what we run on, so that an old Node can parse as far as src/entry/process/node-version.ts.
       target: 'node20',
       legalComments: 'none',
       define: { BUNDLED_VERSION: JSON.stringify(version) },

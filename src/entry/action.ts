@@ -1,4 +1,4 @@
-import './node-version.ts';
+import './process/node-version.ts';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
@@ -12,13 +12,13 @@ import { createMask, maskReport } from '../report/redact.ts';
 import { printableForRunner } from '../report/printable.ts';
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../interface/secrets.ts';
-import { type Alarm, createAlarm } from './alarm.ts';
-import { describeFailure, negativeAnswers } from './failure.ts';
-import { abortOnSignals } from './interruption.ts';
-import { assertPlatform } from './platform.ts';
-import { endOnDefect, endProcess } from './process-end.ts';
-import { createRunnerLog } from './runner-log.ts';
-import { createTemporaryFolder } from './temporary-folder.ts';
+import { type Alarm, createAlarm } from './run-alarm.ts';
+import { describeFailure, negativeAnswers } from './process/failure.ts';
+import { abortOnSignals } from './process/interruption.ts';
+import { assertPlatform } from './process/platform.ts';
+import { endOnDefect, endProcess } from './process/end.ts';
+import { createRunnerLog } from './process/runner-log.ts';
+import { createTemporaryFolder } from './process/temporary-folder.ts';
 
 const { env } = process;
 const read = (name: InputName): string => core.getInput(name);

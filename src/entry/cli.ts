@@ -1,4 +1,4 @@
-import './node-version.ts';
+import './process/node-version.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import {
@@ -16,15 +16,15 @@ import { printableForRunner, printableJson, printableLines } from '../report/pri
 import { renderText } from '../report/text.ts';
 import { listSecrets } from '../interface/secrets.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import { type Alarm, createAlarm } from './alarm.ts';
-import { type Arguments, parseArguments } from './arguments.ts';
-import { describeFailure, negativeAnswers } from './failure.ts';
-import { environmentName, renderHelp, renderOperationHelp } from './help.ts';
-import { abortOnSignals } from './interruption.ts';
-import { assertPlatform } from './platform.ts';
-import { endOnDefect, endProcess } from './process-end.ts';
-import { createTemporaryFolder } from './temporary-folder.ts';
-import { createTerminalLog } from './terminal-log.ts';
+import { type Alarm, createAlarm } from './run-alarm.ts';
+import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { describeFailure, negativeAnswers } from './process/failure.ts';
+import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
+import { abortOnSignals } from './process/interruption.ts';
+import { assertPlatform } from './process/platform.ts';
+import { endOnDefect, endProcess } from './process/end.ts';
+import { createTemporaryFolder } from './process/temporary-folder.ts';
+import { createTerminalLog } from './terminal/log.ts';
 
 const { argv, env, stdout, stderr } = process;
 /** A step of a workflow may be this command line. */

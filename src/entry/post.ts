@@ -1,16 +1,16 @@
-import './node-version.ts';
+import './process/node-version.ts';
 import * as core from '@actions/core';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { stepState } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import { type InputName, type Inputs, parseInputs } from '../interface/inputs/parse.ts';
-import { releaseLocks } from '../operations/release-locks.ts';
+import { releaseLocks } from './release-locks.ts';
 import { createMask } from '../report/redact.ts';
 import { listSecrets } from '../interface/secrets.ts';
-import { abortOnSignals } from './interruption.ts';
-import { endProcess } from './process-end.ts';
-import { createRunnerLog } from './runner-log.ts';
-import { createTemporaryFolder } from './temporary-folder.ts';
+import { abortOnSignals } from './process/interruption.ts';
+import { endProcess } from './process/end.ts';
+import { createRunnerLog } from './process/runner-log.ts';
+import { createTemporaryFolder } from './process/temporary-folder.ts';
 
 /*
  * Runs at the end of the job, also of one that was cancelled. A step that was killed has left its locks: they are removed here. Its snapshot

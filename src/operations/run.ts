@@ -24,56 +24,56 @@ export async function run(given: Inputs, world: World): Promise<Outcome> {
 async function perform(inputs: Inputs, world: World): Promise<Outcome> {
   switch (inputs.operation) {
     case 'backup': {
-      const { backup } = await import('./backup.ts');
+      const { backup } = await import('./backup/backup.ts');
       return backup(inputs, world);
     }
     case 'capture': {
-      const { capture } = await import('./capture.ts');
+      const { capture } = await import('./capture/capture.ts');
       return capture(inputs, world);
     }
     case 'validate': {
-      const { validate } = await import('./validate.ts');
+      const { validate } = await import('./validate/validate.ts');
       return validate(inputs, world);
     }
     case 'restore': {
-      const { restore } = await import('./restore.ts');
+      const { restore } = await import('./restore/restore.ts');
       return restore(inputs, world);
     }
     case 'drill': {
-      const { drill } = await import('./drill.ts');
+      const { drill } = await import('./drill/drill.ts');
       return drill(inputs, world);
     }
     case 'cleanup': {
-      const { cleanup } = await import('./cleanup.ts');
+      const { cleanup } = await import('./cleanup/cleanup.ts');
       return cleanup(inputs, world);
     }
     case 'list': {
-      const { list } = await import('./list.ts');
+      const { list } = await import('./catalog/list.ts');
       return list(inputs, world);
     }
     case 'show': {
-      const { show } = await import('./show.ts');
+      const { show } = await import('./catalog/show.ts');
       return show(inputs, world);
     }
     case 'gate': {
-      const { gate } = await import('./gate.ts');
+      const { gate } = await import('./gate/gate.ts');
       return gate(inputs, world);
     }
     case 'status': {
-      const { status } = await import('./status.ts');
+      const { status } = await import('./status/status.ts');
       return status(inputs, world);
     }
     case 'schedule': {
-      const { schedule } = await import('./schedule.ts');
+      const { schedule } = await import('./schedule/schedule.ts');
       return schedule(inputs, world);
     }
     case 'alarm': {
-      const { raiseAlarm } = await import('./raise-alarm.ts');
+      const { raiseAlarm } = await import('./alarm/alarm.ts');
       return raiseAlarm(inputs);
     }
     case 'pin':
     case 'unpin': {
-      const { pin } = await import('./pin.ts');
+      const { pin } = await import('./catalog/pin.ts');
       return pin(inputs, world);
     }
   }

@@ -18,7 +18,7 @@ import { askServer } from './step.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
 import { isWhole, planRestore, type RestorePlan, type RestoreRequest } from './plan.ts';
-import type { RestoreScope } from '../operations/restore-report.ts';
+import type { RestoreScope } from '../operations/restore/report.ts';
 
 export type { RestoreRequest } from './plan.ts';
 

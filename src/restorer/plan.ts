@@ -38,7 +38,7 @@ import type { Recovery } from './choose.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
 import { checkMemory } from '../runtime/memory.ts';
 import { describeUnreplayed } from './unreplayed.ts';
-import type { Progression, RestoreScope } from '../operations/restore-report.ts';
+import type { Progression, RestoreScope } from '../operations/restore/report.ts';
 import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
 
 /** What is restored, and where. */

@@ -17,7 +17,7 @@ import type { Recovery } from './choose.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import { changesOf } from './unreplayed.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
-import type { RestoreScope } from '../operations/restore-report.ts';
+import type { RestoreScope } from '../operations/restore/report.ts';
 
 /** Tables whose rows of the backup are in the target. */
 export interface LoadedTables {

@@ -8,7 +8,7 @@ import {
   precedes,
   readState,
   writeState,
-} from '../../src/alarm/issue-state.ts';
+} from '../../src/alarm/issues/state.ts';
 import { operations } from '../../src/interface/inputs/parse.ts';
 import { exampleFailure, hour } from './example.ts';
 

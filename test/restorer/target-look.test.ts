@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RestoreInputs } from '../../src/interface/inputs/parse.ts';
-import { findLost, lookAtTarget, refuseAnother } from '../../src/operations/restore-guard.ts';
+import { findLost, lookAtTarget, refuseAnother } from '../../src/operations/restore/guard.ts';
 import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';

@@ -6,10 +6,10 @@ import { ConfigurationError } from '../../src/runtime/errors.ts';
 import type { openWorkflows } from '../../src/github/workflows.ts';
 import type { ScheduleInputs } from '../../src/interface/inputs/parse.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
-import { schedule } from '../../src/operations/schedule.ts';
+import { schedule } from '../../src/operations/schedule/schedule.ts';
 import { renderText } from '../../src/report/text.ts';
-import { type Plan, type PlannedDatabase, planJobs } from '../../src/schedule/plan.ts';
-import { parsePolicy } from '../../src/schedule/policy.ts';
+import { type Plan, type PlannedDatabase, planJobs } from '../../src/schedule/plan/plan.ts';
+import { parsePolicy } from '../../src/schedule/policy/parse.ts';
 import type { World } from '../../src/runtime/context.ts';
 
 /** A policy of one database in which nothing but the necessary is said. */

@@ -8,7 +8,7 @@ import { type Parity, type ParityLine, parityGroups } from '../../parity/compare
 import type { World } from '../../runtime/context.ts';
 import type { Section } from '../../interface/outcome.ts';
 import { ageAt, countByStatus, describeParity } from '../../parity/report.ts';
-import type { RestoreScope } from '../../operations/restore-report.ts';
+import type { RestoreScope } from '../../operations/restore/report.ts';
 import { describeChecks } from './user-checks.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeLimits, measureAges, weighStanding } from '../../../src/repository/backups/freshness.ts';
-import { formatAge } from '../../../src/operations/standing-report.ts';
+import { formatAge } from '../../../src/operations/sections/limits.ts';
 import type { StoredRecord } from '../../../src/repository/records.ts';
 import type { Shelf } from '../../../src/repository/backups/catalog.ts';
 import { ago, hour, now, shelve } from './standing-example.ts';

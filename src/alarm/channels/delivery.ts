@@ -1,0 +1,136 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import { isKnownError } from '../../runtime/errors.ts';
+import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import type { AlarmLimits } from '../event.ts';
+
+/** A message that did not arrive. Its words name the host and no more of the address: whoever knows that may write there, too. */
+export class DeliveryFailure extends Error {
+  readonly next: string;
+  /** milliseconds to wait before the same may succeed; undefined when waiting does not help */
+  readonly wait: number | undefined;
+
+  constructor(message: string, next: string, options: { wait?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DeliveryFailure';
+    this.next = next;
+    this.wait = options.wait;
+  }
+}
+
+export interface Delivery {
+  /** Name of the input with the address */
+  readonly input: string;
+  readonly url: string;
+  /** What is sent, as JSON; without it the address is only asked for. */
+  readonly content?: object;
+  /** Where proxies and authorities are named */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const retries = 2;
+const maxRedirects = 3;
+/** milliseconds; whoever is told to wait longer gives up */
+const longestWait = 5000;
+const passing = [408, 425, 429];
+
+/**
+ * Sends to an address, three times at most.
+ *
+ * @throws DeliveryFailure when it did not arrive
+ */
+export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: AbortSignal): Promise<void> {
+  const url = checkAddress(delivery);
+  await pRetry(() => send(delivery, url, limits, signal), {
+    retries,
+    minTimeout: limits.pause,
+    randomize: true,
+    signal,
+    shouldRetry: ({ error }) => error instanceof DeliveryFailure && error.wait !== undefined,
+    onFailedAttempt: async ({ error, retriesLeft }) => {
+      if (!(error instanceof DeliveryFailure) || retriesLeft === 0) return;
+      if (error.wait) await delay(error.wait, undefined, { signal });
+    },
+  });
+}
+
+/** What is wrong in a production goes over the network encrypted; a receiver on the same machine needs no certificate. */
+function checkAddress({ input, url: text }: Delivery): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && isPrivate(url)) return url;
+  throw new DeliveryFailure(
+    `${input} is not an https:// address`,
+    `Write ${input} as in https://example.com/path; http:// is for localhost only.`,
+  );
+}
+
+function isPrivate({ protocol, hostname }: URL): boolean {
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  return protocol === 'https:' || (protocol === 'http:' && isLocal);
+}
+
+async function send(
+  delivery: Delivery,
+  url: URL,
+  limits: AlarmLimits,
+  signal: AbortSignal,
+  redirects = 0,
+): Promise<void> {
+  const { content, env } = delivery;
+  let response: Response;
+  let text: string;
+  try {
+    response = await request(url, {
+      method: content === undefined ? 'GET' : 'POST',
+      headers: {
+        'user-agent': 'supabase-backup',
+        ...(content && { 'content-type': 'application/json; charset=utf-8' }),
+      },
+      ...(content && { body: JSON.stringify(content) }),
+      env,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.request)]),
+    });
+    text = await response.text();
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (isKnownError(cause)) throw cause;
+    throw new DeliveryFailure(
+      `${url.host} does not answer: ${explainSilence(cause)}`,
+      (cause instanceof NoAnswer && cause.next) ||
+        `Check ${delivery.input}, and whether this machine may reach that host.`,
+      { cause, wait: 0 },
+    );
+  }
+  if (response.ok) return;
+  const target = response.headers.get('location');
+  if (target !== null && mayFollow(delivery, response, url, target) && redirects < maxRedirects) {
+    return send(delivery, new URL(target, url), limits, signal, redirects + 1);
+  }
+  throw readRefusal(delivery, response, url, text);
+}
+
+/** To the same host only; and a body only where the redirect says that it goes along (RFC 9110, 15.4). */
+function mayFollow({ content }: Delivery, { status }: Response, url: URL, location: string): boolean {
+  if (!URL.canParse(location, url.href)) return false;
+  const target = new URL(location, url);
+  if (target.host !== url.host || target.protocol !== url.protocol) return false;
+  return content === undefined ? [301, 302, 303, 307, 308].includes(status) : [307, 308].includes(status);
+}
+
+function readRefusal({ input }: Delivery, response: Response, url: URL, text: string): DeliveryFailure {
+  const { status, headers } = response;
+  if (status >= 300 && status < 400) {
+    return new DeliveryFailure(
+      `${url.host} sends elsewhere (${status})`,
+      `Set ${input} to the final address: what is sent goes to no other host.`,
+    );
+  }
+  const wait = (Number(headers.get('retry-after')) || 0) * 1000;
+  const isPassing = status >= 500 || passing.includes(status);
+  const said = text.replace(/\s+/g, ' ').trim().slice(0, 200);
+  return new DeliveryFailure(
+    `${url.host} answered ${status}${said && `: ${said}`}`,
+    isPassing ? 'It is sent again with the next run.' : `Check ${input}.`,
+    isPassing && wait <= longestWait ? { wait } : {},
+  );
+}

@@ -1,0 +1,140 @@
+import { printableLines } from '../../report/printable.ts';
+import { formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { RunEvent } from '../event.ts';
+import { describeClass } from '../failure-class.ts';
+import type { IssueNews } from '../issues/lifecycle.ts';
+import { formatTime, tellLastGood, tellRpo } from '../issues/text.ts';
+import type { WebhookContent } from './webhook.ts';
+
+/* Limits of Slack's block reference: characters after escaping. */
+const headerLimit = 150;
+const textLimit = 3000;
+const fieldLimit = 2000;
+const addressLimit = 3000;
+
+type Text =
+  | { readonly type: 'plain_text'; readonly text: string }
+  /** Verbatim: Slack makes no links and mentions of names that look like some. */
+  | { readonly type: 'mrkdwn'; readonly text: string; readonly verbatim: true };
+
+type Block =
+  | { readonly type: 'header'; readonly text: Text }
+  | { readonly type: 'section'; readonly text?: Text; readonly fields?: readonly Text[] }
+  | { readonly type: 'context'; readonly elements: readonly Text[] }
+  | { readonly type: 'actions'; readonly elements: readonly Button[] };
+
+interface Button {
+  readonly type: 'button';
+  readonly text: Text;
+  readonly url: string;
+}
+
+export interface SlackMessage {
+  /** What a notification shows */
+  readonly text: string;
+  readonly blocks: readonly Block[];
+  readonly unfurl_links: false;
+}
+
+/** A message for an incoming webhook. */
+export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news: IssueNews): SlackMessage {
+  const { operation, database } = event;
+  const words = { failed: 'fails', negative: 'says no', recovered: 'works again' }[kind];
+  const title = `${kind === 'recovered' ? '✅' : '🚨'} ${operation} of ${database} ${words}`;
+  return {
+    text: escapeSlack(title, textLimit),
+    blocks: [
+      { type: 'header', text: { type: 'plain_text', text: escapeSlack(title, headerLimit) } },
+      { type: 'section', fields: listFacts(event, news).map(renderField) },
+      ...describeCause(event),
+      {
+        type: 'context',
+        elements: [formatted(escapeSlack(describeContext(event), textLimit))],
+      },
+      ...renderButtons(event, news),
+    ],
+    unfurl_links: false,
+  };
+}
+
+/** Slack takes three signs for its own; what else it takes for markup changes the looks and no more. */
+export function escapeSlack(text: string, limit: number): string {
+  const signs = Array.from(
+    printableLines(text),
+    (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign] ?? sign,
+  );
+  if (signs.reduce((sum, sign) => sum + sign.length, 0) <= limit) return signs.join('');
+  let kept = '';
+  for (const sign of signs) {
+    if (kept.length + sign.length > limit - 1) break;
+    kept += sign;
+  }
+  return `${kept}…`;
+}
+
+/** Ten at most. */
+function listFacts(event: RunEvent, news: IssueNews): [title: string, value: string][] {
+  const { failures, failingSince } = news;
+  const rpo = tellRpo(event);
+  return [
+    ['Database', event.database],
+    ...(event.state === 'succeeded'
+      ? listEvidence(event)
+      : [fact('Cause', describeClass(event.failureClass))]),
+    ...(failures === undefined ? [] : [fact('Failures', formatCounted(failures, 'failure'))]),
+    ...(failingSince === undefined
+      ? []
+      : [fact('Failing for', formatDuration(event.at.getTime() - failingSince.getTime()))]),
+    fact('Last good backup', tellLastGood(event)),
+    ...(rpo === undefined ? [] : [fact('Recovery point', rpo)]),
+  ];
+}
+
+function listEvidence({ outputs }: RunEvent): [string, string][] {
+  return ['backup-id', 'rows', 'captured-through', 'duration-seconds'].flatMap((name) =>
+    outputs[name] === undefined || outputs[name] === '' ? [] : [fact(name, String(outputs[name]))],
+  );
+}
+
+function fact(title: string, value: string): [string, string] {
+  return [title, value];
+}
+
+function renderField([title, value]: [string, string]): Text {
+  const head = `*${escapeSlack(title, 100)}*\n`;
+  return formatted(head + escapeSlack(value, fieldLimit - head.length));
+}
+
+function describeCause(event: RunEvent): Block[] {
+  if (event.state === 'succeeded') return [];
+  const [failed, fix] = ['*What failed*\n', '*What to do*\n'];
+  return [
+    section(failed + escapeSlack(event.message, textLimit - failed.length)),
+    section(fix + escapeSlack(event.next, textLimit - fix.length)),
+  ];
+}
+
+function section(text: string): Block {
+  return { type: 'section', text: formatted(text) };
+}
+
+function formatted(text: string): Text {
+  return { type: 'mrkdwn', text, verbatim: true };
+}
+
+function describeContext({ run, at }: RunEvent): string {
+  if (run === undefined) return formatTime(at);
+  const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
+  return `${run.repository} · ${run.workflow} run ${run.number}${attempt} · ${formatTime(at)}`;
+}
+
+function renderButtons({ run }: RunEvent, { issue }: IssueNews): Block[] {
+  const links = [
+    ...(run === undefined ? [] : [['Open the run', run.url]]),
+    ...(issue === undefined ? [] : [['Open the issue', issue.url]]),
+  ];
+  const elements = links.flatMap(([title = '', url = '']): Button[] =>
+    url.length > addressLimit ? [] : [{ type: 'button', text: { type: 'plain_text', text: title }, url }],
+  );
+  return elements.length === 0 ? [] : [{ type: 'actions', elements }];
+}

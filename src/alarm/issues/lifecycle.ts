@@ -1,0 +1,236 @@
+import { isDeepStrictEqual } from 'node:util';
+import { GitHubFailure } from '../../github/api.ts';
+import type { Issue, Issues, Label } from '../../github/issues.ts';
+import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
+import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './state.ts';
+import {
+  describeFailing,
+  describeRecovery,
+  describeRepeat,
+  markRecovered,
+  titleIssue,
+} from './text.ts';
+import { findFailing, findSame, type Known, ownLabel, reopenWindow } from './tracked.ts';
+
+const severeLabel = 'severity: high';
+const labelColors: Readonly<Record<string, string>> = { [ownLabel]: '3ecf8e', [severeLabel]: 'b60205' };
+
+/** milliseconds */
+const day = 86_400_000;
+const severeFailures = 3;
+/** Of messages told within a day */
+const toldLimit = 8;
+const labelRemedy = 'it does not exist and could not be created. Create it in the repository.';
+
+/** What the other channels, and a test, may want to know of the issues. */
+export interface IssueNews {
+  /** `outdated`: a newer run was noted already, and nothing was changed. */
+  readonly standing: 'opened' | 'repeated' | 'reopened' | 'outdated' | 'closed' | 'none';
+  readonly issue?: { readonly number: number; readonly url: string };
+  readonly failures?: number;
+  readonly failingSince?: Date;
+}
+
+/** What a life cycle works with. `event` is masked, the digests were made of what it was before. */
+export interface Chronicle<Event extends RunEvent> {
+  readonly event: Event;
+  readonly group: string;
+  readonly order: EventOrder;
+  readonly issues: Issues;
+  readonly settings: IssueSettings;
+  warn(message: string): void;
+}
+
+type FailureChronicle = Chronicle<RunFailure> & { readonly fingerprint: string };
+
+/**
+ * Opens, repeats or reopens the one issue of this failure class, group of operations and database.
+ *
+ * @throws GitHubFailure
+ */
+export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNews> {
+  const { event, fingerprint, order, issues } = chronicle;
+  const { open, closed } = await findSame(issues, fingerprint, event.at);
+  const [oldest, ...younger] = open;
+  if (oldest !== undefined) {
+    for (const { issue, state } of younger)
+      await closeDuplicate(chronicle, issue, state, oldest.issue.number);
+    return repeat(chronicle, oldest);
+  }
+  const latest = closed.at(-1);
+  // An older failure does not take back that it was over. It is told all the same: one issue too many is closed by the next success.
+  if (latest !== undefined && !precedes(order, latest.state.last)) {
+    const closedAt = latest.issue.closedAt?.getTime() ?? 0;
+    if (event.at.getTime() - closedAt < reopenWindow) return reopen(chronicle, latest);
+  }
+  return openNew(chronicle);
+}
+
+/**
+ * Closes all issues of this group of operations and database that are older than this success.
+ *
+ * @returns of the issue that was failing for longest
+ * @throws GitHubFailure
+ */
+export async function noteSuccess(chronicle: Chronicle<RunSuccess>): Promise<IssueNews> {
+  const { event, group, order, issues } = chronicle;
+  if (event.partial) return { standing: 'none' };
+  const failing = await findFailing(issues, group, event.at);
+  const over = failing.filter(({ state }) => !precedes(order, state.last));
+  for (const { issue, state } of over) {
+    await comment(chronicle, issue.number, describeRecovery(event, state));
+    const body = writeState(markRecovered(issue.body, event), { ...state, last: order });
+    await issues.change(issue.number, { body, state: 'closed', state_reason: 'completed' });
+  }
+  const longest = over.toSorted((one, other) =>
+    one.state.firstFailureAt.localeCompare(other.state.firstFailureAt),
+  )[0];
+  if (longest !== undefined) return newsOf('closed', longest.issue, longest.state);
+  return { standing: failing.length > 0 ? 'outdated' : 'none' };
+}
+
+async function openNew(chronicle: FailureChronicle): Promise<IssueNews> {
+  const { event, issues, settings, warn } = chronicle;
+  const state = startState(chronicle);
+  const { labels, missing } = await ensureLabels(chronicle, state);
+  const { issue, dropped } = await issues.open({
+    title: titleIssue(event),
+    body: writeState(describeFailing(event, state, settings.mentions), state),
+    labels,
+    assignees: settings.assignees.map((name) => name.replace(/^@/, '')),
+  });
+  for (const name of missing) warn(`issue ${issue.number} is without the label "${name}": ${labelRemedy}`);
+  if (dropped.length > 0) {
+    warn(
+      `issue ${issue.number} was opened without its ${dropped.join(' and ')}, which GitHub refused. ` +
+        'Assign only people who may write to the repository, and look at issue-assignees and issue-labels.',
+    );
+  }
+  return settleRace(chronicle, { issue, state });
+}
+
+/** Two runs that fail at once both find no issue and open one each: the younger gives way, and its failure counts with the older. */
+async function settleRace(chronicle: FailureChronicle, own: Known): Promise<IssueNews> {
+  const { issues, fingerprint, event } = chronicle;
+  const { open } = await findSame(issues, fingerprint, event.at);
+  const oldest = open.find(({ issue }) => issue.number < own.issue.number);
+  if (oldest === undefined) return newsOf('opened', own.issue, own.state);
+  await closeDuplicate(chronicle, own.issue, own.state, oldest.issue.number);
+  return repeat(chronicle, oldest);
+}
+
+async function repeat(chronicle: FailureChronicle, { issue, state: before }: Known): Promise<IssueNews> {
+  const { event, order, issues, settings } = chronicle;
+  if (precedes(order, before.last)) return newsOf('outdated', issue, before);
+  // An issue whose creation was answered to nobody was opened again, and is the same failure.
+  if (isDeepStrictEqual(order, before.last)) return newsOf('repeated', issue, before);
+  const cause = messageDigest(event.message);
+  const isDue = event.at.getTime() - Date.parse(before.lastCommentAt) >= day;
+  const isNew = !before.told.includes(cause);
+  const counted = { ...before, failures: before.failures + 1, last: order };
+  const state: IssueState = {
+    ...counted,
+    level: before.level === 'high' ? 'high' : judgeLevel(event, counted.failures),
+    ...((isDue || isNew) && { lastCommentAt: event.at.toISOString() }),
+    told: isDue ? [cause] : isNew ? [...before.told, cause].slice(-toldLimit) : before.told,
+  };
+  // Told before it is noted: what fails in between is told twice, rather than never.
+  if (isDue || isNew) {
+    const opening = isNew ? 'It fails for another cause.' : 'It still fails.';
+    await comment(chronicle, issue.number, describeRepeat(event, state, opening, settings.mentions));
+  }
+  if (state.level !== before.level) await escalate(chronicle, issue);
+  await issues.change(issue.number, {
+    body: writeState(describeFailing(event, state, settings.mentions), state),
+  });
+  return newsOf('repeated', issue, state);
+}
+
+async function escalate({ issues, warn }: FailureChronicle, { number }: Issue): Promise<void> {
+  if (await issues.ensureLabel(describeLabel(severeLabel))) return issues.addLabel(number, severeLabel);
+  warn(`issue ${number} is without the label "${severeLabel}": ${labelRemedy}`);
+}
+
+/** What comes back counts from one again. */
+async function reopen(chronicle: FailureChronicle, { issue }: Known): Promise<IssueNews> {
+  const { event, issues, settings } = chronicle;
+  const state = startState(chronicle);
+  const severe = state.level === 'high' && (await issues.ensureLabel(describeLabel(severeLabel)));
+  const labels = issue.labels.filter((label) => label !== severeLabel);
+  await issues.change(issue.number, {
+    body: writeState(describeFailing(event, state, settings.mentions), state),
+    state: 'open',
+    state_reason: 'reopened',
+    labels: severe ? [...labels, severeLabel] : labels,
+  });
+  await comment(chronicle, issue.number, describeRepeat(event, state, 'It fails again.', settings.mentions));
+  return newsOf('reopened', issue, state);
+}
+
+async function closeDuplicate(
+  chronicle: FailureChronicle,
+  issue: Issue,
+  state: IssueState,
+  older: number,
+): Promise<void> {
+  const words = `Two runs opened an issue of this failure at once: #${older} goes on.`;
+  await comment(chronicle, issue.number, words);
+  await chronicle.issues.change(issue.number, {
+    body: writeState(issue.body, { ...state, duplicateOf: older }),
+    state: 'closed',
+    state_reason: 'not_planned',
+  });
+}
+
+/** In a conversation that somebody has locked apps cannot speak, and what the issue itself says is to change all the same. */
+async function comment({ issues, warn }: Chronicle<RunEvent>, number: number, text: string): Promise<void> {
+  try {
+    await issues.comment(number, text);
+  } catch (error) {
+    if (!(error instanceof GitHubFailure) || error.rateLimited || ![403, 410, 422].includes(error.status))
+      throw error;
+    warn(`issue ${number} got no comment: ${error.message}. Unlock its conversation, if it is locked.`);
+  }
+}
+
+function startState({ event, group, fingerprint, order }: FailureChronicle): IssueState {
+  const at = event.at.toISOString();
+  return {
+    version: 1,
+    fingerprint,
+    group,
+    firstFailureAt: at,
+    failures: 1,
+    last: order,
+    lastCommentAt: at,
+    told: [messageDigest(event.message)],
+    level: judgeLevel(event, 1),
+  };
+}
+
+function judgeLevel(event: RunFailure, failures: number): IssueState['level'] {
+  return failures >= severeFailures || judgeRpo(event)?.broken ? 'high' : 'normal';
+}
+
+/** Those labels that the repository has or takes, and those that it does not. */
+async function ensureLabels(
+  { issues, settings }: FailureChronicle,
+  { level }: IssueState,
+): Promise<{ labels: string[]; missing: string[] }> {
+  const wanted = new Set([ownLabel, ...settings.labels, ...(level === 'high' ? [severeLabel] : [])]);
+  const [labels, missing]: [string[], string[]] = [[], []];
+  for (const name of wanted) {
+    if (await issues.ensureLabel(describeLabel(name))) labels.push(name);
+    else missing.push(name);
+  }
+  return { labels, missing };
+}
+
+function describeLabel(name: string): Label {
+  return { name, color: labelColors[name] ?? 'd93f0b', description: 'Kept by supabase-backup' };
+}
+
+function newsOf(standing: IssueNews['standing'], { number, url }: Issue, state: IssueState): IssueNews {
+  const failingSince = new Date(state.firstFailureAt);
+  return { standing, issue: { number, url }, failures: state.failures, failingSince };
+}

@@ -1,0 +1,104 @@
+import type { Issue, Issues } from '../../github/issues.ts';
+import { type EventOrder, type IssueState, readState } from './state.ts';
+
+/** By which issues are found again. */
+export const ownLabel = 'supabase-backup';
+
+const day = 86_400_000;
+/** milliseconds after which a failure that comes back is a new one */
+export const reopenWindow = 7 * day;
+/** milliseconds back in which an issue without our label is looked for */
+const unlabelledWindow = 30 * day;
+/** milliseconds by which clocks of machines differ that are set at all */
+const clockSkew = 600_000;
+const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
+/** Of a hundred issues each */
+const pages = 10;
+
+export interface Known {
+  readonly issue: Issue;
+  readonly state: IssueState;
+}
+
+/**
+ * Issues of one fingerprint: open ones, the oldest first; or, where there is none, those closed of late, the last closed last.
+ *
+ * @throws GitHubFailure
+ */
+export async function findSame(
+  issues: Issues,
+  fingerprint: string,
+  at: Date,
+): Promise<{ readonly open: readonly Known[]; readonly closed: readonly Known[] }> {
+  const isSame = ({ state }: Known) => state.fingerprint === fingerprint && state.duplicateOf === undefined;
+  let same = (await listLabelled(issues, at, { state: 'open' })).filter(isSame);
+  if (same.length === 0) {
+    const since = ago(at, reopenWindow);
+    same = (await listLabelled(issues, at, { state: 'closed', sort: 'updated', since })).filter(isSame);
+  }
+  if (same.length === 0) same = (await listRecent(issues, at)).filter(isSame);
+  return {
+    open: same.filter(isOpen).sort((one, other) => one.issue.number - other.issue.number),
+    closed: same.filter((known) => !isOpen(known)).sort((one, other) => closedAt(one) - closedAt(other)),
+  };
+}
+
+/**
+ * Open issues of one group of operations and database.
+ *
+ * @throws GitHubFailure
+ */
+export async function findFailing(issues: Issues, group: string, at: Date): Promise<readonly Known[]> {
+  const isFailing = (known: Known) => isOpen(known) && known.state.group === group;
+  const labelled = (await listLabelled(issues, at, { state: 'open' })).filter(isFailing);
+  return labelled.length > 0 ? labelled : (await listRecent(issues, at)).filter(isFailing);
+}
+
+/** Who may set a label triages issues. What a stranger wrote is not believed for it: it may be labelled for what it reports. */
+async function listLabelled(
+  issues: Issues,
+  at: Date,
+  query: Readonly<Record<string, string>>,
+): Promise<Known[]> {
+  const listed = await issues.list({ ...query, labels: ownLabel }, pages);
+  return listed.filter(({ trusted }) => trusted).flatMap((issue) => recognise(issue, at));
+}
+
+/**
+ * Where a label cannot be set, or was taken away: of the hundred issues that changed last those that we have written. Whoever opens an issue
+ * with a copy of our state would otherwise take our failures in, or silence them.
+ */
+async function listRecent(issues: Issues, at: Date): Promise<Known[]> {
+  const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindow) };
+  const found = (await issues.list(query, 1)).flatMap((issue) => recognise(issue, at));
+  if (found.length === 0) return [];
+  const self = await issues.whoAmI();
+  return found.filter(({ issue }) => issue.author === self);
+}
+
+function recognise(issue: Issue, at: Date): Known[] {
+  const state = readState(issue.body);
+  return state === undefined ? [] : [{ issue, state: withoutFuture(state, at) }];
+}
+
+/** A time that is still to come would make every failure until then an old one, and keep it from being told. */
+function withoutFuture(state: IssueState, at: Date): IssueState {
+  const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkew;
+  return {
+    ...state,
+    last: isToCome(state.last.startedAt) ? never : state.last,
+    lastCommentAt: isToCome(state.lastCommentAt) ? new Date(0).toISOString() : state.lastCommentAt,
+  };
+}
+
+function isOpen({ issue }: Known): boolean {
+  return issue.state === 'open';
+}
+
+function closedAt({ issue }: Known): number {
+  return issue.closedAt?.getTime() ?? 0;
+}
+
+function ago(at: Date, milliseconds: number): string {
+  return new Date(at.getTime() - milliseconds).toISOString();
+}

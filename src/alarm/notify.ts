@@ -1,0 +1,187 @@
+import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
+import { GitHubApi, GitHubFailure } from '../github/api.ts';
+import { Issues } from '../github/issues.ts';
+import { isRepository } from '../github/run.ts';
+import { createMask } from '../report/redact.ts';
+import type { World } from '../runtime/context.ts';
+import { DeliveryFailure, deliver } from './channels/delivery.ts';
+import {
+  type AlarmLimits,
+  type AlarmSettings,
+  defaultLimits,
+  type IssueSettings,
+  maskEvent,
+  type RunEvent,
+} from './event.ts';
+import { type IssueNews, noteFailure, noteSuccess } from './issues/lifecycle.ts';
+import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
+import { renderSlack } from './channels/slack.ts';
+import { startTimer } from '../runtime/deadline.ts';
+import { describeEvent, kindOf } from './channels/webhook.ts';
+
+type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;
+
+/** What one announcement works with. */
+interface Announcement {
+  /** As it happened, for digests: nothing of it leaves this machine. */
+  readonly raw: RunEvent;
+  /** Without secrets */
+  readonly event: RunEvent;
+  readonly settings: AlarmSettings;
+  readonly env: NodeJS.ProcessEnv;
+  readonly limits: AlarmLimits;
+  readonly signal: AbortSignal;
+  mask(text: string): string;
+  warn(message: string): void;
+}
+
+/**
+ * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
+ * throws, and takes `limits.total` at most: what cannot be told is a warning, because it must not change what the operation came to.
+ */
+export async function announce(
+  raw: RunEvent,
+  settings: AlarmSettings,
+  world: AlarmWorld,
+  limits: AlarmLimits = defaultLimits,
+): Promise<void> {
+  try {
+    const mask = maskWith(settings);
+    const warn = (message: string) => world.log.warn(`alarm: ${mask(message)}`);
+    using timer = startTimer(limits.total, world.signal, limits.afterStop);
+    const event = maskEvent(raw, mask);
+    const { env } = world;
+    const announcement = { raw, event, settings, env, limits, signal: timer.signal, mask, warn };
+    await Promise.all([beat(announcement), tell(announcement)]);
+  } catch (error) {
+    // What channels throw is caught with each; what is left is ours or the mask's, and may be told by its kind alone.
+    const kind = error instanceof Error ? error.name : typeof error;
+    world.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
+  }
+}
+
+/** A dead man's switch: it rings when this stays away. */
+async function beat(announcement: Announcement): Promise<void> {
+  const { event, settings, env } = announcement;
+  const url = settings.heartbeatUrl;
+  if (!url || event.state !== 'succeeded') return;
+  await attempt(announcement, 'the heartbeat was not sent', (signal) =>
+    deliver({ input: 'heartbeat-url', url, env }, announcement.limits, signal),
+  );
+}
+
+/** Issues first: from them the others know whether a success is news. */
+async function tell(announcement: Announcement): Promise<void> {
+  const { event, settings, env, limits } = announcement;
+  const news = await keepIssues(announcement);
+  const kind = kindOf(event, news);
+  if (kind === undefined) return;
+  const { notifyUrl, slackWebhookUrl } = settings;
+  const send = (input: string, url: string | undefined, content: () => object) =>
+    url &&
+    attempt(announcement, `the message to ${input} was not sent`, (signal) =>
+      deliver({ input, url, content: content(), env }, limits, signal),
+    );
+  await Promise.all([
+    send('notify-url', notifyUrl, () => describeEvent(event, kind, news)),
+    send('slack-webhook-url', slackWebhookUrl, () => renderSlack(event, kind, news)),
+  ]);
+}
+
+async function keepIssues(announcement: Announcement): Promise<IssueNews> {
+  const { settings, limits, mask } = announcement;
+  let news: IssueNews = { standing: 'none' };
+  const { issues } = settings;
+  if (issues === undefined) return news;
+  using timer = startTimer(limits.issues, announcement.signal, 0);
+  const hurried = { ...announcement, signal: timer.signal };
+  await attempt(hurried, 'the failure issue was not updated', async () => {
+    news = await note(hurried, maskSettings(issues, mask));
+  });
+  const { issue } = news;
+  return issue === undefined ? news : { ...news, issue: { ...issue, url: mask(issue.url) } };
+}
+
+function note(announcement: Announcement, settings: IssueSettings): Promise<IssueNews> {
+  const { raw, event, warn } = announcement;
+  const issues = openIssues(announcement, settings);
+  const shared = { group: groupDigest(raw), order: orderOf(raw), issues, settings, warn };
+  if (event.state === 'succeeded') return noteSuccess({ ...shared, event });
+  return noteFailure({ ...shared, event, fingerprint: fingerprintOf(raw, event.failureClass) });
+}
+
+/** @throws ConfigurationError */
+function openIssues({ raw, env, limits, signal }: Announcement, { token }: IssueSettings): Issues {
+  const repository = raw.run?.repository ?? env.GITHUB_REPOSITORY ?? '';
+  if (token === '') {
+    throw new ConfigurationError('there is no github-token', 'Set github-token, or failure-issues to false.');
+  }
+  if (!isRepository(repository)) {
+    throw new ConfigurationError(
+      'it is not known in which repository issues are kept',
+      'Set the environment variable GITHUB_REPOSITORY to owner/name, or failure-issues to false.',
+    );
+  }
+  const api = new GitHubApi({
+    url: env.GITHUB_API_URL || undefined,
+    ...{ token, env, signal },
+    timeout: limits.request,
+    pause: limits.pause,
+  });
+  return new Issues(api, repository);
+}
+
+/** Does one thing of many; what becomes of it is told, and stops nothing else. */
+async function attempt(
+  { signal, warn }: Announcement,
+  failed: string,
+  body: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  try {
+    await body(signal);
+  } catch (error) {
+    warn(`${failed}: ${explain(error)}`);
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof GitHubFailure) return `${error.message}. ${adviseOn(error)}`;
+  if (error instanceof DeliveryFailure || isKnownError(error)) return `${error.message}. ${error.next}`;
+  return messageOf(error);
+}
+
+function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
+  if (rateLimited) return "GitHub's rate limit is reached: the next run updates the issue.";
+  switch (status) {
+    case 401:
+      return 'Check github-token: it is wrong or has expired.';
+    case 403:
+    case 404:
+      return (
+        'The token may not write issues: add "issues: write" to the "permissions:" of the job (and of a job that calls it as a ' +
+        'reusable workflow), or set failure-issues to false.'
+      );
+    case 410:
+      return 'Issues are disabled: enable them in the settings of the repository, or set failure-issues to false.';
+    case 422:
+      return 'Look at issue-labels and issue-assignees.';
+    default:
+      return advice ?? 'The next run tries again.';
+  }
+}
+
+/** The token stays as it is: it is what proves who asks. */
+function maskSettings(settings: IssueSettings, mask: (text: string) => string): IssueSettings {
+  const { token, labels, assignees, mentions } = settings;
+  return { token, labels: labels.map(mask), assignees: assignees.map(mask), mentions: mentions.map(mask) };
+}
+
+/** Addresses and tokens are secrets, too, also where the caller does not know them as such. */
+function maskWith(settings: AlarmSettings): (text: string) => string {
+  const { notifyUrl, slackWebhookUrl, heartbeatUrl, issues } = settings;
+  const secrets = [notifyUrl, slackWebhookUrl, heartbeatUrl, issues?.token].filter(
+    (text) => !!text,
+  ) as string[];
+  const own = createMask(secrets);
+  return (text) => own(settings.mask(text));
+}

@@ -1,0 +1,123 @@
+import { announce } from '../alarm/notify.ts';
+import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
+import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
+import { describeRun } from '../github/run.ts';
+import {
+  type AlarmInputs,
+  announced,
+  type Inputs,
+  type Operation,
+  parseAlarms,
+  type ReadInput,
+} from '../interface/inputs/parse.ts';
+import { findNewest } from '../operations/status/newest-backup.ts';
+import type { Outcome } from '../interface/outcome.ts';
+import type { World } from '../runtime/context.ts';
+import { type Failure, negativeAnswers } from './process/failure.ts';
+import { Interruption } from './process/interruption.ts';
+
+/** How an operation ended: with an answer, or not. */
+export type End = { readonly outcome: Outcome } | { readonly failure: Failure; readonly error: unknown };
+
+/** Whoever wants to hear how an operation ends. */
+export interface Alarm {
+  /** What was asked for, once it is known; a mistake in the inputs leaves it undefined. */
+  inputs: Inputs | undefined;
+  /**
+   * Tells it once: of a run that was stopped, and came back when its alarm was already on its way, the second end is told to nobody.
+   * Never throws: what cannot be delivered is a warning.
+   */
+  tell(end: End): Promise<void>;
+}
+
+/**
+ * Reads who is to be told. Outside of an operation that somebody relies on nobody is.
+ *
+ * @throws ConfigurationError when an address or a label is wrong: better now than when it is needed
+ */
+export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder'>): Alarm {
+  const [asked, speaksFor] = (['operation', 'alarm-of'] as const).map((name) => read(name)?.trim());
+  const operation = announced.find((name) => name === (asked === 'alarm' ? speaksFor : asked));
+  const wanted = parseAlarms(read);
+  const startedAt = world.now();
+  let told: Promise<void> | undefined;
+  const alarm: Alarm = {
+    inputs: undefined,
+    tell(end) {
+      told ??= tellOnce(end);
+      return told;
+    },
+  };
+  return alarm;
+
+  async function tellOnce(end: End): Promise<void> {
+    // A rehearsal is nobody's failure, and nobody's success.
+    // That another job had nothing to tell is no success of its operation.
+    if (asked === 'alarm' && 'outcome' in end) return;
+    if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
+    const event = await describeEnd(end, operation, alarm.inputs, wanted, startedAt, read, world);
+    const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
+    const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
+    const settings = {
+      issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
+      ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
+      mask: world.mask,
+    };
+    await announce(event, settings, world, limitsFor(world.signal));
+  }
+}
+
+/** Of the time that a stopped process has left, the issues leave some to the messages, and all of it some to the warnings. */
+function limitsFor({ reason }: AbortSignal): AlarmLimits {
+  if (!(reason instanceof Interruption)) return defaultLimits;
+  const afterStop = Math.min(defaultLimits.afterStop, reason.timeLeft - 200);
+  return { ...defaultLimits, afterStop, issues: 0.6 * afterStop };
+}
+
+function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {
+  return failureIssues || [notifyUrl, slackWebhookUrl, heartbeatUrl].some((url) => url !== undefined);
+}
+
+async function describeEnd(
+  end: End,
+  operation: Operation,
+  inputs: Inputs | undefined,
+  wanted: AlarmInputs,
+  startedAt: Date,
+  read: ReadInput,
+  world: Omit<World, 'temporaryFolder'>,
+): Promise<RunEvent> {
+  const facts = {
+    operation,
+    // The same text whether the inputs could be understood or not.
+    database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
+    outputs: 'outcome' in end ? end.outcome.outputs : {},
+    run: describeRun(world.env),
+    startedAt,
+    at: world.now(),
+    rpoTarget: wanted.rpoTarget,
+  };
+  if ('outcome' in end && end.outcome.exitCode === 0) {
+    const partial = inputs?.operation === 'validate' && inputs.share < 1;
+    return { ...facts, state: 'succeeded', partial };
+  }
+  const lastGood = await Promise.race([findNewest(inputs, world), abortOf(world.signal)]);
+  if ('outcome' in end) {
+    return {
+      ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },
+      failureClass: classifyNegative(operation, facts.outputs),
+      next: 'The report of the run says what it found, and what to do.',
+    };
+  }
+  const { kind, message, next } = end.failure;
+  const failureClass = classifyFailure(kind, end.error);
+  return { ...{ ...facts, lastGood, state: 'failed', failureClass }, message, next };
+}
+
+/** A storage that is silent must not keep back what is to be told before a stopped process ends. */
+function abortOf(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}

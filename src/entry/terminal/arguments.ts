@@ -1,0 +1,119 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { type InputName, inputNames, inputs, operations, quoteWord } from '../../interface/inputs/parse.ts';
+
+/** What only the command line has, besides the inputs. */
+export const switches = {
+  json: 'Print the outputs as one JSON object on stdout instead of a report.',
+  verbose: 'Print debugging lines, too.',
+  help: 'Print this help; after an operation, its inputs.',
+  version: 'Print the version.',
+} as const;
+export type Switch = keyof typeof switches;
+
+export interface Arguments {
+  readonly switches: ReadonlySet<Switch>;
+  /** The inputs that stand on the command line; `operation` is the one word without dashes. */
+  readonly inputs: ReadonlyMap<InputName, string>;
+}
+
+/** Reads `<operation> --name value --name=value --flag`. Throws `ConfigurationError`. */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const found = new Set<Switch>();
+  const given = new Map<InputName, string>();
+  const rest = [...argv];
+
+  for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
+    if (argument === '-h') argument = '--help';
+    if (!argument.startsWith('-')) {
+      give('operation', argument);
+      continue;
+    }
+    const [, name = '', inline] = /^--?([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (isSwitch(name)) {
+      found.add(name);
+    } else if (isInputName(name)) {
+      give(name, inline ?? takeValue(name));
+    } else {
+      throw unknownArgument(name);
+    }
+  }
+  return { switches: found, inputs: given };
+
+  function takeValue(name: InputName): string {
+    const next = rest[0];
+    if (inputs[name].flag && next !== 'true' && next !== 'false') return 'true';
+    if (next === undefined || next.startsWith('--')) {
+      throw new ConfigurationError(
+        `--${name} has no value`,
+        `Write --${name} <${inputs[name].placeholder}>.`,
+      );
+    }
+    rest.shift();
+    return next;
+  }
+
+  function give(name: InputName, value: string): void {
+    const before = given.get(name);
+    if (before !== undefined && name === 'operation') {
+      throw new ConfigurationError(
+        `${quoteWord(value)} stands after the operation ${quoteWord(before)}`,
+        'Write one operation, and every value after the --name of its input.',
+      );
+    }
+    if (before !== undefined) {
+      throw new ConfigurationError(
+        `--${name} is given twice`,
+        'Write it once; a list is separated by commas.',
+      );
+    }
+    // An unset variable of a shell script would mean everything.
+    if (name === 'include' && value.trim() === '') {
+      throw new ConfigurationError(
+        '--include is empty',
+        'Name what is meant, or leave --include out for everything.',
+      );
+    }
+    given.set(name, value);
+  }
+}
+
+function isSwitch(name: string): name is Switch {
+  return Object.hasOwn(switches, name);
+}
+
+function isInputName(name: string): name is InputName {
+  return Object.hasOwn(inputs, name);
+}
+
+function unknownArgument(name: string): ConfigurationError {
+  const nearest = findNearest(name, [...inputNames, ...Object.keys(switches)]);
+  return new ConfigurationError(
+    `there is no input --${name}`,
+    nearest === undefined
+      ? `\`supabase-backup <operation> --help\` lists the inputs of ${operations.join(', ')}.`
+      : `Did you mean --${nearest}?`,
+  );
+}
+
+/** The candidate that takes the fewest edits, unless that is half of the word. */
+function findNearest(word: string, candidates: readonly string[]): string | undefined {
+  const [nearest] = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .filter(({ distance }) => distance <= word.length / 2)
+    .sort((a, b) => a.distance - b.distance);
+  return nearest?.candidate;
+}
+
+/** Levenshtein's distance, one row of the matrix at a time. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [i, character] of [...from].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...to].entries()) {
+      const substituted = (row[j] ?? 0) + (character === other ? 0 : 1);
+      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

@@ -1,0 +1,174 @@
+import { defaultOf, inputNames, inputs, type Operation, operationSummaries, operations } from '../../interface/inputs/parse.ts';
+import { displayWidth } from '../../report/display-width.ts';
+import { switches } from './arguments.ts';
+
+const program = 'supabase-backup';
+
+const examples: Readonly<Record<Operation, readonly string[]>> = {
+  backup: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} backup --storage ./backups`,
+    `${program} backup --storage s3://bucket/production --encryption-recipients age1… --label v2.4`,
+  ],
+  capture: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} capture --storage s3://bucket/production --encryption-recipients age1…`,
+    `${program} capture --storage s3://bucket/production --encryption-recipients age1… --drop-slot`,
+  ],
+  validate: [
+    `${program} validate --storage ./backups`,
+    `${program} validate --storage s3://bucket/production --backup-id latest --share 10%`,
+  ],
+  restore: [
+    `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
+    `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
+    `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
+  ],
+  drill: [
+    `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
+    `${program} drill --storage s3://bucket/production --backup-id random:7d --rto-target 30m --checks 'SELECT count(*) > 0 FROM users'`,
+  ],
+  cleanup: [
+    `${program} cleanup --storage ./backups --dry-run`,
+    `${program} cleanup --storage s3://bucket/production --retention 'daily=7 weekly=5 monthly=12 yearly=3'`,
+  ],
+  list: [
+    `${program} list --storage ./backups`,
+    `${program} list --storage s3://bucket/production --json --retention 'daily=7 weekly=5'`,
+  ],
+  show: [
+    `${program} show --storage ./backups`,
+    `${program} show --storage ./backups --backup-id 20261120T021700Z-7f3a`,
+  ],
+  pin: [`${program} pin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+  gate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} gate --storage s3://bucket/production --base-ref main`,
+    `${program} gate --storage s3://bucket/production --max-age 6h --drilled-within 35d --on-stale stop`,
+  ],
+  status: [
+    `${program} status --storage ./backups`,
+    `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
+  ],
+  schedule: [`${program} schedule`, `${program} schedule --check`],
+  alarm: [
+    `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
+  ],
+  unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+};
+
+/** `--help` without an operation. Lines are wrapped at `width` columns, except those to be copied. */
+export function renderHelp(width: number): string {
+  return [
+    `Usage: ${program} <operation> --storage <location> [inputs]`,
+    '',
+    'Backups of a Supabase Postgres database that are proven by a restore.',
+    '',
+    'Operations:',
+    ...renderDefinitions(
+      operations.map((operation) => [operation, operationSummaries[operation]]),
+      width,
+    ),
+    '',
+    'Switches:',
+    ...renderSwitches(width),
+    '',
+    'Examples:',
+    ...operations.map((operation) => `  ${examples[operation][0]}`),
+    '',
+    ...wrap(`\`${program} <operation> --help\` tells the inputs of an operation.`, width),
+    ...renderEnvironment(width),
+    ...wrap(
+      'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no.',
+      width,
+    ),
+    '',
+  ].join('\n');
+}
+
+/** `<operation> --help`: every input of one operation, those that it cannot do without first. */
+export function renderOperationHelp(operation: Operation, width: number): string {
+  const names = inputNames.filter(
+    (name) => name !== 'operation' && inputs[name].operations.includes(operation),
+  );
+  const required = names.filter((name) => inputs[name].required);
+  const renderInputs = (chosen: typeof names): string[] =>
+    chosen.flatMap((name) => {
+      const { flag, placeholder, description, secret } = inputs[name];
+      const fallback = defaultOf(name, operation);
+      const text = [
+        plain(description),
+        fallback !== undefined && fallback !== 'false' ? `Default: ${fallback}.` : '',
+        secret ? `A secret: set ${environmentName(name)} instead, which no list of processes shows.` : '',
+      ];
+      return [
+        `  --${name}${flag ? '' : ` <${placeholder}>`}`,
+        ...wrap(text.filter((part) => part !== '').join(' '), width - 6).map((line) => `      ${line}`),
+      ];
+    });
+
+  return [
+    `Usage: ${program} ${operation} ${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
+    '',
+    ...wrap(`${operationSummaries[operation]}.`, width),
+    '',
+    'Required:',
+    ...renderInputs(required),
+    '',
+    'Optional:',
+    ...renderInputs(names.filter((name) => !required.includes(name))),
+    '',
+    'Switches:',
+    ...renderSwitches(width),
+    '',
+    'Examples:',
+    ...examples[operation].map((line) => `  ${line}`),
+    '',
+    ...renderEnvironment(width),
+    '',
+  ].join('\n');
+}
+
+/** The variable of the environment that an input may come from. */
+export function environmentName(name: string): string {
+  return `SUPABASE_BACKUP_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function renderSwitches(width: number): string[] {
+  return renderDefinitions(
+    Object.entries(switches).map(([name, description]) => [`--${name}`, description]),
+    width,
+  );
+}
+
+function renderEnvironment(width: number): string[] {
+  return wrap(
+    `Every input may come from the environment, too: --storage from ${environmentName('storage')}. The command line wins.`,
+    width,
+  );
+}
+
+function renderDefinitions(entries: readonly (readonly [string, string])[], width: number): string[] {
+  const indent = Math.max(...entries.map(([term]) => term.length)) + 4;
+  return entries.flatMap(([term, description]) =>
+    wrap(description, width - indent).map(
+      (line, index) => `  ${index === 0 ? term : ''}`.padEnd(indent) + line,
+    ),
+  );
+}
+
+/** Descriptions are written as Markdown, of which only backticks occur. */
+function plain(markdown: string): string {
+  return markdown.replaceAll('`', '');
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

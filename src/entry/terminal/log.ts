@@ -1,0 +1,77 @@
+import { displayWidth } from '../../report/display-width.ts';
+import type { Mask } from '../../report/redact.ts';
+import { printable } from '../../report/printable.ts';
+import type { Log } from '../../runtime/context.ts';
+import { ProgressPacer } from '../process/progress-pacer.ts';
+
+interface Terminal {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface TerminalLog extends Log {
+  /** Removes the line of progress, before something else writes to the same screen. */
+  clearProgress(): void;
+}
+
+/**
+ * The log of the command line, on stderr. Every secret is replaced in whatever passes here: messages should hold none, and this
+ * makes sure of it where no runner masks them.
+ */
+export function createTerminalLog(
+  stream: Terminal,
+  options: {
+    mask: Mask;
+    verbose: boolean;
+    /** What a text of several lines becomes before it is shown */
+    shown: (text: string) => string;
+    now?: () => number;
+  },
+): TerminalLog {
+  const { mask } = options;
+  const pacer = new ProgressPacer(options.now);
+  let hasProgress = false;
+
+  const clearProgress = (): void => {
+    if (hasProgress) stream.write('\r\x1b[2K');
+    hasProgress = false;
+  };
+  const print = (text: string): void => {
+    clearProgress();
+    stream.write(`${options.shown(mask(text))}\n`);
+  };
+  // What a message holds cannot pass for one of its own.
+  const printMessage = (kind: string, text: string): void =>
+    print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
+
+  return {
+    debug: (message) => {
+      if (options.verbose) print(`debug: ${message}`);
+    },
+    info: print,
+    warn: (message) => printMessage('warning', message),
+    error: (message) => printMessage('error', message),
+    group: async (title, body) => {
+      print(title);
+      return body();
+    },
+    progress: (line) => {
+      if (!stream.isTTY) {
+        if (pacer.isDue()) print(line);
+        return;
+      }
+      // A line that wraps could not be taken back.
+      clearProgress();
+      stream.write(cut(printable(mask(line)), (stream.columns ?? 80) - 1));
+      hasProgress = true;
+    },
+    clearProgress,
+  };
+}
+
+function cut(text: string, columns: number): string {
+  let kept = text;
+  while (displayWidth(kept) > columns) kept = kept.slice(0, -1);
+  return kept;
+}

@@ -1,0 +1,40 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { readRepository } from '../../github/repository.ts';
+import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { World } from '../../runtime/context.ts';
+
+/**
+ * Refuses a backup that anybody could read. Outside of a runner there is no repository to be public; on one, a repository that is not known
+ * to be private counts as public.
+ *
+ * @throws ConfigurationError
+ */
+export function refuseUnencrypted(
+  inputs: Pick<BackupInputs, 'storage' | 'encryptionRecipients' | 'allowUnencrypted'>,
+  { env, log }: Pick<World, 'env' | 'log'>,
+): void {
+  if (inputs.encryptionRecipients.length > 0) return;
+  const repository = readRepository(env);
+  if (repository === undefined || ['private', 'internal'].includes(repository.visibility ?? '')) return;
+  const name = env.GITHUB_REPOSITORY ?? 'this repository';
+  const isArtifact = /^artifact:/i.test(inputs.storage);
+  if (inputs.allowUnencrypted) {
+    const who = isArtifact
+      ? 'anybody with an account on GitHub can download it'
+      : 'whoever gets at the storage can read it';
+    log.warn(`the backup is stored unencrypted, as allow-unencrypted says: ${who}`);
+    return;
+  }
+  const standing =
+    repository.visibility === 'public'
+      ? `${name} is public`
+      : `it is not known whether ${name} is public (the event of this run does not say), so it counts as public`;
+  const danger = isArtifact
+    ? 'and anybody with an account on GitHub can download its artifacts'
+    : 'and an unencrypted backup is one mistake with the storage away from everybody';
+  throw new ConfigurationError(
+    `encryption-recipients: is empty; ${standing}, ${danger}`,
+    'Make a key pair with `age-keygen`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ' +
+      '`allow-unencrypted: true` stores the backup as it is all the same.',
+  );
+}

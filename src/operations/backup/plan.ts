@@ -1,0 +1,149 @@
+import type { SequenceState } from '../../postgres/catalog/facts.ts';
+import { countPages, planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
+import { formatCount, formatCounted } from '../../report/quantity.ts';
+import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import type { BufferPool } from '../../source/rows/buffer-pool.ts';
+import { countRanges, type RangeCount } from '../../source/incremental/range-counts.ts';
+import { chooseRanges, matchTables, type TableChoice } from '../../source/incremental/range-choice.ts';
+import { followLineage } from '../../source/lineage.ts';
+import type { PendingPiece } from '../../source/rows/object-sink.ts';
+import { chooseUnits, recheckUnits } from '../../source/incremental/sample-check.ts';
+import type { Snapshot } from '../../source/snapshot/snapshot.ts';
+import { toolVersion } from '../../runtime/version.ts';
+import type { Base } from '../../repository/backups/base.ts';
+import type { CopyRequest } from './copy.ts';
+
+/** What a backup reads, and what it takes over from its base. */
+export interface CopyPlan {
+  readonly choices: readonly TableChoice[];
+  /** The base it is built upon; undefined when everything is read. */
+  readonly base: Manifest | undefined;
+  /** Why a backup that was to be incremental reads everything; null otherwise */
+  readonly fullBecause: string | null;
+  /** What was read again and is not what is stored, for people; empty in a sound repository. */
+  readonly mismatches: readonly string[];
+  /**
+   * Reads a part of what is taken over, to see whether the decision was right. When it was not, nothing of this rule can be relied upon,
+   * and the plan it gives reads everything.
+   */
+  recheck(signal: AbortSignal): Promise<CopyPlan>;
+}
+
+/** Reads everything. */
+export function planFull(
+  snapshot: Snapshot,
+  fullBecause: string | null,
+  mismatches: readonly string[] = [],
+): CopyPlan {
+  const choices = snapshot.tables.map((table) => ({
+    table,
+    reused: [],
+    read: planRanges(table),
+    why: undefined,
+  }));
+  const plan: CopyPlan = { choices, base: undefined, fullBecause, mismatches, recheck: async () => plan };
+  return plan;
+}
+
+/** Beside those that read what has changed. */
+const recheckWorkers = 2;
+
+/** How a backup stands to the base it was given. */
+export type Relation =
+  | { readonly kind: 'unrelated'; readonly why: string }
+  | {
+      readonly kind: 'idle' | 'active';
+      readonly base: Manifest;
+      readonly isStored: (object: StoredObject) => boolean;
+      /** Rows of transactions numbered below this are the base's. */
+      readonly since: bigint;
+    };
+
+/** Finds out whether a base may be built upon at all. */
+export function relate(found: Base, snapshot: Snapshot): Relation {
+  if (found.manifest === undefined) return { kind: 'unrelated', why: found.why };
+  const { manifest, isStored } = found;
+  const lineage = followLineage(manifest.source, snapshot, snapshot.ledger);
+  switch (lineage.kind) {
+    case 'broken':
+      return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };
+    case 'idle':
+      return { kind: 'idle', base: manifest, isStored, since: 0n };
+    case 'active':
+      return { kind: 'active', base: manifest, isStored, since: lineage.since };
+  }
+}
+
+/** Decides range by range what did not change since the base. */
+export async function planIncremental(
+  { inputs, settings, snapshot, destination }: CopyRequest,
+  relation: Relation,
+  options: { pool: BufferPool; signal: AbortSignal },
+): Promise<CopyPlan> {
+  const { name, world } = destination;
+  if (relation.kind === 'unrelated') return planFull(snapshot, relation.why);
+  const { base } = relation;
+  const idle = relation.kind === 'idle';
+  const plans = matchTables(base, snapshot.tables, relation.isStored, idle);
+  const candidates = plans.flatMap((plan) => plan.candidates.map(({ slice }) => slice));
+  const choices = chooseRanges(base, plans, idle ? undefined : await count(candidates, relation.since));
+  const plan: CopyPlan = { choices, base, fullBecause: null, mismatches: [], recheck };
+  return plan;
+
+  async function recheck(signal: AbortSignal): Promise<CopyPlan> {
+    const reused = choices.flatMap((choice) => choice.reused);
+    const units = chooseUnits(reused, inputs.recheck, world.now());
+    const mismatches = await recheckUnits(snapshot, settings, units, {
+      name,
+      pool: options.pool,
+      signal,
+      workers: Math.min(inputs.jobs, recheckWorkers),
+    });
+    for (const mismatch of mismatches) {
+      world.log.error(
+        `${mismatch}: its rows are not what backup ${base.id} stored, although nothing says that they changed`,
+      );
+    }
+    if (mismatches.length === 0) return plan;
+    return planFull(snapshot, `what was read again differs from backup ${base.id}`, mismatches);
+  }
+
+  function count(slices: readonly Slice[], since: bigint): Promise<Map<Slice, RangeCount>> {
+    const total = slices.reduce((sum, slice) => sum + countPages(slice), 0);
+    let done = 0;
+    return world.log.group(
+      `Looking for changes in ${formatCounted(slices.length, 'range')} since backup ${base.id}`,
+      () =>
+        countRanges(snapshot, settings, slices, since, {
+          workers: inputs.jobs,
+          signal: options.signal,
+          onProgress(pages) {
+            done += pages;
+            world.log.progress(`${formatCount(done)} of ${formatCount(total)} pages`);
+          },
+        }),
+    );
+  }
+}
+
+/**
+ * What a database that nobody has written to holds besides rows is in the archive of its base, unless a sequence has moved: sequences
+ * are outside of transactions. Undefined when pg_dump has to write a new one.
+ */
+export function findArchive(
+  relation: Relation,
+  sequences: readonly SequenceState[],
+): readonly PendingPiece[] | undefined {
+  if (relation.kind !== 'idle' || relation.base.tool.version !== toolVersion) return undefined;
+  const manifest = relation.base;
+  const stateOf = ({ schema, name, lastValue, isCalled }: SequenceState) =>
+    JSON.stringify([schema, name, lastValue, isCalled]);
+  const recorded = new Set(manifest.facts.sequences.filter((then) => then.latest === null).map(stateOf));
+  const stood =
+    recorded.size === manifest.facts.sequences.length &&
+    recorded.size === sequences.length &&
+    sequences.every((now) => recorded.has(stateOf(now)));
+  const objects = manifest.archive.objects.map((index) => manifest.objects[index] as StoredObject);
+  if (!stood || !objects.every(relation.isStored)) return undefined;
+  return objects.map((object) => ({ holder: { object }, offset: 0, length: object.bytes }));
+}

@@ -1,0 +1,152 @@
+import type { CaptureInputs } from '../../interface/inputs/parse.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Segment } from '../../repository/changes/segments.ts';
+import type { Slot } from '../../source/changes/slot.ts';
+import type { Captured } from './capture.ts';
+import type { Outcome, Section } from '../../interface/outcome.ts';
+
+const shownTables = 10;
+
+/**
+ * @param taken what the backup said that had to be taken; undefined when none had to
+ * @param elapsed milliseconds
+ */
+export function describeCapture(
+  inputs: CaptureInputs,
+  captured: Captured,
+  taken: Outcome | undefined,
+  elapsed: number,
+): Outcome {
+  const { segments, chain, slot, addedBytes } = captured;
+  // Only one that lets everything go stores nothing, not even the time.
+  const last = segments.at(-1);
+  const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
+  return {
+    exitCode: chain.lost !== undefined || taken?.exitCode === 3 ? 3 : 0,
+    outputs: {
+      transactions,
+      changes,
+      'captured-through': last?.through ?? chain.previous?.through ?? '',
+      'new-bytes': addedBytes + Number(taken?.outputs['new-bytes'] ?? 0),
+      'lag-bytes': slot.heldBytes,
+      barrier: last?.barrier ?? '',
+      'lost-changes': chain.lost ?? '',
+      'backup-id': String(taken?.outputs['backup-id'] ?? ''),
+      'duration-seconds': Math.round(elapsed / 100) / 10,
+    },
+    report: [
+      { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
+      {
+        kind: 'table',
+        columns: [{ title: 'what' }, { title: '', align: 'right' }],
+        rows: [
+          ['transactions', formatCount(transactions)],
+          ['rows changed', formatCount(changes)],
+          ['log', `${chain.description.slot}: ${chain.from} to ${last?.to ?? chain.from}`],
+          ['held by the slot before', describeHeld(slot)],
+          ['stored', `${formatBytes(addedBytes)} in ${formatCounted(segments.length, 'segment')}`],
+          ['encrypted', inputs.encryptionRecipients.length === 0 ? 'no' : 'age'],
+          ['duration', formatDuration(elapsed)],
+        ],
+      },
+      ...describeLoss(captured),
+      ...describeBarrier(inputs, captured, taken),
+      ...describeTables(segments),
+      ...describeUncovered(segments),
+      ...describeKeyless(captured),
+      ...(taken?.report ?? []),
+    ],
+  };
+}
+
+function sumOf(segments: readonly Segment[], what: 'transactions' | 'changes'): number {
+  return segments.reduce((sum, segment) => sum + segment[what], 0);
+}
+
+function describeHeld({ heldBytes, safeBytes }: Slot): string {
+  if (safeBytes === null) return `${formatBytes(heldBytes)}, without a limit`;
+  return `${formatBytes(heldBytes)}; the server gives up after ${formatBytes(Math.max(0, safeBytes))} more`;
+}
+
+function describeLoss({ chain }: Captured): Section[] {
+  if (chain.lost === undefined) return [];
+  const text =
+    `CHANGES ARE LOST: ${chain.lost}. What was committed since the capture before is in no segment; points in time between then and ` +
+    'the next backup cannot be recovered to.';
+  return [{ kind: 'paragraph', text }];
+}
+
+function describeBarrier(
+  { dropSlot }: CaptureInputs,
+  { segments, base }: Captured,
+  taken: Outcome | undefined,
+): Section[] {
+  const text = (words: string): Section[] => [{ kind: 'paragraph', text: words }];
+  if (dropSlot) return text('The slot is dropped: from now on nothing is captured. What was captured stays.');
+  if (base !== undefined) return text(`It can be replayed on backup ${base}.`);
+  const why = segments.at(-1)?.barrier;
+  if (taken === undefined) return [];
+  return text(
+    why == null
+      ? 'No backup could be brought to the end of it, so one was taken.'
+      : `Older backups cannot be brought past this capture (${why}), so a new one was taken. Points in time between the last capture and now are not reachable.`,
+  );
+}
+
+function describeTables(segments: readonly Segment[]): Section[] {
+  const sums = new Map<
+    string,
+    { name: string; inserts: number; updates: number; deletes: number; truncates: number }
+  >();
+  for (const table of segments.flatMap((segment) => segment.tables)) {
+    const name = qualifiedName(table);
+    const sum = sums.get(name) ?? { name, inserts: 0, updates: 0, deletes: 0, truncates: 0 };
+    for (const kind of ['inserts', 'updates', 'deletes', 'truncates'] as const) sum[kind] += table[kind];
+    sums.set(name, sum);
+  }
+  if (sums.size === 0) return [];
+  const changesOf = (sum: { inserts: number; updates: number; deletes: number }) =>
+    sum.inserts + sum.updates + sum.deletes;
+  const sorted = [...sums.values()].sort((one, other) => changesOf(other) - changesOf(one));
+  const more = sorted.length - shownTables;
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: more > 0 ? 'most changed tables' : 'table' },
+        { title: 'inserts', align: 'right' },
+        { title: 'updates', align: 'right' },
+        { title: 'deletes', align: 'right' },
+      ],
+      rows: sorted
+        .slice(0, shownTables)
+        .map(({ name, inserts, updates, deletes, truncates }) => [
+          truncates > 0 ? `${name} (truncated)` : name,
+          ...[inserts, updates, deletes].map(formatCount),
+        ]),
+    },
+  ];
+}
+
+/** Told each time: whoever learns of it at a restore learns too late. */
+function describeKeyless({ keyless, segments }: Captured): Section[] {
+  if (keyless.length === 0 || segments.some(({ uncovered }) => uncovered.length > 0)) return [];
+  const more = keyless.length > shownTables ? `, and ${keyless.length - shownTables} more` : '';
+  const text =
+    `Updates and deletes of these could not be brought back, for the server would not say which rows they were: ` +
+    `${keyless.slice(0, shownTables).join(', ')}${more}. Give each a primary key that is not deferrable, or ALTER TABLE … REPLICA IDENTITY FULL.`;
+  return [{ kind: 'paragraph', text }];
+}
+
+function describeUncovered(segments: readonly Segment[]): Section[] {
+  const named = new Map(
+    segments.flatMap(({ uncovered }) => uncovered.map((table) => [qualifiedName(table), table.why])),
+  );
+  if (named.size === 0) return [];
+  const list = [...named].map(([name, why]) => `${name} (${why})`).join(', ');
+  const text =
+    `Not covered: ${list}. Rows of them were updated or deleted, and the server does not say which; a recovery leaves them as the ` +
+    'backup has them. Give each a primary key that is not deferrable, or ALTER TABLE … REPLICA IDENTITY FULL.';
+  return [{ kind: 'paragraph', text }];
+}

@@ -1,0 +1,166 @@
+import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../../report/quantity.ts';
+import type { Decision } from '../../repository/retention/policy.ts';
+import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
+import type { Outcome, Section } from '../../interface/outcome.ts';
+import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
+
+/**
+ * @param location of the storage
+ * @param decisions newest first
+ */
+export function describeList(
+  location: string,
+  decisions: readonly Decision<ShelvedBackup>[],
+  damaged: Shelf['damaged'],
+  recoverable: Recoverable,
+): Outcome {
+  return {
+    exitCode: damaged.length === 0 ? 0 : 3,
+    outputs: {
+      backups: decisions.length,
+      damaged: damaged.length,
+      list: JSON.stringify(decisions.map(toPlainObject)),
+    },
+    report: [
+      { kind: 'heading', text: `Backups in ${location}` },
+      ...(decisions.length === 0 ? describeNone(damaged) : describeBackups(decisions)),
+      ...describeWindows(recoverable),
+      ...describeDamaged(damaged),
+    ],
+  };
+}
+
+/** For scripts. Times become ISO 8601 in UTC. */
+function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): object {
+  const { totals } = backup;
+  return {
+    id: backup.id,
+    kind: backup.kind,
+    label: backup.label,
+    snapshotAt: backup.snapshotAt,
+    startedAt: backup.startedAt,
+    finishedAt: backup.finishedAt,
+    base: backup.base,
+    fullBecause: backup.fullBecause,
+    serverVersion: backup.serverVersion,
+    encrypted: backup.encrypted,
+    rows: totals.rows,
+    bytes: totals.bytes,
+    storedBytes: totals.stored,
+    newBytes: totals.added,
+    pinned: backup.pinned,
+    verifiedAt: backup.verifiedAt,
+    damagedAt: backup.damagedAt,
+    drilled: backup.drilled,
+    keep,
+    reasons,
+  };
+}
+
+function describeNone(damaged: Shelf['damaged']): Section[] {
+  const text =
+    damaged.length === 0 ? 'There are no backups yet: run `backup`.' : 'There is no backup that can be read.';
+  return [{ kind: 'paragraph', text }];
+}
+
+function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section[] {
+  const leaving = decisions.filter(({ keep }) => !keep).length;
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: 'id' },
+        { title: 'taken (UTC)' },
+        { title: 'kind' },
+        { title: 'rows', align: 'right' },
+        { title: 'size', align: 'right' },
+        { title: 'stored', align: 'right' },
+        { title: 'reused', align: 'right' },
+        { title: 'encrypted' },
+        { title: 'verified (UTC)' },
+        { title: 'drilled (UTC)' },
+        { title: 'label' },
+        { title: 'pin' },
+        { title: 'kept by' },
+      ],
+      rows: decisions.map(({ backup, keep, reasons }) => [
+        backup.id,
+        formatTime(backup.snapshotAt),
+        backup.kind,
+        formatCount(backup.totals.rows),
+        formatBytes(backup.totals.bytes),
+        formatBytes(backup.totals.stored),
+        describeReuse(backup),
+        backup.encrypted ? 'yes' : 'no',
+        describeVerification(backup),
+        describeDrilled(backup.drilled),
+        backup.label ?? '',
+        backup.pinned ? 'pinned' : '',
+        keep ? reasons.join(', ') : `nothing: ${reasons.join(', ')}`,
+      ]),
+    },
+    {
+      kind: 'paragraph',
+      text:
+        leaving === 0
+          ? `${formatCounted(decisions.length, 'backup')}; a cleanup with this retention would remove none.`
+          : `${formatCounted(decisions.length, 'backup')}; a cleanup with this retention would remove ${formatCount(leaving)}.`,
+    },
+  ];
+}
+
+/** Of points in time so many windows are named, the newest. */
+const shownWindows = 5;
+
+/** Nothing where no changes were ever captured */
+function describeWindows({ windows, captured }: Recoverable): Section[] {
+  if (!captured) return [];
+  const stretches = windows.filter(isStretch);
+  const shown = stretches.slice(-shownWindows).toReversed();
+  const more = stretches.length - shown.length;
+  const text =
+    shown.length === 0
+      ? 'The captured changes fit none of these backups: only the backups themselves can be brought back.'
+      : `Any point in time can be recovered from ${shown.map(formatWindow).join(', and from ')}${more > 0 ? `, and in ${formatCounted(more, 'older stretch', 'older stretches')}` : ''}.`;
+  return [{ kind: 'paragraph', text }];
+}
+
+/** The part of its stored bytes that were in the repository before. What was lost and stored again counts as new. */
+function describeReuse({ totals }: ShelvedBackup): string {
+  return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
+}
+
+export function describeVerification({
+  verifiedAt,
+  damagedAt,
+}: Pick<ShelvedBackup, 'verifiedAt' | 'damagedAt'>): string {
+  if (damagedAt) return `DAMAGED, found ${formatTime(damagedAt)}`;
+  return verifiedAt ? formatTime(verifiedAt) : 'no';
+}
+
+export function describeDrilled(drilled: ShelvedBackup['drilled']): string {
+  if (drilled === null) return 'no';
+  const time = formatTime(drilled.at);
+  if (!drilled.passed) return `FAILED ${time}`;
+  return drilled.recovery === null ? time : `${time}, in ${formatDuration(drilled.recovery)}`;
+}
+
+function describeDamaged(damaged: Shelf['damaged']): Section[] {
+  if (damaged.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text: 'These manifests are damaged, or were not written with the key of this repository. Their backups cannot be restored:',
+    },
+    {
+      kind: 'table',
+      columns: [{ title: 'id' }, { title: 'how' }],
+      rows: damaged.map(({ id, message }) => [id, message]),
+    },
+  ];
+}
+
+/** UTC, to the minute */
+function formatTime(time: Date): string {
+  return time.toISOString().slice(0, 16).replace('T', ' ');
+}

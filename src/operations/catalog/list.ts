@@ -1,0 +1,29 @@
+import type { ListInputs } from '../../interface/inputs/parse.ts';
+import { openRepository } from '../../repository/open.ts';
+import { planRetention } from '../../repository/retention/policy.ts';
+import { readShelf } from '../../repository/backups/catalog.ts';
+import type { World } from '../../runtime/context.ts';
+import { keepBases } from '../cleanup/plan.ts';
+import { describeList } from './list-report.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { openPlace } from '../place.ts';
+import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
+import { readRecoverable } from '../../repository/changes/windows.ts';
+
+/** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
+export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
+  await using resources = new AsyncDisposableStack();
+  const storage = await openPlace(inputs, resources, world);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const shelf = await readShelf(repository, {
+    onDamaged: (error) => world.log.warn(error.message),
+    signal: world.signal,
+  });
+  const now = world.now();
+  const sound = shelf.backups.filter((backup) => backup.damagedAt === null && !isSafetyBackup(backup));
+  const recoverable = await readRecoverable(repository, sound, world);
+  const planned = planRetention(shelf.backups, inputs.retention, { now, timeZone: inputs.timeZone });
+  const { keepChanges } = inputs;
+  const decisions = keepBases(planned, recoverable.segments, { now, keepChanges });
+  return describeList(storage.location, decisions, shelf.damaged, recoverable);
+}

@@ -1,0 +1,149 @@
+import type { IntegrityError } from '../../runtime/errors.ts';
+import type { CleanupInputs } from '../../interface/inputs/parse.ts';
+import { type ChangePolicy, keepReachable, listOutdated } from '../../repository/retention/changes.ts';
+import type { DamagedHeader } from '../../repository/prune/references.ts';
+import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
+import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
+import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
+import type { Repository } from '../../repository/open.ts';
+import { type Decision, planRetention } from '../../repository/retention/policy.ts';
+import { listSegmentFiles, readSegments, type Segment } from '../../repository/changes/segments.ts';
+import { readShelf, type Shelf, type ShelvedBackup } from '../../repository/backups/catalog.ts';
+import { findVanished } from '../../repository/backups/vanished.ts';
+import type { StoredValue } from '../../storage/storage.ts';
+import { runTogether } from '../../runtime/workers.ts';
+import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
+import { type Cleared, lookAgain } from './second-look.ts';
+
+/** What there is, and what is to become of it. */
+export interface Plan {
+  readonly backups: number;
+  readonly damaged: readonly DamagedHeader[];
+  /** No backup is listed, and there are objects */
+  readonly blind: boolean;
+  /** Ids of backups that there were, and that are gone without a cleanup */
+  readonly vanished: readonly string[];
+  /** What was recorded as damaged, and is whole */
+  readonly cleared: readonly Cleared[];
+  readonly decisions: readonly Decision<ShelvedBackup>[];
+  /** Of all backups, as they were read */
+  readonly outlines: Outlines;
+  /** By chain and position */
+  readonly segments: readonly Segment[];
+  /** Segments that are outdated when these backups stay */
+  readonly listOutdated: (bases: readonly ShelvedBackup[]) => readonly Segment[];
+}
+
+/** Segments of captured changes, and what they are good for */
+export interface Changes {
+  /** Those that there were */
+  readonly segments: number;
+  readonly removed: number;
+  /** The newest times that can be recovered without a gap, from the backups and segments that stay; undefined without any */
+  readonly window: Window | undefined;
+}
+
+/** Changes nothing. */
+export async function makePlan(
+  inputs: CleanupInputs,
+  repository: Repository,
+  context: PruneContext,
+): Promise<Plan> {
+  const { signal, log } = context;
+  const damaged: DamagedHeader[] = [];
+  const onDamaged = (error: IntegrityError) => log.warn(error.message);
+  const onDamagedSegment = ({ message }: IntegrityError, id: string) => {
+    log.warn(message);
+    damaged.push({ id, message });
+  };
+  let outlines: Outlines = { known: [], damaged: [], unread: new Set(), areSaved: true };
+  const onOutlines = (read: Outlines) => {
+    outlines = read;
+  };
+  const [shelf, files, segments] = await runTogether<[Shelf, StoredValue[], Segment[]]>(signal, [
+    (stop) => readShelf(repository, { onDamaged, onOutlines, signal: stop }),
+    () => listSegmentFiles(repository),
+    (stop) => readSegments(repository, onDamagedSegment, { signal: stop }),
+  ]);
+  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
+  const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
+  const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
+  const planned = await decide(inputs, repository, shelf.backups, policy.now, context);
+  const decisions = keepBases(planned.decisions, segments, policy);
+  // What stays is what is left: before others go, all of it is read.
+  const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
+  const [rotten, vanished] = await Promise.all([
+    checkUnread(repository, outlines, kept, onDamaged, signal),
+    findVanished(repository, listed, onDamaged, signal),
+  ]);
+  return {
+    backups: listed.size,
+    damaged: [...shelf.damaged, ...rotten, ...damaged],
+    blind: listed.size === 0 && (await hasObjects(repository)),
+    vanished,
+    cleared: planned.cleared,
+    decisions,
+    outlines,
+    segments,
+    listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
+  };
+}
+
+/** Plans, and plans again without the damage that a second look does not find. */
+async function decide(
+  { retention, timeZone }: CleanupInputs,
+  repository: Repository,
+  backups: readonly ShelvedBackup[],
+  now: Date,
+  context: PruneContext,
+): Promise<{ decisions: readonly Decision<ShelvedBackup>[]; cleared: readonly Cleared[] }> {
+  const decisions = planRetention(backups, retention, { now, timeZone });
+  const doubtful = listRemovals(decisions).filter(({ backup }) => backup.damagedAt !== null);
+  if (doubtful.length === 0) return { decisions, cleared: [] };
+  const cleared = await lookAgain(
+    repository,
+    doubtful.map(({ backup }) => backup.id),
+    context,
+  );
+  const sound = new Set(cleared.map(({ id }) => id));
+  const weighed = backups.map((backup) => (sound.has(backup.id) ? { ...backup, damagedAt: null } : backup));
+  return { decisions: planRetention(weighed, retention, { now, timeZone }), cleared };
+}
+
+/** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */
+function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
+  return backups.filter((backup) => !isSafetyBackup(backup));
+}
+
+/** Keeps what the policy alone would not, because times that are to stay recoverable need it. */
+export function keepBases(
+  decisions: readonly Decision<ShelvedBackup>[],
+  segments: readonly Segment[],
+  policy: ChangePolicy,
+): Decision<ShelvedBackup>[] {
+  const ordinary = decisions.filter(({ backup }) => !isSafetyBackup(backup));
+  const kept = new Map(keepReachable(ordinary, segments, policy).map((one) => [one.backup, one]));
+  return decisions.map((decision) => kept.get(decision.backup) ?? decision);
+}
+
+export function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Decision<ShelvedBackup>[] {
+  return decisions.filter(({ keep }) => !keep);
+}
+
+/** The backups that stay when some are gone */
+export function listOthers({ decisions }: Plan, removed: readonly string[]): ShelvedBackup[] {
+  const gone = new Set(removed);
+  return decisions.map(({ backup }) => backup).filter(({ id }) => !gone.has(id));
+}
+
+/** @param gone segments that are removed */
+export function weighChanges(plan: Plan, removed: readonly string[], gone: ReadonlySet<Segment>): Changes {
+  const { segments } = plan;
+  const bases = listBases(listOthers(plan, removed)).filter(({ damagedAt }) => damagedAt === null);
+  const windows = findWindows(
+    bases,
+    segments.filter((segment) => !gone.has(segment)),
+  );
+  const window = windows.findLast(({ from, to }) => from < to);
+  return { segments: segments.length, removed: gone.size, window };
+}

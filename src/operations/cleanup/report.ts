@@ -1,0 +1,270 @@
+import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
+import { manifestKey } from '../../repository/backups/manifests.ts';
+import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
+import { formatInterval } from '../../repository/retention/policy.ts';
+import type { Cleanup } from './cleanup.ts';
+import { describeVerification } from '../catalog/list-report.ts';
+import type { Outcome, Section } from '../../interface/outcome.ts';
+import { formatWindow } from '../../repository/changes/windows.ts';
+
+/** Of what a storage did not let go, so many keys are named. */
+const shownKeys = 20;
+
+export function describeCleanup(done: Cleanup): Outcome {
+  return {
+    exitCode: done.damaged.length === 0 && !done.blind ? 0 : 3,
+    outputs: {
+      backups: done.backups - done.removed.length,
+      removed: done.removed.length,
+      'removed-objects': done.swept.objects,
+      'removed-bytes': done.swept.bytes,
+      'marked-objects': sumWaiting(done).objects,
+      retained: done.retained.length,
+    },
+    report: [
+      { kind: 'heading', text: describeTitle(done) },
+      ...describePlan(done),
+      ...describeBlind(done),
+      ...describeDamaged(done),
+      ...describeVanished(done),
+      ...describeCleared(done),
+      describeFigures(done),
+      ...describeHidden(done),
+      ...describeRetained(done),
+      { kind: 'paragraph', text: describeOutlook(done) },
+    ],
+  };
+}
+
+/** What is marked and not swept. */
+export function sumWaiting(done: Cleanup): Tally {
+  const waiting = listWaiting(done);
+  return {
+    objects: waiting.reduce((sum, { objects }) => sum + objects, 0),
+    bytes: waiting.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function listWaiting({ marked, isSwept }: Cleanup): MarkedTally[] {
+  return marked.filter(({ markedAt }) => !isSwept(markedAt));
+}
+
+function describeTitle({ inputs, damaged, blind, removed }: Cleanup): string {
+  const title = inputs.dryRun ? 'Cleanup, dry run' : 'Cleanup';
+  if (blind) return `${title}: stopped, for no backup is listed`;
+  if (damaged.length > 0) return `${title}: stopped by ${formatCounted(damaged.length, 'damaged file')}`;
+  const what = removed.length === 0 ? 'no backup' : formatCounted(removed.length, 'backup');
+  return `${title}: ${what} ${inputs.dryRun ? 'would be removed' : 'removed'}`;
+}
+
+function describePlan({ decisions }: Cleanup): Section[] {
+  if (decisions.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: 'backup' },
+        { title: 'taken' },
+        { title: 'kind' },
+        { title: 'size', align: 'right' },
+        { title: 'verified' },
+        { title: 'plan' },
+        { title: 'why' },
+      ],
+      rows: decisions.map(({ backup, keep, reasons }) => [
+        backup.id,
+        formatTime(backup.snapshotAt),
+        backup.kind,
+        formatBytes(backup.totals.stored),
+        describeVerification(backup),
+        keep ? 'keep' : 'remove',
+        reasons.join('; '),
+      ]),
+    },
+  ];
+}
+
+function describeBlind({ blind, inputs }: Cleanup): Section[] {
+  if (!blind) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `${inputs.storage} lists no backup, although it holds objects: nothing was marked, and nothing removed. Look below backups/ with the ` +
+        "storage's own tools. If there are files, its listings lack something: tell its operator. If there are none, and there were, bring them " +
+        'back from a copy, or from the versions that the storage keeps. If no backup has ever come to its end here, or all were given up, ' +
+        'run a backup first; a cleanup after it removes what it does not need.',
+    },
+  ];
+}
+
+function describeVanished({ vanished }: Cleanup): Section[] {
+  if (vanished.length === 0) return [];
+  const more = vanished.length - shownKeys;
+  const ids = vanished.slice(0, shownKeys).join(', ') + (more > 0 ? ` and ${formatCount(more)} more` : '');
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `WARNING: ${formatCounted(vanished.length, 'backup is', 'backups are')} not listed any more, although no cleanup has removed ${vanished.length === 1 ? 'it' : 'them'}: ${ids}. ` +
+        'If you deleted these yourself, all is well. If not, somebody else has, or the listing lacks something: look below backups/ before the next ' +
+        'cleanup, which takes it as it is. No object was removed in this run.',
+    },
+  ];
+}
+
+function describeCleared({ cleared }: Cleanup): Section[] {
+  if (cleared.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `Recorded as damaged, and not damaged when it was looked at again: ${cleared.map(({ id }) => id).join(', ')}. It counts as unverified again; ` +
+        'what a validation has read was changed on the way to it, and not in the storage. Validate again.',
+    },
+  ];
+}
+
+function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
+  if (damaged.length === 0) return [];
+  const removals =
+    removed.length > 0
+      ? 'No object was removed'
+      : inputs.dryRun
+        ? 'Nothing would be removed'
+        : 'Nothing was removed';
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `${removals}: which objects the files below need cannot be told, and no cleanup removes any before that is settled. The time of each ` +
+        'is in its name. Where a backup or a capture of yours ran then, bring the file back from a copy, or delete it by hand if you give up what it ' +
+        `stands for. Where none did, somebody who may write to ${inputs.storage} has put it there: delete it, and see who that was. Then run cleanup again.`,
+    },
+    {
+      kind: 'table',
+      columns: [{ title: `file in ${inputs.storage}` }, { title: 'what is wrong' }],
+      rows: damaged.map(({ id, message }) => [id.startsWith('changes/') ? id : manifestKey(id), message]),
+    },
+  ];
+}
+
+function describeFigures(done: Cleanup): Section {
+  const { inputs, backups, removed, swept, hidden, retained, postponed } = done;
+  const waiting = sumWaiting(done);
+  return {
+    kind: 'table',
+    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    rows: [
+      ['backups that stay', formatCount(backups - removed.length)],
+      ['backups removed', formatCount(removed.length)],
+      ...describeChanges(done),
+      ['objects removed', describeTally(swept)],
+      ...(hidden.objects === 0
+        ? []
+        : [
+            ['objects hidden behind delete markers', describeTally(hidden)],
+            ['bytes freed', formatBytes(swept.bytes)],
+          ]),
+      ['objects marked, not yet removed', describeTally(waiting)],
+      ['retained by the storage', inputs.dryRun ? 'not known before' : formatCount(retained.length)],
+      ...(postponed === undefined ? [] : [['removal of objects', 'postponed to the next run']]),
+    ],
+  };
+}
+
+/** Nothing where nothing was ever captured */
+function describeChanges({ changes, inputs, damaged }: Cleanup): string[][] {
+  const { segments, removed, window } = changes;
+  if (segments === 0) return [];
+  return [
+    ['segments of changes that stay', formatCount(segments - removed)],
+    ['segments of changes removed', formatCount(removed)],
+    ...(damaged.length > 0
+      ? []
+      : [
+          [
+            `any point in time${inputs.dryRun ? ', then' : ''}`,
+            window === undefined ? 'none' : formatWindow(window),
+          ],
+        ]),
+  ];
+}
+
+function describeTally({ objects, bytes }: Tally): string {
+  return objects === 0 ? '0' : `${formatCount(objects)} (${formatBytes(bytes)})`;
+}
+
+/** Nothing is freed where the bucket keeps versions and these credentials may not remove them. */
+function describeHidden({ hidden, hiddenFiles, versions }: Cleanup): Section[] {
+  if (hidden.objects + hiddenFiles === 0) {
+    if (versions === 0) return [];
+    const text = `The bucket keeps versions, and these credentials may remove them: ${formatCounted(versions, 'version')} of what was removed ${versions === 1 ? 'is' : 'are'} gone for good, and the bytes freed.`;
+    return [{ kind: 'paragraph', text }];
+  }
+  const files = [
+    ...(hidden.objects === 0 ? [] : [formatCounted(hidden.objects, 'object')]),
+    ...(hiddenFiles === 0 ? [] : [formatCounted(hiddenFiles, 'manifest or header', 'manifests and headers')]),
+  ].join(' and ');
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        `The bucket keeps versions: ${files} ${hidden.objects + hiddenFiles === 1 ? 'is' : 'are'} hidden behind delete markers, and the bytes stay, and are paid for, until a lifecycle rule of the bucket ` +
+        'expires noncurrent versions. Have such a rule (docs/retention.md shows one), or give cleanup the rights s3:GetBucketVersioning, ' +
+        's3:ListBucketVersions and s3:DeleteObjectVersion, with which it removes the versions too.',
+    },
+  ];
+}
+
+function describeRetained({ retained }: Cleanup): Section[] {
+  if (retained.length === 0) return [];
+  const shown = retained.slice(0, shownKeys);
+  const more = retained.length - shown.length;
+  const undone = retained.filter(({ confirmed }) => confirmed).length;
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        'The storage did not let these files go: a retention lock, or credentials without the right to delete. That is no failure; ' +
+        'a later cleanup tries again. A backup whose manifest is among them is still there, with all that it needs.' +
+        (undone === 0
+          ? ''
+          : ` WARNING: of ${formatCounted(undone, 'file')} it confirmed the deletion and lists them all the same: ask its operator why.`),
+    },
+    {
+      kind: 'table',
+      columns: [
+        { title: more > 0 ? `retained (${formatCount(more)} more)` : 'retained' },
+        { title: 'until' },
+      ],
+      rows: shown.map(({ key, until, confirmed }) => [
+        key,
+        confirmed ? 'its deletion was confirmed' : until === undefined ? 'not told' : formatTime(until),
+      ]),
+    },
+  ];
+}
+
+/** How many bytes will be freed, and when. */
+function describeOutlook(done: Cleanup): string {
+  const { inputs, postponed, damaged, blind } = done;
+  const waiting = listWaiting(done);
+  const total = sumWaiting(done);
+  if (damaged.length > 0) return 'No bytes are freed before the damaged files are dealt with.';
+  if (blind) return 'No bytes are freed before it is known which backups there are.';
+  const reason = postponed === undefined ? '' : ` What is due was left to the next run: ${postponed}`;
+  if (total.objects === 0) return `Nothing waits to be removed.${reason}`;
+  const times = waiting.map(({ markedAt }) => markedAt.getTime() + inputs.gracePeriod);
+  const [first, last] = [new Date(Math.min(...times)), new Date(Math.max(...times))].map(formatTime);
+  const when = first === last ? `after ${first}` : `between ${first} and ${last}`;
+  return (
+    `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that nothing needs ${inputs.dryRun ? 'would be' : 'are'} freed by ` +
+    `the cleanups that run ${when}, ${formatInterval(inputs.gracePeriod)} after they were marked.${reason}`
+  );
+}
+
+/** `2026-11-20 02:17:01Z` */
+function formatTime(time: Date): string {
+  return time.toISOString().replace('T', ' ').replace(/\.\d+/, '');
+}

@@ -1,0 +1,114 @@
+import type { DrillInputs } from '../../interface/inputs/parse.ts';
+import { formatCounted, formatDuration } from '../../report/quantity.ts';
+import { describeNotCarried } from '../backup/report.ts';
+import {
+  type Attempt,
+  explainFailure,
+  findFault,
+  hasPassed,
+  hasReturned,
+  isDoubtful,
+} from '../../restorer/trial/attempt.ts';
+import type { Outcome, Section } from '../../interface/outcome.ts';
+import { countNotCarried, describeParity } from '../../parity/report.ts';
+import { describeNotes } from '../restore/report.ts';
+import { describeChecks } from '../../restorer/trial/user-checks.ts';
+
+/** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
+export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {
+  const [chosen] = attempts;
+  const last = attempts.at(-1);
+  if (chosen === undefined || last === undefined) throw new Error('a drill without an attempt');
+  const works = hasPassed(last) ? last : undefined;
+  const tooSlow = rtoTarget !== undefined && works?.recovery !== undefined && works.recovery > rtoTarget;
+  return {
+    exitCode: works === chosen && !tooSlow ? 0 : 3,
+    outputs: {
+      'backup-id': works?.backup ?? '',
+      drill: works === chosen ? 'passed' : works === undefined ? 'failed' : 'fell-back',
+      attempts: attempts.length,
+      parity: chosen.parity === undefined ? 'skipped' : chosen.parity.equal ? 'equal' : 'different',
+      'not-carried': countNotCarried(chosen.parity),
+      'recovered-to': works?.until ?? '',
+      'recovery-seconds': works?.recovery === undefined ? '' : Math.round(works.recovery / 100) / 10,
+      'duration-seconds':
+        Math.round(attempts.reduce((sum, { phases }) => sum + (phases.total ?? 0), 0) / 100) / 10,
+    },
+    report: [
+      { kind: 'heading', text: `Drill of backup ${chosen.backup}` },
+      ...attempts.flatMap((attempt) => describeAttempt(attempt, attempts.length > 1)),
+      { kind: 'paragraph', text: describeVerdict(chosen, works, attempts) },
+      ...(tooSlow && rtoTarget !== undefined && works?.recovery !== undefined
+        ? [
+            {
+              kind: 'paragraph' as const,
+              text: `TOO SLOW: recovery took ${formatDuration(works.recovery)}, and the target is ${formatDuration(rtoTarget)}.`,
+            },
+          ]
+        : []),
+    ],
+  };
+}
+
+function describeVerdict(chosen: Attempt, works: Attempt | undefined, attempts: readonly Attempt[]): string {
+  if (works === undefined) return describeFailure(attempts);
+  const time = works.recovery === undefined ? '' : ` in ${formatDuration(works.recovery)}`;
+  if (works === chosen && works.until !== undefined) {
+    return `PASSED: the backup was restored, and changes replayed until ${works.until}${time}; nothing is missing.`;
+  }
+  if (works === chosen) return `PASSED: the backup was restored${time}, and is what it was.`;
+  const takenAt = works.manifest?.source.snapshotAt ?? 'an unknown time';
+  return `FAILED: the newest backup that works is ${works.backup} of ${takenAt}; it was restored${time}.`;
+}
+
+function describeFailure(attempts: readonly Attempt[]): string {
+  const sound = attempts.find(hasReturned);
+  if (sound !== undefined) {
+    const others =
+      sound === attempts[0] ? '' : ` The ${formatCounted(attempts.length - 1, 'backup')} before it failed.`;
+    const cause = findFault(sound) === 'command' ? 'what the command found' : 'the check, or the data';
+    return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure(sound)}.${others} The backup is sound: look at ${cause}.`;
+  }
+  const tried = `the ${formatCounted(attempts.length, 'backup')} that were tried`;
+  if (attempts.some(isDoubtful)) {
+    return `FAILED: none of ${tried} can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
+  }
+  return `FAILED: none of ${tried} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
+}
+
+function describeAttempt(attempt: Attempt, named: boolean): Section[] {
+  return [
+    ...(named ? [{ kind: 'heading' as const, text: `Backup ${attempt.backup}` }] : []),
+    {
+      kind: 'table',
+      columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
+      rows: Object.entries(attempt.phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
+    },
+    ...(hasPassed(attempt)
+      ? []
+      : [{ kind: 'paragraph' as const, text: `Failed: ${explainFailure(attempt)}` }]),
+    ...(attempt.parity === undefined
+      ? []
+      : describeParity(attempt.parity, attempt.manifest?.source.snapshotAt)),
+    ...describeChecks(attempt.checks),
+    ...describeOmissions(attempt),
+  ];
+}
+
+/** What the restore did not bring, and what was in no backup to be brought. */
+function describeOmissions({ manifest, notCarried, notes }: Attempt): Section[] {
+  return [
+    ...describeNotes(notes),
+    ...(notCarried.length === 0
+      ? []
+      : [
+          { kind: 'paragraph' as const, text: 'Not brought by this restore:' },
+          {
+            kind: 'table' as const,
+            columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
+            rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
+          },
+        ]),
+    ...(manifest === undefined ? [] : describeNotCarried(manifest)),
+  ];
+}

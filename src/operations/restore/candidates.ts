@@ -1,0 +1,58 @@
+import { IntegrityError } from '../../runtime/errors.ts';
+import type { RestoreInputs } from '../../interface/inputs/parse.ts';
+import { readManifest } from '../../repository/backups/manifests.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { Repository } from '../../repository/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { chooseBackups, chooseManifest } from '../../repository/backups/choose.ts';
+import { chooseRecovery } from '../../restorer/choose.ts';
+import type { Candidate } from '../../restorer/trial/trial.ts';
+
+export interface Candidates {
+  /** In the order in which they are tried; only the first without staging */
+  readonly candidates: readonly Candidate[];
+  /** Of the first whose manifest can be read; all are of the same database */
+  readonly manifest: Manifest;
+}
+
+/**
+ * The backups that a restore may bring. A safety backup shows a database in trouble, and is only meant when it is named: `latest`, said
+ * again after a restore that failed, must not come to mean the trouble.
+ */
+export async function chooseCandidates(
+  repository: Repository,
+  inputs: RestoreInputs,
+  world: World,
+): Promise<Candidates> {
+  const { backupId, recoveryTargetTime, stagingUrl, fallback } = inputs;
+  if (recoveryTargetTime !== undefined) {
+    const count = stagingUrl === undefined ? 1 : 1 + fallback;
+    const candidates = await chooseRecovery(repository, { ...inputs, recoveryTargetTime }, count, world);
+    return { candidates, manifest: await readFirst(repository, candidates, backupId) };
+  }
+  if (stagingUrl === undefined) {
+    const manifest = await chooseManifest(repository, backupId, world);
+    const snapshotAt = new Date(manifest.source.snapshotAt);
+    return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
+  }
+  const candidates = (await chooseBackups(repository, backupId, world)).slice(0, 1 + fallback);
+  return { candidates, manifest: await readFirst(repository, candidates, backupId) };
+}
+
+async function readFirst(
+  repository: Repository,
+  candidates: readonly Candidate[],
+  choice: string,
+): Promise<Manifest> {
+  let damage: IntegrityError | undefined;
+  for (const { id } of candidates) {
+    try {
+      return await readManifest(repository, id);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      damage ??= error;
+    }
+  }
+  if (damage !== undefined) throw damage;
+  throw new Error(`a choice of no backup: ${choice}`);
+}

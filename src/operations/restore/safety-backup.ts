@@ -1,0 +1,128 @@
+import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
+import type { BackupInputs, RestoreInputs } from '../../interface/inputs/parse.ts';
+import { readNewestOutline } from '../../repository/backups/manifests.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import { openRepository } from '../../repository/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { backup } from '../backup/backup.ts';
+import { openPlace } from '../place.ts';
+import { labelStart } from '../../repository/backups/safety-label.ts';
+import { validate } from '../validate/validate.ts';
+
+/**
+ * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored or, where that is
+ * anybody, the newest one of the storage that it goes to.
+ *
+ * @param doubtful whether the repository was found to be damaged: a backup shares what is stored already, so that this one is read back
+ * @returns the id of the safety backup
+ * @throws ConfigurationError, SourceError; nothing of the target is touched then
+ */
+export async function takeSafetyBackup(
+  inputs: RestoreInputs,
+  manifest: Manifest,
+  doubtful: boolean,
+  world: World,
+): Promise<string> {
+  const store = () =>
+    world.log.group('Safety backup of the target', async () => {
+      const recipients = await chooseRecipients(inputs, manifest, world);
+      const { outputs } = await backup(describe(inputs, manifest, recipients), world);
+      return String(outputs['backup-id']);
+    });
+  try {
+    const id = await store();
+    if (!doubtful || (await isWhole(id, inputs, world))) return id;
+    // What was found damaged is recorded, and this time stored anew.
+    const second = await store();
+    if (await isWhole(second, inputs, world)) return second;
+    throw new StorageError(
+      `backup ${second} could not be read back`,
+      'Give another storage with safety-storage.',
+    );
+  } catch (error) {
+    world.signal.throwIfAborted();
+    if (!isKnownError(error)) throw error;
+    const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
+    throw new Kind(
+      `the safety backup of the target failed, and nothing was touched: ${error.message}`,
+      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      error,
+    );
+  }
+}
+
+/** A backup from before backups were encrypted must not put the database as it is now in the clear beside those that are. */
+async function chooseRecipients(
+  inputs: RestoreInputs,
+  { encryption }: Manifest,
+  world: World,
+): Promise<readonly string[]> {
+  if (encryption.scheme === 'age') return encryption.recipients;
+  await using resources = new AsyncDisposableStack();
+  const place = { ...inputs, storage: inputs.safetyStorage ?? inputs.storage };
+  const storage = await openPlace(place, resources, world);
+  try {
+    const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
+    return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
+  } catch (error) {
+    // There is none yet, or the backup will tell what is wrong with it.
+    if (error instanceof ConfigurationError) return [];
+    throw error;
+  }
+}
+
+async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
+  const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey } = inputs;
+  const { installClient, artifactRetentionDays, githubToken } = inputs;
+  const outcome = await world.log.group('Reading the safety backup back', () =>
+    validate(
+      {
+        operation: 'validate',
+        storage: safetyStorage ?? storage,
+        ...{ encryptionIdentity, clientPath, repositoryKey, ...s3Of(inputs) },
+        ...{ installClient, artifactRetentionDays, githubToken },
+        backupId: id,
+        share: 1,
+      },
+      world,
+    ),
+  );
+  return outcome.exitCode === 0;
+}
+
+/** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
+function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupInputs {
+  return {
+    operation: 'backup',
+    storage: inputs.safetyStorage ?? inputs.storage,
+    ...s3Of(inputs),
+    repositoryKey: inputs.repositoryKey,
+    encryptionIdentity: inputs.encryptionIdentity,
+    clientPath: inputs.clientPath,
+    installClient: inputs.installClient,
+    artifactRetentionDays: inputs.artifactRetentionDays,
+    githubToken: inputs.githubToken,
+    databaseUrl: inputs.targetUrl,
+    backupType: 'full',
+    label: `${labelStart}${id}`,
+    pin: true,
+    include: [],
+    exclude: [],
+    encryptionRecipients: [...recipients],
+    compressionLevel: 2,
+    jobs: inputs.jobs,
+    lockTimeoutSeconds: 30,
+    recheck: 0.01,
+    ledger: false,
+    checks: [],
+    freshness: [],
+    // As the backup that is restored and those beside it are, which somebody has allowed.
+    allowUnencrypted: true,
+    sslrootcert: inputs.sslrootcert,
+  };
+}
+
+/** How the store is spoken to. */
+function s3Of({ s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass }: RestoreInputs) {
+  return { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass };
+}

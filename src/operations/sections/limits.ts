@@ -1,0 +1,61 @@
+import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../interface/outcome.ts';
+import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
+import type { Shrinkage } from '../../repository/backups/findings.ts';
+
+/** Whole seconds, for scripts; empty when it never happened. */
+export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {
+  const seconds = (age: number | undefined) => (age === undefined ? '' : Math.floor(age / 1000));
+  return {
+    'age-seconds': seconds(newest),
+    'verified-age-seconds': seconds(verified),
+    'drilled-age-seconds': seconds(drilled),
+  };
+}
+
+const questions: Readonly<Record<JudgedLimit['input'], string>> = {
+  'max-age': 'age of the newest backup',
+  'verified-within': 'since a backup was verified',
+  'drilled-within': 'since a drill passed',
+};
+
+export function describeLimits(limits: readonly JudgedLimit[]): Section {
+  return {
+    kind: 'table',
+    columns: [
+      { title: 'limit' },
+      { title: 'what' },
+      { title: 'at most', align: 'right' },
+      { title: 'is', align: 'right' },
+      { title: '' },
+    ],
+    rows: limits.map(({ input, limit, age, met }) => [
+      input,
+      questions[input],
+      formatAge(limit),
+      age === undefined ? (input === 'max-age' ? 'there is none' : 'never') : formatAge(age),
+      met ? 'met' : 'BROKEN',
+    ]),
+  };
+}
+
+export function tellShrinkage({ before, after }: Shrinkage): string {
+  return (
+    `the newest backup has ${formatCounted(after.totals.rows, 'row')}, and the one before, ${before.id}, had ` +
+    `${formatCount(before.totals.rows)}. See whether they were meant to go; pin ${before.id} if not.`
+  );
+}
+
+const [hour, day] = [3_600_000, 86_400_000];
+
+/** `2 h 07 min`, and from two days on `12 d 4 h`. */
+export function formatAge(milliseconds: number): string {
+  if (milliseconds < 2 * day) return formatDuration(milliseconds);
+  const hours = Math.floor((milliseconds % day) / hour);
+  return `${Math.floor(milliseconds / day)} d${hours === 0 ? '' : ` ${hours} h`}`;
+}
+
+/** UTC, to the minute */
+export function formatTime(time: Date): string {
+  return time.toISOString().slice(0, 16).replace('T', ' ');
+}

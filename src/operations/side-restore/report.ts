@@ -1,0 +1,306 @@
+import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { NotCarried } from '../../restorer/omission.ts';
+import { findRelated } from '../../restorer/side/repair-sql.ts';
+import type { ForeignKey } from '../../restorer/side/live-table.ts';
+import type { RowDifference } from '../../restorer/side/row-difference.ts';
+import type { SideTable } from '../../restorer/side/tables.ts';
+import type { Outcome, Section } from '../../interface/outcome.ts';
+import type { PhaseClock } from '../../runtime/phase-clock.ts';
+
+/** What a restore beside the live tables is about to do, or has done. */
+export interface SideScope {
+  readonly manifest: Manifest;
+  readonly target: string;
+  /** The side schema */
+  readonly schema: string;
+  /** Parents before those that refer to them */
+  readonly tables: readonly SideTable[];
+  /** Tables that refer to each other in a circle */
+  readonly circular: readonly string[];
+  /** Of the live database */
+  readonly foreignKeys: readonly ForeignKey[];
+}
+
+export interface SideFindings {
+  /** In the order of the tables */
+  readonly differences: readonly RowDifference[];
+  /** What brings the rows back */
+  readonly sql: string;
+}
+
+/** The plan, for a dry run. */
+export function describeAsidePlan(scope: SideScope, clock: PhaseClock): Outcome {
+  const { manifest, target, schema, tables } = scope;
+  return {
+    exitCode: 0,
+    outputs: summarize(scope, clock),
+    report: [
+      {
+        kind: 'heading',
+        text: `Plan: restore rows of backup ${manifest.id} into the schema ${schema} of ${target}`,
+      },
+      {
+        kind: 'paragraph',
+        text: `Nothing was changed. The backup shows the database as of ${manifest.source.snapshotAt}. A restore would make the schema, fill these tables in it, and compare them with the live ones.`,
+      },
+      {
+        kind: 'table',
+        columns: [
+          { title: 'table' },
+          { title: 'side table' },
+          { title: 'compared by' },
+          { title: 'rows', align: 'right' },
+          { title: 'bytes', align: 'right' },
+        ],
+        rows: tables.map((table) => [
+          describeTable(table),
+          `${schema}.${table.sideName}`,
+          describeKey(table),
+          formatCount(sum(table.parts.map((part) => part.rows))),
+          formatBytes(sum(table.parts.map((part) => part.bytes))),
+        ]),
+      },
+      ...describeOmissions(tables.flatMap((table) => listOmissions(scope, table))),
+      ...describeRelated(scope),
+    ],
+  };
+}
+
+/**
+ * The comparison, and the SQL that brings rows back or the file that has it. Of the rows, only keys are shown: a job summary may be public.
+ *
+ * @param file where the SQL is; undefined when the report shall show it
+ */
+export function describeAside(
+  scope: SideScope,
+  { differences, sql }: SideFindings,
+  file: string | undefined,
+  clock: PhaseClock,
+): Outcome {
+  const { manifest, target, schema } = scope;
+  const total = (which: 'missing' | 'changed' | 'added') => sum(differences.map((line) => line[which]));
+  return {
+    exitCode: 0,
+    outputs: {
+      ...summarize(scope, clock),
+      'rows-missing': total('missing'),
+      'rows-changed': total('changed'),
+      'rows-added': total('added'),
+    },
+    report: [
+      { kind: 'heading', text: `Backup ${manifest.id} beside the live tables of ${target}` },
+      {
+        kind: 'paragraph',
+        text: `The rows of ${manifest.source.snapshotAt} are in the schema ${schema}, for this role alone. The live tables lack ${formatCounted(total('missing'), 'row')} of them, have ${formatCount(total('changed'))} otherwise, and ${formatCount(total('added'))} that the backup lacks.`,
+      },
+      ...describeDifferences(schema, differences),
+      ...describeExamples(differences),
+      ...describeOmissions([
+        ...manifest.notCarried.filter(({ what }) => what.startsWith('rows of ')),
+        ...differences.flatMap((difference) => listOmissions(scope, difference.table, difference)),
+      ]),
+      ...describeRelated(scope),
+      ...describeSql(sql, file),
+      {
+        kind: 'paragraph',
+        text: `The tables of ${schema} are unlogged: a crash of the server empties them. Backups hold them too until the schema is dropped: do it when nothing is needed of it any more.`,
+      },
+      describePhases(clock),
+    ],
+  };
+}
+
+function summarize({ manifest, tables }: SideScope, clock: PhaseClock): Outcome['outputs'] {
+  const parts = tables.flatMap((table) => table.parts);
+  return {
+    'backup-id': manifest.id,
+    tables: parts.length,
+    rows: sum(parts.map((part) => part.rows)),
+    parity: 'skipped',
+    'duration-seconds': Math.round(clock.elapsed() / 100) / 10,
+  };
+}
+
+function describeDifferences(schema: string, differences: readonly RowDifference[]): Section[] {
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: 'table' },
+        { title: 'side table' },
+        { title: 'compared by' },
+        { title: 'missing', align: 'right' },
+        { title: 'changed', align: 'right' },
+        { title: 'only live', align: 'right' },
+        { title: 'changed columns' },
+      ],
+      rows: differences.map(({ table, missing, changed, added, changedColumns }) => [
+        describeTable(table),
+        `${schema}.${table.sideName}`,
+        describeKey(table),
+        formatCount(missing),
+        table.key === undefined ? '–' : formatCount(changed),
+        formatCount(added),
+        changedColumns.map(({ name, rows }) => `${name} (${formatCount(rows)})`).join(', '),
+      ]),
+    },
+  ];
+}
+
+function describeExamples(differences: readonly RowDifference[]): Section[] {
+  const titles = { missing: 'missing', changed: 'changed', added: 'only live' } as const;
+  const rows = differences.flatMap(({ table, examples, ...counts }) =>
+    (['missing', 'changed', 'added'] as const)
+      .filter((which) => examples[which].length > 0)
+      .map((which) => {
+        const more = counts[which] - examples[which].length;
+        return [
+          writePattern(table),
+          titles[which],
+          `${examples[which].join(', ')}${more > 0 ? `, and ${formatCount(more)} more` : ''}`,
+        ];
+      }),
+  );
+  if (rows.length === 0) return [];
+  return [{ kind: 'table', columns: [{ title: 'table' }, { title: 'rows' }, { title: 'keys' }], rows }];
+}
+
+function describeOmissions(omissions: readonly NotCarried[]): Section[] {
+  if (omissions.length === 0) return [];
+  return [
+    { kind: 'paragraph', text: 'Not compared or not brought back:' },
+    {
+      kind: 'table',
+      columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
+      rows: omissions.map(({ what, why, remedy }) => [what, why, remedy]),
+    },
+  ];
+}
+
+/** What of a table cannot be compared or brought back; before the comparison, as far as the catalog tells. */
+function listOmissions({ schema }: SideScope, table: SideTable, difference?: RowDifference): NotCarried[] {
+  const name = writePattern(table);
+  const side = `${schema}.${table.sideName}`;
+  if (table.live === undefined) {
+    return [
+      {
+        what: name,
+        why: 'the database has no such table any more; its rows come with all columns as text',
+        remedy: `Restore it straight, with its definition: include ${name}, without side-schema, into an empty database.`,
+      },
+    ];
+  }
+  return [
+    ...listColumns(table, side),
+    ...listKeyless(table, difference),
+    ...(difference === undefined ? [] : listUnwritable(table, difference)),
+  ];
+}
+
+function listColumns(table: SideTable, side: string): NotCarried[] {
+  const live = new Map(table.live?.columns.map((column) => [column.name, column]));
+  return table.columns
+    .filter((column) => !column.shared)
+    .map((column) => {
+      const now = live.get(column.name);
+      const remedy = `The backup's values are in ${side}.`;
+      const what = `column ${writePattern(table)}.${column.name}`;
+      if (now === undefined) return { what, why: 'the live table no longer has it', remedy };
+      if (now.generated) return { what, why: 'the live table computes it by now', remedy };
+      return {
+        what,
+        why: `values of the backup are not of its type ${now.type}`,
+        remedy: `${remedy} They are text there.`,
+      };
+    });
+}
+
+function listKeyless(table: SideTable, difference: RowDifference | undefined): NotCarried[] {
+  if (table.key !== undefined || (difference && difference.missing + difference.added === 0)) return [];
+  return [
+    {
+      what: `changed rows of ${writePattern(table)}`,
+      why: 'it has no primary key or unique index without nulls that tells the rows of both apart, so whole rows are compared',
+      remedy:
+        'A changed row counts as missing and as only live, and the SQL brings its old version beside the new: look first.',
+    },
+  ];
+}
+
+function listUnwritable(table: SideTable, { missing, changedColumns }: RowDifference): NotCarried[] {
+  const brought = new Set(table.columns.filter(({ shared }) => shared).map((column) => column.name));
+  const columns = table.live?.columns ?? [];
+  const required = columns.filter(
+    (column) => column.required && !column.generated && !brought.has(column.name),
+  );
+  const changed = new Set(changedColumns.map((column) => column.name));
+  return [
+    ...(missing === 0 ? [] : required).map((column) => ({
+      what: `missing rows of ${writePattern(table)}`,
+      why: `the live table wants a value for ${column.name}, which the backup does not have`,
+      remedy: 'Give the column a default, or add a value to the INSERT.',
+    })),
+    ...columns
+      .filter((column) => column.identityAlways && changed.has(column.name))
+      .map((column) => ({
+        what: `changes of ${writePattern(table)}.${column.name}`,
+        why: 'it is GENERATED ALWAYS AS IDENTITY, which no UPDATE may set',
+        remedy: 'Delete these rows and insert them from the side table.',
+      })),
+  ];
+}
+
+/** Deleting a row takes others with it, and bringing it back needs those that it refers to. */
+function describeRelated({ tables, foreignKeys }: SideScope): Section[] {
+  const { followers, parents } = findRelated(tables, foreignKeys);
+  const say = (names: readonly { schema: string; name: string }[], text: string): Section[] =>
+    names.length === 0
+      ? []
+      : [{ kind: 'paragraph', text: `${text}: ${names.map(writePattern).join(', ')}.` }];
+  return [
+    ...say(
+      followers,
+      'Not included, and rows of them were deleted or cleared together with rows that they refer to, if any were',
+    ),
+    ...say(parents, 'Not included, and rows that are brought back may refer to rows of them'),
+  ];
+}
+
+function describeSql(sql: string, file: string | undefined): Section[] {
+  if (file !== undefined) {
+    return [
+      {
+        kind: 'paragraph',
+        text: `The SQL that brings rows back is in ${file}. Review it, then run it with psql --file.`,
+      },
+    ];
+  }
+  return [
+    { kind: 'paragraph', text: 'The SQL that brings rows back, to be reviewed first:' },
+    { kind: 'code', language: 'sql', text: sql },
+  ];
+}
+
+function describePhases(clock: PhaseClock): Section {
+  return {
+    kind: 'table',
+    columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
+    rows: Object.entries(clock.milliseconds()).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
+  };
+}
+
+function describeTable(table: SideTable): string {
+  if (table.whole) return writePattern(table);
+  return `${writePattern(table)} (${table.parts.map((part) => part.name).join(', ')})`;
+}
+
+function describeKey({ live, key }: SideTable): string {
+  if (live === undefined) return 'nothing: it is gone';
+  return key === undefined ? 'whole rows' : key.map((column) => column.name).join(', ');
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,107 @@
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { applyInputSettings } from '../../postgres/session/output-settings.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { formatCounted } from '../../report/quantity.ts';
+import type { Manifest, TableEntry } from '../../format/manifest.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
+import { loadRows } from '../../restorer/rows/load.ts';
+import { emptySideTable, isMisfit, makeTextual, regainTypes, type SideTable } from '../../restorer/side/tables.ts';
+import type { World } from '../../runtime/context.ts';
+import { Progress } from '../../report/progress.ts';
+import type { SideScope } from './report.ts';
+
+/** What a restore beside the live tables works with. */
+export interface SideWork {
+  readonly scope: SideScope;
+  readonly reader: ObjectReader;
+  readonly settings: ConnectionSettings;
+  readonly jobs: number;
+}
+
+/** Loads the rows; where they do not fit the columns that the live tables have by now, as text. */
+export async function fill(work: SideWork, world: World): Promise<SideTable[]> {
+  const { schema, tables } = work.scope;
+  const title = `Rows of ${formatCounted(tables.length, 'table')}`;
+  try {
+    await world.log.group(title, () => load(work, tables, world));
+    return [...tables];
+  } catch (error) {
+    if (!isMisfit((error as Error).cause)) throw error;
+    world.log.info('a column has another type than at the time of the backup: loading table by table');
+  }
+  return world.log.group(title, () =>
+    inSideSchema(work, world.signal, async (session) => {
+      const filled: SideTable[] = [];
+      for (const table of tables) {
+        await emptySideTable(session, schema, table);
+        filled.push(await fillOne(work, table, session, world));
+      }
+      return filled;
+    }),
+  );
+}
+
+async function fillOne(work: SideWork, table: SideTable, session: Session, world: World): Promise<SideTable> {
+  try {
+    await load(work, [table], world);
+    return table;
+  } catch (error) {
+    if (!isMisfit((error as Error).cause)) throw error;
+  }
+  await makeTextual(session, work.scope.schema, table);
+  await load(work, [table], world);
+  return regainTypes(session, work.scope.schema, table);
+}
+
+async function load(
+  { scope, reader, settings, jobs }: SideWork,
+  tables: readonly SideTable[],
+  world: World,
+): Promise<void> {
+  const entries = tables.flatMap((table) => redirect(scope.schema, table));
+  const progress = new Progress(
+    world.log,
+    entries.reduce((sum, table) => sum + table.bytes, 0),
+  );
+  await loadRows(settings, scope.manifest, entries, reader, {
+    workers: jobs,
+    digest: false,
+    searchPaths: undefined,
+    signal: world.signal,
+    onProgress: (rows, bytes) => progress.advance(rows, bytes, bytes),
+    onLoaded: async () => undefined,
+  });
+}
+
+/** The tables of the backup as the side schema has them. */
+function redirect(schema: string, table: SideTable): TableEntry[] {
+  const into = { schema, name: table.sideName };
+  // A table without a root may be loaded in a transaction that truncates it first, which none of several parts may do.
+  const root = table.parts.length > 1 ? into : null;
+  return table.parts.map((part) => ({ ...part, ...into, root }));
+}
+
+export function inSideSchema<Result>(
+  { scope, settings }: SideWork,
+  signal: AbortSignal,
+  body: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  return withSession({ settings, manifest: scope.manifest, signal }, body);
+}
+
+export async function withSession<Result>(
+  to: { settings: ConnectionSettings; manifest: Manifest; signal: AbortSignal | undefined },
+  body: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  const session = await openSession(to.settings, to.signal);
+  try {
+    await letRead(session);
+    await applyInputSettings(session, to.manifest.source.encoding);
+    const result = await body(session);
+    await session.close();
+    return result;
+  } catch (error) {
+    session.destroy();
+    throw error;
+  }
+}

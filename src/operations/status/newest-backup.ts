@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Inputs } from '../../interface/inputs/parse.ts';
+import { findReach } from '../../repository/changes/recoverable.ts';
+import { openRepository } from '../../repository/open.ts';
+import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
+import { readShelf } from '../../repository/backups/catalog.ts';
+import { openStorage } from '../../storage/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
+
+/** milliseconds that it may take to look: somebody waits to be told of a failure */
+const patience = 8000;
+
+/**
+ * The newest backup with rows that is not known to be damaged, and as of when it can bring the database back: of its snapshot, or of the
+ * newest changes that were captured after it. For whoever is told of a failure.
+ *
+ * @returns null when there is none; undefined when it cannot be told, for example because the storage is what failed
+ */
+export async function findNewest(
+  inputs: Inputs | undefined,
+  { log, signal }: Pick<World, 'log' | 'signal'>,
+): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  // Of a repository in an artifact all would have to be downloaded.
+  if (/^artifact:/i.test(inputs.storage)) return undefined;
+  return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
+}
+
+async function look(
+  inputs: Exclude<Inputs, { operation: 'schedule' }>,
+  log: World['log'],
+  signal: AbortSignal,
+): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  try {
+    await using resources = new AsyncDisposableStack();
+    const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+    const repository = await openRepository(storage, inputs.repositoryKey);
+    const { backups } = await readShelf(repository, {
+      onDamaged: (error) => log.debug(error.message),
+      signal,
+    });
+    const newest = backups.find(
+      (backup) => backup.kind !== 'schema' && backup.damagedAt === null && !isSafetyBackup(backup),
+    );
+    if (newest === undefined) return null;
+    const segments = await readSegments(repository, (error) => log.debug(error.message), {
+      newest: recentSegments,
+      signal,
+    });
+    const reach = findReach(newest, segments)?.to;
+    return { id: newest.id, takenAt: reach === undefined ? newest.snapshotAt : new Date(reach) };
+  } catch (error) {
+    log.debug(`the newest backup is not known: ${messageOf(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,61 @@
+import { IntegrityError } from '../../runtime/errors.ts';
+import { chooseBackup, listManifests, readIfPresent, readManifest } from '../../repository/backups/manifests.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { Repository } from '../../repository/open.ts';
+import { SealedReading } from '../../repository/signature.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
+
+/** How many manifests are read at once. */
+const readers = 16;
+
+/**
+ * The manifests that a validation is about, oldest first.
+ *
+ * @param choice an id, `latest` or `all`
+ * @param onDamaged told of each that cannot be trusted
+ */
+export async function readManifests(
+  repository: Repository,
+  choice: string,
+  onDamaged: (id: string, error: IntegrityError) => void,
+  signal: AbortSignal,
+): Promise<Manifest[]> {
+  if (choice === 'latest') {
+    return [await chooseBackup(repository, choice, (error, id) => onDamaged(id, error))];
+  }
+  if (choice !== 'all') return readChosen(repository, choice, onDamaged);
+  const listing = await listManifests(repository);
+  const ids = [...listing.keys()].sort();
+  const manifests = new Map<string, Manifest>();
+  const reading = new SealedReading();
+  const queue = [...ids];
+  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
+    for (const id of drain(queue)) {
+      stop.throwIfAborted();
+      try {
+        const size = listing.get(id)?.size;
+        // A cleanup may remove one since they were listed.
+        const manifest = await reading.next('manifest', size, () => readIfPresent(repository, id));
+        if (manifest) manifests.set(id, manifest);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(id, error);
+      }
+    }
+  });
+  return ids.flatMap((id) => manifests.get(id) ?? []);
+}
+
+async function readChosen(
+  repository: Repository,
+  id: string,
+  onDamaged: (id: string, error: IntegrityError) => void,
+): Promise<Manifest[]> {
+  try {
+    return [await readManifest(repository, id)];
+  } catch (error) {
+    if (!(error instanceof IntegrityError)) throw error;
+    onDamaged(id, error);
+    return [];
+  }
+}

@@ -1,0 +1,182 @@
+import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
+import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
+import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
+import { type Role, roleOf } from '../policy/aws-roles.ts';
+
+/** What a planned job calls, and what it passes: inputs and secrets that the reusable workflow takes, and no others. */
+
+export interface Context {
+  readonly policy: WrittenPolicy;
+  readonly plan: Plan;
+  /** A comment behind the pinned commit */
+  readonly actionVersion: string;
+  /** Path of the policy in its repository */
+  readonly policyPath: string;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly name: string;
+  readonly calls: ReusableName;
+  /** undefined: the job is about no single database */
+  readonly database: string | undefined;
+  readonly kind: JobKind;
+  readonly crons: readonly string[];
+  readonly with: Values;
+  readonly secrets: Values;
+}
+
+export type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+const callees: Readonly<Record<JobKind, ReusableName>> = {
+  full: 'backup',
+  incremental: 'backup',
+  schema: 'backup',
+  archive: 'backup',
+  capture: 'capture',
+  drill: 'drill',
+  cleanup: 'cleanup',
+  watch: 'watch',
+};
+
+/** @param owner the database whose job it is */
+export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Context): Job {
+  const { policy } = context;
+  const { kind, database } = planned;
+  const { written, retention, keepChanges, jobs } = owner;
+  const role = roleOf(kind, written, policy);
+  // A backup that is chosen by another rule is restored as it is: changes lead on from the newest that fits.
+  const drillsChanges =
+    jobs.some((job) => job.kind === 'capture') && (policy.drill?.['backup-id'] ?? 'latest') === 'latest';
+  const given: Values = {
+    ...commonInputs(context),
+    'install-client': policy['install-client'],
+    storage: written.storage,
+    's3-endpoint': written['s3-endpoint'],
+    's3-region': written['s3-region'],
+    's3-addressing': written['s3-addressing'],
+    's3-sse': written['s3-sse'],
+    's3-storage-class': written['s3-storage-class'],
+    'aws-role': role?.arn,
+    'aws-role-seconds': role?.seconds?.toString(),
+    environment: written.environment,
+    sslrootcert: written.sslrootcert,
+    database,
+    'rpo-target': policy.alarms?.['rpo-target'],
+    include: join(written.include),
+    exclude: join(written.exclude),
+    'encryption-recipients': join(written['encryption-recipients']),
+    freshness: join(written.freshness),
+    checks: kind === 'drill' ? policy.drill?.checks : written.checks,
+    'backup-type': kind === 'archive' ? 'full' : kind,
+    label: expression(
+      `inputs.description${planned.label === undefined ? '' : ` || ${quote(planned.label)}`}`,
+    ),
+    pin: planned.pin ? true : expression('inputs.pin == true'),
+    'backup-id': policy.drill?.['backup-id'],
+    fallback: policy.drill?.fallback?.toString(),
+    'recovery-target-time': drillsChanges ? 'latest' : undefined,
+    'rto-target': policy.drill?.['rto-target'],
+    image: policy.drill?.image,
+    retention,
+    'keep-changes': keepChanges,
+    'unlimited-wal': planned.unlimitedWal ? true : undefined,
+    'drop-slot': expression('inputs.drop-slot == true'),
+    'time-zone': context.plan.timeZone,
+    'grace-period': policy.cleanup?.['grace-period'],
+    'dry-run': expression('inputs.dry-run == true'),
+  };
+  const calls = callees[kind];
+  return {
+    id: `${database}-${kind}`,
+    name: `${database}: ${kind}`,
+    calls,
+    database,
+    kind,
+    crons: planned.crons,
+    with: pick(given, reusableWorkflows[calls].inputs),
+    secrets: pick(secretsOf(kind, written, role, policy), reusableWorkflows[calls].secrets),
+  };
+}
+
+/** Once, not once per database: whether all the workflows are there, enabled, and ran. */
+export function makeScheduleJob(crons: readonly string[], context: Context): Job {
+  const given = { ...commonInputs(context), policy: context.policyPath };
+  return {
+    id: 'schedules',
+    name: 'schedules',
+    calls: 'watch',
+    database: undefined,
+    kind: 'watch',
+    crons,
+    with: given,
+    secrets: pick(alarmSecrets(context.policy), reusableWorkflows.watch.secrets),
+  };
+}
+
+function commonInputs({ policy, plan }: Context): Values {
+  const { alarms } = policy;
+  const issues = alarms?.issues ?? true;
+  return {
+    'runs-on': plan.runsOn,
+    'failure-issues': issues,
+    'issue-labels': issues ? join(alarms?.labels) : undefined,
+    'issue-assignees': issues ? join(alarms?.assignees) : undefined,
+    'issue-mentions': issues ? join(alarms?.mentions) : undefined,
+  };
+}
+
+/** @param role the one that the job takes, which then gets no keys */
+function secretsOf(
+  kind: JobKind,
+  written: PlannedDatabase['written'],
+  role: Role | undefined,
+  policy: WrittenPolicy,
+): Values {
+  const hasKeys = /^s3:/i.test(written.storage) && role === undefined;
+  // Only what removes backups gets credentials that can.
+  const own = kind === 'cleanup' ? policy.cleanup : undefined;
+  const id = own?.['aws-access-key-id'] ?? written['aws-access-key-id'] ?? 'AWS_ACCESS_KEY_ID';
+  const key = own?.['aws-secret-access-key'] ?? written['aws-secret-access-key'] ?? 'AWS_SECRET_ACCESS_KEY';
+  return {
+    DATABASE_URL: secret(written['database-url']),
+    AWS_ACCESS_KEY_ID: hasKeys ? secret(id) : undefined,
+    AWS_SECRET_ACCESS_KEY: hasKeys ? secret(key) : undefined,
+    REPOSITORY_KEY: secret(written['repository-key']),
+    ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
+    ...alarmSecrets(policy),
+  };
+}
+
+function alarmSecrets({ alarms }: WrittenPolicy): Values {
+  return {
+    NOTIFY_URL: secret(alarms?.['notify-url']),
+    SLACK_WEBHOOK_URL: secret(alarms?.['slack-webhook-url']),
+    HEARTBEAT_URL: secret(alarms?.['heartbeat-url']),
+  };
+}
+
+/** A text of GitHub's expressions. */
+export function quote(text: string): string {
+  return `'${text.replace(/'/g, "''")}'`;
+}
+
+export function expression(text: string): string {
+  return `\${{ ${text} }}`;
+}
+
+function secret(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : expression(`secrets.${name}`);
+}
+
+function join(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' || value === undefined ? value : value.join(', ');
+}
+
+function pick(values: Values, wanted: object): Values {
+  return Object.fromEntries(Object.keys(wanted).map((name) => [name, values[name]]));
+}
+
+export function isArtifact(storage: Values[string]): boolean {
+  return String(storage ?? '').startsWith('artifact://');
+}

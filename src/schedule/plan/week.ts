@@ -1,0 +1,191 @@
+import { parseRetention } from '../../interface/inputs/values.ts';
+import { type Candidate, planRetention } from '../../repository/retention/policy.ts';
+import { timesBetween } from './cron.ts';
+import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
+import type { JobKind } from '../policy/schema.ts';
+
+/** What a policy means in hours and days, from its schedules alone. */
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+/** Both changes of the clock and every month's length are in it. */
+const horizon = 400 * day;
+/** Capture makes a hundred times a day, which say the same after a few weeks. */
+const denseHorizon = 35 * day;
+
+export interface Due {
+  readonly at: Date;
+  readonly job: PlannedJob;
+}
+
+/** Every run that is due in [from, until), in order. */
+export function listDue(jobs: readonly PlannedJob[], timeZone: string, from: Date, until: Date): Due[] {
+  return jobs
+    .flatMap((job) =>
+      job.crons.flatMap((cron) => timesBetween(cron, timeZone, from, until).map((at) => ({ at, job }))),
+    )
+    .sort((one, other) => one.at.getTime() - other.at.getTime());
+}
+
+export interface Gap {
+  readonly from: Date;
+  readonly until: Date;
+  readonly milliseconds: number;
+}
+
+export interface Outlook {
+  /**
+   * The longest time between two restore points that the schedules leave: what is lost at worst when every run starts on time.
+   * Undefined when fewer than two are due.
+   */
+  readonly gap: Gap | undefined;
+  readonly kept: Kept;
+}
+
+export interface Kept {
+  /** Restore points that retention leaves at the end */
+  readonly backups: number;
+  /** Age of the oldest of them, milliseconds */
+  readonly oldest: number;
+}
+
+/** What comes of a database's schedules in the next 400 days, every run on time and every backup verified. */
+export function foresee(database: PlannedDatabase, timeZone: string, now: Date): Outlook {
+  const { jobs } = database;
+  const end = new Date(now.getTime() + horizon);
+  const stored = jobs.filter(({ kind }) => backupKinds.includes(kind) || kind === 'schema');
+  const due = listDue(stored, timeZone, now, end);
+  const restorable = due.filter(({ job }) => job.kind !== 'schema').map(({ at }) => at);
+  const captures = jobs.filter(({ kind }) => kind === 'capture');
+  const gap = captures.length === 0 ? findLongestGap(restorable) : findGapOfCapture();
+  return { gap, kept: simulateRetention(due, database.retention, timeZone, end) };
+
+  function findGapOfCapture(): Gap | undefined {
+    const soon = new Date(now.getTime() + denseHorizon);
+    const points = [...restorable, ...listDue(captures, timeZone, now, soon).map(({ at }) => at)];
+    return findLongestGap(
+      points.filter((at) => at < soon).sort((one, other) => one.getTime() - other.getTime()),
+    );
+  }
+}
+
+/** @param points in order */
+function findLongestGap(points: readonly Date[]): Gap | undefined {
+  let longest: Gap | undefined;
+  for (const [index, until] of points.slice(1).entries()) {
+    const from = points[index] as Date;
+    const milliseconds = until.getTime() - from.getTime();
+    if (longest === undefined || milliseconds > longest.milliseconds) longest = { from, until, milliseconds };
+  }
+  return longest;
+}
+
+function simulateRetention(due: readonly Due[], retention: string, timeZone: string, now: Date): Kept {
+  const candidates = due.toReversed().map(
+    ({ at, job }, index): Candidate => ({
+      id: String(index),
+      kind: job.kind === 'schema' || job.kind === 'incremental' ? job.kind : 'full',
+      snapshotAt: at,
+      finishedAt: at,
+      pinned: job.pin,
+      verifiedAt: at,
+      damagedAt: null,
+    }),
+  );
+  const decisions = planRetention(candidates, parseRetention(retention), { now, timeZone });
+  const kept = decisions.filter(({ keep }) => keep);
+  const oldest = kept.at(-1)?.backup.snapshotAt ?? now;
+  return { backups: kept.length, oldest: now.getTime() - oldest.getTime() };
+}
+
+/** Minutes that a run is taken to last while none was measured. */
+export const assumedMinutes: Readonly<Record<JobKind, number>> = {
+  full: 10,
+  incremental: 3,
+  schema: 2,
+  archive: 10,
+  capture: 1,
+  drill: 15,
+  cleanup: 2,
+  watch: 1,
+};
+
+export interface Estimate {
+  readonly runs: number;
+  readonly minutes: number;
+}
+
+/**
+ * Runs and billed minutes of the next thirty days; every run is billed in whole minutes.
+ *
+ * @param measured minutes of a run of each file and kind, where known
+ */
+export function estimateMonth(
+  jobs: readonly PlannedJob[],
+  timeZone: string,
+  now: Date,
+  measured: ReadonlyMap<JobKind, number>,
+): Estimate {
+  const due = listDue(jobs, timeZone, now, new Date(now.getTime() + 30 * day));
+  const minutes = due.map(({ job }) =>
+    Math.max(1, Math.ceil(measured.get(job.kind) ?? assumedMinutes[job.kind])),
+  );
+  return { runs: due.length, minutes: minutes.reduce((sum, count) => sum + count, 0) };
+}
+
+export interface Day {
+  /** `Fri 2026-11-20` */
+  readonly name: string;
+  /** What is due in each hour that a clock shows, 0 to 23; a letter for each kind, empty when nothing is */
+  readonly hours: readonly string[];
+}
+
+export const marks: Readonly<Record<JobKind, string>> = {
+  full: 'F',
+  incremental: 'i',
+  schema: 's',
+  archive: 'A',
+  capture: 'c',
+  drill: 'D',
+  cleanup: 'x',
+  watch: 'w',
+};
+
+/** The seven days that begin today, in the policy's time zone. */
+export function drawWeek({ jobs }: PlannedDatabase, { timeZone }: Plan, now: Date): Day[] {
+  const clock = createClock(timeZone);
+  // A day may have 25 hours; what is outside of the seven days is left out below.
+  const due = listDue(jobs, timeZone, new Date(now.getTime() - 26 * hour), new Date(now.getTime() + 8 * day));
+  const today = clock(now).date;
+  const names = Array.from({ length: 7 }, (_, index) => new Date(Date.parse(today) + index * day));
+  return names.map((date) => {
+    const text = date.toISOString().slice(0, 10);
+    const hours = Array.from({ length: 24 }, () => new Set<string>());
+    for (const { at, job } of due) {
+      const shown = clock(at);
+      if (shown.date === text) hours[shown.hour]?.add(marks[job.kind]);
+    }
+    const weekday = date.toLocaleDateString('en-US', { weekday: 'short', timeZone: 'UTC' });
+    return { name: `${weekday} ${text}`, hours: hours.map((found) => [...found].join('')) };
+  });
+}
+
+/** What a wall clock shows. */
+function createClock(timeZone: string): (time: Date) => { date: string; hour: number } {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    hourCycle: 'h23',
+  });
+  return (time) => {
+    const parts = new Map(format.formatToParts(time).map(({ type, value }) => [type, value]));
+    return {
+      date: `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`,
+      hour: Number(parts.get('hour')),
+    };
+  };
+}

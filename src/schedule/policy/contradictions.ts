@@ -1,0 +1,93 @@
+import { isHosted, isSwitchedOn, usualRunner } from '../plan/plan.ts';
+import type { Entries, JobKind, WrittenDatabase } from './schema.ts';
+import { type Credentials, hasKeys, roleOf, takesRoles } from './aws-roles.ts';
+
+export interface Contradiction {
+  /** Keys of the policy, from the outside to where the mistake is */
+  readonly path: readonly [string, ...string[]];
+  readonly message: string;
+}
+
+/** What each key allows by itself, and together cannot work. */
+export function findContradictions(policy: Entries): Contradiction[] {
+  return [...findInDatabases(policy), ...findInRoles(policy)];
+}
+
+function findInDatabases(policy: Entries): Contradiction[] {
+  const losesDisk = isHosted(policy['runs-on'] ?? usualRunner);
+  const seen = new Map<string, string>();
+  return Object.entries(policy.databases).flatMap(([database, written]): Contradiction[] => {
+    const { storage } = written;
+    const place = `${written['s3-endpoint'] ?? ''} ${storage.replace(/\/+$/, '')}`;
+    const other = seen.get(place);
+    seen.set(place, database);
+    const schedules = { ...policy.schedules, ...written.schedules };
+    const isOn = (kind: JobKind) => isSwitchedOn(kind, schedules, storage);
+    const at = (key: keyof WrittenDatabase) => ['databases', database, key] as const;
+    // An environment may have the identity; nobody can look there.
+    const canOpen = written['encryption-identity'] !== undefined || written.environment !== undefined;
+    const found: Contradiction[] = [];
+    if (losesDisk && !/^(s3|artifact):/i.test(storage)) {
+      const message =
+        'is a folder, and the disk of a hosted runner is gone after each job. Write s3://bucket/prefix, artifact://name, or a runs-on of your own';
+      found.push({ path: at('storage'), message });
+    }
+    if (other !== undefined) {
+      const message = `is that of ${other}, and a repository holds one database. Give each a prefix of its own`;
+      found.push({ path: at('storage'), message });
+    }
+    if (isOn('drill') && written['encryption-recipients'] !== undefined && !canOpen) {
+      const message =
+        'makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill';
+      found.push({ path: at('encryption-recipients'), message });
+    }
+    if (isOn('capture') && !isOn('full') && !isOn('incremental') && !isOn('archive')) {
+      const message =
+        'captures changes and takes no backups, so that each recovery would replay all that ever changed. Switch on full or incremental';
+      found.push({ path: at('schedules'), message });
+    }
+    return found;
+  });
+}
+
+function findInRoles(policy: Entries): Contradiction[] {
+  const databases = Object.entries(policy.databases);
+  const { cleanup = {} } = policy;
+  const isIdle = cleanup['aws-role'] !== undefined && !databases.some(([, written]) => takesRoles(written));
+  const message = 'is a role of AWS, and no database has its storage there. Leave it out';
+  return [
+    ...databases.flatMap(([database, written]) => findInRole(written, ['databases', database], policy)),
+    ...findInCredentials(cleanup, ['cleanup']),
+    ...(isIdle ? [{ path: ['cleanup', 'aws-role'] as const, message }] : []),
+  ];
+}
+
+function findInRole(written: WrittenDatabase, path: Contradiction['path'], policy: Entries): Contradiction[] {
+  const unfit = findInCredentials(written, path);
+  const hasOwn = written['aws-role'] !== undefined;
+  if (hasOwn && !takesRoles(written)) {
+    const message =
+      'is a role of AWS, and only a storage at Amazon takes one. Leave it out, or write s3://bucket/prefix without the s3-endpoint of another service';
+    return [...unfit, { path: [...path, 'aws-role'], message }];
+  }
+  const cleansUp = isSwitchedOn('cleanup', { ...policy.schedules, ...written.schedules }, written.storage);
+  const isTaken = hasOwn || (cleansUp && roleOf('cleanup', written, policy) !== undefined);
+  // `auto` is a region of other services.
+  if (!isTaken || !['auto', undefined].includes(written['s3-region'])) return unfit;
+  const message = 'must name the region of AWS in which the role is taken, such as eu-central-1';
+  return [...unfit, { path: [...path, 's3-region'], message }];
+}
+
+function findInCredentials(credentials: Credentials, path: Contradiction['path']): Contradiction[] {
+  const role = credentials['aws-role'];
+  if (role !== undefined && hasKeys(credentials)) {
+    const message =
+      'stands beside the name of a key, and a job has either. Leave out aws-access-key-id and aws-secret-access-key, or the role';
+    return [{ path: [...path, 'aws-role'], message }];
+  }
+  if (role === undefined && credentials['aws-role-seconds'] !== undefined) {
+    const message = 'says for how long a role is taken, and there is none. Name it in aws-role';
+    return [{ path: [...path, 'aws-role-seconds'], message }];
+  }
+  return [];
+}

@@ -1,0 +1,192 @@
+import * as v from 'valibot';
+import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { list } from '../../interface/inputs/values.ts';
+import { policySchema, type WrittenPolicy } from './schema.ts';
+
+export interface ParsedPolicy {
+  readonly policy: WrittenPolicy;
+  /** The comment behind `action`, which tells people its version; empty when there is none. */
+  readonly actionVersion: string;
+}
+
+interface Problem {
+  readonly line: number;
+  readonly column: number;
+  readonly text: string;
+}
+
+type Path = readonly (string | number)[];
+type Issue = v.BaseIssue<unknown>;
+
+/**
+ * Reads a policy. Throws one `ConfigurationError` that tells all that is wrong, each with its line and column.
+ *
+ * @param file for messages
+ */
+export function parsePolicy(source: string, file: string): ParsedPolicy {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => ({
+      ...place(error.pos[0]),
+      text: `is no YAML: ${error.message}`,
+    }));
+    throw toError(file, problems);
+  }
+  const result = v.safeParse(policySchema, resolveAliases(document, file));
+  if (!result.success) {
+    const problems = result.issues
+      .flatMap((issue) => unfold(issue, []))
+      .map(({ issue, path }) => ({
+        ...place(findNode(document.contents, path, isUnknownKey(issue))?.range?.[0] ?? 0),
+        text: describe(issue, path),
+      }));
+    throw toError(file, problems);
+  }
+  const action = document.get('action', true);
+  const comment = isScalar(action) ? (action.comment?.trim() ?? '') : '';
+  return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
+}
+
+function resolveAliases(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw toError(file, [{ line: 1, column: 1, text: `is no YAML: ${messageOf(error)}` }]);
+  }
+}
+
+/** Of a union, the issues of the alternative that was meant: the one whose kind of value fits. */
+function unfold(issue: Issue, prefix: Path): { issue: Issue; path: Path }[] {
+  const path = [...prefix, ...(issue.path ?? []).map(({ key }) => key as string | number)];
+  if (issue.type !== 'union') return [{ issue, path }];
+  const inner = (issue.issues ?? []).filter((part) => part.path !== undefined);
+  return inner.length === 0 ? [{ issue, path }] : inner.flatMap((part) => unfold(part, path));
+}
+
+function isUnknownKey(issue: Issue): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never';
+}
+
+function describe(issue: Issue, path: Path): string {
+  const where = path.join('.') || 'the policy';
+  if (isUnknownKey(issue)) {
+    const known = keysBeside(path);
+    const near = nearest(String(path.at(-1)), known);
+    return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known)}.`}`;
+  }
+  if (issue.type === 'strict_object' && issue.received === 'undefined' && path.length > 0)
+    return `${where}: is required.`;
+  const message =
+    issue.kind === 'schema' && /^Invalid /.test(issue.message) ? describeType(issue) : issue.message;
+  return `${where}: ${message}.`;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  Object: 'keys and values',
+  Array: 'a list',
+};
+
+function describeType(issue: Issue): string {
+  const expected = [...new Set((issue.expected ?? '').replace(/[()]/g, '').split(' | '))];
+  return `is not ${list(expected.map((kind) => kinds[kind] ?? kind))}`;
+}
+
+/** The keys that the schema knows where an unknown one stands. */
+function keysBeside(path: Path): string[] {
+  let schemas: readonly unknown[] = [policySchema];
+  for (const key of path.slice(0, -1))
+    schemas = schemas.flatMap(alternatives).flatMap((schema) => child(schema, key));
+  return schemas.flatMap(alternatives).flatMap((schema) => Object.keys(entriesOf(schema) ?? {}));
+}
+
+interface AnySchema {
+  readonly type?: string;
+  readonly entries?: Readonly<Record<string, unknown>>;
+  readonly options?: readonly unknown[];
+  readonly wrapped?: unknown;
+  readonly value?: unknown;
+}
+
+function entriesOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
+  return (schema as AnySchema).entries;
+}
+
+function alternatives(schema: unknown): readonly unknown[] {
+  const { type, wrapped, options = [] } = schema as AnySchema;
+  if (type === 'optional') return alternatives(wrapped);
+  return type === 'union' ? options.flatMap(alternatives) : [schema];
+}
+
+function child(schema: unknown, key: string | number): readonly unknown[] {
+  const { type, value } = schema as AnySchema;
+  if (type === 'record') return [value];
+  const found = entriesOf(schema)?.[key];
+  return found === undefined ? [] : [found];
+}
+
+/** The known key that is a few letters away; undefined when none is. */
+export function nearest(key: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((name) => ({ name, distance: countEdits(key.toLowerCase(), name) }))
+    .sort((one, other) => one.distance - other.distance);
+  return best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3))
+    ? best.name
+    : undefined;
+}
+
+/** Levenshtein's distance. */
+function countEdits(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [index, letter] of [...one].entries()) {
+    const next = [index + 1];
+    for (const [column, wanted] of [...other].entries()) {
+      const replaced = (row[column] as number) + (letter === wanted ? 0 : 1);
+      next.push(Math.min(replaced, (row[column + 1] as number) + 1, (next[column] as number) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) as number;
+}
+
+/** The node at a path, or the nearest one around it. @param key whether the key itself is meant, not its value */
+function findNode(root: unknown, path: Path, key: boolean): Node | undefined {
+  let node = isNode(root) ? root : undefined;
+  for (const [index, step] of path.entries()) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step));
+      if (pair === undefined) return node;
+      const isLast = index === path.length - 1;
+      const value = (isLast && key) || !isNode(pair.value) ? pair.key : pair.value;
+      node = isNode(value) ? value : node;
+    } else {
+      const items = (node as { items?: readonly unknown[] } | undefined)?.items;
+      const item = items?.[Number(step)];
+      if (!isNode(item)) return node;
+      node = item;
+    }
+  }
+  return node;
+}
+
+function toError(file: string, problems: readonly Problem[]): ConfigurationError {
+  const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
+  const lines = sorted.map(
+    ({ line, column, text }) => `${file}:${line}:${column}: ${text.replace(/\.$/, '')}`,
+  );
+  const [only] = lines;
+  return new ConfigurationError(
+    lines.length === 1 && only !== undefined
+      ? only
+      : `${lines.length} mistakes in the policy\n${lines.map((line) => `- ${line}`).join('\n')}`,
+    'Correct the policy and run `schedule` again; docs/schedule.md has every key.',
+  );
+}

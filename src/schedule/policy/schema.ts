@@ -1,0 +1,319 @@
+import * as v from 'valibot';
+import {
+  Problem,
+  parseColumns,
+  parseDuration,
+  parseEndpoint,
+  parseImage,
+  parseInterval,
+  parsePatterns,
+  parsePem,
+  parseRecipients,
+  parseRetention,
+  parseS3Addressing,
+  parseS3Encryption,
+  parseStorage,
+  parseStorageClass,
+  parseTimeZone,
+} from '../../interface/inputs/values.ts';
+import { type Contradiction, findContradictions } from './contradictions.ts';
+import { parseCron } from '../plan/cron.ts';
+
+/**
+ * What a policy file may hold. The texts stay as they are written, for they go into the workflows; that they mean something is
+ * checked here by what reads the inputs. schema/policy.schema.json is made from this, for editors.
+ */
+
+/** A text that one of the parsers of the inputs accepts. */
+function text(description: string, parse?: (text: string) => unknown) {
+  return v.pipe(
+    v.string(),
+    v.description(description),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const refusal = refuse(dataset.value, parse);
+      if (refusal !== undefined) addIssue({ message: refusal });
+    }),
+  );
+}
+
+function refuse(value: string, parse: ((text: string) => unknown) | undefined): string | undefined {
+  if (value.trim() === '') return 'is empty. Leave the key out instead';
+  // It would be evaluated by GitHub, in a job that has the secrets.
+  if (value.includes('${{')) return 'holds an expression (${{). Write the value itself';
+  try {
+    parse?.(value.trim());
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return `${error.message}. ${error.remedy.replace(/\.$/, '')}`;
+    throw error;
+  }
+}
+
+function shaped(description: string, pattern: RegExp, message: string, remedy: string) {
+  return text(description, (value) => {
+    if (!pattern.test(value)) throw new Problem(message, remedy);
+  });
+}
+
+/** One text or a list of them; either way they are joined by commas for the input. */
+function texts(description: string, parse?: (text: string) => unknown) {
+  return v.union(
+    [text(description, parse), v.array(text(description, parse))],
+    'is neither a text nor a list of texts',
+  );
+}
+
+function secretName(description: string) {
+  return shaped(
+    `Name of the repository's secret with ${description}. Never the secret itself.`,
+    /^(?!GITHUB_)[A-Z_][A-Z0-9_]{0,99}$/,
+    'is not the name of a secret',
+    'Write the name in capitals, such as DATABASE_URL, and set the secret in the settings of the repository',
+  );
+}
+
+/** In place of keys. */
+const roleEntries = {
+  'aws-role': v.optional(
+    shaped(
+      'ARN of the role of AWS that is taken in place of keys (OIDC).',
+      /^arn:aws(-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]*[\w+=,.@-]$/,
+      'is not the ARN of a role',
+      'Write it as in arn:aws:iam::123456789012:role/database-backup',
+    ),
+  ),
+  'aws-role-seconds': v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(900, 'is below 900'),
+      v.maxValue(43_200, 'is above 43200'),
+      v.description('For how many seconds the role is taken; 3600 when absent.'),
+    ),
+  ),
+};
+
+const cron = text(
+  'When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be ' +
+    '`auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.',
+  parseCron,
+);
+const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
+const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
+
+/** A kind of job: off, by its usual times, at one or more times, or with settings of its own. */
+function schedule<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.union([v.boolean(), cron, cronList, v.strictObject({ cron: v.optional(crons), ...entries })]);
+}
+
+export const schedulesSchema = v.strictObject({
+  full: v.optional(schedule({})),
+  incremental: v.optional(schedule({})),
+  schema: v.optional(schedule({})),
+  archive: v.optional(
+    schedule({
+      label: v.optional(text('The label of the archive; `archive` when absent.')),
+      pin: v.optional(v.pipe(v.boolean(), v.description('Whether archives are kept for good.'))),
+    }),
+  ),
+  capture: v.optional(
+    schedule({
+      'unlimited-wal': v.optional(
+        v.pipe(
+          v.boolean(),
+          v.description(
+            'Whether captures may begin on a server that sets no limit to the write-ahead log that their slot keeps.',
+          ),
+        ),
+      ),
+    }),
+  ),
+  drill: v.optional(schedule({})),
+  cleanup: v.optional(schedule({})),
+  watch: v.optional(schedule({})),
+});
+
+const retention = text(
+  'Which backups stay: rules such as `hourly=24 daily=7 weekly=5 monthly=12`.',
+  parseRetention,
+);
+
+const keepChanges = text(
+  'How far back any point in time stays recoverable, such as `8d`, where changes are captured.',
+  parseInterval,
+);
+
+export const databaseSchema = v.strictObject({
+  'database-url': secretName('the connection string of the database'),
+  sslrootcert: v.optional(
+    text(
+      "The authority of the server's certificate, in PEM form: Supabase has it under Database settings.",
+      parsePem,
+    ),
+  ),
+  storage: text(
+    'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
+    parseStorage,
+  ),
+  's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', parseEndpoint)),
+  's3-region': v.optional(
+    shaped(
+      'Region of the bucket.',
+      /^[a-z0-9-]+$/,
+      'is not the name of a region',
+      'Write it as in eu-central-1 or auto',
+    ),
+  ),
+  's3-addressing': v.optional(
+    text('Where the bucket stands in the address: `auto`, `path` or `virtual`.', parseS3Addressing),
+  ),
+  's3-sse': v.optional(
+    text('What the store is asked to encrypt with: `AES256`, `aws:kms` or `aws:kms:KEY`.', parseS3Encryption),
+  ),
+  's3-storage-class': v.optional(text('The storage class of what is written.', parseStorageClass)),
+  'aws-access-key-id': v.optional(secretName('the id of the access key; AWS_ACCESS_KEY_ID when absent')),
+  'aws-secret-access-key': v.optional(secretName('the access key; AWS_SECRET_ACCESS_KEY when absent')),
+  ...roleEntries,
+  'repository-key': v.optional(secretName('the key that names stored objects')),
+  'encryption-identity': v.optional(secretName('the age identity; only drills get it')),
+  'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
+  environment: v.optional(text('The GitHub environment of its jobs, whose secrets and rules they get.')),
+  checks: v.optional(text('Questions to the database, one SELECT a line, or the path of a file with them.')),
+  freshness: v.optional(
+    texts('Columns that tell how fresh the data is: `schema.table.column`.', parseColumns),
+  ),
+  include: v.optional(texts('The tables to take: `schema.table`, `schema.*` or `*`.', parsePatterns)),
+  exclude: v.optional(texts('The tables to leave out.', parsePatterns)),
+  schedules: v.optional(schedulesSchema),
+  retention: v.optional(retention),
+  'keep-changes': v.optional(keepChanges),
+});
+
+const drillSchema = v.strictObject({
+  'backup-id': v.optional(
+    shaped(
+      'Which backup to restore: `latest`, `latest-verified` or `random:7d`.',
+      /^(latest|latest-verified|random:\d{1,5}[hdw])$/,
+      'is no choice of a backup',
+      'Write latest, latest-verified or random:<interval>, such as random:7d',
+    ),
+  ),
+  fallback: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(0, 'is below 0'),
+      v.maxValue(100, 'is above 100'),
+      v.description('How many older backups to try when the chosen one fails.'),
+    ),
+  ),
+  'rto-target': v.optional(text('How long a recovery may take, such as `30m`.', parseDuration)),
+  checks: v.optional(
+    text('Questions that must return true, one SELECT a line, or the path of a file with them.'),
+  ),
+  image: v.optional(text('The container image of the server for drills.', parseImage)),
+});
+
+const cleanupSchema = v.strictObject({
+  'aws-access-key-id': v.optional(secretName('the id of an access key that may delete')),
+  'aws-secret-access-key': v.optional(secretName('the access key that may delete')),
+  ...roleEntries,
+  'grace-period': v.optional(text('How long unneeded objects stay before they are removed.', parseInterval)),
+});
+
+const alarmsSchema = v.strictObject({
+  issues: v.optional(
+    v.pipe(v.boolean(), v.description('Whether a failure opens an issue; true when absent.')),
+  ),
+  labels: v.optional(texts('More labels of these issues.')),
+  assignees: v.optional(texts('Who is assigned to them.')),
+  mentions: v.optional(texts('Who is mentioned in them: `@team` or `@person`.')),
+  'notify-url': v.optional(secretName('the address of a webhook')),
+  'slack-webhook-url': v.optional(secretName("the address of Slack's webhook")),
+  'heartbeat-url': v.optional(secretName('the address that is called after each success')),
+  'rpo-target': v.optional(
+    text(
+      'How old the newest backup may become, such as `24h`; checked against the schedules.',
+      parseDuration,
+    ),
+  ),
+});
+
+const databaseName = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?!all$)[a-z][a-z0-9-]{0,39}$/,
+    'is no name for a database. Write small letters, digits and -; `all` is taken',
+  ),
+);
+
+const entries = v.strictObject({
+  $schema: v.optional(v.string()),
+  action: shaped(
+    'This action, pinned: OWNER/REPO@COMMIT, with the version as a comment behind it.',
+    /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/,
+    'is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits',
+    'Pin a commit, for a tag can be moved; the release page names it',
+  ),
+  repository: v.optional(
+    shaped(
+      'The repository with the workflows, OWNER/REPO. When absent, GITHUB_REPOSITORY or the remote `origin`.',
+      /^[\w.-]+\/[\w.-]+$/,
+      'is not OWNER/REPO',
+      'Write it as in octo-org/shop',
+    ),
+  ),
+  'runs-on': v.optional(text('The runner of all jobs; ubuntu-latest when absent.')),
+  'install-client': v.optional(
+    shaped(
+      'Whether missing client programs are installed: `auto` on runners of GitHub only, `always` on yours, too, or `never`.',
+      /^(auto|always|never)$/,
+      'is none of auto, always and never',
+      'Write auto, always or never',
+    ),
+  ),
+  'time-zone': v.optional(
+    text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
+  ),
+  databases: v.pipe(
+    v.record(databaseName, databaseSchema),
+    v.check((databases) => Object.keys(databases).length > 0, 'names no database. Write at least one'),
+  ),
+  schedules: v.optional(schedulesSchema),
+  retention: v.optional(retention),
+  'keep-changes': v.optional(keepChanges),
+  drill: v.optional(drillSchema),
+  cleanup: v.optional(cleanupSchema),
+  alarms: v.optional(alarmsSchema),
+});
+
+/** A policy in which each key by itself is right. */
+export type Entries = v.InferOutput<typeof entries>;
+
+export const policySchema = v.pipe(
+  entries,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { path, message } of findContradictions(dataset.value))
+      addIssue({ message, path: stepsTo(path, dataset.value) });
+  }),
+);
+
+type Step = v.ObjectPathItem;
+
+/** A path of keys as issues have it: each with what it stands in. */
+function stepsTo([first, ...rest]: Contradiction['path'], policy: Entries): [Step, ...Step[]] {
+  const stepTo = (key: string, value: unknown): Step => {
+    const input = { ...(value as Readonly<Record<string, unknown>>) };
+    return { type: 'object', origin: 'value', input, key, value: input[key] };
+  };
+  const steps: [Step, ...Step[]] = [stepTo(first, policy)];
+  for (const key of rest) steps.push(stepTo(key, steps.at(-1)?.value));
+  return steps;
+}
+
+export type WrittenPolicy = v.InferOutput<typeof policySchema>;
+export type WrittenDatabase = v.InferOutput<typeof databaseSchema>;
+export type WrittenSchedules = v.InferOutput<typeof schedulesSchema>;
+export type JobKind = keyof WrittenSchedules;

@@ -1,0 +1,137 @@
+import type { ScheduledRun } from '../../github/workflows.ts';
+import { dueMark } from '../workflows/callers.ts';
+import { nextTimes, timesBetween } from '../plan/cron.ts';
+
+/** Did a schedule's runs happen? Its due times against the runs that GitHub has, both of one workflow file. */
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const week = 7 * day;
+
+/** GitHub is known to start hours late; a run that is later than this after its time has passed is missing. */
+export const grace = 2 * hour;
+/** Clocks differ, and a run is created some seconds around its time. */
+const early = 60_000;
+
+export interface DueRun {
+  readonly cron: string;
+  readonly at: Date;
+  /** Until when a run counts for this time: the next one of the same cron, at most a day */
+  readonly until: Date;
+  /** undefined: none was found */
+  readonly run: ScheduledRun | undefined;
+}
+
+export interface Punctuality {
+  /** Of the last seven days, or the last one before them where none was due; oldest first */
+  readonly due: readonly DueRun[];
+  readonly missed: readonly DueRun[];
+  /** Neither here nor missing yet */
+  readonly waiting: readonly DueRun[];
+  readonly failed: readonly DueRun[];
+  /** milliseconds; undefined when no run was found */
+  readonly medianDelay: number | undefined;
+  readonly maxDelay: number | undefined;
+  /** Of each cron, the first of the due times since its last run, where it is missing: the schedule stands still. */
+  readonly stalled: readonly DueRun[];
+}
+
+/**
+ * @param since the schedule is not older than this: what was due before it does not count
+ * @param runs of the event `schedule`, in any order
+ */
+export function judgePunctuality(
+  crons: readonly string[],
+  timeZone: string,
+  runs: readonly ScheduledRun[],
+  { now, since }: { now: Date; since: Date },
+): Punctuality {
+  const expected = crons
+    .flatMap((cron) => listExpected(cron, timeZone, now, since))
+    .sort((one, other) => one.at.getTime() - other.at.getTime());
+  const due = matchRuns(expected, runs, crons);
+  const isOver = ({ until }: DueRun) => now.getTime() > until.getTime() + grace;
+  const absent = due.filter(({ run }) => run === undefined);
+  const delays = due
+    .flatMap(({ run, at }) =>
+      run === undefined ? [] : [Math.max(0, run.createdAt.getTime() - at.getTime())],
+    )
+    .sort((one, other) => one - other);
+  const stalled = crons.flatMap((cron) => {
+    const own = due.filter((one) => one.cron === cron);
+    const [first] = own.slice(own.findLastIndex(({ run }) => run !== undefined) + 1);
+    return first !== undefined && isOver(first) ? [first] : [];
+  });
+  return {
+    due,
+    missed: absent.filter(isOver),
+    waiting: absent.filter((one) => !isOver(one)),
+    failed: due.filter(({ run }) => run !== undefined && isFailure(run)),
+    medianDelay: delays[Math.floor((delays.length - 1) / 2)],
+    maxDelay: delays.at(-1),
+    stalled,
+  };
+}
+
+/**
+ * The longest time from one run of these schedules that succeeded to the next, or to now. Undefined when none did.
+ *
+ * @returns milliseconds
+ */
+export function measureLongestPause(
+  due: readonly DueRun[],
+  crons: readonly string[],
+  now: Date,
+): number | undefined {
+  const times = due
+    .flatMap(({ cron, run }) =>
+      crons.includes(cron) && run?.conclusion === 'success' ? [run.createdAt.getTime()] : [],
+    )
+    .sort((one, other) => one - other);
+  const pauses = times.map((time, index) => (times[index + 1] ?? now.getTime()) - time);
+  return pauses.length === 0 ? undefined : Math.max(...pauses);
+}
+
+function isFailure({ conclusion }: ScheduledRun): boolean {
+  return conclusion !== null && !['success', 'skipped', 'neutral'].includes(conclusion);
+}
+
+/** The earliest time from which runs must be known to judge these schedules. */
+export function lookBack(now: Date): Date {
+  return new Date(now.getTime() - 32 * day);
+}
+
+function listExpected(cron: string, timeZone: string, now: Date, since: Date): DueRun[] {
+  const from = new Date(Math.max(lookBack(now).getTime(), since.getTime()));
+  const times = timesBetween(cron, timeZone, from, now);
+  const recent = times.filter((at) => at.getTime() >= now.getTime() - week);
+  return (recent.length > 0 ? recent : times.slice(-1)).map((at) => {
+    const [next] = nextTimes(cron, timeZone, at, 1);
+    const until = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, at.getTime() + day);
+    return { cron, at, until: new Date(until), run: undefined };
+  });
+}
+
+/**
+ * Gives each run the due time that it is for. The run's name tells its schedule; where it does not, the time whose span ends first
+ * is taken, which leaves the fewest without a run.
+ */
+function matchRuns(
+  expected: readonly DueRun[],
+  runs: readonly ScheduledRun[],
+  crons: readonly string[],
+): DueRun[] {
+  const due = [...expected];
+  const ordered = runs.toSorted((one, other) => one.createdAt.getTime() - other.createdAt.getTime());
+  for (const run of ordered) {
+    const named = crons.find((cron) => run.title.endsWith(`${dueMark}${cron}`));
+    const open = due
+      .map((one, index) => ({ one, index }))
+      .filter(({ one }) => one.run === undefined && (named === undefined || one.cron === named))
+      .filter(({ one }) => run.createdAt.getTime() >= one.at.getTime() - early && run.createdAt < one.until)
+      .sort((a, b) => a.one.until.getTime() - b.one.until.getTime());
+    const [best] = open;
+    if (best !== undefined) due[best.index] = { ...best.one, run };
+  }
+  return due;
+}

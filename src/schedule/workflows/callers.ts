@@ -1,0 +1,176 @@
+import { Document, isMap, isScalar, type Scalar } from 'yaml';
+import {
+  type Context,
+  expression,
+  isArtifact,
+  type Job,
+  makeJob,
+  makeScheduleJob,
+  quote,
+  type Values,
+} from '../plan/job-steps.ts';
+import { reusableWorkflows } from './reusable.ts';
+
+/** The text of a workflow, without its header. */
+export interface Caller {
+  /** File name */
+  readonly file: string;
+  readonly text: string;
+}
+
+const titles: Readonly<Record<string, string>> = {
+  'supabase-backup.yml': 'Database backup',
+  'supabase-backup-incremental.yml': 'Incremental database backup',
+  'supabase-backup-capture.yml': 'Database change capture',
+  'supabase-backup-drill.yml': 'Database restore drill',
+  'supabase-backup-cleanup.yml': 'Database backup cleanup',
+  'supabase-backup-watch.yml': 'Database backup watch',
+};
+
+/** A job's schedule in a run's name, by which `schedule` tells later what the run was for. */
+export const dueMark = ', due ';
+
+/** The workflows of a policy, each with at least one job. */
+export function renderCallers(context: Context): Caller[] {
+  const jobs = context.plan.databases.flatMap((database) =>
+    database.jobs.map((planned) => ({ file: planned.file, job: makeJob(planned, database, context) })),
+  );
+  return Object.keys(titles).flatMap((file) => {
+    const inFile = jobs.filter((entry) => entry.file === file).map(({ job }) => job);
+    const [first] = inFile;
+    if (first === undefined) return [];
+    const all = first.kind === 'watch' ? [...inFile, makeScheduleJob(first.crons, context)] : inFile;
+    return [{ file, text: renderWorkflow(file, all, context) }];
+  });
+}
+
+function renderWorkflow(file: string, jobs: readonly Job[], context: Context): string {
+  const title = titles[file] as string;
+  const crons = [...new Set(jobs.flatMap((job) => job.crons))];
+  const document = new Document({
+    name: title,
+    'run-name': expression(
+      `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`,
+    ),
+    on: {
+      schedule: crons.map((cron) => ({ cron, timezone: context.plan.timeZone })),
+      workflow_dispatch: renderDispatch(jobs),
+    },
+    permissions: {},
+    jobs: Object.fromEntries(jobs.map((job) => [job.id, renderJob(job, jobs, context)])),
+  });
+  for (const cron of crons.keys()) quoteNode(document.getIn(['on', 'schedule', cron, 'cron'], true));
+  for (const job of jobs) {
+    const uses = document.getIn(['jobs', job.id, 'uses'], true);
+    if (isScalar(uses) && context.actionVersion !== '') uses.comment = ` ${context.actionVersion}`;
+  }
+  separate(document);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** What a person who starts it by hand may choose; nothing where there is nothing to choose. */
+function renderDispatch(jobs: readonly Job[]): object {
+  const names = [...new Set(jobs.flatMap(({ database }) => database ?? []))];
+  const kinds = [...new Set(jobs.map(({ kind }) => kind))];
+  const inputs = {
+    ...(names.length > 1 && { database: choice('Which database', ['all', ...names]) }),
+    ...(kinds.length > 1 && { kind: choice('What to store', kinds) }),
+    ...(jobs.some(({ calls }) => calls === 'backup') && {
+      description: { description: 'A note kept with the backup', type: 'string' },
+      pin: { description: 'Keep the backup for good', type: 'boolean', default: false },
+    }),
+    ...(jobs.some(({ calls }) => calls === 'capture') && {
+      'drop-slot': {
+        description: 'Capture a last time, then drop the slot',
+        type: 'boolean',
+        default: false,
+      },
+    }),
+    ...(jobs.some(({ calls }) => calls === 'cleanup') && {
+      'dry-run': { description: 'Only show what would be removed', type: 'boolean', default: false },
+    }),
+  };
+  return Object.keys(inputs).length === 0 ? {} : { inputs };
+}
+
+function choice(description: string, options: readonly string[]): object {
+  return { description, type: 'choice', options, default: options[0] };
+}
+
+function renderJob(job: Job, beside: readonly Job[], { policy }: Context): object {
+  const { file, permissions } = reusableWorkflows[job.calls];
+  const [repository, commit] = policy.action.split('@');
+  const condition = conditionOf(job, beside);
+  // Only the job that looks at workflows has to do with them, and whoever reads the artifact of another run.
+  const reads = isArtifact(job.with.storage) ? ('read' as const) : undefined;
+  const granted = job.database === undefined ? permissions : { ...permissions, actions: reads };
+  const wanted = {
+    ...granted,
+    issues: (policy.alarms?.issues ?? true) ? permissions.issues : undefined,
+    // With it a job asks GitHub to vouch for it, which is all that a role asks for: so no other job may.
+    'id-token': job.with['aws-role'] === undefined ? undefined : ('write' as const),
+  };
+  const secrets = defined(job.secrets);
+  return {
+    name: job.name,
+    ...(condition !== undefined && { if: condition }),
+    permissions: defined(wanted),
+    // Nothing that waits is dropped: `queue: max` keeps up to 100 waiting, where one would be without it.
+    concurrency: {
+      group: groupOf(job),
+      'cancel-in-progress': false,
+      queue: 'max',
+    },
+    uses: `${repository}/.github/workflows/${file}@${commit}`,
+    with: defined(job.with),
+    ...(Object.keys(secrets).length > 0 && { secrets }),
+  };
+}
+
+/**
+ * Backups and cleanups of a database wait for each other. What only reads, or has to be on time, waits for none of them: except where
+ * all that is stored is one artifact, of which two writers would each keep half.
+ */
+function groupOf({ database, kind, calls, with: { storage } }: Job): string {
+  const group = `supabase-backup-${database ?? 'schedules'}`;
+  const isWriter = calls === 'backup' || calls === 'cleanup';
+  const isShared = calls === 'capture' && isArtifact(storage);
+  return isWriter || isShared || database === undefined ? group : `${group}-${kind}`;
+}
+
+/** When a run is this job's: its own schedule, or chosen by hand. Undefined when every run is. */
+function conditionOf(job: Job, beside: readonly Job[]): string | undefined {
+  const sameCrons = beside.every(({ crons }) => crons.join() === job.crons.join());
+  const names = new Set(beside.flatMap(({ database }) => database ?? []));
+  const kinds = new Set(beside.map(({ kind }) => kind));
+  const asked = [
+    ...(names.size > 1 && job.database !== undefined
+      ? [`(inputs.database == 'all' || inputs.database == ${quote(job.database)})`]
+      : []),
+    ...(kinds.size > 1 ? [`inputs.kind == ${quote(job.kind)}`] : []),
+  ];
+  if (sameCrons && asked.length === 0) return undefined;
+  const due = job.crons.map((cron) => `github.event.schedule == ${quote(cron)}`);
+  const byHand = asked.length === 0 ? ["github.event_name == 'workflow_dispatch'"] : [asked.join(' && ')];
+  return [...due, ...byHand.map((text) => (due.length > 0 && asked.length > 1 ? `(${text})` : text))].join(
+    ' || ',
+  );
+}
+
+function defined(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+function quoteNode(node: unknown): void {
+  if (isScalar(node)) (node as Scalar).type = 'QUOTE_DOUBLE';
+}
+
+/** An empty line before each job and each part of the file. */
+function separate(document: Document): void {
+  for (const map of [document.contents, document.get('jobs', true)]) {
+    if (!isMap(map)) continue;
+    for (const { key } of map.items.slice(1)) {
+      if (isScalar(key) && key.value !== 'run-name') key.spaceBefore = true;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import type { DrillInputs } from '../../../src/interface/inputs/parse.ts';
+import type { Attempt } from '../../../src/restorer/trial/attempt.ts';
+import { describeDrill } from '../../../src/operations/drill/report.ts';
+import { makeManifest } from '../../repository/example.ts';
+import { makeLine, makeParity } from '../../parity/example.ts';
+
+const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
+  manifest: undefined,
+  backup: '20261120T021700Z-7f3a',
+  until: undefined,
+  phases: { preflight: 100, total: 5000 },
+  recovery: 4000,
+  parity: makeParity(),
+  notCarried: [],
+  notes: [],
+  checks: [],
+  command: undefined,
+  failure: undefined,
+  ...overrides,
+});
+const describe = (attempts: Attempt[], rtoTarget?: number) =>
+  describeDrill(attempts, { rtoTarget } as DrillInputs);
+const textOf = (outcome: ReturnType<typeof describe>) => JSON.stringify(outcome.report);
+
+it('passes a backup that came back in time', () => {
+  expect(describe([attempt()], 4000)).toMatchObject({
+    exitCode: 0,
+    outputs: { drill: 'passed', 'recovery-seconds': 4, 'duration-seconds': 5 },
+  });
+});
+
+it('says no to a recovery that took longer than it may, though the backup is sound', () => {
+  const outcome = describe([attempt()], 3999);
+  expect(outcome).toMatchObject({ exitCode: 3, outputs: { drill: 'passed' } });
+  expect(textOf(outcome)).toContain('TOO SLOW');
+});
+
+const damage: Partial<Attempt> = {
+  failure: { kind: 'damage', message: 'object x: it is missing' },
+  recovery: undefined,
+  parity: undefined,
+};
+const different = { parity: makeParity({ tables: [makeLine({ status: 'different' })] }) };
+const refused = { ...damage, failure: { kind: 'refusal' as const, message: 'the disk is full' } };
+const saidNo = { checks: [{ sql: 'SELECT 1 > 2', passed: false, answer: 'false' }] };
+const failedCommand = { command: 'sh exited with 1' };
+
+it.each<[string, Partial<Attempt>]>([
+  ['did not restore', damage],
+  ['differs', different],
+  ['failed a check', saidNo],
+  ['failed the command', failedCommand],
+])('says no to a backup that %s, and names one that works', (_what, wrong) => {
+  expect(describe([attempt(wrong)])).toMatchObject({
+    exitCode: 3,
+    outputs: { drill: 'failed', 'backup-id': '' },
+  });
+  const outcome = describe([attempt(wrong), attempt({ backup: '20261119T021700Z-0000' })]);
+  expect(outcome).toMatchObject({
+    exitCode: 3,
+    outputs: { drill: 'fell-back', 'backup-id': '20261119T021700Z-0000', attempts: 2 },
+  });
+  expect(textOf(outcome)).toContain('the newest backup that works is 20261119T021700Z-0000');
+});
+
+it('sends people to look for damage only when something stored is at fault', () => {
+  const advice = 'Run validate';
+  expect(textOf(describe([attempt(damage)]))).toContain(advice);
+  expect(textOf(describe([attempt(refused), attempt(different)]))).toContain(advice);
+  expect(textOf(describe([attempt(refused)]))).toContain('says nothing about what is stored');
+  for (const wrong of [refused, saidNo, failedCommand]) {
+    expect(textOf(describe([attempt(wrong)]))).not.toContain(advice);
+  }
+  expect(textOf(describe([attempt(saidNo)]))).toContain('SELECT 1 > 2 (answer: false)');
+  const second = attempt({ ...saidNo, backup: '20261119T021700Z-0000' });
+  expect(textOf(describe([attempt(damage), second]))).toMatch(
+    /backup 20261119T021700Z-0000 came back as it was, and 1 of 1 checks failed.*The 1 backup before it failed/,
+  );
+});
+
+it('tells what the restore did not bring, and what was in no backup', () => {
+  const line = { what: 'index public.i', why: 'the server refused it', remedy: 'Make it.' };
+  const manifest = makeManifest({
+    notCarried: [
+      { what: 'rows of public.q', why: 'it belongs to the extension hstore', remedy: 'Take it out.' },
+    ],
+  });
+  const text = textOf(describe([attempt({ manifest, notCarried: [line] })]));
+  for (const told of ['index public.i', 'rows of public.q']) expect(text).toContain(told);
+});

@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest';
+import type { StatusInputs } from '../../../src/interface/inputs/parse.ts';
+import { weighStanding } from '../../../src/repository/backups/freshness.ts';
+import {
+  findShrinkage,
+  listFailures,
+  measureGap,
+  measurePoint,
+} from '../../../src/repository/backups/findings.ts';
+import { describeStatus, drawBars, type StatusFacts } from '../../../src/operations/status/report.ts';
+import type { Recoverable } from '../../../src/repository/changes/windows.ts';
+import { renderText } from '../../../src/report/text.ts';
+import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
+import { ago, hour, now, shelve } from '../../repository/backups/standing-example.ts';
+
+const day = 24 * hour;
+
+/** Each from so many hours ago to so many hours ago; one number is a backup alone. Oldest last, like backups. */
+function makeWindows(...hours: (number | [number, number])[]): Window[] {
+  return hours.toReversed().map((span) => {
+    const [from, to] = typeof span === 'number' ? [span, span] : span;
+    return { from: ago(from).toISOString(), to: ago(to).toISOString(), gap: 'no changes were captured' };
+  });
+}
+
+describe('the longest gap', () => {
+  const measure = (...hours: Parameters<typeof makeWindows>) => measureGap(makeWindows(...hours), now);
+
+  it('is that of the last seven days, the time since the newest included', () => {
+    expect(measure()).toBeUndefined();
+    expect(measure(5)).toEqual({ length: 5 * hour, from: ago(5), to: null });
+    expect(measure(1, 20, 40, 41)).toEqual({ length: 20 * hour, from: ago(40), to: ago(20) });
+  });
+
+  it('counts what was open when the week began, and nothing before', () => {
+    expect(measure(100, 200, 1000)).toMatchObject({ length: 100 * hour });
+    expect(measure(60, 150, 300)).toMatchObject({ length: 150 * hour, to: ago(150) });
+    expect(measure(60, 7 * 24, 999)).toMatchObject({ length: 108 * hour });
+  });
+
+  it('is no longer where changes were captured', () => {
+    expect(measure([100, 1], [140, 102])).toEqual({ length: 2 * hour, from: ago(102), to: ago(100) });
+    expect(measure([7 * 24, 3], 999)).toEqual({ length: 3 * hour, from: ago(3), to: null });
+    expect(measure([100, 3], [999, 110])).toEqual({ length: 10 * hour, from: ago(110), to: ago(100) });
+  });
+});
+
+describe('the newest point to go back to', () => {
+  it('is what was captured last, as long as a backup of the last eight days is below it', () => {
+    const windows = makeWindows([100, 1]);
+    expect(measurePoint(windows, 100 * hour, now)).toBe(hour);
+    expect(measurePoint(windows, 8 * day, now)).toBe(hour);
+    expect(measurePoint(windows, 8 * day + 1, now)).toBe(8 * day + 1);
+  });
+
+  it('is the newest backup where that is newer, and none without a backup', () => {
+    expect(measurePoint(makeWindows(2, [100, 5]), 2 * hour, now)).toBe(2 * hour);
+    expect(measurePoint([], undefined, now)).toBeUndefined();
+    expect(measurePoint(makeWindows([5, -0.01]), 5 * hour, now)).toBe(0);
+  });
+});
+
+it('an alarm is raised when more than half of the rows are gone', () => {
+  const rows = (count: number) => shelve(1, { totals: { rows: count, bytes: 1, stored: 1, added: 1 } });
+  expect(findShrinkage([rows(499), rows(1000), rows(1)])).toMatchObject({
+    before: { totals: { rows: 1000 } },
+  });
+  expect(findShrinkage([rows(500), rows(1000)])).toBeUndefined();
+  expect(findShrinkage([rows(0)])).toBeUndefined();
+  expect(findShrinkage([rows(0), rows(0)])).toBeUndefined();
+});
+
+it('bars are drawn from nothing to the most', () => {
+  expect(drawBars([0, 50, 100])).toBe('▁▅█');
+  expect(drawBars([0, 0])).toBe('▁▁');
+});
+
+it('failures are what records tell, newest first', () => {
+  const at = (hours: number) => ({ at: ago(hours), storedAt: ago(hours) });
+  const drill = { recovery: null, phases: {}, parity: null, checks: { asked: 0, failed: [] } };
+  const restore = { target: 't', actor: 'a', run: 'r', whole: true, phases: {} };
+  const found = listFailures(
+    {
+      validations: [
+        {
+          ...at(3),
+          content: { share: 1, damagedObjects: [], backups: [{ id: 'x', outcome: 'damaged', opened: true }] },
+        },
+        {
+          ...at(1),
+          content: { share: 1, damagedObjects: [], backups: [{ id: 'y', outcome: 'passed', opened: true }] },
+        },
+      ],
+      drills: [
+        { ...at(2), content: { ...drill, backup: 'x', outcome: 'failed', why: 'object missing' } },
+        { ...at(1), content: { ...drill, backup: 'y', outcome: 'passed', why: null } },
+      ],
+    },
+    [
+      { ...at(4), content: { ...restore, backup: 'x', outcome: 'different', why: null } },
+      { ...at(1), content: { ...restore, backup: 'y', outcome: 'equal', why: null } },
+    ],
+  );
+  expect(found.map(({ what }) => what)).toEqual([
+    'drill of x failed: object missing',
+    'validate found damage in x',
+    'restore of x into t: it differs from the backup',
+  ]);
+});
+
+describe('the report', () => {
+  const describeWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
+    const shelf = { backups, damaged: [] };
+    const standing = weighStanding(shelf, [], [], { now, warn: () => undefined });
+    const recoverable: Recoverable = overrides.recoverable ?? {
+      windows: findWindows(standing.usable, []),
+      damaged: [],
+      captured: false,
+    };
+    return describeStatus({
+      inputs: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined } as StatusInputs,
+      location: './backups',
+      standing,
+      recoverable,
+      stored: 123_456,
+      vanished: [],
+      prune: undefined,
+      failures: [],
+      gap: measureGap(recoverable.windows, now),
+      shrinkage: findShrinkage(standing.usable),
+      now,
+      ...overrides,
+    });
+  };
+
+  it('tells at a glance what is healthy', () => {
+    const grown = (hours: number, rows: number) =>
+      shelve(hours, { totals: { rows, bytes: rows * 100, stored: rows * 10, added: rows } });
+    const outcome = describeWith([grown(2, 800), grown(26, 400), grown(50, 0)]);
+    expect(outcome).toMatchObject({ exitCode: 0, outputs: { status: 'healthy', 'age-seconds': 7200 } });
+    const text = renderText(outcome.report);
+    expect(text).toMatch(/max-age +age of the newest backup +26 h 00 min +2 h 00 min +met/);
+    expect(text).toMatch(/rows +▁▅█ +0 +800 +800/);
+    expect(text).toMatch(/longest gap of 7 days +24 h 00 min, from 2026-11-19 10:00 to 2026-11-20 10:00/);
+    expect(text).toMatch(/stored +123 kB/);
+    expect(text).not.toContain('WARNING');
+  });
+
+  it('tells which points in time can be recovered, and why no others', () => {
+    const windows = makeWindows([20, 1], [100, 30], 150, 170);
+    const outcome = describeWith([shelve(20), shelve(100)], {
+      recoverable: { windows, damaged: [], captured: true },
+    });
+    expect(outcome).toMatchObject({
+      exitCode: 0,
+      outputs: {
+        'recoverable-from': ago(20).toISOString(),
+        'recoverable-to': ago(1).toISOString(),
+        'age-seconds': 20 * 3600,
+      },
+    });
+    const text = renderText(outcome.report);
+    expect(text).toMatch(/max-age +age of the newest point to go back to +26 h 00 min +1 h 00 min +met/);
+    expect(text).toMatch(/2026-11-19 16:00:00Z to 2026-11-20 11:00:00Z +no changes were captured/);
+    expect(text).toMatch(/2026-11-16 08:00:00Z to 2026-11-19 06:00:00Z/);
+    expect(text).toMatch(/2026-11-14T06:00:00.000Z, the backup alone/);
+    expect(text).not.toContain('2026-11-13');
+    expect(text).toMatch(/longest gap of 7 days +2 d 2 h/);
+    expect(text).not.toContain('WARNING');
+  });
+
+  it('lets captured changes stand in for backups for a while, and warns of it', () => {
+    const windows = makeWindows([100, 1]);
+    const recoverable = { windows, damaged: [], captured: true };
+    const outcome = describeWith([shelve(100)], { recoverable });
+    expect(outcome).toMatchObject({ exitCode: 0, outputs: { status: 'healthy', 'age-seconds': 360_000 } });
+    expect(renderText(outcome.report)).toContain(
+      'WARNING: the newest backup is 4 d 4 h old, more than max-age',
+    );
+    const late = describeWith([shelve(200)], {
+      recoverable: { ...recoverable, windows: makeWindows([200, 1]) },
+    });
+    expect(late).toMatchObject({ exitCode: 3, outputs: { status: 'broken' } });
+    expect(renderText(late.report)).toMatch(
+      /max-age +age of the newest backup +26 h 00 min +8 d 8 h +BROKEN/,
+    );
+  });
+
+  it('warns of captured changes that are damaged', () => {
+    const damaged = { windows: makeWindows(2), damaged: ['changes/x/1-2.json'], captured: true };
+    const outcome = describeWith([shelve(2)], { recoverable: damaged });
+    const text = renderText(outcome.report);
+    expect(text).toContain('WARNING: these captured changes are damaged');
+    expect(text).toContain('changes/x/1-2.json');
+    expect(outcome.outputs).toMatchObject({ 'recoverable-to': ago(2).toISOString() });
+  });
+
+  it('tells no time from which on any can be recovered where nothing was captured', () => {
+    const { outputs } = describeWith([shelve(2), shelve(20)]);
+    expect(outputs).toMatchObject({ 'recoverable-from': '' });
+    expect(Date.parse(String(outputs['recoverable-to']))).toBe(ago(2).getTime());
+    expect(describeWith([]).outputs).toMatchObject({ 'recoverable-from': '', 'recoverable-to': '' });
+  });
+
+  it('says no to a broken limit, and warns of what breaks none', () => {
+    const few = shelve(30, { totals: { rows: 1, bytes: 1, stored: 1, added: 1 } });
+    const outcome = describeWith([few, shelve(31), shelve(32, { damagedAt: ago(1) })]);
+    expect(outcome).toMatchObject({ exitCode: 3, outputs: { status: 'broken', 'backup-id': few.id } });
+    const text = renderText(outcome.report);
+    expect(text).toMatch(/30 h 00 min +BROKEN/);
+    expect(text).toContain('WARNING: the newest backup has 1 row, and the one before');
+    expect(text).toContain('WARNING: these backups were found damaged');
+  });
+
+  it('warns of backups that are not encrypted beside others that are', () => {
+    const text = (...encrypted: boolean[]) =>
+      JSON.stringify(
+        describeWith(encrypted.map((each, hours) => shelve(hours + 1, { encrypted: each }))).report,
+      );
+    expect(text(true, false, false)).toContain(
+      'WARNING: not encrypted, beside others that are: 2 backups of 3',
+    );
+    for (const alike of [text(true, true), text(false, false)]) expect(alike).not.toContain('not encrypted');
+  });
+
+  it('of no backup at all is broken', () => {
+    const outcome = describeWith([]);
+    expect(outcome).toMatchObject({
+      exitCode: 3,
+      outputs: { status: 'broken', 'backup-id': '', 'age-seconds': '', 'verified-age-seconds': '' },
+    });
+    expect(renderText(outcome.report)).toMatch(/there is none +BROKEN/);
+  });
+
+  it('says when a gap may be the work of retention', () => {
+    const removed = [{ id: '20261115T021700Z-7f3a', why: 'too old' }];
+    const content = {
+      retention: {},
+      timeZone: 'UTC',
+      removed,
+      objects: { removed: 1, bytes: 2 },
+      marked: 0,
+      retained: 0,
+    };
+    const text = (at: Date) =>
+      renderText(describeWith([shelve(1)], { prune: { at, storedAt: at, content } }).report);
+    expect(text(ago(2))).toContain('cleanups have removed backups since');
+    expect(text(new Date(now.getTime() - 8 * day))).not.toContain('cleanups have removed');
+  });
+});

@@ -1,0 +1,280 @@
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type Caller, renderCallers } from '../../../src/schedule/workflows/callers.ts';
+import { planJobs } from '../../../src/schedule/plan/plan.ts';
+import { parsePolicy } from '../../../src/schedule/policy/parse.ts';
+import { type ReusableWorkflow, reusableWorkflows } from '../../../src/schedule/workflows/reusable.ts';
+import { fullPolicy, policies, rolePolicy } from '../policies.ts';
+import { smallPolicy } from '../setting.ts';
+
+function render(text: string): Caller[] {
+  const parsed = parsePolicy(text, 'policy.yml');
+  const plan = planJobs(parsed.policy, parsed.policy.repository ?? '');
+  return renderCallers({ ...parsed, plan, policyPath: '.github/supabase-backup.yml' });
+}
+
+interface Job {
+  readonly if?: string;
+  readonly uses: string;
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly permissions: Readonly<Record<string, string>>;
+  readonly concurrency: object;
+}
+
+const jobsOf = (text: string): [string, Job][] =>
+  render(text).flatMap((caller) => Object.entries(parse(caller.text).jobs as Record<string, Job>));
+const jobOf = (text: string, id: string): Job => {
+  const found = jobsOf(text).find(([name]) => name === id)?.[1];
+  if (found === undefined) throw new Error(`there is no job ${id}`);
+  return found;
+};
+const calleeOf = (job: Job): ReusableWorkflow => {
+  const [, file] = /\/\.github\/workflows\/([a-z]+\.yml)@[0-9a-f]{40}$/.exec(job.uses) ?? [];
+  const found = Object.values(reusableWorkflows).find((workflow) => workflow.file === file);
+  if (found === undefined) throw new Error(`${job.uses} calls none of ours`);
+  return found;
+};
+
+describe.each(Object.entries(policies))('the workflows of the %s policy', (name, policy) => {
+  const callers = render(policy);
+
+  test.each(callers.map(({ file, text }) => [file, text]))('%s is as it was', async (file, text) => {
+    await expect(text).toMatchFileSnapshot(`golden/${name}/${file}.txt`);
+  });
+
+  test('pass what the reusable workflows take, and nothing else', () => {
+    for (const [id, job] of jobsOf(policy)) {
+      const { inputs, secrets, permissions } = calleeOf(job);
+      for (const [input, value] of Object.entries(job.with)) {
+        expect(inputs, `${id}: ${input}`).toHaveProperty([input]);
+        const isExpression = String(value).startsWith('$');
+        if (!isExpression) expect(typeof value, `${id}: ${input}`).toBe(inputs[input]?.type);
+      }
+      for (const [input, { required }] of Object.entries(inputs)) {
+        if (required) expect(job.with, id).toHaveProperty([input]);
+      }
+      for (const [secret, value] of Object.entries(job.secrets ?? {})) {
+        expect(secrets, `${id}: ${secret}`).toHaveProperty([secret]);
+        expect(value).toMatch(/^\$\{\{ secrets\.[A-Z_]+ \}\}$/);
+      }
+      const granted = 'aws-role' in job.with ? { ...permissions, 'id-token': 'write' } : permissions;
+      for (const [scope, access] of Object.entries(job.permissions))
+        expect(granted, id).toHaveProperty([scope], access);
+    }
+  });
+
+  test('give nothing to the token outside of jobs, and never cancel', () => {
+    for (const { text } of callers) {
+      const workflow = parse(text);
+      expect(workflow.permissions).toEqual({});
+      for (const job of Object.values(workflow.jobs as Record<string, Job>)) {
+        expect(job.concurrency).toMatchObject({ 'cancel-in-progress': false, queue: 'max' });
+      }
+    }
+  });
+
+  test('have a job for every schedule, a time zone with each, and a way to start them by hand', () => {
+    for (const { text } of callers) {
+      const { on, jobs } = parse(text);
+      expect(on).toHaveProperty('workflow_dispatch');
+      for (const { cron, timezone } of on.schedule) {
+        expect(timezone).toBe(name === 'full' ? 'Europe/Berlin' : 'UTC');
+        const conditions = Object.values(jobs as Record<string, Job>).map((job) => job.if);
+        const isUsed = conditions.some(
+          (text) => text === undefined || text.includes(`github.event.schedule == '${cron}'`),
+        );
+        expect(isUsed, cron).toBe(true);
+      }
+    }
+  });
+});
+
+describe('of credentials', () => {
+  test('only drills get the identity, and only cleanup the key that may delete', () => {
+    for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
+      expect(Object.keys(secrets).includes('ENCRYPTION_IDENTITY'), id).toBe(id === 'production-drill');
+      const mayDelete = Object.values(secrets).some((text) => text.includes('CLEANUP_KEY'));
+      expect(mayDelete, id).toBe(id.endsWith('-cleanup'));
+    }
+  });
+
+  test('what needs no database gets no connection string', () => {
+    for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
+      const isSource = /-(full|incremental|schema|archive|capture)$/.test(id);
+      expect(Object.keys(secrets).includes('DATABASE_URL'), id).toBe(isSource);
+    }
+  });
+
+  test('only the job that looks at workflows may enable them', () => {
+    for (const [id, { permissions }] of jobsOf(fullPolicy)) {
+      expect(permissions.actions, id).toBe(id === 'schedules' ? 'write' : undefined);
+    }
+  });
+
+  test('without issues nobody may write any', () => {
+    for (const [, job] of jobsOf(`${smallPolicy}alarms: { issues: false }\n`)) {
+      expect(job.permissions).not.toHaveProperty('issues');
+      expect(job.with['failure-issues']).toBe(false);
+    }
+  });
+});
+
+describe('a role of AWS', () => {
+  const keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+  const backupRole = 'arn:aws:iam::123456789012:role/backup';
+  const cleanupRole = 'arn:aws:iam::123456789012:role/ops/backup-cleanup';
+  /** By job: the role it takes, whether GitHub vouches for it, and which keys it gets */
+  const credentialsOf = (text: string) =>
+    jobsOf(text).map(([id, { with: given, permissions, secrets = {} }]) => [
+      id,
+      given['aws-role'],
+      permissions['id-token'],
+      keys.filter((name) => name in secrets),
+    ]);
+
+  test('is taken in place of keys by the jobs of its database, and by cleanup its own; others cannot ask for one', () => {
+    const expected = ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch'].flatMap((kind) => [
+      [`production-${kind}`, kind === 'cleanup' ? cleanupRole : backupRole, 'write', []],
+      [`staging-${kind}`, undefined, undefined, keys],
+    ]);
+    const found = credentialsOf(rolePolicy);
+    expect(found).toHaveLength(expected.length + 1);
+    expect(found).toEqual(expect.arrayContaining([...expected, ['schedules', undefined, undefined, []]]));
+  });
+
+  test('is taken for as long as is said beside it', () => {
+    const secondsOf = (id: string) => jobOf(rolePolicy, id).with['aws-role-seconds'];
+    expect(secondsOf('production-full')).toBe('21600');
+    expect(secondsOf('production-cleanup')).toBeUndefined();
+  });
+
+  test('leaves cleanup the keys that are its own, and keeps the rest without', () => {
+    const id = 'production-cleanup';
+    const own = rolePolicy.replace(/aws-role: .*cleanup$/m, 'aws-access-key-id: CLEANUP_KEY_ID');
+    expect(jobOf(own, id).secrets).toMatchObject({ AWS_ACCESS_KEY_ID: '${' + '{ secrets.CLEANUP_KEY_ID }}' });
+    expect(jobOf(own, id).permissions).not.toHaveProperty(['id-token']);
+    expect(jobOf(own, 'production-full').with).toHaveProperty(['aws-role'], backupRole);
+  });
+
+  test('of a database is taken by its cleanup, too, where that has none', () => {
+    const shared = rolePolicy.replace(/^cleanup:\n.*\n/m, '');
+    expect(jobOf(shared, 'production-cleanup').with).toMatchObject({
+      'aws-role': backupRole,
+      'aws-role-seconds': '21600',
+    });
+  });
+
+  test('of cleanup alone leaves the keys to the others', () => {
+    const alone = rolePolicy.replace(/^ +aws-role: .*\n +aws-role-seconds: .*\n/m, '');
+    expect(credentialsOf(alone).filter(([, role]) => role !== undefined)).toEqual([
+      ['production-cleanup', cleanupRole, 'write', []],
+    ]);
+    expect(Object.keys(jobOf(alone, 'production-full').secrets ?? {})).toEqual(expect.arrayContaining(keys));
+  });
+
+  test('is taken at an endpoint of Amazon', () => {
+    const endpoint = 'https://bucket.vpce-1a2b3c4d.s3.eu-central-1.vpce.amazonaws.com';
+    const staging = rolePolicy.replace('https://s3.example.com', `${endpoint}\n    s3-region: eu-central-1`);
+    expect(jobOf(staging, 'staging-cleanup').with).toHaveProperty(['aws-role'], cleanupRole);
+  });
+});
+
+describe('a job', () => {
+  test('that is alone in its file runs whenever the file does', () => {
+    expect(jobOf(smallPolicy, 'production-cleanup').if).toBeUndefined();
+  });
+
+  test('of an archive carries its label, quoted for an expression, and its pin', () => {
+    const { with: given } = jobOf(fullPolicy, 'production-archive');
+    expect(given).toMatchObject({
+      'backup-type': 'full',
+      label: '${' + "{ inputs.description || 'the month''s last' }}",
+      pin: true,
+    });
+  });
+
+  test('that captures says that the log may grow without limit only where the policy does, and may drop its slot', () => {
+    const { with: given } = jobOf(fullPolicy, 'staging-capture');
+    expect(given).toMatchObject({
+      'unlimited-wal': true,
+      'drop-slot': '${' + '{ inputs.drop-slot == true }}',
+    });
+    const other = jobOf(`${smallPolicy}schedules: { capture: auto/30 * * * * }\n`, 'production-capture');
+    expect(other.with).not.toHaveProperty(['unlimited-wal']);
+  });
+
+  test('that drills recovers to the last point in time that was captured, unless a backup is chosen by another rule', () => {
+    const captured = smallPolicy;
+    const timeOf = (text: string) => jobOf(text, 'production-drill').with['recovery-target-time'];
+    expect(timeOf(captured)).toBe('latest');
+    expect(timeOf(`${captured}drill: { backup-id: latest }\n`)).toBe('latest');
+    expect(timeOf(`${captured}drill: { backup-id: latest-verified }\n`)).toBeUndefined();
+    expect(timeOf(`${captured}drill: { backup-id: random:7d }\n`)).toBeUndefined();
+    expect(timeOf(`${smallPolicy}schedules: { capture: false }\n`)).toBeUndefined();
+  });
+
+  test('that cleans up keeps changes as long as the policy or the database says, where there are any', () => {
+    const keptBy = (text: string) => jobOf(text, 'production-cleanup').with['keep-changes'];
+    const ended = `${smallPolicy}schedules: { capture: false }\n`;
+    expect(keptBy(ended)).toBeUndefined();
+    expect(keptBy(smallPolicy)).toBe('8d');
+    // Also when captures have ended: what they left is still to go.
+    expect(keptBy(`${ended}keep-changes: 3d\n`)).toBe('3d');
+    expect(keptBy(`${smallPolicy}    keep-changes: 2d\nkeep-changes: 3d\n`)).toBe('2d');
+  });
+
+  test('that is switched off is in no file', () => {
+    const text = `${smallPolicy}schedules: { full: false, schema: false, archive: false, drill: false }\n`;
+    expect(render(text).map(({ file }) => file)).toEqual([
+      'supabase-backup-incremental.yml',
+      'supabase-backup-capture.yml',
+      'supabase-backup-cleanup.yml',
+      'supabase-backup-watch.yml',
+    ]);
+    expect(render(`${smallPolicy}schedules: { capture: false }\n`).map(({ file }) => file)).not.toContain(
+      'supabase-backup-capture.yml',
+    );
+  });
+
+  test('that captures is there by default where changes have a backup to go on, and not where each would upload an artifact', () => {
+    const captures = (text: string) =>
+      render(text).some(({ file }) => file === 'supabase-backup-capture.yml');
+    expect(captures(smallPolicy)).toBe(true);
+    expect(captures(smallPolicy.replace('s3://octo-backups/production', 'artifact://production'))).toBe(
+      false,
+    );
+    const none = 'full: false, incremental: false, archive: false';
+    expect(captures(`${smallPolicy}schedules: { ${none} }\n`)).toBe(false);
+    expect(captures(`${smallPolicy}    schedules: { ${none} }\n`)).toBe(false);
+  });
+
+  test('of backups waits for another of its database; one that captures or drills waits for none', () => {
+    const groupOf = (id: string) => (jobOf(fullPolicy, id).concurrency as { group: string }).group;
+    expect(groupOf('production-full')).toBe('supabase-backup-production');
+    expect(groupOf('production-incremental')).toBe(groupOf('production-cleanup'));
+    expect(groupOf('staging-full')).toBe('supabase-backup-staging');
+    expect(groupOf('staging-capture')).toBe('supabase-backup-staging-capture');
+    expect(groupOf('staging-drill')).toBe('supabase-backup-staging-drill');
+  });
+
+  test('that captures into an artifact waits for backups, which write the same one', () => {
+    const text = `${smallPolicy.replace('s3://octo-backups/production', 'artifact://production')}runs-on: own\nschedules: { capture: true }\n`;
+    expect(jobOf(text, 'production-capture')).toMatchObject({
+      concurrency: { group: 'supabase-backup-production' },
+      permissions: { actions: 'read' },
+    });
+    expect(jobOf(text, 'production-drill').concurrency).toMatchObject({
+      group: 'supabase-backup-production-drill',
+    });
+  });
+});
+
+test('no two databases are due at the same minute', () => {
+  const crons = jobsOf(fullPolicy).flatMap(([id, job]) =>
+    [...(job.if ?? '').matchAll(/github\.event\.schedule == '([^']+)'/g)].map(([, cron]) => ({ id, cron })),
+  );
+  const fulls = crons.filter(({ id }) => id.endsWith('-full'));
+  expect(fulls).toHaveLength(4);
+  expect(new Set(fulls.map(({ cron }) => cron?.split(' ')[0])).size).toBe(4);
+});
