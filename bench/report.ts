@@ -1,5 +1,5 @@
-import type { Section } from '../src/interface/outcome.ts';
 import { formatBytes } from '../src/report/quantity.ts';
+import type { Section } from '../src/report/section.ts';
 import {
   bestSeconds,
   find,

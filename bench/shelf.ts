@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { cpSync, linkSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeManifest } from '../src/repository/backups/manifests.ts';
 import type { Manifest, StoredObject } from '../src/format/manifest.ts';
+import { writeManifest } from '../src/repository/backups/manifests.ts';
 import { objectKey } from '../src/repository/objects/store.ts';
 import { openForBackup, type RepositorySource } from '../src/repository/open.ts';
-import type { Storage } from '../src/storage/storage.ts';
 import { toolName, toolVersion } from '../src/runtime/version.ts';
+import type { Storage } from '../src/storage/storage.ts';
 
 /** How many backups a repository holds, and how many objects each of them names: no two the same one. */
 export interface ShelfSize {

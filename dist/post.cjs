@@ -19156,71 +19156,6 @@ var require_undici = __commonJS({
   }
 });
 
-// src/errors.ts
-function isKnownError(error3) {
-  return error3 instanceof BackupError;
-}
-function messageOf(error3) {
-  if (error3 instanceof AggregateError && error3.message === "") {
-    return error3.errors.map(messageOf).join("; ");
-  }
-  if (!(error3 instanceof Error)) return String(error3);
-  return isRaised(error3) ? tellWords(error3) : withHint(tellWords(error3), error3);
-}
-function withHint(words2, error3) {
-  const { hint } = error3;
-  return typeof hint === "string" && hint !== "" ? `${words2}; hint: ${hint.replace(/\.$/, "")}` : words2;
-}
-function isRaised(error3) {
-  const { routine } = error3;
-  return typeof routine === "string" && raising.test(routine);
-}
-function withoutValue(message) {
-  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"\u2026"');
-}
-function tellWords(error3) {
-  const { code } = error3;
-  if (isRaised(error3)) return `${raisedWords} (SQLSTATE ${code})`;
-  return typeof code === "string" && /^22(?!023)[0-9A-Z]{3}$/.test(code) ? withoutValue(error3.message) : error3.message;
-}
-var BackupError, ConfigurationError, StorageError, IntegrityError, raising, raisedWords;
-var init_errors = __esm({
-  "src/errors.ts"() {
-    "use strict";
-    BackupError = class extends Error {
-      /** What the person who reads this should do, as one sentence. */
-      next;
-      constructor(message, next, cause) {
-        super(message, cause === void 0 ? void 0 : { cause });
-        this.name = new.target.name;
-        this.next = next;
-      }
-    };
-    ConfigurationError = class extends BackupError {
-      exitCode = 2;
-    };
-    StorageError = class extends BackupError {
-      exitCode = 1;
-      missing;
-      /** The location or the credentials are wrong, so that trying again cannot help. */
-      configuration;
-      /** A write failed, and the value may have been stored all the same. */
-      uncertain;
-      constructor(message, next, options = {}) {
-        super(message, next, options.cause);
-        this.missing = options.missing ?? false;
-        this.configuration = options.configuration ?? false;
-        this.uncertain = options.uncertain ?? false;
-      }
-    };
-    IntegrityError = class extends BackupError {
-      exitCode = 1;
-    };
-    raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
-    raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
-  }
-});
-
 // src/http/authorities.ts
 function listAuthorities(env3, use) {
   const added = variablesOf[use].flatMap((variable) => {
@@ -19269,6 +19204,71 @@ var init_authorities = __esm({
     };
     block = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
     codeOf = (error3) => error3.code ?? error3.message;
+  }
+});
+
+// src/runtime/errors.ts
+function isKnownError(error3) {
+  return error3 instanceof BackupError;
+}
+function messageOf(error3) {
+  if (error3 instanceof AggregateError && error3.message === "") {
+    return error3.errors.map(messageOf).join("; ");
+  }
+  if (!(error3 instanceof Error)) return String(error3);
+  return isRaised(error3) ? tellWords(error3) : withHint(tellWords(error3), error3);
+}
+function withHint(words2, error3) {
+  const { hint } = error3;
+  return typeof hint === "string" && hint !== "" ? `${words2}; hint: ${hint.replace(/\.$/, "")}` : words2;
+}
+function isRaised(error3) {
+  const { routine } = error3;
+  return typeof routine === "string" && raising.test(routine);
+}
+function withoutValue(message) {
+  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"\u2026"');
+}
+function tellWords(error3) {
+  const { code } = error3;
+  if (isRaised(error3)) return `${raisedWords} (SQLSTATE ${code})`;
+  return typeof code === "string" && /^22(?!023)[0-9A-Z]{3}$/.test(code) ? withoutValue(error3.message) : error3.message;
+}
+var BackupError, ConfigurationError, StorageError, IntegrityError, raising, raisedWords;
+var init_errors = __esm({
+  "src/runtime/errors.ts"() {
+    "use strict";
+    BackupError = class extends Error {
+      /** What the person who reads this should do, as one sentence. */
+      next;
+      constructor(message, next, cause) {
+        super(message, cause === void 0 ? void 0 : { cause });
+        this.name = new.target.name;
+        this.next = next;
+      }
+    };
+    ConfigurationError = class extends BackupError {
+      exitCode = 2;
+    };
+    StorageError = class extends BackupError {
+      exitCode = 1;
+      missing;
+      /** The location or the credentials are wrong, so that trying again cannot help. */
+      configuration;
+      /** A write failed, and the value may have been stored all the same. */
+      uncertain;
+      constructor(message, next, options = {}) {
+        super(message, next, options.cause);
+        this.missing = options.missing ?? false;
+        this.configuration = options.configuration ?? false;
+        this.uncertain = options.uncertain ?? false;
+      }
+    };
+    IntegrityError = class extends BackupError {
+      exitCode = 1;
+    };
+    raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
+    raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
   }
 });
 
@@ -20205,7 +20205,7 @@ var init_trouble = __esm({
   }
 });
 
-// src/storage/s3-failure.ts
+// src/storage/s3/failure.ts
 function read2(error3) {
   return error3 ?? {};
 }
@@ -20268,8 +20268,8 @@ function isDenial(code) {
   return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
 }
 var broken2, unreachable2, passingNames, passingStatuses, pathRefusals, BrokenBodyError, SilenceError;
-var init_s3_failure = __esm({
-  "src/storage/s3-failure.ts"() {
+var init_failure = __esm({
+  "src/storage/s3/failure.ts"() {
     "use strict";
     init_trouble();
     broken2 = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
@@ -20304,7 +20304,7 @@ function isAbsence(code) {
 }
 async function isTaken(path2) {
   try {
-    await (0, import_promises.lstat)(path2);
+    await (0, import_promises2.lstat)(path2);
     return true;
   } catch (error3) {
     if (codeOf2(error3) === "ENOENT") return false;
@@ -20322,7 +20322,7 @@ async function readBytes(file, size) {
   return value.subarray(0, length);
 }
 async function writeDurably(path2, value) {
-  const file = await (0, import_promises.open)(path2, "wx", 384);
+  const file = await (0, import_promises2.open)(path2, "wx", 384);
   try {
     await file.writeFile(value);
     await file.sync();
@@ -20334,22 +20334,22 @@ async function writeDurably(path2, value) {
 }
 async function makeFolder(path2) {
   if (await makeOneFolder(path2, "ENOENT")) return;
-  await makeFolder((0, import_node_path.dirname)(path2));
+  await makeFolder((0, import_node_path3.dirname)(path2));
   await makeOneFolder(path2);
 }
 async function makeOneFolder(path2, expected) {
   try {
-    await (0, import_promises.mkdir)(path2, { mode: 448 });
+    await (0, import_promises2.mkdir)(path2, { mode: 448 });
   } catch (error3) {
     if (codeOf2(error3) === "EEXIST") return true;
     if (codeOf2(error3) === expected) return false;
     throw error3;
   }
-  await syncFolder((0, import_node_path.dirname)(path2));
+  await syncFolder((0, import_node_path3.dirname)(path2));
   return true;
 }
 async function syncFolder(path2) {
-  const folder = await (0, import_promises.open)(path2, "r");
+  const folder = await (0, import_promises2.open)(path2, "r");
   try {
     await folder.sync();
   } catch (error3) {
@@ -20359,20 +20359,20 @@ async function syncFolder(path2) {
     await folder.close();
   }
 }
-var import_node_crypto4, import_node_fs3, import_promises, import_node_path, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, foreignValues, chooseFolder, wrongFolder, fullDisk;
+var import_node_crypto5, import_node_fs5, import_promises2, import_node_path3, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, noFolderSync, FileStorage, foreignValues, chooseFolder, wrongFolder, fullDisk;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
-    import_node_crypto4 = require("node:crypto");
-    import_node_fs3 = require("node:fs");
-    import_promises = require("node:fs/promises");
-    import_node_path = require("node:path");
+    import_node_crypto5 = require("node:crypto");
+    import_node_fs5 = require("node:fs");
+    import_promises2 = require("node:fs/promises");
+    import_node_path3 = require("node:path");
     init_errors();
     init_storage();
     looksAtOnce = 64;
     abandonedAfter = 24 * 60 * 60 * 1e3;
     temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-    readOnly = import_node_fs3.constants.O_RDONLY | (import_node_fs3.constants.O_NOFOLLOW ?? 0) | (import_node_fs3.constants.O_NONBLOCK ?? 0);
+    readOnly = import_node_fs5.constants.O_RDONLY | (import_node_fs5.constants.O_NOFOLLOW ?? 0) | (import_node_fs5.constants.O_NONBLOCK ?? 0);
     noHardLinks = /* @__PURE__ */ new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
     noFolderSync = /* @__PURE__ */ new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR"]);
     FileStorage = class {
@@ -20383,11 +20383,11 @@ var init_file = __esm({
       #hardLinks = true;
       /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
       constructor(root5, location2 = root5) {
-        this.#root = (0, import_node_path.resolve)(root5);
+        this.#root = (0, import_node_path3.resolve)(root5);
         this.location = location2;
       }
       async probe() {
-        const key = `probe-${(0, import_node_crypto4.randomUUID)()}`;
+        const key = `probe-${(0, import_node_crypto5.randomUUID)()}`;
         const value = Buffer.from(key);
         try {
           await this.#removeAbandoned();
@@ -20402,7 +20402,7 @@ var init_file = __esm({
           }
           await this.delete([key]);
         } catch (error3) {
-          await (0, import_promises.rm)(this.#path(key), { force: true }).catch(() => {
+          await (0, import_promises2.rm)(this.#path(key), { force: true }).catch(() => {
           });
           const wrong2 = error3 instanceof StorageError && wrongFolder[codeOf2(error3.cause) ?? ""];
           if (wrong2) throw new ConfigurationError(`${this.location} ${wrong2.what}`, wrong2.next, error3.cause);
@@ -20413,7 +20413,7 @@ var init_file = __esm({
       async put(key, value) {
         assertKey(key);
         await this.#write(key, value, async (temporary, path2) => {
-          await (0, import_promises.rename)(temporary, path2);
+          await (0, import_promises2.rename)(temporary, path2);
           return true;
         });
       }
@@ -20422,13 +20422,13 @@ var init_file = __esm({
         return this.#write(key, value, async (temporary, path2) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises.link)(temporary, path2);
-              await (0, import_promises.unlink)(temporary);
+              await (0, import_promises2.link)(temporary, path2);
+              await (0, import_promises2.unlink)(temporary);
               return true;
             } catch (error3) {
               const code = codeOf2(error3);
               if (code === "EEXIST") {
-                await (0, import_promises.unlink)(temporary);
+                await (0, import_promises2.unlink)(temporary);
                 return false;
               }
               if (!code || !noHardLinks.has(code)) throw error3;
@@ -20436,18 +20436,18 @@ var init_file = __esm({
             }
           }
           if (await isTaken(path2)) {
-            await (0, import_promises.unlink)(temporary);
+            await (0, import_promises2.unlink)(temporary);
             return false;
           }
-          await (0, import_promises.rename)(temporary, path2);
+          await (0, import_promises2.rename)(temporary, path2);
           return true;
         });
       }
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path.dirname)(key));
-          const file = await (0, import_promises.open)(this.#path(key), readOnly);
+          await this.#refuseLinks((0, import_node_path3.dirname)(key));
+          const file = await (0, import_promises2.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
             if (!found.isFile()) throw Object.assign(new Error("it is no file"), { code: "EISDIR" });
@@ -20462,7 +20462,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path.dirname)(key));
+        await this.#refuseLinks((0, import_node_path3.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix) {
@@ -20488,11 +20488,11 @@ var init_file = __esm({
         const folders = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys.map((key) => (0, import_node_path.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys.map((key) => (0, import_node_path3.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys) {
           try {
-            await (0, import_promises.unlink)(this.#path(key));
-            folders.add((0, import_node_path.dirname)(this.#path(key)));
+            await (0, import_promises2.unlink)(this.#path(key));
+            folders.add((0, import_node_path3.dirname)(this.#path(key)));
           } catch (error3) {
             const code = codeOf2(error3);
             if (isAbsence(code)) continue;
@@ -20507,24 +20507,24 @@ var init_file = __esm({
       async close() {
       }
       #path(key) {
-        return (0, import_node_path.join)(this.#root, key);
+        return (0, import_node_path3.join)(this.#root, key);
       }
       /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
       async #write(key, value, publish) {
         const path2 = this.#path(key);
-        const temporary = (0, import_node_path.join)(this.#root, "tmp", (0, import_node_crypto4.randomUUID)());
+        const temporary = (0, import_node_path3.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
         try {
-          for (const folder of ["tmp", (0, import_node_path.dirname)(key)]) await this.#refuseLinks(folder);
+          for (const folder of ["tmp", (0, import_node_path3.dirname)(key)]) await this.#refuseLinks(folder);
           await this.#refuseRemoved();
-          await makeFolder((0, import_node_path.dirname)(temporary));
-          await makeFolder((0, import_node_path.dirname)(path2));
+          await makeFolder((0, import_node_path3.dirname)(temporary));
+          await makeFolder((0, import_node_path3.dirname)(path2));
           await writeDurably(temporary, value);
           const published = await publish(temporary, path2);
-          await syncFolder((0, import_node_path.dirname)(path2));
+          await syncFolder((0, import_node_path3.dirname)(path2));
           this.#isMade = true;
           return published;
         } catch (error3) {
-          await (0, import_promises.rm)(temporary, { force: true }).catch(() => {
+          await (0, import_promises2.rm)(temporary, { force: true }).catch(() => {
           });
           throw this.#failure("store", key, error3);
         }
@@ -20539,7 +20539,7 @@ var init_file = __esm({
       }
       async #look(key) {
         try {
-          const found = await (0, import_promises.lstat)(this.#path(key));
+          const found = await (0, import_promises2.lstat)(this.#path(key));
           const isValue = found.isFile() || found.isSymbolicLink();
           return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error3) {
@@ -20550,7 +20550,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises.readdir)((0, import_node_path.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises2.readdir)((0, import_node_path3.join)(this.#root, folder), { withFileTypes: true });
         } catch (error3) {
           if (codeOf2(error3) === "ENOENT" || folder !== "" && codeOf2(error3) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error3) === "ENAMETOOLONG") return [];
@@ -20564,9 +20564,9 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path2 = (0, import_node_path.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises.lstat)(path2).catch(() => void 0);
-          if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises.rm)(path2, { force: true });
+          const path2 = (0, import_node_path3.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises2.lstat)(path2).catch(() => void 0);
+          if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises2.rm)(path2, { force: true });
         }
       }
       /**
@@ -20576,8 +20576,8 @@ var init_file = __esm({
       async #refuseLinks(folder) {
         let path2 = this.#root;
         for (const part of folder.split("/").filter((name) => name !== "" && name !== ".")) {
-          path2 = (0, import_node_path.join)(path2, part);
-          const found = await (0, import_promises.lstat)(path2).catch(() => void 0);
+          path2 = (0, import_node_path3.join)(path2, part);
+          const found = await (0, import_promises2.lstat)(path2).catch(() => void 0);
           if (found === void 0) return;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
@@ -20635,12 +20635,12 @@ var init_file = __esm({
   }
 });
 
-// src/lists.ts
+// src/runtime/lists.ts
 function append(list3, elements) {
   for (const element of elements) list3.push(element);
 }
 var init_lists = __esm({
-  "src/lists.ts"() {
+  "src/runtime/lists.ts"() {
     "use strict";
   }
 });
@@ -22064,10 +22064,10 @@ var init_hex_encoding = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js
-var import_node_fs4, calculateBodyLength;
+var import_node_fs6, calculateBodyLength;
 var init_calculateBodyLength = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/util-body-length/calculateBodyLength.js"() {
-    import_node_fs4 = require("node:fs");
+    import_node_fs6 = require("node:fs");
     calculateBodyLength = (body) => {
       if (!body) {
         return 0;
@@ -22080,11 +22080,11 @@ var init_calculateBodyLength = __esm({
         return body.size;
       } else if (typeof body.start === "number" && typeof body.end === "number") {
         return body.end + 1 - body.start;
-      } else if (body instanceof import_node_fs4.ReadStream) {
+      } else if (body instanceof import_node_fs6.ReadStream) {
         if (body.path != null) {
-          return (0, import_node_fs4.lstatSync)(body.path).size;
+          return (0, import_node_fs6.lstatSync)(body.path).size;
         } else if (typeof body.fd === "number") {
-          return (0, import_node_fs4.fstatSync)(body.fd).size;
+          return (0, import_node_fs6.fstatSync)(body.fd).size;
         }
       }
       throw new Error(`Body Length computation failed for ${body}`);
@@ -22387,11 +22387,11 @@ var init_types = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getHomeDir.js
-var import_node_os2, import_node_path2, homeDirCache, getHomeDirCacheKey, getHomeDir;
+var import_node_os4, import_node_path4, homeDirCache, getHomeDirCacheKey, getHomeDir;
 var init_getHomeDir = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getHomeDir.js"() {
-    import_node_os2 = require("node:os");
-    import_node_path2 = require("node:path");
+    import_node_os4 = require("node:os");
+    import_node_path4 = require("node:path");
     homeDirCache = {};
     getHomeDirCacheKey = () => {
       if (process && process.geteuid) {
@@ -22400,7 +22400,7 @@ var init_getHomeDir = __esm({
       return "DEFAULT";
     };
     getHomeDir = () => {
-      const { HOME, USERPROFILE, HOMEPATH, HOMEDRIVE = `C:${import_node_path2.sep}` } = process.env;
+      const { HOME, USERPROFILE, HOMEPATH, HOMEDRIVE = `C:${import_node_path4.sep}` } = process.env;
       if (HOME) {
         return HOME;
       }
@@ -22412,7 +22412,7 @@ var init_getHomeDir = __esm({
       }
       const homeDirCacheKey = getHomeDirCacheKey();
       if (!homeDirCache[homeDirCacheKey]) {
-        homeDirCache[homeDirCacheKey] = (0, import_node_os2.homedir)();
+        homeDirCache[homeDirCacheKey] = (0, import_node_os4.homedir)();
       }
       return homeDirCache[homeDirCacheKey];
     };
@@ -22430,25 +22430,25 @@ var init_getProfileName = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js
-var import_node_crypto5, import_node_path3, getSSOTokenFilepath;
+var import_node_crypto6, import_node_path5, getSSOTokenFilepath;
 var init_getSSOTokenFilepath = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFilepath.js"() {
-    import_node_crypto5 = require("node:crypto");
-    import_node_path3 = require("node:path");
+    import_node_crypto6 = require("node:crypto");
+    import_node_path5 = require("node:path");
     init_getHomeDir();
     getSSOTokenFilepath = (id) => {
-      const hasher = (0, import_node_crypto5.createHash)("sha1");
+      const hasher = (0, import_node_crypto6.createHash)("sha1");
       const cacheName = hasher.update(id).digest("hex");
-      return (0, import_node_path3.join)(getHomeDir(), ".aws", "sso", "cache", `${cacheName}.json`);
+      return (0, import_node_path5.join)(getHomeDir(), ".aws", "sso", "cache", `${cacheName}.json`);
     };
   }
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFromFile.js
-var import_promises2, tokenIntercept, getSSOTokenFromFile;
+var import_promises3, tokenIntercept, getSSOTokenFromFile;
 var init_getSSOTokenFromFile = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getSSOTokenFromFile.js"() {
-    import_promises2 = require("node:fs/promises");
+    import_promises3 = require("node:fs/promises");
     init_getSSOTokenFilepath();
     tokenIntercept = {};
     getSSOTokenFromFile = async (id) => {
@@ -22456,7 +22456,7 @@ var init_getSSOTokenFromFile = __esm({
         return tokenIntercept[id];
       }
       const ssoTokenFilepath = getSSOTokenFilepath(id);
-      const ssoTokenText = await (0, import_promises2.readFile)(ssoTokenFilepath, "utf8");
+      const ssoTokenText = await (0, import_promises3.readFile)(ssoTokenFilepath, "utf8");
       return JSON.parse(ssoTokenText);
     };
   }
@@ -22494,24 +22494,24 @@ var init_getConfigData = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getConfigFilepath.js
-var import_node_path4, ENV_CONFIG_PATH, getConfigFilepath;
+var import_node_path6, ENV_CONFIG_PATH, getConfigFilepath;
 var init_getConfigFilepath = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getConfigFilepath.js"() {
-    import_node_path4 = require("node:path");
+    import_node_path6 = require("node:path");
     init_getHomeDir();
     ENV_CONFIG_PATH = "AWS_CONFIG_FILE";
-    getConfigFilepath = () => process.env[ENV_CONFIG_PATH] || (0, import_node_path4.join)(getHomeDir(), ".aws", "config");
+    getConfigFilepath = () => process.env[ENV_CONFIG_PATH] || (0, import_node_path6.join)(getHomeDir(), ".aws", "config");
   }
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getCredentialsFilepath.js
-var import_node_path5, ENV_CREDENTIALS_PATH, getCredentialsFilepath;
+var import_node_path7, ENV_CREDENTIALS_PATH, getCredentialsFilepath;
 var init_getCredentialsFilepath = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/getCredentialsFilepath.js"() {
-    import_node_path5 = require("node:path");
+    import_node_path7 = require("node:path");
     init_getHomeDir();
     ENV_CREDENTIALS_PATH = "AWS_SHARED_CREDENTIALS_FILE";
-    getCredentialsFilepath = () => process.env[ENV_CREDENTIALS_PATH] || (0, import_node_path5.join)(getHomeDir(), ".aws", "credentials");
+    getCredentialsFilepath = () => process.env[ENV_CREDENTIALS_PATH] || (0, import_node_path7.join)(getHomeDir(), ".aws", "credentials");
   }
 });
 
@@ -22572,10 +22572,10 @@ var init_parseIni = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js
-var import_promises3, filePromises, fileIntercept, readFile3;
+var import_promises4, filePromises, fileIntercept, readFile3;
 var init_readFile = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/readFile.js"() {
-    import_promises3 = require("node:fs/promises");
+    import_promises4 = require("node:fs/promises");
     filePromises = {};
     fileIntercept = {};
     readFile3 = (path2, options) => {
@@ -22583,7 +22583,7 @@ var init_readFile = __esm({
         return fileIntercept[path2];
       }
       if (!filePromises[path2] || options?.ignoreCache) {
-        filePromises[path2] = (0, import_promises3.readFile)(path2, "utf8");
+        filePromises[path2] = (0, import_promises4.readFile)(path2, "utf8");
       }
       return filePromises[path2];
     };
@@ -22591,10 +22591,10 @@ var init_readFile = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/loadSharedConfigFiles.js
-var import_node_path6, swallowError, loadSharedConfigFiles;
+var import_node_path8, swallowError, loadSharedConfigFiles;
 var init_loadSharedConfigFiles = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/shared-ini-file-loader/loadSharedConfigFiles.js"() {
-    import_node_path6 = require("node:path");
+    import_node_path8 = require("node:path");
     init_getConfigData();
     init_getConfigFilepath();
     init_getCredentialsFilepath();
@@ -22609,11 +22609,11 @@ var init_loadSharedConfigFiles = __esm({
       const relativeHomeDirPrefix = "~/";
       let resolvedFilepath = filepath;
       if (filepath.startsWith(relativeHomeDirPrefix)) {
-        resolvedFilepath = (0, import_node_path6.join)(homeDir, filepath.slice(2));
+        resolvedFilepath = (0, import_node_path8.join)(homeDir, filepath.slice(2));
       }
       let resolvedConfigFilepath = configFilepath;
       if (configFilepath.startsWith(relativeHomeDirPrefix)) {
-        resolvedConfigFilepath = (0, import_node_path6.join)(homeDir, configFilepath.slice(2));
+        resolvedConfigFilepath = (0, import_node_path8.join)(homeDir, configFilepath.slice(2));
       }
       const parsedFiles = await Promise.all([
         readFile3(resolvedConfigFilepath, {
@@ -26872,10 +26872,10 @@ function castSourceData(toCast, encoding) {
   }
   return fromArrayBuffer(toCast);
 }
-var import_node_crypto6, Hash;
+var import_node_crypto7, Hash;
 var init_hash_node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/hash-node/hash-node.js"() {
-    import_node_crypto6 = require("node:crypto");
+    import_node_crypto7 = require("node:crypto");
     init_buffer_from();
     init_toUint8Array();
     Hash = class {
@@ -26894,7 +26894,7 @@ var init_hash_node = __esm({
         return Promise.resolve(this.hash.digest());
       }
       reset() {
-        this.hash = this.secret ? (0, import_node_crypto6.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto6.createHash)(this.algorithmIdentifier);
+        this.hash = this.secret ? (0, import_node_crypto7.createHmac)(this.algorithmIdentifier, castSourceData(this.secret)) : (0, import_node_crypto7.createHash)(this.algorithmIdentifier);
       }
     };
   }
@@ -27829,10 +27829,10 @@ __export(serde_exports, {
   v4: () => v4,
   writeKey: () => writeKey
 });
-var import_node_crypto7, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
+var import_node_crypto8, Uint8ArrayBlobAdapter, _getRandomValues, v4, generateIdempotencyToken;
 var init_serde = __esm({
   "node_modules/@smithy/core/dist-es/submodules/serde/index.js"() {
-    import_node_crypto7 = require("node:crypto");
+    import_node_crypto8 = require("node:crypto");
     init_fromBase64();
     init_toBase64();
     init_Uint8ArrayBlobAdapter();
@@ -27871,7 +27871,7 @@ var init_serde = __esm({
     init_writeKey();
     Uint8ArrayBlobAdapter = class extends bindUint8ArrayBlobAdapter(toUtf8, fromUtf8, toBase64, fromBase64) {
     };
-    _getRandomValues = import_node_crypto7.getRandomValues;
+    _getRandomValues = import_node_crypto8.getRandomValues;
     v4 = bindV4(_getRandomValues);
     generateIdempotencyToken = v4;
   }
@@ -28170,17 +28170,17 @@ var init_HashCalculator = __esm({
 });
 
 // node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js
-var import_node_fs5, fileStreamHasher, isReadStream;
+var import_node_fs7, fileStreamHasher, isReadStream;
 var init_fileStreamHasher = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/hash-stream-node/fileStreamHasher.js"() {
-    import_node_fs5 = require("node:fs");
+    import_node_fs7 = require("node:fs");
     init_HashCalculator();
     fileStreamHasher = (hashCtor, fileStream) => new Promise((resolve2, reject) => {
       if (!isReadStream(fileStream)) {
         reject(new Error("Unable to calculate hash for non-file streams."));
         return;
       }
-      const fileStreamTee = (0, import_node_fs5.createReadStream)(fileStream.path, {
+      const fileStreamTee = (0, import_node_fs7.createReadStream)(fileStream.path, {
         start: fileStream.start,
         end: fileStream.end
       });
@@ -28326,7 +28326,7 @@ var init_Md5Js = __esm({
 function buildNativeClass() {
   return class Md5Node {
     digestLength = 16;
-    hash = (0, import_node_crypto8.createHash)("md5");
+    hash = (0, import_node_crypto9.createHash)("md5");
     update(data) {
       this.hash.update(toUint8Array(data));
     }
@@ -28335,19 +28335,19 @@ function buildNativeClass() {
       return new Uint8Array(buf.buffer, buf.byteOffset, buf.byteLength);
     }
     reset() {
-      this.hash = (0, import_node_crypto8.createHash)("md5");
+      this.hash = (0, import_node_crypto9.createHash)("md5");
     }
   };
 }
-var import_node_crypto8, hasNativeCrypto, Md5Node;
+var import_node_crypto9, hasNativeCrypto, Md5Node;
 var init_Md5Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/md5/Md5Node.js"() {
-    import_node_crypto8 = require("node:crypto");
+    import_node_crypto9 = require("node:crypto");
     init_serde();
     init_Md5Js();
     hasNativeCrypto = (() => {
       try {
-        (0, import_node_crypto8.createHash)("md5");
+        (0, import_node_crypto9.createHash)("md5");
         return true;
       } catch {
         return false;
@@ -28697,7 +28697,7 @@ function buildNativeClass3() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto9.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto9.createHash)("sha256");
+      return this.secret ? (0, import_node_crypto10.createHmac)("sha256", toBuffer(this.secret)) : (0, import_node_crypto10.createHash)("sha256");
     }
   };
 }
@@ -28710,14 +28710,14 @@ function toBuffer(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto9, hasNativeCrypto2, Sha256Node;
+var import_node_crypto10, hasNativeCrypto2, Sha256Node;
 var init_Sha256Node = __esm({
   "node_modules/@smithy/core/dist-es/submodules/checksum/sha256/Sha256Node.js"() {
-    import_node_crypto9 = require("node:crypto");
+    import_node_crypto10 = require("node:crypto");
     init_Sha256Js();
     hasNativeCrypto2 = (() => {
       try {
-        (0, import_node_crypto9.createHash)("sha256");
+        (0, import_node_crypto10.createHash)("sha256");
         return true;
       } catch {
         return false;
@@ -35363,10 +35363,10 @@ var init_is_crt_available = __esm({
 });
 
 // node_modules/@aws-sdk/core/dist-es/submodules/client/util-user-agent-node/defaultUserAgent.js
-var import_node_os3, import_node_process2, createDefaultUserAgentProvider, defaultUserAgent;
+var import_node_os5, import_node_process2, createDefaultUserAgentProvider, defaultUserAgent;
 var init_defaultUserAgent = __esm({
   "node_modules/@aws-sdk/core/dist-es/submodules/client/util-user-agent-node/defaultUserAgent.js"() {
-    import_node_os3 = require("node:os");
+    import_node_os5 = require("node:os");
     import_node_process2 = require("node:process");
     init_getRuntimeUserAgentPair();
     init_is_crt_available();
@@ -35377,7 +35377,7 @@ var init_defaultUserAgent = __esm({
         const sections = [
           ["aws-sdk-js", clientVersion],
           ["ua", "2.1"],
-          [`os/${(0, import_node_os3.platform)()}`, (0, import_node_os3.release)()],
+          [`os/${(0, import_node_os5.platform)()}`, (0, import_node_os5.release)()],
           ["lang/js"],
           runtimeUserAgentPair
         ];
@@ -49172,7 +49172,7 @@ function buildNativeClass4() {
       this.finished = false;
     }
     createHash() {
-      return this.secret ? (0, import_node_crypto10.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto10.createHash)("sha1");
+      return this.secret ? (0, import_node_crypto11.createHmac)("sha1", toBuffer2(this.secret)) : (0, import_node_crypto11.createHash)("sha1");
     }
   };
 }
@@ -49185,14 +49185,14 @@ function toBuffer2(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto10, hasNativeCrypto3, Sha1Node;
+var import_node_crypto11, hasNativeCrypto3, Sha1Node;
 var init_Sha1Node = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha1/Sha1Node.js"() {
-    import_node_crypto10 = require("node:crypto");
+    import_node_crypto11 = require("node:crypto");
     init_Sha1Js();
     hasNativeCrypto3 = (() => {
       try {
-        (0, import_node_crypto10.createHash)("sha1");
+        (0, import_node_crypto11.createHash)("sha1");
         return true;
       } catch {
         return false;
@@ -49719,7 +49719,7 @@ var init_Sha512Js = __esm({
 function detectNative() {
   if (nativeSupported === void 0) {
     try {
-      (0, import_node_crypto11.createHash)("sha512");
+      (0, import_node_crypto12.createHash)("sha512");
       nativeSupported = true;
     } catch {
       nativeSupported = false;
@@ -49736,10 +49736,10 @@ function toBuffer3(data) {
   }
   return Buffer.from(data);
 }
-var import_node_crypto11, nativeSupported, Sha512;
+var import_node_crypto12, nativeSupported, Sha512;
 var init_Sha512 = __esm({
   "node_modules/@aws-sdk/checksums/dist-es/submodules/sha/sha512/Sha512.js"() {
-    import_node_crypto11 = require("node:crypto");
+    import_node_crypto12 = require("node:crypto");
     init_Sha512Js();
     Sha512 = class extends Sha512Js {
       native;
@@ -49784,7 +49784,7 @@ var init_Sha512 = __esm({
         this.nativeFinished = false;
       }
       createNative() {
-        return this.nativeSecret !== void 0 ? (0, import_node_crypto11.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto11.createHash)("sha512");
+        return this.nativeSecret !== void 0 ? (0, import_node_crypto12.createHmac)("sha512", toBuffer3(this.nativeSecret)) : (0, import_node_crypto12.createHash)("sha512");
       }
     };
   }
@@ -59652,7 +59652,7 @@ var require_dist_cjs16 = __commonJS({
   }
 });
 
-// src/storage/s3-deletion.ts
+// src/storage/s3/deletion.ts
 function findCode(errors, root5, { key, version }) {
   const error3 = errors.find(
     ({ Key, VersionId }) => Key === root5 + key && (!version || !VersionId || VersionId === version)
@@ -59660,12 +59660,12 @@ function findCode(errors, root5, { key, version }) {
   return error3 && (error3.Code ?? "");
 }
 var import_client_s3, deleteBatch, unsupported, S3Deletion;
-var init_s3_deletion = __esm({
-  "src/storage/s3-deletion.ts"() {
+var init_deletion = __esm({
+  "src/storage/s3/deletion.ts"() {
     "use strict";
     import_client_s3 = __toESM(require_dist_cjs16(), 1);
     init_errors();
-    init_s3_failure();
+    init_failure();
     deleteBatch = 1e3;
     unsupported = /* @__PURE__ */ new Set([400, 405, 411, 501]);
     S3Deletion = class {
@@ -59746,7 +59746,7 @@ var init_s3_deletion = __esm({
   }
 });
 
-// src/storage/s3-sentences.ts
+// src/storage/s3/sentences.ts
 function hostOf({ endpoint }) {
   return endpoint?.host ?? "Amazon S3";
 }
@@ -59756,8 +59756,8 @@ function quote(words2) {
   return line.replace(new RegExp("\\p{Cc}", "gu"), " ").replace(/[^\s,;:='"<>]{40,}/g, "\u2026").slice(0, 200);
 }
 var wrong, failing;
-var init_s3_sentences = __esm({
-  "src/storage/s3-sentences.ts"() {
+var init_sentences = __esm({
+  "src/storage/s3/sentences.ts"() {
     "use strict";
     wrong = ([what, next], said = "") => ({
       what: said === "" ? what : `${what}: ${said}`,
@@ -59771,7 +59771,7 @@ var init_s3_sentences = __esm({
   }
 });
 
-// src/storage/s3-connection-words.ts
+// src/storage/s3/connection-words.ts
 function explainConnection(error3, failed) {
   const name = nameOf(error3);
   const host = hostOf(failed);
@@ -59847,19 +59847,19 @@ function explainDistrust(name, failed) {
   return void 0;
 }
 var amazon;
-var init_s3_connection_words = __esm({
-  "src/storage/s3-connection-words.ts"() {
+var init_connection_words = __esm({
+  "src/storage/s3/connection-words.ts"() {
     "use strict";
-    init_errors();
     init_authorities();
     init_trouble();
-    init_s3_failure();
-    init_s3_sentences();
+    init_errors();
+    init_failure();
+    init_sentences();
     amazon = new URL("https://s3.amazonaws.com");
   }
 });
 
-// src/storage/s3-words.ts
+// src/storage/s3/words.ts
 function explain(error3, failed) {
   return explainConnection(error3, failed) ?? explainAnswer(error3, failed);
 }
@@ -60032,13 +60032,13 @@ function whereTo(error3) {
   return URL.canParse(location2) ? quote(new URL(location2).host) : "nowhere";
 }
 var supabaseEndpoint, wrongRegion, fullStatuses, fullCodes, fullSentence;
-var init_s3_words = __esm({
-  "src/storage/s3-words.ts"() {
+var init_words = __esm({
+  "src/storage/s3/words.ts"() {
     "use strict";
     init_errors();
-    init_s3_connection_words();
-    init_s3_failure();
-    init_s3_sentences();
+    init_connection_words();
+    init_failure();
+    init_sentences();
     supabaseEndpoint = "https://REF.storage.supabase.co/storage/v1/s3";
     wrongRegion = /* @__PURE__ */ new Set([
       "PermanentRedirect",
@@ -60059,7 +60059,7 @@ var init_s3_words = __esm({
   }
 });
 
-// src/storage/s3-listing.ts
+// src/storage/s3/listing.ts
 async function* listValues2(requests, prefix) {
   const { root: root5, place, location: location2 } = requests;
   const tokens = /* @__PURE__ */ new Set();
@@ -60100,20 +60100,20 @@ function isListing({ Name, IsTruncated }) {
   return Name !== void 0 || IsTruncated !== void 0;
 }
 var import_client_s32, mostEmptyPages, pageBytes;
-var init_s3_listing = __esm({
-  "src/storage/s3-listing.ts"() {
+var init_listing = __esm({
+  "src/storage/s3/listing.ts"() {
     "use strict";
     import_client_s32 = __toESM(require_dist_cjs16(), 1);
     init_errors();
-    init_s3_sentences();
-    init_s3_words();
     init_storage();
+    init_sentences();
+    init_words();
     mostEmptyPages = 1e3;
     pageBytes = 1024 * 1024;
   }
 });
 
-// src/storage/s3-probe.ts
+// src/storage/s3/probe.ts
 async function probeBucket(parts) {
   for (let probes = 1; probes <= mostProbes; probes++) {
     const capabilities = await probeOnce(parts);
@@ -60126,7 +60126,7 @@ async function probeBucket(parts) {
 }
 async function probeOnce(parts) {
   const { deletion } = parts;
-  const key = `probe/${(0, import_node_crypto12.randomInt)(slots)}-`.padEnd(longestKey, "0");
+  const key = `probe/${(0, import_node_crypto13.randomInt)(slots)}-`.padEnd(longestKey, "0");
   let found;
   try {
     found = await writeAndLook(parts, key);
@@ -60140,7 +60140,7 @@ async function probeOnce(parts) {
 }
 async function writeAndLook(parts, key) {
   const { writing, reading } = parts;
-  const [first, second] = [(0, import_node_crypto12.randomBytes)(8), (0, import_node_crypto12.randomBytes)(8)];
+  const [first, second] = [(0, import_node_crypto13.randomBytes)(8), (0, import_node_crypto13.randomBytes)(8)];
   const created = await writing.createOnce(key, first);
   if (created === "refused") await writing.put(key, first);
   const [again, read4, probes] = await Promise.all([
@@ -60171,24 +60171,24 @@ async function listProbes(requests) {
 function isOld({ modifiedAt }) {
   return Date.now() - modifiedAt.getTime() > hour;
 }
-var import_node_crypto12, slots, mostProbes, hour;
-var init_s3_probe = __esm({
-  "src/storage/s3-probe.ts"() {
+var import_node_crypto13, slots, mostProbes, hour;
+var init_probe = __esm({
+  "src/storage/s3/probe.ts"() {
     "use strict";
-    import_node_crypto12 = require("node:crypto");
+    import_node_crypto13 = require("node:crypto");
     init_errors();
-    init_s3_listing();
     init_storage();
+    init_listing();
     slots = 256;
     mostProbes = 3;
     hour = 60 * 60 * 1e3;
   }
 });
 
-// src/storage/s3-deadline.ts
+// src/storage/s3/deadline.ts
 var slowestRate, share, Deadline;
-var init_s3_deadline = __esm({
-  "src/storage/s3-deadline.ts"() {
+var init_deadline = __esm({
+  "src/storage/s3/deadline.ts"() {
     "use strict";
     slowestRate = 4 * 1024;
     share = { usual: 2, short: 0.25 };
@@ -60209,7 +60209,7 @@ var init_s3_deadline = __esm({
   }
 });
 
-// src/storage/s3-answers.ts
+// src/storage/s3/answers.ts
 function boundAnswers(client, silence) {
   client.middlewareStack.add(
     (next, { commandName }) => async (args) => {
@@ -60290,30 +60290,30 @@ async function readWhole(body, silence, length, check) {
   return Buffer.concat(chunks, size);
 }
 var import_node_stream12, largestFailure, largestAnswer;
-var init_s3_answers = __esm({
-  "src/storage/s3-answers.ts"() {
+var init_answers = __esm({
+  "src/storage/s3/answers.ts"() {
     "use strict";
     import_node_stream12 = require("node:stream");
     init_errors();
-    init_s3_deadline();
-    init_s3_failure();
     init_storage();
+    init_deadline();
+    init_failure();
     largestFailure = 64 * 1024;
     largestAnswer = 32 * 1024 * 1024;
   }
 });
 
-// src/storage/s3-reading.ts
+// src/storage/s3/reading.ts
 var import_client_s33, S3Reading;
-var init_s3_reading = __esm({
-  "src/storage/s3-reading.ts"() {
+var init_reading = __esm({
+  "src/storage/s3/reading.ts"() {
     "use strict";
     import_client_s33 = __toESM(require_dist_cjs16(), 1);
     init_errors();
-    init_s3_answers();
-    init_s3_failure();
-    init_s3_words();
     init_storage();
+    init_answers();
+    init_failure();
+    init_words();
     S3Reading = class {
       #requests;
       /** A key whose value was read */
@@ -60839,7 +60839,7 @@ var init_agents = __esm({
   }
 });
 
-// src/storage/s3-client.ts
+// src/storage/s3/client.ts
 function openClient(options, keepAlive = true) {
   const client = new import_client_s34.S3Client(configure(options, keepAlive));
   boundAnswers(client, silenceOf(options));
@@ -60878,29 +60878,29 @@ function isByPath({ addressing = "auto", endpoint, bucket }) {
   return addressing === "path";
 }
 var import_client_s34, defaultSilence;
-var init_s3_client = __esm({
-  "src/storage/s3-client.ts"() {
+var init_client4 = __esm({
+  "src/storage/s3/client.ts"() {
     "use strict";
     import_client_s34 = __toESM(require_dist_cjs16(), 1);
     init_agents();
-    init_s3_answers();
+    init_answers();
     defaultSilence = 6e4;
   }
 });
 
-// src/storage/s3-requests.ts
+// src/storage/s3/requests.ts
 var maxRetries, maxFirstRetries, mostSilences, S3Requests;
-var init_s3_requests = __esm({
-  "src/storage/s3-requests.ts"() {
+var init_requests = __esm({
+  "src/storage/s3/requests.ts"() {
     "use strict";
     init_p_limit();
     init_p_retry();
     init_errors();
-    init_s3_client();
-    init_s3_deadline();
-    init_s3_failure();
-    init_s3_words();
     init_storage();
+    init_client4();
+    init_deadline();
+    init_failure();
+    init_words();
     maxRetries = 7;
     maxFirstRetries = 2;
     mostSilences = 2;
@@ -61038,7 +61038,7 @@ var init_s3_requests = __esm({
   }
 });
 
-// src/storage/s3-versions.ts
+// src/storage/s3/versions.ts
 function findCommonStart(keys) {
   const [first = "", ...others] = keys;
   let length = first.length;
@@ -61050,14 +61050,14 @@ function findCommonStart(keys) {
   return first.slice(0, length);
 }
 var import_client_s35, S3Versions;
-var init_s3_versions = __esm({
-  "src/storage/s3-versions.ts"() {
+var init_versions = __esm({
+  "src/storage/s3/versions.ts"() {
     "use strict";
     import_client_s35 = __toESM(require_dist_cjs16(), 1);
     init_errors();
     init_lists();
-    init_s3_deletion();
-    init_s3_failure();
+    init_deletion();
+    init_failure();
     S3Versions = class {
       #requests;
       #deletion;
@@ -61165,7 +61165,7 @@ var init_s3_versions = __esm({
   }
 });
 
-// src/storage/s3-writing.ts
+// src/storage/s3/writing.ts
 function md5Of(answer) {
   if (answer.ServerSideEncryption?.startsWith("aws:kms") || answer.SSECustomerAlgorithm) return void 0;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? "")?.[1]?.toLowerCase();
@@ -61177,16 +61177,16 @@ function doubt({ message, next, cause, configuration }) {
     { cause, configuration, uncertain: true }
   );
 }
-var import_node_crypto13, import_client_s36, mostUploads, S3Writing;
-var init_s3_writing = __esm({
-  "src/storage/s3-writing.ts"() {
+var import_node_crypto14, import_client_s36, mostUploads, S3Writing;
+var init_writing = __esm({
+  "src/storage/s3/writing.ts"() {
     "use strict";
-    import_node_crypto13 = require("node:crypto");
+    import_node_crypto14 = require("node:crypto");
     import_client_s36 = __toESM(require_dist_cjs16(), 1);
     init_errors();
-    init_s3_failure();
-    init_s3_sentences();
     init_storage();
+    init_failure();
+    init_sentences();
     mostUploads = 3;
     S3Writing = class {
       /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
@@ -61274,7 +61274,7 @@ var init_s3_writing = __esm({
       async #send(key, value, { options }, condition = {}) {
         const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
         const send = (checked) => this.#requests.client.send(new import_client_s36.PutObjectCommand({ ...input, ...checked }), options);
-        const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest();
+        const md5 = (0, import_node_crypto14.createHash)("md5").update(value).digest();
         try {
           const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString("base64") });
           this.#takesMd5 ??= true;
@@ -61343,25 +61343,25 @@ var init_s3_writing = __esm({
   }
 });
 
-// src/storage/s3.ts
-var s3_exports2 = {};
-__export(s3_exports2, {
+// src/storage/s3/store.ts
+var store_exports = {};
+__export(store_exports, {
   S3Storage: () => S3Storage
 });
 var S3Storage;
-var init_s33 = __esm({
-  "src/storage/s3.ts"() {
+var init_store = __esm({
+  "src/storage/s3/store.ts"() {
     "use strict";
     init_errors();
     init_lists();
-    init_s3_deletion();
-    init_s3_listing();
-    init_s3_probe();
-    init_s3_reading();
-    init_s3_requests();
-    init_s3_versions();
-    init_s3_writing();
     init_storage();
+    init_deletion();
+    init_listing();
+    init_probe();
+    init_reading();
+    init_requests();
+    init_versions();
+    init_writing();
     S3Storage = class {
       location;
       #requests;
@@ -61508,7 +61508,7 @@ var init_request = __esm({
   }
 });
 
-// src/storage/artifact-service.ts
+// src/storage/artifact/service.ts
 async function openClient2() {
   const { DefaultArtifactClient } = await import("./artifact.cjs");
   return new DefaultArtifactClient();
@@ -61529,7 +61529,7 @@ async function fetchTo(address, path2, artifact, { env: env3, signal }) {
     await response.body?.cancel();
     throw new Error(`the place of the artifact answers ${response.status}`);
   }
-  const hash = (0, import_node_crypto14.createHash)("sha256");
+  const hash = (0, import_node_crypto15.createHash)("sha256");
   const most = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
   const check = new import_node_stream14.Transform({
@@ -61540,7 +61540,7 @@ async function fetchTo(address, path2, artifact, { env: env3, signal }) {
     }
   });
   const source = import_node_stream14.Readable.fromWeb(response.body);
-  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs6.createWriteStream)(path2, { mode: 384 }), { signal });
+  await (0, import_promises6.pipeline)(source, check, (0, import_node_fs8.createWriteStream)(path2, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
 }
@@ -61564,20 +61564,20 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto14, import_node_fs6, import_promises4, import_node_path7, import_node_stream14, import_promises5, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
-var init_artifact_service = __esm({
-  "src/storage/artifact-service.ts"() {
+var import_node_crypto15, import_node_fs8, import_promises5, import_node_path9, import_node_stream14, import_promises6, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService, Unanswered, tryLater;
+var init_service = __esm({
+  "src/storage/artifact/service.ts"() {
     "use strict";
-    import_node_crypto14 = require("node:crypto");
-    import_node_fs6 = require("node:fs");
-    import_promises4 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_node_crypto15 = require("node:crypto");
+    import_node_fs8 = require("node:fs");
+    import_promises5 = require("node:fs/promises");
+    import_node_path9 = require("node:path");
     import_node_stream14 = require("node:stream");
-    import_promises5 = require("node:stream/promises");
+    import_promises6 = require("node:stream/promises");
     init_p_retry();
     init_dist();
-    init_errors();
     init_request();
+    init_errors();
     listSchema = object({
       artifacts: array(
         object({
@@ -61668,7 +61668,7 @@ var init_artifact_service = __esm({
        * @throws StorageError when it cannot be had, or is not what GitHub stored
        */
       async download(artifact, folder) {
-        const path2 = (0, import_node_path7.join)(folder, "artifact.zip");
+        const path2 = (0, import_node_path9.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options = {
@@ -61681,8 +61681,8 @@ var init_artifact_service = __esm({
             () => client.downloadArtifact(artifact.id, options)
           );
           if (digestMismatch) throw describeDamage2(artifact);
-          const [file = ""] = await (0, import_promises4.readdir)(folder);
-          await (0, import_promises4.rename)((0, import_node_path7.join)(folder, file), path2);
+          const [file = ""] = await (0, import_promises5.readdir)(folder);
+          await (0, import_promises5.rename)((0, import_node_path9.join)(folder, file), path2);
           return path2;
         }
         await this.#retry(async () => {
@@ -61816,9 +61816,9 @@ var init_artifact_service = __esm({
   }
 });
 
-// src/storage/zip.ts
+// src/storage/artifact/zip.ts
 async function openZip(path2) {
-  const file = await (0, import_promises6.open)(path2, "r");
+  const file = await (0, import_promises7.open)(path2, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -61832,12 +61832,12 @@ async function openZip(path2) {
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path3 = (0, import_node_path8.join)(folder, entry.name);
+        const path3 = (0, import_node_path10.join)(folder, entry.name);
         const value = await readEntry(read4, entry);
         try {
-          await (0, import_promises6.mkdir)((0, import_node_path8.dirname)(path3), { recursive: true, mode: 448 });
-          await (0, import_promises6.writeFile)(path3, value, { flag: "wx", mode: 384 });
-          await (0, import_promises6.utimes)(path3, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises7.mkdir)((0, import_node_path10.dirname)(path3), { recursive: true, mode: 448 });
+          await (0, import_promises7.writeFile)(path3, value, { flag: "wx", mode: 384 });
+          await (0, import_promises7.utimes)(path3, entry.modifiedAt, entry.modifiedAt);
         } catch (error3) {
           if (!wrongNames.has(error3.code ?? "")) throw error3;
           throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error3);
@@ -61953,12 +61953,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises6, import_node_path8, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises7, import_node_path10, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
-  "src/storage/zip.ts"() {
+  "src/storage/artifact/zip.ts"() {
     "use strict";
-    import_promises6 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
+    import_promises7 = require("node:fs/promises");
+    import_node_path10 = require("node:path");
     import_node_util = require("node:util");
     import_node_zlib2 = require("node:zlib");
     init_errors();
@@ -61973,16 +61973,16 @@ var init_zip = __esm({
   }
 });
 
-// src/storage/artifact.ts
-var artifact_exports = {};
-__export(artifact_exports, {
+// src/storage/artifact/store.ts
+var store_exports2 = {};
+__export(store_exports2, {
   ArtifactStorage: () => ArtifactStorage,
   secondSlot: () => secondSlot
 });
 async function assertSameRepository(ours, theirs, location2) {
   const [one, other] = await Promise.all(
     [ours, theirs].map(
-      (folder) => (0, import_promises7.readFile)((0, import_node_path9.join)(folder, "repository.json")).catch((error3) => {
+      (folder) => (0, import_promises8.readFile)((0, import_node_path11.join)(folder, "repository.json")).catch((error3) => {
         if (error3.code === "ENOENT") return void 0;
         throw error3;
       })
@@ -62000,17 +62000,17 @@ function describeForeign({ name, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises7, import_node_path9, import_promises8, secondSlot, mostRounds, isShared, ArtifactStorage;
-var init_artifact = __esm({
-  "src/storage/artifact.ts"() {
+var import_promises8, import_node_path11, import_promises9, secondSlot, mostRounds, isShared, ArtifactStorage;
+var init_store2 = __esm({
+  "src/storage/artifact/store.ts"() {
     "use strict";
-    import_promises7 = require("node:fs/promises");
-    import_node_path9 = require("node:path");
-    import_promises8 = require("node:timers/promises");
+    import_promises8 = require("node:fs/promises");
+    import_node_path11 = require("node:path");
+    import_promises9 = require("node:timers/promises");
     init_errors();
-    init_artifact_service();
     init_file();
     init_storage();
+    init_service();
     init_zip();
     secondSlot = "~2";
     mostRounds = 6;
@@ -62073,7 +62073,7 @@ var init_artifact = __esm({
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
           if (isChanged && !this.#options.world.signal.aborted) await this.#publish(copy);
         } finally {
-          await (0, import_promises7.rm)(copy.root, { recursive: true, force: true });
+          await (0, import_promises8.rm)(copy.root, { recursive: true, force: true });
         }
       }
       #open() {
@@ -62103,10 +62103,10 @@ var init_artifact = __esm({
       }
       async #makeCopy() {
         const { world } = this.#options;
-        const root5 = await (0, import_promises7.mkdtemp)((0, import_node_path9.join)(world.temporaryFolder, "artifact-"));
+        const root5 = await (0, import_promises8.mkdtemp)((0, import_node_path11.join)(world.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path9.join)(root5, "files");
-          await (0, import_promises7.mkdir)(files, { mode: 448 });
+          const files = (0, import_node_path11.join)(root5, "files");
+          await (0, import_promises8.mkdir)(files, { mode: 448 });
           const [newest] = await this.#service.list(this.#names);
           const original = newest ? await this.#fetch(newest, root5, files) : [];
           return {
@@ -62119,7 +62119,7 @@ var init_artifact = __esm({
             deleted: /* @__PURE__ */ new Set()
           };
         } catch (error3) {
-          await (0, import_promises7.rm)(root5, { recursive: true, force: true });
+          await (0, import_promises8.rm)(root5, { recursive: true, force: true });
           throw error3;
         }
       }
@@ -62129,8 +62129,8 @@ var init_artifact = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root5, artifact.size);
-        const download = (0, import_node_path9.join)(root5, `download-${artifact.id}`);
-        await (0, import_promises7.mkdir)(download, { mode: 448 });
+        const download = (0, import_node_path11.join)(root5, `download-${artifact.id}`);
+        await (0, import_promises8.mkdir)(download, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download));
         try {
           const foreign = zip.entries.find(({ name }) => !isKey(name));
@@ -62144,11 +62144,11 @@ var init_artifact = __esm({
           return entries.map(({ name }) => name);
         } finally {
           await zip.close();
-          await (0, import_promises7.rm)(download, { recursive: true, force: true });
+          await (0, import_promises8.rm)(download, { recursive: true, force: true });
         }
       }
       async #assertSpace(folder, bytes) {
-        const { bavail, bsize } = await (0, import_promises7.statfs)(folder);
+        const { bavail, bsize } = await (0, import_promises8.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
           `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
@@ -62166,7 +62166,7 @@ var init_artifact = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises8.setTimeout)((this.#options.pause ?? 1e3) * round, void 0, { signal: this.#options.world.signal });
+            await (0, import_promises9.setTimeout)((this.#options.pause ?? 1e3) * round, void 0, { signal: this.#options.world.signal });
             continue;
           }
           await this.#discardOther(slot);
@@ -62193,7 +62193,7 @@ var init_artifact = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path9.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path11.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /** The newer one is there: the older one of this run is in nobody's way, but counts against the quota. */
@@ -62210,17 +62210,17 @@ var init_artifact = __esm({
       /** Takes over all that another run has stored, except for what this one has stored, too. */
       async #merge(copy, newer) {
         const { log } = this.#options.world;
-        const folder = (0, import_node_path9.join)(copy.root, `merge-${newer.id}`);
-        await (0, import_promises7.mkdir)(folder, { mode: 448 });
+        const folder = (0, import_node_path11.join)(copy.root, `merge-${newer.id}`);
+        await (0, import_promises8.mkdir)(folder, { mode: 448 });
         const keys = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises7.mkdir)((0, import_node_path9.dirname)((0, import_node_path9.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises7.rename)((0, import_node_path9.join)(folder, key), (0, import_node_path9.join)(copy.files, key));
+          await (0, import_promises8.mkdir)((0, import_node_path11.dirname)((0, import_node_path11.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises8.rename)((0, import_node_path11.join)(folder, key), (0, import_node_path11.join)(copy.files, key));
           copy.deleted.delete(key);
         }
-        await (0, import_promises7.rm)(folder, { recursive: true, force: true });
+        await (0, import_promises8.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log.warn(
           `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
@@ -62230,7 +62230,7 @@ var init_artifact = __esm({
   }
 });
 
-// src/entry/node-version.ts
+// src/entry/process/node-version.ts
 var import_node_zlib = __toESM(require("node:zlib"), 1);
 if (typeof import_node_zlib.default.createZstdCompress !== "function" || typeof AsyncDisposableStack !== "function") {
   process.stderr.write(`error: Node.js ${process.versions.node} is too old
@@ -62751,9 +62751,6 @@ function getState(name) {
   return process.env[`STATE_${name}`] || "";
 }
 
-// src/entry/post.ts
-init_errors();
-
 // src/github/step.ts
 var stepVariable = "SUPABASE_BACKUP_STEP";
 var stepState = {
@@ -62766,10 +62763,13 @@ var stepState = {
 // src/entry/post.ts
 init_authorities();
 
-// src/inputs.ts
+// src/interface/inputs/parse.ts
 init_errors();
 
-// src/input-values.ts
+// src/interface/inputs/needed-jobs.ts
+init_dist();
+
+// src/interface/inputs/values.ts
 var import_node_crypto2 = require("node:crypto");
 var import_node_fs2 = require("node:fs");
 
@@ -71675,19 +71675,19 @@ function isCryptoKey3(key) {
   return typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
 }
 
-// src/input-values.ts
+// src/interface/inputs/values.ts
 init_errors();
 
-// src/postgres/selection.ts
+// src/values/table-patterns.ts
 function splitPatterns(text) {
   return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
 }
 
-// src/storage/s3-settings.ts
+// src/interface/s3-settings.ts
 var s3Addressings = ["auto", "path", "virtual"];
 var archivingClasses = /* @__PURE__ */ new Set(["GLACIER", "DEEP_ARCHIVE"]);
 
-// src/input-values.ts
+// src/interface/inputs/values.ts
 var databaseUrlForm = "postgresql://user:password@host:5432/database";
 var Problem = class extends Error {
   remedy;
@@ -72061,8 +72061,7 @@ function parseWebhook(text) {
   throw new Problem(`has the scheme ${url.protocol}`, "Write an address with https.");
 }
 
-// src/needed-jobs.ts
-init_dist();
+// src/interface/inputs/needed-jobs.ts
 var schema = record(
   string(),
   object({ result: string(), outputs: optional(record(string(), string()), {}) })
@@ -72073,7 +72072,7 @@ function parseNeeds(text) {
   throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
 }
 
-// src/input-schema.ts
+// src/interface/inputs/schema.ts
 var operations = [
   "backup",
   "capture",
@@ -72656,7 +72655,7 @@ var schema2 = {
 var inputNames = Object.keys(schema2);
 var inputs = schema2;
 
-// src/inputs.ts
+// src/interface/inputs/parse.ts
 function parseInputs(read4, env3 = process.env) {
   const operation2 = parseOperation(read4);
   const problems = [];
@@ -72901,32 +72900,496 @@ function defaultOf(name, operation2) {
   return typeof value === "object" ? value[operation2] : value;
 }
 
-// src/operations/release-locks.ts
+// src/report/redact.ts
 init_errors();
 
-// src/repository/locks.ts
+// src/report/written-form.ts
+var startLength = 8;
+var groupLength = 128;
+var Form = class {
+  #writing;
+  #start;
+  #groups;
+  constructor(writing) {
+    this.#writing = writing;
+    const { parts, between, edges = ["", ""] } = writing;
+    this.#start = this.#compile(edges[0] + parts.slice(0, startLength).join(between), "");
+  }
+  replaceIn(text, mask) {
+    if (!this.#start.test(text)) return text;
+    this.#groups ??= this.#compileGroups();
+    const [first, ...rest] = this.#groups;
+    let shown = "";
+    let from = 0;
+    first.lastIndex = 0;
+    for (let found = first.exec(text); found !== null; found = first.exec(text)) {
+      const end = endOf(rest, text, first.lastIndex);
+      if (end === void 0) {
+        first.lastIndex = found.index + 1;
+        continue;
+      }
+      shown += text.slice(from, found.index) + mask;
+      from = end;
+      first.lastIndex = end;
+    }
+    return shown + text.slice(from);
+  }
+  #compileGroups() {
+    const { parts, between, edges: [before, behind] = ["", ""] } = this.#writing;
+    const cuts = findCuts(parts);
+    const pattern2 = (from, to) => {
+      const joint = from === 0 ? before : between;
+      return joint + parts.slice(from, to).join(between) + (to === parts.length ? behind : "");
+    };
+    const ends = [...cuts, parts.length];
+    return [
+      this.#compile(pattern2(0, ends[0] ?? 0), "g"),
+      ...ends.slice(1).map((to, index) => this.#compile(pattern2(ends[index] ?? 0, to), "y"))
+    ];
+  }
+  #compile(pattern2, flags) {
+    return new RegExp(pattern2, this.#writing.ignoresCase ? `${flags}i` : flags);
+  }
+};
+function endOf(groups, text, from) {
+  let at = from;
+  for (const group5 of groups) {
+    group5.lastIndex = at;
+    if (!group5.test(text)) return void 0;
+    at = group5.lastIndex;
+  }
+  return at;
+}
+function findCuts(parts) {
+  const cuts = [];
+  for (let at = groupLength; at < parts.length; at++) {
+    const isDue = at - (cuts.at(-1) ?? 0) >= groupLength;
+    if (isDue && isPlain(parts[at - 1]) && isPlain(parts[at])) cuts.push(at);
+  }
+  return cuts;
+}
+var isPlain = (part = "") => /(?:^|\|)[A-TVWYZa-tvwyz0-9]\)?$|^(?:\[[a-f][A-F]\]|\d){2}$/.test(part);
+
+// src/report/redact.ts
+var shortest = 4;
+function createMask(secrets) {
+  const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
+  const forms2 = texts.flatMap((text) => {
+    const written = [
+      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
+      // Where another is part of it, its forms are found in those of the whole.
+      ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new Form(form))
+    ];
+    return written.map((form) => ({ form, least: text.length }));
+  });
+  return (text) => forms2.reduce(
+    (masked, { form, least }) => masked.length < least ? masked : form.replaceIn(masked, "***"),
+    text
+  );
+}
+function isWord(text) {
+  return /^[A-Za-z][a-z]{0,8}$/.test(text);
+}
+function asWord(writing) {
+  const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
+  return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, "(?![A-Za-z0-9_])"] };
+}
+function ignoresCase(text) {
+  return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
+}
+var backslashes = String.raw`\\{0,7}`;
+function describeSigns(text) {
+  const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
+    const { length } = part;
+    if (!part.startsWith("\\")) return `${index > 0 ? backslashes : ""}(?:${waysOf(part).join("|")})`;
+    return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf("\\").join("|")}){${length}})`;
+  });
+  return { parts, between: "", ignoresCase: ignoresCase(text) };
+}
+function waysOf(sign4) {
+  const named = names[sign4] ?? [];
+  return [...named, ...encodedWaysOf(sign4), quoteForPattern(sign4)];
+}
+var names = {
+  "\n": [String.raw`\\{1,8}n`, String.raw`\r\n`],
+  "\r": [String.raw`\\{1,8}r`],
+  "	": [String.raw`\\{1,8}t`],
+  " ": [String.raw`\+`],
+  // Doubled in SQL, and '\'' in a shell.
+  "'": ["''", String.raw`'\\{1,7}''`, "&(?:amp;){0,3}apos;"],
+  '"': ['""', "&(?:amp;){0,3}quot;"],
+  "&": ["&(?:amp;){1,4}"],
+  "<": ["&(?:amp;){0,3}lt;"],
+  ">": ["&(?:amp;){0,3}gt;"],
+  // In a format string, and in the interpolation of Compose files.
+  "%": ["%%"],
+  $: [String.raw`\$\$`]
+};
+function encodedWaysOf(sign4) {
+  const bytes = [...Buffer.from(sign4)];
+  const inUrl = bytes.map((byte) => `%(?:25){0,3}${hexDigits(byte)}`).join("");
+  const inString = bytes.map((byte) => `\\\\{1,8}x${hexDigits(byte)}`).join("");
+  const inJson = [...sign4.split("")].map((unit) => `\\\\{1,8}u${hexDigits(unit.charCodeAt(0), 4)}`).join("");
+  const point = sign4.codePointAt(0) ?? 0;
+  const inXml = `&(?:amp;){0,3}#(?:0{0,4}${point}|[xX]0{0,4}${hexDigits(point, 1)});`;
+  return [inUrl, inString, inJson, inXml];
+}
+function hexDigits(value, width = 2) {
+  return value.toString(16).padStart(width, "0").replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+}
+function quoteForPattern(sign4) {
+  return /[\^$\\.*+?()[\]{}|/]/.test(sign4) ? `\\${sign4}` : sign4;
+}
+function describeEncoded(text) {
+  const contents = /* @__PURE__ */ new Set([
+    text,
+    JSON.stringify(text).slice(1, -1),
+    encodeURIComponent(text.toWellFormed())
+  ]);
+  return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
+}
+function describeHex(text) {
+  const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
+  return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
+}
+function describeBase64(text) {
+  return [0, 1, 2].flatMap((shift) => {
+    const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
+    const whole = Math.floor(bytes.length * 8 / 6);
+    const core = bytes.toString("base64").slice(Math.ceil(shift * 8 / 6), whole);
+    if (core.length < 8) return [];
+    return [{ parts: [...core].map(describeLetter), between: lineBreak, ignoresCase: false }];
+  });
+}
+var lineBreak = String.raw`(?:\s{1,2}|(?:\\{1,4}[rn]){1,2})?`;
+function describeLetter(letter) {
+  if (letter === "+") return "(?:[+-]|%2[Bb])";
+  if (letter === "/") return String.raw`(?:\\{0,4}\/|_|%2[Ff])`;
+  return letter;
+}
+function decode2(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// src/entry/post.ts
+init_errors();
+
+// src/entry/process/end.ts
+var import_promises = require("node:timers/promises");
+var graceMilliseconds = 500;
+var isEnding = false;
+function endProcess(exitCode = process.exitCode) {
+  isEnding = true;
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(), graceMilliseconds).unref();
+}
+function forceEnd(exitCode, { orderly, latest }, lastWords) {
+  const end = async () => {
+    if (isEnding) return;
+    try {
+      await Promise.race([lastWords(), (0, import_promises.setTimeout)(latest - orderly)]);
+    } finally {
+      if (!isEnding) process.exit(exitCode);
+    }
+  };
+  setTimeout(end, orderly).unref();
+}
+
+// src/entry/process/interruption.ts
+var signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+var deadline = { orderly: 4e3, latest: 6500 };
+var Interruption = class extends Error {
+  /** What a shell reports for a process that the signal ended: 128 and its number. */
+  exitCode;
+  #endsAt = performance.now() + deadline.latest;
+  constructor(signal) {
+    super(`stopped by ${signal}`);
+    this.name = "Interruption";
+    this.exitCode = 128 + signalNumbers[signal];
+  }
+  /** milliseconds that are left until the process ends at the latest */
+  get timeLeft() {
+    return Math.max(0, this.#endsAt - performance.now());
+  }
+};
+function abortOnSignals(announce, lastWords = () => void 0) {
+  const controller = new AbortController();
+  for (const signal of Object.keys(signalNumbers)) {
+    process.on(signal, () => {
+      const interruption = new Interruption(signal);
+      if (controller.signal.aborted) process.exit(interruption.exitCode);
+      announce(`${signal}: stopping; once more stops at once`);
+      controller.abort(interruption);
+      forceEnd(interruption.exitCode, deadline, () => {
+        announce(`${signal}: what was under way does not stop, and is left as it is`);
+        return lastWords(interruption);
+      });
+    });
+  }
+  return controller.signal;
+}
+
+// src/report/printable.ts
+var unprintable = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
+var joined = String.raw`(?<=[\u0600-\u0DFF])[\u200C\u200D](?=[\u0600-\u0DFF])` + String.raw`|(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})` + String.raw`|(?<=\p{Extended_Pictographic})\uFE0F`;
+var pattern = new RegExp(`(?:${joined})|(${unprintable})`, "gu");
+function replaceUnprintable(text, show) {
+  return text.replace(
+    pattern,
+    (kept, character) => character === void 0 ? kept : show(character, character.codePointAt(0) ?? 0)
+  );
+}
+var escapeCode = (code) => `\\u{${code.toString(16)}}`;
+function printableLines(text) {
+  return replaceUnprintable(text, (character, code) => character === "\n" ? character : escapeCode(code));
+}
+var breaker = "\u200B";
+function printableForRunner(text) {
+  return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replace(/##(?=\w*\[)/g, `##${breaker}`);
+}
+
+// src/entry/process/progress-pacer.ts
+var intervalMilliseconds = 15e3;
+var ProgressPacer = class {
+  #now;
+  #last;
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+    this.#last = now();
+  }
+  isDue() {
+    const now = this.#now();
+    if (now - this.#last < intervalMilliseconds) return false;
+    this.#last = now;
+    return true;
+  }
+};
+
+// src/entry/process/runner-log.ts
+function createRunnerLog(mask) {
+  const pacer = new ProgressPacer();
+  const show = (text) => printableForRunner(mask(text));
+  return {
+    debug: (message) => debug(show(message)),
+    info: (message) => info(show(message)),
+    warn: (message) => warning(show(message)),
+    error: (message) => error(show(message)),
+    group: (title, body) => group(show(title), body),
+    progress: (line) => {
+      if (pacer.isDue()) info(show(line));
+    }
+  };
+}
+
+// src/postgres/session/files.ts
+var import_node_fs3 = require("node:fs");
 var import_node_os = require("node:os");
+var import_node_path = __toESM(require("node:path"), 1);
+function findPassFile(env3, named) {
+  return named ?? (env3.PGPASSFILE || import_node_path.default.join(homeOf(env3), ".pgpass"));
+}
+function readPassFile(file) {
+  const text = readText(file, { alone: true });
+  if (text === void 0) return [];
+  return text.split(/\r?\n/).flatMap((line) => {
+    if (line.startsWith("#")) return [];
+    const fields = (passLine.exec(line) ?? []).slice(1).map((field) => field.replace(/\\(.)/gs, "$1"));
+    const [host = "", port = "", database = "", user = "", password = ""] = fields;
+    return password === "" ? [] : [{ host, port, database, user, password }];
+  });
+}
+var passLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
+function findServiceFiles(env3, named) {
+  const own = named ?? (env3.PGSERVICEFILE || import_node_path.default.join(homeOf(env3), ".pg_service.conf"));
+  return env3.PGSYSCONFDIR ? [own, import_node_path.default.join(env3.PGSYSCONFDIR, "pg_service.conf")] : [own];
+}
+function readServices(file) {
+  const services = /* @__PURE__ */ new Map();
+  let current;
+  for (const line of (readText(file) ?? "").split("\n").map((text) => text.trim())) {
+    const [, name] = /^\[(.*)\]$/.exec(line) ?? [];
+    if (name !== void 0) {
+      current = services.has(name) ? void 0 : /* @__PURE__ */ new Map();
+      if (current !== void 0) services.set(name, current);
+    } else if (!line.startsWith("#")) {
+      const [, parameter, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
+      if (parameter !== void 0 && value !== void 0) current?.set(parameter, value);
+    }
+  }
+  return services;
+}
+function readText(file, { alone = false } = {}) {
+  try {
+    if (alone && ((0, import_node_fs3.statSync)(file).mode & 63) !== 0) return void 0;
+    return (0, import_node_fs3.readFileSync)(file, "utf8");
+  } catch {
+    return void 0;
+  }
+}
+function homeOf(env3) {
+  return env3.HOME || (0, import_node_os.homedir)();
+}
+
+// src/entry/process/secrets.ts
+function listSecrets(read4, env3) {
+  const secrets = /* @__PURE__ */ new Set();
+  for (const name of inputNames.filter((name2) => inputs[name2].secret)) {
+    const text = read4(name)?.trim();
+    if (!text) continue;
+    if (inputs[name].parse === parseDatabaseUrl) {
+      secrets.add(text);
+      for (const password of passwordsIn(text)) secrets.add(password);
+    } else if (name === "encryption-identity") {
+      for (const line of identityLines(text)) secrets.add(line);
+    } else {
+      secrets.add(text);
+      if (inputs[name].parse === parseWebhook) for (const path2 of pathsIn(text)) secrets.add(path2);
+    }
+  }
+  for (const variable of secretVariables) {
+    const text = env3[variable]?.trim();
+    if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
+  }
+  for (const secret of secretsOfProxies(env3)) secrets.add(secret);
+  for (const password of passwordsInFiles(read4, env3)) if (!everyday.has(password)) secrets.add(password);
+  return [...secrets].sort((a5, b5) => b5.length - a5.length);
+}
+function passwordsInFiles(read4, env3) {
+  const urls = inputNames.filter((name) => inputs[name].parse === parseDatabaseUrl).map((name) => read4(name) ?? "");
+  const named = (parameter) => urls.flatMap(
+    (url) => Array.from(
+      url.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, "g")),
+      ([, value = ""]) => decode(value) ?? value
+    )
+  );
+  const passFiles = [findPassFile(env3), ...named("passfile")];
+  const serviceFiles = [...findServiceFiles(env3), ...named("servicefile")];
+  const services = serviceFiles.flatMap((file) => [...readServices(file).values()]);
+  return [
+    ...[...passFiles, ...services.flatMap((service) => service.get("passfile") ?? [])].flatMap(
+      (file) => readPassFile(file).map(({ password }) => password)
+    ),
+    ...services.flatMap((service) => [service.get("password"), service.get("sslpassword")])
+  ].filter((password) => password !== void 0);
+}
+var secretVariables = [
+  "PGPASSWORD",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "ACTIONS_RUNTIME_TOKEN",
+  "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+  "GITHUB_TOKEN"
+];
+function secretsOfProxies(env3) {
+  return Object.entries(env3).flatMap(([name, text = ""]) => {
+    const [, user = "", password] = /^(?:[a-z][a-z\d+.-]*:\/\/)?([^:/@]*)(?::(.*))?@/is.exec(text.trim()) ?? [];
+    const secret = password || user;
+    if (!/^(https?|all)_proxy$/i.test(name) || secret === "" || everyday.has(secret)) return [];
+    return [secret, decode(secret) ?? secret];
+  });
+}
+function pathsIn(url) {
+  if (!URL.canParse(url)) return [];
+  const { pathname, search } = new URL(url);
+  return [pathname + search, pathname].filter((path2) => path2.length >= 12);
+}
+var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
+function passwordsIn(url) {
+  const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
+  const inQuery = Array.from(url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi), ([, value]) => value);
+  const inPairs = Array.from(
+    url.matchAll(/(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/gi),
+    ([, quoted, plain]) => plain ?? quoted?.replace(/\\(.)/g, "$1")
+  );
+  const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
+  return [encoded, ...inQuery, ...inPairs].flatMap((password) => {
+    if (!password || password === user || password === database || everyday.has(password)) return [];
+    return [password, decode(password) ?? password];
+  });
+}
+
+// src/entry/process/temporary-folder.ts
+var import_node_crypto3 = require("node:crypto");
+var import_node_fs4 = require("node:fs");
+var import_node_os2 = require("node:os");
+var import_node_path2 = require("node:path");
+var machine = (0, import_node_crypto3.createHash)("sha256").update((0, import_node_os2.hostname)()).digest("hex").slice(0, 8);
+var startedAt = Math.round(performance.timeOrigin);
+var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
+function createTemporaryFolder(parent = (0, import_node_os2.tmpdir)()) {
+  removeLeftovers(parent);
+  const folder = (0, import_node_fs4.mkdtempSync)((0, import_node_path2.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  process.on("exit", () => (0, import_node_fs4.rmSync)(folder, { recursive: true, force: true }));
+  return folder;
+}
+function removeLeftovers(parent) {
+  for (const name of listNames(parent)) {
+    const [, where, pid, since] = ofRuns.exec(name) ?? [];
+    if (where !== machine || isRunning(Number(pid), Number(since))) continue;
+    try {
+      const folder = (0, import_node_path2.join)(parent, name);
+      const found = (0, import_node_fs4.lstatSync)(folder);
+      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs4.rmSync)(folder, { recursive: true });
+    } catch {
+    }
+  }
+}
+function listNames(parent) {
+  try {
+    return (0, import_node_fs4.readdirSync)(parent);
+  } catch {
+    return [];
+  }
+}
+function isRunning(pid, since) {
+  if (pid === process.pid) return since === startedAt;
+  if (since < Date.now() - (0, import_node_os2.uptime)() * 1e3 - 6e4) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error3) {
+    if (error3.code === "ESRCH") return false;
+  }
+  const began = readStart(pid);
+  return began === void 0 || began < since + 1e4;
+}
+var ticksPerSecond = 100;
+function readStart(pid) {
+  try {
+    const fields = (0, import_node_fs4.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const ticks = Number(fields[19]);
+    return Date.now() - (0, import_node_os2.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
+  } catch {
+    return void 0;
+  }
+}
+
+// src/repository/locks/locks.ts
+var import_node_os3 = require("node:os");
 init_errors();
 init_storage();
 
-// src/repository/held-lock.ts
+// src/repository/locks/held-lock.ts
 init_errors();
 
-// src/repository/lock-file.ts
+// src/repository/locks/lock-file.ts
 init_errors();
 init_storage();
 
-// src/repository/lock-format.ts
+// src/repository/locks/lock-format.ts
 init_dist();
 init_errors();
-init_storage();
 
-// src/workers.ts
+// src/runtime/workers.ts
 function* drain(jobs) {
   for (let job = jobs.shift(); job !== void 0; job = jobs.shift()) yield job;
 }
 
-// src/repository/lock-format.ts
+// src/repository/locks/lock-format.ts
+init_storage();
 var usualLifetimeSeconds = 30 * 60;
 var maxLifetimeSeconds = 60 * 60;
 var readers = 32;
@@ -72987,7 +73450,7 @@ async function readLock(storage, { key, modifiedAt }, passOver) {
   return { key, modifiedAt, expiresAt: new Date(modifiedAt.getTime() + lifetimeSeconds * 1e3), content };
 }
 
-// src/repository/locks.ts
+// src/repository/locks/locks.ts
 async function listLocks({ storage }) {
   const locks = await readLocks(storage, await listValues(storage), () => {
   });
@@ -73006,20 +73469,20 @@ async function giveBack({ storage }, locks) {
 function describeHolder(env3) {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env3;
   if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)
-    return `${(0, import_node_os.hostname)()}, process ${process.pid}`;
+    return `${(0, import_node_os3.hostname)()}, process ${process.pid}`;
   const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : "";
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 
-// src/repository/repository.ts
-var import_node_crypto3 = require("node:crypto");
+// src/repository/open.ts
+var import_node_crypto4 = require("node:crypto");
 init_dist();
 init_errors();
 init_storage();
 
 // src/repository/reading.ts
 init_errors();
-init_s3_failure();
+init_failure();
 init_storage();
 var mostReadings = 3;
 var SettledDamage = class extends IntegrityError {
@@ -73046,7 +73509,7 @@ function tellReadings(error3) {
   return new IntegrityError(`${error3.message} (read ${mostReadings} times)`, error3.next, error3.cause);
 }
 
-// src/repository/repository.ts
+// src/repository/open.ts
 var hex = (digits) => pipe(string(), regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 var sourceSchema = strictObject({ systemIdentifier: string(), database: string() });
 var format = picklist([1, 2]);
@@ -73175,14 +73638,17 @@ function resolveKey(key, given) {
   return candidate;
 }
 function bindKey({ format: format3, id }, key) {
-  return format3 === 1 ? key : (0, import_node_crypto3.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
+  return format3 === 1 ? key : (0, import_node_crypto4.createHmac)("sha256", key).update(`supabase-backup repository ${id}`).digest();
 }
 function checkValue(key) {
-  return (0, import_node_crypto3.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
+  return (0, import_node_crypto4.createHmac)("sha256", key).update("supabase-backup repository key check").digest("hex");
 }
 
+// src/entry/release-locks.ts
+init_errors();
+
 // src/storage/open.ts
-var import_node_os4 = require("node:os");
+var import_node_os6 = require("node:os");
 var import_node_url = require("node:url");
 init_errors();
 init_file();
@@ -73248,7 +73714,7 @@ async function openS3(location2, options, { env: env3 }) {
       `Leave ${bucket}. out of it: with virtual addressing it is put there.`
     );
   }
-  const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_s33(), s3_exports2));
+  const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
   return new S3Storage2({
     ...{ bucket, prefix, env: env3 },
     ...endpoint === void 0 ? {} : { endpoint },
@@ -73260,7 +73726,7 @@ async function openS3(location2, options, { env: env3 }) {
 }
 var artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
 async function openArtifact(location2, options, world) {
-  const { ArtifactStorage: ArtifactStorage2, secondSlot: secondSlot2 } = await Promise.resolve().then(() => (init_artifact(), artifact_exports));
+  const { ArtifactStorage: ArtifactStorage2, secondSlot: secondSlot2 } = await Promise.resolve().then(() => (init_store2(), store_exports2));
   const name = location2.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name) || name.endsWith(secondSlot2)) {
     throw new ConfigurationError(
@@ -73288,7 +73754,7 @@ function processWorld() {
       progress: ignore
     },
     signal: new AbortController().signal,
-    temporaryFolder: process.env.RUNNER_TEMP || (0, import_node_os4.tmpdir)()
+    temporaryFolder: process.env.RUNNER_TEMP || (0, import_node_os6.tmpdir)()
   };
 }
 function parseEndpoint2(text, bucket) {
@@ -73325,7 +73791,7 @@ function pathOf(location2) {
   }
 }
 
-// src/operations/release-locks.ts
+// src/entry/release-locks.ts
 async function releaseLocks(place, step, world) {
   if (/^artifact:/i.test(place.storage)) return 0;
   const storage = await openStorage(place.storage, place, world);
@@ -73348,470 +73814,6 @@ async function releaseLocks(place, step, world) {
 }
 function nameHolder(env3, step) {
   return `${describeHolder({ ...env3, [stepVariable]: void 0 })}, step ${step}`;
-}
-
-// src/report/mask.ts
-init_errors();
-
-// src/report/written-form.ts
-var startLength = 8;
-var groupLength = 128;
-var Form = class {
-  #writing;
-  #start;
-  #groups;
-  constructor(writing) {
-    this.#writing = writing;
-    const { parts, between, edges = ["", ""] } = writing;
-    this.#start = this.#compile(edges[0] + parts.slice(0, startLength).join(between), "");
-  }
-  replaceIn(text, mask) {
-    if (!this.#start.test(text)) return text;
-    this.#groups ??= this.#compileGroups();
-    const [first, ...rest] = this.#groups;
-    let shown = "";
-    let from = 0;
-    first.lastIndex = 0;
-    for (let found = first.exec(text); found !== null; found = first.exec(text)) {
-      const end = endOf(rest, text, first.lastIndex);
-      if (end === void 0) {
-        first.lastIndex = found.index + 1;
-        continue;
-      }
-      shown += text.slice(from, found.index) + mask;
-      from = end;
-      first.lastIndex = end;
-    }
-    return shown + text.slice(from);
-  }
-  #compileGroups() {
-    const { parts, between, edges: [before, behind] = ["", ""] } = this.#writing;
-    const cuts = findCuts(parts);
-    const pattern2 = (from, to) => {
-      const joint = from === 0 ? before : between;
-      return joint + parts.slice(from, to).join(between) + (to === parts.length ? behind : "");
-    };
-    const ends = [...cuts, parts.length];
-    return [
-      this.#compile(pattern2(0, ends[0] ?? 0), "g"),
-      ...ends.slice(1).map((to, index) => this.#compile(pattern2(ends[index] ?? 0, to), "y"))
-    ];
-  }
-  #compile(pattern2, flags) {
-    return new RegExp(pattern2, this.#writing.ignoresCase ? `${flags}i` : flags);
-  }
-};
-function endOf(groups, text, from) {
-  let at = from;
-  for (const group5 of groups) {
-    group5.lastIndex = at;
-    if (!group5.test(text)) return void 0;
-    at = group5.lastIndex;
-  }
-  return at;
-}
-function findCuts(parts) {
-  const cuts = [];
-  for (let at = groupLength; at < parts.length; at++) {
-    const isDue = at - (cuts.at(-1) ?? 0) >= groupLength;
-    if (isDue && isPlain(parts[at - 1]) && isPlain(parts[at])) cuts.push(at);
-  }
-  return cuts;
-}
-var isPlain = (part = "") => /(?:^|\|)[A-TVWYZa-tvwyz0-9]\)?$|^(?:\[[a-f][A-F]\]|\d){2}$/.test(part);
-
-// src/report/mask.ts
-var shortest = 4;
-function createMask(secrets) {
-  const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
-  const forms2 = texts.flatMap((text) => {
-    const written = [
-      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
-      // Where another is part of it, its forms are found in those of the whole.
-      ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new Form(form))
-    ];
-    return written.map((form) => ({ form, least: text.length }));
-  });
-  return (text) => forms2.reduce(
-    (masked, { form, least }) => masked.length < least ? masked : form.replaceIn(masked, "***"),
-    text
-  );
-}
-function isWord(text) {
-  return /^[A-Za-z][a-z]{0,8}$/.test(text);
-}
-function asWord(writing) {
-  const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
-  return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, "(?![A-Za-z0-9_])"] };
-}
-function ignoresCase(text) {
-  return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
-}
-var backslashes = String.raw`\\{0,7}`;
-function describeSigns(text) {
-  const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
-    const { length } = part;
-    if (!part.startsWith("\\")) return `${index > 0 ? backslashes : ""}(?:${waysOf(part).join("|")})`;
-    return `(?:\\\\{${length},${length * 8 + 7}}|(?:${encodedWaysOf("\\").join("|")}){${length}})`;
-  });
-  return { parts, between: "", ignoresCase: ignoresCase(text) };
-}
-function waysOf(sign4) {
-  const named = names[sign4] ?? [];
-  return [...named, ...encodedWaysOf(sign4), quoteForPattern(sign4)];
-}
-var names = {
-  "\n": [String.raw`\\{1,8}n`, String.raw`\r\n`],
-  "\r": [String.raw`\\{1,8}r`],
-  "	": [String.raw`\\{1,8}t`],
-  " ": [String.raw`\+`],
-  // Doubled in SQL, and '\'' in a shell.
-  "'": ["''", String.raw`'\\{1,7}''`, "&(?:amp;){0,3}apos;"],
-  '"': ['""', "&(?:amp;){0,3}quot;"],
-  "&": ["&(?:amp;){1,4}"],
-  "<": ["&(?:amp;){0,3}lt;"],
-  ">": ["&(?:amp;){0,3}gt;"],
-  // In a format string, and in the interpolation of Compose files.
-  "%": ["%%"],
-  $: [String.raw`\$\$`]
-};
-function encodedWaysOf(sign4) {
-  const bytes = [...Buffer.from(sign4)];
-  const inUrl = bytes.map((byte) => `%(?:25){0,3}${hexDigits(byte)}`).join("");
-  const inString = bytes.map((byte) => `\\\\{1,8}x${hexDigits(byte)}`).join("");
-  const inJson = [...sign4.split("")].map((unit) => `\\\\{1,8}u${hexDigits(unit.charCodeAt(0), 4)}`).join("");
-  const point = sign4.codePointAt(0) ?? 0;
-  const inXml = `&(?:amp;){0,3}#(?:0{0,4}${point}|[xX]0{0,4}${hexDigits(point, 1)});`;
-  return [inUrl, inString, inJson, inXml];
-}
-function hexDigits(value, width = 2) {
-  return value.toString(16).padStart(width, "0").replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
-}
-function quoteForPattern(sign4) {
-  return /[\^$\\.*+?()[\]{}|/]/.test(sign4) ? `\\${sign4}` : sign4;
-}
-function describeEncoded(text) {
-  const contents = /* @__PURE__ */ new Set([
-    text,
-    JSON.stringify(text).slice(1, -1),
-    encodeURIComponent(text.toWellFormed())
-  ]);
-  return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
-}
-function describeHex(text) {
-  const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
-  return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
-}
-function describeBase64(text) {
-  return [0, 1, 2].flatMap((shift) => {
-    const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
-    const whole = Math.floor(bytes.length * 8 / 6);
-    const core = bytes.toString("base64").slice(Math.ceil(shift * 8 / 6), whole);
-    if (core.length < 8) return [];
-    return [{ parts: [...core].map(describeLetter), between: lineBreak, ignoresCase: false }];
-  });
-}
-var lineBreak = String.raw`(?:\s{1,2}|(?:\\{1,4}[rn]){1,2})?`;
-function describeLetter(letter) {
-  if (letter === "+") return "(?:[+-]|%2[Bb])";
-  if (letter === "/") return String.raw`(?:\\{0,4}\/|_|%2[Ff])`;
-  return letter;
-}
-function decode2(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-// src/postgres/connection-files.ts
-var import_node_fs7 = require("node:fs");
-var import_node_os5 = require("node:os");
-var import_node_path10 = __toESM(require("node:path"), 1);
-function findPassFile(env3, named) {
-  return named ?? (env3.PGPASSFILE || import_node_path10.default.join(homeOf(env3), ".pgpass"));
-}
-function readPassFile(file) {
-  const text = readText(file, { alone: true });
-  if (text === void 0) return [];
-  return text.split(/\r?\n/).flatMap((line) => {
-    if (line.startsWith("#")) return [];
-    const fields = (passLine.exec(line) ?? []).slice(1).map((field) => field.replace(/\\(.)/gs, "$1"));
-    const [host = "", port = "", database = "", user = "", password = ""] = fields;
-    return password === "" ? [] : [{ host, port, database, user, password }];
-  });
-}
-var passLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
-function findServiceFiles(env3, named) {
-  const own = named ?? (env3.PGSERVICEFILE || import_node_path10.default.join(homeOf(env3), ".pg_service.conf"));
-  return env3.PGSYSCONFDIR ? [own, import_node_path10.default.join(env3.PGSYSCONFDIR, "pg_service.conf")] : [own];
-}
-function readServices(file) {
-  const services = /* @__PURE__ */ new Map();
-  let current;
-  for (const line of (readText(file) ?? "").split("\n").map((text) => text.trim())) {
-    const [, name] = /^\[(.*)\]$/.exec(line) ?? [];
-    if (name !== void 0) {
-      current = services.has(name) ? void 0 : /* @__PURE__ */ new Map();
-      if (current !== void 0) services.set(name, current);
-    } else if (!line.startsWith("#")) {
-      const [, parameter, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
-      if (parameter !== void 0 && value !== void 0) current?.set(parameter, value);
-    }
-  }
-  return services;
-}
-function readText(file, { alone = false } = {}) {
-  try {
-    if (alone && ((0, import_node_fs7.statSync)(file).mode & 63) !== 0) return void 0;
-    return (0, import_node_fs7.readFileSync)(file, "utf8");
-  } catch {
-    return void 0;
-  }
-}
-function homeOf(env3) {
-  return env3.HOME || (0, import_node_os5.homedir)();
-}
-
-// src/secrets.ts
-function listSecrets(read4, env3) {
-  const secrets = /* @__PURE__ */ new Set();
-  for (const name of inputNames.filter((name2) => inputs[name2].secret)) {
-    const text = read4(name)?.trim();
-    if (!text) continue;
-    if (inputs[name].parse === parseDatabaseUrl) {
-      secrets.add(text);
-      for (const password of passwordsIn(text)) secrets.add(password);
-    } else if (name === "encryption-identity") {
-      for (const line of identityLines(text)) secrets.add(line);
-    } else {
-      secrets.add(text);
-      if (inputs[name].parse === parseWebhook) for (const path2 of pathsIn(text)) secrets.add(path2);
-    }
-  }
-  for (const variable of secretVariables) {
-    const text = env3[variable]?.trim();
-    if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
-  }
-  for (const secret of secretsOfProxies(env3)) secrets.add(secret);
-  for (const password of passwordsInFiles(read4, env3)) if (!everyday.has(password)) secrets.add(password);
-  return [...secrets].sort((a5, b5) => b5.length - a5.length);
-}
-function passwordsInFiles(read4, env3) {
-  const urls = inputNames.filter((name) => inputs[name].parse === parseDatabaseUrl).map((name) => read4(name) ?? "");
-  const named = (parameter) => urls.flatMap(
-    (url) => Array.from(
-      url.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, "g")),
-      ([, value = ""]) => decode(value) ?? value
-    )
-  );
-  const passFiles = [findPassFile(env3), ...named("passfile")];
-  const serviceFiles = [...findServiceFiles(env3), ...named("servicefile")];
-  const services = serviceFiles.flatMap((file) => [...readServices(file).values()]);
-  return [
-    ...[...passFiles, ...services.flatMap((service) => service.get("passfile") ?? [])].flatMap(
-      (file) => readPassFile(file).map(({ password }) => password)
-    ),
-    ...services.flatMap((service) => [service.get("password"), service.get("sslpassword")])
-  ].filter((password) => password !== void 0);
-}
-var secretVariables = [
-  "PGPASSWORD",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_SESSION_TOKEN",
-  "ACTIONS_RUNTIME_TOKEN",
-  "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-  "GITHUB_TOKEN"
-];
-function secretsOfProxies(env3) {
-  return Object.entries(env3).flatMap(([name, text = ""]) => {
-    const [, user = "", password] = /^(?:[a-z][a-z\d+.-]*:\/\/)?([^:/@]*)(?::(.*))?@/is.exec(text.trim()) ?? [];
-    const secret = password || user;
-    if (!/^(https?|all)_proxy$/i.test(name) || secret === "" || everyday.has(secret)) return [];
-    return [secret, decode(secret) ?? secret];
-  });
-}
-function pathsIn(url) {
-  if (!URL.canParse(url)) return [];
-  const { pathname, search } = new URL(url);
-  return [pathname + search, pathname].filter((path2) => path2.length >= 12);
-}
-var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
-function passwordsIn(url) {
-  const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
-  const inQuery = Array.from(url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi), ([, value]) => value);
-  const inPairs = Array.from(
-    url.matchAll(/(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/gi),
-    ([, quoted, plain]) => plain ?? quoted?.replace(/\\(.)/g, "$1")
-  );
-  const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
-  return [encoded, ...inQuery, ...inPairs].flatMap((password) => {
-    if (!password || password === user || password === database || everyday.has(password)) return [];
-    return [password, decode(password) ?? password];
-  });
-}
-
-// src/entry/process-end.ts
-var import_promises9 = require("node:timers/promises");
-var graceMilliseconds = 500;
-var isEnding = false;
-function endProcess(exitCode = process.exitCode) {
-  isEnding = true;
-  process.exitCode = exitCode;
-  setTimeout(() => process.exit(), graceMilliseconds).unref();
-}
-function forceEnd(exitCode, { orderly, latest }, lastWords) {
-  const end = async () => {
-    if (isEnding) return;
-    try {
-      await Promise.race([lastWords(), (0, import_promises9.setTimeout)(latest - orderly)]);
-    } finally {
-      if (!isEnding) process.exit(exitCode);
-    }
-  };
-  setTimeout(end, orderly).unref();
-}
-
-// src/entry/interruption.ts
-var signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-var deadline = { orderly: 4e3, latest: 6500 };
-var Interruption = class extends Error {
-  /** What a shell reports for a process that the signal ended: 128 and its number. */
-  exitCode;
-  #endsAt = performance.now() + deadline.latest;
-  constructor(signal) {
-    super(`stopped by ${signal}`);
-    this.name = "Interruption";
-    this.exitCode = 128 + signalNumbers[signal];
-  }
-  /** milliseconds that are left until the process ends at the latest */
-  get timeLeft() {
-    return Math.max(0, this.#endsAt - performance.now());
-  }
-};
-function abortOnSignals(announce, lastWords = () => void 0) {
-  const controller = new AbortController();
-  for (const signal of Object.keys(signalNumbers)) {
-    process.on(signal, () => {
-      const interruption = new Interruption(signal);
-      if (controller.signal.aborted) process.exit(interruption.exitCode);
-      announce(`${signal}: stopping; once more stops at once`);
-      controller.abort(interruption);
-      forceEnd(interruption.exitCode, deadline, () => {
-        announce(`${signal}: what was under way does not stop, and is left as it is`);
-        return lastWords(interruption);
-      });
-    });
-  }
-  return controller.signal;
-}
-
-// src/report/printable.ts
-var unprintable = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
-var joined = String.raw`(?<=[\u0600-\u0DFF])[\u200C\u200D](?=[\u0600-\u0DFF])` + String.raw`|(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})` + String.raw`|(?<=\p{Extended_Pictographic})\uFE0F`;
-var pattern = new RegExp(`(?:${joined})|(${unprintable})`, "gu");
-function replaceUnprintable(text, show) {
-  return text.replace(
-    pattern,
-    (kept, character) => character === void 0 ? kept : show(character, character.codePointAt(0) ?? 0)
-  );
-}
-var escapeCode = (code) => `\\u{${code.toString(16)}}`;
-function printableLines(text) {
-  return replaceUnprintable(text, (character, code) => character === "\n" ? character : escapeCode(code));
-}
-var breaker = "\u200B";
-function printableForRunner(text) {
-  return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replace(/##(?=\w*\[)/g, `##${breaker}`);
-}
-
-// src/entry/progress-pacer.ts
-var intervalMilliseconds = 15e3;
-var ProgressPacer = class {
-  #now;
-  #last;
-  constructor(now = () => performance.now()) {
-    this.#now = now;
-    this.#last = now();
-  }
-  isDue() {
-    const now = this.#now();
-    if (now - this.#last < intervalMilliseconds) return false;
-    this.#last = now;
-    return true;
-  }
-};
-
-// src/entry/runner-log.ts
-function createRunnerLog(mask) {
-  const pacer = new ProgressPacer();
-  const show = (text) => printableForRunner(mask(text));
-  return {
-    debug: (message) => debug(show(message)),
-    info: (message) => info(show(message)),
-    warn: (message) => warning(show(message)),
-    error: (message) => error(show(message)),
-    group: (title, body) => group(show(title), body),
-    progress: (line) => {
-      if (pacer.isDue()) info(show(line));
-    }
-  };
-}
-
-// src/entry/temporary-folder.ts
-var import_node_crypto15 = require("node:crypto");
-var import_node_fs8 = require("node:fs");
-var import_node_os6 = require("node:os");
-var import_node_path11 = require("node:path");
-var machine = (0, import_node_crypto15.createHash)("sha256").update((0, import_node_os6.hostname)()).digest("hex").slice(0, 8);
-var startedAt = Math.round(performance.timeOrigin);
-var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
-function createTemporaryFolder(parent = (0, import_node_os6.tmpdir)()) {
-  removeLeftovers(parent);
-  const folder = (0, import_node_fs8.mkdtempSync)((0, import_node_path11.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
-  process.on("exit", () => (0, import_node_fs8.rmSync)(folder, { recursive: true, force: true }));
-  return folder;
-}
-function removeLeftovers(parent) {
-  for (const name of listNames(parent)) {
-    const [, where, pid, since] = ofRuns.exec(name) ?? [];
-    if (where !== machine || isRunning(Number(pid), Number(since))) continue;
-    try {
-      const folder = (0, import_node_path11.join)(parent, name);
-      const found = (0, import_node_fs8.lstatSync)(folder);
-      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs8.rmSync)(folder, { recursive: true });
-    } catch {
-    }
-  }
-}
-function listNames(parent) {
-  try {
-    return (0, import_node_fs8.readdirSync)(parent);
-  } catch {
-    return [];
-  }
-}
-function isRunning(pid, since) {
-  if (pid === process.pid) return since === startedAt;
-  if (since < Date.now() - (0, import_node_os6.uptime)() * 1e3 - 6e4) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error3) {
-    if (error3.code === "ESRCH") return false;
-  }
-  const began = readStart(pid);
-  return began === void 0 || began < since + 1e4;
-}
-var ticksPerSecond = 100;
-function readStart(pid) {
-  try {
-    const fields = (0, import_node_fs8.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
-    const ticks = Number(fields[19]);
-    return Date.now() - (0, import_node_os6.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
-  } catch {
-    return void 0;
-  }
 }
 
 // src/entry/post.ts

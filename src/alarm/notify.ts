@@ -1,10 +1,13 @@
-import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository } from '../github/run.ts';
 import { createMask } from '../report/redact.ts';
 import type { World } from '../runtime/context.ts';
+import { startTimer } from '../runtime/deadline.ts';
+import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
+import { renderSlack } from './channels/slack.ts';
+import { describeEvent, kindOf } from './channels/webhook.ts';
 import {
   type AlarmLimits,
   type AlarmSettings,
@@ -15,9 +18,6 @@ import {
 } from './event.ts';
 import { type IssueNews, noteFailure, noteSuccess } from './issues/lifecycle.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
-import { renderSlack } from './channels/slack.ts';
-import { startTimer } from '../runtime/deadline.ts';
-import { describeEvent, kindOf } from './channels/webhook.ts';
 
 type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;
 

@@ -1,29 +1,28 @@
 import './process/node-version.ts';
-import { ConfigurationError } from '../runtime/errors.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
 import {
-  findUnused,
   type InputName,
   inputs as inputSchema,
   type Operation,
   operations,
-  parseInputs,
-} from '../interface/inputs/parse.ts';
+} from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
-import { createMask, type Mask, maskReport } from '../report/redact.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
+import { createMask, type Mask, maskReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
-import { listSecrets } from '../interface/secrets.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import { type Alarm, createAlarm } from './run-alarm.ts';
-import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { endOnDefect, endProcess } from './process/end.ts';
 import { describeFailure, negativeAnswers } from './process/failure.ts';
-import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { abortOnSignals } from './process/interruption.ts';
 import { assertPlatform } from './process/platform.ts';
-import { endOnDefect, endProcess } from './process/end.ts';
+import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
+import { type Alarm, createAlarm } from './run-alarm.ts';
+import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { createTerminalLog } from './terminal/log.ts';
 
 const { argv, env, stdout, stderr } = process;

@@ -1,16 +1,18 @@
 import './process/node-version.ts';
 import * as core from '@actions/core';
-import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { stepState } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
-import { type InputName, type Inputs, parseInputs } from '../interface/inputs/parse.ts';
-import { releaseLocks } from './release-locks.ts';
+import { parseInputs } from '../interface/inputs/parse.ts';
+import type { InputName } from '../interface/inputs/schema.ts';
+import type { Inputs } from '../interface/inputs/types.ts';
 import { createMask } from '../report/redact.ts';
-import { listSecrets } from '../interface/secrets.ts';
-import { abortOnSignals } from './process/interruption.ts';
+import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { endProcess } from './process/end.ts';
+import { abortOnSignals } from './process/interruption.ts';
 import { createRunnerLog } from './process/runner-log.ts';
+import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
+import { releaseLocks } from './release-locks.ts';
 
 /*
  * Runs at the end of the job, also of one that was cancelled. A step that was killed has left its locks: they are removed here. Its snapshot

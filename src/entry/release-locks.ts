@@ -1,7 +1,7 @@
-import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { stepVariable } from '../github/step.ts';
 import { describeHolder, giveBack, listLocks } from '../repository/locks/locks.ts';
 import { openRepository } from '../repository/open.ts';
+import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { openStorage, type StorageOptions, type StorageWorld } from '../storage/open.ts';
 
 /** A place where a step may have left locks. */

@@ -1,17 +1,12 @@
-import { announce } from '../alarm/notify.ts';
 import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
+import { announce } from '../alarm/notify.ts';
 import { describeRun } from '../github/run.ts';
-import {
-  type AlarmInputs,
-  announced,
-  type Inputs,
-  type Operation,
-  parseAlarms,
-  type ReadInput,
-} from '../interface/inputs/parse.ts';
-import { findNewest } from '../operations/status/newest-backup.ts';
+import { parseAlarms } from '../interface/inputs/parse.ts';
+import { announced, type Operation, type ReadInput } from '../interface/inputs/schema.ts';
+import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
+import { findNewest } from '../operations/status/newest-backup.ts';
 import type { World } from '../runtime/context.ts';
 import { type Failure, negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { objectSize, storedSize } from '../repository/objects/store.ts';
+import { objectSize, storedSize } from './limits.ts';
 
 /**
  * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for those who read it without us.

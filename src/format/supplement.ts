@@ -1,9 +1,7 @@
-import { constants } from 'node:buffer';
 import * as v from 'valibot';
-import { IntegrityError, messageOf } from '../runtime/errors.ts';
-import { parseBounded } from '../repository/bounded-json.ts';
-import { bigint, type Manifest } from './manifest.ts';
-import type { ObjectReader } from '../repository/objects/store.ts';
+import { IntegrityError } from '../runtime/errors.ts';
+import { parseBounded } from './bounded-json.ts';
+import { bigint } from './manifest.ts';
 
 /**
  * What a restore needs besides rows and the archive, and what a restored database is compared with: roles, settings and jobs, which
@@ -225,34 +223,11 @@ function withoutOrphans(text: unknown): unknown {
 /** The options of a column stand at the end, before those of a foreign table. */
 const serverNote = /(^|; )with ((?:[a-z_]+=[^;,]*, )*pg_attver=\d+(?:, [a-z_]+=[^;,]*)*)(?=$|; options )/;
 
-/** @throws IntegrityError when it is not what a backup of this format has */
-export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
-  const objects = manifest.supplement.objects.map((index) => {
-    const object = manifest.objects[index];
-    if (!object) throw new Error(`the manifest has no object ${index}`);
-    return object;
-  });
-  const size = objects.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (size > constants.MAX_STRING_LENGTH) {
-    throw new IntegrityError(
-      `backup ${manifest.id}: its supplement has ${size} bytes, where ${constants.MAX_STRING_LENGTH} are the most`,
-      'Restore another backup; validate tells which are whole.',
-    );
-  }
-  const pieces: Buffer[] = [];
-  for (const object of objects) pieces.push(await reader.read(object));
-  try {
-    const stored = withoutOrphans(parseBounded(Buffer.concat(pieces)));
-    const supplement = v.parse(supplementSchema, stored, { abortEarly: true });
-    return {
-      ...supplement,
-      definitions: supplement.definitions.filter(isDefined).map(withoutNotes).map(rename),
-    };
-  } catch (cause) {
-    throw new IntegrityError(
-      `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,
-      'Restore another backup; validate tells which are whole.',
-      cause,
-    );
-  }
+/** @throws Error when it is not what a backup of this format has */
+export function parseSupplement(text: Buffer): Supplement {
+  const supplement = v.parse(supplementSchema, withoutOrphans(parseBounded(text)), { abortEarly: true });
+  return {
+    ...supplement,
+    definitions: supplement.definitions.filter(isDefined).map(withoutNotes).map(rename),
+  };
 }

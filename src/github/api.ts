@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import * as v from 'valibot';
-import { isKnownError } from '../runtime/errors.ts';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
+import { isKnownError } from '../runtime/errors.ts';
 
 /** A request that GitHub's REST API refused, or that it could not be asked. */
 export class GitHubFailure extends Error {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import type { World } from '../runtime/context.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 
 const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
 

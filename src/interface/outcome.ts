@@ -1,3 +1,4 @@
+import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
 
 /** What an operation found and did. The entries turn it into outputs, a job summary, JSON on stdout and an exit code. */
@@ -8,21 +9,4 @@ export interface Outcome {
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];
-}
-
-export type Section =
-  | { readonly kind: 'heading'; readonly text: string }
-  | { readonly kind: 'paragraph'; readonly text: string }
-  | {
-      readonly kind: 'table';
-      readonly columns: readonly Column[];
-      readonly rows: readonly (readonly string[])[];
-    }
-  /** Text to be copied and run: it stays as it is, line by line. */
-  | { readonly kind: 'code'; readonly language: 'sql' | 'diff'; readonly text: string };
-
-export interface Column {
-  readonly title: string;
-  /** Numbers stand right. */
-  readonly align?: 'left' | 'right';
 }

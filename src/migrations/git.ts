@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers';
-import { messageOf } from '../runtime/errors.ts';
 import { gitEnvironment } from '../postgres/client/environment.ts';
 import { startTool } from '../postgres/client/process.ts';
 import type { World } from '../runtime/context.ts';
+import { messageOf } from '../runtime/errors.ts';
 
 export type GitWorld = Pick<World, 'env' | 'signal'>;
 

@@ -1,7 +1,7 @@
-import type { Inputs } from '../interface/inputs/parse.ts';
+import type { Inputs } from '../interface/inputs/types.ts';
+import type { World } from '../runtime/context.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { World } from '../runtime/context.ts';
 
 /** The inputs of an operation that works on a storage. */
 export type StoringInputs = Exclude<Inputs, { operation: 'schedule' }>;

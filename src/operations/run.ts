@@ -1,8 +1,8 @@
-import { ConfigurationError, StorageError } from '../runtime/errors.ts';
-import type { Inputs } from '../interface/inputs/parse.ts';
-import type { World } from '../runtime/context.ts';
-import { fileCertificates } from '../postgres/session/root-certificates.ts';
+import type { Inputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
+import { fileCertificates } from '../postgres/session/root-certificates.ts';
+import type { World } from '../runtime/context.ts';
+import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** What changes neither a database nor what is stored of one. */
 const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status']);

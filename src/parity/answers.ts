@@ -1,6 +1,7 @@
 import type { Answer, Freshness } from '../format/supplement.ts';
 import { type Excuse, judge } from './known-differences.ts';
-import type { ParityLine, ParityScope } from './line.ts';
+import type { ParityLine } from './line.ts';
+import type { ParityScope } from './scope.ts';
 
 /** What a column that tells the freshness holds in the target, or why that cannot be said. */
 export type FreshnessFound = { readonly newest: string | null } | { readonly refused: string };

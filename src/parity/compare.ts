@@ -1,26 +1,25 @@
-import { ConfigurationError, messageOf } from '../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
+import type { Manifest } from '../format/manifest.ts';
+import type { Definition, Freshness, Supplement } from '../format/supplement.ts';
 import { matchDescriptions, readDescription, versionOf } from '../postgres/catalog/description.ts';
 import { countObjects } from '../postgres/catalog/facts.ts';
 import { readGlobals } from '../postgres/catalog/globals.ts';
 import { apiRoles, readPrivileges } from '../postgres/catalog/privileges.ts';
 import { askQuestions, readFreshness } from '../postgres/catalog/questions.ts';
+import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import { applySettings } from '../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
-import type { Manifest } from '../format/manifest.ts';
-import type { Definition, Freshness, Supplement } from '../format/supplement.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './answers.ts';
 import { compareDefinitions, type DefinitionContext } from './definitions.ts';
-import { collectExcuses, collectRestored, type Excuse, tellLosses } from './known-differences.ts';
 import { compareGlobals } from './globals.ts';
-import type { ParityLine, ParityScope } from './line.ts';
+import { collectExcuses, collectRestored, type Excuse, tellLosses } from './known-differences.ts';
+import type { ParityLine } from './line.ts';
 import { compareObjects } from './objects.ts';
 import { comparePrivileges, type Reach } from './privileges.ts';
 import { putInWordsOf } from './reading.ts';
 import { compareRows, type RowsOptions } from './rows.ts';
+import type { ParityScope } from './scope.ts';
 import { compareSequences, expectSequences } from './sequences.ts';
-
-export type { Advance, ParityLine, ParityScope, ParityStatus } from './line.ts';
 
 /** In the order of a report; docs/parity.md describes each. */
 export const parityGroups = [

@@ -1,11 +1,12 @@
+import type { Definition } from '../format/supplement.ts';
 import { kindBehind, notReadable } from '../postgres/catalog/particulars.ts';
 import { withoutMarks } from '../postgres/catalog/printed-text.ts';
 import { parseRights } from '../postgres/catalog/system-rights.ts';
-import type { Definition } from '../format/supplement.ts';
 import { isPlatformRole } from '../supabase/managed-schemas.ts';
 import { type Excuse, judge, type Reason, type Subject } from './known-differences.ts';
-import { absent, conceal, digestOf, type ParityLine, type ParityScope } from './line.ts';
+import { absent, conceal, digestOf, type ParityLine } from './line.ts';
 import { areSame } from './same.ts';
+import type { ParityScope } from './scope.ts';
 
 /** What decides whether a difference is one. */
 export interface DefinitionContext {

@@ -1,6 +1,7 @@
 import type { CronJob, Role, Setting, Supplement } from '../format/supplement.ts';
 import { type Excuse, judge, type Reason } from './known-differences.ts';
-import { absent, digestOf, type ParityLine, type ParityScope } from './line.ts';
+import { absent, digestOf, type ParityLine } from './line.ts';
+import type { ParityScope } from './scope.ts';
 
 type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
 

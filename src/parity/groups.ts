@@ -1,5 +1,6 @@
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import { type Parity, type ParityGroup, type ParityLine, parityGroups } from './compare.ts';
+import { type Parity, type ParityGroup, parityGroups } from './compare.ts';
+import type { ParityLine } from './line.ts';
 
 /** A line, and what it is a line of. */
 export interface Placed {

@@ -1,9 +1,9 @@
-import { quoteIdentifier } from '../postgres/identifier.ts';
-import { kindBehind } from '../postgres/catalog/particulars.ts';
 import type { Manifest } from '../format/manifest.ts';
-import type { NotCarried } from '../restorer/omission.ts';
-import { absent, type ParityLine, type ParityScope } from './line.ts';
-import { describeEntry } from '../restorer/archive/selection.ts';
+import { kindBehind } from '../postgres/catalog/particulars.ts';
+import { describeEntry } from '../postgres/client/table-of-contents.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import { absent, type ParityLine } from './line.ts';
+import type { Omission, ParityScope } from './scope.ts';
 
 /** What a line of the comparison is about, in the terms of the supplement. */
 export interface Subject {
@@ -61,7 +61,7 @@ export function collectExcuses(
 ): Excuse {
   const reasons = new Map<string, string>();
   const losses = new Map<string, Loss>();
-  for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly NotCarried[]) {
+  for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly Omission[]) {
     const before = losses.get(what);
     if (lost) losses.set(what, { lost: before === undefined ? why : `${before.lost}; ${why}` });
     else reasons.set(what, why);
@@ -86,7 +86,7 @@ export function collectExcuses(
 
 /** What is lost for sure and in no line: nothing that is lost may pass. */
 export function tellLosses(
-  notCarried: readonly NotCarried[],
+  notCarried: readonly Omission[],
   lines: readonly ParityLine[],
 ): readonly ParityLine[] {
   // One line has all that is lost of one thing.

@@ -1,10 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { RowDigest } from '../postgres/wire/row-digest.ts';
-import type { SequenceFact, TableEntry } from '../format/manifest.ts';
-import type { TargetKind } from '../supabase/target-kind.ts';
-import type { NotCarried } from '../restorer/omission.ts';
-import type { TableChanges } from '../restorer/replay/tally.ts';
-import type { RestoreSelection } from '../restorer/archive/selection.ts';
 
 /**
  * `equal`: as in the backup. `different`: not so, and nothing that was known before explains it: the answer is no.
@@ -24,32 +18,6 @@ export interface ParityLine {
   readonly why?: string;
   /** Set where somebody may do more than in the source */
   readonly wider?: true;
-}
-
-/** What was restored, and what was not. */
-export interface ParityScope {
-  readonly tables: readonly TableEntry[];
-  /** False where only chosen relations were restored: what is said of others is not compared. */
-  readonly whole: boolean;
-  /** What was sent, by the table's oid in the source; undefined: rows are counted and their content is not read back. */
-  readonly sent: ReadonlyMap<number, RowDigest> | undefined;
-  /** Why the content of a table cannot be compared with what was sent, only its rows counted; by the table's oid in the source */
-  readonly countOnly?: ReadonlyMap<number, string>;
-  readonly selection: RestoreSelection;
-  readonly kind: TargetKind;
-  /** Names of the target's schemas that are the platform's own */
-  readonly managed: ReadonlySet<string>;
-  readonly notCarried: readonly NotCarried[];
-  /** What the target holds beyond the backup; undefined: nothing */
-  readonly advanced?: Advance | undefined;
-}
-
-/** How a restored database was brought to a point in time after its backup. */
-export interface Advance {
-  /** Tables that were changed, by oid in the source: their content is no longer what was sent. */
-  readonly tables: ReadonlyMap<number, TableChanges>;
-  /** Values that sequences were set to */
-  readonly sequences: readonly SequenceFact[];
 }
 
 export const absent = 'nothing';

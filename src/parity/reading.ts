@@ -1,10 +1,10 @@
-import { openSession, type Session } from '../postgres/session/connection.ts';
-import { quoteIdentifier } from '../postgres/identifier.ts';
-import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/catalog/printed-text.ts';
-import { applySettings } from '../postgres/session/output-settings.ts';
-import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import type { Definition } from '../format/supplement.ts';
-import { refusalOf } from '../restorer/omission.ts';
+import { findTexts, joinDetail, type SplitDetail, splitDetail } from '../postgres/catalog/printed-text.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { applySettings } from '../postgres/session/output-settings.ts';
+import { refusalOf } from '../postgres/session/server-error.ts';
+import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { definitionDigest } from './same.ts';
 import { type Reading, writeReading } from './statements.ts';
 

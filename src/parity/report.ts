@@ -1,13 +1,8 @@
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
-import {
-  type Parity,
-  type ParityGroup,
-  type ParityLine,
-  type ParityStatus,
-  parityGroups,
-} from './compare.ts';
-import type { Section } from '../interface/outcome.ts';
+import type { Section } from '../report/section.ts';
+import { type Parity, type ParityGroup, parityGroups } from './compare.ts';
 import { type Gathered, gatherLines, type Placed, placeLines, summarizeParity } from './groups.ts';
+import type { ParityLine, ParityStatus } from './line.ts';
 
 const titles: Readonly<Record<ParityGroup, string>> = {
   tables: 'tables: rows and content',

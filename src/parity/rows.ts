@@ -1,19 +1,19 @@
-import { messageOf, TargetError } from '../runtime/errors.ts';
-import { append } from '../runtime/lists.ts';
-import { openSession, type Session } from '../postgres/session/connection.ts';
-import { copyOut, type RowSink } from '../postgres/wire/copy-reader.ts';
-import { quoteQualified } from '../postgres/identifier.ts';
+import type { Manifest, TableEntry } from '../format/manifest.ts';
 import { findUnplannable, markUnplannable } from '../postgres/catalog/plannable.ts';
 import { copyStatement, planJobs, planRanges, type Slice } from '../postgres/catalog/ranges.ts';
-import { RowDigest } from '../postgres/wire/row-digest.ts';
+import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/catalog/tables.ts';
+import { quoteQualified } from '../postgres/identifier.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { applySettings } from '../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
-import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/catalog/tables.ts';
-import type { Manifest, TableEntry } from '../format/manifest.ts';
+import { copyOut, type RowSink } from '../postgres/wire/copy-reader.ts';
+import { RowDigest } from '../postgres/wire/row-digest.ts';
+import { messageOf, TargetError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { type Excuse, judge } from './known-differences.ts';
-import type { ParityLine, ParityScope } from './line.ts';
-import type { TableChanges } from '../restorer/replay/tally.ts';
+import type { ParityLine } from './line.ts';
+import type { ParityScope, TableChanges } from './scope.ts';
 
 export interface RowsOptions {
   readonly workers: number;

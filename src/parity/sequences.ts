@@ -1,9 +1,10 @@
-import type { Session } from '../postgres/session/connection.ts';
-import { readReadableSequences, type SequenceState } from '../postgres/catalog/facts.ts';
-import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
-import { findUnplannable } from '../postgres/catalog/plannable.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { SequenceFact } from '../format/manifest.ts';
+import { readReadableSequences } from '../postgres/catalog/facts.ts';
+import { findUnplannable } from '../postgres/catalog/plannable.ts';
+import type { SequenceState } from '../postgres/catalog/sequence-states.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { type Excuse, judge } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import { identify } from './rows.ts';

@@ -1,6 +1,6 @@
-import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import type { SplitDetail } from '../postgres/catalog/printed-text.ts';
 import type { Definition } from '../format/supplement.ts';
+import type { SplitDetail } from '../postgres/catalog/printed-text.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 
 /** How a server is made to read a text and to print it again; each of the three is SQL. */
 export interface Reading {

@@ -1,6 +1,6 @@
 import { assertNever } from '../runtime/errors.ts';
-import type { Section } from '../interface/outcome.ts';
 import { printableCode, printableLines } from './printable.ts';
+import type { Section } from './section.ts';
 
 /** GitHub drops a job summary that is larger. */
 const summaryLimitBytes = 1024 * 1024;

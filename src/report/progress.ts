@@ -1,5 +1,5 @@
-import { formatBytes, formatCount, formatDuration, formatRate } from './quantity.ts';
 import type { Log } from '../runtime/context.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './quantity.ts';
 
 /** Counts what has been moved and tells it, with a rate and an estimate of what is left. */
 export class Progress {

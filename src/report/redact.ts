@@ -1,5 +1,5 @@
 import { assertNever } from '../runtime/errors.ts';
-import type { Section } from '../interface/outcome.ts';
+import type { Section } from './section.ts';
 import { Form, type Writing } from './written-form.ts';
 
 /** A shorter text protects nothing, and its letters are all over the words of a report. */

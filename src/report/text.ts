@@ -1,7 +1,7 @@
 import { assertNever } from '../runtime/errors.ts';
-import type { Column, Section } from '../interface/outcome.ts';
 import { displayWidth } from './display-width.ts';
 import { printable, printableCode, printableLines } from './printable.ts';
+import type { Column, Section } from './section.ts';
 
 const gap = '  ';
 

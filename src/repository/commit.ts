@@ -1,7 +1,7 @@
 import { assertNever, IntegrityError, StorageError } from '../runtime/errors.ts';
 import { ForeignValueError, type Storage } from '../storage/storage.ts';
-import { readAgain } from './reading.ts';
 import { assertUnreplaced, type Repository } from './open.ts';
+import { readAgain } from './reading.ts';
 
 /** A file that makes something exist */
 export interface Commitment {

@@ -2,7 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, StorageError } from '../runtime/errors.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
-import { acquireLock, type LockOptions } from './locks/locks.ts';
+import type { LockOptions } from './locks/lock-file.ts';
+import { acquireLock } from './locks/locks.ts';
 import { readAgain } from './reading.ts';
 
 const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));

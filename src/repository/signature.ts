@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
+import { parseBounded } from '../format/bounded-json.ts';
 import { type IntegrityError, messageOf, StorageError } from '../runtime/errors.ts';
-import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import { ByteBudget } from '../runtime/workers.ts';
-import { parseBounded } from './bounded-json.ts';
-import { readAgain } from './reading.ts';
+import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import type { Repository } from './open.ts';
+import { readAgain } from './reading.ts';
 
 /**
  * Sealed files: one line of JSON whose last field is an HMAC over all before it, by the key of the repository. It detects any

@@ -1,9 +1,9 @@
-import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
-import type { Session } from '../postgres/session/connection.ts';
-import { unquoteIdentifier } from '../postgres/identifier.ts';
-import { withoutMarks } from '../postgres/catalog/printed-text.ts';
-import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { Definition, Supplement } from '../format/supplement.ts';
+import { withoutMarks } from '../postgres/catalog/printed-text.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { formatCount, formatCounted } from '../report/quantity.ts';
 
 const routines = new Set(['FUNCTION', 'PROCEDURE']);
 

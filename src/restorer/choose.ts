@@ -1,11 +1,11 @@
-import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
-import { createReader, type ObjectReader } from '../repository/objects/store.ts';
-import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
-import type { Repository } from '../repository/open.ts';
-import { readSegments, type Segment } from '../repository/changes/segments.ts';
 import { readShelf, type ShelvedBackup } from '../repository/backups/catalog.ts';
-import type { World } from '../runtime/context.ts';
 import { isSafetyBackup } from '../repository/backups/safety-label.ts';
+import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
+import { readSegments, type Segment } from '../repository/changes/segments.ts';
+import { createReader, type ObjectReader } from '../repository/objects/store.ts';
+import type { Repository } from '../repository/open.ts';
+import type { World } from '../runtime/context.ts';
+import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
 
 /** What is replayed on a backup, and until when. */
 export interface Recovery {

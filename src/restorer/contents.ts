@@ -1,39 +1,38 @@
-import { TargetError } from '../runtime/errors.ts';
-import { append } from '../runtime/lists.ts';
+import type { TableEntry } from '../format/manifest.ts';
+import type { Advance, Omission } from '../parity/scope.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { describeEntry } from '../postgres/client/table-of-contents.ts';
 import type { Session } from '../postgres/session/connection.ts';
-import type { RowDigest } from '../postgres/wire/row-digest.ts';
 import { applyInputSettings, applySettings } from '../postgres/session/output-settings.ts';
+import { writeRootCertificates } from '../postgres/session/root-certificates.ts';
 import { clientEnvironment } from '../postgres/session/settings.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
+import type { RowDigest } from '../postgres/wire/row-digest.ts';
+import { Progress } from '../report/progress.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { TableEntry } from '../format/manifest.ts';
+import type { World } from '../runtime/context.ts';
+import { TargetError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
+import type { PhaseClock } from '../runtime/phase-clock.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
-import { analyzedColumns, analyzeTable, analyzeTables } from './rows/analyze.ts';
 import { ArchiveRestore } from './archive/restore.ts';
-import type { NotCarried } from './omission.ts';
+import { type Step, steps } from './archive/steps.ts';
 import { makeAdditions } from './extensions/additions.ts';
 import { findGivenGrants, grantRightsAgain } from './extensions/grants.ts';
 import { readArchivedRows } from './extensions/parts.ts';
-import { grantAgain } from './roles/grants.ts';
-import { loadManagedRows } from './rows/managed.ts';
-import type { Advance } from '../parity/compare.ts';
-import { Queues } from './queues.ts';
-import { loadRows } from './rows/load.ts';
-import { listSearchPaths, type SearchPaths } from './search-paths.ts';
-import { ChecksAside } from './rows/set-aside.ts';
-import { type Step, steps } from './archive/steps.ts';
-import { grantToUsers } from './roles/user-grants.ts';
-import { bringSecrets } from './vault.ts';
-import type { World } from '../runtime/context.ts';
-import { askServer } from './step.ts';
-import { bringForward, type LoadedTables } from './roll-forward.ts';
-import { writeRootCertificates } from '../postgres/session/root-certificates.ts';
-import type { PhaseClock } from '../runtime/phase-clock.ts';
-import { Progress } from '../report/progress.ts';
 import { isWhole, lostUnlessDrilled, type RestorePlan, type RestoreRequest } from './plan.ts';
+import { Queues } from './queues.ts';
+import { grantAgain } from './roles/grants.ts';
+import { grantToUsers } from './roles/user-grants.ts';
+import { bringForward, type LoadedTables } from './roll-forward.ts';
 import { writeExclusion } from './row-guards.ts';
+import { analyzedColumns, analyzeTable, analyzeTables } from './rows/analyze.ts';
+import { loadRows } from './rows/load.ts';
+import { loadManagedRows } from './rows/managed.ts';
+import { ChecksAside } from './rows/set-aside.ts';
+import { listSearchPaths, type SearchPaths } from './search-paths.ts';
+import { askServer } from './step.ts';
 import { tryChecks } from './trial/user-checks.ts';
+import { bringSecrets } from './vault.ts';
 
 /** What was loaded, for the comparison. */
 export interface LoadedRows {
@@ -372,7 +371,7 @@ async function completeTables(
   session: Session,
   additions: RestorePlan['scope']['supplement']['additions'],
   queues: Queues,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const { notCarried, open } = await makeAdditions(session, additions);
   for (const { schema, table: name, what } of open.keys()) {
     if (queues.has({ schema, name })) append(notCarried, await queues.empty(session, name, what));
@@ -380,7 +379,7 @@ async function completeTables(
   return notCarried;
 }
 
-function describeGone(table: TableEntry): NotCarried {
+function describeGone(table: TableEntry): Omission {
   return {
     what: `rows of ${qualifiedName(table)}`,
     why: `the table could not be created; ${formatCounted(table.rows, 'row')} ${table.rows === 1 ? 'is' : 'are'} lost`,

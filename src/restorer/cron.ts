@@ -1,8 +1,9 @@
-import type { Session } from '../postgres/session/connection.ts';
-import { quoteLiteral } from '../postgres/identifier.ts';
 import type { CronJob } from '../format/supplement.ts';
-import { type NotCarried, refusalOf } from './omission.ts';
 import { digestOf } from '../parity/line.ts';
+import type { Omission } from '../parity/scope.ts';
+import { quoteLiteral } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { refusalOf } from '../postgres/session/server-error.ts';
 
 /** The functions of pg_cron that are there, and what a job is made under. */
 interface Scheduler {
@@ -32,7 +33,7 @@ export async function restoreCronJobs(
   jobs: readonly CronJob[],
   source: string,
   live: boolean,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   if (jobs.length === 0) return [];
   const scheduler = await findScheduler(session);
   const here = jobs.map((job) => ({
@@ -41,7 +42,7 @@ export async function restoreCronJobs(
     database: job.database === source ? scheduler.database : job.database,
   }));
   if (scheduler.functions.size === 0) return [describeAbsence(here, scheduler)];
-  const omitted: NotCarried[] = live || !jobs.some((job) => job.active) ? [] : [switchedOff];
+  const omitted: Omission[] = live || !jobs.some((job) => job.active) ? [] : [switchedOff];
   for (const job of here) {
     const there = scheduler.jobs.find((other) => isSame(job, other));
     const why = there ? compare(job, there) : await schedule(session, job, scheduler);
@@ -50,7 +51,7 @@ export async function restoreCronJobs(
   return omitted;
 }
 
-const switchedOff: NotCarried = {
+const switchedOff: Omission = {
   what: 'cron jobs',
   why: 'the target is not known to be production, so they are scheduled but switched off',
   remedy:
@@ -141,7 +142,7 @@ async function scheduleForeign(session: Session, job: CronJob, { user }: Schedul
   await session.query('SELECT cron.schedule_in_database($1, $2, $3, $4, $5, $6)', values);
 }
 
-function describeJob(job: CronJob, why: string, scheduler: Scheduler): NotCarried {
+function describeJob(job: CronJob, why: string, scheduler: Scheduler): Omission {
   return {
     what: `cron job ${job.name ?? digestOf(job.command)}`,
     why,
@@ -149,7 +150,7 @@ function describeJob(job: CronJob, why: string, scheduler: Scheduler): NotCarrie
   };
 }
 
-function describeAbsence(jobs: readonly CronJob[], scheduler: Scheduler): NotCarried {
+function describeAbsence(jobs: readonly CronJob[], scheduler: Scheduler): Omission {
   const statements = jobs.map((job) => `${writeSchedule(job, scheduler)};`).join(' ');
   return {
     what: 'cron jobs',

@@ -1,6 +1,6 @@
-import type { Session } from '../postgres/session/connection.ts';
-import { quoteLiteral } from '../postgres/identifier.ts';
 import type { Supplement } from '../format/supplement.ts';
+import { quoteLiteral } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
 
 /** What a database sorts and compares texts by. It is chosen when the database is made, and never after. */
 export interface DatabaseLocale {

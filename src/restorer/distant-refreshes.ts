@@ -1,5 +1,5 @@
+import type { Omission } from '../parity/scope.ts';
 import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
-import type { NotCarried } from './omission.ts';
 
 /** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
 export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
@@ -17,7 +17,7 @@ export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry>
   return new Set(entries.filter((entry) => entry.kind === 'MATERIALIZED VIEW DATA' && asksOthers(entry)));
 }
 
-export function describeDistant(entry: ArchiveEntry): NotCarried {
+export function describeDistant(entry: ArchiveEntry): Omission {
   return {
     what: describeEntry(entry),
     why: 'a drill asks no foreign servers, on whose tables it stands',

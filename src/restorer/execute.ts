@@ -1,26 +1,24 @@
-import { messageOf } from '../runtime/errors.ts';
-import { append, refill } from '../runtime/lists.ts';
+import type { Supplement } from '../format/supplement.ts';
+import { compareWithBackup, type Parity } from '../parity/compare.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { Supplement } from '../format/supplement.ts';
-import { clearImage } from '../supabase/image.ts';
-import { restoreCronJobs } from './cron.ts';
-import { type Neutralized, neutralizeDefaultPrivileges } from './roles/default-privileges.ts';
-import { applyDatabase, keepReachable } from './roles/database.ts';
-import { findOccupants, refuseOccupants } from './occupants.ts';
-import { compareWithBackup, type Parity } from '../parity/compare.ts';
-import { startsAsReplica } from './preflight.ts';
-import { comparing } from './unfinished.ts';
-import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
-import { type Surroundings, surround } from './surroundings.ts';
 import type { World } from '../runtime/context.ts';
-import { askServer } from './step.ts';
+import { messageOf } from '../runtime/errors.ts';
+import { append, refill } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
+import { clearImage } from '../supabase/image.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
+import { restoreCronJobs } from './cron.ts';
+import { findOccupants, refuseOccupants } from './occupants.ts';
 import { isWhole, planRestore, type RestorePlan, type RestoreRequest } from './plan.ts';
-import type { RestoreScope } from '../operations/restore/report.ts';
-
-export type { RestoreRequest } from './plan.ts';
+import { startsAsReplica } from './preflight.ts';
+import { applyDatabase, keepReachable } from './roles/database.ts';
+import { type Neutralized, neutralizeDefaultPrivileges } from './roles/default-privileges.ts';
+import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
+import type { RestoreScope } from './scope.ts';
+import { askServer } from './step.ts';
+import { type Surroundings, surround } from './surroundings.ts';
+import { comparing } from './unfinished.ts';
 
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {

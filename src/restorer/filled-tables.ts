@@ -1,6 +1,6 @@
-import type { Session } from '../postgres/session/connection.ts';
-import { quoteQualified } from '../postgres/identifier.ts';
 import { expressionsQuery } from '../postgres/catalog/plannable.ts';
+import { quoteQualified } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import { isPlatformRole } from '../supabase/managed-schemas.ts';
 
 interface Table {

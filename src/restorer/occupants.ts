@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed-schemas.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findWithRows } from './filled-tables.ts';

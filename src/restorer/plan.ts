@@ -1,45 +1,45 @@
-import { ConfigurationError, messageOf } from '../runtime/errors.ts';
-import { type ArchiveEntry, readContents } from '../postgres/client/table-of-contents.ts';
-import { type ClientTools, findClient } from '../postgres/client/find.ts';
-import { openSession, type Session } from '../postgres/session/connection.ts';
-import { unquoteIdentifier } from '../postgres/identifier.ts';
-import { ToolError } from '../postgres/client/process.ts';
-import { createSelection } from '../postgres/catalog/table-patterns.ts';
-import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
+import type { Supplement } from '../format/supplement.ts';
+import type { Omission, RestoreSelection } from '../parity/scope.ts';
+import { checkMemory } from '../postgres/catalog/memory.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { type ClientTools, findClient } from '../postgres/client/find.ts';
+import { ToolError } from '../postgres/client/process.ts';
+import { type ArchiveEntry, readContents } from '../postgres/client/table-of-contents.ts';
+import { unquoteIdentifier } from '../postgres/identifier.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
+import { type ConnectionSettings, describeConnection } from '../postgres/session/settings.ts';
+import { fetchArchive } from '../repository/objects/archive-file.ts';
 import type { ObjectReader } from '../repository/objects/store.ts';
-import { readSupplement, type Supplement } from '../format/supplement.ts';
+import { readSupplement } from '../repository/objects/supplement.ts';
+import type { World } from '../runtime/context.ts';
+import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { type ImagePlan, planImage } from '../supabase/image.ts';
 import { type PresentTable, selectForProject } from '../supabase/project-selection.ts';
 import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
-import type { NotCarried } from './omission.ts';
-import { compareLocales } from './database-locale.ts';
-import { countArchivedRows } from './extensions/parts.ts';
-import { foresee } from './foresight/foresight.ts';
-import { type FittedPart, fitPart } from './part/part.ts';
-import { findDifferences, type PartDifferences } from './part/differences.ts';
-import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from './preflight.ts';
-import { describeNoQueues, findQueueTables } from './queues.ts';
-import { planRoles, type RolePlan } from './roles/roles.ts';
+import { createSelection } from '../values/table-patterns.ts';
+import { describeActing, readVolatile } from './acting.ts';
 import {
   createChoice,
   findUnmatchedIn,
-  type RestoreSelection,
   selectAll,
   selectPart,
   withoutExtensions,
 } from './archive/selection.ts';
-import type { World } from '../runtime/context.ts';
-import { describeActing, readVolatile } from './acting.ts';
-import { fetchArchive } from '../repository/objects/archive-file.ts';
 import type { Recovery } from './choose.ts';
+import { compareLocales } from './database-locale.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
-import { checkMemory } from '../runtime/memory.ts';
-import { describeUnreplayed } from './unreplayed.ts';
-import type { Progression, RestoreScope } from '../operations/restore/report.ts';
+import { countArchivedRows } from './extensions/parts.ts';
+import { foresee } from './foresight/foresight.ts';
+import { findDifferences, type PartDifferences } from './part/differences.ts';
+import { type FittedPart, fitPart } from './part/part.ts';
+import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } from './preflight.ts';
+import { describeNoQueues, findQueueTables } from './queues.ts';
+import { planRoles, type RolePlan } from './roles/roles.ts';
 import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
+import type { Progression, RestoreScope } from './scope.ts';
+import { describeUnreplayed } from './unreplayed.ts';
 
 /** What is restored, and where. */
 export interface RestoreRequest {
@@ -107,7 +107,7 @@ type Placement = Pick<RestorePlan, 'entries' | 'image' | 'created' | 'present' |
   readonly tables: readonly TableEntry[];
   readonly notes: readonly string[];
   readonly managed: ReadonlySet<string>;
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
 };
 
 /**
@@ -306,7 +306,7 @@ function describeMissing(
   before: RestoreSelection,
   after: RestoreSelection,
   { manifest, roles }: Pick<RestoreRequest, 'manifest' | 'roles'>,
-): NotCarried[] {
+): Omission[] {
   // Rows that nobody has seen again a drill has not proven.
   const lost = lostUnlessDrilled({ roles }) ? { lost: true as const } : {};
   const tables = manifest.tables.filter(

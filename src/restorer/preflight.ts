@@ -1,10 +1,8 @@
-import { ConfigurationError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/session/connection.ts';
 import type { Manifest } from '../format/manifest.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';
-
-export { findOccupants } from './occupants.ts';
 
 /**
  * Makes sure that the backup can be restored there, before anything is created.

@@ -1,13 +1,15 @@
-import { wholeMessageOf } from '../runtime/errors.ts';
-import { append } from '../runtime/lists.ts';
-import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
-import type { Session } from '../postgres/session/connection.ts';
-import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
+import type { Omission } from '../parity/scope.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { refusalOf } from '../postgres/session/server-error.ts';
+import { wholeMessageOf } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
-import { type NotCarried, omit, refusalOf, tryStatement } from './omission.ts';
+import { omit, tryStatement } from './omission.ts';
 
 /**
  * The tables of message queues in a backup (postgres/queues.ts): the archive makes none of them.
@@ -26,8 +28,8 @@ export function findQueueTables(
 export function describeNoQueues(
   tables: readonly TableEntry[],
   why: string,
-  lost: NotCarried['lost'],
-): NotCarried[] {
+  lost: Omission['lost'],
+): Omission[] {
   return tables
     .filter(({ rows }) => rows > 0)
     .map((table) => ({
@@ -42,12 +44,12 @@ export function describeNoQueues(
 export class Queues {
   readonly #tables: readonly TableEntry[];
   readonly #details: ReadonlyMap<string, Supplement['queues'][number]>;
-  readonly #lost: NotCarried['lost'];
+  readonly #lost: Omission['lost'];
   /** Tables that are there for rows */
   readonly #made: TableEntry[] = [];
 
   /** @param lost what is said where the extension is missing: nothing in a drill, whose server need not have it */
-  constructor(tables: readonly TableEntry[], queues: Supplement['queues'], lost: NotCarried['lost']) {
+  constructor(tables: readonly TableEntry[], queues: Supplement['queues'], lost: Omission['lost']) {
     this.#tables = tables;
     this.#details = new Map(queues.map((queue) => [queue.name, queue]));
     this.#lost = lost;
@@ -58,13 +60,13 @@ export class Queues {
    *
    * @returns the tables that rows can go into
    */
-  async make(session: Session): Promise<{ present: PresentTable[]; notCarried: NotCarried[] }> {
+  async make(session: Session): Promise<{ present: PresentTable[]; notCarried: Omission[] }> {
     if (this.#tables.length === 0) return { present: [], notCarried: [] };
     if (!(await canMakeQueues(session))) {
       const why = 'the extension pgmq, which makes the table, is not there';
       return { present: [], notCarried: describeNoQueues(this.#tables, why, this.#lost) };
     }
-    const notCarried: NotCarried[] = [];
+    const notCarried: Omission[] = [];
     for (const table of this.#tables.filter(({ name }) => name.startsWith('q_'))) {
       const why = await this.#makeQueue(session, table);
       if (why === undefined) continue;
@@ -91,7 +93,7 @@ export class Queues {
   }
 
   /** Deletes the rows of a queue that would be open without something that could not be made. */
-  async empty(session: Session, name: string, what: string): Promise<NotCarried[]> {
+  async empty(session: Session, name: string, what: string): Promise<Omission[]> {
     const table = this.#made.find((made) => made.name === name);
     if (table === undefined) return [];
     await session.query(`DELETE FROM ${quoteQualified(table.schema, table.name)}`);
@@ -122,7 +124,7 @@ export class Queues {
     }
   }
 
-  async #giveToOwner(session: Session, { schema, name }: TableEntry): Promise<NotCarried[]> {
+  async #giveToOwner(session: Session, { schema, name }: TableEntry): Promise<Omission[]> {
     const owner = this.#details.get(name)?.owner;
     // The list is made by the extension itself.
     if (owner === undefined || name === 'meta') return [];

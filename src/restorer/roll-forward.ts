@@ -1,23 +1,23 @@
-import { append, refill } from '../runtime/lists.ts';
-import { openSession, type Session } from '../postgres/session/connection.ts';
+import type { SequenceFact, TableEntry } from '../format/manifest.ts';
+import { collectRestored } from '../parity/known-differences.ts';
+import type { Advance, Omission } from '../parity/scope.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { ledgerSchema } from '../postgres/own-schema.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { SequenceFact, TableEntry } from '../format/manifest.ts';
-import type { ObjectReader } from '../repository/objects/store.ts';
 import type { Segment } from '../repository/changes/segments.ts';
-import type { PresentTable } from '../supabase/project-selection.ts';
-import { type NotCarried, tryStatements } from './omission.ts';
-import type { Advance } from '../parity/compare.ts';
-import { collectRestored } from '../parity/known-differences.ts';
-import { type Replayed, replayChanges } from './replay/replay.ts';
+import type { ObjectReader } from '../repository/objects/store.ts';
 import type { World } from '../runtime/context.ts';
-import type { Recovery } from './choose.ts';
+import { append, refill } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
-import { changesOf } from './unreplayed.ts';
+import type { PresentTable } from '../supabase/project-selection.ts';
+import type { Recovery } from './choose.ts';
+import { tryStatements } from './omission.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
-import type { RestoreScope } from '../operations/restore/report.ts';
+import { type Replayed, replayChanges } from './replay/replay.ts';
+import type { RestoreScope } from './scope.ts';
+import { changesOf } from './unreplayed.ts';
 
 /** Tables whose rows of the backup are in the target. */
 export interface LoadedTables {
@@ -148,7 +148,7 @@ function chooseSequences(last: Segment | undefined, { manifest, selection }: Res
   });
 }
 
-function setSequences(session: Session, sequences: readonly SequenceFact[]): Promise<NotCarried[]> {
+function setSequences(session: Session, sequences: readonly SequenceFact[]): Promise<Omission[]> {
   return tryStatements(
     session,
     sequences.map(({ schema, name, lastValue, isCalled }) => ({

@@ -1,8 +1,8 @@
-import { ConfigurationError } from '../runtime/errors.ts';
-import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/client/table-of-contents.ts';
-import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { Supplement } from '../format/supplement.ts';
-import type { RestoreSelection } from './archive/selection.ts';
+import type { RestoreSelection } from '../parity/scope.ts';
+import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/client/table-of-contents.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { writePattern } from '../values/table-patterns.ts';
 
 /** Tells row level security and the policies that restrict: without these more would be seen than in the source. */
 export function tellGuards({ definitions }: Supplement): (entry: ArchiveEntry) => boolean {

@@ -1,6 +1,6 @@
-import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
+import { quoteIdentifier } from '../postgres/identifier.ts';
 
 /** Where functions of the source may look for what they name without a schema. */
 export interface SearchPaths {

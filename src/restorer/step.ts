@@ -1,6 +1,6 @@
-import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
 import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import type { World } from '../runtime/context.ts';
+import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
 import type { RestoreRequest } from './plan.ts';
 
 /**

@@ -1,8 +1,9 @@
-import type { Session } from '../postgres/session/connection.ts';
+import type { Setting, Supplement } from '../format/supplement.ts';
+import type { Omission } from '../parity/scope.ts';
 import { readSurroundings, surroundingSettings } from '../postgres/catalog/globals.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
-import type { Setting, Supplement } from '../format/supplement.ts';
-import { type NotCarried, tryStatement, tryStatements } from './omission.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { tryStatement, tryStatements } from './omission.ts';
 import { writeSet } from './roles/stored-settings.ts';
 
 /*
@@ -20,7 +21,7 @@ export interface Surroundings {
    *
    * @returns what the server did not take back
    */
-  end(session: Session): Promise<NotCarried[]>;
+  end(session: Session): Promise<Omission[]>;
 }
 
 /**

@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/session/connection.ts';
 import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/own-schema.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { tryStatement } from './omission.ts';
 import type { Held } from './part/replacement.ts';
 

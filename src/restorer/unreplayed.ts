@@ -1,11 +1,11 @@
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
-import type { NotCarried } from './omission.ts';
+import type { Omission } from '../parity/scope.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Recovery } from './choose.ts';
 
 /** What a recovery to a point in time leaves as the backup has it. */
 export interface Unreplayed {
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
   /** Tables that stay as they are, by oid */
   readonly tables: ReadonlySet<number>;
 }
@@ -20,7 +20,7 @@ export function describeUnreplayed(
   const reasons = new Map(
     recovery.segments.flatMap(({ uncovered }) => uncovered.map((table) => [qualifiedName(table), table.why])),
   );
-  const notCarried: NotCarried[] = [];
+  const notCarried: Omission[] = [];
   const staying = new Set<number>();
   for (const table of tables) {
     const why = reasons.get(qualifiedName(table));

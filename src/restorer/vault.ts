@@ -1,8 +1,9 @@
+import type { Omission } from '../parity/scope.ts';
 import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { refusalOf } from '../postgres/session/server-error.ts';
 import { copyIn } from '../postgres/wire/copy-writer.ts';
 import { bringSecretsByHand, createSecret } from '../supabase/vault.ts';
-import { type NotCarried, refusalOf } from './omission.ts';
 import type { ArchivedRows } from './extensions/parts.ts';
 
 const stored = 'pg_temp.supabase_backup_secrets';
@@ -17,7 +18,7 @@ export async function bringSecrets(
   session: Session,
   entry: ArchiveEntry,
   { columns, text }: ArchivedRows,
-): Promise<{ notes: string[]; notCarried: NotCarried[] }> {
+): Promise<{ notes: string[]; notCarried: Omission[] }> {
   await session.query(
     `CREATE TEMPORARY TABLE supabase_backup_secrets AS SELECT ${columns} FROM vault.secrets WITH NO DATA`,
   );

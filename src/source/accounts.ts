@@ -1,8 +1,8 @@
-import { SourceError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/session/connection.ts';
-import { isNoLedger } from '../postgres/own-schema.ts';
 import { isCarriedQueue } from '../postgres/catalog/queues.ts';
 import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
+import { isNoLedger } from '../postgres/own-schema.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { SourceError } from '../runtime/errors.ts';
 
 /** Where the rows of a table are, or why they are nowhere. */
 type Place = 'copied' | 'left out' | 'of an extension' | 'the ledger';

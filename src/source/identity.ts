@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 
 /** Which database this is, and which history of it: the `source` of a manifest, less what only a snapshot knows. */
 export interface SourceIdentity {

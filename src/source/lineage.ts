@@ -1,7 +1,7 @@
-import { parseLsn } from '../values/lsn.ts';
-import { outputSettings } from '../postgres/session/output-settings.ts';
-import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { Manifest } from '../format/manifest.ts';
+import { outputSettings } from '../postgres/session/output-settings.ts';
+import { parseLsn } from '../values/lsn.ts';
+import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { SourceIdentity } from './identity.ts';
 import type { LedgerEntry } from './rollback-token.ts';
 

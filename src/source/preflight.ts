@@ -1,7 +1,7 @@
-import { SourceError } from '../runtime/errors.ts';
-import type { Session } from '../postgres/session/connection.ts';
-import { writePattern } from '../postgres/catalog/table-patterns.ts';
 import type { TableInfo } from '../postgres/catalog/tables.ts';
+import type { Session } from '../postgres/session/connection.ts';
+import { SourceError } from '../runtime/errors.ts';
+import { writePattern } from '../values/table-patterns.ts';
 
 /** TID range scans came with PostgreSQL 14; before, every range would scan the whole table. */
 const oldestServer = 140000;

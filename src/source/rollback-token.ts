@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
-import { openSession, type Session } from '../postgres/session/connection.ts';
 import {
   foreignLedger,
   isOwnTable,
@@ -8,7 +6,9 @@ import {
   ledgerDefinitions,
   ledgerSchema,
 } from '../postgres/own-schema.ts';
+import { openSession, type Session } from '../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
 export interface LedgerEntry {

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { ConfigurationError } from '../runtime/errors.ts';
-import type { World } from '../runtime/context.ts';
-import { FileStorage } from './file.ts';
 import type { S3Addressing, S3Encryption } from '../interface/s3-settings.ts';
+import type { World } from '../runtime/context.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { FileStorage } from './file.ts';
 import { isKey, longestKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {

@@ -1,6 +1,6 @@
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
-import type { Session } from '../postgres/session/connection.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
+import type { Session } from '../postgres/session/connection.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 
 /** What of an image gives way to what the archive has of the same name. */

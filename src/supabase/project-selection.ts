@@ -1,12 +1,12 @@
-import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Manifest, TableEntry } from '../format/manifest.ts';
+import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed-schemas.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 import { bringSecretsByHand, isVault } from './vault.ts';
 
 /** `lost` where the target lacks what the backup has */
-type NotCarried = Manifest['notCarried'][number] & { readonly lost?: true };
+type Omission = Manifest['notCarried'][number] & { readonly lost?: true };
 
 /** Rows that go into a table which the target has already. */
 export interface PresentTable {
@@ -26,7 +26,7 @@ export interface ProjectSelection {
   readonly secrets: ArchiveEntry | undefined;
   /** Tables whose rows are lost, with the reason among `notCarried` */
   readonly lost: readonly TableEntry[];
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
   /** What is otherwise than in the source and no loss */
   readonly notes: readonly string[];
 }
@@ -93,7 +93,7 @@ export function selectForProject(
 }
 
 class Chooser {
-  readonly notCarried: NotCarried[] = [];
+  readonly notCarried: Omission[] = [];
   readonly notes: string[] = [];
   secrets: ArchiveEntry | undefined;
   readonly #byId: ReadonlyMap<number, ArchiveEntry>;

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../runtime/errors.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
 import { isReservedRole } from './reserved-roles.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announce } from '../../src/alarm/notify.ts';
 import type { AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
 import { readState, writeState } from '../../src/alarm/issues/state.ts';
+import { announce } from '../../src/alarm/notify.ts';
 import { type FakeGitHub, type FakeIssue, startFakeGitHub } from '../support/fake-github.ts';
 import { createWorld, day, exampleFailure, exampleSuccess, hour, limits, settingsFor } from './example.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announce } from '../../src/alarm/notify.ts';
 import type { AlarmLimits, AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
+import { announce } from '../../src/alarm/notify.ts';
 import { createMask } from '../../src/report/redact.ts';
 import { expectNoSecret } from '../scenarios/refusal.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';

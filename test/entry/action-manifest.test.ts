@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { inputNames, inputs } from '../../src/interface/inputs/parse.ts';
+import { inputNames, inputs } from '../../src/interface/inputs/schema.ts';
 import { outputNames } from '../../src/interface/outputs.ts';
 
 const readManifest = (file: string) => parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));

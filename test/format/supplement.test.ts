@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { IntegrityError } from '../../src/runtime/errors.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
+import { type Definition, type Supplement, writeSupplement } from '../../src/format/supplement.ts';
 import type { ObjectReader } from '../../src/repository/objects/store.ts';
-import {
-  type Definition,
-  readSupplement,
-  type Supplement,
-  writeSupplement,
-} from '../../src/format/supplement.ts';
+import { readSupplement } from '../../src/repository/objects/supplement.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
 import { makeSupplement } from '../parity/example.ts';
 import { makeManifest, makeObject } from '../repository/example.ts';
 

@@ -1,13 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
 import {
   GitHubUnreachable,
   openWorkflows,
   type Workflow,
   type WorkflowsApi,
 } from '../../src/github/workflows.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 
 /* What GitHub may answer to questions about workflows; test/schedule shows what the operation makes of it. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { findProxy, readProxyEnvironment } from '../../src/http/proxy.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 
 const proxied = (address: string, env: NodeJS.ProcessEnv) => findProxy(new URL(address), env)?.host;
 const store = 'https://s3.example.com';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lookAtMigrations } from '../../src/migrations/changed.ts';
 import { readEventBase } from '../../src/github/event.ts';
+import { lookAtMigrations } from '../../src/migrations/changed.ts';
 import { GitFolder } from './git-folder.ts';
 
 let repository: GitFolder;

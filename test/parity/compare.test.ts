@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
 import type { Answer, Definition, Privilege, Role } from '../../src/format/supplement.ts';
-import type { ParityScope } from '../../src/parity/compare.ts';
 import { compareAnswers, compareFreshness } from '../../src/parity/answers.ts';
 import { compareDefinitions, type DefinitionContext } from '../../src/parity/definitions.ts';
-import { collectExcuses, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
 import { compareGlobals } from '../../src/parity/globals.ts';
+import { collectExcuses, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
 import { conceal } from '../../src/parity/line.ts';
 import { compareObjects } from '../../src/parity/objects.ts';
 import { comparePrivileges } from '../../src/parity/privileges.ts';
+import type { ParityScope } from '../../src/parity/scope.ts';
+import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
 import { makeManifest } from '../repository/example.ts';
 import { makeLine, makeScope, makeSupplement } from './example.ts';
 

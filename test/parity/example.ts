@@ -1,5 +1,7 @@
 import type { Supplement } from '../../src/format/supplement.ts';
-import type { Parity, ParityLine, ParityScope } from '../../src/parity/compare.ts';
+import type { Parity } from '../../src/parity/compare.ts';
+import type { ParityLine } from '../../src/parity/line.ts';
+import type { ParityScope } from '../../src/parity/scope.ts';
 
 /** A comparison in which all is equal; a test names only what it is about. */
 export function makeParity(groups: Partial<Parity['groups']> = {}, reach: Parity['reach'] = []): Parity {

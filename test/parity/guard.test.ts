@@ -2,9 +2,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runTool } from '../fixture/dump.ts';
 import { createRoles, reconnect } from '../fixture/seed.ts';
+import {
+  compareRecorded,
+  linesOf,
+  type Recorded,
+  recordDatabase,
+  runSql,
+} from '../restorer/replay/recorded.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { laterShapes, mutations, shapes } from './guarded-shapes.ts';
-import { compareRecorded, linesOf, type Recorded, recordDatabase, runSql } from '../restorer/replay/recorded.ts';
 
 /*
  * A comparison cannot cry wolf: what pg_dump and pg_restore alone have copied is equal, and whatever is told of a database shows in what pg_dump

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Definition } from '../../src/format/supplement.ts';
+import { putInWordsOf } from '../../src/parity/reading.ts';
 import { readDefinitions } from '../../src/postgres/catalog/definitions.ts';
 import { splitDetail, withoutMarks } from '../../src/postgres/catalog/printed-text.ts';
 import { applySettings } from '../../src/postgres/session/output-settings.ts';
-import type { Definition } from '../../src/format/supplement.ts';
-import { putInWordsOf } from '../../src/parity/reading.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 

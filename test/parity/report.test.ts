@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { ageAt, describeParity } from '../../src/parity/report.ts';
-import { makeReportFolder, writeParity } from '../../src/restorer/trial/parity-files.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
+import { makeReportFolder, writeParity } from '../../src/restorer/trial/parity-files.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { createWorld } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';
 import { makeLine, makeParity } from './example.ts';

@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Definition } from '../../src/format/supplement.ts';
+import type { Parity } from '../../src/parity/compare.ts';
+import type { ParityScope } from '../../src/parity/scope.ts';
 import { laterOwner } from '../../src/postgres/catalog/ownership-queries.ts';
 import { particularKinds } from '../../src/postgres/catalog/particulars.ts';
 import { withoutMarks } from '../../src/postgres/catalog/printed-text.ts';
-import type { Definition } from '../../src/format/supplement.ts';
-import type { Parity, ParityScope } from '../../src/parity/compare.ts';
 import { connectionEnvironment } from '../fixture/dump.ts';
 import { createRoles, reconnect, seedDatabase } from '../fixture/seed.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { makeScope } from './example.ts';
 import {
   compareRecorded as compare,
   linesOf,
@@ -20,6 +19,8 @@ import {
   recordDatabase as record,
   runSql as run,
 } from '../restorer/replay/recorded.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { makeScope } from './example.ts';
 
 /*
  * A comparison sees what was changed, and nothing else. The copies are made with pg_dump and psql: what they keep and what they lose is none

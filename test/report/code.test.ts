@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Section } from '../../src/interface/outcome.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
+import type { Section } from '../../src/report/section.ts';
 import { renderText } from '../../src/report/text.ts';
 
 const code = (text: string): Section[] => [{ kind: 'code', language: 'sql', text }];

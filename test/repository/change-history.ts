@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { formatTimestamp } from '../../src/values/timestamp.ts';
 import type { RecoveryBase } from '../../src/repository/changes/recoverable.ts';
 import type { Segment } from '../../src/repository/changes/segments.ts';
+import { formatTimestamp } from '../../src/values/timestamp.ts';
 import { chain, makeSegment } from './changes-example.ts';
 import { makeManifest } from './example.ts';
 

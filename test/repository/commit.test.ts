@@ -1,8 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/runtime/errors.ts';
-import { listBackupIds, manifestKey, readManifest, writeManifest } from '../../src/repository/backups/manifests.ts';
+import {
+  listBackupIds,
+  manifestKey,
+  readManifest,
+  writeManifest,
+} from '../../src/repository/backups/manifests.ts';
+import {
+  listSegmentFiles,
+  readSegments,
+  segmentKey,
+  writeSegment,
+} from '../../src/repository/changes/segments.ts';
 import type { Repository } from '../../src/repository/open.ts';
-import { listSegmentFiles, readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { makeChain } from './changes-example.ts';
 import { createRepository, makeManifest } from './example.ts';

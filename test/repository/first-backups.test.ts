@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { readManifest, writeManifest } from '../../src/repository/backups/manifests.ts';
 import { openForBackup, openRepository } from '../../src/repository/open.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { makeManifest, now, source } from './example.ts';
 

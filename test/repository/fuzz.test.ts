@@ -1,18 +1,23 @@
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { listBackupIds, readIfPresent, readManifest, readOutline } from '../../src/repository/backups/manifests.ts';
-import { createSeal } from '../../src/repository/objects/codec.ts';
-import { acquireLock, listLocks } from '../../src/repository/locks/locks.ts';
 import type { StoredObject } from '../../src/format/manifest.ts';
-import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
-import { createReader, objectKey, readStored } from '../../src/repository/objects/store.ts';
-import { appendRecord, readRecords } from '../../src/repository/records.ts';
+import {
+  listBackupIds,
+  readIfPresent,
+  readManifest,
+  readOutline,
+} from '../../src/repository/backups/manifests.ts';
 import { findWindows } from '../../src/repository/changes/recoverable.ts';
-import { openRepository, type Repository } from '../../src/repository/open.ts';
-import { type SealedKind, sealContent } from '../../src/repository/signature.ts';
 import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
+import { acquireLock, listLocks } from '../../src/repository/locks/locks.ts';
+import { createSeal } from '../../src/repository/objects/codec.ts';
+import { createReader, objectKey, readStored } from '../../src/repository/objects/store.ts';
+import { openRepository, type Repository } from '../../src/repository/open.ts';
+import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
+import { appendRecord, readRecords } from '../../src/repository/records.ts';
+import { type SealedKind, sealContent } from '../../src/repository/signature.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { makeSegment } from './changes-example.ts';
 import { createRepository, makeManifest, makeObject, now } from './example.ts';

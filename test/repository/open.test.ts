@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { openForBackup, openRepository } from '../../src/repository/open.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { now, source } from './example.ts';
 

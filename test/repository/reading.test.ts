@@ -1,10 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { manifestKey, readManifest, readOutline, writeManifest } from '../../src/repository/backups/manifests.ts';
+import type { StoredObject } from '../../src/format/manifest.ts';
+import {
+  manifestKey,
+  readManifest,
+  readOutline,
+  writeManifest,
+} from '../../src/repository/backups/manifests.ts';
+import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
 import { createSeal } from '../../src/repository/objects/codec.ts';
 import { Inventory } from '../../src/repository/objects/inventory.ts';
-import type { StoredObject } from '../../src/format/manifest.ts';
-import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
 import {
   createNaming,
   createReader,
@@ -12,10 +16,11 @@ import {
   objectKey,
   readStored,
 } from '../../src/repository/objects/store.ts';
+import { openRepository, type Repository } from '../../src/repository/open.ts';
+import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
 import { readAgain } from '../../src/repository/reading.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
-import { openRepository, type Repository } from '../../src/repository/open.ts';
-import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { BrokenBodyError } from '../../src/storage/s3/failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../../src/storage/storage.ts';

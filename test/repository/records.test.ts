@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { appendRecord, type RecordKind, readRecords } from '../../src/repository/records.ts';
 import type { Repository } from '../../src/repository/open.ts';
+import { appendRecord, type RecordKind, readRecords } from '../../src/repository/records.ts';
 import { sealContent } from '../../src/repository/signature.ts';
+import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
 import { createRepository } from './example.ts';
 
 let repository: Repository;

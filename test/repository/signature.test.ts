@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { expect, it } from 'vitest';
-import { IntegrityError } from '../../src/runtime/errors.ts';
 import {
   BrokenSealError,
   openSealed,
@@ -12,6 +11,7 @@ import {
   sealContent,
   sizeLimit,
 } from '../../src/repository/signature.ts';
+import { IntegrityError } from '../../src/runtime/errors.ts';
 import { createRepository } from './example.ts';
 
 const repository = await createRepository();

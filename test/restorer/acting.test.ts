@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { describeActing } from '../../src/restorer/acting.ts';
 import type { Definition, Supplement } from '../../src/format/supplement.ts';
+import { describeActing } from '../../src/restorer/acting.ts';
 
 const roles = [
   { name: 'postgres', superuser: true },

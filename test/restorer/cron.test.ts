@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Session } from '../../src/postgres/session/connection.ts';
-import { readGlobals } from '../../src/postgres/catalog/globals.ts';
 import type { CronJob } from '../../src/format/supplement.ts';
+import { readGlobals } from '../../src/postgres/catalog/globals.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
 import { restoreCronJobs } from '../../src/restorer/cron.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { findServers, startCluster } from '../support/cluster.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { checkTarget, readSchemas } from '../../src/restorer/preflight.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RestoreInputs } from '../../src/interface/inputs/parse.ts';
+import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { findLost, lookAtTarget, refuseAnother } from '../../src/operations/restore/guard.ts';
-import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
+import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';
 import { createRoles } from '../fixture/seed.ts';
 import { makeImageTarget } from '../fixture/target.ts';
+import { makeSupplement } from '../parity/example.ts';
 import { createWorld } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { makeSupplement } from '../parity/example.ts';
 
 /* What a restore finds before it asks, and that what it empties is what it found. */
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { messageOf } from '../../src/runtime/errors.ts';
 import { openSession, type Session } from '../../src/postgres/session/connection.ts';
+import { messageOf } from '../../src/runtime/errors.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 

@@ -1,6 +1,6 @@
+import { readSegments, type Segment } from '../../src/repository/changes/segments.ts';
 import { createReader } from '../../src/repository/objects/store.ts';
 import { openRepository } from '../../src/repository/open.ts';
-import { readSegments, type Segment } from '../../src/repository/changes/segments.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 
 /** All segments of a repository, by chain and position. */

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
 import { parseInputs } from '../../src/interface/inputs/parse.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { run } from '../../src/operations/run.ts';
 

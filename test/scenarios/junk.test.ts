@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
-import { renderText } from '../../src/report/text.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
+import { renderText } from '../../src/report/text.ts';
 import { objectKey } from '../../src/repository/objects/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { operate } from './in-process.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Call, ScriptedStorage } from '../support/scripted-storage.ts';
 import { operate } from './in-process.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { runTool } from '../fixture/dump.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
-import { openRepository } from '../../src/repository/open.ts';
 import { readShelf } from '../../src/repository/backups/catalog.ts';
+import { openRepository } from '../../src/repository/open.ts';
 import { DeniedValueError } from '../../src/storage/storage.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { ScriptedStorage } from '../support/scripted-storage.ts';

@@ -1,7 +1,7 @@
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import { isKnownError } from '../../src/runtime/errors.ts';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { ScriptedStorage, writes } from '../support/scripted-storage.ts';
 import { operate } from './in-process.ts';

@@ -6,7 +6,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { InputName } from '../../src/interface/inputs/parse.ts';
+import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { StoredValue } from '../../src/storage/storage.ts';

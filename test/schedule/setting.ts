@@ -2,15 +2,15 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
 import type { openWorkflows } from '../../src/github/workflows.ts';
-import type { ScheduleInputs } from '../../src/interface/inputs/parse.ts';
+import type { ScheduleInputs } from '../../src/interface/inputs/types.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { schedule } from '../../src/operations/schedule/schedule.ts';
 import { renderText } from '../../src/report/text.ts';
+import type { World } from '../../src/runtime/context.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { type Plan, type PlannedDatabase, planJobs } from '../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy/parse.ts';
-import type { World } from '../../src/runtime/context.ts';
 
 /** A policy of one database in which nothing but the necessary is said. */
 export const smallPolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/runtime/errors.ts';
-import type { Session } from '../../src/postgres/session/connection.ts';
 import { readTables, type TableInfo } from '../../src/postgres/catalog/tables.ts';
+import type { Session } from '../../src/postgres/session/connection.ts';
+import { SourceError } from '../../src/runtime/errors.ts';
 import { checkAccounts, checkRecorded } from '../../src/source/accounts.ts';
-import { leaveToken } from '../../src/source/rollback-token.ts';
 import { findInSystemSchemas } from '../../src/source/archive/system-schemas.ts';
+import { leaveToken } from '../../src/source/rollback-token.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 

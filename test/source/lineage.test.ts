@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { outputSettings } from '../../src/postgres/session/output-settings.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
+import { outputSettings } from '../../src/postgres/session/output-settings.ts';
 import { followLineage, type Position } from '../../src/source/lineage.ts';
 
 const base: Manifest['source'] = {

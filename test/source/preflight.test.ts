@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SourceError } from '../../src/runtime/errors.ts';
-import { openSession } from '../../src/postgres/session/connection.ts';
 import { readTables, type TableInfo } from '../../src/postgres/catalog/tables.ts';
+import { openSession } from '../../src/postgres/session/connection.ts';
+import { SourceError } from '../../src/runtime/errors.ts';
 import { checkReadable, checkServer } from '../../src/source/preflight.ts';
 import { asRole, createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { ledgerSchema } from '../../src/postgres/own-schema.ts';
 import { readTables } from '../../src/postgres/catalog/tables.ts';
+import { ledgerSchema } from '../../src/postgres/own-schema.ts';
+import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { leaveToken, readLedger } from '../../src/source/rollback-token.ts';
 import { asRole, createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

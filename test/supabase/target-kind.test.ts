@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findOccupants } from '../../src/restorer/occupants.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { readManagedSchemas } from '../../src/supabase/managed-schemas.ts';
 import { readTargetCatalog } from '../../src/supabase/target-catalog.ts';
 import { chooseTargetKind, detectTargetKind } from '../../src/supabase/target-kind.ts';
-import { findOccupants } from '../../src/restorer/occupants.ts';
 import { makeImageTarget, makePlainTarget, makeProjectTarget, type Target } from '../fixture/target.ts';
 import { type Database, openDatabase } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isVisible, parseSnapshot, widenXid } from '../../src/values/pg-snapshot.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
 
 let cluster: Cluster;
 let database: Database;

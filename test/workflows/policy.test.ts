@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { type Caller, renderCallers } from '../../src/schedule/workflows/callers.ts';
 import { planJobs } from '../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy/parse.ts';
+import { type Caller, renderCallers } from '../../src/schedule/workflows/callers.ts';
 import { type Job, readText } from './files.ts';
 import { type Checker, openParser } from './parser.ts';
 

@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type InputName, inputs, type Operation, parseInputs, type RestoreInputs } from '../../src/interface/inputs/parse.ts';
-import { findReasons, type TargetState } from '../../src/operations/restore/guard.ts';
-import { type OutputName, outputs } from '../../src/interface/outputs.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
+import { parseInputs } from '../../src/interface/inputs/parse.ts';
+import { type InputName, inputs, type Operation } from '../../src/interface/inputs/schema.ts';
+import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
+import { type OutputName, outputs } from '../../src/interface/outputs.ts';
+import { findReasons, type TargetState } from '../../src/operations/restore/guard.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/workflows/reusable.ts';
 import { isOurs, type NamedStep, readText, stepsOf, takesRole, workflowFiles } from './files.ts';
 import { type Checker, type Contexts, openParser } from './parser.ts';

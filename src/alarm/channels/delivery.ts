@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { isKnownError } from '../../runtime/errors.ts';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import { isKnownError } from '../../runtime/errors.ts';
 import type { AlarmLimits } from '../event.ts';
 
 /** A message that did not arrive. Its words name the host and no more of the address: whoever knows that may write there, too. */

@@ -3,13 +3,7 @@ import { GitHubFailure } from '../../github/api.ts';
 import type { Issue, Issues, Label } from '../../github/issues.ts';
 import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './state.ts';
-import {
-  describeFailing,
-  describeRecovery,
-  describeRepeat,
-  markRecovered,
-  titleIssue,
-} from './text.ts';
+import { describeFailing, describeRecovery, describeRepeat, markRecovered, titleIssue } from './text.ts';
 import { findFailing, findSame, type Known, ownLabel, reopenWindow } from './tracked.ts';
 
 const severeLabel = 'severity: high';

@@ -1,5 +1,5 @@
+import type { Operation } from '../../interface/inputs/schema.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
-import type { Operation } from '../../interface/inputs/parse.ts';
 import { Interruption } from './interruption.ts';
 
 /** Anything thrown, as both entries tell it. */

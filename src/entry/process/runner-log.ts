@@ -1,6 +1,6 @@
 import * as core from '@actions/core';
-import type { Mask } from '../../report/redact.ts';
 import { printableForRunner } from '../../report/printable.ts';
+import type { Mask } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 

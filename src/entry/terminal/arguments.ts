@@ -1,5 +1,6 @@
+import { quoteWord } from '../../interface/inputs/parse.ts';
+import { type InputName, inputNames, inputs, operations } from '../../interface/inputs/schema.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
-import { type InputName, inputNames, inputs, operations, quoteWord } from '../../interface/inputs/parse.ts';
 
 /** What only the command line has, besides the inputs. */
 export const switches = {

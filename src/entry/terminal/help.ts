@@ -1,4 +1,11 @@
-import { defaultOf, inputNames, inputs, type Operation, operationSummaries, operations } from '../../interface/inputs/parse.ts';
+import { defaultOf } from '../../interface/inputs/parse.ts';
+import {
+  inputNames,
+  inputs,
+  type Operation,
+  operationSummaries,
+  operations,
+} from '../../interface/inputs/schema.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 

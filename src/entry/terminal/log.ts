@@ -1,6 +1,6 @@
 import { displayWidth } from '../../report/display-width.ts';
-import type { Mask } from '../../report/redact.ts';
 import { printable } from '../../report/printable.ts';
+import type { Mask } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
 

@@ -12,9 +12,6 @@ import {
 import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
 import { databaseUrlForm, list, Problem } from './values.ts';
 
-export * from './schema.ts';
-export type * from './types.ts';
-
 type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
 type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
   ? Parsed<N>

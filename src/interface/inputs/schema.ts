@@ -1,3 +1,4 @@
+import { parseNeeds } from './needed-jobs.ts';
 import {
   databaseUrlForm,
   listOf,
@@ -28,7 +29,6 @@ import {
   parseWebhook,
   wholeNumber,
 } from './values.ts';
-import { parseNeeds } from './needed-jobs.ts';
 
 /**
  * Every input, once. The Action's `with:`, the command line, the environment, action.yml, `--help` and the README's table

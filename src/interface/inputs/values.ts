@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
-import { splitPatterns } from '../../postgres/catalog/table-patterns.ts';
-import type { RetentionPolicy } from '../../repository/retention/policy.ts';
+import type { RetentionPolicy } from '../../values/retention-policy.ts';
+import { splitPatterns } from '../../values/table-patterns.ts';
 import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 
 /* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */

@@ -1,7 +1,7 @@
-import { JobError } from '../../runtime/errors.ts';
-import type { AlarmOperationInputs } from '../../interface/inputs/parse.ts';
 import type { NeededJob } from '../../interface/inputs/needed-jobs.ts';
+import type { AlarmOperationInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
+import { JobError } from '../../runtime/errors.ts';
 
 /**
  * Raises the alarm of an operation whose job ended before that could: a service container that does not start, a runner that is lost, a process

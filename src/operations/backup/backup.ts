@@ -1,28 +1,28 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { readFacts, readSequences } from '../../postgres/catalog/facts.ts';
+import { checkMemory } from '../../postgres/catalog/memory.ts';
+import { checkFreshness } from '../../postgres/catalog/questions.ts';
+import { readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import { findDumpClient } from '../../postgres/client/find.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { readFacts, readSequences } from '../../postgres/catalog/facts.ts';
-import { checkFreshness } from '../../postgres/catalog/questions.ts';
-import { openReached } from '../../postgres/session/reach.ts';
-import { createSelection, findUnmatched } from '../../postgres/catalog/table-patterns.ts';
 import { outputSettings } from '../../postgres/session/output-settings.ts';
+import { openReached } from '../../postgres/session/reach.ts';
 import { describeConnection } from '../../postgres/session/settings.ts';
-import { readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
-import { createBackupId, writeManifest } from '../../repository/backups/manifests.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
+import { createBackupId, writeManifest } from '../../repository/backups/manifests.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../../source/identity.ts';
 import { leaveToken } from '../../source/rollback-token.ts';
 import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
-import type { World } from '../../runtime/context.ts';
-import { describeBackup } from './report.ts';
+import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
-import { checkMemory } from '../../runtime/memory.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { refuseUnencrypted } from './encryption-rule.ts';
+import { describeBackup } from './report.ts';
 
 /**
  * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there

@@ -1,38 +1,24 @@
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
+import { objectSize } from '../../format/limits.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
+import { planJobs } from '../../postgres/catalog/ranges.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { isCrowded } from '../../postgres/session/refusal.ts';
-import type { SequenceState } from '../../postgres/catalog/facts.ts';
-import { planJobs } from '../../postgres/catalog/ranges.ts';
 import { countSessions } from '../../postgres/session/room.ts';
-import { type ConnectionSettings, clientEnvironment } from '../../postgres/session/settings.ts';
-import { formatBytes, formatCounted } from '../../report/quantity.ts';
-import type { Manifest } from '../../format/manifest.ts';
-import { objectSize } from '../../repository/objects/store.ts';
-import { digestDefinitions } from '../../repository/changes/segments.ts';
-import { dumpArchive } from '../../source/archive/dump.ts';
-import { BufferPool } from '../../source/rows/buffer-pool.ts';
-import type { PendingPiece } from '../../source/rows/object-sink.ts';
-import { type CopiedSlice, copyRows } from '../../source/rows/copy.ts';
-import type { Snapshot } from '../../source/snapshot/snapshot.ts';
-import { describeDatabase, type Questions, storeSupplement } from '../../source/archive/describe.ts';
-import { runInTurn, runTogether } from '../../runtime/workers.ts';
 import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
-import type { Destination } from './destination.ts';
-import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './plan.ts';
-import { describePasswords, listNotCarried } from '../../source/archive/omissions.ts';
+import { clientEnvironment } from '../../postgres/session/settings.ts';
 import { Progress } from '../../report/progress.ts';
-
-/** What is copied, and where. */
-export interface CopyRequest {
-  readonly inputs: BackupInputs;
-  readonly settings: ConnectionSettings;
-  readonly client: ClientTools;
-  readonly snapshot: Snapshot;
-  readonly destination: Destination;
-  /** As the snapshot's lead session has read them */
-  readonly sequences: readonly SequenceState[];
-}
+import { formatBytes, formatCounted } from '../../report/quantity.ts';
+import { digestDefinitions } from '../../repository/changes/segments.ts';
+import { runInTurn, runTogether } from '../../runtime/workers.ts';
+import { describeDatabase, type Questions, storeSupplement } from '../../source/archive/describe.ts';
+import { dumpArchive } from '../../source/archive/dump.ts';
+import { describePasswords, listNotCarried } from '../../source/archive/omissions.ts';
+import { BufferPool } from '../../source/rows/buffer-pool.ts';
+import { type CopiedSlice, copyRows } from '../../source/rows/copy.ts';
+import type { PendingPiece } from '../../source/rows/object-sink.ts';
+import type { CopyRequest } from './copy-request.ts';
+import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './plan.ts';
 
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];

@@ -1,19 +1,20 @@
-import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
+import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
-import { createOpen, createSeal } from '../../repository/objects/codec.ts';
-import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/suspects.ts';
-import { Inventory } from '../../repository/objects/inventory.ts';
-import { acquireLock, describeHolder, type Lock } from '../../repository/locks/locks.ts';
-import { type Mark, readMarkFiles } from '../../repository/prune/garbage-marks.ts';
-import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
 import { type Predecessors, readPredecessors } from '../../repository/backups/predecessors.ts';
+import type { Lock } from '../../repository/locks/held-lock.ts';
+import { acquireLock, describeHolder } from '../../repository/locks/locks.ts';
+import { createOpen, createSeal } from '../../repository/objects/codec.ts';
+import { Inventory } from '../../repository/objects/inventory.ts';
+import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../../repository/open.ts';
-import type { StoredValue } from '../../storage/storage.ts';
-import { runTogether } from '../../runtime/workers.ts';
+import { type Mark, readMarkFiles } from '../../repository/prune/garbage-marks.ts';
+import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/suspects.ts';
 import type { World } from '../../runtime/context.ts';
-import { type Base, findBase } from '../../repository/backups/base.ts';
+import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
+import { runTogether } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
 import { openPlace } from '../place.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */

@@ -1,7 +1,7 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
 import { readRepository } from '../../github/repository.ts';
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
  * Refuses a backup that anybody could read. Outside of a runner there is no repository to be public; on one, a repository that is not known

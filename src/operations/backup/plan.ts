@@ -1,17 +1,17 @@
-import type { SequenceState } from '../../postgres/catalog/facts.ts';
-import { countPages, planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
-import { formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import type { BufferPool } from '../../source/rows/buffer-pool.ts';
-import { countRanges, type RangeCount } from '../../source/incremental/range-counts.ts';
-import { chooseRanges, matchTables, type TableChoice } from '../../source/incremental/range-choice.ts';
-import { followLineage } from '../../source/lineage.ts';
-import type { PendingPiece } from '../../source/rows/object-sink.ts';
-import { chooseUnits, recheckUnits } from '../../source/incremental/sample-check.ts';
-import type { Snapshot } from '../../source/snapshot/snapshot.ts';
-import { toolVersion } from '../../runtime/version.ts';
+import { countPages, planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
+import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
+import { formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Base } from '../../repository/backups/base.ts';
-import type { CopyRequest } from './copy.ts';
+import { toolVersion } from '../../runtime/version.ts';
+import { chooseRanges, matchTables, type TableChoice } from '../../source/incremental/range-choice.ts';
+import { countRanges, type RangeCount } from '../../source/incremental/range-counts.ts';
+import { chooseUnits, recheckUnits } from '../../source/incremental/sample-check.ts';
+import { followLineage } from '../../source/lineage.ts';
+import type { BufferPool } from '../../source/rows/buffer-pool.ts';
+import type { PendingPiece } from '../../source/rows/object-sink.ts';
+import type { Snapshot } from '../../source/snapshot/snapshot.ts';
+import type { CopyRequest } from './copy-request.ts';
 
 /** What a backup reads, and what it takes over from its base. */
 export interface CopyPlan {

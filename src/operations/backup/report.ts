@@ -1,10 +1,17 @@
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../../report/quantity.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import type { ObjectWriter } from '../../repository/objects/store.ts';
 import type { TableChoice } from '../../source/incremental/range-choice.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 import type { CopyPlan } from './plan.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
 
 const shownTables = 10;
 

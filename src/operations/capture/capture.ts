@@ -1,41 +1,28 @@
-import { SourceError } from '../../runtime/errors.ts';
-import type { BackupInputs, CaptureInputs } from '../../interface/inputs/parse.ts';
+import type { BackupInputs, CaptureInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { parseLsn } from '../../values/lsn.ts';
-import { reachDatabase } from '../../postgres/session/reach.ts';
 import { applySettings, copyEncoding } from '../../postgres/session/output-settings.ts';
+import { reachDatabase } from '../../postgres/session/reach.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { findReachingBase } from '../../repository/changes/reaching-backup.ts';
 import { readNewestSegment, type Segment, writeSegment } from '../../repository/changes/segments.ts';
+import type { World } from '../../runtime/context.ts';
+import { SourceError } from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { readChanges } from '../../source/changes/reader.ts';
-import { advanceSlot, dropSlot, readSlot, type Slot, UnreadableChangesError } from '../../source/changes/slot.ts';
+import { advanceSlot, dropSlot, readSlot, UnreadableChangesError } from '../../source/changes/slot.ts';
 import { findStrangers, listKeyless, readChangeState } from '../../source/changes/state.ts';
+import { chooseWalPosition } from '../../source/changes/wal-position.ts';
 import { readIdentity, type SourceIdentity } from '../../source/identity.ts';
 import { checkServer } from '../../source/preflight.ts';
-import { chooseWalPosition } from '../../source/changes/wal-position.ts';
-import type { World } from '../../runtime/context.ts';
+import { parseLsn } from '../../values/lsn.ts';
 import { backup } from '../backup/backup.ts';
-import { findReachingBase } from '../../repository/changes/reaching-backup.ts';
+import { type Destination, openDestination } from '../backup/destination.ts';
+import { refuseUnencrypted } from '../backup/encryption-rule.ts';
 import { type Chain, joinChain } from './chain.ts';
 import { describeCapture } from './report.ts';
+import type { Captured } from './result.ts';
 import { SegmentAssembly } from './segment.ts';
-import { type Destination, openDestination } from '../backup/destination.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { refuseUnencrypted } from '../backup/encryption-rule.ts';
-
-/** What a capture has stored. */
-export interface Captured {
-  /** What is stored now, oldest first; at least one, if it carries nothing but the time */
-  readonly segments: readonly Segment[];
-  /** Tables whose updates and deletes cannot be captured, with the reason */
-  readonly keyless: readonly string[];
-  readonly chain: Chain;
-  /** As it was found, or made */
-  readonly slot: Slot;
-  readonly addedBytes: number;
-  /** A backup that can be brought to the end of them; undefined: one has to be taken */
-  readonly base: string | undefined;
-}
 
 /**
  * Stores what was committed since the capture before, in the order of the log: first the changes, then what says that they are whole, and

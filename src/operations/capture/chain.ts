@@ -1,7 +1,7 @@
 import type { Session } from '../../postgres/session/connection.ts';
-import { parseLsn } from '../../values/lsn.ts';
 import { createBackupId } from '../../repository/backups/manifests.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
+import type { World } from '../../runtime/context.ts';
 import {
   advanceSlot,
   checkSlotPossible,
@@ -11,9 +11,9 @@ import {
   readSlot,
   type Slot,
 } from '../../source/changes/slot.ts';
-import type { SourceIdentity } from '../../source/identity.ts';
 import { readClock, takeTransactionNumber } from '../../source/changes/wal-position.ts';
-import type { World } from '../../runtime/context.ts';
+import type { SourceIdentity } from '../../source/identity.ts';
+import { parseLsn } from '../../values/lsn.ts';
 import type { Destination } from '../backup/destination.ts';
 
 /** Where a capture goes on. */

@@ -1,10 +1,11 @@
-import type { CaptureInputs } from '../../interface/inputs/parse.ts';
+import type { CaptureInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { Slot } from '../../source/changes/slot.ts';
-import type { Captured } from './capture.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
+import type { Captured } from './result.ts';
 
 const shownTables = 10;
 

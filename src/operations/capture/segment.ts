@@ -1,15 +1,15 @@
-import type { CaptureInputs } from '../../interface/inputs/parse.ts';
-import { parseLsn } from '../../values/lsn.ts';
-import { copyEncoding, outputSettings } from '../../postgres/session/output-settings.ts';
+import type { CaptureInputs } from '../../interface/inputs/types.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
-import type { Repository } from '../../repository/open.ts';
+import { copyEncoding, outputSettings } from '../../postgres/session/output-settings.ts';
 import { digestDefinitions, type Segment } from '../../repository/changes/segments.ts';
+import type { Repository } from '../../repository/open.ts';
+import { toolName, toolVersion } from '../../runtime/version.ts';
 import type { ReadChanges } from '../../source/changes/reader.ts';
 import { type ChangeState, findRewritten, findUncovered } from '../../source/changes/state.ts';
 import { keyOf } from '../../source/changes/tally.ts';
-import type { SourceIdentity } from '../../source/identity.ts';
 import type { WalPosition } from '../../source/changes/wal-position.ts';
-import { toolName, toolVersion } from '../../runtime/version.ts';
+import type { SourceIdentity } from '../../source/identity.ts';
+import { parseLsn } from '../../values/lsn.ts';
 import type { Chain } from './chain.ts';
 
 interface Run {

@@ -1,8 +1,15 @@
-import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../../report/quantity.ts';
-import type { Decision } from '../../repository/retention/policy.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatShare,
+} from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
+import type { Decision } from '../../repository/retention/policy.ts';
 
 /**
  * @param location of the storage

@@ -1,14 +1,14 @@
-import type { ListInputs } from '../../interface/inputs/parse.ts';
-import { openRepository } from '../../repository/open.ts';
-import { planRetention } from '../../repository/retention/policy.ts';
-import { readShelf } from '../../repository/backups/catalog.ts';
-import type { World } from '../../runtime/context.ts';
-import { keepBases } from '../cleanup/plan.ts';
-import { describeList } from './list-report.ts';
+import type { ListInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { openPlace } from '../place.ts';
+import { readShelf } from '../../repository/backups/catalog.ts';
 import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { openRepository } from '../../repository/open.ts';
+import { planRetention } from '../../repository/retention/policy.ts';
+import type { World } from '../../runtime/context.ts';
+import { keepBases } from '../cleanup/plan.ts';
+import { openPlace } from '../place.ts';
+import { describeList } from './list-report.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
 export async function list(inputs: ListInputs, world: World): Promise<Outcome> {

@@ -1,12 +1,12 @@
-import { StorageError } from '../../runtime/errors.ts';
-import type { PinInputs } from '../../interface/inputs/parse.ts';
+import type { PinInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { readStandings } from '../../repository/backups/catalog.ts';
 import { chooseBackup, readIfPresent } from '../../repository/backups/manifests.ts';
 import { listLocks } from '../../repository/locks/locks.ts';
-import { appendRecord } from '../../repository/records.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { readStandings } from '../../repository/backups/catalog.ts';
+import { appendRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
-import type { Outcome } from '../../interface/outcome.ts';
+import { StorageError } from '../../runtime/errors.ts';
 import { openPlace } from '../place.ts';
 
 /** Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it. */

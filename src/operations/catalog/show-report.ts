@@ -1,11 +1,18 @@
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration, formatShare } from '../../report/quantity.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { StoredRecord } from '../../repository/records.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatShare,
+} from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import { weighRecords } from '../../repository/backups/catalog.ts';
+import type { StoredRecord } from '../../repository/records.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from '../backup/report.ts';
 import { describeDrilled, describeVerification } from './list-report.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
 
 /** Oldest first, of all backups */
 export interface History {

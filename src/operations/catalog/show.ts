@@ -1,9 +1,9 @@
-import type { ShowInputs } from '../../interface/inputs/parse.ts';
-import { readRecords } from '../../repository/records.ts';
-import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
-import { chooseManifest } from '../../repository/backups/choose.ts';
+import type { ShowInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
+import { chooseManifest } from '../../repository/backups/choose.ts';
+import { openRepository } from '../../repository/open.ts';
+import { readRecords } from '../../repository/records.ts';
+import type { World } from '../../runtime/context.ts';
 import { openPlace } from '../place.ts';
 import { describeManifest } from './show-report.ts';
 

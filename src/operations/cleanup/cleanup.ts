@@ -1,20 +1,19 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import type { CleanupInputs } from '../../interface/inputs/parse.ts';
-import { append } from '../../runtime/lists.ts';
+import type { CleanupInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
-import type { DamagedHeader } from '../../repository/prune/references.ts';
+import { readStandings } from '../../repository/backups/catalog.ts';
 import { keepOutlines } from '../../repository/backups/outlines.ts';
+import { segmentKey } from '../../repository/changes/segments.ts';
+import { describeHolder } from '../../repository/locks/locks.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
 import {
-  type Garbage,
   lockForRemoval,
   markGarbage,
   type PruneContext,
   previewGarbage,
 } from '../../repository/prune/prune.ts';
-import { appendRecord } from '../../repository/records.ts';
 import {
   type Removal,
   type Retained,
@@ -22,56 +21,22 @@ import {
   removeProbes,
   removeSegments,
 } from '../../repository/prune/removal.ts';
-import { openRepository, type Repository } from '../../repository/open.ts';
-import { type Decision, formatInterval } from '../../repository/retention/policy.ts';
-import { segmentKey } from '../../repository/changes/segments.ts';
-import { readStandings, type ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { isDue, type Sweep, sweepGarbage } from '../../repository/prune/sweep.ts';
+import { isDue, sweepGarbage } from '../../repository/prune/sweep.ts';
+import { appendRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import { formatInterval } from '../../values/retention-policy.ts';
+import { openPlace } from '../place.ts';
 import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './plan.ts';
 import { describeCleanup, sumWaiting } from './report.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { openPlace } from '../place.ts';
+import type { Cleanup } from './result.ts';
 
 /** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
 const sweepWaitSeconds = 20;
 
 /** So many of the backups that stay are named in a record: an id has 24 bytes there, each time. */
 const rememberedBackups = 1000;
-
-/** What a cleanup did, or what it would do. */
-export interface Cleanup {
-  readonly inputs: CleanupInputs;
-  /** Backups that there were, those with manifests that cannot be trusted included */
-  readonly backups: number;
-  readonly decisions: readonly Decision<ShelvedBackup>[];
-  /** Manifests and headers of segments that cannot be trusted. While there are any, nothing is removed after they were found. */
-  readonly damaged: readonly DamagedHeader[];
-  /** No backup is listed, and there are objects: nothing was done. */
-  readonly blind: boolean;
-  /** Ids of backups that were gone before, without a cleanup */
-  readonly vanished: readonly string[];
-  /** What was recorded as damaged, and is whole */
-  readonly cleared: Plan['cleared'];
-  /** Ids of backups that are gone */
-  readonly removed: readonly string[];
-  readonly changes: Changes;
-  /** What no backup and no segment needs any more, as it was before the sweep */
-  readonly marked: Garbage['marked'];
-  readonly swept: Sweep['removed'];
-  /** Whether the grace period of what was marked at a time had passed, and the sweep was not postponed */
-  readonly isSwept: (markedAt: Date) => boolean;
-  /** Objects that are not listed any more, and whose bytes the storage keeps */
-  readonly hidden: Sweep['hidden'];
-  /** Manifests and headers of which the same holds */
-  readonly hiddenFiles: number;
-  /** How many versions that the bucket kept are gone */
-  readonly versions: number;
-  /** What the storage did not let go */
-  readonly retained: readonly Retained[];
-  /** Why the sweep was left to the next run */
-  readonly postponed: string | undefined;
-}
 
 /**
  * Removes the backups that the policy does not keep, the captured changes that nobody needs for the last days, and what only these

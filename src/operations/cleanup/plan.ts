@@ -1,18 +1,18 @@
-import type { IntegrityError } from '../../runtime/errors.ts';
-import type { CleanupInputs } from '../../interface/inputs/parse.ts';
-import { type ChangePolicy, keepReachable, listOutdated } from '../../repository/retention/changes.ts';
-import type { DamagedHeader } from '../../repository/prune/references.ts';
-import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
-import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
-import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
-import type { Repository } from '../../repository/open.ts';
-import { type Decision, planRetention } from '../../repository/retention/policy.ts';
-import { listSegmentFiles, readSegments, type Segment } from '../../repository/changes/segments.ts';
+import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import { readShelf, type Shelf, type ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { findVanished } from '../../repository/backups/vanished.ts';
-import type { StoredValue } from '../../storage/storage.ts';
-import { runTogether } from '../../runtime/workers.ts';
+import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
 import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
+import { findVanished } from '../../repository/backups/vanished.ts';
+import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
+import { listSegmentFiles, readSegments, type Segment } from '../../repository/changes/segments.ts';
+import type { Repository } from '../../repository/open.ts';
+import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
+import type { DamagedHeader } from '../../repository/prune/references.ts';
+import { type ChangePolicy, keepReachable, listOutdated } from '../../repository/retention/changes.ts';
+import { type Decision, planRetention } from '../../repository/retention/policy.ts';
+import type { IntegrityError } from '../../runtime/errors.ts';
+import { runTogether } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 
 /** What there is, and what is to become of it. */

@@ -1,11 +1,12 @@
+import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import { manifestKey } from '../../repository/backups/manifests.ts';
-import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
-import { formatInterval } from '../../repository/retention/policy.ts';
-import type { Cleanup } from './cleanup.ts';
-import { describeVerification } from '../catalog/list-report.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
 import { formatWindow } from '../../repository/changes/windows.ts';
+import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
+import { formatInterval } from '../../values/retention-policy.ts';
+import { describeVerification } from '../catalog/list-report.ts';
+import type { Cleanup } from './result.ts';
 
 /** Of what a storage did not let go, so many keys are named. */
 const shownKeys = 20;

@@ -1,10 +1,10 @@
-import { IntegrityError } from '../../runtime/errors.ts';
-import { readIfPresent } from '../../repository/backups/manifests.ts';
 import type { StoredObject } from '../../format/manifest.ts';
+import { readIfPresent } from '../../repository/backups/manifests.ts';
 import { readStored } from '../../repository/objects/store.ts';
+import type { Repository } from '../../repository/open.ts';
 import type { PruneContext } from '../../repository/prune/prune.ts';
 import { type RecordContent, readRecords } from '../../repository/records.ts';
-import type { Repository } from '../../repository/open.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 
 /** A backup that was recorded as damaged and is not */

@@ -1,15 +1,15 @@
-import type { DrillInputs } from '../../interface/inputs/parse.ts';
+import type { DrillInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
-import { openRepository, type Repository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
 import { chooseBackups } from '../../repository/backups/choose.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
 import { chooseRecovery } from '../../restorer/choose.ts';
-import { describeDrill } from './report.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { openPlace } from '../place.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
 import { type Candidate, tryInTurn } from '../../restorer/trial/trial.ts';
+import type { World } from '../../runtime/context.ts';
+import { openPlace } from '../place.ts';
+import { describeDrill } from './report.ts';
 
 /**
  * Restores a backup into a database made for the occasion, compares and tests it, and drops it again. When a backup fails, the ones

@@ -1,6 +1,8 @@
-import type { DrillInputs } from '../../interface/inputs/parse.ts';
+import type { DrillInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { countNotCarried, describeParity } from '../../parity/report.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
-import { describeNotCarried } from '../backup/report.ts';
+import type { Section } from '../../report/section.ts';
 import {
   type Attempt,
   explainFailure,
@@ -9,10 +11,9 @@ import {
   hasReturned,
   isDoubtful,
 } from '../../restorer/trial/attempt.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
-import { countNotCarried, describeParity } from '../../parity/report.ts';
-import { describeNotes } from '../restore/report.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
+import { describeNotCarried } from '../backup/report.ts';
+import { describeNotes } from '../restore/report.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
 export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {

@@ -1,4 +1,4 @@
-import type { GateInputs } from '../../interface/inputs/parse.ts';
+import type { GateInputs } from '../../interface/inputs/types.ts';
 import type { JudgedLimit } from '../../repository/backups/freshness.ts';
 
 /** What lets a release pass, or what stands in its way. */

@@ -1,21 +1,27 @@
-import { StorageError } from '../../runtime/errors.ts';
-import type { GateInputs } from '../../interface/inputs/parse.ts';
-import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
-import { readEventBase } from '../../github/event.ts';
-import { readIfPresent } from '../../repository/backups/manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import { readEventBase } from '../../github/event.ts';
+import type { GateInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
+import { findShrinkage } from '../../repository/backups/findings.ts';
+import {
+  type BackupStanding,
+  judgeLimits,
+  measureAges,
+  readStanding,
+  weighStanding,
+} from '../../repository/backups/freshness.ts';
+import { readIfPresent } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { Storage } from '../../storage/storage.ts';
 import type { World } from '../../runtime/context.ts';
+import { StorageError } from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { backup } from '../backup/backup.ts';
+import { openPlace } from '../place.ts';
+import { tellShrinkage } from '../sections/limits.ts';
 import { decide, type Missing } from './decision.ts';
 import { describeGate } from './report.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { openPlace } from '../place.ts';
-import { type BackupStanding, judgeLimits, measureAges, readStanding, weighStanding } from '../../repository/backups/freshness.ts';
-import { tellShrinkage } from '../sections/limits.ts';
-import { findShrinkage } from '../../repository/backups/findings.ts';
 
 /**
  * Lets a release pass when there is a backup to go back to that is fresh enough and, where that is asked, proven; takes one first when only

@@ -1,13 +1,14 @@
-import type { GateInputs } from '../../interface/inputs/parse.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { GateInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import type { Migrations } from '../../migrations/changed.ts';
 import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { Manifest } from '../../format/manifest.ts';
-import { describeNotCarried } from '../backup/report.ts';
-import type { Decision } from './decision.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
+import type { Section } from '../../report/section.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
+import { describeNotCarried } from '../backup/report.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import type { Decision } from './decision.ts';
 
 export interface GateResult {
   readonly inputs: GateInputs;

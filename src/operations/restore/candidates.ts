@@ -1,12 +1,12 @@
-import { IntegrityError } from '../../runtime/errors.ts';
-import type { RestoreInputs } from '../../interface/inputs/parse.ts';
-import { readManifest } from '../../repository/backups/manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { Repository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { chooseBackups, chooseManifest } from '../../repository/backups/choose.ts';
+import { readManifest } from '../../repository/backups/manifests.ts';
+import type { Repository } from '../../repository/open.ts';
 import { chooseRecovery } from '../../restorer/choose.ts';
 import type { Candidate } from '../../restorer/trial/trial.ts';
+import type { World } from '../../runtime/context.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 
 export interface Candidates {
   /** In the order in which they are tried; only the first without staging */

@@ -1,22 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
-import { defaultOf, type RestoreInputs } from '../../interface/inputs/parse.ts';
-import { append } from '../../runtime/lists.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import { defaultOf } from '../../interface/inputs/parse.ts';
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { ledgerSchema } from '../../postgres/own-schema.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { formatCount, formatCounted } from '../../report/quantity.ts';
-import type { Manifest } from '../../format/manifest.ts';
+import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
+import { findOccupants } from '../../restorer/occupants.ts';
+import type { TableSize } from '../../restorer/part/replacement.ts';
+import type { MetPart } from '../../restorer/plan.ts';
+import { comparing, type RestoreMark, readMark } from '../../restorer/unfinished.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
 import { readIdentity } from '../../source/identity.ts';
 import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
-import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
-import { findOccupants } from '../../restorer/preflight.ts';
-import type { TableSize } from '../../restorer/part/replacement.ts';
-import { comparing, type RestoreMark, readMark } from '../../restorer/unfinished.ts';
-import type { World } from '../../runtime/context.ts';
-import type { MetPart } from '../../restorer/plan.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 
 /** What a target is and holds, before anything of it is touched. */
 export interface TargetState {

@@ -1,11 +1,13 @@
-import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
-import type { NotCarried } from '../../restorer/omission.ts';
-import type { CheckResult } from '../../restorer/trial/checks.ts';
-import { summarize } from '../../restorer/clean/part.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import type { Parity } from '../../parity/compare.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import { summarize } from '../../restorer/clean/part.ts';
+import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
-import type { Job } from './restore.ts';
+import type { CheckResult } from '../../restorer/trial/checks.ts';
+import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import {
   describeGone,
   describeLoss,
@@ -17,13 +19,13 @@ import {
   isOccupied,
   needsSafetyBackup,
 } from './guard.ts';
-import { describePlan, describeRestore, type RestoreScope } from './report.ts';
-import { describeChecks } from '../../restorer/trial/user-checks.ts';
+import type { Job } from './job.ts';
+import { describePlan, describeRestore } from './report.ts';
 
 interface Result extends Job {
   readonly safetyBackup: string | null;
-  readonly left: readonly NotCarried[];
-  readonly ungiven: readonly NotCarried[];
+  readonly left: readonly Omission[];
+  readonly ungiven: readonly Omission[];
   readonly scope: RestoreScope;
   readonly parity: Parity | undefined;
   readonly checks: readonly CheckResult[];
@@ -136,7 +138,7 @@ function describeSize(tables: number, rows: number): string {
   return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
 }
 
-function describeUngiven(ungiven: readonly NotCarried[]): Section[] {
+function describeUngiven(ungiven: readonly Omission[]): Section[] {
   if (ungiven.length === 0) return [];
   return [
     tell('What hung on the replaced objects and is not as it was:'),
@@ -211,7 +213,7 @@ function describeAttempts(attempts: readonly Attempt[]): Section[] {
   ];
 }
 
-function describeLeft(left: readonly NotCarried[]): Section[] {
+function describeLeft(left: readonly Omission[]): Section[] {
   if (left.length === 0) return [];
   return [
     tell('Of what was in the target before, this could not be removed:'),

@@ -1,43 +1,13 @@
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
-import type { Manifest, TableEntry } from '../../format/manifest.ts';
-import type { Supplement } from '../../format/supplement.ts';
-import type { NotCarried } from '../../restorer/omission.ts';
-import type { Parity, ParityScope } from '../../parity/compare.ts';
-import type { Replayed } from '../../restorer/replay/replay.ts';
-import { describeEntry, type RestoreSelection } from '../../restorer/archive/selection.ts';
-import { describeNotCarried } from '../backup/report.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import type { Parity } from '../../parity/compare.ts';
 import { countNotCarried, describeParity } from '../../parity/report.ts';
+import { describeEntry } from '../../postgres/client/table-of-contents.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import type { RestoreScope } from '../../restorer/scope.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
-
-/** What a restore is about to do, or has done. */
-export interface RestoreScope {
-  readonly manifest: Manifest;
-  readonly target: string;
-  /** Whose functions run with more rights than their owners have, for people */
-  readonly acting?: string | undefined;
-  readonly tables: readonly TableEntry[];
-  readonly selection: RestoreSelection;
-  readonly supplement: Supplement;
-  readonly kind: ParityScope['kind'];
-  /** Names of the target's schemas that are the platform's own; empty unless it is a project */
-  readonly managed: ReadonlySet<string>;
-  /** What this restore leaves out or cannot do; it grows while the restore runs. */
-  readonly notCarried: NotCarried[];
-  /** What is otherwise than in the source and no loss, for people */
-  readonly notes: string[];
-  /** How far it was brought beyond the backup; undefined as long as it was not */
-  readonly replayed?: Progression;
-}
-
-/** What was replayed upon a backup. */
-export type Progression = Pick<Replayed, 'transactions' | 'changes' | 'lastCommitAt' | 'endedBefore'> & {
-  /** The point in time that was wanted, ISO 8601 */
-  readonly until: string;
-  /** How many tables were changed */
-  readonly tables: number;
-};
+import { writePattern } from '../../values/table-patterns.ts';
+import { describeNotCarried } from '../backup/report.ts';
 
 const shownTables = 20;
 

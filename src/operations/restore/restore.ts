@@ -1,3 +1,29 @@
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import type { Parity } from '../../parity/compare.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { reachDatabase } from '../../postgres/session/reach.ts';
+import { fitJobs } from '../../postgres/session/room.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { formatCounted } from '../../report/quantity.ts';
+import { maskReason } from '../../report/redact.ts';
+import { describeHolder } from '../../repository/locks/locks.ts';
+import { createReader } from '../../repository/objects/store.ts';
+import { openRepository } from '../../repository/open.ts';
+import { appendRecord, type RecordContent } from '../../repository/records.ts';
+import { emptyDatabase } from '../../restorer/clean/clean.ts';
+import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
+import { type PreparedRestore, prepareRestore } from '../../restorer/execute.ts';
+import type { Held } from '../../restorer/part/replacement.ts';
+import { isWhole } from '../../restorer/plan.ts';
+import { askServer } from '../../restorer/step.ts';
+import { explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
+import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
+import { makeReportFolder, writeParity } from '../../restorer/trial/parity-files.ts';
+import { tryInTurn } from '../../restorer/trial/trial.ts';
+import { askChecks } from '../../restorer/trial/user-checks.ts';
+import type { World } from '../../runtime/context.ts';
 import {
   type ConfigurationError,
   isKnownError,
@@ -6,34 +32,10 @@ import {
   StorageError,
   type TargetError,
 } from '../../runtime/errors.ts';
-import type { RestoreInputs } from '../../interface/inputs/parse.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
-import { reachDatabase } from '../../postgres/session/reach.ts';
-import { fitJobs } from '../../postgres/session/room.ts';
-import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { maskReason } from '../../report/redact.ts';
-import { formatCounted } from '../../report/quantity.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
-import type { Manifest } from '../../format/manifest.ts';
-import { createReader } from '../../repository/objects/store.ts';
-import { appendRecord, type RecordContent } from '../../repository/records.ts';
-import { openRepository, type Repository } from '../../repository/open.ts';
-import type { NotCarried } from '../../restorer/omission.ts';
-import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
-import { emptyDatabase } from '../../restorer/clean/clean.ts';
-import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
-import type { Parity } from '../../parity/compare.ts';
-import type { Held } from '../../restorer/part/replacement.ts';
-import type { World } from '../../runtime/context.ts';
-import { askServer } from '../../restorer/step.ts';
-import type { Recovery } from '../../restorer/choose.ts';
-import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
-import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
-import { MarkedTarget, type NewMark, nameActor } from './unfinished-target.ts';
-import type { Outcome } from '../../interface/outcome.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { openPlace } from '../place.ts';
-import { makeReportFolder, writeParity } from '../../restorer/trial/parity-files.ts';
+import { restoreAside } from '../side-restore/side-restore.ts';
 import { chooseCandidates } from './candidates.ts';
 import {
   findRefusals,
@@ -44,42 +46,11 @@ import {
   needsSafetyBackup,
   refuseAnother,
   refuseContradictions,
-  type TargetState,
 } from './guard.ts';
-import { type PreparedRestore, prepareRestore } from '../../restorer/execute.ts';
-import { isWhole } from '../../restorer/plan.ts';
+import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
+import type { Done, Job } from './job.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
-import { inScratchFolder } from '../../runtime/scratch-folder.ts';
-import { restoreAside } from '../side-restore/side-restore.ts';
-import { tryInTurn } from '../../restorer/trial/trial.ts';
-import { askChecks } from '../../restorer/trial/user-checks.ts';
-
-/** A restore, with what it was asked for and what it found. */
-export interface Job {
-  readonly inputs: RestoreInputs;
-  readonly settings: ConnectionSettings;
-  readonly repository: Repository;
-  readonly manifest: Manifest;
-  /** To bring it to a point in time; undefined: as it is */
-  readonly recovery: Recovery | undefined;
-  readonly state: TargetState;
-  readonly clock: PhaseClock;
-  /** What was tried on staging; undefined without it */
-  readonly attempts: readonly Attempt[] | undefined;
-}
-
-/** What has been done to the target, as far as it came. */
-export interface Done {
-  safetyBackup: string | null;
-  /** What was in the target and could not be removed */
-  left: readonly NotCarried[];
-  /** What hung on what was replaced, and is to be there again in the end */
-  held: readonly Held[];
-  /** What of that could not be given back as it was */
-  ungiven: readonly NotCarried[];
-  /** Whether the target holds only a part of what it should */
-  incomplete: boolean;
-}
+import { MarkedTarget, type NewMark, nameActor } from './unfinished-target.ts';
 
 /**
  * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked
@@ -275,7 +246,7 @@ async function giveBack(
   held: readonly Held[],
   settings: ConnectionSettings,
   world: World,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   if (held.length === 0) return [];
   return await world.log.group(
     `Giving back ${formatCounted(held.length, 'object')} that hung on what was replaced`,

@@ -1,12 +1,12 @@
-import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
-import type { BackupInputs, RestoreInputs } from '../../interface/inputs/parse.ts';
-import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import type { BackupInputs, RestoreInputs } from '../../interface/inputs/types.ts';
+import { readNewestOutline } from '../../repository/backups/manifests.ts';
+import { labelStart } from '../../repository/backups/safety-label.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { backup } from '../backup/backup.ts';
 import { openPlace } from '../place.ts';
-import { labelStart } from '../../repository/backups/safety-label.ts';
 import { validate } from '../validate/validate.ts';
 
 /**

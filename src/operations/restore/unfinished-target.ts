@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
-import { messageOf, TargetError } from '../../runtime/errors.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { leaveMark, noteStep, type RestoreMark, removeMark } from '../../restorer/unfinished.ts';
 import type { World } from '../../runtime/context.ts';
+import { messageOf, TargetError } from '../../runtime/errors.ts';
 
 /** The workflow's actor, or the user of the machine. */
 export function nameActor(world: World): string {

@@ -1,10 +1,10 @@
 import { formatCount, formatDuration } from '../../report/quantity.ts';
-import { findEndedCaptures } from '../../schedule/workflows/ended-captures.ts';
+import type { Section } from '../../report/section.ts';
 import { isHosted } from '../../schedule/plan/plan.ts';
-import { measureLongestPause } from '../../schedule/verification/punctuality.ts';
 import { estimateMonth } from '../../schedule/plan/week.ts';
-import type { Section } from '../../interface/outcome.ts';
-import type { Schedule } from './schedule.ts';
+import { measureLongestPause } from '../../schedule/verification/punctuality.ts';
+import { findEndedCaptures } from '../../schedule/workflows/ended-captures.ts';
+import type { Schedule } from './result.ts';
 
 /** Of a month, in private repositories of GitHub's Free plan */
 const freeMinutes = 2000;

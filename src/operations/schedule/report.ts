@@ -1,14 +1,22 @@
 import { parseDuration } from '../../interface/inputs/values.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import { nextTimes } from '../../schedule/plan/cron.ts';
-import { listDifferences } from '../../schedule/workflows/line-diff.ts';
-import type { FileChange } from '../../schedule/workflows/files.ts';
 import type { PlannedDatabase, PlannedJob } from '../../schedule/plan/plan.ts';
-import { assumedMinutes, drawWeek, estimateMonth, foresee, marks, type Outlook } from '../../schedule/plan/week.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
-import type { Schedule } from './schedule.ts';
-import { describeRemarks } from './remarks.ts';
+import {
+  assumedMinutes,
+  drawWeek,
+  estimateMonth,
+  foresee,
+  marks,
+  type Outlook,
+} from '../../schedule/plan/week.ts';
 import type { WorkflowVerdict } from '../../schedule/verification/verify.ts';
+import type { FileChange } from '../../schedule/workflows/files.ts';
+import { listDifferences } from '../../schedule/workflows/line-diff.ts';
+import { describeRemarks } from './remarks.ts';
+import type { Schedule } from './result.ts';
 
 type Outlooks = ReadonlyMap<PlannedDatabase, Outlook>;
 

@@ -1,26 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigurationError } from '../../runtime/errors.ts';
 import { openWorkflows, type WorkflowsApi } from '../../github/workflows.ts';
-import type { ScheduleInputs } from '../../interface/inputs/parse.ts';
-import { renderCallers } from '../../schedule/workflows/callers.ts';
-import { applyChanges, compareFiles, type FileChange } from '../../schedule/workflows/files.ts';
-import { type Plan, planJobs } from '../../schedule/plan/plan.ts';
-import { type ParsedPolicy, parsePolicy } from '../../schedule/policy/parse.ts';
-import type { World } from '../../runtime/context.ts';
+import type { ScheduleInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { planJobs } from '../../schedule/plan/plan.ts';
+import { parsePolicy } from '../../schedule/policy/parse.ts';
+import { verifyWorkflows } from '../../schedule/verification/verify.ts';
+import { renderCallers } from '../../schedule/workflows/callers.ts';
+import { applyChanges, compareFiles } from '../../schedule/workflows/files.ts';
 import { describeSchedule } from './report.ts';
-import { type Verification, verifyWorkflows } from '../../schedule/verification/verify.ts';
-
-export interface Schedule {
-  readonly inputs: ScheduleInputs;
-  readonly parsed: ParsedPolicy;
-  readonly plan: Plan;
-  readonly changes: readonly FileChange[];
-  /** undefined: there is no token to ask with */
-  readonly verification: Verification | undefined;
-  readonly now: Date;
-}
 
 /**
  * Makes the workflows what the policy says, or tells how they differ; explains the week they make; and asks GitHub whether they

@@ -1,7 +1,7 @@
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
-import type { Section } from '../../interface/outcome.ts';
-import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
+import type { Section } from '../../report/section.ts';
 import type { Shrinkage } from '../../repository/backups/findings.ts';
+import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
 
 /** Whole seconds, for scripts; empty when it never happened. */
 export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {

@@ -1,13 +1,14 @@
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { NotCarried } from '../../restorer/omission.ts';
-import { findRelated } from '../../restorer/side/repair-sql.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
 import type { ForeignKey } from '../../restorer/side/live-table.ts';
+import { findRelated } from '../../restorer/side/repair-sql.ts';
 import type { RowDifference } from '../../restorer/side/row-difference.ts';
 import type { SideTable } from '../../restorer/side/tables.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 
 /** What a restore beside the live tables is about to do, or has done. */
 export interface SideScope {
@@ -167,7 +168,7 @@ function describeExamples(differences: readonly RowDifference[]): Section[] {
   return [{ kind: 'table', columns: [{ title: 'table' }, { title: 'rows' }, { title: 'keys' }], rows }];
 }
 
-function describeOmissions(omissions: readonly NotCarried[]): Section[] {
+function describeOmissions(omissions: readonly Omission[]): Section[] {
   if (omissions.length === 0) return [];
   return [
     { kind: 'paragraph', text: 'Not compared or not brought back:' },
@@ -180,7 +181,7 @@ function describeOmissions(omissions: readonly NotCarried[]): Section[] {
 }
 
 /** What of a table cannot be compared or brought back; before the comparison, as far as the catalog tells. */
-function listOmissions({ schema }: SideScope, table: SideTable, difference?: RowDifference): NotCarried[] {
+function listOmissions({ schema }: SideScope, table: SideTable, difference?: RowDifference): Omission[] {
   const name = writePattern(table);
   const side = `${schema}.${table.sideName}`;
   if (table.live === undefined) {
@@ -199,7 +200,7 @@ function listOmissions({ schema }: SideScope, table: SideTable, difference?: Row
   ];
 }
 
-function listColumns(table: SideTable, side: string): NotCarried[] {
+function listColumns(table: SideTable, side: string): Omission[] {
   const live = new Map(table.live?.columns.map((column) => [column.name, column]));
   return table.columns
     .filter((column) => !column.shared)
@@ -217,7 +218,7 @@ function listColumns(table: SideTable, side: string): NotCarried[] {
     });
 }
 
-function listKeyless(table: SideTable, difference: RowDifference | undefined): NotCarried[] {
+function listKeyless(table: SideTable, difference: RowDifference | undefined): Omission[] {
   if (table.key !== undefined || (difference && difference.missing + difference.added === 0)) return [];
   return [
     {
@@ -229,7 +230,7 @@ function listKeyless(table: SideTable, difference: RowDifference | undefined): N
   ];
 }
 
-function listUnwritable(table: SideTable, { missing, changedColumns }: RowDifference): NotCarried[] {
+function listUnwritable(table: SideTable, { missing, changedColumns }: RowDifference): Omission[] {
   const brought = new Set(table.columns.filter(({ shared }) => shared).map((column) => column.name));
   const columns = table.live?.columns ?? [];
   const required = columns.filter(

@@ -1,13 +1,19 @@
+import type { Manifest, TableEntry } from '../../format/manifest.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { Progress } from '../../report/progress.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { Manifest, TableEntry } from '../../format/manifest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
 import { loadRows } from '../../restorer/rows/load.ts';
-import { emptySideTable, isMisfit, makeTextual, regainTypes, type SideTable } from '../../restorer/side/tables.ts';
+import {
+  emptySideTable,
+  isMisfit,
+  makeTextual,
+  regainTypes,
+  type SideTable,
+} from '../../restorer/side/tables.ts';
 import type { World } from '../../runtime/context.ts';
-import { Progress } from '../../report/progress.ts';
 import type { SideScope } from './report.ts';
 
 /** What a restore beside the live tables works with. */

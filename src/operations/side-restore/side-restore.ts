@@ -1,30 +1,23 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  ConfigurationError,
-  IntegrityError,
-  isKnownError,
-  messageOf,
-  StorageError,
-  TargetError,
-} from '../../runtime/errors.ts';
-import type { RestoreInputs } from '../../interface/inputs/parse.ts';
-import { append } from '../../runtime/lists.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { findClient } from '../../postgres/client/find.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { maskReason } from '../../report/redact.ts';
+import { chooseManifest } from '../../repository/backups/choose.ts';
 import { describeHolder } from '../../repository/locks/locks.ts';
-import type { Manifest } from '../../format/manifest.ts';
+import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
-import { appendRecord } from '../../repository/records.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { nameBlockers } from '../../source/snapshot/locks.ts';
-import { findLagging, orderByReferences, writeBringBack } from '../../restorer/side/repair-sql.ts';
+import { appendRecord } from '../../repository/records.ts';
+import { listArchive } from '../../restorer/plan.ts';
 import { checkComparable, readForeignKeys, readLiveTables } from '../../restorer/side/live-table.ts';
+import { findLagging, orderByReferences, writeBringBack } from '../../restorer/side/repair-sql.ts';
 import { measureDifference } from '../../restorer/side/row-difference.ts';
 import { chooseSideTables } from '../../restorer/side/selection.ts';
 import {
@@ -35,15 +28,22 @@ import {
   planSideTables,
   type SideTable,
 } from '../../restorer/side/tables.ts';
-import type { World } from '../../runtime/context.ts';
-import { fetchArchive } from '../../repository/objects/archive-file.ts';
-import { chooseManifest } from '../../repository/backups/choose.ts';
-import { nameActor } from '../restore/unfinished-target.ts';
-import type { Outcome } from '../../interface/outcome.ts';
-import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { openPlace } from '../place.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
-import { listArchive } from '../../restorer/plan.ts';
+import type { World } from '../../runtime/context.ts';
+import {
+  ConfigurationError,
+  IntegrityError,
+  isKnownError,
+  messageOf,
+  StorageError,
+  TargetError,
+} from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { nameBlockers } from '../../source/snapshot/locks.ts';
+import { writePattern } from '../../values/table-patterns.ts';
+import { openPlace } from '../place.ts';
+import { nameActor } from '../restore/unfinished-target.ts';
 import { describeAside, describeAsidePlan, type SideFindings, type SideScope } from './report.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../runtime/errors.ts';
-import type { Inputs } from '../../interface/inputs/parse.ts';
-import { findReach } from '../../repository/changes/recoverable.ts';
-import { openRepository } from '../../repository/open.ts';
-import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
+import type { Inputs } from '../../interface/inputs/types.ts';
 import { readShelf } from '../../repository/backups/catalog.ts';
-import { openStorage } from '../../storage/open.ts';
-import type { World } from '../../runtime/context.ts';
 import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
+import { findReach } from '../../repository/changes/recoverable.ts';
+import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
+import { openRepository } from '../../repository/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { openStorage } from '../../storage/open.ts';
 
 /** milliseconds that it may take to look: somebody waits to be told of a failure */
 const patience = 8000;

@@ -1,12 +1,24 @@
-import type { StatusInputs } from '../../interface/inputs/parse.ts';
+import type { StatusInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
-import type { StoredRecord } from '../../repository/records.ts';
+import type { Section } from '../../report/section.ts';
 import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
-import { type BackupStanding, type JudgedLimit, judgeLimits, measureAges } from '../../repository/backups/freshness.ts';
-import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from '../sections/limits.ts';
-import { type Failure, type Gap, gapWindow, measurePoint, type Shrinkage } from '../../repository/backups/findings.ts';
+import {
+  type Failure,
+  type Gap,
+  gapWindow,
+  measurePoint,
+  type Shrinkage,
+} from '../../repository/backups/findings.ts';
+import {
+  type BackupStanding,
+  type JudgedLimit,
+  judgeLimits,
+  measureAges,
+} from '../../repository/backups/freshness.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredRecord } from '../../repository/records.ts';
+import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from '../sections/limits.ts';
 
 export interface StatusFacts {
   readonly inputs: StatusInputs;

@@ -1,15 +1,15 @@
-import type { StatusInputs } from '../../interface/inputs/parse.ts';
-import { readRecords } from '../../repository/records.ts';
-import { openRepository } from '../../repository/open.ts';
-import { findVanished } from '../../repository/backups/vanished.ts';
-import type { Storage } from '../../storage/storage.ts';
-import type { World } from '../../runtime/context.ts';
+import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { openPlace } from '../place.ts';
-import { readStanding } from '../../repository/backups/freshness.ts';
 import { findShrinkage, listFailures, measureGap } from '../../repository/backups/findings.ts';
-import { describeStatus } from './report.ts';
+import { readStanding } from '../../repository/backups/freshness.ts';
+import { findVanished } from '../../repository/backups/vanished.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { openRepository } from '../../repository/open.ts';
+import { readRecords } from '../../repository/records.ts';
+import type { World } from '../../runtime/context.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { openPlace } from '../place.ts';
+import { describeStatus } from './report.ts';
 
 /**
  * Tells how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes nothing, and reads no more of

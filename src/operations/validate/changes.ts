@@ -1,11 +1,11 @@
-import { IntegrityError } from '../../runtime/errors.ts';
-import { readDecodedRows } from '../../postgres/decoding/decoded-rows.ts';
-import { parseLsn } from '../../values/lsn.ts';
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import { createReader } from '../../repository/objects/store.ts';
+import { readDecodedRows } from '../../postgres/decoding/decoded-rows.ts';
 import { listUsable } from '../../repository/changes/recoverable.ts';
-import type { Repository } from '../../repository/open.ts';
 import { readSegments, type Segment } from '../../repository/changes/segments.ts';
+import { createReader } from '../../repository/objects/store.ts';
+import type { Repository } from '../../repository/open.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
+import { parseLsn } from '../../values/lsn.ts';
 
 /**
  * The segments that are validated: with all backups all of them, with the newest those that it is brought forward with, with one that was

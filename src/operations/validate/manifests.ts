@@ -1,8 +1,13 @@
-import { IntegrityError } from '../../runtime/errors.ts';
-import { chooseBackup, listManifests, readIfPresent, readManifest } from '../../repository/backups/manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import {
+  chooseBackup,
+  listManifests,
+  readIfPresent,
+  readManifest,
+} from '../../repository/backups/manifests.ts';
 import type { Repository } from '../../repository/open.ts';
 import { SealedReading } from '../../repository/signature.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 
 /** How many manifests are read at once. */

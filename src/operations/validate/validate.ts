@@ -1,23 +1,31 @@
 import { rm } from 'node:fs/promises';
 import { identityToRecipient } from 'age-encryption';
-import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
-import type { ValidateInputs } from '../../interface/inputs/parse.ts';
-import { readContents } from '../../postgres/client/table-of-contents.ts';
+import { objectSize } from '../../format/limits.ts';
+import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import type { ValidateInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { findClient } from '../../postgres/client/find.ts';
 import { ToolError } from '../../postgres/client/process.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration, formatRate } from '../../report/quantity.ts';
-import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import { createReader, objectSize, readStored } from '../../repository/objects/store.ts';
+import { readContents } from '../../postgres/client/table-of-contents.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import { fetchArchive } from '../../repository/objects/archive-file.ts';
+import { createReader, readStored } from '../../repository/objects/store.ts';
+import { readSupplement } from '../../repository/objects/supplement.ts';
+import { openRepository } from '../../repository/open.ts';
 import { isUnread } from '../../repository/reading.ts';
 import { appendRecord } from '../../repository/records.ts';
-import { openRepository } from '../../repository/open.ts';
-import { readSupplement } from '../../format/supplement.ts';
-import { storageLanes } from '../../storage/storage.ts';
-import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
 import type { World } from '../../runtime/context.ts';
-import { fetchArchive } from '../../repository/objects/archive-file.ts';
-import type { Outcome, Section } from '../../interface/outcome.ts';
+import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
+import { storageLanes } from '../../storage/storage.ts';
 import { openPlace } from '../place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { readManifests } from './manifests.ts';

@@ -1,3 +1,4 @@
+import { ledgerComment } from '../own-schema.ts';
 import { columnOptions, tableOptions, viewOptions } from './documented-options.ts';
 import {
   firstUserOid,
@@ -8,7 +9,6 @@ import {
   unsaidComment,
   userSchema,
 } from './facts.ts';
-import { ledgerComment } from '../own-schema.ts';
 import { grants, owners } from './ownership-queries.ts';
 import { escaped, printed } from './printed-text.ts';
 

@@ -1,7 +1,7 @@
+import { unquoteIdentifier } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
 import { type Definition, readDefinitions } from './definitions.ts';
 import { firstUserOid } from './facts.ts';
-import { unquoteIdentifier } from '../identifier.ts';
 import { readLargeObjects } from './large-objects.ts';
 import { laterOwner } from './ownership-queries.ts';
 import { particularKinds, readParticulars } from './particulars.ts';

@@ -1,8 +1,6 @@
-import type { Session } from '../session/connection.ts';
 import { isNoLedger, ledgerComment } from '../own-schema.ts';
+import type { Session } from '../session/connection.ts';
 import { readStates, type SequenceState } from './sequence-states.ts';
-
-export type { SequenceState } from './sequence-states.ts';
 
 /** A condition on a row `n` of pg_namespace: neither the server's schemas nor ours. */
 export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;

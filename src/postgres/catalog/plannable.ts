@@ -1,6 +1,6 @@
+import { quoteQualified } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
 import { firstUserOid } from './facts.ts';
-import { quoteQualified } from '../identifier.ts';
 import type { TableInfo } from './tables.ts';
 
 /** Tables that have something that the planner reads, and that calls what users have made; with the owners of what is foreign, as JSON. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../../runtime/errors.ts';
-import type { Session } from '../session/connection.ts';
-import { copyOut, type RowSink } from '../wire/copy-reader.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../identifier.ts';
+import type { Session } from '../session/connection.ts';
 import { ServerError } from '../session/server-error.ts';
+import { copyOut, type RowSink } from '../wire/copy-reader.ts';
 import { qualifiedName } from './tables.ts';
 
 /** A question, and what the database answered. */

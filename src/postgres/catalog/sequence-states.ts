@@ -1,6 +1,6 @@
 import { SourceError } from '../../runtime/errors.ts';
-import type { Session } from '../session/connection.ts';
 import { quoteQualified } from '../identifier.ts';
+import type { Session } from '../session/connection.ts';
 
 /** A sequence's state. Its value is text because a bigint may not fit a number. */
 export interface SequenceState {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Session } from '../session/connection.ts';
 import { isNoLedger } from '../own-schema.ts';
+import type { Session } from '../session/connection.ts';
 import { isCarriedQueue } from './queues.ts';
 import { type ColumnShapes, readColumnShapes } from './types.ts';
 

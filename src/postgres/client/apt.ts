@@ -4,8 +4,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getExecOutput } from '@actions/exec';
-import { messageOf } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/context.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
 export const aptSources = '/etc/apt/sources.list.d';

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigurationError } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/context.ts';
-import { adviseInstall, adviseUpgrade, candidateFolders } from './places.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 import { toolEnvironment } from './environment.ts';
+import type { ClientSource } from './places.ts';
+import { adviseInstall, adviseUpgrade, candidateFolders } from './places.ts';
 import { runTool } from './process.ts';
 
 /** pg_dump, pg_restore and psql of one version. */
@@ -12,14 +13,6 @@ export interface ClientTools {
   readonly version: string;
   readonly pgDump: string;
   readonly pgRestore: string;
-}
-
-/** Where client programs may come from, as the inputs say. */
-export interface ClientSource {
-  /** An existing folder */
-  readonly clientPath: string | undefined;
-  /** Whether this machine may be given new programs; `auto`: where it is GitHub's and gone after the job */
-  readonly installClient: 'auto' | 'always' | 'never';
 }
 
 /** The minor is 0 of a version in the making, and where any will do. */

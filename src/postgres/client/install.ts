@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
-import { messageOf } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/context.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
-import type { ClientSource } from './find.ts';
 import { isOfEveryTool } from './environment.ts';
+import type { ClientSource } from './places.ts';
 import { assertRights, findProgram } from './root-command.ts';
 
 /** What a test puts in the place of the machine's own. */

@@ -65,3 +65,11 @@ function findSystem(): System {
   if (process.platform === 'darwin') return 'macOS';
   return existsSync('/etc/alpine-release') ? 'Alpine' : 'Linux';
 }
+
+/** Where client programs may come from, as the inputs say. */
+export interface ClientSource {
+  /** An existing folder */
+  readonly clientPath: string | undefined;
+  /** Whether this machine may be given new programs; `auto`: where it is GitHub's and gone after the job */
+  readonly installClient: 'auto' | 'always' | 'never';
+}

@@ -1,6 +1,6 @@
 import type { World } from '../../runtime/context.ts';
-import type { ClientTools } from './find.ts';
 import { toolEnvironment } from './environment.ts';
+import type { ClientTools } from './find.ts';
 import { runTool } from './process.ts';
 
 /** One entry of a pg_dump archive's table of contents. */

@@ -1,6 +1,6 @@
 import { IntegrityError } from '../../runtime/errors.ts';
-import { markOf } from './decoded-rows.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
+import { markOf } from './decoded-rows.ts';
 
 /**
  * What the output plugin test_decoding writes with include-xids and include-timestamp: one text for each change of a row, and one where a

@@ -7,8 +7,8 @@ import { refuseClearText, requireChannelBinding } from './authentication.ts';
 import { type ConnectionOption, parseOptions } from './options.ts';
 import { explainRefusal } from './refusal.ts';
 import { leavesSession } from './server-error.ts';
-import { isOurs, restricting, startOptions, writeSetUp } from './setup.ts';
 import { type ConnectionSettings, maySendClearText } from './settings.ts';
+import { isOurs, restricting, startOptions, writeSetUp } from './setup.ts';
 import { ReusingSocket } from './socket.ts';
 import { attemptModes } from './tls.ts';
 

@@ -1,5 +1,5 @@
-import type { Session } from './connection.ts';
 import { quoteLiteral } from '../identifier.ts';
+import type { Session } from './connection.ts';
 
 /**
  * The settings that shape how a value is written as text. They are the same for every backup and every restore, whatever a

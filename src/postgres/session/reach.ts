@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { ConfigurationError } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 import { openSession, type Session } from './connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from './settings.ts';
 import { openKey } from './tls.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
-import type { Inputs } from '../../interface/inputs/parse.ts';
+import type { Inputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
 
 /** libpq before version 16 cannot use the system's CA store, so it gets the list that this process trusts, as a file. */

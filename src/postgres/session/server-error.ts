@@ -1,4 +1,4 @@
-import { messageOf } from '../../runtime/errors.ts';
+import { isRaised, messageOf } from '../../runtime/errors.ts';
 
 /** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
 export interface ServerErrorFields {
@@ -92,4 +92,19 @@ export class ServerError extends Error implements ServerErrorFields {
       fields.get('V') ?? fields.get('S'),
     );
   }
+}
+
+/**
+ * What the server said about a statement that it refused. Its session goes on after it.
+ *
+ * @throws the error itself when it ends the session (FATAL or worse) or is not the server's. One of class 08, connection exception, may be
+ * about another server that this one asked, and one of class 57 may be raised by a function.
+ */
+export function refusalOf(error: unknown): string {
+  const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
+  if (severity !== 'ERROR' || typeof code !== 'string') throw error;
+  // Which right is missing says the detail. Of other errors it may hold values of a row.
+  const isAboutRights = code === '42501' && typeof detail === 'string' && !isRaised(error);
+  const reason = isAboutRights ? ` (${detail})` : '';
+  return `${messageOf(error)}${reason}`;
 }

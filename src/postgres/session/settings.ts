@@ -3,18 +3,11 @@ import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import {
-  findPassFile,
-  findPassword,
-  findServiceFiles,
-  homeOf,
-  readPassFile,
-  readService,
-} from './files.ts';
-import { type UsedParameter, usedParameters } from './parameters.ts';
-import { readUrl } from './url.ts';
 import { type ToolEnvironment, toolEnvironment } from '../client/environment.ts';
+import { findPassFile, findPassword, findServiceFiles, homeOf, readPassFile, readService } from './files.ts';
+import { type UsedParameter, usedParameters } from './parameters.ts';
 import { startOptions } from './setup.ts';
+import { readUrl } from './url.ts';
 
 export type SslMode = (typeof sslModes)[number];
 

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Session } from '../session/connection.ts';
-import { simpleQuery } from './copy-reader.ts';
 import { ServerError } from '../session/server-error.ts';
 import { divert } from '../session/socket.ts';
+import { simpleQuery } from './copy-reader.ts';
 
 /**
  * Runs one COPY … FROM STDIN with the given text. A CopyData message may hold any part of the text (PostgreSQL manual

@@ -1,5 +1,5 @@
-import { toolName, toolVersion } from '../../runtime/version.ts';
 import type { Manifest, Piece, StoredObject, TableEntry } from '../../format/manifest.ts';
+import { toolName, toolVersion } from '../../runtime/version.ts';
 
 /** A piece whose object has been stored. */
 interface StoredPiece {

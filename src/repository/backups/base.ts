@@ -1,8 +1,8 @@
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
-import type { Doubted } from '../prune/suspects.ts';
-import type { Inventory } from '../objects/inventory.ts';
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { Inventory } from '../objects/inventory.ts';
 import { objectKey } from '../objects/store.ts';
+import type { Doubted } from '../prune/suspects.ts';
 
 /** What an incremental backup builds upon, or why there is nothing. */
 export type Base =

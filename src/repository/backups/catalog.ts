@@ -1,9 +1,9 @@
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
+import type { Repository } from '../open.ts';
+import { type RecordContent, readRecords, type StoredRecord } from '../records.ts';
 import { listManifests, type ManifestOutline } from './manifests.ts';
 import { type Outlines, readOutlines } from './outlines.ts';
-import { type RecordContent, readRecords, type StoredRecord } from '../records.ts';
-import type { Repository } from '../open.ts';
 
 /** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
 export interface ShelvedBackup {

@@ -1,9 +1,9 @@
-import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
-import { chooseBackup, readManifest } from './manifests.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import type { Repository } from '../open.ts';
 import { readShelf, type ShelvedBackup } from './catalog.ts';
-import type { World } from '../../runtime/context.ts';
+import { chooseBackup, readManifest } from './manifests.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** A safety backup is meant by its id alone; that one is passed over is said, because it is newer than what is taken. */

@@ -1,5 +1,5 @@
-import type { StoredRecord } from '../records.ts';
 import type { Window } from '../changes/recoverable.ts';
+import type { StoredRecord } from '../records.ts';
 import type { ShelvedBackup } from './catalog.ts';
 import type { BackupStanding } from './freshness.ts';
 

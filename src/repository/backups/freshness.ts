@@ -1,8 +1,8 @@
-import type { IntegrityError } from '../../runtime/errors.ts';
-import { readRecords, type StoredRecord } from '../records.ts';
-import type { Repository } from '../open.ts';
-import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
 import type { World } from '../../runtime/context.ts';
+import type { IntegrityError } from '../../runtime/errors.ts';
+import type { Repository } from '../open.ts';
+import { readRecords, type StoredRecord } from '../records.ts';
+import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /** What the shelf says of how far back one would have to go, and of what is known to work. */

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
+import { parseBounded } from '../../format/bounded-json.ts';
+import { count, type Manifest, manifestSchema, snapshot, time } from '../../format/manifest.ts';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import type { StoredValue } from '../../storage/storage.ts';
-import { parseBounded } from '../bounded-json.ts';
 import { commit } from '../commit.ts';
-import { count, type Manifest, manifestSchema, snapshot, time } from '../../format/manifest.ts';
 import type { Repository } from '../open.ts';
 import { fetchSealed, sealContent } from '../signature.ts';
 

@@ -1,15 +1,15 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import * as v from 'valibot';
-import { IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
-import type { StoredValue } from '../../storage/storage.ts';
-import { drain, runTogether, runWorkers } from '../../runtime/workers.ts';
-import type { Log } from '../../runtime/context.ts';
-import { type ManifestOutline, outlineSchema, readOutline } from './manifests.ts';
-import { parseBounded } from '../bounded-json.ts';
+import { parseBounded } from '../../format/bounded-json.ts';
 import { count, time } from '../../format/manifest.ts';
+import type { Log } from '../../runtime/context.ts';
+import { IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { drain, runTogether, runWorkers } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
+import { type ManifestOutline, outlineSchema, readOutline } from './manifests.ts';
 
 /**
  * `outlines.json`: what the manifests of all backups say of them, so that one who looks at many does not download each whole. It is a

@@ -1,10 +1,10 @@
-import { IntegrityError } from '../../runtime/errors.ts';
-import type { StoredValue } from '../../storage/storage.ts';
-import { runWorkers } from '../../runtime/workers.ts';
-import { type ManifestOutline, outlineOf, readIfPresent } from './manifests.ts';
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
+import { runWorkers } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
 import { SealedReading } from '../signature.ts';
+import { type ManifestOutline, outlineOf, readIfPresent } from './manifests.ts';
 
 /** What the backups before this one tell it. */
 export interface Predecessors {

@@ -1,6 +1,6 @@
 import type { IntegrityError } from '../../runtime/errors.ts';
-import { readRecords } from '../records.ts';
 import type { Repository } from '../open.ts';
+import { readRecords } from '../records.ts';
 
 /** Names of records tell their order to the second. */
 const ofOneSecond = 8;

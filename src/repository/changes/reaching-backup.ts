@@ -1,10 +1,10 @@
+import type { World } from '../../runtime/context.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { listBackupIds, readOutline } from '../backups/manifests.ts';
-import { findReach } from './recoverable.ts';
 import type { Repository } from '../open.ts';
+import { findReach } from './recoverable.ts';
 import { readSegments, recentSegments, type Segment } from './segments.ts';
-import type { World } from '../../runtime/context.ts';
 
 /** The newest backup that can be brought to the end of what is captured; undefined when none can. */
 export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {

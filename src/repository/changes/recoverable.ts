@@ -1,7 +1,7 @@
+import type { Manifest } from '../../format/manifest.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { parseSnapshot } from '../../values/pg-snapshot.ts';
 import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
-import type { Manifest } from '../../format/manifest.ts';
 import { arrangeRuns, type Placed, type Run } from './contiguous.ts';
 import type { Segment } from './segments.ts';
 

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
-import { IntegrityError, StorageError } from '../../runtime/errors.ts';
+import { count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
 import { compareKeys, type Definition } from '../../postgres/catalog/definitions.ts';
 import { besideDefinitions } from '../../postgres/catalog/description.ts';
-import { parseLsn } from '../../values/lsn.ts';
-import type { StoredValue } from '../../storage/storage.ts';
+import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
+import { parseLsn } from '../../values/lsn.ts';
 import { commit } from '../commit.ts';
-import { count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
 

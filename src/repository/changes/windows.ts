@@ -1,8 +1,8 @@
-import { parseTimestamp } from '../../values/timestamp.ts';
-import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
-import type { Repository } from '../open.ts';
-import { readSegments, type Segment } from './segments.ts';
 import type { World } from '../../runtime/context.ts';
+import { parseTimestamp } from '../../values/timestamp.ts';
+import type { Repository } from '../open.ts';
+import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
+import { readSegments, type Segment } from './segments.ts';
 
 /** What can be recovered besides the backups themselves. */
 export interface Recoverable {

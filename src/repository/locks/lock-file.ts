@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { Log } from '../../runtime/context.ts';
 import { messageOf, StorageError } from '../../runtime/errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../storage/storage.ts';
-import type { Log } from '../../runtime/context.ts';
 import { renderLock, usualLifetimeSeconds } from './lock-format.ts';
 
 export interface LockOptions {

@@ -1,7 +1,12 @@
 import * as v from 'valibot';
 import { StorageError } from '../../runtime/errors.ts';
-import { DeniedValueError, ForeignValueError, type Storage, type StoredValue } from '../../storage/storage.ts';
 import { drain } from '../../runtime/workers.ts';
+import {
+  DeniedValueError,
+  ForeignValueError,
+  type Storage,
+  type StoredValue,
+} from '../../storage/storage.ts';
 
 /** Locks as they lie in a storage: `locks/<id>.json`. They are not sealed: one who can write them could as well delete what they protect. */
 

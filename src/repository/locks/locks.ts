@@ -13,11 +13,6 @@ import {
   renderLock,
   usualLifetimeSeconds,
 } from './lock-format.ts';
-import type { Repository } from '../open.ts';
-
-export type { Lock } from './held-lock.ts';
-export type { LockOptions } from './lock-file.ts';
-export type { ListedLock } from './lock-format.ts';
 
 /**
  * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock of one's own, then
@@ -44,7 +39,9 @@ const longestPause = 30_000;
 export class LockedError extends StorageError {}
 
 /** Where locks are. */
-type Place = Pick<Repository, 'storage'>;
+interface Place {
+  readonly storage: Storage;
+}
 
 /**
  * Gets a lock, waiting for others to end: by one write, one listing, and the readings of the others' together.

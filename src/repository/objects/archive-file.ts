@@ -1,9 +1,9 @@
 import { open, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { StorageError } from '../../runtime/errors.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { ObjectReader } from './store.ts';
 import type { World } from '../../runtime/context.ts';
+import { StorageError } from '../../runtime/errors.ts';
+import type { ObjectReader } from './store.ts';
 
 /** Writes the archive to a file, because pg_restore moves about in it. It is removed with the temporary folder. */
 export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {

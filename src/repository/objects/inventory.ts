@@ -1,5 +1,5 @@
-import { type Storage, type StoredValue, storageLanes } from '../../storage/storage.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
+import { type Storage, type StoredValue, storageLanes } from '../../storage/storage.ts';
 
 /**
  * Which objects are stored, as one listing told: it names a thousand at a time, where a question is about one. A backup takes it under its

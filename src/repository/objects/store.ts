@@ -1,24 +1,24 @@
 import { createHash, createHmac } from 'node:crypto';
-import { ConfigurationError, IntegrityError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
-import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../../storage/storage.ts';
-import { createOpen, type Open, type Seal } from './codec.ts';
-import type { Doubted } from '../prune/suspects.ts';
-import { Inventory, type StoredFacts } from './inventory.ts';
+import { storedSize } from '../../format/limits.ts';
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import { readAgain, SettledDamage } from '../reading.ts';
+import {
+  ConfigurationError,
+  IntegrityError,
+  isKnownError,
+  messageOf,
+  StorageError,
+} from '../../runtime/errors.ts';
+import {
+  DeniedValueError,
+  ForeignValueError,
+  type ReadOptions,
+  type Storage,
+} from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
-
-/**
- * bytes of plaintext in one object. With the number of workers it decides how much memory a run takes. Another number would cut rows
- * elsewhere, and an incremental backup that reads again what an older version has stored would take that for a difference.
- */
-export const objectSize = 32 * 1024 * 1024;
-
-/**
- * bytes of a stored object at most: what zstd and age add to text that cannot be compressed, age for each 64 KiB and each recipient. What is
- * larger was not stored by a backup, and is not read.
- */
-export const storedSize = objectSize + 2 * 1024 * 1024;
+import type { Doubted } from '../prune/suspects.ts';
+import { readAgain, SettledDamage } from '../reading.ts';
+import { createOpen, type Open, type Seal } from './codec.ts';
+import { Inventory, type StoredFacts } from './inventory.ts';
 
 export function objectKey(name: string): string {
   return `objects/${name.slice(0, 2)}/${name}`;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
-import type { StoredValue } from '../../storage/storage.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
+import type { StoredValue } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from '../signature.ts';
 

@@ -1,9 +1,10 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/context.ts';
-import { acquireLock, type Lock } from '../locks/locks.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Lock } from '../locks/held-lock.ts';
+import { acquireLock } from '../locks/locks.ts';
+import type { Repository } from '../open.ts';
 import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } from './garbage-marks.ts';
 import { type DamagedHeader, readNeeded } from './references.ts';
-import type { Repository } from '../open.ts';
 
 /**
  * Removal in two phases. The first deletes manifests and headers of segments, and writes down which objects none of those that are left

@@ -1,9 +1,9 @@
 import { IntegrityError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import { listManifests, manifestKey, readObjectNames } from '../backups/manifests.ts';
+import { listSegmentFiles, readSegment } from '../changes/segments.ts';
 import type { Repository } from '../open.ts';
 import { type SealedKind, SealedReading } from '../signature.ts';
-import { listSegmentFiles, readSegment } from '../changes/segments.ts';
 
 /** A manifest, or the header of a segment, that cannot be trusted */
 export interface DamagedHeader {

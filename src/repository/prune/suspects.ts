@@ -1,7 +1,7 @@
 import type { IntegrityError } from '../../runtime/errors.ts';
-import type { Mark } from './garbage-marks.ts';
-import { readRecords } from '../records.ts';
 import type { Repository } from '../open.ts';
+import { readRecords } from '../records.ts';
+import type { Mark } from './garbage-marks.ts';
 
 /** Names of objects not to be relied upon as they were at a time, by the storage's clock: stored anew since, they are sound again. */
 export type Doubted = ReadonlyMap<string, Date>;

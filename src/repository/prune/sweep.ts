@@ -1,11 +1,12 @@
 import { append } from '../../runtime/lists.ts';
 import type { Purge } from '../../storage/storage.ts';
-import { acquireLock, type Lock, LockedError } from '../locks/locks.ts';
-import { indexMarks, isMarked, listMarkFiles, readMarkFiles, type Tally } from './garbage-marks.ts';
-import { type DamagedHeader, readNeeded } from './references.ts';
-import { assertClocks, objectPattern, type PruneContext } from './prune.ts';
-import { deleteBatch, describeUndone, type Retained, removeKeys } from './removal.ts';
+import type { Lock } from '../locks/held-lock.ts';
+import { acquireLock, LockedError } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
+import { indexMarks, isMarked, listMarkFiles, readMarkFiles, type Tally } from './garbage-marks.ts';
+import { assertClocks, objectPattern, type PruneContext } from './prune.ts';
+import { type DamagedHeader, readNeeded } from './references.ts';
+import { deleteBatch, describeUndone, type Retained, removeKeys } from './removal.ts';
 
 export interface Sweep {
   readonly damaged: readonly DamagedHeader[];

@@ -1,7 +1,7 @@
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { findReaches, findWindows, listUsable, type RecoveryBase } from '../changes/recoverable.ts';
-import type { Decision } from './policy.ts';
 import { type Segment, segmentKey } from '../changes/segments.ts';
+import type { Decision } from './policy.ts';
 
 /**
  * Which captured changes stay, and which backups stay for their sake: what is asked for is that any point in time of the last days can be

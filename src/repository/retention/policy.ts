@@ -1,21 +1,8 @@
+import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
 /**
  * Which backups stay. docs/retention.md tells the rules and the guarantees; test/repository/retention/policy.test.ts proves them over
  * random histories.
  */
-
-/** How many backups stay; 0 means that a rule keeps none. */
-export interface RetentionPolicy {
-  readonly last: number;
-  readonly hourly: number;
-  readonly daily: number;
-  readonly weekly: number;
-  readonly monthly: number;
-  readonly yearly: number;
-  /** milliseconds */
-  readonly within: number;
-  /** So many verified backups stay whatever the other rules say; at least 1. */
-  readonly verified: number;
-}
 
 /** What retention must know of a backup. */
 export interface Candidate {
@@ -243,11 +230,6 @@ function nameWeek(wall: Date): string {
   firstDay.setUTCFullYear(year, 0, 1);
   const week = Math.floor((thursday.getTime() - firstDay.getTime()) / (7 * day)) + 1;
   return `${String(year).padStart(4, '0')}-W${pad(week)}`;
-}
-
-/** `7d` or `36h`, as the input has it. */
-export function formatInterval(milliseconds: number): string {
-  return milliseconds % day === 0 ? `${milliseconds / day}d` : `${milliseconds / hour}h`;
 }
 
 function pad(value: number): string {

@@ -1,5 +1,5 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import { unquoteIdentifier } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { tryStatement } from '../omission.ts';
 
 /** A constraint as statements name it: both parts as they stand in SQL. */

@@ -1,8 +1,8 @@
+import { conceal } from '../../parity/line.ts';
+import type { Omission } from '../../parity/scope.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import { putOnOneLine } from '../../postgres/sql-text.ts';
-import type { NotCarried } from '../omission.ts';
 import type { NamedConstraint } from './broken-keys.ts';
-import { conceal } from '../../parity/line.ts';
 
 /** What to do about an entry that has no statement to show. */
 const remedies: Readonly<Record<string, string>> = {
@@ -51,7 +51,7 @@ function lose({ kind }: ArchiveEntry): true | 'unless equal' {
 export function describeRefused(
   entry: ArchiveEntry,
   { why, hint, sql }: { why: string; hint: string | undefined; sql: string | undefined },
-): NotCarried {
+): Omission {
   const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
   const later = isShown
     ? `When that is mended: ${conceal(putOnOneLine(sql))}`
@@ -65,7 +65,7 @@ export function describeRefused(
   };
 }
 
-export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): NotCarried {
+export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): Omission {
   return {
     what: describeEntry(entry),
     why: `it needs ${describeEntry(cause)}, which is not restored`,
@@ -75,7 +75,7 @@ export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): NotCa
 }
 
 /** The object itself is there by then. */
-export function describeOwner(entry: ArchiveEntry, why: string): NotCarried {
+export function describeOwner(entry: ArchiveEntry, why: string): Omission {
   const { schema, name } = entry;
   return {
     what: `owner ${schema === undefined ? describeEntry(entry) : `${schema}.${name}`}`,
@@ -92,7 +92,7 @@ export function describeSurroundings(entry: ArchiveEntry, under: string): string
 }
 
 /** @param setting `tablespace fast` or `access method columnar` */
-export function describeSetting(setting: string): NotCarried {
+export function describeSetting(setting: string): Omission {
   const isTablespace = setting.startsWith('tablespace ');
   return {
     what: setting,
@@ -111,7 +111,7 @@ export function describeNotValid(
   { why, sql, partitions }: { why: string; sql: string; partitions: readonly string[] },
   constraint: NamedConstraint | undefined,
   orphans: number | undefined,
-): NotCarried[] {
+): Omission[] {
   const rows = orphans === undefined ? 'rows of the backup' : `${orphans} ${orphans === 1 ? 'row' : 'rows'}`;
   const breaks = `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why})`;
   if (partitions.length > 0) {

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
 import { toolEnvironment } from '../../postgres/client/environment.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool } from '../../postgres/client/process.ts';
+import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
 import type { World } from '../../runtime/context.ts';
 
 /** The statements of an entry, as pg_restore would run them. */

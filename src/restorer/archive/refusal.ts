@@ -1,5 +1,5 @@
-import { raisedWords, withoutValue } from '../../runtime/errors.ts';
 import { createQuoteFilter } from '../../postgres/client/process.ts';
+import { raisedWords, withoutValue } from '../../runtime/errors.ts';
 
 /** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
 export interface Refusal {

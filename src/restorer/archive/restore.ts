@@ -1,12 +1,18 @@
-import { messageOf, TargetError } from '../../runtime/errors.ts';
-import { append } from '../../runtime/lists.ts';
-import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
+import type { Omission } from '../../parity/scope.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { World } from '../../runtime/context.ts';
-import { type ArchiveFile, runRestore, type ToolResult } from './tool.ts';
-import type { NotCarried } from '../omission.ts';
+import { messageOf, TargetError } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
+import {
+  countArchivedRows,
+  describeAbsentParts,
+  describeAbsentRows,
+  isAboutAbsentPart,
+} from '../extensions/parts.ts';
+import type { SearchPaths } from '../search-paths.ts';
 import { countOrphans, readAddition } from './broken-keys.ts';
 import {
   describeCascade,
@@ -17,17 +23,11 @@ import {
   describeSurroundings,
 } from './entry-omissions.ts';
 import { readStatements } from './entry-statements.ts';
-import {
-  countArchivedRows,
-  describeAbsentParts,
-  describeAbsentRows,
-  isAboutAbsentPart,
-} from '../extensions/parts.ts';
 import { findUnfinished } from './finished-entries.ts';
 import type { Refusal } from './refusal.ts';
-import type { SearchPaths } from '../search-paths.ts';
 import { runAs, type SecondResult, tryAgain } from './second-try.ts';
 import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } from './steps.ts';
+import { type ArchiveFile, runRestore, type ToolResult } from './tool.ts';
 
 /** The archive of a backup as a file, and where it goes. */
 export interface RestoredArchive extends ArchiveFile {
@@ -77,7 +77,7 @@ const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
  */
 export class ArchiveRestore {
   /** What was left out on the way, or came otherwise; it grows from step to step, until `end`. */
-  readonly notCarried: NotCarried[] = [];
+  readonly notCarried: Omission[] = [];
   /** What came only under other surroundings than pg_restore gives it, for people */
   readonly notes: string[] = [];
   readonly #file: RestoredArchive;
@@ -277,7 +277,7 @@ export class ArchiveRestore {
     await this.#tryAgain(step, session, entry);
   }
 
-  #lose(entry: ArchiveEntry, omission: NotCarried): void {
+  #lose(entry: ArchiveEntry, omission: Omission): void {
     this.#gone.set(entry.id, entry);
     const { what, why, remedy } = omission;
     this.notCarried.push(this.#excused.has(entry.id) ? { what, why, remedy } : omission);

@@ -1,9 +1,9 @@
-import { isRaised } from '../../runtime/errors.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import type { Session } from '../../postgres/session/connection.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
-import { refusalOf } from '../omission.ts';
+import { refusalOf } from '../../postgres/session/server-error.ts';
+import { isRaised } from '../../runtime/errors.ts';
 import { addToPartitions } from './broken-keys.ts';
 import type { EntryStatements } from './entry-statements.ts';
 

@@ -1,24 +1,6 @@
+import type { LeftOut, RestoreSelection } from '../../parity/scope.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import { createSelection, findUnmatched, type Selection } from '../../postgres/catalog/table-patterns.ts';
-
-export { describeEntry } from '../../postgres/client/table-of-contents.ts';
-
-/** What a restore will create, and what it leaves out. */
-export interface RestoreSelection {
-  /** Entries of the archive to restore, in the archive's order */
-  readonly entries: readonly ArchiveEntry[];
-  /** oids, in the source, of the tables whose rows are restored */
-  readonly tables: ReadonlySet<number>;
-  readonly leftOut: readonly LeftOut[];
-  /** Tables that come empty, because a chosen table needs their definition: a partition's or a child's parent. */
-  readonly definitionsOnly: readonly ArchiveEntry[];
-}
-
-export interface LeftOut {
-  readonly entry: ArchiveEntry;
-  /** The entry that is not restored and that this one cannot be without */
-  readonly needs: ArchiveEntry;
-}
+import { createSelection, findUnmatched, type Selection } from '../../values/table-patterns.ts';
 
 const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE']);
 

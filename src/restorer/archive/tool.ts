@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
 import type { ToolEnvironment } from '../../postgres/client/environment.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool, ToolError } from '../../postgres/client/process.ts';
+import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
 import { type ConnectionSettings, quoteConnectionValue } from '../../postgres/session/settings.ts';
 import type { World } from '../../runtime/context.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';

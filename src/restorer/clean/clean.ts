@@ -1,10 +1,10 @@
+import type { Omission } from '../../parity/scope.ts';
+import { quoteIdentifier } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier } from '../../postgres/identifier.ts';
 import { isPlatformRole, readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
-import type { NotCarried } from '../omission.ts';
 import {
   isKept,
   listBatch,
@@ -24,7 +24,7 @@ export interface Emptied {
   /** How many transactions it took. When more than one, a failure in between leaves a part of the database. */
   readonly transactions: number;
   /** What could not be removed: nothing of a plain target, and of a Supabase one what the role may not touch */
-  readonly left: readonly NotCarried[];
+  readonly left: readonly Omission[];
 }
 
 /** What becomes of the schemas. */
@@ -146,7 +146,7 @@ async function countLocks(session: Session, schemas: readonly string[]) {
   return row;
 }
 
-async function removeAll(session: Session, users: Ownership, fate: Fate): Promise<NotCarried[]> {
+async function removeAll(session: Session, users: Ownership, fate: Fate): Promise<Omission[]> {
   const lists = [
     listEventTriggers(users),
     listPublications(users),
@@ -159,7 +159,7 @@ async function removeAll(session: Session, users: Ownership, fate: Fate): Promis
     listOnManaged(fate.managed, users),
     `SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata`,
   ];
-  const left: NotCarried[] = [];
+  const left: Omission[] = [];
   for (const list of lists) append(left, await drop(session, users, list));
   append(left, await deleteRows(session, users, fate.managed));
   if (users.kind !== 'supabase-project') await resetDefaults(session);
@@ -167,7 +167,7 @@ async function removeAll(session: Session, users: Ownership, fate: Fate): Promis
 }
 
 /** Drops what a query of (class, object) lists, in its order; what went with something before it is passed over. */
-async function drop(session: Session, { kind }: Ownership, list: string): Promise<NotCarried[]> {
+async function drop(session: Session, { kind }: Ownership, list: string): Promise<Omission[]> {
   const rows = await session.query<{ what: string; why: string }>(`
     WITH list (class, object) AS MATERIALIZED (${list}),
          results AS MATERIALIZED (SELECT pg_temp.supabase_backup_drop(class, object, ${kind !== 'plain'}) AS refused FROM list)

@@ -1,10 +1,11 @@
+import type { Omission } from '../../parity/scope.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { type NotCarried, tryStatement } from '../omission.ts';
 import { addToPartitions } from '../archive/broken-keys.ts';
-import { dropObjects, explainRefusal, localSettings } from './clean.ts';
+import { tryStatement } from '../omission.ts';
 import { type Chosen, findReplacement, type Held, type Replacement } from '../part/replacement.ts';
+import { dropObjects, explainRefusal, localSettings } from './clean.ts';
 
 /**
  * Removes what gives way to a part of a backup, and nothing else, in one transaction.
@@ -72,13 +73,13 @@ export function summarize(names: readonly string[]): string {
 }
 
 /** Gives back what was held: each by itself, and a foreign key that rows break without a check of them. */
-export async function giveBackHeld(session: Session, held: readonly Held[]): Promise<NotCarried[]> {
-  const missing: NotCarried[] = [];
+export async function giveBackHeld(session: Session, held: readonly Held[]): Promise<Omission[]> {
+  const missing: Omission[] = [];
   for (const one of held) append(missing, await giveBack(session, one));
   return missing;
 }
 
-async function giveBack(session: Session, { what, add, addUnchecked }: Held): Promise<NotCarried[]> {
+async function giveBack(session: Session, { what, add, addUnchecked }: Held): Promise<Omission[]> {
   const why = await tryStatement(session, add);
   if (why === undefined) return [];
   const remedy = `Mend what stands in its way, and run: ${add};`;

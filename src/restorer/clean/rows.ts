@@ -1,9 +1,10 @@
+import type { Omission } from '../../parity/scope.ts';
+import { quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import { isPlatformState, isUserData } from '../../supabase/managed-schemas.ts';
-import { type NotCarried, tryStatement } from '../omission.ts';
+import { tryStatement } from '../omission.ts';
 import { listNames, type Ownership } from './lists.ts';
 
 /**
@@ -14,9 +15,9 @@ export async function deleteRows(
   session: Session,
   { kind }: Ownership,
   managed: readonly string[],
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   await session.query(deleteAll);
-  const left: NotCarried[] = [];
+  const left: Omission[] = [];
   if (kind !== 'plain') {
     // Nobody's trigger and no foreign key has a say in it, where the server lets us.
     await attempt(session, 'SET LOCAL session_replication_role = replica');
@@ -122,7 +123,7 @@ const deleteAll = `
   $function$`;
 
 /** Jobs would go on to run, on tables that are not there. pg_cron lets nobody delete from its table. */
-async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
+async function unscheduleJobs(session: Session): Promise<Omission[]> {
   // By oid, which is null without the schema: a constant name would be looked up before there is a row to ask about.
   const [cron] = await session.query(
     `SELECT FROM pg_extension WHERE extname = 'pg_cron' AND has_schema_privilege(to_regnamespace('cron')::oid, 'USAGE')`,
@@ -131,7 +132,7 @@ async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
   const jobs = await session.query<{ id: number; name: string | null }>(
     `SELECT jobid AS id, to_jsonb(j) ->> 'jobname' AS name FROM cron.job j WHERE database = current_database()`,
   );
-  const left: NotCarried[] = [];
+  const left: Omission[] = [];
   for (const { id, name } of jobs) {
     const why = await attempt(session, `SELECT cron.unschedule(${id}::bigint)`);
     if (why !== undefined) left.push(describeLeft(`cron job ${name ?? id}`, why));
@@ -140,14 +141,14 @@ async function unscheduleJobs(session: Session): Promise<NotCarried[]> {
 }
 
 /** Their tables are the extension's, which stays: a restore makes those of the backup. */
-async function dropQueues(session: Session): Promise<NotCarried[]> {
+async function dropQueues(session: Session): Promise<Omission[]> {
   const [extension] = await session.query(
     `SELECT FROM pg_extension WHERE extname = 'pgmq' AND has_schema_privilege(to_regnamespace('pgmq')::oid, 'USAGE')
        AND has_table_privilege(to_regclass('pgmq.meta')::oid, 'SELECT')`,
   );
   if (extension === undefined) return [];
   const queues = await session.query<{ name: string }>('SELECT queue_name::text AS name FROM pgmq.meta');
-  const left: NotCarried[] = [];
+  const left: Omission[] = [];
   for (const { name } of queues) {
     const why = await attempt(session, `SELECT pgmq.drop_queue(${quoteLiteral(name)})`);
     if (why !== undefined) left.push(describeLeft(`queue ${name}`, why));
@@ -163,7 +164,7 @@ async function attempt(session: Session, sql: string): Promise<string | undefine
   return why;
 }
 
-function describeLeft(what: string, why: string): NotCarried {
+function describeLeft(what: string, why: string): Omission {
   return {
     what,
     why: `they were in the target before, and could not be removed: ${why}`,

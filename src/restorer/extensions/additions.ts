@@ -1,7 +1,8 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
 import type { Supplement } from '../../format/supplement.ts';
-import { type NotCarried, omit, tryStatement } from '../omission.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { omit, tryStatement } from '../omission.ts';
 
 type Addition = Supplement['additions'][number];
 
@@ -14,8 +15,8 @@ type Addition = Supplement['additions'][number];
 export async function makeAdditions(
   session: Session,
   additions: readonly Addition[],
-): Promise<{ notCarried: NotCarried[]; open: Map<Addition, string> }> {
-  const notCarried: NotCarried[] = [];
+): Promise<{ notCarried: Omission[]; open: Map<Addition, string> }> {
+  const notCarried: Omission[] = [];
   const open = new Map<Addition, string>();
   for (const addition of additions) {
     if (!(await isWanting(session, addition))) continue;

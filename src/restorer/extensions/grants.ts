@@ -1,10 +1,11 @@
-import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { isFirstVersion } from '../../postgres/catalog/description.ts';
-import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
-import { parseRights, type Rights, readSystemRights } from '../../postgres/catalog/system-rights.ts';
 import type { Definition } from '../../format/supplement.ts';
-import { type NotCarried, type Statement, tryStatements } from '../omission.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { isFirstVersion } from '../../postgres/catalog/description.ts';
+import { parseRights, type Rights, readSystemRights } from '../../postgres/catalog/system-rights.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { type Statement, tryStatements } from '../omission.ts';
 
 /**
  * Finds the grants on parts of extensions, or of the server itself, that a project gives by itself: everybody and each role of the user's
@@ -44,7 +45,7 @@ export async function grantRightsAgain(
   session: Session,
   refused: readonly ArchiveEntry[],
   wanted: readonly Definition[],
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const objects = new Set(refused.map(identify));
   const asked = wanted.flatMap((line) => {
     const rights = parseRights(line);

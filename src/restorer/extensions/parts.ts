@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ArchiveEntry, describeEntry, writeList } from '../../postgres/client/table-of-contents.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
-import type { Session } from '../../postgres/session/connection.ts';
+import type { Omission } from '../../parity/scope.ts';
 import { toolEnvironment } from '../../postgres/client/environment.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
 import { startTool } from '../../postgres/client/process.ts';
+import { type ArchiveEntry, describeEntry, writeList } from '../../postgres/client/table-of-contents.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { World } from '../../runtime/context.ts';
-import type { NotCarried } from '../omission.ts';
 
 /*
  * What an archive says about what CREATE EXTENSION makes: grants, values of sequences, rows of configuration. The things themselves have no
@@ -47,7 +47,7 @@ async function isAbsent(session: Session, sql: string, parameters: string[]): Pr
 const shownNames = 300;
 
 /** One line for all of them: who misses the extension misses these. */
-export function describeAbsentParts(entries: readonly ArchiveEntry[]): NotCarried[] {
+export function describeAbsentParts(entries: readonly ArchiveEntry[]): Omission[] {
   if (entries.length === 0) return [];
   const names: string[] = [];
   for (const entry of entries) {
@@ -67,11 +67,7 @@ export function describeAbsentParts(entries: readonly ArchiveEntry[]): NotCarrie
  * Rows that an extension keeps for its user. What pg_cron has noted of its runs is none of them where the backup alone is tried: no drill runs
  * jobs.
  */
-export function describeAbsentRows(
-  entry: ArchiveEntry,
-  rows: number,
-  extensions: 'lost' | 'told',
-): NotCarried {
+export function describeAbsentRows(entry: ArchiveEntry, rows: number, extensions: 'lost' | 'told'): Omission {
   const isHistory = entry.schema === 'cron' && extensions === 'told';
   return {
     what: describeEntry(entry),

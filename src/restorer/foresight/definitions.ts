@@ -1,6 +1,6 @@
-import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import { splitDetail, withoutMarks } from '../../postgres/catalog/printed-text.ts';
 import type { Definition } from '../../format/supplement.ts';
+import { splitDetail, withoutMarks } from '../../postgres/catalog/printed-text.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 
 /** What the backup's description says of entries of its archive, whose table of contents has names only. */
 export class DefinitionIndex {

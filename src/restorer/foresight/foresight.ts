@@ -1,12 +1,15 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
-import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
 import type { TableEntry } from '../../format/manifest.ts';
 import type { Supplement } from '../../format/supplement.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { refusalOf } from '../../postgres/session/server-error.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
-import { refusalOf } from '../omission.ts';
+import { writePattern } from '../../values/table-patterns.ts';
+import { findOccupants } from '../occupants.ts';
+import type { FittedPart } from '../part/part.ts';
+import type { RolePlan } from '../roles/roles.ts';
 import { DefinitionIndex } from './definitions.ts';
 import { readTargetFacts, type TargetFacts } from './facts.ts';
 import { findCollisions } from './names.ts';
@@ -27,9 +30,6 @@ import {
   listGivenSettings,
   readSettings,
 } from './settings.ts';
-import { findOccupants } from '../occupants.ts';
-import type { FittedPart } from '../part/part.ts';
-import type { RolePlan } from '../roles/roles.ts';
 
 /** A restore as it is planned. */
 export interface Prospect {

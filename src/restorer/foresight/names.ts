@@ -1,8 +1,8 @@
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import type { Replacement } from '../part/replacement.ts';
 import type { DefinitionIndex } from './definitions.ts';
 import type { Reason } from './refusals.ts';
-import type { Replacement } from '../part/replacement.ts';
 
 /** Both relations and types have names that are taken once in a schema, and what has columns takes one of each. */
 type Space = 'relation' | 'type';

@@ -1,8 +1,8 @@
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import type { Replacement } from '../part/replacement.ts';
 import type { TargetFacts } from './facts.ts';
 import { listFew } from './refusals.ts';
-import type { Replacement } from '../part/replacement.ts';
 
 /** A condition on an object whose owner has rights that the connected role lacks; in the catalog of owners the first role is left out. */
 const isForeign = (owner: string) => `NOT pg_has_role(${owner}, 'USAGE')`;

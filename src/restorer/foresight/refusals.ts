@@ -1,6 +1,6 @@
-import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
 import type { TableEntry } from '../../format/manifest.ts';
+import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 
 /** Why the server will refuse something, and what to do about it; what has the same why is told together. */
 export interface Reason {

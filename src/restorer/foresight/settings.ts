@@ -1,10 +1,10 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import type { Supplement } from '../../format/supplement.ts';
-import type { TargetFacts } from './facts.ts';
-import type { Reason } from './refusals.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { RolePlan } from '../roles/roles.ts';
 import { splitSetting } from '../roles/server-roles.ts';
 import { findDifferent } from '../roles/stored-settings.ts';
+import type { TargetFacts } from './facts.ts';
+import type { Reason } from './refusals.ts';
 
 /** What the target knows of a setting. */
 export interface KnownSetting {

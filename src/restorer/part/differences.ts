@@ -1,10 +1,10 @@
-import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { readDefinitions } from '../../postgres/catalog/definitions.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
-import { applySettings } from '../../postgres/session/output-settings.ts';
 import type { Definition } from '../../format/supplement.ts';
+import { readDefinitions } from '../../postgres/catalog/definitions.ts';
+import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { applySettings } from '../../postgres/session/output-settings.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 import type { FittedPart } from './part.ts';
 
 /** Where a target that is in use is otherwise than the backup, of which a part is to come. */

@@ -1,9 +1,10 @@
+import type { Manifest } from '../../format/manifest.ts';
+import type { RestoreSelection } from '../../parity/scope.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
-import { createSelection, writePattern } from '../../postgres/catalog/table-patterns.ts';
-import type { Manifest } from '../../format/manifest.ts';
 import { readTargetCatalog, type TargetCatalog } from '../../supabase/target-catalog.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
+import { createSelection, writePattern } from '../../values/table-patterns.ts';
 import { findOccupants } from '../occupants.ts';
 import {
   type Chosen,
@@ -13,7 +14,6 @@ import {
   type Replacement,
 } from './replacement.ts';
 import { findFilled } from './replacement-rows.ts';
-import type { RestoreSelection } from '../archive/selection.ts';
 
 /** A part of a backup, fitted to what is in its target already. */
 export interface FittedPart {

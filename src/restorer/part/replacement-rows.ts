@@ -1,7 +1,7 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
 import type { TableEntry } from '../../format/manifest.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { isUserData } from '../../supabase/managed-schemas.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 import { findWithRows } from '../filled-tables.ts';
 
 /** Those of the platform's tables that hold rows already: the backup's cannot go in beside them, and the tables are not ours to replace. */

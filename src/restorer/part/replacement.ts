@@ -1,7 +1,7 @@
-import { append } from '../../runtime/lists.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import { append } from '../../runtime/lists.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 
 /** An object of a target that gives way to the backup's. */
 export interface TargetObject {

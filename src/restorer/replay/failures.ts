@@ -1,6 +1,6 @@
-import { IntegrityError, messageOf, TargetError } from '../../runtime/errors.ts';
 import type { DecodedRow } from '../../postgres/decoding/decoded-rows.ts';
 import { readHead } from '../../postgres/decoding/test-decoding.ts';
+import { IntegrityError, messageOf, TargetError } from '../../runtime/errors.ts';
 import type { Effect } from './routes.ts';
 
 /** What to do when a replay has failed: what came before is in the target. */

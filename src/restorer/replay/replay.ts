@@ -1,30 +1,21 @@
-import { isKnownError, messageOf, TargetError } from '../../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import type { Omission, TableChanges } from '../../parity/scope.ts';
 import { type DecodedRow, readDecodedRows } from '../../postgres/decoding/decoded-rows.ts';
-import { Pipeline, type PreparedStatement } from '../../postgres/wire/pipeline.ts';
+import { parseChange, readHead, type TableName } from '../../postgres/decoding/test-decoding.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings, setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { isVisible, parseSnapshot, type SnapshotText, widenXid } from '../../values/pg-snapshot.ts';
-import { parseChange, readHead, type TableName } from '../../postgres/decoding/test-decoding.ts';
-import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
-import type { TableEntry } from '../../format/manifest.ts';
+import { Pipeline, type PreparedStatement } from '../../postgres/wire/pipeline.ts';
+import { isKnownError, messageOf, TargetError } from '../../runtime/errors.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
-import { type NotCarried, tryStatement } from '../omission.ts';
+import { isVisible, parseSnapshot, type SnapshotText, widenXid } from '../../values/pg-snapshot.ts';
+import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
+import { tryStatement } from '../omission.ts';
+import { broken, checkRows, diverged, explainRefusal, incomplete, type Note, nobody } from './failures.ts';
 import { type Effect, ReplayTables, type Route } from './routes.ts';
-import {
-  broken,
-  checkRows,
-  diverged,
-  explainRefusal,
-  incomplete,
-  type Note,
-  nobody,
-} from './failures.ts';
 import type { Execution } from './statements.ts';
 import { readReplayTables } from './tables.ts';
-import { ReplayTally, type SkippedTable, type TableChanges } from './tally.ts';
-
-export type { SkippedTable, TableChanges } from './tally.ts';
+import { ReplayTally, type SkippedTable } from './tally.ts';
 
 /** What is replayed, and onto what. */
 export interface ReplayRequest {
@@ -72,7 +63,7 @@ export interface Replayed extends ReplayProgress {
   readonly uncovered: readonly SkippedTable[];
   /** Changes that were passed over, of tables that were not restored */
   readonly elsewhere: readonly SkippedTable[];
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
 }
 
 /**
@@ -105,7 +96,7 @@ export async function replayChanges(settings: ConnectionSettings, request: Repla
 async function prepareSession(
   session: Session,
   { encoding, present, searchPath }: ReplayRequest,
-): Promise<{ replica: boolean; notCarried: NotCarried[] }> {
+): Promise<{ replica: boolean; notCarried: Omission[] }> {
   await letRead(session);
   await applyInputSettings(session, encoding);
   if (searchPath !== undefined) await setSearchPath(session, searchPath);

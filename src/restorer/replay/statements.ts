@@ -1,13 +1,7 @@
+import { type ColumnValue, unchanged, type Value } from '../../postgres/decoding/test-decoding.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { PreparedStatement } from '../../postgres/wire/pipeline.ts';
-import { type ColumnValue, unchanged, type Value } from '../../postgres/decoding/test-decoding.ts';
-import {
-  decodeName,
-  type KeyColumn,
-  type ReplayTable,
-  type RowKey,
-  type TargetColumn,
-} from './tables.ts';
+import { decodeName, type KeyColumn, type ReplayTable, type RowKey, type TargetColumn } from './tables.ts';
 
 /** A statement, and the values of its parameters */
 export interface Execution {

@@ -1,7 +1,7 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
-import type { TableName } from '../../postgres/decoding/test-decoding.ts';
 import type { TableEntry } from '../../format/manifest.ts';
+import type { TableName } from '../../postgres/decoding/test-decoding.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 
 /** A table whose changes are replayed, as the target has it. */

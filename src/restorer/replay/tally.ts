@@ -1,17 +1,8 @@
-import { assertNever } from '../../runtime/errors.ts';
-import type { TableName } from '../../postgres/decoding/test-decoding.ts';
-import { formatTimestamp } from '../../values/timestamp.ts';
 import type { TableEntry } from '../../format/manifest.ts';
-
-/** What became of the rows of one table. */
-export interface TableChanges {
-  readonly inserts: number;
-  readonly updates: number;
-  readonly deletes: number;
-  readonly truncates: number;
-  /** Rows that it has now, counted from those of the backup, or from when it was emptied */
-  readonly rows: number;
-}
+import type { TableChanges } from '../../parity/scope.ts';
+import type { TableName } from '../../postgres/decoding/test-decoding.ts';
+import { assertNever } from '../../runtime/errors.ts';
+import { formatTimestamp } from '../../values/timestamp.ts';
 
 export type ChangeKind = 'insert' | 'update' | 'delete' | 'truncate';
 

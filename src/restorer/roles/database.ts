@@ -1,11 +1,12 @@
+import type { Setting, Supplement } from '../../format/supplement.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
-import type { Setting, Supplement } from '../../format/supplement.ts';
-import { type NotCarried, omit, type Statement, tryStatements } from '../omission.ts';
-import type { RoleScope } from './statements.ts';
+import { omit, type Statement, tryStatements } from '../omission.ts';
 import { splitSetting } from './server-roles.ts';
+import type { RoleScope } from './statements.ts';
 import { findDifferent, showSet, writeSet } from './stored-settings.ts';
 
 type Grant = NonNullable<Supplement['database']['grants']>[number];
@@ -36,7 +37,7 @@ export async function applyDatabase(
   session: Session,
   database: Supplement['database'],
   scope: RoleScope,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const state = await readDatabase(session);
   const settings = findDifferent(database.settings, state.settings);
   const theirs = settings.filter(({ name }) => scope.startsWith('supabase-') && projectSetting.test(name));
@@ -76,7 +77,7 @@ export async function keepReachable(
   session: Session,
   { settings }: Supplement['database'],
   connect: () => Promise<void>,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const suspects = settings.filter(({ name }) => loading.has(name.toLowerCase()));
   if (suspects.length === 0) return [];
   try {
@@ -115,7 +116,7 @@ function describeOwnSettings(
   wanted: readonly Setting[],
   { settings }: DatabaseState,
   scope: RoleScope,
-): NotCarried[] {
+): Omission[] {
   const known = new Set(wanted.map(({ name }) => name.toLowerCase()));
   return settings
     .filter(
@@ -204,7 +205,7 @@ export function quoteGrantee(grantee: string): string {
   return grantee === 'PUBLIC' ? grantee : quoteIdentifier(grantee);
 }
 
-function describeOwner({ owner }: Supplement['database'], state: DatabaseState): NotCarried[] {
+function describeOwner({ owner }: Supplement['database'], state: DatabaseState): Omission[] {
   if (owner === state.owner) return [];
   return [
     {

@@ -1,6 +1,7 @@
-import type { Session } from '../../postgres/session/connection.ts';
+import type { Omission } from '../../parity/scope.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
-import { type NotCarried, refusalOf } from '../omission.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { refusalOf } from '../../postgres/session/server-error.ts';
 import { quoteGrantee } from './database.ts';
 
 interface Item {
@@ -30,7 +31,7 @@ export interface Neutralized {
    * Takes from the roles of the API what the backup's default privileges let them have and the target's did not, in schemas that the target
    * had: a newer project grants nothing there on what is created, where an older one granted everything.
    */
-  narrow(session: Session): Promise<NotCarried[]>;
+  narrow(session: Session): Promise<Omission[]>;
 }
 
 const objectsOf: Readonly<Record<string, string>> = {
@@ -101,7 +102,7 @@ function findWider(now: readonly Item[], before: readonly Item[]): Item[] {
 }
 
 /** Named as the comparison names what differs then. */
-function describeNarrowed(entry: DefaultPrivileges, wider: readonly Item[]): NotCarried[] {
+function describeNarrowed(entry: DefaultPrivileges, wider: readonly Item[]): Omission[] {
   return [...Map.groupBy(wider, ({ grantee }) => grantee)].map(([grantee, items]) => {
     const grants = writeChange({ ...entry, items: [] }, { ...entry, items });
     return {

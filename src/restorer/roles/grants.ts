@@ -1,8 +1,9 @@
-import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
 import type { Definition, Privilege, Supplement } from '../../format/supplement.ts';
-import { type NotCarried, tryStatements } from '../omission.ts';
+import type { Omission } from '../../parity/scope.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { tryStatements } from '../omission.ts';
 import { quoteGrantee } from './database.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function grantAgain(
   session: Session,
   refused: readonly ArchiveEntry[],
   { privileges, definitions }: Pick<Supplement, 'privileges' | 'definitions'>,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const names = new Set(refused.map(({ schema, name }) => `${schema}\0${name}`));
   const wanted = privileges.filter((privilege) => names.has(`${privilege.schema}\0${nameOf(privilege)}`));
   const statements = wanted.flatMap((privilege) =>

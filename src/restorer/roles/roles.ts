@@ -1,10 +1,12 @@
+import type { Role } from '../../format/supplement.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { quoteIdentifier } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier } from '../../postgres/identifier.ts';
-import type { Role } from '../../format/supplement.ts';
 import { isReservedRole } from '../../supabase/reserved-roles.ts';
-import { type NotCarried, omit, type Statement, tryStatement, tryStatements } from '../omission.ts';
+import { omit, type Statement, tryStatement, tryStatements } from '../omission.ts';
+import { readRoles } from './server-roles.ts';
 import {
   describeExisting,
   describeLogins,
@@ -15,9 +17,6 @@ import {
   writeNew,
   writeProperties,
 } from './statements.ts';
-import { readRoles } from './server-roles.ts';
-
-export type { RoleScope } from './statements.ts';
 
 /** What a restore does about roles; `showPlan` tells it to people. */
 export interface RolePlan {
@@ -27,7 +26,7 @@ export interface RolePlan {
   /** What is altered of roles that exist, at the end of the restore */
   readonly altered: readonly Statement[];
   /** What is left to people */
-  readonly listed: readonly NotCarried[];
+  readonly listed: readonly Omission[];
   readonly scope: RoleScope;
   /** As in the backup */
   readonly roles: readonly Role[];
@@ -76,7 +75,7 @@ export async function planRoles(
   };
 }
 
-function describeLeft(names: readonly string[]): NotCarried[] {
+function describeLeft(names: readonly string[]): Omission[] {
   if (names.length === 0) return [];
   return [
     {
@@ -106,15 +105,15 @@ function refuseMissing(created: readonly NewRole[]): void {
  * @throws ConfigurationError when a role that the archive needs cannot be made; those made before it stay. Into a project the restore goes
  * on without the owner, and this is an omission too.
  */
-export async function createRolesOf(session: Session, plan: RolePlan): Promise<NotCarried[]> {
-  const refused: NotCarried[] = [];
+export async function createRolesOf(session: Session, plan: RolePlan): Promise<Omission[]> {
+  const refused: Omission[] = [];
   for (const role of plan.created) append(refused, await createRole(session, role, plan.scope));
   append(refused, await tryStatements(session, plan.equipped));
   append(refused, await borrowRoles(session, plan));
   return [...refused, ...plan.listed];
 }
 
-async function createRole(session: Session, role: NewRole, scope: RoleScope): Promise<NotCarried[]> {
+async function createRole(session: Session, role: NewRole, scope: RoleScope): Promise<Omission[]> {
   if ((await tryStatement(session, role.sql)) === undefined) return [];
   const why = await tryStatement(session, role.modest);
   if (why === undefined) return tryStatements(session, role.attributes);
@@ -126,9 +125,9 @@ async function createRole(session: Session, role: NewRole, scope: RoleScope): Pr
   );
 }
 
-async function borrowRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+async function borrowRoles(session: Session, plan: RolePlan): Promise<Omission[]> {
   const { roles, self, major } = await readRoles(session);
-  const refused: NotCarried[] = [];
+  const refused: Omission[] = [];
   for (const { name, needed } of plan.created) {
     if (!needed || roles.get(name)?.ours !== false) continue;
     const sql = `GRANT ${quoteIdentifier(name)} TO ${quoteIdentifier(self.name)}${major >= 16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`;
@@ -140,7 +139,7 @@ async function borrowRoles(session: Session, plan: RolePlan): Promise<NotCarried
 }
 
 /** Ends the memberships that `createRolesOf` gave the connected role; for a restore that failed too. */
-export async function returnRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+export async function returnRoles(session: Session, plan: RolePlan): Promise<Omission[]> {
   const { self } = await readRoles(session);
   const refused = await tryStatements(
     session,
@@ -159,7 +158,7 @@ export async function returnRoles(session: Session, plan: RolePlan): Promise<Not
  *
  * @returns what the server refused
  */
-export async function finishRoles(session: Session, plan: RolePlan): Promise<NotCarried[]> {
+export async function finishRoles(session: Session, plan: RolePlan): Promise<Omission[]> {
   const refused = await returnRoles(session, plan);
   // Whoever creates a role becomes its member, on PostgreSQL 16 and newer: what is missing is not what was missing then.
   const comparison = {

@@ -1,5 +1,5 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import type { Role, Setting } from '../../format/supplement.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 
 export const attributeNames = [
   'superuser',

@@ -1,7 +1,8 @@
-import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import type { Role, Setting } from '../../format/supplement.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import { isReservedRole } from '../../supabase/reserved-roles.ts';
-import type { NotCarried, Statement } from '../omission.ts';
+import type { Statement } from '../omission.ts';
 import { attributeNames, type RoleState, type ServerRoles } from './server-roles.ts';
 import { findDifferent, showSet, writeSet } from './stored-settings.ts';
 
@@ -89,7 +90,7 @@ export function writeDifferences(role: Role, comparison: RoleComparison): Statem
 }
 
 /** What a role that exists lacks and a restore does not give: one omission for all of it. */
-export function describeExisting(role: Role, comparison: RoleComparison): NotCarried[] {
+export function describeExisting(role: Role, comparison: RoleComparison): Omission[] {
   const { server, scope } = comparison;
   const state = server.roles.get(role.name);
   if (state === undefined || scope === 'throwaway') return [];
@@ -108,7 +109,7 @@ export function describeExisting(role: Role, comparison: RoleComparison): NotCar
 }
 
 /** No restore makes a superuser. */
-export function describeSuperusers(roles: readonly Role[]): NotCarried[] {
+export function describeSuperusers(roles: readonly Role[]): Omission[] {
   return roles
     .filter((role) => role.superuser)
     .map(({ name }) => ({
@@ -119,11 +120,11 @@ export function describeSuperusers(roles: readonly Role[]): NotCarried[] {
 }
 
 /** What those that were made lack to log in. */
-export function describeLogins(roles: readonly Role[]): NotCarried[] {
+export function describeLogins(roles: readonly Role[]): Omission[] {
   const [reserved, own] = [true, false].map((wanted) =>
     roles.filter(({ login, name }) => login && isReservedRole(name) === wanted).map(({ name }) => name),
   );
-  const described: NotCarried[] = [];
+  const described: Omission[] = [];
   if (own?.length) {
     described.push({
       what: `passwords of ${own.join(', ')}`,

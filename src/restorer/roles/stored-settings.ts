@@ -1,5 +1,5 @@
-import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import type { Setting } from '../../format/supplement.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 
 /**
  * The settings that are lists of names, each quoted by itself (GUC_LIST_QUOTE). No catalog tells them, and no extension may have one

@@ -1,9 +1,10 @@
-import type { Session } from '../../postgres/session/connection.ts';
+import type { Definition } from '../../format/supplement.ts';
+import type { Omission } from '../../parity/scope.ts';
 import { readDefinitions } from '../../postgres/catalog/definitions.ts';
 import { quoteIdentifier, quoteQualified, unquoteIdentifier } from '../../postgres/identifier.ts';
-import type { Definition } from '../../format/supplement.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { isReservedRole } from '../../supabase/reserved-roles.ts';
-import { type NotCarried, omit, type Statement, tryStatement } from '../omission.ts';
+import { omit, type Statement, tryStatement } from '../omission.ts';
 
 /**
  * Gives the user's own roles what they had on objects of the platform, whose grants are otherwise the target's: the archive has them in
@@ -17,7 +18,7 @@ export async function grantToUsers(
   session: Session,
   wanted: readonly Definition[],
   managed: ReadonlySet<string>,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const grants = wanted.filter(
     (definition) =>
       definition.kind === 'grant' &&

@@ -1,11 +1,11 @@
-import { messageOf } from '../../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { quoteQualified } from '../../postgres/identifier.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { qualifiedName } from '../../postgres/catalog/tables.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { Log } from '../../runtime/context.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { drain, runWorkers } from '../../runtime/workers.ts';
 
 /** Columns; gathering takes seconds for each thousand, many times what loading the table took, and autovacuum does it in the background. */
 export const analyzedColumns = 200;

@@ -1,3 +1,14 @@
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { applyInputSettings } from '../../postgres/session/output-settings.ts';
+import { isShortage, ServerError } from '../../postgres/session/server-error.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { copyIn } from '../../postgres/wire/copy-writer.ts';
+import { RowDigest } from '../../postgres/wire/row-digest.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
 import {
   ConfigurationError,
   IntegrityError,
@@ -6,22 +17,11 @@ import {
   StorageError,
   TargetError,
 } from '../../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
-import { copyIn } from '../../postgres/wire/copy-writer.ts';
-import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
-import { RowDigest } from '../../postgres/wire/row-digest.ts';
-import { isShortage, ServerError } from '../../postgres/session/server-error.ts';
-import { applyInputSettings } from '../../postgres/session/output-settings.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { qualifiedName } from '../../postgres/catalog/tables.ts';
-import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
-import type { ObjectReader } from '../../repository/objects/store.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
-import type { NotCarried } from '../omission.ts';
-import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
-import { ObjectsAhead } from './objects-ahead.ts';
-import { RowRelief } from './relief.ts';
 import type { SearchPaths } from '../search-paths.ts';
+import { ObjectsAhead } from './objects-ahead.ts';
+import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
+import { RowRelief } from './relief.ts';
 import { ChecksAside } from './set-aside.ts';
 
 /** What became of rows. */
@@ -29,7 +29,7 @@ export interface LoadOutcome {
   /** The digests of what was sent, by the table's oid in the source; undefined where nothing was digested */
   readonly digests: Map<number, RowDigest> | undefined;
   /** Rows that the server refused whatever was done for them */
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
   /** Checks that were taken away for rows; whoever loads more gives them back after that. */
   readonly checks: ChecksAside;
 }
@@ -117,7 +117,7 @@ interface LostRows {
   readonly why: string;
 }
 
-function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): NotCarried {
+function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): Omission {
   const some = rows === table.rows ? `its ${rows} rows` : `${rows} of its ${table.rows} rows`;
   return {
     what: `rows of ${qualifiedName(table)}`,

@@ -1,18 +1,19 @@
+import type { Manifest, TableEntry } from '../../format/manifest.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { applyInputSettings } from '../../postgres/session/output-settings.ts';
+import { isShortage } from '../../postgres/session/server-error.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { copyIn } from '../../postgres/wire/copy-writer.ts';
+import { RowDigest } from '../../postgres/wire/row-digest.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
-import { copyIn } from '../../postgres/wire/copy-writer.ts';
-import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
-import { RowDigest } from '../../postgres/wire/row-digest.ts';
-import { isShortage } from '../../postgres/session/server-error.ts';
-import { applyInputSettings } from '../../postgres/session/output-settings.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { qualifiedName } from '../../postgres/catalog/tables.ts';
-import type { Manifest, TableEntry } from '../../format/manifest.ts';
-import type { ObjectReader } from '../../repository/objects/store.ts';
-import type { PresentTable } from '../../supabase/project-selection.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
-import { type NotCarried, tryStatement } from '../omission.ts';
+import type { PresentTable } from '../../supabase/project-selection.ts';
+import { tryStatement } from '../omission.ts';
 import { PieceReader, readRange } from './load.ts';
 
 /** What became of rows that went into tables which the target had already. */
@@ -21,7 +22,7 @@ export interface ManagedRows {
   readonly sent: Map<number, RowDigest>;
   /** Why the rows of a table can only be counted, by its oid in the source */
   readonly countOnly: Map<number, string>;
-  readonly notCarried: NotCarried[];
+  readonly notCarried: Omission[];
 }
 
 interface Refused {
@@ -85,7 +86,7 @@ function describeMissing(columns: readonly string[]): string {
   return `the target's table has no ${columns.join(', ')}`;
 }
 
-function describeRefused({ present: { table }, why }: Refused): NotCarried {
+function describeRefused({ present: { table }, why }: Refused): Omission {
   return {
     what: `rows of ${qualifiedName(table)}`,
     why: `the server refused them: ${why}; ${table.rows} rows are lost`,
@@ -177,7 +178,7 @@ async function loadByWay(
   { table, missing }: PresentTable,
   manifest: Manifest,
   reader: ObjectReader,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const common = table.columns.filter((column) => !missing.includes(column));
   const list = common.map(quoteIdentifier).join(', ');
   await session.query(
@@ -190,7 +191,7 @@ async function loadByWay(
   await session.query(
     `INSERT INTO ${qualify(table)} (${list}) OVERRIDING SYSTEM VALUE SELECT ${list} FROM ${staged}`,
   );
-  const lost: NotCarried[] = [];
+  const lost: Omission[] = [];
   for (const column of missing) {
     const [counted] = await session.query<{ values: number; different: number }>(
       `SELECT count(${quoteIdentifier(column)}) AS values, count(DISTINCT ${quoteIdentifier(column)}) AS different FROM ${staged}`,
@@ -204,7 +205,7 @@ function describeLost(
   table: TableEntry,
   column: string,
   { values, different }: { values: number; different: number },
-): NotCarried {
+): Omission {
   const kinds = different === 1 ? 'all of them the same' : `${different} different ones`;
   return {
     what: `column ${qualifiedName(table)}.${column}`,

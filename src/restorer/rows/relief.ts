@@ -1,8 +1,8 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import type { ServerError } from '../../postgres/session/server-error.ts';
-import { setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { TableEntry } from '../../format/manifest.ts';
-import { refusalOf } from '../omission.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { setSearchPath } from '../../postgres/session/output-settings.ts';
+import type { ServerError } from '../../postgres/session/server-error.ts';
+import { refusalOf } from '../../postgres/session/server-error.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import type { ChecksAside } from './set-aside.ts';
 

@@ -1,11 +1,13 @@
-import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
+import type { TableEntry } from '../../format/manifest.ts';
+import type { Omission } from '../../parity/scope.ts';
 import { firstUserOid } from '../../postgres/catalog/facts.ts';
 import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../../postgres/identifier.ts';
-import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { setSearchPath } from '../../postgres/session/output-settings.ts';
-import type { TableEntry } from '../../format/manifest.ts';
-import { type NotCarried, refusalOf, tryStatements } from '../omission.ts';
+import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
+import { refusalOf } from '../../postgres/session/server-error.ts';
+import { append } from '../../runtime/lists.ts';
+import { tryStatements } from '../omission.ts';
 
 /** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */
 interface Aside {
@@ -141,8 +143,8 @@ export class ChecksAside {
    * @param searchPaths those that its functions may count on
    * @returns the checks that rows break, and what the server did not take again
    */
-  async giveBack(session: Session, searchPaths: readonly string[]): Promise<NotCarried[]> {
-    const broken: NotCarried[] = [];
+  async giveBack(session: Session, searchPaths: readonly string[]): Promise<Omission[]> {
+    const broken: Omission[] = [];
     const paths = ['', ...searchPaths];
     // What is inherited comes before what was declared above it.
     for (const check of this.#aside.splice(0).reverse()) {
@@ -162,7 +164,7 @@ export class ChecksAside {
  *
  * @returns what is missing when the server refuses it: the check, and that of the tables that would inherit it
  */
-async function add(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+async function add(session: Session, check: Aside, paths: readonly string[]): Promise<Omission[]> {
   const { name, definition, ofDomain } = check;
   const sql = `${alter(check)} ADD CONSTRAINT ${name} ${definition.replace(notValid, '')} NOT VALID`;
   const refused = await tryUnder(session, paths, sql);
@@ -184,7 +186,7 @@ async function comment(session: Session, { comment, ofDomain, holder, name, what
 }
 
 /** Has all rows looked at, where the check did so in the source. */
-async function validate(session: Session, check: Aside, paths: readonly string[]): Promise<NotCarried[]> {
+async function validate(session: Session, check: Aside, paths: readonly string[]): Promise<Omission[]> {
   if (notValid.test(check.definition)) return [];
   const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
   if (failure === undefined) return [];
@@ -249,7 +251,7 @@ interface Failure {
   readonly isByRows: boolean;
 }
 
-function describeBroken(check: Aside, { why, isByRows }: Failure): NotCarried {
+function describeBroken(check: Aside, { why, isByRows }: Failure): Omission {
   const { ofDomain, name, what } = check;
   const it = ofDomain ? `its constraint ${name}` : 'it';
   const finding = isByRows

@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
 import type { Session } from '../../postgres/session/connection.ts';
-import { writePattern } from '../../postgres/catalog/table-patterns.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 
 /** A table of the database in use, as far as rows of a backup can be compared with it and brought back into it. */
 export interface LiveTable {

@@ -1,6 +1,6 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { ForeignKey, LiveTable, OwnedSequence } from './live-table.ts';
 import {
   differs,

@@ -1,5 +1,5 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { KeyColumn } from './live-table.ts';
 import type { SideTable } from './tables.ts';
 

@@ -1,7 +1,7 @@
-import { ConfigurationError } from '../../runtime/errors.ts';
-import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import { createSelection, findUnmatched } from '../../postgres/catalog/table-patterns.ts';
 import type { Manifest } from '../../format/manifest.ts';
+import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { type ChosenTable, identify } from './tables.ts';
 
 /**

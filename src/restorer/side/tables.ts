@@ -1,7 +1,7 @@
-import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import type { TableEntry } from '../../format/manifest.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';
 
 /** Rows of the backup that come into one table of the side schema. */

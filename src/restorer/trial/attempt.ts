@@ -1,8 +1,8 @@
-import { assertNever } from '../../runtime/errors.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { NotCarried } from '../omission.ts';
-import { type CheckResult, explainChecks } from './checks.ts';
 import type { Parity } from '../../parity/compare.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { assertNever } from '../../runtime/errors.ts';
+import { type CheckResult, explainChecks } from './checks.ts';
 
 /** `damage`: what is stored is not what was; `refusal`: a server or a storage did not do its part, which says nothing about that. */
 export interface Failure {
@@ -22,7 +22,7 @@ export interface Attempt {
   readonly recovery: number | undefined;
   readonly parity: Parity | undefined;
   /** What the restore could not bring, or did not, as far as it came */
-  readonly notCarried: readonly NotCarried[];
+  readonly notCarried: readonly Omission[];
   /** What is otherwise than in the source and no loss, for people */
   readonly notes: readonly string[];
   readonly checks: readonly CheckResult[];

@@ -1,5 +1,5 @@
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
 /** A question to the restored database, and its answer. */
 export interface CheckResult {

@@ -1,14 +1,15 @@
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { type Parity, parityGroups } from '../../parity/compare.ts';
+import type { ParityLine } from '../../parity/line.ts';
+import { ageAt, countByStatus, describeParity } from '../../parity/report.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
 import { maskReport } from '../../report/redact.ts';
-import type { CheckResult } from './checks.ts';
-import { type Parity, type ParityLine, parityGroups } from '../../parity/compare.ts';
+import type { Section } from '../../report/section.ts';
 import type { World } from '../../runtime/context.ts';
-import type { Section } from '../../interface/outcome.ts';
-import { ageAt, countByStatus, describeParity } from '../../parity/report.ts';
-import type { RestoreScope } from '../../operations/restore/report.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import type { RestoreScope } from '../scope.ts';
+import type { CheckResult } from './checks.ts';
 import { describeChecks } from './user-checks.ts';
 
 /**

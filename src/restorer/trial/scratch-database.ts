@@ -1,10 +1,11 @@
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import { append } from '../../runtime/lists.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
-import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import type { Manifest } from '../../format/manifest.ts';
 import type { Supplement } from '../../format/supplement.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { append } from '../../runtime/lists.ts';
 import {
   type DatabaseLocale,
   describeCollation,
@@ -13,7 +14,6 @@ import {
   writeLocale,
 } from '../database-locale.ts';
 import { createRolesOf, planRoles } from '../roles/roles.ts';
-import type { World } from '../../runtime/context.ts';
 
 export interface Throwaway extends AsyncDisposable {
   /** How to connect to it */

@@ -1,14 +1,14 @@
-import { letRead, openSession } from '../../postgres/session/connection.ts';
+import type { Supplement } from '../../format/supplement.ts';
 import { commandEnvironment } from '../../postgres/client/environment.ts';
 import { passLines, startTool, ToolError } from '../../postgres/client/process.ts';
+import { letRead, openSession } from '../../postgres/session/connection.ts';
+import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
 import { type ConnectionSettings, connectionVariables } from '../../postgres/session/settings.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { Supplement } from '../../format/supplement.ts';
-import { type CheckResult, refuseUnanswerable, runChecks } from './checks.ts';
-import { writeSet } from '../roles/stored-settings.ts';
+import type { Section } from '../../report/section.ts';
 import type { World } from '../../runtime/context.ts';
-import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
-import type { Section } from '../../interface/outcome.ts';
+import { writeSet } from '../roles/stored-settings.ts';
+import { type CheckResult, refuseUnanswerable, runChecks } from './checks.ts';
 
 /**
  * Refuses checks that a database with these definitions cannot answer, before it has rows.

@@ -1,7 +1,7 @@
-import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
+import { type Role, roleOf } from '../policy/aws-roles.ts';
 import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
-import { type Role, roleOf } from '../policy/aws-roles.ts';
+import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
 
 /** What a planned job calls, and what it passes: inputs and secrets that the reusable workflow takes, and no others. */
 

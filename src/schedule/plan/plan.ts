@@ -1,6 +1,6 @@
+import type { JobKind, WrittenDatabase, WrittenPolicy, WrittenSchedules } from '../policy/schema.ts';
 import { parseCron } from './cron.ts';
 import { chooseMinute } from './minutes.ts';
-import type { JobKind, WrittenDatabase, WrittenPolicy, WrittenSchedules } from '../policy/schema.ts';
 
 /** One kind of job of one database, and when it is due. */
 export interface PlannedJob {

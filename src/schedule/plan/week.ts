@@ -1,8 +1,8 @@
 import { parseRetention } from '../../interface/inputs/values.ts';
 import { type Candidate, planRetention } from '../../repository/retention/policy.ts';
+import type { JobKind } from '../policy/schema.ts';
 import { timesBetween } from './cron.ts';
 import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
-import type { JobKind } from '../policy/schema.ts';
 
 /** What a policy means in hours and days, from its schedules alone. */
 

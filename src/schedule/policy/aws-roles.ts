@@ -1,4 +1,4 @@
-import type { Entries, JobKind, WrittenDatabase } from './schema.ts';
+import type { JobKind, WrittenDatabase, WrittenPolicy } from './schema.ts';
 
 /** A role of AWS that a job takes in place of keys. */
 export interface Role {
@@ -19,7 +19,7 @@ export interface Credentials {
 export function roleOf(
   kind: JobKind,
   written: WrittenDatabase,
-  { cleanup }: Pick<Entries, 'cleanup'>,
+  { cleanup }: Pick<WrittenPolicy, 'cleanup'>,
 ): Role | undefined {
   // Only what removes backups gets credentials that can.
   const own = kind === 'cleanup' ? cleanup : undefined;

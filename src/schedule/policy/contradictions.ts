@@ -1,6 +1,6 @@
 import { isHosted, isSwitchedOn, usualRunner } from '../plan/plan.ts';
-import type { Entries, JobKind, WrittenDatabase } from './schema.ts';
 import { type Credentials, hasKeys, roleOf, takesRoles } from './aws-roles.ts';
+import type { JobKind, WrittenDatabase, WrittenPolicy } from './schema.ts';
 
 export interface Contradiction {
   /** Keys of the policy, from the outside to where the mistake is */
@@ -9,11 +9,11 @@ export interface Contradiction {
 }
 
 /** What each key allows by itself, and together cannot work. */
-export function findContradictions(policy: Entries): Contradiction[] {
+export function findContradictions(policy: WrittenPolicy): Contradiction[] {
   return [...findInDatabases(policy), ...findInRoles(policy)];
 }
 
-function findInDatabases(policy: Entries): Contradiction[] {
+function findInDatabases(policy: WrittenPolicy): Contradiction[] {
   const losesDisk = isHosted(policy['runs-on'] ?? usualRunner);
   const seen = new Map<string, string>();
   return Object.entries(policy.databases).flatMap(([database, written]): Contradiction[] => {
@@ -50,7 +50,7 @@ function findInDatabases(policy: Entries): Contradiction[] {
   });
 }
 
-function findInRoles(policy: Entries): Contradiction[] {
+function findInRoles(policy: WrittenPolicy): Contradiction[] {
   const databases = Object.entries(policy.databases);
   const { cleanup = {} } = policy;
   const isIdle = cleanup['aws-role'] !== undefined && !databases.some(([, written]) => takesRoles(written));
@@ -62,7 +62,11 @@ function findInRoles(policy: Entries): Contradiction[] {
   ];
 }
 
-function findInRole(written: WrittenDatabase, path: Contradiction['path'], policy: Entries): Contradiction[] {
+function findInRole(
+  written: WrittenDatabase,
+  path: Contradiction['path'],
+  policy: WrittenPolicy,
+): Contradiction[] {
   const unfit = findInCredentials(written, path);
   const hasOwn = written['aws-role'] !== undefined;
   if (hasOwn && !takesRoles(written)) {

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { list } from '../../interface/inputs/values.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { type Contradiction, findContradictions } from './contradictions.ts';
 import { policySchema, type WrittenPolicy } from './schema.ts';
 
 export interface ParsedPolicy {
@@ -18,6 +19,29 @@ interface Problem {
 
 type Path = readonly (string | number)[];
 type Issue = v.BaseIssue<unknown>;
+
+/** A policy whose keys are right, each by itself and all together. */
+const checkedPolicySchema = v.pipe(
+  policySchema,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { path, message } of findContradictions(dataset.value))
+      addIssue({ message, path: stepsTo(path, dataset.value) });
+  }),
+);
+
+type Step = v.ObjectPathItem;
+
+/** A path of keys as issues have it: each with what it stands in. */
+function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy): [Step, ...Step[]] {
+  const stepTo = (key: string, value: unknown): Step => {
+    const input = { ...(value as Readonly<Record<string, unknown>>) };
+    return { type: 'object', origin: 'value', input, key, value: input[key] };
+  };
+  const steps: [Step, ...Step[]] = [stepTo(first, policy)];
+  for (const key of rest) steps.push(stepTo(key, steps.at(-1)?.value));
+  return steps;
+}
 
 /**
  * Reads a policy. Throws one `ConfigurationError` that tells all that is wrong, each with its line and column.
@@ -38,7 +62,7 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
     }));
     throw toError(file, problems);
   }
-  const result = v.safeParse(policySchema, resolveAliases(document, file));
+  const result = v.safeParse(checkedPolicySchema, resolveAliases(document, file));
   if (!result.success) {
     const problems = result.issues
       .flatMap((issue) => unfold(issue, []))

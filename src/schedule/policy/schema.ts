@@ -16,7 +16,6 @@ import {
   parseStorageClass,
   parseTimeZone,
 } from '../../interface/inputs/values.ts';
-import { type Contradiction, findContradictions } from './contradictions.ts';
 import { parseCron } from '../plan/cron.ts';
 
 /**
@@ -248,7 +247,8 @@ const databaseName = v.pipe(
   ),
 );
 
-const entries = v.strictObject({
+/** A policy in which each key by itself is right. */
+export const policySchema = v.strictObject({
   $schema: v.optional(v.string()),
   action: shaped(
     'This action, pinned: OWNER/REPO@COMMIT, with the version as a comment behind it.',
@@ -287,31 +287,6 @@ const entries = v.strictObject({
   cleanup: v.optional(cleanupSchema),
   alarms: v.optional(alarmsSchema),
 });
-
-/** A policy in which each key by itself is right. */
-export type Entries = v.InferOutput<typeof entries>;
-
-export const policySchema = v.pipe(
-  entries,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    for (const { path, message } of findContradictions(dataset.value))
-      addIssue({ message, path: stepsTo(path, dataset.value) });
-  }),
-);
-
-type Step = v.ObjectPathItem;
-
-/** A path of keys as issues have it: each with what it stands in. */
-function stepsTo([first, ...rest]: Contradiction['path'], policy: Entries): [Step, ...Step[]] {
-  const stepTo = (key: string, value: unknown): Step => {
-    const input = { ...(value as Readonly<Record<string, unknown>>) };
-    return { type: 'object', origin: 'value', input, key, value: input[key] };
-  };
-  const steps: [Step, ...Step[]] = [stepTo(first, policy)];
-  for (const key of rest) steps.push(stepTo(key, steps.at(-1)?.value));
-  return steps;
-}
 
 export type WrittenPolicy = v.InferOutput<typeof policySchema>;
 export type WrittenDatabase = v.InferOutput<typeof databaseSchema>;

@@ -1,6 +1,6 @@
 import type { ScheduledRun } from '../../github/workflows.ts';
-import { dueMark } from '../workflows/callers.ts';
 import { nextTimes, timesBetween } from '../plan/cron.ts';
+import { dueMark } from '../workflows/callers.ts';
 
 /** Did a schedule's runs happen? Its due times against the runs that GitHub has, both of one workflow file. */
 

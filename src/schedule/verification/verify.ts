@@ -1,7 +1,7 @@
 import { GitHubUnreachable, mostRuns, type Workflow, type WorkflowsApi } from '../../github/workflows.ts';
-import type { FileChange } from '../workflows/files.ts';
 import type { Plan, PlannedJob } from '../plan/plan.ts';
 import type { JobKind } from '../policy/schema.ts';
+import type { FileChange } from '../workflows/files.ts';
 import { judgePunctuality, lookBack, type Punctuality } from './punctuality.ts';
 
 /** What GitHub says of one workflow. */

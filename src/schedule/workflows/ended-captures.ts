@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
-import type { FileChange } from './files.ts';
 import { workflowFiles } from '../plan/plan.ts';
+import type { FileChange } from './files.ts';
 
 /**
  * Databases whose changes the workflows captured until now, and do not any more: the slot of each stays on its server, which keeps its

@@ -1,18 +1,18 @@
-import { isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
-import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import { objectSize } from '../../format/limits.ts';
+import { type Supplement, writeSupplement } from '../../format/supplement.ts';
 import { readDescription } from '../../postgres/catalog/description.ts';
 import { readGlobals } from '../../postgres/catalog/globals.ts';
 import { readPrivileges } from '../../postgres/catalog/privileges.ts';
 import { askQuestions, readFreshness } from '../../postgres/catalog/questions.ts';
 import { readQueues } from '../../postgres/catalog/queues.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { objectSize } from '../../repository/objects/store.ts';
-import { type Supplement, writeSupplement } from '../../format/supplement.ts';
-import { readAdditions } from './extension-additions.ts';
+import { isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { type PendingPiece, type PlainObject, type Store, unlessAborted } from '../rows/object-sink.ts';
 import { joinSnapshot } from '../snapshot/joined.ts';
 import { nameBlockers } from '../snapshot/locks.ts';
-import { type PendingPiece, type PlainObject, type Store, unlessAborted } from '../rows/object-sink.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { readAdditions } from './extension-additions.ts';
 
 /** What is told of a database, and what else somebody has read in the same session. */
 export interface Described<Beside> {

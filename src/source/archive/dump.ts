@@ -1,17 +1,17 @@
-import { messageOf, SourceError } from '../../runtime/errors.ts';
-import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
-import type { ToolEnvironment } from '../../postgres/client/environment.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
-import { startTool } from '../../postgres/client/process.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { TableInfo } from '../../postgres/catalog/tables.ts';
+import type { ToolEnvironment } from '../../postgres/client/environment.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
+import { startTool } from '../../postgres/client/process.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { messageOf, SourceError } from '../../runtime/errors.ts';
 import type { BufferPool } from '../rows/buffer-pool.ts';
-import { excludePatterns } from './exclude-patterns.ts';
-import { explainFullLockTable, isFullLockTable, nameBlockers } from '../snapshot/locks.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from '../rows/object-sink.ts';
-import { checkReservedOptions } from './reserved-options.ts';
+import { explainFullLockTable, isFullLockTable, nameBlockers } from '../snapshot/locks.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { excludePatterns } from './exclude-patterns.ts';
+import { checkReservedOptions } from './reserved-options.ts';
 
 /**
  * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,

@@ -1,7 +1,7 @@
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
 import { findUnplannable } from '../../postgres/catalog/plannable.ts';
 import { isCarriedQueue } from '../../postgres/catalog/queues.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { secureTables } from '../snapshot/present.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 

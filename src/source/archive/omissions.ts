@@ -1,16 +1,16 @@
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
-import type { Session } from '../../postgres/session/connection.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { Role } from '../../format/supplement.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
 import { readInvalidIndexes } from '../../postgres/catalog/facts.ts';
 import { findUnplannable } from '../../postgres/catalog/plannable.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
-import type { Manifest } from '../../format/manifest.ts';
-import type { Role } from '../../format/supplement.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { isPlatformRole, readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { isReservedRole } from '../../supabase/reserved-roles.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import { listUnwritten } from './unwritten.ts';
 
-type NotCarried = Manifest['notCarried'][number];
+type Omission = Manifest['notCarried'][number];
 
 /**
  * What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss.
@@ -21,7 +21,7 @@ export async function listNotCarried(
   inputs: BackupInputs,
   session: Session,
   snapshot: Snapshot,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const leftOut = inputs.backupType === 'schema' ? [] : snapshot.leftOut;
   const [invalid, mappings, subscriptions] = await Promise.all([
     readInvalidIndexes(session),
@@ -47,7 +47,7 @@ export async function listNotCarried(
 }
 
 /** Passwords of roles, which no backup has. */
-export function describePasswords(roles: readonly Role[]): NotCarried[] {
+export function describePasswords(roles: readonly Role[]): Omission[] {
   const names = roles.filter((role) => role.login && !isReservedRole(role.name)).map((role) => role.name);
   if (names.length === 0) return [];
   return [
@@ -60,7 +60,7 @@ export function describePasswords(roles: readonly Role[]): NotCarried[] {
 }
 
 /** The view shows the options of a mapping only to those who may use them. */
-async function readUserMappings(session: Session): Promise<NotCarried[]> {
+async function readUserMappings(session: Session): Promise<Omission[]> {
   const rows = await session.query<{ role: string; server: string }>(`
     SELECT usename AS role, srvname AS server FROM pg_user_mappings m
     WHERE umoptions IS NULL AND NOT has_server_privilege(srvid, 'USAGE')
@@ -74,7 +74,7 @@ async function readUserMappings(session: Session): Promise<NotCarried[]> {
   }));
 }
 
-async function readSubscriptions(session: Session): Promise<NotCarried[]> {
+async function readSubscriptions(session: Session): Promise<Omission[]> {
   const rows = await session.query<{ name: string }>(`
     SELECT subname AS name FROM pg_subscription
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -87,8 +87,8 @@ async function readSubscriptions(session: Session): Promise<NotCarried[]> {
 }
 
 /** What a Supabase project keeps outside of its database, where the database says that there is some. */
-async function readPlatform(session: Session): Promise<NotCarried[]> {
-  const found: NotCarried[] = [];
+async function readPlatform(session: Session): Promise<Omission[]> {
+  const found: Omission[] = [];
   const managed = await readManagedSchemas(session);
   if (managed.has('vault') && (await hasRows(session, 'vault', 'secrets'))) {
     found.push({

@@ -1,10 +1,10 @@
-import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
-import type { ClientTools } from '../../postgres/client/find.ts';
-import type { Session } from '../../postgres/session/connection.ts';
 import type { ToolEnvironment } from '../../postgres/client/environment.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool } from '../../postgres/client/process.ts';
-import { excludePatterns } from './exclude-patterns.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { excludePatterns } from './exclude-patterns.ts';
 
 /** A table one of whose columns has an option that nobody can set. */
 interface Example {

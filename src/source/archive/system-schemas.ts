@@ -1,5 +1,5 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import { firstUserOid, own } from '../../postgres/catalog/facts.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 
 /** Catalogs of what lives in a schema, with its column of the schema, and which of its rows are objects by themselves. */
 const catalogs: readonly (readonly [string, string, string])[] = [

@@ -1,7 +1,8 @@
-import type { BackupInputs } from '../../interface/inputs/parse.ts';
+import type { Manifest } from '../../format/manifest.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { Manifest } from '../../format/manifest.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import {
   countUnwrittenRows,
   findOrphanedSequences,
@@ -10,10 +11,9 @@ import {
   type UnwrittenObject,
   type UnwrittenRows,
 } from './extension-members.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
 import { findInSystemSchemas } from './system-schemas.ts';
 
-type NotCarried = Manifest['notCarried'][number];
+type Omission = Manifest['notCarried'][number];
 
 /**
  * What pg_dump leaves out without a word: whatever belongs to extensions, hangs on that, or is in the server's own schemas.
@@ -24,7 +24,7 @@ export async function listUnwritten(
   { backupType }: BackupInputs,
   session: Session,
   snapshot: Snapshot,
-): Promise<NotCarried[]> {
+): Promise<Omission[]> {
   const [orphaned, sequences, objects, inSystemSchemas] = await Promise.all([
     findOrphanedSequences(session),
     findUnwrittenSequences(session),
@@ -54,7 +54,7 @@ export async function listUnwritten(
   ];
 }
 
-function describeRows({ schema, table, extension, rows, condition, added }: UnwrittenRows): NotCarried {
+function describeRows({ schema, table, extension, rows, condition, added }: UnwrittenRows): Omission {
   const name = `${schema}.${table}`;
   const kept =
     condition === undefined
@@ -93,7 +93,7 @@ const adviseRows = (extension: string): string =>
 /** Lines for one extension; a script that was run by hand can add more than anybody reads. */
 const shownObjects = 20;
 
-function describeObjects(objects: readonly UnwrittenObject[]): NotCarried[] {
+function describeObjects(objects: readonly UnwrittenObject[]): Omission[] {
   return [...Map.groupBy(objects, ({ extension }) => extension)].flatMap(([extension, all]) => {
     const more = all.length - shownObjects;
     return [
@@ -107,7 +107,7 @@ function describeObjects(objects: readonly UnwrittenObject[]): NotCarried[] {
   });
 }
 
-function describeObject({ kind, name, extension, how }: UnwrittenObject): NotCarried {
+function describeObject({ kind, name, extension, how }: UnwrittenObject): Omission {
   return {
     what: `${kind} ${name}`,
     why:

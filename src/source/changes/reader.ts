@@ -1,15 +1,15 @@
-import { SourceError } from '../../runtime/errors.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { copyOut } from '../../postgres/wire/copy-reader.ts';
+import { objectSize } from '../../format/limits.ts';
+import type { StoredObject } from '../../format/manifest.ts';
 import { quoteLiteral } from '../../postgres/identifier.ts';
 import { ledgerSchema } from '../../postgres/own-schema.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import { copyOut } from '../../postgres/wire/copy-reader.ts';
+import { SourceError } from '../../runtime/errors.ts';
 import { parseLsn } from '../../values/lsn.ts';
-import type { StoredObject } from '../../format/manifest.ts';
-import { objectSize } from '../../repository/objects/store.ts';
 import { BufferPool } from '../rows/buffer-pool.ts';
+import { ObjectSink, type Store } from '../rows/object-sink.ts';
 import { explainSlotFailure } from './slot.ts';
 import { ChangeTally } from './tally.ts';
-import { ObjectSink, type Store } from '../rows/object-sink.ts';
 
 /** What was read of the slot between two positions, stored. */
 export interface ReadChanges {

@@ -1,6 +1,6 @@
-import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { isTooLong } from '../../postgres/session/server-error.ts';
+import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 
 /**
  * The logical replication slot that a capture reads: on a server that has one, the write-ahead log stays until the slot has been moved past

@@ -1,11 +1,12 @@
-import type { Session } from '../../postgres/session/connection.ts';
 import { type Definition, readDefinitions } from '../../postgres/catalog/definitions.ts';
-import { readSequences, type SequenceState } from '../../postgres/catalog/facts.ts';
+import { readSequences } from '../../postgres/catalog/facts.ts';
 import { isCarriedQueue } from '../../postgres/catalog/queues.ts';
+import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
 import { qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
-import { keyOf, type TableChanges } from './tally.ts';
 import { readLedger } from '../rollback-token.ts';
+import { keyOf, type TableChanges } from './tally.ts';
 
 /** What the database is made of when a capture ends: changes of rows can only be replayed on the same. */
 export interface ChangeState {

@@ -1,8 +1,8 @@
-import { IntegrityError } from '../../runtime/errors.ts';
 import { unescapeField } from '../../postgres/decoding/decoded-rows.ts';
+import { parseChange, parseTables, readHead } from '../../postgres/decoding/test-decoding.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { widenXid } from '../../values/pg-snapshot.ts';
-import { parseChange, parseTables, readHead } from '../../postgres/decoding/test-decoding.ts';
 import { formatTimestamp } from '../../values/timestamp.ts';
 
 /** What was done to one table. */

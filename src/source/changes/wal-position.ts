@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SourceError } from '../../runtime/errors.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import { SourceError } from '../../runtime/errors.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { isoFormat } from '../identity.ts';
 

@@ -1,8 +1,8 @@
+import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
 import { planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
 import type { TableInfo } from '../../postgres/catalog/tables.ts';
-import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
-import type { RangeCount } from './range-counts.ts';
 import type { PendingPiece } from '../rows/object-sink.ts';
+import type { RangeCount } from './range-counts.ts';
 
 /** A range whose rows are stored already: a backup before this one read them, and they are the same now. */
 export interface ReusedSlice {

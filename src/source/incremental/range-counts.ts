@@ -1,10 +1,10 @@
+import { countPages, type Slice } from '../../postgres/catalog/ranges.ts';
+import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import type { Session } from '../../postgres/session/connection.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
-import { countPages, type Slice } from '../../postgres/catalog/ranges.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';

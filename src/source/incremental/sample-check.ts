@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../../postgres/catalog/ranges.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { BufferPool } from '../rows/buffer-pool.ts';
-import type { ReusedSlice } from './range-choice.ts';
-import type { PlainObject } from '../rows/object-sink.ts';
 import { copyRows } from '../rows/copy.ts';
+import type { PlainObject } from '../rows/object-sink.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { ReusedSlice } from './range-choice.ts';
 
 /** Slices that were read together into objects of their own: read again, they must give the very same objects. */
 type Unit = readonly ReusedSlice[];

@@ -1,13 +1,13 @@
-import { isKnownError } from '../../runtime/errors.ts';
-import { copyOut } from '../../postgres/wire/copy-reader.ts';
 import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../../postgres/catalog/ranges.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { copyOut } from '../../postgres/wire/copy-reader.ts';
+import { isKnownError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
-import type { BufferPool } from './buffer-pool.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
-import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import { Uploads } from './uploads.ts';
 
 /** A slice whose rows are stored. Every holder of its pieces has its object by now. */

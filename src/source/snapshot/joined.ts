@@ -1,10 +1,10 @@
-import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
-import { isTooLong } from '../../postgres/session/server-error.ts';
-import { writeSettings } from '../../postgres/session/output-settings.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
+import { quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { writeSettings } from '../../postgres/session/output-settings.ts';
+import { isTooLong } from '../../postgres/session/server-error.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
 import { secureTables } from './present.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -1,8 +1,8 @@
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { TableInfo } from '../../postgres/catalog/tables.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
 /** The snapshot and the locked tables do not fit together; another try may. */
 export class SnapshotOutdated extends Error {

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SourceError } from '../../runtime/errors.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { quoteQualified } from '../../postgres/identifier.ts';
 import { expressionsQuery } from '../../postgres/catalog/plannable.ts';
-import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
-import type { Snapshot } from './snapshot.ts';
+import { quoteQualified } from '../../postgres/identifier.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { SourceError } from '../../runtime/errors.ts';
 
 type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;
 
@@ -54,7 +53,7 @@ export function openPresent(
  */
 export async function secureTables(
   session: Session,
-  snapshot: Pick<Snapshot, 'present' | 'lockTimeoutSeconds'>,
+  snapshot: { readonly present: () => Promise<Session>; readonly lockTimeoutSeconds: number },
   tables: readonly Table[],
   locked = new Set<number>(),
 ): Promise<void> {

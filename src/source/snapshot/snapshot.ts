@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { findUnplannable, markUnplannable } from '../../postgres/catalog/plannable.ts';
+import { measureTables, qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { applySettings, copyEncoding } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { measureTables, qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import type { Log } from '../../runtime/context.ts';
+import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
+import { checkReadable, checkServer } from '../preflight.ts';
 import { type LedgerEntry, readLedger } from '../rollback-token.ts';
 import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
-import { checkReadable, checkServer } from '../preflight.ts';
 import { openPresent } from './present.ts';
 
 /**

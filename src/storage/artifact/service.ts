@@ -7,8 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import pRetry from 'p-retry';
 import * as v from 'valibot';
-import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
 
 /** An artifact as GitHub lists it. */
 export interface StoredArtifact {

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/context.ts';
-import { ArtifactService, type StoredArtifact } from './service.ts';
+import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { FileStorage } from '../file.ts';
 import { type Capabilities, isKey, type Storage, type StoredValue } from '../storage.ts';
+import { ArtifactService, type StoredArtifact } from './service.ts';
 import { openZip } from './zip.ts';
 
 export interface ArtifactOptions {

@@ -1,7 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { describeWay } from '../../http/agents.ts';
-import { boundAnswers } from './answers.ts';
 import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
+import { boundAnswers } from './answers.ts';
 
 export interface S3Options {
   readonly bucket: string;

@@ -1,6 +1,6 @@
-import { messageOf } from '../../runtime/errors.ts';
 import { adviseTrust } from '../../http/authorities.ts';
 import { explainProxy, explainProxyAnswer } from '../../http/trouble.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import {
   BrokenBodyError,
   isBroken,

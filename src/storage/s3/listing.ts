@@ -1,9 +1,9 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { StorageError } from '../../runtime/errors.ts';
+import { isKey, type StoredValue } from '../storage.ts';
 import type { S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
 import { explainForeigner } from './words.ts';
-import { isKey, type StoredValue } from '../storage.ts';
 
 /** Of a listing, one after another. Stores that skip what was deleted give some. */
 const mostEmptyPages = 1000;

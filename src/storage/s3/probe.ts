@@ -1,11 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { StorageError } from '../../runtime/errors.ts';
+import { type Capabilities, longestKey, type StoredValue } from '../storage.ts';
 import type { S3Deletion } from './deletion.ts';
 import { listValues } from './listing.ts';
 import type { S3Reading } from './reading.ts';
 import type { S3Requests } from './requests.ts';
 import type { S3Writing } from './writing.ts';
-import { type Capabilities, longestKey, type StoredValue } from '../storage.ts';
 
 /** What is left where nothing may be deleted: keys are taken again. */
 const slots = 256;

@@ -1,11 +1,17 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { StorageError } from '../../runtime/errors.ts';
+import {
+  assertSize,
+  DeniedValueError,
+  largestValue,
+  type ReadOptions,
+  type StoredValue,
+} from '../storage.ts';
 import { readWhole } from './answers.ts';
 import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from './failure.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { tellAnswer } from './words.ts';
-import { assertSize, DeniedValueError, largestValue, type ReadOptions, type StoredValue } from '../storage.ts';
 
 export class S3Reading {
   readonly #requests: S3Requests;

@@ -2,6 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { StorageError } from '../../runtime/errors.ts';
+import { ForeignValueError, storageLanes } from '../storage.ts';
 import { openClient, type S3Options, silenceOf } from './client.ts';
 import { Deadline } from './deadline.ts';
 import {
@@ -15,7 +16,6 @@ import {
 } from './failure.ts';
 import type { Action, S3Place } from './sentences.ts';
 import { explain } from './words.ts';
-import { ForeignValueError, storageLanes } from '../storage.ts';
 
 /** With the pauses between them, and their jitter, retries outlast a failure of 30 seconds. */
 const maxRetries = 7;

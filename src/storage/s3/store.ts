@@ -1,13 +1,5 @@
 import { ConfigurationError, StorageError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import type { S3Options } from './client.ts';
-import { deleteBatch, S3Deletion } from './deletion.ts';
-import { listValues } from './listing.ts';
-import { probeBucket } from './probe.ts';
-import { S3Reading } from './reading.ts';
-import { S3Requests } from './requests.ts';
-import { S3Versions } from './versions.ts';
-import { S3Writing } from './writing.ts';
 import {
   assertKey,
   assertPrefix,
@@ -18,6 +10,14 @@ import {
   type Storage,
   type StoredValue,
 } from '../storage.ts';
+import type { S3Options } from './client.ts';
+import { deleteBatch, S3Deletion } from './deletion.ts';
+import { listValues } from './listing.ts';
+import { probeBucket } from './probe.ts';
+import { S3Reading } from './reading.ts';
+import { S3Requests } from './requests.ts';
+import { S3Versions } from './versions.ts';
+import { S3Writing } from './writing.ts';
 
 /**
  * A bucket of an S3-compatible store, or a folder in one.

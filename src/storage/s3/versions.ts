@@ -6,10 +6,10 @@ import {
 } from '@aws-sdk/client-s3';
 import { StorageError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import type { Purge, RetainedValue } from '../storage.ts';
 import { deleteBatch, type S3Deletion, type Target } from './deletion.ts';
 import { statusOf } from './failure.ts';
 import type { Attempt, S3Requests } from './requests.ts';
-import type { Purge, RetainedValue } from '../storage.ts';
 
 /**
  * Removes values with all their versions, where a bucket keeps versions and these credentials may: s3:GetBucketVersioning,

@@ -5,12 +5,12 @@ import {
   type PutObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import { StorageError } from '../../runtime/errors.ts';
+import { DeniedValueError, ForeignValueError } from '../storage.ts';
 import type { S3Options } from './client.ts';
 import { isPassing, isSilence, statusOf } from './failure.ts';
 import type { S3Reading } from './reading.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
-import { DeniedValueError, ForeignValueError } from '../storage.ts';
 
 /** Of one value, when the store keeps other bytes than it was sent */
 const mostUploads = 3;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../../src/alarm/event.ts';
 import { escapeSlack, renderSlack } from '../../../src/alarm/channels/slack.ts';
+import type { RunEvent } from '../../../src/alarm/event.ts';
 import { exampleFailure, exampleSuccess, hour } from '../example.ts';
 
 const issue = { number: 4, url: 'https://github.example/acme/shop/issues/4' };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeFailure } from '../../../src/entry/process/failure.ts';
-import { messageOf } from '../../../src/runtime/errors.ts';
 import { ServerError } from '../../../src/postgres/session/server-error.ts';
+import { messageOf } from '../../../src/runtime/errors.ts';
 
 const { signal } = new AbortController();
 const hint = 'You might need to increase max_locks_per_transaction.';

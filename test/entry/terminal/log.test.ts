@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTerminalLog } from '../../../src/entry/terminal/log.ts';
-import { createMask } from '../../../src/report/redact.ts';
 import { printableLines } from '../../../src/report/printable.ts';
+import { createMask } from '../../../src/report/redact.ts';
 
 function createStream(isTTY: boolean) {
   const stream = { isTTY, columns: 20, text: '', write: (text: string) => (stream.text += text) };

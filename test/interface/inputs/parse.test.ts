@@ -3,19 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, describe, expect, test } from 'vitest';
+import { listSecrets } from '../../../src/entry/process/secrets.ts';
+import { findUnused, parseAlarms, parseInputs } from '../../../src/interface/inputs/parse.ts';
+import { type InputName, inputNames, inputs, operations } from '../../../src/interface/inputs/schema.ts';
+import type { CleanupInputs, DrillInputs } from '../../../src/interface/inputs/types.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import {
-  type CleanupInputs,
-  type DrillInputs,
-  findUnused,
-  type InputName,
-  inputNames,
-  inputs,
-  operations,
-  parseAlarms,
-  parseInputs,
-} from '../../../src/interface/inputs/parse.ts';
-import { listSecrets } from '../../../src/interface/secrets.ts';
 
 type Given = Partial<Record<InputName, string>>;
 

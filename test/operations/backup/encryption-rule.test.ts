@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { refuseUnencrypted } from '../../../src/operations/backup/encryption-rule.ts';
 import type { World } from '../../../src/runtime/context.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'public-'));
 afterAll(() => rmSync(folder, { recursive: true }));

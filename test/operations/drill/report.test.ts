@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { DrillInputs } from '../../../src/interface/inputs/parse.ts';
-import type { Attempt } from '../../../src/restorer/trial/attempt.ts';
+import type { DrillInputs } from '../../../src/interface/inputs/types.ts';
 import { describeDrill } from '../../../src/operations/drill/report.ts';
-import { makeManifest } from '../../repository/example.ts';
+import type { Attempt } from '../../../src/restorer/trial/attempt.ts';
 import { makeLine, makeParity } from '../../parity/example.ts';
+import { makeManifest } from '../../repository/example.ts';
 
 const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   manifest: undefined,

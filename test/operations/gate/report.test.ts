@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GateInputs } from '../../../src/interface/inputs/parse.ts';
+import type { GateInputs } from '../../../src/interface/inputs/types.ts';
 import { describeGate, type GateResult } from '../../../src/operations/gate/report.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { makeManifest } from '../../repository/example.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RestoreInputs } from '../../../src/interface/inputs/parse.ts';
 import { parseInputs } from '../../../src/interface/inputs/parse.ts';
+import type { RestoreInputs } from '../../../src/interface/inputs/types.ts';
 import {
   findReasons,
   findRefusals,

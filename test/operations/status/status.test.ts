@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusInputs } from '../../../src/interface/inputs/parse.ts';
-import { weighStanding } from '../../../src/repository/backups/freshness.ts';
+import type { StatusInputs } from '../../../src/interface/inputs/types.ts';
+import { describeStatus, drawBars, type StatusFacts } from '../../../src/operations/status/report.ts';
+import { renderText } from '../../../src/report/text.ts';
 import {
   findShrinkage,
   listFailures,
   measureGap,
   measurePoint,
 } from '../../../src/repository/backups/findings.ts';
-import { describeStatus, drawBars, type StatusFacts } from '../../../src/operations/status/report.ts';
-import type { Recoverable } from '../../../src/repository/changes/windows.ts';
-import { renderText } from '../../../src/report/text.ts';
+import { weighStanding } from '../../../src/repository/backups/freshness.ts';
 import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
+import type { Recoverable } from '../../../src/repository/changes/windows.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/standing-example.ts';
 
 const day = 24 * hour;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSession } from '../../../src/postgres/session/connection.ts';
 import { type Globals, readGlobals } from '../../../src/postgres/catalog/globals.ts';
+import { openSession } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { type Seeded, seedDatabase } from '../../fixture/seed.ts';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compareDefinitions } from '../../../src/parity/definitions.ts';
+import { collectExcuses } from '../../../src/parity/known-differences.ts';
 import { type Definition, readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
 import { readParticulars } from '../../../src/postgres/catalog/particulars.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
-import { compareDefinitions } from '../../../src/parity/definitions.ts';
-import { collectExcuses } from '../../../src/parity/known-differences.ts';
+import { makeScope } from '../../parity/example.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { makeScope } from '../../parity/example.ts';
 import { createDatabase, type Database, openDatabase } from '../database.ts';
 
 /* That all of them are told is for test/parity/guard.test.ts; here is who may read them, and what is shown. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { letRead, type Session } from '../../../src/postgres/session/connection.ts';
 import { askQuestions, readFreshness } from '../../../src/postgres/catalog/questions.ts';
+import { letRead, type Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database } from '../database.ts';
 

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts';
-import { copyStatement, isWholeTable, planJobs, planRanges, type Slice } from '../../../src/postgres/catalog/ranges.ts';
+import {
+  copyStatement,
+  isWholeTable,
+  planJobs,
+  planRanges,
+  type Slice,
+} from '../../../src/postgres/catalog/ranges.ts';
 import { readTables, type TableInfo } from '../../../src/postgres/catalog/tables.ts';
+import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database } from '../database.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readTables, type TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
-import { readTables, type TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database } from '../database.ts';
 

@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import * as clients from '../../../src/postgres/client/find.ts';
 import { adviseInstall, adviseUpgrade, candidateFolders } from '../../../src/postgres/client/places.ts';
 import type { World } from '../../../src/runtime/context.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { findServers, type Server } from '../../support/cluster.ts';
 import { createWorld } from '../database.ts';
 

@@ -574,5 +574,5 @@ test('no other part of the tool can reach the cache', () => {
   const importers = globSync('**/*.ts', { cwd: src }).filter((file) =>
     readFileSync(join(src, file), 'utf8').includes('@actions/cache'),
   );
-  expect(importers).toEqual([join('postgres', 'install.ts')]);
+  expect(importers).toEqual([join('postgres', 'client', 'install.ts')]);
 });

@@ -3,8 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ArchiveEntry, parseContents, readContents, writeList } from '../../../src/postgres/client/table-of-contents.ts';
 import type { ClientTools } from '../../../src/postgres/client/find.ts';
+import {
+  type ArchiveEntry,
+  parseContents,
+  readContents,
+  writeList,
+} from '../../../src/postgres/client/table-of-contents.ts';
 import { clientEnvironment } from '../../../src/postgres/session/settings.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, createWorld, type Database } from '../database.ts';

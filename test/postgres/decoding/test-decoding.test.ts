@@ -1,10 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { IntegrityError } from '../../../src/runtime/errors.ts';
-import type { Session } from '../../../src/postgres/session/connection.ts';
-import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts';
 import { type DecodedRow, readDecodedRows } from '../../../src/postgres/decoding/decoded-rows.ts';
-import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import {
   type Change,
   type ColumnValue,
@@ -13,6 +9,10 @@ import {
   readHead,
   unchanged,
 } from '../../../src/postgres/decoding/test-decoding.ts';
+import type { Session } from '../../../src/postgres/session/connection.ts';
+import { applySettings } from '../../../src/postgres/session/output-settings.ts';
+import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts';
+import { IntegrityError } from '../../../src/runtime/errors.ts';
 import { servers, type TestServer } from '../../restorer/servers.ts';
 
 type RowChange = Extract<Change, { kind: 'insert' | 'update' | 'delete' }>;

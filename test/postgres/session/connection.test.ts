@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError, SourceError, TargetError } from '../../../src/runtime/errors.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
+import { ConfigurationError, SourceError, TargetError } from '../../../src/runtime/errors.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database, until } from '../database.ts';
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { isCrowded } from '../../../src/postgres/session/refusal.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 
 let server: Server | undefined;
 afterEach(() => {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import {
   clientEnvironment,
   describeConnection,
@@ -12,6 +11,7 @@ import {
   quoteConnectionValue,
   readRootCertificates,
 } from '../../../src/postgres/session/settings.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 
 const parse = (url: string, env: NodeJS.ProcessEnv = {}) => parseConnection('database-url', url, env);
 

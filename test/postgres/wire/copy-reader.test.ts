@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Session } from '../../../src/postgres/session/connection.ts';
-import { copyOut, type RowSink, simpleQuery } from '../../../src/postgres/wire/copy-reader.ts';
 import { runTool } from '../../../src/postgres/client/process.ts';
+import type { Session } from '../../../src/postgres/session/connection.ts';
 import { ServerError } from '../../../src/postgres/session/server-error.ts';
 import { clientEnvironment } from '../../../src/postgres/session/settings.ts';
 import { ReusingSocket } from '../../../src/postgres/session/socket.ts';
+import { copyOut, type RowSink, simpleQuery } from '../../../src/postgres/wire/copy-reader.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { connect, createDatabase, type Database, until } from '../database.ts';
 

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../../src/postgres/session/connection.ts';
-import { copyIn } from '../../../src/postgres/wire/copy-writer.ts';
 import { ServerError } from '../../../src/postgres/session/server-error.ts';
+import { copyIn } from '../../../src/postgres/wire/copy-writer.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database, until } from '../database.ts';
 

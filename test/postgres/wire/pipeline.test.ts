@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../../src/postgres/session/connection.ts';
-import { Pipeline } from '../../../src/postgres/wire/pipeline.ts';
 import type { ServerError } from '../../../src/postgres/session/server-error.ts';
+import { Pipeline } from '../../../src/postgres/wire/pipeline.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createDatabase, type Database } from '../database.ts';
 

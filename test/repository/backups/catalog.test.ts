@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
-import { manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import type { Manifest } from '../../../src/format/manifest.ts';
-import { appendRecord, type RecordContent } from '../../../src/repository/records.ts';
-import type { Repository } from '../../../src/repository/open.ts';
-import { sealContent } from '../../../src/repository/signature.ts';
 import { readShelf, type ShelfOptions, weighRecords } from '../../../src/repository/backups/catalog.ts';
+import { manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
+import type { Repository } from '../../../src/repository/open.ts';
+import { appendRecord, type RecordContent } from '../../../src/repository/records.ts';
+import { sealContent } from '../../../src/repository/signature.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { createRepository, makeManifest } from '../example.ts';
 
 let repository: Repository;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { judgeLimits, measureAges, weighStanding } from '../../../src/repository/backups/freshness.ts';
 import { formatAge } from '../../../src/operations/sections/limits.ts';
-import type { StoredRecord } from '../../../src/repository/records.ts';
 import type { Shelf } from '../../../src/repository/backups/catalog.ts';
+import { judgeLimits, measureAges, weighStanding } from '../../../src/repository/backups/freshness.ts';
+import type { StoredRecord } from '../../../src/repository/records.ts';
 import { ago, hour, now, shelve } from './standing-example.ts';
 
 type Validation = StoredRecord<'validations'>;

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
+import type { Manifest } from '../../../src/format/manifest.ts';
 import {
   chooseBackup,
   createBackupId,
@@ -11,8 +11,8 @@ import {
   readOutline,
   writeManifest,
 } from '../../../src/repository/backups/manifests.ts';
-import type { Manifest } from '../../../src/format/manifest.ts';
 import type { Repository } from '../../../src/repository/open.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { createRepository, makeManifest } from '../example.ts';
 
 let repository: Repository;

@@ -1,12 +1,12 @@
 import { zstdCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
-import { listManifests, manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import type { Manifest } from '../../../src/format/manifest.ts';
+import { readShelf } from '../../../src/repository/backups/catalog.ts';
+import { listManifests, manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import { completeOutlines } from '../../../src/repository/backups/outlines.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { sealContent } from '../../../src/repository/signature.ts';
-import { readShelf } from '../../../src/repository/backups/catalog.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { ScriptedStorage } from '../../support/scripted-storage.ts';
 import { createRepository, makeManifest } from '../example.ts';
 

@@ -1,8 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseLsn } from '../../../src/values/lsn.ts';
-import { isVisible, parseSnapshot } from '../../../src/values/pg-snapshot.ts';
-import { formatTimestamp, parseTimestamp } from '../../../src/values/timestamp.ts';
 import {
   findReach,
   findWindows,
@@ -11,6 +8,9 @@ import {
   type RecoveryBase,
 } from '../../../src/repository/changes/recoverable.ts';
 import type { Segment } from '../../../src/repository/changes/segments.ts';
+import { parseLsn } from '../../../src/values/lsn.ts';
+import { isVisible, parseSnapshot } from '../../../src/values/pg-snapshot.ts';
+import { formatTimestamp, parseTimestamp } from '../../../src/values/timestamp.ts';
 import { anySteps, type History, simulate } from '../change-history.ts';
 import { atHour, chain, idAt, makeBase, makeChain, makeSegment, sourceAt } from '../changes-example.ts';
 

@@ -1,8 +1,5 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
-import type { Repository } from '../../../src/repository/open.ts';
-import { sealContent } from '../../../src/repository/signature.ts';
 import {
   digestDefinitions,
   readNewestSegment,
@@ -11,6 +8,9 @@ import {
   type TableIdentity,
   writeSegment,
 } from '../../../src/repository/changes/segments.ts';
+import type { Repository } from '../../../src/repository/open.ts';
+import { sealContent } from '../../../src/repository/signature.ts';
+import { IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { chain, makeChain, makeSegment } from '../changes-example.ts';
 import { createRepository, makeObject } from '../example.ts';
 

@@ -1,14 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
-import {
-  acquireLock,
-  describeHolder,
-  giveBack,
-  type Lock,
-  type LockOptions,
-  listLocks,
-} from '../../../src/repository/locks/locks.ts';
+import type { Lock } from '../../../src/repository/locks/held-lock.ts';
+import type { LockOptions } from '../../../src/repository/locks/lock-file.ts';
+import { acquireLock, describeHolder, giveBack, listLocks } from '../../../src/repository/locks/locks.ts';
 import type { Repository } from '../../../src/repository/open.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../../src/storage/memory.ts';
 import { DeniedValueError, RetainedError } from '../../../src/storage/storage.ts';
 import { createRepository } from '../example.ts';

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
 import { fetchArchive } from '../../../src/repository/objects/archive-file.ts';
 import type { ObjectReader } from '../../../src/repository/objects/store.ts';
 import type { World } from '../../../src/runtime/context.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { makeManifest } from '../example.ts';
 
 describe('an archive', () => {

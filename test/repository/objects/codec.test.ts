@@ -5,8 +5,8 @@ import path from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError } from '../../../src/runtime/errors.ts';
 import { createOpen, createSeal } from '../../../src/repository/objects/codec.ts';
+import { ConfigurationError, IntegrityError } from '../../../src/runtime/errors.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'codec-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

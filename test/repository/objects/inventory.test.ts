@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
+import type { StoredObject } from '../../../src/format/manifest.ts';
 import { createSeal } from '../../../src/repository/objects/codec.ts';
 import { Inventory } from '../../../src/repository/objects/inventory.ts';
-import type { StoredObject } from '../../../src/format/manifest.ts';
 import { createNaming, ObjectWriter, objectKey } from '../../../src/repository/objects/store.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { type Call, ScriptedStorage } from '../../support/scripted-storage.ts';
 
 const { signal } = new AbortController();

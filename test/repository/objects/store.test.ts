@@ -3,19 +3,19 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
+import { storedSize } from '../../../src/format/limits.ts';
+import type { Manifest, StoredObject } from '../../../src/format/manifest.ts';
 import { createSeal } from '../../../src/repository/objects/codec.ts';
 import { Inventory } from '../../../src/repository/objects/inventory.ts';
-import type { Manifest, StoredObject } from '../../../src/format/manifest.ts';
 import {
   createNaming,
   createReader,
   ObjectWriter,
   objectKey,
   readStored,
-  storedSize,
 } from '../../../src/repository/objects/store.ts';
 import type { Repository } from '../../../src/repository/open.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../../src/storage/memory.ts';
 import { createRepository, makeManifest } from '../example.ts';
 

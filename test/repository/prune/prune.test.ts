@@ -2,11 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, type IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
-import { listBackupIds, manifestKey, readManifest, writeManifest } from '../../../src/repository/backups/manifests.ts';
+import {
+  listBackupIds,
+  manifestKey,
+  readManifest,
+  writeManifest,
+} from '../../../src/repository/backups/manifests.ts';
+import {
+  readSegments,
+  type Segment,
+  segmentKey,
+  writeSegment,
+} from '../../../src/repository/changes/segments.ts';
 import { acquireLock } from '../../../src/repository/locks/locks.ts';
-import { readMarkFiles } from '../../../src/repository/prune/garbage-marks.ts';
 import { objectKey } from '../../../src/repository/objects/store.ts';
+import { openForBackup, type Repository } from '../../../src/repository/open.ts';
+import { readMarkFiles } from '../../../src/repository/prune/garbage-marks.ts';
 import {
   type Garbage,
   lockForRemoval,
@@ -14,10 +25,14 @@ import {
   type PruneContext,
   previewGarbage,
 } from '../../../src/repository/prune/prune.ts';
-import { type Removal, removeBackups, removeProbes, removeSegments } from '../../../src/repository/prune/removal.ts';
-import { openForBackup, type Repository } from '../../../src/repository/open.ts';
-import { readSegments, type Segment, segmentKey, writeSegment } from '../../../src/repository/changes/segments.ts';
+import {
+  type Removal,
+  removeBackups,
+  removeProbes,
+  removeSegments,
+} from '../../../src/repository/prune/removal.ts';
 import { type Sweep, sweepGarbage } from '../../../src/repository/prune/sweep.ts';
+import { ConfigurationError, type IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { FileStorage } from '../../../src/storage/file.ts';
 import { MemoryStorage } from '../../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../../src/storage/storage.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTimestamp, parseTimestamp } from '../../../src/values/timestamp.ts';
-import { type ChangeBase, keepReachable, listOutdated } from '../../../src/repository/retention/changes.ts';
 import { findWindows, planRecovery } from '../../../src/repository/changes/recoverable.ts';
 import { type Segment, segmentKey } from '../../../src/repository/changes/segments.ts';
+import { type ChangeBase, keepReachable, listOutdated } from '../../../src/repository/retention/changes.ts';
+import { formatTimestamp, parseTimestamp } from '../../../src/values/timestamp.ts';
 import { anySteps, simulate } from '../change-history.ts';
 import { atHour, chain, idAt, makeBase, makeChain, sourceAt } from '../changes-example.ts';
 

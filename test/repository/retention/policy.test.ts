@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, planRetention, type RetentionPolicy } from '../../../src/repository/retention/policy.ts';
+import { type Candidate, planRetention } from '../../../src/repository/retention/policy.ts';
+import type { RetentionPolicy } from '../../../src/values/retention-policy.ts';
 
 const now = new Date('2026-11-20T12:00:00Z');
 

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TargetError } from '../../../src/runtime/errors.ts';
 import { type ArchiveEntry, readContents } from '../../../src/postgres/client/table-of-contents.ts';
 import { type ConnectionSettings, clientEnvironment } from '../../../src/postgres/session/settings.ts';
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { steps } from '../../../src/restorer/archive/steps.ts';
+import { TargetError } from '../../../src/runtime/errors.ts';
 import { asRole, createDatabase, createWorld, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 

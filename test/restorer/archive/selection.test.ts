@@ -3,13 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ArchiveEntry, readContents, writeList } from '../../../src/postgres/client/table-of-contents.ts';
+import type { RestoreSelection } from '../../../src/parity/scope.ts';
+import {
+  type ArchiveEntry,
+  describeEntry,
+  readContents,
+  writeList,
+} from '../../../src/postgres/client/table-of-contents.ts';
 import { clientEnvironment } from '../../../src/postgres/session/settings.ts';
 import {
   createChoice,
-  describeEntry,
   findUnmatchedIn,
-  type RestoreSelection,
   selectAll,
   selectPart,
   withoutExtensions,

@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
-import type { TargetKind } from '../../../src/supabase/target-kind.ts';
 import { type Emptied, emptyDatabase } from '../../../src/restorer/clean/clean.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
+import type { TargetKind } from '../../../src/supabase/target-kind.ts';
 import { dumpSchema } from '../../fixture/dump.ts';
 import { createRoles, reconnect, seedDatabase } from '../../fixture/seed.ts';
 import { createDatabase, query } from '../../scenarios/shop.ts';

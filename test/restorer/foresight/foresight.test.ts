@@ -3,24 +3,28 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { type ArchiveEntry, describeEntry, readContents } from '../../../src/postgres/client/table-of-contents.ts';
+import type { Manifest } from '../../../src/format/manifest.ts';
+import type { Supplement } from '../../../src/format/supplement.ts';
+import {
+  type ArchiveEntry,
+  describeEntry,
+  readContents,
+} from '../../../src/postgres/client/table-of-contents.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { clientEnvironment, parseConnection } from '../../../src/postgres/session/settings.ts';
-import type { Manifest } from '../../../src/format/manifest.ts';
-import type { Supplement } from '../../../src/format/supplement.ts';
-import { describeThrough } from '../../../src/source/archive/describe.ts';
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
-import { emptyDatabase } from '../../../src/restorer/clean/clean.ts';
-import { removePart } from '../../../src/restorer/clean/part.ts';
-import { foresee, foreseeRefusals, type Prospect } from '../../../src/restorer/foresight/foresight.ts';
-import { readTargetFacts } from '../../../src/restorer/foresight/facts.ts';
-import { applyDatabase } from '../../../src/restorer/roles/database.ts';
-import { fitPart } from '../../../src/restorer/part/part.ts';
-import { createRolesOf, finishRoles, planRoles, type RolePlan } from '../../../src/restorer/roles/roles.ts';
 import { createChoice, selectPart } from '../../../src/restorer/archive/selection.ts';
 import { steps } from '../../../src/restorer/archive/steps.ts';
+import { emptyDatabase } from '../../../src/restorer/clean/clean.ts';
+import { removePart } from '../../../src/restorer/clean/part.ts';
+import { readTargetFacts } from '../../../src/restorer/foresight/facts.ts';
+import { foresee, foreseeRefusals, type Prospect } from '../../../src/restorer/foresight/foresight.ts';
+import { fitPart } from '../../../src/restorer/part/part.ts';
+import { applyDatabase } from '../../../src/restorer/roles/database.ts';
+import { createRolesOf, finishRoles, planRoles, type RolePlan } from '../../../src/restorer/roles/roles.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
+import { describeThrough } from '../../../src/source/archive/describe.ts';
 import { seedDatabase } from '../../fixture/seed.ts';
 import { connect, createWorld } from '../../postgres/database.ts';
 import { servers, type TestServer } from '../servers.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Replayed } from '../../../src/restorer/replay/replay.ts';
-import { Setting } from './setting.ts';
 import { servers, type TestServer } from '../servers.ts';
+import { Setting } from './setting.ts';
 
 describe.each(servers)('changes of every kind of table of PostgreSQL %i', (_major, start) => {
   let server: TestServer;

@@ -1,16 +1,17 @@
 import pg from 'pg';
-import { openSession } from '../../../src/postgres/session/connection.ts';
-import { readFacts } from '../../../src/postgres/catalog/facts.ts';
-import { askQuestions, readFreshness } from '../../../src/postgres/catalog/questions.ts';
-import { applySettings } from '../../../src/postgres/session/output-settings.ts';
-import { parseConnection } from '../../../src/postgres/session/settings.ts';
-import { readTables } from '../../../src/postgres/catalog/tables.ts';
 import type { Manifest } from '../../../src/format/manifest.ts';
 import type { Supplement } from '../../../src/format/supplement.ts';
+import { compareWithBackup, type Parity } from '../../../src/parity/compare.ts';
+import type { ParityScope } from '../../../src/parity/scope.ts';
+import { readFacts } from '../../../src/postgres/catalog/facts.ts';
+import { askQuestions, readFreshness } from '../../../src/postgres/catalog/questions.ts';
+import { readTables } from '../../../src/postgres/catalog/tables.ts';
+import { openSession } from '../../../src/postgres/session/connection.ts';
+import { applySettings } from '../../../src/postgres/session/output-settings.ts';
+import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { describeThrough, type Questions } from '../../../src/source/archive/describe.ts';
-import { compareWithBackup, type Parity, type ParityScope } from '../../../src/parity/compare.ts';
-import { makeManifest } from '../../repository/example.ts';
 import { makeScope } from '../../parity/example.ts';
+import { makeManifest } from '../../repository/example.ts';
 
 /** Any number of statements, on a connection of their own. */
 export async function runSql(url: string, sql: string): Promise<void> {

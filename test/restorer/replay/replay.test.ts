@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { replayChanges } from '../../../src/restorer/replay/replay.ts';
 import { IntegrityError, TargetError } from '../../../src/runtime/errors.ts';
 import { formatTimestamp, parseTimestamp } from '../../../src/values/timestamp.ts';
-import { replayChanges } from '../../../src/restorer/replay/replay.ts';
 import { asRole, connect } from '../../postgres/database.ts';
-import { databaseOf, Setting } from './setting.ts';
 import { servers, type TestServer } from '../servers.ts';
+import { databaseOf, Setting } from './setting.ts';
 
 describe.each(servers)('changes of PostgreSQL %i, replayed', (_major, start) => {
   let server: TestServer;

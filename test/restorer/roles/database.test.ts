@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openSession, type Session } from '../../../src/postgres/session/connection.ts';
-import { readGlobals } from '../../../src/postgres/catalog/globals.ts';
-import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import type { Supplement } from '../../../src/format/supplement.ts';
+import { readGlobals } from '../../../src/postgres/catalog/globals.ts';
+import { openSession, type Session } from '../../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { applyDatabase, keepReachable } from '../../../src/restorer/roles/database.ts';
 import { findDifferent, showSet, writeSet } from '../../../src/restorer/roles/stored-settings.ts';
 import { servers, type TestServer } from '../servers.ts';

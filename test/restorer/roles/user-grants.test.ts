@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openSession, type Session } from '../../../src/postgres/session/connection.ts';
-import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
-import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import type { Definition } from '../../../src/format/supplement.ts';
+import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
+import { openSession, type Session } from '../../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { grantToUsers } from '../../../src/restorer/roles/user-grants.ts';
 import { reconnect } from '../../fixture/seed.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TargetError } from '../../../src/runtime/errors.ts';
+import type { TableEntry } from '../../../src/format/manifest.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
-import type { TableEntry } from '../../../src/format/manifest.ts';
-import { orderByReferences, writeBringBack } from '../../../src/restorer/side/repair-sql.ts';
 import { readLiveTables } from '../../../src/restorer/side/live-table.ts';
+import { orderByReferences, writeBringBack } from '../../../src/restorer/side/repair-sql.ts';
 import { measureDifference } from '../../../src/restorer/side/row-difference.ts';
 import {
   createSideTables,
@@ -13,6 +12,7 @@ import {
   planSideTables,
   type SideTable,
 } from '../../../src/restorer/side/tables.ts';
+import { TargetError } from '../../../src/runtime/errors.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';

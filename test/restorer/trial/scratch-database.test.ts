@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { makeThrowaway } from '../../../src/restorer/trial/scratch-database.ts';
+import type { Supplement } from '../../../src/format/supplement.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
-import type { Supplement } from '../../../src/format/supplement.ts';
 import { compareLocales, type DatabaseLocale, readLocale } from '../../../src/restorer/database-locale.ts';
+import { makeThrowaway } from '../../../src/restorer/trial/scratch-database.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
+import { makeSupplement } from '../../parity/example.ts';
 import { connect, createWorld } from '../../postgres/database.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { makeSupplement } from '../../parity/example.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {

@@ -28,7 +28,7 @@ describe('a policy', () => {
       ...toJsonSchema(policySchema),
     };
     await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot(
-      '../../schema/policy.schema.json',
+      '../../../schema/policy.schema.json',
     );
   });
 });

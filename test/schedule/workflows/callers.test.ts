@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type Caller, renderCallers } from '../../../src/schedule/workflows/callers.ts';
 import { planJobs } from '../../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../../src/schedule/policy/parse.ts';
+import { type Caller, renderCallers } from '../../../src/schedule/workflows/callers.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../../src/schedule/workflows/reusable.ts';
 import { fullPolicy, policies, rolePolicy } from '../policies.ts';
 import { smallPolicy } from '../setting.ts';

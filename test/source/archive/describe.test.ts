@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { objectSize } from '../../../src/repository/objects/store.ts';
+import { objectSize } from '../../../src/format/limits.ts';
 import { storeSupplement } from '../../../src/source/archive/describe.ts';
 import { makeSupplement } from '../../parity/example.ts';
 

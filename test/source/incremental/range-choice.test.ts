@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Manifest, TableEntry, TableRange } from '../../../src/format/manifest.ts';
 import { planRanges } from '../../../src/postgres/catalog/ranges.ts';
 import type { TableInfo } from '../../../src/postgres/catalog/tables.ts';
-import type { Manifest, TableEntry, TableRange } from '../../../src/format/manifest.ts';
-import type { RangeCount } from '../../../src/source/incremental/range-counts.ts';
 import { chooseRanges, isUnchanged, matchTables } from '../../../src/source/incremental/range-choice.ts';
+import type { RangeCount } from '../../../src/source/incremental/range-counts.ts';
 import { makeManifest, makeObject } from '../../repository/example.ts';
 
 const MiB = 1024 * 1024;

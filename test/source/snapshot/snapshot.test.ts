@@ -1,14 +1,14 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { SourceError } from '../../../src/runtime/errors.ts';
 import { planJobs, planRanges } from '../../../src/postgres/catalog/ranges.ts';
-import { ServerError } from '../../../src/postgres/session/server-error.ts';
 import type { TableInfo } from '../../../src/postgres/catalog/tables.ts';
-import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
+import { ServerError } from '../../../src/postgres/session/server-error.ts';
+import { SourceError } from '../../../src/runtime/errors.ts';
 import { countRanges } from '../../../src/source/incremental/range-counts.ts';
+import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
+import { copyRows } from '../../../src/source/rows/copy.ts';
 import { explainUnreadable, joinSnapshot } from '../../../src/source/snapshot/joined.ts';
 import { explainFullLockTable } from '../../../src/source/snapshot/locks.ts';
-import { copyRows } from '../../../src/source/rows/copy.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
 import { CollectingLog, connect, createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';

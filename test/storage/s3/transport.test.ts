@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StorageError } from '../../../src/runtime/errors.ts';
 import { objectKey } from '../../../src/repository/objects/store.ts';
-import { S3Storage } from '../../../src/storage/s3/store.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
+import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { keysOf } from '../../storage.contract.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../../support/misbehaving-proxy.ts';

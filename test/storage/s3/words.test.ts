@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts';
 import { openForBackup, openRepository } from '../../../src/repository/open.ts';
-import { S3Storage } from '../../../src/storage/s3/store.ts';
+import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
+import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { source } from '../../repository/example.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 

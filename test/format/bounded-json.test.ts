@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseBounded } from '../../src/repository/bounded-json.ts';
+import { parseBounded } from '../../src/format/bounded-json.ts';
 
 const mebibyte = 1024 * 1024;
 

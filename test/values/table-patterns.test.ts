@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePatterns } from '../../../src/interface/inputs/values.ts';
-import { compilePattern, createSelection, writePattern } from '../../../src/postgres/catalog/table-patterns.ts';
+import { parsePatterns } from '../../src/interface/inputs/values.ts';
+import { compilePattern, createSelection, writePattern } from '../../src/values/table-patterns.ts';
 
 const table = (qualified: string) => {
   const [schema = '', name = ''] = qualified.split('|');

@@ -1,6 +1,6 @@
-import { inputNames, inputs, type ReadInput } from './inputs/schema.ts';
-import { decode, identityLines, parseDatabaseUrl, parseWebhook } from './inputs/values.ts';
-import { findPassFile, findServiceFiles, readPassFile, readServices } from '../postgres/session/files.ts';
+import { inputNames, inputs, type ReadInput } from '../../interface/inputs/schema.ts';
+import { decode, identityLines, parseDatabaseUrl, parseWebhook } from '../../interface/inputs/values.ts';
+import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
 
 /**
  * Every text that must not be printed, longest first, from the raw inputs: they are masked before anything is parsed, so that

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { checkMemory } from '../../src/runtime/memory.ts';
+import { checkMemory } from '../../../src/postgres/catalog/memory.ts';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 
 it('lets as many tables through as there is memory for, and says how to have more', () => {
   expect(() => checkMemory('restore', 100_000, 4e9)).not.toThrow();

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
-import { ConfigurationError } from './errors.ts';
-import { formatBytes, formatCount } from '../report/quantity.ts';
+import { formatBytes, formatCount } from '../../report/quantity.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
  * What an operation needs, in bytes: the descriptions of all tables are in memory at once, rows never are. Measured with 20,000 and 100,000

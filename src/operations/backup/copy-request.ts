@@ -1,0 +1,16 @@
+import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
+import type { ClientTools } from '../../postgres/client/find.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import type { Snapshot } from '../../source/snapshot/snapshot.ts';
+import type { Destination } from './destination.ts';
+/** What is copied, and where. */
+export interface CopyRequest {
+  readonly inputs: BackupInputs;
+  readonly settings: ConnectionSettings;
+  readonly client: ClientTools;
+  readonly snapshot: Snapshot;
+  readonly destination: Destination;
+  /** As the snapshot's lead session has read them */
+  readonly sequences: readonly SequenceState[];
+}

@@ -1,0 +1,32 @@
+import { constants } from 'node:buffer';
+import type { Manifest } from '../../format/manifest.ts';
+import { parseSupplement, type Supplement } from '../../format/supplement.ts';
+import { IntegrityError, messageOf } from '../../runtime/errors.ts';
+import type { ObjectReader } from './store.ts';
+
+/** @throws IntegrityError when it is not what a backup of this format has */
+export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
+  const objects = manifest.supplement.objects.map((index) => {
+    const object = manifest.objects[index];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    return object;
+  });
+  const size = objects.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (size > constants.MAX_STRING_LENGTH) {
+    throw new IntegrityError(
+      `backup ${manifest.id}: its supplement has ${size} bytes, where ${constants.MAX_STRING_LENGTH} are the most`,
+      'Restore another backup; validate tells which are whole.',
+    );
+  }
+  const pieces: Buffer[] = [];
+  for (const object of objects) pieces.push(await reader.read(object));
+  try {
+    return parseSupplement(Buffer.concat(pieces));
+  } catch (cause) {
+    throw new IntegrityError(
+      `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,
+      'Restore another backup; validate tells which are whole.',
+      cause,
+    );
+  }
+}
