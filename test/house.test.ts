@@ -82,6 +82,25 @@ describe('the house plan', () => {
     expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
   });
 
+  it('is described in docs/architecture.md as it is', () => {
+    const page = readFileSync(path.join(source, '../docs/architecture.md'), 'utf8');
+    const told = [...page.matchAll(/^\| `(\w+)` \| (`\w+`(?:, `\w+`)*|nothing) \|$/gm)].map(
+      ([, room = '', uses = '']) => [room, [...uses.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()],
+    );
+    const planned = Object.entries(rooms).filter(([room]) => !ground.includes(room));
+    expect(Object.fromEntries(told)).toEqual(
+      Object.fromEntries(planned.map(([room, uses]) => [room, [...uses].sort()])),
+    );
+    const drawn = [...page.matchAll(/^ +(\w+) --> (\w+)$/gm)].map(([, from = '', to = '']) => ({ from, to }));
+    expect(drawn.filter(({ from, to }) => !rooms[from]?.includes(to))).toEqual([]);
+    const reach = (from: string): string[] =>
+      drawn.filter((arrow) => arrow.from === from).flatMap(({ to }) => [to, ...reach(to)]);
+    const hidden = Object.entries(rooms).flatMap(([room, uses]) =>
+      uses.filter((used) => !reach(room).includes(used)).map((used) => `${room} → ${used}`),
+    );
+    expect(hidden).toEqual([]);
+  });
+
   it('has no circle, neither of types nor of what is imported later', () => {
     expect(findCircle()).toEqual([]);
   });
