@@ -16,6 +16,7 @@ import type { PhaseClock } from '../runtime/phase-clock.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
 import { ArchiveRestore } from './archive/restore.ts';
 import { type Step, steps } from './archive/steps.ts';
+import { beginStep } from './begun-step.ts';
 import { makeAdditions } from './extensions/additions.ts';
 import { findGivenGrants, grantRightsAgain } from './extensions/grants.ts';
 import { readArchivedRows } from './extensions/parts.ts';
@@ -85,7 +86,7 @@ export async function restoreContents(
       await rows.completeExtensions();
       await leaveGivenGrants(request, plan, definitions, world);
     }
-    await runStep(step, definitions, world, clock);
+    await runStep(step, definitions, request, world, clock);
     if (step === 'definitions') {
       const complete = definitions.notCarried.length + scope.notCarried.length === 0;
       await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
@@ -118,11 +119,12 @@ export async function restoreContents(
 async function runStep(
   step: Step,
   definitions: ArchiveRestore,
+  { onStep }: RestoreRequest,
   world: World,
   clock: PhaseClock,
 ): Promise<void> {
   if (!definitions.has(step)) return;
-  await world.log.group(`${step.charAt(0).toUpperCase()}${step.slice(1)}`, () => definitions.run(step));
+  await beginStep({ name: step }, onStep, world, () => definitions.run(step));
   clock.end(step);
 }
 
@@ -252,8 +254,8 @@ class Rows {
     const ready = this.#findReady();
     const present = this.#isFirst ? [...this.#plan.present, ...(await this.#makeQueues())] : [];
     this.#isFirst = false;
-    const amount = formatCounted(ready.length + present.length, 'table');
-    await this.#world.log.group(`Rows of ${amount}`, async () => {
+    const step = { name: 'rows', tables: ready.length + present.length } as const;
+    await beginStep(step, this.#request.onStep, this.#world, async () => {
       await this.#loadCreated(ready);
       if (present.length > 0) await this.#loadPresent(present);
     });

@@ -7,6 +7,7 @@ import { messageOf } from '../runtime/errors.ts';
 import { append, refill } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import { clearImage } from '../supabase/image.ts';
+import { beginStep, type OnStep } from './begun-step.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
 import { restoreCronJobs } from './cron.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';
@@ -18,7 +19,6 @@ import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
 import type { RestoreScope } from './scope.ts';
 import { askServer } from './step.ts';
 import { type Surroundings, surround } from './surroundings.ts';
-import { comparing } from './unfinished.ts';
 
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {
@@ -26,8 +26,11 @@ export interface PreparedRestore {
   readonly part: RestorePlan['part'];
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
-  /** @returns undefined when nothing was to be compared */
-  run(): Promise<Parity | undefined>;
+  /**
+   * @param onStep is told of each step before it begins
+   * @returns undefined when nothing was to be compared
+   */
+  run(onStep?: OnStep): Promise<Parity | undefined>;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function prepareRestore(
     scope,
     part: plan.part,
     foreseen: plan.foreseen,
-    run: () => carryOut(request, plan, world, clock),
+    run: (onStep) => carryOut({ ...request, onStep }, plan, world, clock),
   };
 }
 
@@ -128,7 +131,7 @@ async function prepareServer(
 ): Promise<Prepared> {
   if (image !== undefined) {
     // Whoever said that the target is empty may have meant less than its schemas.
-    const rows = (await findOccupants(session, scope.kind)).filter((what) => what.startsWith('rows of '));
+    const rows = (await findOccupants(session, scope.kind)).filter(({ areRows }) => areRows);
     refuseOccupants(rows, scope.kind);
     await clearImage(session, image);
   }
@@ -208,7 +211,7 @@ function compare(
   world: World,
 ): Promise<Parity> {
   let compared = 0;
-  return world.log.group(comparing, () =>
+  return beginStep({ name: 'comparing' }, request.onStep, world, () =>
     compareWithBackup(
       request.settings,
       manifest,

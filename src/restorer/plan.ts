@@ -27,6 +27,7 @@ import {
   selectPart,
   withoutExtensions,
 } from './archive/selection.ts';
+import type { OnStep } from './begun-step.ts';
 import type { Recovery } from './choose.ts';
 import { compareLocales } from './database-locale.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
@@ -66,6 +67,8 @@ export interface RestoreRequest {
   readonly checks?: readonly string[];
   /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
   readonly recovery?: Recovery | undefined;
+  /** Told of each step while it is carried out */
+  readonly onStep?: OnStep | undefined;
 }
 
 /** All that is decided before the target is touched. */

@@ -12,6 +12,7 @@ import type { World } from '../runtime/context.ts';
 import { append, refill } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
+import { beginStep } from './begun-step.ts';
 import type { Recovery } from './choose.ts';
 import { tryStatements } from './omission.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
@@ -41,9 +42,10 @@ export async function bringForward(
   world: World,
   clock: PhaseClock,
 ): Promise<Advance | undefined> {
-  const { recovery, settings } = request;
+  const { recovery, settings, onStep } = request;
   if (recovery === undefined) return undefined;
-  const advance = await world.log.group(`Changes until ${recovery.until}`, async () => {
+  const step = { name: 'replay', until: recovery.until } as const;
+  const advance = await beginStep(step, onStep, world, async () => {
     const replayed = await replay(request, recovery, scope, tables, world);
     const { transactions, changes, lastCommitAt, endedBefore } = replayed;
     scope.replayed = {
