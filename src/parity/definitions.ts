@@ -3,10 +3,11 @@ import { kindBehind, notReadable } from '../postgres/catalog/particulars.ts';
 import { withoutMarks } from '../postgres/catalog/printed-text.ts';
 import { parseRights } from '../postgres/catalog/system-rights.ts';
 import { isPlatformRole } from '../supabase/managed-schemas.ts';
-import { type Excuse, judge, type Reason, type Subject } from './known-differences.ts';
+import { type Excuse, judge, type Reason } from './known-differences.ts';
 import { absent, conceal, digestOf, type ParityLine } from './line.ts';
 import { areSame } from './same.ts';
 import type { ParityScope } from './scope.ts';
+import type { Subject } from './subject.ts';
 
 /** What decides whether a difference is one. */
 export interface DefinitionContext {

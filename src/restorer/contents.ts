@@ -1,5 +1,6 @@
 import type { TableEntry } from '../format/manifest.ts';
 import type { Advance, Omission } from '../parity/scope.ts';
+import { about, keyOfEntry } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { describeEntry } from '../postgres/client/table-of-contents.ts';
 import type { Session } from '../postgres/session/connection.ts';
@@ -138,7 +139,9 @@ function refuseOpenTables({ guards, entries }: RestorePlan, definitions: Archive
     .filter((entry) => guards.has(entry) && !definitions.lacksTable(entry));
   const [first] = refused;
   if (first === undefined) return;
-  const omission = definitions.notCarried.find(({ what }) => what === describeEntry(first));
+  const omission = definitions.notCarried.find(
+    ({ subject }) => subject?.kind === 'entry' && keyOfEntry(subject.entry) === keyOfEntry(first),
+  );
   const others =
     refused.length === 1 ? '' : `, nor ${formatCounted(refused.length - 1, 'other guard')} of rows`;
   throw new TargetError(
@@ -383,7 +386,7 @@ async function completeTables(
 
 function describeGone(table: TableEntry): Omission {
   return {
-    what: `rows of ${qualifiedName(table)}`,
+    ...about({ kind: 'rows', table }),
     why: `the table could not be created; ${formatCounted(table.rows, 'row')} ${table.rows === 1 ? 'is' : 'are'} lost`,
     remedy: 'Mend what kept it from being created, and restore again.',
     lost: true,

@@ -1,5 +1,6 @@
 import type { Supplement } from '../format/supplement.ts';
 import { compareWithBackup, type Parity } from '../parity/compare.ts';
+import type { Omission } from '../parity/scope.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { World } from '../runtime/context.ts';
@@ -198,8 +199,10 @@ async function giveBack(
 
 /** What was refused and is as in the backup all the same is no omission. */
 function forgetEqual({ notCarried }: RestoreScope, { groups }: Parity): void {
-  const reasons = new Set(Object.values(groups).flatMap((lines) => lines.map(({ why }) => why)));
-  const left = notCarried.filter(({ lost, why }) => lost !== 'unless equal' || reasons.has(why));
+  const missed = new Set(
+    Object.values(groups).flatMap((lines) => lines.flatMap(({ because = [] }) => because)),
+  );
+  const left = notCarried.filter((omission) => omission.lost !== 'unless equal' || missed.has(omission));
   refill(notCarried, left);
 }
 
@@ -234,8 +237,14 @@ function compare(
 }
 
 /** What is dropped again schedules no jobs: they would act, on whatever they are made to act on. */
-function describeIdleJobs({ cronJobs }: Supplement): RestoreScope['notCarried'] {
+function describeIdleJobs({ cronJobs }: Supplement): Omission[] {
   if (cronJobs.length === 0) return [];
   const what = formatCounted(cronJobs.length, 'cron job');
-  return [{ what, why: 'a drill schedules no jobs', remedy: 'A restore into a database that stays does.' }];
+  return [
+    {
+      ...{ what, subject: { kind: 'cron jobs' } },
+      why: 'a drill schedules no jobs',
+      remedy: 'A restore into a database that stays does.',
+    },
+  ];
 }

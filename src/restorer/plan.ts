@@ -1,8 +1,8 @@
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
 import type { Omission, RestoreSelection } from '../parity/scope.ts';
+import { about } from '../parity/subject.ts';
 import { checkMemory } from '../postgres/catalog/memory.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { type ClientTools, findClient } from '../postgres/client/find.ts';
 import { ToolError } from '../postgres/client/process.ts';
 import { type ArchiveEntry, readContents } from '../postgres/client/table-of-contents.ts';
@@ -268,6 +268,10 @@ async function place(
   const oids = new Set(loaded.map(({ oid }) => oid));
   return {
     ...chosen,
+    notCarried: chosen.notCarried.map(({ of, ...omission }) => ({
+      ...omission,
+      ...about('kind' in of ? { kind: 'entry', entry: of } : { kind: 'rows', table: of }),
+    })),
     image: undefined,
     selection: { ...selection, entries: chosen.entries, tables: oids },
     tables: [...loaded, ...chosen.lost],
@@ -317,13 +321,13 @@ function describeMissing(
   );
   return [
     ...[...missing].map((name) => ({
-      what: `extension ${name}`,
+      ...about({ kind: 'object', type: 'extension', schema: null, name }),
       why: 'the server does not have its files; what needs it is left out',
       remedy: 'Install it on the server, or restore into one that has it.',
       ...lost,
     })),
     ...tables.map((table) => ({
-      what: `rows of ${qualifiedName(table)}`,
+      ...about({ kind: 'rows', table }),
       why: `the table needs an extension that the server lacks; ${table.rows} rows are lost`,
       remedy: 'Install the extension on the server, and restore again.',
       lost: true as const,

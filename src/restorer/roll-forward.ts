@@ -1,6 +1,7 @@
 import type { SequenceFact, TableEntry } from '../format/manifest.ts';
 import { collectRestored } from '../parity/known-differences.ts';
 import type { Advance, Omission } from '../parity/scope.ts';
+import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { ledgerSchema } from '../postgres/own-schema.ts';
@@ -18,7 +19,6 @@ import { tryStatements } from './omission.ts';
 import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
 import { type Replayed, replayChanges } from './replay/replay.ts';
 import type { RestoreScope } from './scope.ts';
-import { changesOf } from './unreplayed.ts';
 
 /** Tables whose rows of the backup are in the target. */
 export interface LoadedTables {
@@ -119,19 +119,24 @@ async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator
 /** Takes back what turned out to be no loss, and adds what nobody could know before. */
 function noteOmissions(scope: RestoreScope, replayed: Replayed, whole: boolean): void {
   const { manifest, notCarried, tables } = scope;
-  const lost = new Set(replayed.uncovered.map(changesOf));
-  const unlogged = new Set(tables.filter(({ persistence }) => persistence === 'unlogged').map(changesOf));
-  const idle = new Set(tables.map(changesOf).filter((what) => !lost.has(what) && !unlogged.has(what)));
+  const lost = new Set(replayed.uncovered.map(qualifiedName));
+  const idle = new Set(
+    tables
+      .filter((table) => table.persistence !== 'unlogged' && !lost.has(qualifiedName(table)))
+      .map(qualifiedName),
+  );
   refill(
     notCarried,
-    notCarried.filter(({ what }) => !idle.has(what)),
+    notCarried.filter(
+      ({ subject }) => subject?.kind !== 'changes' || !idle.has(qualifiedName(subject.table)),
+    ),
   );
   if (!whole) return;
   const known = new Set(manifest.tables.map(qualifiedName));
   for (const table of replayed.elsewhere) {
     if (known.has(qualifiedName(table)) || table.schema === ledgerSchema) continue;
     notCarried.push({
-      what: changesOf(table),
+      ...about({ kind: 'changes', table }),
       why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,
       remedy: 'Make them again, if they are needed.',
     });
@@ -154,7 +159,7 @@ function setSequences(session: Session, sequences: readonly SequenceFact[]): Pro
   return tryStatements(
     session,
     sequences.map(({ schema, name, lastValue, isCalled }) => ({
-      what: `sequence set ${schema}.${name}`,
+      ...about({ kind: 'object', type: 'sequence set', schema, name }),
       sql: `SELECT setval(${quoteLiteral(quoteQualified(schema, name))}, ${quoteLiteral(lastValue)}, ${isCalled})`,
     })),
   );

@@ -207,7 +207,7 @@ export class ArchiveRestore {
     if (entries.length === 0) return;
     const { complete, refusals } = await this.#callTool(step, entries, this.#file.jobs);
     for (const refusal of refusals) {
-      if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+      this.#noteSetting(refusal);
       const owned = refusal.concerns === 'owner' && entries.find(({ id }) => id === refusal.id);
       if (owned) this.notCarried.push(describeOwner(owned, refusal.message));
     }
@@ -245,7 +245,7 @@ export class ArchiveRestore {
     entry: ArchiveEntry,
     refusals: readonly Refusal[],
   ): Promise<void> {
-    for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+    for (const refusal of refusals) this.#noteSetting(refusal);
     const refused = refusals.find(({ concerns }) => concerns === 'object');
     const owner = refusals.find(({ concerns }) => concerns === 'owner');
     if (refused === undefined && owner !== undefined && !(await isConnected(session, entry.owner))) {
@@ -279,8 +279,8 @@ export class ArchiveRestore {
 
   #lose(entry: ArchiveEntry, omission: Omission): void {
     this.#gone.set(entry.id, entry);
-    const { what, why, remedy } = omission;
-    this.notCarried.push(this.#excused.has(entry.id) ? { what, why, remedy } : omission);
+    const { lost: _, ...told } = omission;
+    this.notCarried.push(this.#excused.has(entry.id) ? told : omission);
   }
 
   /** Notes what is about a part of an extension that is not there. */
@@ -335,10 +335,11 @@ export class ArchiveRestore {
     }
   }
 
-  #noteSetting({ message }: Refusal): void {
-    if (this.#missingSettings.has(message)) return;
+  /** Tells once of each that the server lacks. */
+  #noteSetting({ message, missing }: Refusal): void {
+    if (missing === undefined || this.#missingSettings.has(message)) return;
     this.#missingSettings.add(message);
-    this.notCarried.push(describeSetting(message));
+    this.notCarried.push(describeSetting(missing));
   }
 
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {

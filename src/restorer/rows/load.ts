@@ -1,5 +1,6 @@
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
@@ -120,7 +121,7 @@ interface LostRows {
 function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): Omission {
   const some = rows === table.rows ? `its ${rows} rows` : `${rows} of its ${table.rows} rows`;
   return {
-    what: `rows of ${qualifiedName(table)}`,
+    ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${some} are lost`,
     remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table)}, or restore again.`,
     lost: true,

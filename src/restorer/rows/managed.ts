@@ -1,6 +1,6 @@
 import type { Manifest, TableEntry } from '../../format/manifest.ts';
 import type { Omission } from '../../parity/scope.ts';
-import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { about } from '../../parity/subject.ts';
 import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
@@ -88,7 +88,7 @@ function describeMissing(columns: readonly string[]): string {
 
 function describeRefused({ present: { table }, why }: Refused): Omission {
   return {
-    what: `rows of ${qualifiedName(table)}`,
+    ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${table.rows} rows are lost`,
     remedy: 'Mend the cause, and restore into an empty target again.',
     lost: true,
@@ -208,7 +208,7 @@ function describeLost(
 ): Omission {
   const kinds = different === 1 ? 'all of them the same' : `${different} different ones`;
   return {
-    what: `column ${qualifiedName(table)}.${column}`,
+    ...about({ kind: 'column', table, name: column }),
     why: `the target's table has no such column; ${values} values are lost, ${kinds}`,
     remedy: 'Upgrade the target project and restore again, if they are needed.',
   };
