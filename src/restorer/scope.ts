@@ -17,7 +17,7 @@ export interface RestoreScope {
   readonly managed: ReadonlySet<string>;
   /** What this restore leaves out or cannot do; it grows while the restore runs. */
   readonly notCarried: Omission[];
-  /** What is otherwise than in the source and no loss, for people */
+  /** What differs from the source without loss, for people */
   readonly notes: string[];
   /** How far it was brought beyond the backup; undefined as long as it was not */
   readonly replayed?: Progression;

@@ -30,7 +30,7 @@ export interface ProjectSelection {
   /** Tables whose rows are lost, with the reason among `notCarried` */
   readonly lost: readonly TableEntry[];
   readonly notCarried: readonly Omission[];
-  /** What is otherwise than in the source and no loss */
+  /** What differs from the source without loss */
   readonly notes: readonly string[];
 }
 
