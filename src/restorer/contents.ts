@@ -25,12 +25,13 @@ import { isWhole, lostUnlessDrilled, type RestorePlan, type RestoreRequest } fro
 import { Queues } from './queues.ts';
 import { grantAgain } from './roles/grants.ts';
 import { grantToUsers } from './roles/user-grants.ts';
-import { bringForward, type LoadedTables } from './roll-forward.ts';
+import { type BroughtForward, bringForward, type LoadedTables } from './roll-forward.ts';
 import { writeExclusion } from './row-guards.ts';
 import { analyzedColumns, analyzeTable, analyzeTables } from './rows/analyze.ts';
 import { loadRows } from './rows/load.ts';
 import { loadManagedRows } from './rows/managed.ts';
 import { ChecksAside } from './rows/set-aside.ts';
+import type { RestoreProgress, RestoreScope } from './scope.ts';
 import { listSearchPaths, type SearchPaths } from './search-paths.ts';
 import { askServer } from './step.ts';
 import { tryChecks } from './trial/user-checks.ts';
@@ -53,6 +54,7 @@ export interface LoadedRows {
 export async function restoreContents(
   request: RestoreRequest,
   plan: RestorePlan,
+  progress: RestoreProgress,
   world: World,
   clock: PhaseClock,
 ): Promise<LoadedRows> {
@@ -79,33 +81,34 @@ export async function restoreContents(
       // Keys have their indexes by then, and nothing acts on a change yet.
       await rows.freeOfDoubtfulChecks();
       const loaded = { ...rows.loaded, searchPath: searchPaths.needed };
-      advanced = await bringForward(request, scope, loaded, world, clock);
-      await rows.giveChecksBack();
+      const brought = await bringForward(request, scope, loaded, world, clock);
+      if (brought !== undefined) advanced = noteAdvance(brought, progress);
+      progress.leaveOut(await rows.giveChecksBack());
     }
     if (step === 'grants') {
       refuseOpenTables(plan, definitions);
-      await rows.completeExtensions();
+      progress.leaveOut(await rows.completeExtensions());
       await leaveGivenGrants(request, plan, definitions, world);
     }
     await runStep(step, definitions, request, world, clock);
     if (step === 'definitions') {
-      const complete = definitions.notCarried.length + scope.notCarried.length === 0;
+      const complete = definitions.notCarried.length + progress.scope.notCarried.length === 0;
       await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
     }
     if (step === 'definitions' || rows.areWaiting) {
-      await rows.load();
+      progress.leaveOut(await rows.load());
       clock.end('rows');
     }
   }
-  rows.tellMissing();
+  progress.leaveOut(rows.tellMissing());
   for (const table of scope.tables) {
     if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
-  await grant(request, plan, definitions, world);
-  await makeSecrets(request, plan, world);
+  progress.leaveOut(await grant(request, plan, definitions, world));
+  const secrets = await makeSecrets(request, plan, world);
   definitions.end();
-  append(scope.notCarried, definitions.notCarried);
-  append(scope.notes, definitions.notes);
+  progress.leaveOut([...secrets.notCarried, ...definitions.notCarried]);
+  progress.note([...secrets.notes, ...definitions.notes]);
   await analyzeTables(settings, {
     workers: jobs,
     done: rows.analyzed,
@@ -115,6 +118,14 @@ export async function restoreContents(
   });
   clock.end('analyze');
   return { sent: rows.sent, countOnly: rows.countOnly, advanced };
+}
+
+/** What was expected to be passed over and was not is no omission. */
+function noteAdvance(brought: BroughtForward, progress: RestoreProgress): Advance {
+  progress.takeBack(({ subject }) => subject?.kind === 'changes' && brought.isComplete(subject.table));
+  progress.leaveOut(brought.notCarried);
+  progress.reach(brought.progression);
+  return brought.advance;
 }
 
 async function runStep(
@@ -171,37 +182,37 @@ async function grant(
   { scope }: RestorePlan,
   definitions: ArchiveRestore,
   world: World,
-): Promise<void> {
+): Promise<Omission[]> {
   const refused = definitions.findGone('ACL');
+  const notCarried: Omission[] = [];
   if (refused.length > 0) {
     const again = (session: Session) => grantAgain(session, refused, scope.supplement);
-    append(scope.notCarried, await askServer(request, world, 'grants', again));
+    append(notCarried, await askServer(request, world, 'grants', again));
     const others = async (session: Session) => {
       await applySettings(session, scope.manifest.source.encoding);
       return grantRightsAgain(session, refused, scope.supplement.definitions);
     };
-    append(scope.notCarried, await askServer(request, world, 'grants', others));
+    append(notCarried, await askServer(request, world, 'grants', others));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {
     const { definitions: wanted } = scope.supplement;
     const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
-    append(scope.notCarried, await askServer(request, world, 'grants', give));
+    append(notCarried, await askServer(request, world, 'grants', give));
   }
+  return notCarried;
 }
 
 async function makeSecrets(
   request: RestoreRequest,
   { secrets, client, archive, scope }: RestorePlan,
   world: World,
-): Promise<void> {
+): Promise<Pick<RestoreScope, 'notes' | 'notCarried'>> {
   const rows = secrets && (await readArchivedRows(client, archive, secrets, world));
-  if (secrets === undefined || rows === undefined) return;
-  const { notes, notCarried } = await askServer(request, world, 'secrets', async (session) => {
+  if (secrets === undefined || rows === undefined) return { notes: [], notCarried: [] };
+  return askServer(request, world, 'secrets', async (session) => {
     await applySettings(session, scope.manifest.source.encoding);
     return bringSecrets(session, secrets, rows);
   });
-  append(scope.notes, notes);
-  append(scope.notCarried, notCarried);
 }
 
 /** The rows of a restore. */
@@ -253,16 +264,19 @@ class Rows {
   }
 
   /** Loads what can be loaded; a large table gets its indexes and statistics while others are still being loaded. */
-  async load(): Promise<void> {
+  async load(): Promise<Omission[]> {
     const ready = this.#findReady();
-    const present = this.#isFirst ? [...this.#plan.present, ...(await this.#makeQueues())] : [];
+    const queues = this.#isFirst ? await this.#makeQueues() : { present: [], notCarried: [] };
+    const present = this.#isFirst ? [...this.#plan.present, ...queues.present] : [];
     this.#isFirst = false;
+    const notCarried = [...queues.notCarried];
     const step = { name: 'rows', tables: ready.length + present.length } as const;
     await beginStep(step, this.#request.onStep, this.#world, async () => {
-      await this.#loadCreated(ready);
-      if (present.length > 0) await this.#loadPresent(present);
+      append(notCarried, await this.#loadCreated(ready));
+      if (present.length > 0) append(notCarried, await this.#loadPresent(present));
     });
     append(this.#created, ready);
+    return notCarried;
   }
 
   /** Changes are replayed at another time than they were made, and a check may look at the time, or at a table that has moved on. */
@@ -281,23 +295,25 @@ class Rows {
   }
 
   /** Checks that were taken away for rows come back, as far as these fulfil them. */
-  async giveChecksBack(): Promise<void> {
+  async giveChecksBack(): Promise<Omission[]> {
     const { scope } = this.#plan;
+    const broken: Omission[] = [];
     for (const checks of this.#checks.splice(0)) {
-      const broken = await askServer(this.#request, this.#world, 'checks', async (session) => {
+      const giveBack = async (session: Session) => {
         await applyInputSettings(session, scope.manifest.source.encoding);
         return checks.giveBack(session, this.#searchPaths.candidates);
-      });
-      append(scope.notCarried, broken);
+      };
+      append(broken, await askServer(this.#request, this.#world, 'checks', giveBack));
     }
+    return broken;
   }
 
   /** Tells of tables that could not be made. */
-  tellMissing(): void {
+  tellMissing(): Omission[] {
     const missing = this.#plan.created.filter(
       ({ oid, rows }) => rows > 0 && this.#definitions.stateOf(oid) !== 'made',
     );
-    append(this.#plan.scope.notCarried, missing.map(describeGone));
+    return missing.map(describeGone);
   }
 
   #findReady(): TableEntry[] {
@@ -309,7 +325,7 @@ class Rows {
 
   readonly #onProgress = (rows: number, bytes: number) => this.#progress.advance(rows, bytes, bytes);
 
-  async #loadCreated(tables: readonly TableEntry[]): Promise<void> {
+  async #loadCreated(tables: readonly TableEntry[]): Promise<readonly Omission[]> {
     const { settings, reader, jobs } = this.#request;
     const { scope } = this.#plan;
     const { signal, log } = this.#world;
@@ -328,32 +344,29 @@ class Rows {
     });
     for (const [oid, digest] of digests ?? []) this.sent?.set(oid, digest);
     this.#checks.push(checks);
-    append(scope.notCarried, notCarried);
+    return notCarried;
   }
 
   /** What is on tables of extensions, when grants are next, and rows and changes have come. */
-  async completeExtensions(): Promise<void> {
+  async completeExtensions(): Promise<Omission[]> {
     const { additions } = this.#plan.scope.supplement;
     const wanted = additions.filter(
       ({ schema, table }) => isWhole(this.#request) || this.#queues.has({ schema, name: table }),
     );
-    if (wanted.length + this.#plan.queues.length === 0) return;
+    if (wanted.length + this.#plan.queues.length === 0) return [];
     const complete = async (session: Session) => {
       await this.#queues.goOn(session);
       return completeTables(session, wanted, this.#queues);
     };
-    append(this.#plan.scope.notCarried, await askServer(this.#request, this.#world, 'extensions', complete));
+    return askServer(this.#request, this.#world, 'extensions', complete);
   }
 
-  async #makeQueues(): Promise<readonly PresentTable[]> {
-    if (this.#plan.queues.length === 0) return [];
-    const make = (session: Session) => this.#queues.make(session);
-    const { present, notCarried } = await askServer(this.#request, this.#world, 'queues', make);
-    append(this.#plan.scope.notCarried, notCarried);
-    return present;
+  async #makeQueues(): Promise<{ present: PresentTable[]; notCarried: Omission[] }> {
+    if (this.#plan.queues.length === 0) return { present: [], notCarried: [] };
+    return askServer(this.#request, this.#world, 'queues', (session) => this.#queues.make(session));
   }
 
-  async #loadPresent(present: readonly PresentTable[]): Promise<void> {
+  async #loadPresent(present: readonly PresentTable[]): Promise<readonly Omission[]> {
     const { settings, reader, jobs } = this.#request;
     const { scope } = this.#plan;
     const rows = await loadManagedRows(settings, scope.manifest, present, reader, {
@@ -361,20 +374,20 @@ class Rows {
       signal: this.#world.signal,
       onProgress: this.#onProgress,
     });
-    append(scope.notCarried, rows.notCarried);
     for (const [oid, digest] of rows.sent) this.sent?.set(oid, digest);
     for (const [oid, why] of rows.countOnly) this.countOnly.set(oid, why);
     // What was refused stays as it is, whatever changed it since.
     this.#present = present.filter(
       ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
     );
+    return rows.notCarried;
   }
 }
 
 /** Rows of a queue that would be open without what guards them are deleted again; those of other extensions are the extension's own. */
 async function completeTables(
   session: Session,
-  additions: RestorePlan['scope']['supplement']['additions'],
+  additions: RestoreScope['supplement']['additions'],
   queues: Queues,
 ): Promise<Omission[]> {
   const { notCarried, open } = await makeAdditions(session, additions);

@@ -39,7 +39,7 @@ import { checkTarget, findMissingExtensions, readAssumableRoles, readSchemas } f
 import { describeNoQueues, findQueueTables } from './queues.ts';
 import { planRoles, type RolePlan } from './roles/roles.ts';
 import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
-import type { Progression, RestoreScope } from './scope.ts';
+import type { RestoreScope } from './scope.ts';
 import { describeUnreplayed } from './unreplayed.ts';
 
 /** What is restored, and where. */
@@ -73,10 +73,8 @@ export interface RestoreRequest {
 
 /** All that is decided before the target is touched. */
 export interface RestorePlan {
-  readonly scope: RestoreScope & {
-    /** Set by a restore that was brought to a point in time, when it is there */
-    replayed?: Progression;
-  };
+  /** As it stands before the target is touched */
+  readonly scope: RestoreScope;
   readonly archive: string;
   readonly client: ClientTools;
   /** In the archive's order */
@@ -123,99 +121,95 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
   checkMemory('restore', manifest.tables.length);
   const archive = await fetchArchive(manifest, reader, world);
   const supplement = await readSupplement(manifest, reader);
-  const session = await openSession(settings, world.signal);
-  try {
-    const kind = await chooseTargetKind(session, request.targetKind ?? 'auto');
-    await checkTarget(session, manifest, kind, request.occupied);
-    const client = await findClient(Math.floor(session.serverVersion / 10000), world, request);
-    const contents = await listArchive(client, archive, manifest, world);
-    const missing = await findMissingExtensions(session, manifest);
-    refuseUnmatched(request, contents);
-    const chosen = chooseEntries(
-      request,
-      manifest,
-      contents.filter((entry) => !isJobTable(entry)),
-    );
-    const fitted = isWhole(request)
-      ? undefined
-      : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
-    const { encoding } = manifest.source;
-    const part = fitted?.isInUse
-      ? { ...fitted, ...(await findDifferences(session, fitted, supplement.definitions, contents, encoding)) }
-      : fitted;
-    const selection = part?.selection ?? withoutExtensions(chosen, missing);
-    const queued = chooseQueues(request, findQueueTables(manifest.tables, contents));
-    if (queued.length === 0) refuseNothing(request, selection, manifest);
-    const queues = missing.has('pgmq') ? [] : queued;
-    const isGuard = tellGuards(supplement);
-    refuseOpenings(selection, isGuard, missing);
-    const tables = manifest.tables.filter(
-      (table) => selection.tables.has(table.oid) && !queued.includes(table),
-    );
-    const { notCarried, notes, ...placed } = await place(
-      session,
-      kind,
-      selection,
-      { manifest, tables },
-      (entry) => countArchivedRows(client, archive, entry, world),
-    );
-    const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
-    const entries = placed.entries.filter((entry) => !distant.has(entry));
-    const loaded = [...placed.tables, ...queues];
-    const unreplayed = describeUnreplayed(request.recovery, manifest, loaded);
-    const roles = await planRolesOf(session, request, supplement, kind);
-    const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
-    const assumable = await readAssumableRoles(session);
-    const scope: RestoreScope = {
-      manifest,
-      acting:
-        assumable === undefined
-          ? describeActing(settings.user, entries, supplement, await readVolatile(session))
-          : undefined,
-      target: describeConnection(settings),
-      tables: loaded,
-      selection: placed.selection,
-      supplement,
-      kind,
-      managed: placed.managed,
-      notCarried: [
-        ...describeMissing(missing, chosen, selection, request),
-        ...(missing.has('pgmq') ? describeNoQueues(queued, noExtension, lostUnlessDrilled(request)) : []),
-        ...notCarried,
-        ...[...distant].map(describeDistant),
-        ...roles.listed,
-        ...unreplayed.notCarried,
-      ],
-      notes: [
-        ...(part?.notes ?? []),
-        ...notes,
-        ...created,
-        ...(await compareLocales(session, supplement.definitions)),
-      ],
-    };
-    const guards = findGuards(entries, isGuard);
-    // The platform of a container that is in use stays.
-    const image = part?.isInUse === true ? undefined : placed.image;
-    const renewed = image?.schemas ?? [];
-    const prospect = { entries, tables: loaded, guards, supplement, kind, roles, part, renewed };
-    const foreseen = await foresee(session, prospect);
-    const extensionOwners =
-      assumable === undefined ? findExtensionOwners(supplement) : new Map<string, string>();
-    const kept = {
-      scope,
-      archive,
-      client,
-      guards,
-      foreseen,
-      roles,
-      extensionOwners,
-      part,
-      queues,
-    };
-    return { ...placed, image, entries, ...kept };
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, world.signal);
+  const kind = await chooseTargetKind(session, request.targetKind ?? 'auto');
+  await checkTarget(session, manifest, kind, request.occupied);
+  const client = await findClient(Math.floor(session.serverVersion / 10000), world, request);
+  const contents = await listArchive(client, archive, manifest, world);
+  const missing = await findMissingExtensions(session, manifest);
+  refuseUnmatched(request, contents);
+  const chosen = chooseEntries(
+    request,
+    manifest,
+    contents.filter((entry) => !isJobTable(entry)),
+  );
+  const fitted = isWhole(request)
+    ? undefined
+    : await fitPart(session, kind, { ...request, contents, selection: withoutExtensions(chosen, missing) });
+  const { encoding } = manifest.source;
+  const part = fitted?.isInUse
+    ? { ...fitted, ...(await findDifferences(session, fitted, supplement.definitions, contents, encoding)) }
+    : fitted;
+  const selection = part?.selection ?? withoutExtensions(chosen, missing);
+  const queued = chooseQueues(request, findQueueTables(manifest.tables, contents));
+  if (queued.length === 0) refuseNothing(request, selection, manifest);
+  const queues = missing.has('pgmq') ? [] : queued;
+  const isGuard = tellGuards(supplement);
+  refuseOpenings(selection, isGuard, missing);
+  const tables = manifest.tables.filter(
+    (table) => selection.tables.has(table.oid) && !queued.includes(table),
+  );
+  const { notCarried, notes, ...placed } = await place(
+    session,
+    kind,
+    selection,
+    { manifest, tables },
+    (entry) => countArchivedRows(client, archive, entry, world),
+  );
+  const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
+  const entries = placed.entries.filter((entry) => !distant.has(entry));
+  const loaded = [...placed.tables, ...queues];
+  const unreplayed = describeUnreplayed(request.recovery, manifest, loaded);
+  const roles = await planRolesOf(session, request, supplement, kind);
+  const created = roles.created.map(({ name }) => `role ${name} is not there, and is created`);
+  const assumable = await readAssumableRoles(session);
+  const scope: RestoreScope = {
+    manifest,
+    acting:
+      assumable === undefined
+        ? describeActing(settings.user, entries, supplement, await readVolatile(session))
+        : undefined,
+    target: describeConnection(settings),
+    tables: loaded,
+    selection: placed.selection,
+    supplement,
+    kind,
+    managed: placed.managed,
+    notCarried: [
+      ...describeMissing(missing, chosen, selection, request),
+      ...(missing.has('pgmq') ? describeNoQueues(queued, noExtension, lostUnlessDrilled(request)) : []),
+      ...notCarried,
+      ...[...distant].map(describeDistant),
+      ...roles.listed,
+      ...unreplayed.notCarried,
+    ],
+    notes: [
+      ...(part?.notes ?? []),
+      ...notes,
+      ...created,
+      ...(await compareLocales(session, supplement.definitions)),
+    ],
+  };
+  const guards = findGuards(entries, isGuard);
+  // The platform of a container that is in use stays.
+  const image = part?.isInUse === true ? undefined : placed.image;
+  const renewed = image?.schemas ?? [];
+  const prospect = { entries, tables: loaded, guards, supplement, kind, roles, part, renewed };
+  const foreseen = await foresee(session, prospect);
+  const extensionOwners =
+    assumable === undefined ? findExtensionOwners(supplement) : new Map<string, string>();
+  const kept = {
+    scope,
+    archive,
+    client,
+    guards,
+    foreseen,
+    roles,
+    extensionOwners,
+    part,
+    queues,
+  };
+  return { ...placed, image, entries, ...kept };
 }
 
 /** Whether all of the backup is restored, so that what belongs to the whole database is, too. */

@@ -343,16 +343,12 @@ export class ArchiveRestore {
   }
 
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
-    const session = await openSession(this.#file.settings, this.#world.signal);
-    try {
-      await letRead(session);
-      await applyInputSettings(session, this.#file.encoding);
-      // As pg_restore: a function may call what comes later.
-      await session.query('SET check_function_bodies = off');
-      return await body(session);
-    } finally {
-      await session.close();
-    }
+    await using session = await openSession(this.#file.settings, this.#world.signal);
+    await letRead(session);
+    await applyInputSettings(session, this.#file.encoding);
+    // As pg_restore: a function may call what comes later.
+    await session.query('SET check_function_bodies = off');
+    return await body(session);
   }
 
   #explain(step: Step, cause: unknown): Error {
