@@ -15,8 +15,8 @@ import type { PresentTable } from '../supabase/project-selection.ts';
 import { beginStep } from './begun-step.ts';
 import type { Recovery } from './choose.ts';
 import { tryStatements } from './omission.ts';
-import { isWhole, type RestoreRequest } from './plan.ts';
 import { type Replayed, replayChanges } from './replay/replay.ts';
+import { isWhole, type RestoreRequest } from './request.ts';
 import type { Progression, RestoreScope } from './scope.ts';
 
 /** Tables whose rows of the backup are in the target. */

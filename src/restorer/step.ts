@@ -1,7 +1,7 @@
 import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import type { World } from '../runtime/context.ts';
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
-import type { RestoreRequest } from './plan.ts';
+import type { RestoreRequest } from './request.ts';
 
 /**
  * Does a step of a restore in a session of its own.

@@ -16,7 +16,7 @@ import { emptyDatabase } from '../../restorer/clean/clean.ts';
 import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
 import { type PreparedRestore, prepareRestore } from '../../restorer/execute.ts';
 import type { Held } from '../../restorer/part/replacement.ts';
-import { isWhole } from '../../restorer/plan.ts';
+import { isWhole } from '../../restorer/request.ts';
 import { askServer } from '../../restorer/step.ts';
 import { explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
 import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';

@@ -14,7 +14,7 @@ import { append } from '../../runtime/lists.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 import { tryStatement } from '../omission.ts';
-import { PieceReader, readRange } from './load.ts';
+import { PieceReader, readRange } from './pieces.ts';
 
 /** What became of rows that went into tables which the target had already. */
 export interface ManagedRows {
