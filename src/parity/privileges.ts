@@ -1,5 +1,6 @@
 import type { Privilege } from '../format/supplement.ts';
-import { type DefinitionContext, isOfPlatform, platforms, selectRestored } from './definitions.ts';
+import { selectRestored } from './definitions.ts';
+import { type DefinitionContext, isOfPlatform, platforms } from './explanations.ts';
 import { judge } from './known-differences.ts';
 import { absent, type ParityLine } from './line.ts';
 import type { Subject } from './subject.ts';
