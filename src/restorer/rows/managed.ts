@@ -48,6 +48,7 @@ export async function loadManagedRows(
   options: { workers: number; signal: AbortSignal; onProgress: (rows: number, bytes: number) => void },
 ): Promise<ManagedRows> {
   const outcome: ManagedRows = { sent: new Map(), countOnly: new Map(), notCarried: [] };
+  let isTold = false;
   for (const { table, missing } of tables) {
     // Nothing is sent, and the comparison asks for all columns of what was sent.
     if (table.rows === 0 && missing.length > 0) outcome.countOnly.set(table.oid, describeMissing(missing));
@@ -57,7 +58,10 @@ export async function loadManagedRows(
     const queue = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes);
     await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
       const session = await openSession(settings, signal);
-      await prepareLoader(session, manifest, outcome);
+      const omission = await prepareLoader(session, manifest);
+      // Each session is refused it, and it is one omission.
+      if (omission !== undefined && !isTold) outcome.notCarried.push(omission);
+      isTold ||= omission !== undefined;
       for (const present of drain(queue)) {
         signal.throwIfAborted();
         const why = await loadTable(session, present, manifest, reader, outcome);
@@ -96,18 +100,17 @@ function describeRefused({ present: { table }, why }: Refused): Omission {
 }
 
 /** In the role of a replica no trigger fires and no foreign key is checked, in this session only. Hosted projects allow it. */
-async function prepareLoader(session: Session, manifest: Manifest, outcome: ManagedRows): Promise<void> {
+async function prepareLoader(session: Session, manifest: Manifest): Promise<Omission | undefined> {
   await letRead(session);
   await applyInputSettings(session, manifest.source.encoding);
   await session.query('SET synchronous_commit = off');
   const why = await tryStatement(session, 'SET session_replication_role = replica');
-  const what = "rows loaded without the platform's triggers";
-  if (why === undefined || outcome.notCarried.some((item) => item.what === what)) return;
-  outcome.notCarried.push({
-    what,
+  if (why === undefined) return undefined;
+  return {
+    what: "rows loaded without the platform's triggers",
     why: `${why}; triggers of the platform's tables saw the rows as if they were new`,
     remedy: 'As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore.',
-  });
+  };
 }
 
 /** @returns why the server refused the rows; undefined when they are there */

@@ -13,7 +13,7 @@ import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import type { Recovery } from '../choose.ts';
 import { type PreparedRestore, prepareRestore } from '../execute.ts';
-import { type Attempt, explainFailure, findFault, hasPassed, hasReturned } from './attempt.ts';
+import { type Attempt, explainFailure, type Failure, findFault, hasPassed, hasReturned } from './attempt.ts';
 import type { CheckResult } from './checks.ts';
 import { writeParity } from './parity-files.ts';
 import { makeThrowaway } from './scratch-database.ts';
@@ -111,9 +111,7 @@ async function tryBackup(
     clock.end('command');
   } catch (error) {
     world.signal.throwIfAborted();
-    // A wrong input says nothing about the backup, and a defect of ours is none of its.
-    if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
-    failure = { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
+    failure = judgeFailure(error);
   }
   return {
     manifest,
@@ -128,6 +126,12 @@ async function tryBackup(
     command,
     failure,
   };
+}
+
+/** @throws the error itself where it tells nothing about the backup: a wrong input, or a defect of ours */
+function judgeFailure(error: unknown): Failure {
+  if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
+  return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
 /** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */
