@@ -179,6 +179,14 @@ describe('definitions', () => {
     ]);
   });
 
+  it('of which the backup left the rows out are not carried, by the words of its manifest', () => {
+    const stored = { what: 'rows of public.todos', why: 'left out', remedy: '' };
+    const within = { ...context(), excuse: collectExcuses(makeScope(), { notCarried: [stored] }) };
+    const table = define({ kind: 'table', relation: null, name: 'todos' });
+    expect(statuses([table], [], within)).toEqual(['not carried: left out']);
+    expect(statuses([{ ...table, name: 'todo' }], [], within)).toEqual(['different']);
+  });
+
   it('that are lost are different, with the reason, whatever else was said of them', () => {
     const what = 'policy public.todos own';
     const within = context({
