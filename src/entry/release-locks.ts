@@ -1,5 +1,4 @@
-import { stepVariable } from '../github/step.ts';
-import { describeHolder, giveBack, listLocks } from '../repository/locks/locks.ts';
+import { giveBack, listLocks } from '../repository/locks/locks.ts';
 import { openRepository } from '../repository/open.ts';
 import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { openStorage, type StorageOptions, type StorageWorld } from '../storage/open.ts';
@@ -24,8 +23,7 @@ export async function releaseLocks(place: LockedPlace, step: string, world: Stor
   const storage = await openStorage(place.storage, place, world);
   try {
     const repository = await openRepository(storage, place.repositoryKey);
-    const holder = nameHolder(world.env, step);
-    const left = (await listLocks(repository)).filter(({ content }) => content?.holder === holder);
+    const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
     await giveBack(repository, left);
     return left.length;
   } catch (error) {
@@ -38,9 +36,4 @@ export async function releaseLocks(place: LockedPlace, step: string, world: Stor
   } finally {
     await storage.close();
   }
-}
-
-/** How `describeHolder` names a step whose environment has `stepVariable`. */
-function nameHolder(env: NodeJS.ProcessEnv, step: string): string {
-  return `${describeHolder({ ...env, [stepVariable]: undefined })}, step ${step}`;
 }

@@ -10,7 +10,8 @@ import { applySettings } from '../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { compareAnswers, compareFreshness, type FreshnessFound } from './answers.ts';
-import { compareDefinitions, type DefinitionContext } from './definitions.ts';
+import { compareDefinitions } from './definitions.ts';
+import type { DefinitionContext } from './explanations.ts';
 import { compareGlobals } from './globals.ts';
 import { collectExcuses, collectRestored, type Excuse, tellLosses } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
@@ -56,38 +57,27 @@ export async function compareWithBackup(
     readonly afterRows?: () => Promise<void>;
   },
 ): Promise<Parity> {
-  const session = await openSession(settings, options.signal);
-  try {
-    await applySettings(session, manifest.source.encoding);
-    const excuse = collectExcuses(scope, manifest);
-    const tables = await compareRows(session, settings, manifest, scope, excuse, options);
-    const sequences = await compareValues(session, manifest, scope, excuse);
-    const asked = await inOwnSession(settings, manifest, options.signal, (own) =>
-      compareAsked(own, manifest, supplement, scope, excuse),
-    );
-    await options.afterRows?.();
-    await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const there = await readDescription(session, supplement.definitions);
-    const { expected, found } = matchDescriptions(supplement.definitions, there);
-    const { encoding } = manifest.source;
-    const printed = await putInWordsOf(settings, encoding, expected, found, options.signal);
-    const rest = await compareRest(
-      session,
-      manifest,
-      supplement,
-      { expected: printed, found },
-      scope,
-      excuse,
-    );
-    await session.query('COMMIT');
-    const compared = { tables, sequences, ...rest.groups, ...asked };
-    const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
-    const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
-    const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
-    return { equal, groups, reach: rest.reach };
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, options.signal);
+  await applySettings(session, manifest.source.encoding);
+  const excuse = collectExcuses(scope, manifest);
+  const tables = await compareRows(session, settings, manifest, scope, excuse, options);
+  const sequences = await compareValues(session, manifest, scope, excuse);
+  const asked = await inOwnSession(settings, manifest, options.signal, (own) =>
+    compareAsked(own, manifest, supplement, scope, excuse),
+  );
+  await options.afterRows?.();
+  await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const there = await readDescription(session, supplement.definitions);
+  const { expected, found } = matchDescriptions(supplement.definitions, there);
+  const { encoding } = manifest.source;
+  const printed = await putInWordsOf(settings, encoding, expected, found, options.signal);
+  const rest = await compareRest(session, manifest, supplement, { expected: printed, found }, scope, excuse);
+  await session.query('COMMIT');
+  const compared = { tables, sequences, ...rest.groups, ...asked };
+  const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
+  const groups = { ...compared, definitions: [...compared.definitions, ...lost] };
+  const equal = Object.values(groups).every((lines) => lines.every((line) => line.status !== 'different'));
+  return { equal, groups, reach: rest.reach };
 }
 
 type Asked = 'freshness' | 'answers';
@@ -113,14 +103,10 @@ async function inOwnSession<Result>(
   signal: AbortSignal,
   body: (session: Session) => Promise<Result>,
 ): Promise<Result> {
-  const session = await openSession(settings, signal);
-  try {
-    await letRead(session);
-    await applySettings(session, manifest.source.encoding);
-    return await body(session);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, signal);
+  await letRead(session);
+  await applySettings(session, manifest.source.encoding);
+  return await body(session);
 }
 
 async function compareAsked(

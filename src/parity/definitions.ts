@@ -2,27 +2,11 @@ import type { Definition } from '../format/supplement.ts';
 import { kindBehind, notReadable } from '../postgres/catalog/particulars.ts';
 import { withoutMarks } from '../postgres/catalog/printed-text.ts';
 import { parseRights } from '../postgres/catalog/system-rights.ts';
-import { isPlatformRole } from '../supabase/managed-schemas.ts';
-import { type Excuse, judge, type Reason, type Subject } from './known-differences.ts';
+import { type DefinitionContext, everybodys, explain, platforms } from './explanations.ts';
+import { judge } from './known-differences.ts';
 import { absent, conceal, digestOf, type ParityLine } from './line.ts';
 import { areSame } from './same.ts';
-import type { ParityScope } from './scope.ts';
-
-/** What decides whether a difference is one. */
-export interface DefinitionContext {
-  readonly scope: Pick<ParityScope, 'whole' | 'kind' | 'managed' | 'selection'>;
-  readonly excuse: Excuse;
-  /** Whether this restore made the definition itself */
-  readonly isRestored: (subject: Subject) => boolean;
-  /** Names of the schemas that the source had */
-  readonly schemas: ReadonlySet<string>;
-  /** Whether the backup has rows; without them materialized views are not populated, and there are no large objects. */
-  readonly withRows: boolean;
-  /** The major version of the target's server */
-  readonly major: number;
-  /** Names of the schemas that the target has, those of extensions among them */
-  readonly present: ReadonlySet<string>;
-}
+import type { Subject } from './subject.ts';
 
 /** Compares definition by definition, each with the one of the same kind, schema, relation and name. */
 export function compareDefinitions(
@@ -99,8 +83,6 @@ function maintains({ kind, status }: ParityLine, have: Definition | undefined): 
   );
 }
 
-const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
-
 /** Whether a role of everybody may do something on an object of an extension or the server, which the source had forbidden. */
 function opens(
   { status }: ParityLine,
@@ -166,177 +148,6 @@ function show(want: string | undefined, have: string | undefined): { expected: s
 
 /** Of passwords not even a digest is shown: it tells a guess that is right from one that is not. */
 const secretDigest = /\b(values|connection) [0-9a-f]{64}/;
-
-function explain(
-  subject: Definition,
-  want: string | undefined,
-  have: string | undefined,
-  context: DefinitionContext,
-): Reason | undefined {
-  return (
-    context.excuse(subject) ??
-    (context.withRows || !isOfLargeObject(subject) ? undefined : 'the backup is one of definitions only') ??
-    (subject.kind === 'extension' ? explainExtension(subject, want, have, context) : undefined) ??
-    explainByKind(subject, want, have, context) ??
-    (isPlatforms(subject, want, have, context) ? platforms : undefined)
-  );
-}
-
-function isOfLargeObject({ kind, name }: Definition): boolean {
-  return kind === 'large object' || (aboutObjects.test(kind) && name.startsWith('large object '));
-}
-
-const aboutObjects = /^(?:comment|owner grant|predefined role grant)$/;
-
-function explainByKind(
-  subject: Definition,
-  want: string | undefined,
-  have: string | undefined,
-  context: DefinitionContext,
-): Reason | undefined {
-  const { kind, schema, name } = subject;
-  switch (kind) {
-    case 'default privileges':
-      return schema !== null && !context.schemas.has(schema) && !context.present.has(schema)
-        ? `the target has no schema ${schema}: its extension did not bring it`
-        : undefined;
-    case 'owner':
-      return name.startsWith('extension ') && want !== undefined && have !== undefined
-        ? 'an extension belongs to whoever created it, and cannot be given to another role'
-        : undefined;
-    case 'database':
-      return 'how many may connect, the target decides';
-    case 'constraint':
-      return want?.replace(/; triggers disabled on .*$/s, '') === have
-        ? 'a dump does not say that the triggers of a key are disabled; in the target the key is enforced'
-        : undefined;
-    case 'extension comment':
-      return context.scope.kind === 'plain'
-        ? undefined
-        : 'an extension of the platform keeps its own comment';
-    case 'large object':
-      return want?.replace(ownerOf, '') === have?.replace(ownerOf, '')
-        ? context.excuse({ kind: 'owner', schema: null, relation: null, name: `blob ${name}` })
-        : undefined;
-    case 'subscription':
-      return want?.replace(/; enabled$/, '; disabled') === have
-        ? 'a subscription comes disabled, and is for you to enable'
-        : undefined;
-    case 'rights':
-      return explainRights(subject, want, have, context);
-    case 'tablespace':
-      return want === undefined
-        ? undefined
-        : context.excuse({ ...subject, schema: null, relation: null, name: want });
-    case 'table':
-      return explainAccessMethod(want, have, context);
-    default:
-      return undefined;
-  }
-}
-
-const ownerOf = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
-
-/** A table whose access method could not be made is one of the default method. */
-function explainAccessMethod(
-  want: string | undefined,
-  have: string | undefined,
-  { excuse }: DefinitionContext,
-): Reason | undefined {
-  const [wanted, found] = [want, have].map(
-    (detail = '') => /(?:^|; )access method ([^;]+)/.exec(detail)?.[1],
-  );
-  if (wanted === undefined || wanted === found) return undefined;
-  return excuse({ kind: 'access method', schema: null, relation: null, name: wanted });
-}
-
-/** What an object that is not the user's lets somebody do; the target told of each that it has. */
-function explainRights(
-  subject: Definition,
-  want: string | undefined,
-  have: string | undefined,
-  { excuse }: DefinitionContext,
-): Reason | undefined {
-  const rights = parseRights(subject);
-  if (rights === undefined) return undefined;
-  if (want !== undefined && have === undefined) {
-    return 'the target has no such object: its extension is missing there, or of another version';
-  }
-  const { type, schema, name, grantee } = rights;
-  const role = grantee.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
-  return [
-    { kind: 'role', schema: null, relation: null, name: role },
-    { kind: 'acl', schema, relation: null, name: `${type.toUpperCase()} ${name}` },
-  ]
-    .map(excuse)
-    .find((reason) => reason !== undefined);
-}
-
-export const platforms = "the platform's own: the target keeps the version that it has";
-
-/** An extension comes in the version that the server has, and not at all where the server has none. */
-function explainExtension(
-  subject: Definition,
-  want: string | undefined,
-  have: string | undefined,
-  { isRestored }: DefinitionContext,
-): string | undefined {
-  if (have === undefined) return isRestored(subject) ? undefined : 'the server does not have it';
-  if (want === undefined) return 'it came with the target';
-  const version = /version (.+)$/;
-  if (want.replace(version, '') !== have.replace(version, '')) return undefined;
-  return `version ${version.exec(want)?.[1]} in the source; the server has ${version.exec(have)?.[1]}`;
-}
-
-/** A project has its own schemas in its own version. What users have hung on them is theirs, and has to be there. */
-function isPlatforms(
-  subject: Definition,
-  want: string | undefined,
-  have: string | undefined,
-  context: DefinitionContext,
-): boolean {
-  const { scope } = context;
-  if (scope.kind === 'plain') return false;
-  // What the platform's roles own elsewhere is made by a role that cannot give it to them.
-  if (subject.kind === 'owner' && want !== undefined && isPlatformRole(want)) return true;
-  if (subject.kind === 'default privileges' && isPlatformRole(creatorOf(subject.name))) return true;
-  if (want === undefined && homeOf(subject) === null) return true;
-  if (!isOfPlatform(subject, context)) return false;
-  const rights = parseRights(subject);
-  if (rights && want !== undefined && !everybodys.has(rights.grantee)) return false;
-  if (want === undefined || have !== undefined) return true;
-  if (subject.kind === 'policy') return false;
-  return subject.kind !== 'trigger' || callsManaged(want, scope.managed);
-}
-
-/** `tables of supabase_admin to anon` */
-function creatorOf(defaults: string): string {
-  return /^[a-z ]+? of (\w+) to /.exec(defaults)?.[1] ?? '';
-}
-
-/** The schema that decides whose it is; null for what lives in none. */
-function homeOf({ kind, schema, name }: Subject): string | null {
-  if (schema !== null) return schema;
-  if (kind === 'schema') return name;
-  return kind === 'comment' || kind === 'owner grant' ? (/^schema (\w+)$/.exec(name)?.[1] ?? null) : null;
-}
-
-/**
- * Whether it came with the target, in a schema that the source did not have, or lives in one of the platform and is not of this restore's
- * making.
- */
-export function isOfPlatform(subject: Subject, { scope, isRestored, schemas }: DefinitionContext): boolean {
-  const home = homeOf(subject);
-  if (scope.kind === 'plain' || home === null) return false;
-  if (!schemas.has(home)) return true;
-  return scope.kind === 'supabase-project' && scope.managed.has(home) && !isRestored(subject);
-}
-
-/** @param trigger CREATE TRIGGER … EXECUTE FUNCTION schema.name(…), as the server writes it */
-function callsManaged(trigger: string, managed: ReadonlySet<string>): boolean {
-  const schema = /EXECUTE (?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")*)"|([^".(]{1,126}))\./.exec(trigger);
-  return managed.has(schema?.[1]?.replaceAll('""', '"') ?? schema?.[2] ?? '');
-}
 
 const relationKinds = ['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE'];
 const ofTheWholeDatabase = /^(publication|subscription)/;

@@ -28,12 +28,7 @@ function compareDatabase(
   const [wanted, there] = [byName(expected.settings), byName(found.settings)];
   const settings = [...new Set([...wanted.keys(), ...there.keys()])].sort().map((name) => {
     const [want, have] = [describeSetting(name, wanted.get(name)), describeSetting(name, there.get(name))];
-    const why = [
-      { kind: 'database setting', schema: null, relation: null, name },
-      { kind: 'setting', schema: null, relation: null, name: `${name} of the database` },
-    ]
-      .map(excuse)
-      .find((reason) => reason !== undefined);
+    const why = excuse({ kind: 'database setting', schema: null, relation: null, name });
     const own = ownSettings[kind]?.test(name) ? 'every project has its own' : undefined;
     return judge(
       { kind: 'database setting', what: name, expected: want, found: have },
@@ -101,8 +96,8 @@ function compareJobs(
 ): ParityLine[] {
   const [wanted, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
   // Without pg_cron none is there, and a job without a name is told by its schedule.
-  const all = notCarried.find(({ what }) => /^(\d+ )?cron jobs?$/.test(what))?.why;
-  const nameless = notCarried.find(({ what }) => what.startsWith('cron job '))?.why;
+  const all = notCarried.find(({ subject }) => subject?.kind === 'cron jobs')?.why;
+  const nameless = notCarried.find(({ subject }) => subject?.kind === 'cron job')?.why;
   return [...new Set([...wanted.keys(), ...there.keys()])].map((name) => {
     const [want, have] = [describeJobs(wanted.get(name)), describeJobs(there.get(name))];
     const own = excuse({ kind: 'cron job', schema: null, relation: null, name });

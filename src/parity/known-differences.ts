@@ -4,23 +4,18 @@ import { describeEntry } from '../postgres/client/table-of-contents.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 import { absent, type ParityLine } from './line.ts';
 import type { Omission, ParityScope } from './scope.ts';
+import { keyOf, keyOfEntry, keyOfStored, type Subject } from './subject.ts';
 
-/** What a line of the comparison is about, in the terms of the supplement. */
-export interface Subject {
-  readonly kind: string;
-  /** null for what lives in no schema */
-  readonly schema: string | null;
-  /** The relation that it belongs to; null for what belongs to none */
-  readonly relation: string | null;
-  readonly name: string;
+/** What is known of a difference before anybody compares. */
+export interface Known {
+  readonly why: string;
+  /** Whether something is missing that should be there: `why` explains the difference then, and does not excuse it. */
+  readonly isLoss: boolean;
+  /** What this restore left out; empty where the backup or the choice of what is restored did */
+  readonly omissions: readonly Omission[];
 }
 
-/** Why something is missing that should be there: what is told of it explains the difference and does not excuse it. */
-export interface Loss {
-  readonly lost: string;
-}
-
-export type Reason = string | Loss;
+export type Reason = string | Known;
 
 /** Why a difference is no surprise; undefined when it is one. */
 export type Excuse = (subject: Subject) => Reason | undefined;
@@ -40,7 +35,7 @@ const makers: Readonly<Record<string, readonly string[]>> = {
 
 /** What else may be said of it where something of it is left out. */
 const parts: Readonly<Record<string, readonly string[]>> = {
-  table: ['rows of', 'table data', 'table attach'],
+  table: ['rows', 'table data', 'table attach'],
   sequence: ['sequence set', 'sequence owned by'],
   column: ['default'],
   index: ['index attach'],
@@ -51,37 +46,48 @@ const parts: Readonly<Record<string, readonly string[]>> = {
 const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 'sequence'];
 
 /**
- * Gathers what this restore, or the backup before it, has said that it leaves out. Whoever leaves something out names it as
- * `describeEntry` does (`policy storage.objects own files`), so that the lines about it are found. Of several reasons a loss is the one that
- * counts.
+ * Gathers what this restore, or the backup before it, has said that it leaves out, by what it is about. Of several reasons a loss is the one
+ * that counts.
  */
 export function collectExcuses(
   { selection, notCarried }: Pick<ParityScope, 'selection' | 'notCarried'>,
   manifest: Pick<Manifest, 'notCarried'>,
 ): Excuse {
-  const reasons = new Map<string, string>();
-  const losses = new Map<string, Loss>();
-  for (const { what, why, lost } of [...manifest.notCarried, ...notCarried] as readonly Omission[]) {
-    const before = losses.get(what);
-    if (lost) losses.set(what, { lost: before === undefined ? why : `${before.lost}; ${why}` });
-    else reasons.set(what, why);
+  const reasons = new Map<string, Known>();
+  const losses = new Map<string, Known>();
+  for (const stored of manifest.notCarried) {
+    reasons.set(keyOfStored(stored), { why: stored.why, isLoss: false, omissions: [] });
+  }
+  for (const omission of notCarried) {
+    const { subject, why, lost } = omission;
+    if (subject === undefined) continue;
+    const key = keyOf(subject);
+    if (lost) losses.set(key, addLoss(losses.get(key), omission));
+    else reasons.set(key, { why, isLoss: false, omissions: [omission] });
   }
   for (const { entry, needs } of selection.leftOut) {
-    reasons.set(describeEntry(entry), `it needs ${describeEntry(needs)}, which is not restored`);
+    const why = `it needs ${describeEntry(needs)}, which is not restored`;
+    reasons.set(keyOfEntry(entry), { why, isLoss: false, omissions: [] });
   }
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
     // A table of contents has spaces where names have line ends.
-    const names = [
-      ...namesUnder(kinds, subject),
+    const keys = [
+      ...keysUnder(kinds, subject),
       ...tagsOf(subject),
       ...homesOf(subject),
       ...objectOf(subject),
-    ].flatMap((name) => (/[\n\r]/.test(name) ? [name, name.replaceAll(/[\n\r]/g, ' ')] : [name]));
-    const find = (all: ReadonlyMap<string, Reason>) =>
-      names.map((name) => all.get(name)).find((reason) => reason !== undefined);
+    ].flatMap((key) => (/[\n\r]/.test(key) ? [key, key.replaceAll(/[\n\r]/g, ' ')] : [key]));
+    const find = (all: ReadonlyMap<string, Known>) =>
+      keys.map((key) => all.get(key)).find((known) => known !== undefined);
     return find(losses) ?? find(reasons);
   };
+}
+
+function addLoss(before: Known | undefined, omission: Omission): Known {
+  const { why } = omission;
+  if (before === undefined) return { why, isLoss: true, omissions: [omission] };
+  return { why: `${before.why}; ${why}`, isLoss: true, omissions: [...before.omissions, omission] };
 }
 
 /** What is lost for sure and in no line: nothing that is lost may pass. */
@@ -102,8 +108,8 @@ export function tellLosses(
 
 /** Tells which definitions the restore has made itself, from the entries of the archive that it ran. */
 export function collectRestored({ entries }: ParityScope['selection']): (subject: Subject) => boolean {
-  const made = new Set(entries.map(describeEntry));
-  return (subject) => namesUnder(kindsOf(subject), subject).some((name) => made.has(name));
+  const made = new Set(entries.map(keyOfEntry));
+  return (subject) => keysUnder(kindsOf(subject), subject).some((key) => made.has(key));
 }
 
 function kindsOf({ kind }: Subject): readonly string[] {
@@ -111,8 +117,8 @@ function kindsOf({ kind }: Subject): readonly string[] {
   return makers[behind] ?? [behind];
 }
 
-/** As `describeEntry` writes it, and as people do. */
-function namesUnder(kinds: readonly string[], { schema, relation, name }: Subject): string[] {
+/** As a table of contents names it, and as older backups do. */
+function keysUnder(kinds: readonly string[], { schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
   const of = `${prefix}${relation}`;
   return kinds.flatMap((kind) => [
@@ -223,6 +229,8 @@ export function judge(
   why: Reason | undefined,
 ): ParityLine {
   if (equal) return { ...line, status: 'equal' };
-  if (typeof why === 'object') return { ...line, status: 'different', why: why.lost };
-  return why === undefined ? { ...line, status: 'different' } : { ...line, status: 'not carried', why };
+  if (why === undefined) return { ...line, status: 'different' };
+  if (typeof why === 'string') return { ...line, status: 'not carried', why };
+  const because = why.omissions.length === 0 ? {} : { because: why.omissions };
+  return { ...line, status: why.isLoss ? 'different' : 'not carried', why: why.why, ...because };
 }

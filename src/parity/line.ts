@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Omission } from './scope.ts';
 
 /**
  * `equal`: as in the backup. `different`: not so, and nothing that was known before explains it: the answer is no.
@@ -16,6 +17,8 @@ export interface ParityLine {
   readonly status: ParityStatus;
   /** Why it is not carried, or what else there is to know */
   readonly why?: string;
+  /** What the restore left out that explains the difference */
+  readonly because?: readonly Omission[];
   /** Set where somebody may do more than in the source */
   readonly wider?: true;
 }

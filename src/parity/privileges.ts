@@ -1,7 +1,9 @@
 import type { Privilege } from '../format/supplement.ts';
-import { type DefinitionContext, isOfPlatform, platforms, selectRestored } from './definitions.ts';
-import { judge, type Subject } from './known-differences.ts';
+import { selectRestored } from './definitions.ts';
+import { type DefinitionContext, isOfPlatform, platforms } from './explanations.ts';
+import { judge } from './known-differences.ts';
 import { absent, type ParityLine } from './line.ts';
+import type { Subject } from './subject.ts';
 
 /** What a role can reach, in the source and in the target. */
 export interface Reach {

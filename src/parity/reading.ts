@@ -40,31 +40,27 @@ export async function putInWordsOf(
   const split = pairTexts(expected, found);
   const doubts = findDoubts(expected, split);
   if (doubts.length === 0) return expected;
-  const session = await openSession(settings, signal);
-  try {
-    await applySettings(session, encoding);
-    const wanted = await readTexts(
-      session,
-      doubts.map(({ want }) => want),
-    );
-    // The target's own may be as they were typed, and change when they are read, as those of the source once did.
-    const open = doubts.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
-    const there = await readTexts(
-      session,
-      doubts.filter((_, index) => open[index]).map(({ have }) => have),
-    );
-    const again = doubts.map((_, index) => (open[index] ? there.shift() : undefined));
-    const printed = Map.groupBy(
-      doubts.map(({ line, at, found: text }, index) => ({
-        ...{ line, at },
-        text: again[index] === wanted[index] ? text : wanted[index],
-      })),
-      ({ line }) => line,
-    );
-    return expected.map((line, index) => putAnew(line, split.get(index)?.want, printed.get(index)));
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, signal);
+  await applySettings(session, encoding);
+  const wanted = await readTexts(
+    session,
+    doubts.map(({ want }) => want),
+  );
+  // The target's own may be as they were typed, and change when they are read, as those of the source once did.
+  const open = doubts.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
+  const there = await readTexts(
+    session,
+    doubts.filter((_, index) => open[index]).map(({ have }) => have),
+  );
+  const again = doubts.map((_, index) => (open[index] ? there.shift() : undefined));
+  const printed = Map.groupBy(
+    doubts.map(({ line, at, found: text }, index) => ({
+      ...{ line, at },
+      text: again[index] === wanted[index] ? text : wanted[index],
+    })),
+    ({ line }) => line,
+  );
+  return expected.map((line, index) => putAnew(line, split.get(index)?.want, printed.get(index)));
 }
 
 interface Pair {

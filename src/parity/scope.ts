@@ -2,6 +2,7 @@ import type { Manifest, SequenceFact, TableEntry } from '../format/manifest.ts';
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import type { RowDigest } from '../postgres/wire/row-digest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
+import type { OmissionSubject } from './subject.ts';
 
 /** What was restored, and what was not. */
 export interface ParityScope {
@@ -33,7 +34,11 @@ export interface Advance {
  * Something that a restore could not bring, for its report. `lost` where the target lacks what the backup has, `unless equal` where only the
  * comparison tells: a grant that was refused may be there already.
  */
-export type Omission = Manifest['notCarried'][number] & { readonly lost?: true | 'unless equal' };
+export type Omission = Manifest['notCarried'][number] & {
+  readonly lost?: true | 'unless equal';
+  /** Undefined where no line of the comparison is about it */
+  readonly subject?: OmissionSubject;
+};
 
 /** What a restore will create, and what it leaves out. */
 export interface RestoreSelection {

@@ -93,7 +93,7 @@ export async function openForBackup(
 }
 
 const nobody: Maker = {
-  holder: 'a first backup',
+  holder: { id: 'nobody', name: 'a first backup' },
   signal: new AbortController().signal,
   log: { debug: () => {}, info: () => {}, warn: () => {} },
   now: () => new Date(),

@@ -1,6 +1,7 @@
 import type { CronJob } from '../format/supplement.ts';
 import { digestOf } from '../parity/line.ts';
 import type { Omission } from '../parity/scope.ts';
+import { about } from '../parity/subject.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { refusalOf } from '../postgres/session/server-error.ts';
@@ -52,7 +53,7 @@ export async function restoreCronJobs(
 }
 
 const switchedOff: Omission = {
-  what: 'cron jobs',
+  ...about({ kind: 'cron jobs' }),
   why: 'the target is not known to be production, so they are scheduled but switched off',
   remedy:
     'When they shall run: SELECT cron.alter_job(jobid, active := true) FROM cron.job; or restore with environment production.',
@@ -144,7 +145,7 @@ async function scheduleForeign(session: Session, job: CronJob, { user }: Schedul
 
 function describeJob(job: CronJob, why: string, scheduler: Scheduler): Omission {
   return {
-    what: `cron job ${job.name ?? digestOf(job.command)}`,
+    ...about({ kind: 'cron job', name: job.name ?? digestOf(job.command) }),
     why,
     remedy: `Schedule it, with the command as it is in the backup's supplement: ${writeSchedule(job, scheduler)};`,
   };
@@ -153,7 +154,7 @@ function describeJob(job: CronJob, why: string, scheduler: Scheduler): Omission 
 function describeAbsence(jobs: readonly CronJob[], scheduler: Scheduler): Omission {
   const statements = jobs.map((job) => `${writeSchedule(job, scheduler)};`).join(' ');
   return {
-    what: 'cron jobs',
+    ...about({ kind: 'cron jobs' }),
     why: `the database has no pg_cron; the backup has ${jobs.length === 1 ? '1 job' : `${jobs.length} jobs`}`,
     remedy: `Create the extension pg_cron, and schedule them with the commands as they are in the backup's supplement: ${statements}`,
   };

@@ -1,5 +1,6 @@
 import type { Omission } from '../parity/scope.ts';
-import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import { about } from '../parity/subject.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 
 /** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
 export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
@@ -19,7 +20,7 @@ export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry>
 
 export function describeDistant(entry: ArchiveEntry): Omission {
   return {
-    what: describeEntry(entry),
+    ...about({ kind: 'entry', entry }),
     why: 'a drill asks no foreign servers, on whose tables it stands',
     remedy: 'A restore into a database that stays does.',
   };

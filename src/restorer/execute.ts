@@ -1,33 +1,39 @@
 import type { Supplement } from '../format/supplement.ts';
 import { compareWithBackup, type Parity } from '../parity/compare.ts';
+import type { Omission } from '../parity/scope.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
 import type { World } from '../runtime/context.ts';
 import { messageOf } from '../runtime/errors.ts';
-import { append, refill } from '../runtime/lists.ts';
+import { append } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import { clearImage } from '../supabase/image.ts';
+import { beginStep, type OnStep } from './begun-step.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
 import { restoreCronJobs } from './cron.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';
-import { isWhole, planRestore, type RestorePlan, type RestoreRequest } from './plan.ts';
+import { planRestore, type RestorePlan } from './plan.ts';
 import { startsAsReplica } from './preflight.ts';
+import { isWhole, type RestoreRequest } from './request.ts';
 import { applyDatabase, keepReachable } from './roles/database.ts';
 import { type Neutralized, neutralizeDefaultPrivileges } from './roles/default-privileges.ts';
 import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
-import type { RestoreScope } from './scope.ts';
+import { RestoreProgress, type RestoreScope } from './scope.ts';
 import { askServer } from './step.ts';
 import { type Surroundings, surround } from './surroundings.ts';
-import { comparing } from './unfinished.ts';
 
 /** A restore that is ready: everything has been checked, and nothing of the target touched. */
 export interface PreparedRestore {
-  readonly scope: RestorePlan['scope'];
+  /** What is restored, with all that is known by now: `run` adds to it, also when it fails. */
+  readonly scope: RestoreScope;
   readonly part: RestorePlan['part'];
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
-  /** @returns undefined when nothing was to be compared */
-  run(): Promise<Parity | undefined>;
+  /**
+   * @param onStep is told of each step before it begins
+   * @returns undefined when nothing was to be compared
+   */
+  run(onStep?: OnStep): Promise<Parity | undefined>;
 }
 
 /**
@@ -41,36 +47,42 @@ export async function prepareRestore(
   clock: PhaseClock,
 ): Promise<PreparedRestore> {
   const plan = await planRestore(request, world);
+  const progress = new RestoreProgress(plan.scope);
   const { scope } = plan;
   if (scope.kind !== 'plain') world.log.info(`The target is a ${scope.kind}`);
   for (const note of scope.notes) world.log.info(note);
   for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
   clock.end('preflight');
   return {
-    scope,
+    get scope() {
+      return progress.scope;
+    },
     part: plan.part,
     foreseen: plan.foreseen,
-    run: () => carryOut(request, plan, world, clock),
+    run: (onStep) => carryOut({ ...request, onStep }, plan, progress, world, clock),
   };
 }
 
 async function carryOut(
   request: RestoreRequest,
   plan: RestorePlan,
+  progress: RestoreProgress,
   world: World,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
   const prepared = await askServer(request, world, 'roles', (session) =>
     prepareServer(session, request, plan),
   );
+  progress.leaveOut(prepared.notCarried);
   clock.end('roles');
   let isFinished = false;
   try {
-    const loaded = await restoreContents(request, plan, world, clock);
-    await askServer(request, world, 'settings', (session) => finishServer(session, request, plan, prepared));
+    const loaded = await restoreContents(request, plan, progress, world, clock);
+    const finish = (session: Session) => finishServer(session, request, plan, prepared);
+    progress.leaveOut(await askServer(request, world, 'settings', finish));
     isFinished = true;
     clock.end('settings');
-    return await lookAtResult(request, plan, loaded, world, clock);
+    return await lookAtResult(request, plan, progress, loaded, world, clock);
   } catch (error) {
     await giveBack(request, plan, isFinished ? undefined : prepared, world);
     throw error;
@@ -81,33 +93,45 @@ async function carryOut(
 async function lookAtResult(
   request: RestoreRequest,
   plan: RestorePlan,
+  progress: RestoreProgress,
   loaded: LoadedRows,
   world: World,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
-  const { settings, verify } = request;
-  const starts = await openSession(settings, world.signal);
-  if (await startsAsReplica(starts)) {
-    plan.scope.notCarried.push({
+  progress.leaveOut(await lookAtNewSessions(request, world));
+  const finish = async () => {
+    progress.leaveOut(
+      await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles)),
+    );
+  };
+  if (request.verify === 'none') {
+    await finish();
+    return undefined;
+  }
+  const parity = await compare(request, progress.scope, loaded, finish, world);
+  const missed = findMissed(parity);
+  // What was refused and is as in the backup all the same is no omission.
+  progress.takeBack((omission) => omission.lost === 'unless equal' && !missed.has(omission));
+  clock.end('parity');
+  return parity;
+}
+
+async function lookAtNewSessions({ settings }: RestoreRequest, world: World): Promise<Omission[]> {
+  await using session = await openSession(settings, world.signal);
+  if (!(await startsAsReplica(session))) return [];
+  return [
+    {
       what: 'triggers and foreign keys of new sessions',
       why: 'sessions of this database start with session_replication_role = replica, as a setting of the database or the role says',
       remedy:
         'Unless it is meant so: ALTER DATABASE … RESET session_replication_role, and the same of the role.',
-    });
-  }
-  await starts.close();
-  const finish = async () => {
-    const refused = await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles));
-    append(plan.scope.notCarried, refused);
-  };
-  if (verify === 'none') {
-    await finish();
-    return undefined;
-  }
-  const parity = await compare(request, plan.scope, loaded, finish, world);
-  forgetEqual(plan.scope, parity);
-  clock.end('parity');
-  return parity;
+    },
+  ];
+}
+
+/** What was left out and makes a difference */
+function findMissed({ groups }: Parity): Set<Omission> {
+  return new Set(Object.values(groups).flatMap((lines) => lines.flatMap(({ because = [] }) => because)));
 }
 
 /** What is otherwise in the target while a restore is under way */
@@ -115,6 +139,8 @@ interface Prepared {
   readonly neutralized: Neutralized;
   /** Undefined where only a part is restored, into a database that may be in use */
   readonly surroundings: Surroundings | undefined;
+  /** What was refused meanwhile */
+  readonly notCarried: readonly Omission[];
 }
 
 /**
@@ -128,17 +154,14 @@ async function prepareServer(
 ): Promise<Prepared> {
   if (image !== undefined) {
     // Whoever said that the target is empty may have meant less than its schemas.
-    const rows = (await findOccupants(session, scope.kind)).filter((what) => what.startsWith('rows of '));
+    const rows = (await findOccupants(session, scope.kind)).filter(({ areRows }) => areRows);
     refuseOccupants(rows, scope.kind);
     await clearImage(session, image);
   }
   // What is left to people is known since the plan.
   const refused = await createRolesOf(session, roles);
-  append(
-    scope.notCarried,
-    refused.filter((item) => !roles.listed.includes(item)),
-  );
   return {
+    notCarried: refused.filter((item) => !roles.listed.includes(item)),
     neutralized: await neutralizeDefaultPrivileges(session),
     surroundings: isWhole(request) ? await surround(session, scope.supplement.database) : undefined,
   };
@@ -150,24 +173,24 @@ async function finishServer(
   request: RestoreRequest,
   { roles, scope }: RestorePlan,
   { neutralized, surroundings }: Prepared,
-): Promise<void> {
-  const { manifest, supplement, notCarried } = scope;
-  append(notCarried, (await surroundings?.end(session)) ?? []);
-  if (!isWhole(request)) await neutralized.restore(session);
-  else {
-    if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
-      append(notCarried, await neutralized.narrow(session));
-    }
-    if (request.roles !== 'throwaway') {
-      append(
-        notCarried,
-        await restoreCronJobs(session, supplement.cronJobs, manifest.source.database, request.live === true),
-      );
-    }
-    append(notCarried, await applyDatabase(session, supplement.database, roles.scope));
-    const connect = async () => (await openSession(request.settings)).close();
-    append(notCarried, await keepReachable(session, supplement.database, connect));
+): Promise<Omission[]> {
+  const { manifest, supplement } = scope;
+  const notCarried = (await surroundings?.end(session)) ?? [];
+  if (!isWhole(request)) {
+    await neutralized.restore(session);
+    return notCarried;
   }
+  if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
+    append(notCarried, await neutralized.narrow(session));
+  }
+  if (request.roles !== 'throwaway') {
+    const { database } = manifest.source;
+    append(notCarried, await restoreCronJobs(session, supplement.cronJobs, database, request.live === true));
+  }
+  append(notCarried, await applyDatabase(session, supplement.database, roles.scope));
+  const connect = async () => (await openSession(request.settings)).close();
+  append(notCarried, await keepReachable(session, supplement.database, connect));
+  return notCarried;
 }
 
 /** A restore that failed leaves default privileges, settings and memberships as it found them; the run may have been told to stop. */
@@ -179,25 +202,17 @@ async function giveBack(
 ): Promise<void> {
   if (prepared === undefined && roles.borrowed.size === 0) return;
   try {
-    const session = await openSession(settings);
+    await using session = await openSession(settings);
     await prepared?.neutralized.restore(session);
     const left = [
       ...((await prepared?.surroundings?.end(session)) ?? []),
       ...(await returnRoles(session, roles)),
     ];
     for (const { what, why } of left) world.log.warn(`${what}: ${why}`);
-    await session.close();
   } catch (error) {
     const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;
     world.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
   }
-}
-
-/** What was refused and is as in the backup all the same is no omission. */
-function forgetEqual({ notCarried }: RestoreScope, { groups }: Parity): void {
-  const reasons = new Set(Object.values(groups).flatMap((lines) => lines.map(({ why }) => why)));
-  const left = notCarried.filter(({ lost, why }) => lost !== 'unless equal' || reasons.has(why));
-  refill(notCarried, left);
 }
 
 function compare(
@@ -208,7 +223,7 @@ function compare(
   world: World,
 ): Promise<Parity> {
   let compared = 0;
-  return world.log.group(comparing, () =>
+  return beginStep({ name: 'comparing' }, request.onStep, world, () =>
     compareWithBackup(
       request.settings,
       manifest,
@@ -231,8 +246,14 @@ function compare(
 }
 
 /** What is dropped again schedules no jobs: they would act, on whatever they are made to act on. */
-function describeIdleJobs({ cronJobs }: Supplement): RestoreScope['notCarried'] {
+function describeIdleJobs({ cronJobs }: Supplement): Omission[] {
   if (cronJobs.length === 0) return [];
   const what = formatCounted(cronJobs.length, 'cron job');
-  return [{ what, why: 'a drill schedules no jobs', remedy: 'A restore into a database that stays does.' }];
+  return [
+    {
+      ...{ what, subject: { kind: 'cron jobs' } },
+      why: 'a drill schedules no jobs',
+      remedy: 'A restore into a database that stays does.',
+    },
+  ];
 }

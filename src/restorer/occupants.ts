@@ -4,9 +4,17 @@ import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/mana
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findWithRows } from './filled-tables.ts';
 
-interface Occupant {
+/** Something that a user has in a target. */
+export interface Occupant {
+  /** For people */
   readonly what: string;
+  /** Empty for what lives in none */
   readonly schema: string;
+  /** Whether these are rows, in a table of the platform */
+  readonly areRows: boolean;
+}
+
+interface FoundObject extends Omit<Occupant, 'areRows'> {
   readonly owner: string;
   /** Whether it may be the user's although its owner is the platform's: what hangs on a table of the platform. */
   readonly added: boolean;
@@ -53,22 +61,26 @@ const objectsQuery = `
  * Names what keeps a target from being empty: what a user has made, and in the schemas of a platform what the user has added to them, rows
  * included. The platform's own definitions, and what extensions own, are none of it.
  */
-export async function findOccupants(session: Session, kind: TargetKind): Promise<string[]> {
-  const objects = await session.query<Occupant & Record<string, unknown>>(objectsQuery);
-  if (kind === 'plain') return objects.filter(({ added }) => !added).map(({ what }) => what);
+export async function findOccupants(session: Session, kind: TargetKind): Promise<Occupant[]> {
+  const objects = await session.query<FoundObject & Record<string, unknown>>(objectsQuery);
+  if (kind === 'plain') return objects.filter(({ added }) => !added).map(toOccupant);
   const managed = await readManagedSchemas(session);
   // Who works as the superuser of a container has tables that are the platform's by their owner, and nobody's but his by their place.
-  const isPlaced = ({ schema, holder }: Occupant) =>
+  const isPlaced = ({ schema, holder }: FoundObject) =>
     kind === 'supabase-image' && holder && !managed.has(schema);
-  const isTheirs = (object: Occupant) =>
+  const isTheirs = (object: FoundObject) =>
     object.added
       ? managed.has(object.schema) && !isPlatformRole(object.owner)
       : !object.helper && (isPlaced(object) || !isPlatformRole(object.owner));
-  return [...objects.filter(isTheirs).map(({ what }) => what), ...(await findRows(session, [...managed]))];
+  return [...objects.filter(isTheirs).map(toOccupant), ...(await findRows(session, [...managed]))];
+}
+
+function toOccupant({ what, schema }: FoundObject): Occupant {
+  return { what, schema, areRows: false };
 }
 
 /** Tables of the platform that hold rows of a user. */
-async function findRows(session: Session, managed: readonly string[]): Promise<string[]> {
+async function findRows(session: Session, managed: readonly string[]): Promise<Occupant[]> {
   const tables = await session.query<{ oid: number; schema: string; name: string }>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname = ANY ($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
@@ -76,17 +88,18 @@ async function findRows(session: Session, managed: readonly string[]): Promise<s
     [managed],
   );
   const filled = await findWithRows(session, tables.filter(isUserData));
-  return filled.map(({ schema, name }) => `rows of ${schema}.${name}`);
+  return filled.map(({ schema, name }) => ({ what: `rows of ${schema}.${name}`, schema, areRows: true }));
 }
 
 const shown = 5;
 
 /** @throws ConfigurationError with a few names when there are any */
-export function refuseOccupants(occupants: readonly string[], kind: TargetKind): void {
+export function refuseOccupants(occupants: readonly Occupant[], kind: TargetKind): void {
   if (occupants.length === 0) return;
+  const names = occupants.slice(0, shown).map(({ what }) => what);
   const more = occupants.length - shown;
   throw new ConfigurationError(
-    `target-url: the database is not empty: it has ${occupants.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more objects` : ''}`,
+    `target-url: the database is not empty: it has ${names.join(', ')}${more > 0 ? ` and ${more} more objects` : ''}`,
     kind === 'plain'
       ? 'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with clean.'
       : 'Restore into a new project or container, or have it emptied first with clean.',

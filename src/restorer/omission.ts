@@ -1,10 +1,14 @@
 import type { Omission } from '../parity/scope.ts';
+import type { OmissionSubject } from '../parity/subject.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { refusalOf } from '../postgres/session/server-error.ts';
 
 /** A statement that the server may refuse, and what is missing then. */
 export interface Statement {
+  /** For people */
   readonly what: string;
+  /** As that of an omission */
+  readonly subject?: OmissionSubject;
   readonly sql: string;
   /** The statement as people may see it, where `sql` holds what may be a secret */
   readonly shown?: string;
@@ -36,6 +40,7 @@ export async function tryStatements(session: Session, statements: readonly State
 }
 
 /** A statement that is not run, or was refused, as an omission. */
-export function omit({ what, sql, shown }: Statement, why: string): Omission {
-  return { what, why, remedy: `Run as a role that may: ${shown ?? sql};` };
+export function omit({ what, subject, sql, shown }: Statement, why: string): Omission {
+  const remedy = `Run as a role that may: ${shown ?? sql};`;
+  return { what, ...(subject === undefined ? {} : { subject }), why, remedy };
 }

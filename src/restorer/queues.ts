@@ -1,7 +1,7 @@
 import type { TableEntry } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
 import type { Omission } from '../parity/scope.ts';
-import { qualifiedName } from '../postgres/catalog/tables.ts';
+import { about } from '../parity/subject.ts';
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
@@ -33,7 +33,7 @@ export function describeNoQueues(
   return tables
     .filter(({ rows }) => rows > 0)
     .map((table) => ({
-      what: `rows of ${qualifiedName(table)}`,
+      ...about({ kind: 'rows', table }),
       why: `${why}; ${table.rows} ${table.rows === 1 ? 'row' : 'rows'} of the queue ${table.rows === 1 ? 'is' : 'are'} ${lost ? 'lost' : 'left out'}`,
       remedy: 'Restore into a server that has the extension pgmq.',
       ...(lost ? { lost } : {}),

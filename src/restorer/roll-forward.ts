@@ -1,6 +1,7 @@
 import type { SequenceFact, TableEntry } from '../format/manifest.ts';
 import { collectRestored } from '../parity/known-differences.ts';
 import type { Advance, Omission } from '../parity/scope.ts';
+import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 import { ledgerSchema } from '../postgres/own-schema.ts';
@@ -9,15 +10,14 @@ import { formatCounted } from '../report/quantity.ts';
 import type { Segment } from '../repository/changes/segments.ts';
 import type { ObjectReader } from '../repository/objects/store.ts';
 import type { World } from '../runtime/context.ts';
-import { append, refill } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
+import { beginStep } from './begun-step.ts';
 import type { Recovery } from './choose.ts';
 import { tryStatements } from './omission.ts';
-import { isWhole, type RestorePlan, type RestoreRequest } from './plan.ts';
 import { type Replayed, replayChanges } from './replay/replay.ts';
-import type { RestoreScope } from './scope.ts';
-import { changesOf } from './unreplayed.ts';
+import { isWhole, type RestoreRequest } from './request.ts';
+import type { Progression, RestoreScope } from './scope.ts';
 
 /** Tables whose rows of the backup are in the target. */
 export interface LoadedTables {
@@ -25,6 +25,16 @@ export interface LoadedTables {
   readonly present: readonly PresentTable[];
   /** What their functions need to find what they name; undefined: nothing */
   readonly searchPath?: string | undefined;
+}
+
+/** What bringing a restore forward has done. */
+export interface BroughtForward {
+  readonly advance: Advance;
+  readonly progression: Progression;
+  /** What nobody could know before */
+  readonly notCarried: readonly Omission[];
+  /** Whether none of the changes of a table was passed over, whatever was expected */
+  readonly isComplete: (table: Parameters<typeof qualifiedName>[0]) => boolean;
 }
 
 /**
@@ -36,31 +46,34 @@ export interface LoadedTables {
  */
 export async function bringForward(
   request: RestoreRequest,
-  scope: RestorePlan['scope'],
+  scope: RestoreScope,
   tables: LoadedTables,
   world: World,
   clock: PhaseClock,
-): Promise<Advance | undefined> {
-  const { recovery, settings } = request;
+): Promise<BroughtForward | undefined> {
+  const { recovery, settings, onStep } = request;
   if (recovery === undefined) return undefined;
-  const advance = await world.log.group(`Changes until ${recovery.until}`, async () => {
+  const step = { name: 'replay', until: recovery.until } as const;
+  const brought = await beginStep(step, onStep, world, async () => {
     const replayed = await replay(request, recovery, scope, tables, world);
-    const { transactions, changes, lastCommitAt, endedBefore } = replayed;
-    scope.replayed = {
-      ...{ until: recovery.until, transactions, changes, lastCommitAt, endedBefore },
-      tables: replayed.tables.size,
-    };
-    noteOmissions(scope, replayed, isWhole(request));
     const sequences = chooseSequences(recovery.segments.at(-1), scope);
-    await using resources = new AsyncDisposableStack();
-    const session = await openSession(settings, world.signal);
-    resources.defer(() => session.close());
-    append(scope.notCarried, replayed.notCarried);
-    append(scope.notCarried, await setSequences(session, sequences));
-    return { tables: replayed.tables, sequences };
+    await using session = await openSession(settings, world.signal);
+    const notCarried = [
+      ...(isWhole(request) ? describeElsewhere(scope, replayed) : []),
+      ...replayed.notCarried,
+      ...(await setSequences(session, sequences)),
+    ];
+    const advance = { tables: replayed.tables, sequences };
+    const progression = describeProgression(recovery, replayed);
+    return { advance, progression, notCarried, isComplete: findComplete(scope, replayed) };
   });
   clock.end('replay');
-  return advance;
+  return brought;
+}
+
+function describeProgression({ until }: Recovery, replayed: Replayed): Progression {
+  const { transactions, changes, lastCommitAt, endedBefore, tables } = replayed;
+  return { until, transactions, changes, lastCommitAt, endedBefore, tables: tables.size };
 }
 
 async function replay(
@@ -114,26 +127,26 @@ async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator
   }
 }
 
-/** Takes back what turned out to be no loss, and adds what nobody could know before. */
-function noteOmissions(scope: RestoreScope, replayed: Replayed, whole: boolean): void {
-  const { manifest, notCarried, tables } = scope;
-  const lost = new Set(replayed.uncovered.map(changesOf));
-  const unlogged = new Set(tables.filter(({ persistence }) => persistence === 'unlogged').map(changesOf));
-  const idle = new Set(tables.map(changesOf).filter((what) => !lost.has(what) && !unlogged.has(what)));
-  refill(
-    notCarried,
-    notCarried.filter(({ what }) => !idle.has(what)),
+/** Tables of which nothing was passed over. What changes an unlogged one nobody has seen. */
+function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): BroughtForward['isComplete'] {
+  const lost = new Set(uncovered.map(qualifiedName));
+  const complete = tables.filter(
+    (table) => table.persistence !== 'unlogged' && !lost.has(qualifiedName(table)),
   );
-  if (!whole) return;
+  const names = new Set(complete.map(qualifiedName));
+  return (table) => names.has(qualifiedName(table));
+}
+
+/** Changes of tables that no restore loads */
+function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed): Omission[] {
   const known = new Set(manifest.tables.map(qualifiedName));
-  for (const table of replayed.elsewhere) {
-    if (known.has(qualifiedName(table)) || table.schema === ledgerSchema) continue;
-    notCarried.push({
-      what: changesOf(table),
+  return elsewhere
+    .filter((table) => !known.has(qualifiedName(table)) && table.schema !== ledgerSchema)
+    .map((table) => ({
+      ...about({ kind: 'changes', table }),
       why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,
       remedy: 'Make them again, if they are needed.',
-    });
-  }
+    }));
 }
 
 /** Those that the restore has set, with the values of the last segment: at least what they were at the point in time. */
@@ -152,7 +165,7 @@ function setSequences(session: Session, sequences: readonly SequenceFact[]): Pro
   return tryStatements(
     session,
     sequences.map(({ schema, name, lastValue, isCalled }) => ({
-      what: `sequence set ${schema}.${name}`,
+      ...about({ kind: 'object', type: 'sequence set', schema, name }),
       sql: `SELECT setval(${quoteLiteral(quoteQualified(schema, name))}, ${quoteLiteral(lastValue)}, ${isCalled})`,
     })),
   );

@@ -15,10 +15,10 @@ export interface RestoreScope {
   readonly kind: ParityScope['kind'];
   /** Names of the target's schemas that are the platform's own; empty unless it is a project */
   readonly managed: ReadonlySet<string>;
-  /** What this restore leaves out or cannot do; it grows while the restore runs. */
-  readonly notCarried: Omission[];
-  /** What is otherwise than in the source and no loss, for people */
-  readonly notes: string[];
+  /** What this restore leaves out or cannot do, as far as it is known */
+  readonly notCarried: readonly Omission[];
+  /** What differs from the source without loss, for people */
+  readonly notes: readonly string[];
   /** How far it was brought beyond the backup; undefined as long as it was not */
   readonly replayed?: Progression;
 }
@@ -30,3 +30,36 @@ export type Progression = Pick<Replayed, 'transactions' | 'changes' | 'lastCommi
   /** How many tables were changed */
   readonly tables: number;
 };
+
+/** Gathers what the steps of a restore report. A restore that fails has what was reported until then. */
+export class RestoreProgress {
+  #scope: RestoreScope;
+
+  constructor(planned: RestoreScope) {
+    this.#scope = planned;
+  }
+
+  /** What was planned, with what is known by now */
+  get scope(): RestoreScope {
+    return this.#scope;
+  }
+
+  /** Adds what a step left out. */
+  leaveOut(notCarried: readonly Omission[]): void {
+    this.#scope = { ...this.#scope, notCarried: [...this.#scope.notCarried, ...notCarried] };
+  }
+
+  /** Takes back what turned out to be there. */
+  takeBack(isThere: (omission: Omission) => boolean): void {
+    const notCarried = this.#scope.notCarried.filter((omission) => !isThere(omission));
+    this.#scope = { ...this.#scope, notCarried };
+  }
+
+  note(notes: readonly string[]): void {
+    this.#scope = { ...this.#scope, notes: [...this.#scope.notes, ...notes] };
+  }
+
+  reach(replayed: Progression): void {
+    this.#scope = { ...this.#scope, replayed };
+  }
+}

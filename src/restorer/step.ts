@@ -1,7 +1,7 @@
 import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
 import type { World } from '../runtime/context.ts';
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
-import type { RestoreRequest } from './plan.ts';
+import type { RestoreRequest } from './request.ts';
 
 /**
  * Does a step of a restore in a session of its own.
@@ -14,7 +14,7 @@ export async function askServer<Result>(
   step: string,
   ask: (session: Session) => Promise<Result>,
 ): Promise<Result> {
-  const session = await openSession(settings, world.signal);
+  await using session = await openSession(settings, world.signal);
   try {
     await letRead(session);
     return await ask(session);
@@ -26,7 +26,5 @@ export async function askServer<Result>(
       'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
       cause,
     );
-  } finally {
-    await session.close();
   }
 }

@@ -1,6 +1,7 @@
 import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { type BegunStep, findStep, type StepName, titleOf } from './begun-step.ts';
 import { tryStatement } from './omission.ts';
 import type { Held } from './part/replacement.ts';
 
@@ -14,8 +15,10 @@ export interface RestoreMark {
   /** ISO 8601 */
   readonly startedAt: string;
   readonly startedBy: string;
-  /** The step that began last */
+  /** The step that began last, for people */
   readonly step: string;
+  /** The same step; undefined in some marks of older versions, which kept only the words */
+  readonly stepName?: StepName | undefined;
   /** Whether the target held nothing before, so that nothing in it can be lost */
   readonly wasEmpty: boolean;
   /** oid of the database that it was left in; a copy of that is another one. Marks of before do not have it */
@@ -26,15 +29,15 @@ export interface RestoreMark {
   readonly part?: MarkedPart;
 }
 
+/** What a mark says from the beginning on. */
+export type NewMark = Omit<RestoreMark, 'step' | 'stepName' | 'databaseOid'>;
+
 /** What a part of a backup is, and what has to be given back when it is there. */
 export interface MarkedPart {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly held: readonly Held[];
 }
-
-/** The heading of the step in which everything is there */
-export const comparing = 'Comparing with the backup';
 
 const table = `${ledgerSchema}.unfinished_restore`;
 
@@ -45,14 +48,17 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
   );
   if (there === undefined) return undefined;
   const [mark] = await session.query<{ mark: string }>(`SELECT mark::text FROM ${table} LIMIT 1`);
-  return mark === undefined ? undefined : JSON.parse(mark.mark);
+  if (mark === undefined) return undefined;
+  const read: RestoreMark = JSON.parse(mark.mark);
+  return { ...read, stepName: read.stepName ?? findStep(read.step) };
 }
 
 /**
  * Makes the mark, in the transaction of the caller, in place of one that is there. A ledger that is there already is of a history that ends here. The key lets the row be deleted where a publication of all
  * tables publishes that.
  */
-export async function leaveMark(session: Session, mark: RestoreMark): Promise<void> {
+export async function leaveMark(session: Session, begun: NewMark): Promise<void> {
+  const mark: RestoreMark = { ...begun, ...describeStep({ name: 'beginning' }) };
   await refuseForeign(session);
   // A backup of the unfinished database looks for tokens where there is this schema.
   for (const definition of ledgerDefinitions) await session.query(definition);
@@ -78,12 +84,17 @@ async function refuseForeign(session: Session): Promise<void> {
   );
 }
 
-export async function noteStep(session: Session, step: string): Promise<void> {
+export async function noteStep(session: Session, step: BegunStep): Promise<void> {
   await session.query(
     `WITH before AS (DELETE FROM ${table} RETURNING mark)
-     INSERT INTO ${table} (at, mark) SELECT clock_timestamp(), jsonb_set(mark, '{step}', to_jsonb($1::text)) FROM before`,
-    [step],
+     INSERT INTO ${table} (at, mark) SELECT clock_timestamp(), mark || $1::jsonb FROM before`,
+    [JSON.stringify(describeStep(step))],
   );
+}
+
+/** Older versions read the words, and take a restore that was comparing for one that was by them. */
+function describeStep(step: BegunStep): Required<Pick<RestoreMark, 'step' | 'stepName'>> {
+  return { step: titleOf(step), stepName: step.name };
 }
 
 /**

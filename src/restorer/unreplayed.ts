@@ -1,5 +1,6 @@
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { Omission } from '../parity/scope.ts';
+import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Recovery } from './choose.ts';
 
@@ -29,12 +30,12 @@ export function describeUnreplayed(
     notCarried.push(
       why === undefined
         ? {
-            what: changesOf(table),
+            ...about({ kind: 'changes', table }),
             why: 'the table is unlogged: what changes it is not in the log of the server',
             remedy: 'ALTER TABLE … SET LOGGED in the source, if it is to be covered.',
           }
         : {
-            what: changesOf(table),
+            ...about({ kind: 'changes', table }),
             why: `${why}; the table is as the backup has it`,
             remedy: 'Give it a primary key or REPLICA IDENTITY FULL in the source.',
           },
@@ -48,9 +49,4 @@ export function describeUnreplayed(
     });
   }
   return { notCarried, tables: staying };
-}
-
-/** What `describeUnreplayed` calls a table's changes */
-export function changesOf(table: { schema: string; name: string }): string {
-  return `changes of ${qualifiedName(table)} since the backup`;
 }

@@ -1,5 +1,6 @@
 import type { Omission } from '../parity/scope.ts';
-import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
+import { about } from '../parity/subject.ts';
+import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { refusalOf } from '../postgres/session/server-error.ts';
 import { copyIn } from '../postgres/wire/copy-writer.ts';
@@ -45,7 +46,7 @@ export async function bringSecrets(
         ? []
         : [
             {
-              what: describeEntry(entry),
+              ...about({ kind: 'entry', entry }),
               why: `the server refused ${refused.length} of ${rows} ${rows === 1 ? 'secret' : 'secrets'}: ${refused[0]}; they are lost`,
               remedy: bringSecretsByHand,
               lost: true,

@@ -5,8 +5,11 @@ import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed-sch
 import type { TargetCatalog } from './target-catalog.ts';
 import { bringSecretsByHand, isVault } from './vault.ts';
 
-/** `lost` where the target lacks what the backup has */
-type Omission = Manifest['notCarried'][number] & { readonly lost?: true };
+/** Of an entry, or of the rows of a table; `lost` where the target lacks what the backup has */
+type Omission = Manifest['notCarried'][number] & {
+  readonly lost?: true;
+  readonly of: ArchiveEntry | TableEntry;
+};
 
 /** Rows that go into a table which the target has already. */
 export interface PresentTable {
@@ -27,7 +30,7 @@ export interface ProjectSelection {
   /** Tables whose rows are lost, with the reason among `notCarried` */
   readonly lost: readonly TableEntry[];
   readonly notCarried: readonly Omission[];
-  /** What is otherwise than in the source and no loss */
+  /** What differs from the source without loss */
   readonly notes: readonly string[];
 }
 
@@ -162,7 +165,7 @@ class Chooser {
     if (!isPlatformSchema(entry.name, entry.owner)) return 'restore';
     this.#managed.add(entry.name);
     this.notCarried.push({
-      what: describeEntry(entry),
+      ...{ what: describeEntry(entry), of: entry },
       why: 'it is a part of the platform that the target does not have, or that is not enabled there',
       remedy: adviseOn(entry.name),
     });
@@ -182,7 +185,7 @@ class Chooser {
       );
     } else {
       this.notCarried.push({
-        what: describeEntry(entry),
+        ...{ what: describeEntry(entry), of: entry },
         why: `the target's version of the platform has no such table; its ${rows} rows are lost`,
         remedy: 'Upgrade the target project and restore again, if the rows are needed.',
         lost: true,
@@ -202,7 +205,7 @@ class Chooser {
   #tellTransient(entry: ArchiveEntry, rows: number): void {
     if (rows === 0 || entry.kind !== 'TABLE') return;
     this.notCarried.push({
-      what: describeEntry(entry),
+      ...{ what: describeEntry(entry), of: entry },
       why: `Realtime keeps the messages of a day in it, makes one for each day and drops it after some; ${rows} of that day are left out`,
       remedy: 'Nothing has to be done: they were sent when they were written.',
     });
@@ -282,7 +285,7 @@ class Chooser {
     if (isOfPlatform && entry.kind !== 'SEQUENCE' && rows === 0) return 'lost';
     if (attached.has(entry.kind) && entry.kind !== 'DEFAULT') return 'lost';
     this.notCarried.push({
-      what: describeEntry(entry),
+      ...{ what: describeEntry(entry), of: entry },
       why: `it needs ${describeEntry(lost)}, which the target does not have${rows > 0 ? `; its ${rows} rows are lost` : ''}`,
       remedy: adviseOn(lost.kind === 'SCHEMA' ? lost.name : (lost.schema ?? '')),
       lost: true,
@@ -317,9 +320,9 @@ class Chooser {
     return { created, present, lost };
   }
 
-  #refuseRows(table: { schema?: string | undefined; name: string }, what: string, rows: number): void {
+  #refuseRows(table: ArchiveEntry | TableEntry, what: string, rows: number): void {
     this.notCarried.push({
-      what,
+      ...{ what, of: table },
       why: `the connected role may not insert into that table of the target; ${rows} rows are lost`,
       remedy: isVault(table) ? bringSecretsByHand : bringRows,
       lost: true,

@@ -9,6 +9,7 @@ import {
   readState,
   writeState,
 } from '../../src/alarm/issues/state.ts';
+import { titleIssue } from '../../src/alarm/issues/text.ts';
 import { operations } from '../../src/interface/inputs/schema.ts';
 import { exampleFailure, hour } from './example.ts';
 
@@ -57,6 +58,18 @@ describe('the class of a failure', () => {
       const failureClass = classifyNegative(operation, {});
       expect(describeClass(failureClass), operation).not.toBe(failureClass);
     }
+  });
+});
+
+describe('the title of an issue', () => {
+  it('says that an operation fails, or what its answer is', () => {
+    expect(titleIssue(exampleFailure())).toBe(
+      'supabase-backup: backup of shop at db.example.com fails: the database cannot be read: there is no connection',
+    );
+    const answer = { state: 'negative', operation: 'restore', failureClass: 'parity' } as const;
+    expect(titleIssue(exampleFailure({}, answer))).toBe(
+      'supabase-backup: restore of shop at db.example.com: the restored database differs from the backup',
+    );
   });
 });
 

@@ -2,16 +2,18 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Answer, Definition, Privilege, Role } from '../../src/format/supplement.ts';
 import { compareAnswers, compareFreshness } from '../../src/parity/answers.ts';
-import { compareDefinitions, type DefinitionContext } from '../../src/parity/definitions.ts';
+import { compareDefinitions } from '../../src/parity/definitions.ts';
+import type { DefinitionContext } from '../../src/parity/explanations.ts';
 import { compareGlobals } from '../../src/parity/globals.ts';
 import { collectExcuses, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
 import { conceal } from '../../src/parity/line.ts';
 import { compareObjects } from '../../src/parity/objects.ts';
 import { comparePrivileges } from '../../src/parity/privileges.ts';
 import type { ParityScope } from '../../src/parity/scope.ts';
+import type { OmissionSubject } from '../../src/parity/subject.ts';
 import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
 import { makeManifest } from '../repository/example.ts';
-import { makeLine, makeScope, makeSupplement } from './example.ts';
+import { leave, makeLine, makeScope, makeSupplement } from './example.ts';
 
 const define = (overrides: Partial<Definition> = {}): Definition => ({
   kind: 'policy',
@@ -166,16 +168,31 @@ describe('definitions', () => {
       'function public.f()',
     ],
   ])('that were left out by the name of %s are not carried, with the reason', (_what, subject, what) => {
-    const within = context({ notCarried: [{ what, why: 'the server refused it', remedy: '' }] });
-    expect(statuses([define(subject)], [], within)).toEqual(['not carried: the server refused it']);
+    const why = 'the server refused it';
+    expect(statuses([define(subject)], [], context({ notCarried: [leave(what, { why })] }))).toEqual([
+      `not carried: ${why}`,
+    ]);
+    // The manifest of a backup has nothing but the words.
+    const stored = collectExcuses(makeScope(), { notCarried: [{ what, why, remedy: '' }] });
+    expect(statuses([define(subject)], [], { ...context(), excuse: stored })).toEqual([
+      `not carried: ${why}`,
+    ]);
+  });
+
+  it('of which the backup left the rows out are not carried, by the words of its manifest', () => {
+    const stored = { what: 'rows of public.todos', why: 'left out', remedy: '' };
+    const within = { ...context(), excuse: collectExcuses(makeScope(), { notCarried: [stored] }) };
+    const table = define({ kind: 'table', relation: null, name: 'todos' });
+    expect(statuses([table], [], within)).toEqual(['not carried: left out']);
+    expect(statuses([{ ...table, name: 'todo' }], [], within)).toEqual(['different']);
   });
 
   it('that are lost are different, with the reason, whatever else was said of them', () => {
     const what = 'policy public.todos own';
     const within = context({
       notCarried: [
-        { what, why: 'the server refused it', remedy: '', lost: true },
-        { what: 'table public.todos', why: 'not asked for', remedy: '' },
+        leave(what, { why: 'the server refused it', lost: true }),
+        leave('table public.todos', { why: 'not asked for' }),
       ],
     });
     expect(statuses([define()], [], within)).toEqual(['different: the server refused it']);
@@ -198,9 +215,38 @@ describe('definitions', () => {
     expect(tellLosses([lost], [makeLine({ status: 'not carried', why: 'no postgis' })])).toHaveLength(1);
   });
 
+  it.each<[string, OmissionSubject, Partial<Definition>]>([
+    ['policy', { kind: 'part', type: 'policy', table: { schema: 'public', name: 'todos' }, name: 'own' }, {}],
+    [
+      'column',
+      { kind: 'column', table: { schema: 'public', name: 'todos' }, name: 'at' },
+      { kind: 'column', name: 'at' },
+    ],
+    [
+      'owner',
+      { kind: 'owner', entry: { kind: 'FUNCTION', schema: 'public', name: 'f' } },
+      { kind: 'owner', relation: null, name: 'f' },
+    ],
+    [
+      'table, of which these are the rows,',
+      { kind: 'rows', table: { schema: 'public', name: 'todos' } },
+      { kind: 'table', relation: null, name: 'todos' },
+    ],
+  ])(
+    'are explained by what was left out of the %s, whatever it is called for people',
+    (_of, subject, about) => {
+      const omission = leave('', { subject, what: 'words', why: 'refused', lost: true });
+      const within = context({ notCarried: [omission] });
+      const [line] = compareDefinitions([define(about)], [], within);
+      expect(line).toMatchObject({ status: 'different', why: 'refused', because: [omission] });
+      const [other] = compareDefinitions([define({ ...about, schema: 'auth' })], [], within);
+      expect(other?.because).toBeUndefined();
+    },
+  );
+
   it('are not excused by what was said of another one', () => {
     const what = ['policy public.todos own files', 'policy public.todo own', 'trigger public.todos own'];
-    const within = context({ notCarried: what.map((name) => ({ what: name, why: 'refused', remedy: '' })) });
+    const within = context({ notCarried: what.map((name) => leave(name)) });
     expect(statuses([define()], [], within)).toEqual(['different']);
   });
 
@@ -333,7 +379,7 @@ describe("definitions of what is not the user's", () => {
       expect(lines(rights('reader', 'EXECUTE'), rights('reader', ''))).toEqual(['different']);
       expect(lines(rights('reader', 'EXECUTE'))).toEqual([`not carried: ${missing}`]);
     }
-    const left = context({ notCarried: [{ what: 'role reader', why: 'refused', remedy: '' }] });
+    const left = context({ notCarried: [leave('role reader')] });
     expect(judgeLines([rights('reader', 'EXECUTE')], [rights('reader', '')], left)).toEqual([
       'not carried: refused',
     ]);
@@ -447,7 +493,7 @@ describe('privileges', () => {
   });
 
   it('that are wider are excused by nothing that was left out, those that are fewer are', () => {
-    const within = context({ notCarried: [{ what: 'view public.todos', why: 'refused', remedy: '' }] });
+    const within = context({ notCarried: [leave('view public.todos')] });
     expect(statuses([grant('anon', ['SELECT'])], [], within)).toEqual(['anon on public.todos: not carried']);
     expect(statuses([], [grant('anon', ['SELECT'])], within)).toEqual([
       'anon on public.todos: wider, different',
@@ -463,7 +509,7 @@ describe('privileges', () => {
     ['acl SCHEMA public', { kind: 'schema', name: '' }],
     ['role anon', {}],
   ])('that are fewer because of %s, which was not restored, are not carried', (what, overrides) => {
-    const within = context({ notCarried: [{ what, why: 'refused', remedy: '' }] });
+    const within = context({ notCarried: [leave(what)] });
     const [line] = compare([grant('anon', ['SELECT'], overrides)], [], within).lines;
     expect(line).toMatchObject({ status: 'not carried', why: 'refused' });
   });
@@ -631,28 +677,38 @@ describe('the server', () => {
   });
 
   it('is excused by what the restore has said', () => {
-    const left = (what: string) => [{ what, why: 'refused', remedy: '' }];
+    const left = (subject: OmissionSubject) => [leave('', { subject })];
     const settings = [{ name: 'app.key', value: 'hunter2' }];
     expect(
-      compare({ database: { ...database, settings } }, {}, left('setting app.key of the database')),
+      compare(
+        { database: { ...database, settings } },
+        {},
+        left({ kind: 'database setting', name: 'app.key' }),
+      ),
     ).toEqual(['database setting app.key: not carried']);
-    expect(compare({ cronJobs: [job] }, {}, left('1 cron job'))).toEqual(['cron job nightly: not carried']);
-    expect(compare({ cronJobs: [job] }, {}, left('cron jobs'))).toEqual(['cron job nightly: not carried']);
-    expect(compare({ cronJobs: [job] }, {}, left('cron job nightly'))).toEqual([
+    expect(
+      compare({ cronJobs: [job] }, {}, [leave('', { what: '1 cron job', subject: { kind: 'cron jobs' } })]),
+    ).toEqual(['cron job nightly: not carried']);
+    expect(compare({ cronJobs: [job] }, {}, left({ kind: 'cron jobs' }))).toEqual([
       'cron job nightly: not carried',
     ]);
-    expect(compare({ cronJobs: [job] }, {}, left('cron job other'))).toEqual(['cron job nightly: different']);
+    expect(compare({ cronJobs: [job] }, {}, left({ kind: 'cron job', name: 'nightly' }))).toEqual([
+      'cron job nightly: not carried',
+    ]);
+    expect(compare({ cronJobs: [job] }, {}, left({ kind: 'cron job', name: 'other' }))).toEqual([
+      'cron job nightly: different',
+    ]);
   });
 
-  it('is excused where the restore has said so, by the words that it says it with', () => {
-    const left = (what: string) => [{ what, why: 'permission denied', remedy: '' }];
+  it('is excused where the restore has said so, each by what was said of it', () => {
+    const left = (subject: OmissionSubject) => [leave('', { subject })];
     const settings = [{ name: 'app.key', value: 'hunter2' }];
     const wanted = { database: { ...database, settings, comment: 'ours' } };
-    expect(compare(wanted, {}, left('database setting app.key'))).toEqual([
+    expect(compare(wanted, {}, left({ kind: 'database setting', name: 'app.key' }))).toEqual([
       'database setting app.key: not carried',
       'database comment: different',
     ]);
-    expect(compare(wanted, {}, left('database comment'))).toEqual([
+    expect(compare(wanted, {}, left({ kind: 'database', property: 'comment' }))).toEqual([
       'database setting app.key: different',
       'database comment: not carried',
     ]);

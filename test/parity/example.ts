@@ -1,7 +1,7 @@
 import type { Supplement } from '../../src/format/supplement.ts';
 import type { Parity } from '../../src/parity/compare.ts';
 import type { ParityLine } from '../../src/parity/line.ts';
-import type { ParityScope } from '../../src/parity/scope.ts';
+import type { Omission, ParityScope } from '../../src/parity/scope.ts';
 
 /** A comparison in which all is equal; a test names only what it is about. */
 export function makeParity(groups: Partial<Parity['groups']> = {}, reach: Parity['reach'] = []): Parity {
@@ -29,6 +29,13 @@ export function makeLine(overrides: Partial<ParityLine> = {}): ParityLine {
     status: 'equal',
     ...overrides,
   };
+}
+
+/** What a restore leaves out, by its kind in one word and its name, with that of its schema. */
+export function leave(named: string, overrides: Partial<Omission> = {}): Omission {
+  const [type = '', ...name] = named.split(' ');
+  const subject = { kind: 'object', type, schema: null, name: name.join(' ') } as const;
+  return { what: 'something', why: 'refused', remedy: '', subject, ...overrides };
 }
 
 /** A whole restore into a database of no special kind. */

@@ -159,7 +159,7 @@ describe('a place for a first backup', () => {
     await vi.advanceTimersByTimeAsync(31 * 60_000);
     const warnings: string[] = [];
     const maker = {
-      holder: 'a test',
+      holder: { id: 'a test', name: 'a test' },
       signal: new AbortController().signal,
       log: { debug: () => {}, info: () => {}, warn: (text: string) => void warnings.push(text) },
       now: () => new Date(),

@@ -358,6 +358,7 @@ describe('locks', () => {
     operation: 'backup',
     mode: 'shared',
     holder: 'somebody',
+    holderId: 'a step',
     since: now.toISOString(),
     ttlSeconds: 1800,
   };
@@ -391,7 +392,7 @@ describe('locks', () => {
     const acquired = await acquireLock(repository, {
       operation: 'cleanup',
       mode: 'exclusive',
-      holder: 'a test',
+      holder: { id: 'a test', name: 'a test' },
       now: () => new Date(),
       signal: new AbortController().signal,
       log: { debug() {}, info() {}, warn() {} },

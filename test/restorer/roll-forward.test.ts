@@ -11,7 +11,7 @@ import { createReader } from '../../src/repository/objects/store.ts';
 import { openRepository } from '../../src/repository/open.ts';
 import { chooseRecovery } from '../../src/restorer/choose.ts';
 import { prepareRestore } from '../../src/restorer/execute.ts';
-import type { RestoreRequest } from '../../src/restorer/plan.ts';
+import type { RestoreRequest } from '../../src/restorer/request.ts';
 import { PhaseClock } from '../../src/runtime/phase-clock.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { createDatabase, createWorld, type Database } from '../postgres/database.ts';

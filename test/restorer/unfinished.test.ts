@@ -24,15 +24,37 @@ afterAll(async () => {
 it('is left, kept up and removed where all tables are published', async () => {
   const mark = {
     ...{ backup: '20261120T021700Z-7f3a', startedAt: '2026-11-20T02:17:00.000Z', startedBy: 'octocat' },
-    ...{ step: 'beginning', wasEmpty: false, safetyBackup: null },
+    ...{ wasEmpty: false, safetyBackup: null },
   };
   await leaveMark(session, mark);
-  for (const step of ['Definitions', 'Rows', 'Indexes']) {
+  const databaseOid = expect.any(Number);
+  const beginning = { step: 'beginning', stepName: 'beginning' };
+  expect(await readMark(session)).toEqual({ ...mark, ...beginning, databaseOid });
+  for (const [step, title] of [
+    [{ name: 'definitions' }, 'Definitions'],
+    [{ name: 'rows', tables: 1 }, 'Rows of 1 table'],
+    [{ name: 'comparing' }, 'Comparing with the backup'],
+  ] as const) {
     await noteStep(session, step);
-    expect(await readMark(session)).toEqual({ ...mark, step, databaseOid: expect.any(Number) });
+    expect(await readMark(session)).toEqual({ ...mark, step: title, stepName: step.name, databaseOid });
   }
   await removeMark(session, false);
   expect(await readMark(session)).toBeUndefined();
+});
+
+it.each([
+  ['Comparing with the backup', 'comparing'],
+  ['Sequences and large objects', 'sequences and large objects'],
+  ['Rows of 12 tables', undefined],
+])('of an older version, which kept only %j of its step, is read', async (step, stepName) => {
+  const begun = { backup: 'x', startedAt: 'y', startedBy: 'z', wasEmpty: true, safetyBackup: null };
+  await leaveMark(session, begun);
+  await session.query(
+    `UPDATE supabase_backup.unfinished_restore SET mark = mark - 'stepName' || jsonb_build_object('step', $1::text)`,
+    [step],
+  );
+  expect(await readMark(session)).toMatchObject({ ...begun, step, stepName });
+  await removeMark(session, false);
 });
 
 /** What a database may hold against whoever drops a table: nothing but the mark is dropped after it has come. */
@@ -51,7 +73,6 @@ it.each([
     backup: 'x',
     startedAt: 'y',
     startedBy: 'z',
-    step: 'beginning',
     wasEmpty: true,
     safetyBackup: null,
   };

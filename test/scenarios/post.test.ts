@@ -79,12 +79,13 @@ async function killBackup(): Promise<void> {
   await blocker.end();
 }
 
-function plant(name: string, holder: string): string {
+function plant(name: string, holder: string, holderId?: string): string {
   const content = {
     format: 1,
     operation: 'backup',
     mode: 'shared',
     holder,
+    holderId,
     since: new Date().toISOString(),
     ttlSeconds: 1800,
   };
@@ -97,7 +98,9 @@ test('the lock of a step that was killed is removed, and that of another job of 
   const state = readState();
   expect(state).toEqual({ STATE_step: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   expect(locks()).toHaveLength(1);
-  const other = plant('other.json', `${runUrl}, step 00000000-0000-4000-8000-000000000000`);
+  const step = '00000000-0000-4000-8000-000000000000';
+  const other = plant('other.json', `${runUrl}, step ${step}`, step);
+  // An older version gave its locks no id.
   const older = plant('older.json', runUrl);
   const run = await runPost(state);
   expect(run, run.stdout + run.stderr).toMatchObject({ exitCode: 0 });
@@ -112,7 +115,7 @@ test('nothing is done when the step ended by itself, well or not', async () => {
     await start('index.cjs', env).finished;
     const state = readState();
     expect(state.STATE_ended).toBe('true');
-    const left = plant('left.json', `${runUrl}, step ${state.STATE_step}`);
+    const left = plant('left.json', `${runUrl}, step ${state.STATE_step}`, state.STATE_step);
     expect(await runPost(state)).toMatchObject({ exitCode: 0, stderr: '' });
     expect(locks()).toEqual([left]);
     rmSync(join(storage(), 'locks', left));

@@ -182,6 +182,7 @@ describe('into a project', () => {
     expect(filled.notCarried).toEqual([
       {
         what: 'table data tiger.loader_platform',
+        of: rows,
         why: 'the connected role may not insert into that table of the target; 2 rows are lost',
         remedy: expect.any(String),
         lost: true,

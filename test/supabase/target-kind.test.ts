@@ -136,7 +136,7 @@ describe('what keeps a project from being empty', () => {
     const database = await open(image.superuserUrl);
     const asked = await database.open();
     await asked.query(`BEGIN; ${sql}`);
-    const found = await findOccupants(asked, 'supabase-image');
+    const found = (await findOccupants(asked, 'supabase-image')).map(({ what }) => what);
     await asked.query('ROLLBACK');
     expect(found.sort()).toEqual(expected);
   });

@@ -39,8 +39,9 @@ export interface SlackMessage {
 /** A message for an incoming webhook. */
 export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news: IssueNews): SlackMessage {
   const { operation, database } = event;
-  const words = { failed: 'fails', negative: 'says no', recovered: 'works again' }[kind];
-  const title = `${kind === 'recovered' ? '✅' : '🚨'} ${operation} of ${database} ${words}`;
+  const answer = event.state === 'negative' ? `: ${describeClass(event.failureClass)}` : '';
+  const words = { failed: ' fails', negative: answer, recovered: ' works again' }[kind];
+  const title = `${kind === 'recovered' ? '✅' : '🚨'} ${operation} of ${database}${words}`;
   return {
     text: escapeSlack(title, textLimit),
     blocks: [

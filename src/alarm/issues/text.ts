@@ -10,12 +10,9 @@ const titleLimit = 256;
 const messageLimit = 8000;
 
 export function titleIssue(event: RunFailure): string {
-  const words = event.state === 'negative' ? 'says no' : 'fails';
-  const { operation, database, failureClass } = event;
-  return cut(
-    oneLine(`supabase-backup: ${operation} of ${database} ${words}: ${describeClass(failureClass)}`),
-    titleLimit,
-  );
+  const { operation, database, failureClass, state } = event;
+  const subject = `${operation} of ${database}${state === 'negative' ? '' : ' fails'}`;
+  return cut(oneLine(`supabase-backup: ${subject}: ${describeClass(failureClass)}`), titleLimit);
 }
 
 export function describeFailing(event: RunFailure, state: IssueState, mentions: readonly string[]): string {
@@ -31,7 +28,7 @@ export function describeFailing(event: RunFailure, state: IssueState, mentions: 
     ...describeRpo(event),
   ];
   return [
-    `**${inline(operation)} of ${inline(database)} ${event.state === 'negative' ? 'says no' : 'fails'}.**`,
+    `**${inline(operation)} of ${inline(database)}${event.state === 'negative' ? `: ${inline(describeClass(failureClass))}` : ' fails'}.**`,
     ['| | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`)].join('\n'),
     describeCause(event),
     '### When this closes\n\n' +

@@ -4,7 +4,7 @@ import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
 import { type Predecessors, readPredecessors } from '../../repository/backups/predecessors.ts';
 import type { Lock } from '../../repository/locks/held-lock.ts';
-import { acquireLock, describeHolder } from '../../repository/locks/locks.ts';
+import { acquireLock, identifyHolder } from '../../repository/locks/locks.ts';
 import { createOpen, createSeal } from '../../repository/objects/codec.ts';
 import { Inventory } from '../../repository/objects/inventory.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
@@ -53,7 +53,7 @@ export async function openDestination(
   probing.catch(() => undefined);
   const { repository, lock, ...found } = await unlessRefused(probing, async () => {
     const opened = await openForBackup(storage, inputs.repositoryKey, source, now, {
-      holder: describeHolder(world.env),
+      holder: identifyHolder(world.env),
       signal: world.signal,
       log: world.log,
       now: () => world.now(),
@@ -210,7 +210,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
   return acquireLock(repository, {
     operation,
     mode: 'shared',
-    holder: describeHolder(world.env),
+    holder: identifyHolder(world.env),
     now: () => world.now(),
     signal: world.signal,
     log: world.log,

@@ -6,7 +6,7 @@ import { formatBytes, formatCounted } from '../../report/quantity.ts';
 import { readStandings } from '../../repository/backups/catalog.ts';
 import { keepOutlines } from '../../repository/backups/outlines.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
+import { identifyHolder } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import {
   lockForRemoval,
@@ -48,7 +48,7 @@ export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outc
   refuseWholeStorage(inputs.storage);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const context: PruneContext = {
-    holder: describeHolder(world.env),
+    holder: identifyHolder(world.env),
     now: () => world.now(),
     signal: world.signal,
     log: world.log,

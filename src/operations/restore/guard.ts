@@ -10,7 +10,7 @@ import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
 import { findOccupants } from '../../restorer/occupants.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
-import { comparing, type RestoreMark, readMark } from '../../restorer/unfinished.ts';
+import { type RestoreMark, readMark } from '../../restorer/unfinished.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
@@ -85,17 +85,15 @@ export async function lookAtTarget(
       target: describeConnection(settings),
       ...{ kind, found },
       ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
-      occupants: mark === undefined ? occupants : occupants.filter((what) => !isOfMark(what)),
+      occupants: occupants
+        .filter(({ schema }) => mark === undefined || schema !== ledgerSchema)
+        .map(({ what }) => what),
       mark,
       ...(await readSize(session, kind)),
     };
   } finally {
     await session.close();
   }
-}
-
-function isOfMark(what: string): boolean {
-  return what.includes(` ${ledgerSchema}.`);
 }
 
 async function readSize(
@@ -169,7 +167,7 @@ export function isWorthKeeping(state: TargetState): boolean {
   if (!isInhabited(state)) return false;
   if (mark?.wasEmpty !== true || mark.databaseOid !== state.databaseOid) return true;
   const age = state.now - Date.parse(mark.startedAt);
-  return !(age >= 0 && age < freshMark) || mark.step === comparing;
+  return !(age >= 0 && age < freshMark) || mark.stepName === 'comparing';
 }
 
 const shown = 5;

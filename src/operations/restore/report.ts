@@ -114,7 +114,7 @@ export function describeNotes(notes: readonly string[]): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'otherwise than in the source, and no loss' }],
+      columns: [{ title: 'differs from the source, without loss' }],
       rows: notes.map((note) => [note]),
     },
   ];

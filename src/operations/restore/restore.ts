@@ -6,17 +6,17 @@ import { letRead, openSession, type Session } from '../../postgres/session/conne
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { formatCounted } from '../../report/quantity.ts';
 import { maskReason } from '../../report/redact.ts';
 import { describeHolder } from '../../repository/locks/locks.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { openRepository } from '../../repository/open.ts';
 import { appendRecord, type RecordContent } from '../../repository/records.ts';
+import { beginStep } from '../../restorer/begun-step.ts';
 import { emptyDatabase } from '../../restorer/clean/clean.ts';
 import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
 import { type PreparedRestore, prepareRestore } from '../../restorer/execute.ts';
 import type { Held } from '../../restorer/part/replacement.ts';
-import { isWhole } from '../../restorer/plan.ts';
+import { isWhole } from '../../restorer/request.ts';
 import { askServer } from '../../restorer/step.ts';
 import { explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
 import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
@@ -50,7 +50,7 @@ import {
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
 import type { Done, Job } from './job.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
-import { MarkedTarget, type NewMark, nameActor } from './unfinished-target.ts';
+import { MarkedTarget, nameActor, type UnsignedMark } from './unfinished-target.ts';
 
 /**
  * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked
@@ -145,14 +145,14 @@ async function bringIn(job: Job, world: World): Promise<Outcome> {
     ungiven: [],
     incomplete: false,
   };
-  return inScratchFolder(target.world, async (scratch) => {
+  return inScratchFolder(world, async (scratch) => {
     const planned = await plan(job, scratch);
     try {
       const prepared = planned ?? (await makeRoom(job, done, target, scratch));
       await target.leave(describeMark(job, done));
       done.incomplete = true;
-      const parity = await prepared.run();
-      done.ungiven = await giveBack(done.held, settings, world);
+      const parity = await prepared.run(target.note);
+      done.ungiven = await giveBack(done.held, settings, target, world);
       await target.remove();
       done.incomplete = false;
       const usableAfter = clock.elapsed() - (clock.milliseconds().parity ?? 0);
@@ -187,7 +187,7 @@ function prepareQuietly(job: Job, world: World): Promise<PreparedRestore> {
   return inScratchFolder({ ...world, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
 }
 
-function describeMark({ inputs, manifest, state }: Job, { safetyBackup, held }: Done): NewMark {
+function describeMark({ inputs, manifest, state }: Job, { safetyBackup, held }: Done): UnsignedMark {
   const { include, exclude } = inputs;
   const part = state.part === undefined ? {} : { part: { include, exclude, held } };
   return { backup: manifest.id, wasEmpty: !isWorthKeeping(state), safetyBackup, ...part };
@@ -245,12 +245,12 @@ async function replace(session: Session, job: Job, done: Done, target: MarkedTar
 async function giveBack(
   held: readonly Held[],
   settings: ConnectionSettings,
+  target: MarkedTarget,
   world: World,
 ): Promise<Omission[]> {
   if (held.length === 0) return [];
-  return await world.log.group(
-    `Giving back ${formatCounted(held.length, 'object')} that hung on what was replaced`,
-    () => askServer({ settings }, world, 'foreign keys', (session) => giveBackHeld(session, held)),
+  return await beginStep({ name: 'giving back', objects: held.length }, target.note, world, () =>
+    askServer({ settings }, world, 'foreign keys', (session) => giveBackHeld(session, held)),
   );
 }
 

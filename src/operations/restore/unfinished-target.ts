@@ -1,7 +1,8 @@
 import { userInfo } from 'node:os';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import { leaveMark, noteStep, type RestoreMark, removeMark } from '../../restorer/unfinished.ts';
+import type { OnStep } from '../../restorer/begun-step.ts';
+import { leaveMark, type NewMark, noteStep, removeMark } from '../../restorer/unfinished.ts';
 import type { World } from '../../runtime/context.ts';
 import { messageOf, TargetError } from '../../runtime/errors.ts';
 
@@ -10,39 +11,25 @@ export function nameActor(world: World): string {
   return world.env.GITHUB_ACTOR ?? userInfo().username;
 }
 
-/** What a mark says of its restore from the beginning. */
-export type NewMark = Pick<RestoreMark, 'backup' | 'wasEmpty' | 'safetyBackup' | 'part'>;
+/** What a mark says of its restore, but for who began it and when. */
+export type UnsignedMark = Omit<NewMark, 'startedAt' | 'startedBy'>;
 
-/**
- * Keeps the mark of a restore in its target. What is done in `world` tells its steps by the headings of its log, and each stands in the
- * mark before it begins.
- */
+/** Keeps the mark of a restore in its target. */
 export class MarkedTarget {
-  readonly world: World;
+  readonly #world: World;
   readonly #settings: ConnectionSettings;
   #isMarked = false;
   #isOfPart = false;
 
   constructor(settings: ConnectionSettings, world: World) {
     this.#settings = settings;
-    const { log } = world;
-    this.world = {
-      ...world,
-      log: {
-        debug: (message) => log.debug(message),
-        info: (message) => log.info(message),
-        warn: (message) => log.warn(message),
-        error: (message) => log.error(message),
-        progress: (line) => log.progress(line),
-        group: async (title, body) => {
-          await this.#write((session) => noteStep(session, title));
-          return log.group(title, body);
-        },
-      },
-    };
+    this.#world = world;
   }
 
-  async leave(mark: NewMark): Promise<void> {
+  /** A step stands in the mark before it begins, once there is one. */
+  readonly note: OnStep = (step) => this.#write((session) => noteStep(session, step));
+
+  async leave(mark: UnsignedMark): Promise<void> {
     this.#isMarked = true;
     this.#isOfPart = mark.part !== undefined;
     await this.#write(async (session) => {
@@ -53,10 +40,9 @@ export class MarkedTarget {
   }
 
   /** Leaves the mark in a transaction that takes something away; `leave` comes after it. */
-  leaveWithin(session: Session, mark: NewMark): Promise<void> {
-    const { world } = this;
-    const begun = { startedAt: world.now().toISOString(), startedBy: nameActor(world), step: 'beginning' };
-    return leaveMark(session, { ...mark, ...begun });
+  leaveWithin(session: Session, mark: UnsignedMark): Promise<void> {
+    const startedAt = this.#world.now().toISOString();
+    return leaveMark(session, { ...mark, startedAt, startedBy: nameActor(this.#world) });
   }
 
   /** At the very end: what has no mark is whole. */
@@ -67,11 +53,11 @@ export class MarkedTarget {
 
   async #write(change: (session: Session) => Promise<void>): Promise<void> {
     if (!this.#isMarked) return;
-    const session = await openSession(this.#settings, this.world.signal);
+    const session = await openSession(this.#settings, this.#world.signal);
     try {
       await change(session);
     } catch (cause) {
-      this.world.signal.throwIfAborted();
+      this.#world.signal.throwIfAborted();
       throw new TargetError(
         `the mark that tells an unfinished restore cannot be written: ${messageOf(cause)}`,
         'Restore as a role that may create schemas in the target.',

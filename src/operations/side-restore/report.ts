@@ -1,6 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { isAboutRows } from '../../parity/subject.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { ForeignKey } from '../../restorer/side/live-table.ts';
@@ -99,7 +100,7 @@ export function describeAside(
       ...describeDifferences(schema, differences),
       ...describeExamples(differences),
       ...describeOmissions([
-        ...manifest.notCarried.filter(({ what }) => what.startsWith('rows of ')),
+        ...manifest.notCarried.filter(isAboutRows),
         ...differences.flatMap((difference) => listOmissions(scope, difference.table, difference)),
       ]),
       ...describeRelated(scope),

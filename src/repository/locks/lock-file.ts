@@ -4,13 +4,20 @@ import { messageOf, StorageError } from '../../runtime/errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../storage/storage.ts';
 import { renderLock, usualLifetimeSeconds } from './lock-format.ts';
 
+/** Who holds a lock. */
+export interface LockHolder {
+  /** The same in all locks of one step or process, and in no lock of another */
+  readonly id: string;
+  /** For people, never compared */
+  readonly name: string;
+}
+
 export interface LockOptions {
-  /** For those who meet the lock, like `holder`. */
+  /** For those who meet the lock, like the name of `holder`. */
   readonly operation: string;
   /** Shared locks stand beside each other; an exclusive one stands alone. */
   readonly mode: 'shared' | 'exclusive';
-  /** See `describeHolder`. */
-  readonly holder: string;
+  readonly holder: LockHolder;
   readonly now: () => Date;
   /** Ends the waiting. Says nothing about the lock once it is held. */
   readonly signal: AbortSignal;
@@ -152,7 +159,8 @@ export class LockFile {
       format: 1,
       operation,
       mode,
-      holder,
+      holder: holder.name,
+      holderId: holder.id,
       since: since.toISOString(),
       ttlSeconds: this.lifetimeSeconds,
       ...(released ? { released } : {}),

@@ -32,7 +32,10 @@ const contentSchema = v.object({
   format: v.literal(1),
   operation: words,
   mode: v.picklist(['shared', 'exclusive']),
+  /** For people, never compared */
   holder: words,
+  /** Tells one holder from all others; absent in locks of older versions, which only their holders release */
+  holderId: v.optional(words),
   /** By the holder's clock: for people, never compared */
   since: v.pipe(v.string(), v.isoTimestamp()),
   ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),

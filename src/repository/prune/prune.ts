@@ -1,6 +1,7 @@
 import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { Lock } from '../locks/held-lock.ts';
+import type { LockHolder } from '../locks/lock-file.ts';
 import { acquireLock } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
 import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } from './garbage-marks.ts';
@@ -16,8 +17,7 @@ import { type DamagedHeader, readNeeded } from './references.ts';
  */
 
 export interface PruneContext {
-  /** See `describeHolder`. */
-  readonly holder: string;
+  readonly holder: LockHolder;
   readonly now: () => Date;
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'progress'>;

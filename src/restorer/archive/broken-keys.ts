@@ -1,3 +1,4 @@
+import type { OmissionSubject } from '../../parity/subject.ts';
 import { unquoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { tryStatement } from '../omission.ts';
@@ -52,13 +53,13 @@ export async function countOrphans(
  * that its rows do not fulfil.
  *
  * @param sql the addition to the partitioned table, as pg_dump writes it
- * @returns the keys that there are now, as omissions name them; none when the table has no partitions
+ * @returns the keys that there are now; none when the table has no partitions
  */
-export async function addToPartitions(session: Session, sql: string): Promise<string[]> {
+export async function addToPartitions(session: Session, sql: string): Promise<OmissionSubject[]> {
   const key = readAddition(sql);
   if (key === undefined) return [];
-  const leaves = await session.query<{ leaf: string; name: string }>(
-    `SELECT p.relid::regclass::text AS leaf, format('%s.%s', n.nspname, c.relname) AS name
+  const leaves = await session.query<{ leaf: string; schema: string; name: string }>(
+    `SELECT p.relid::regclass::text AS leaf, n.nspname AS schema, c.relname AS name
      FROM pg_partition_tree(to_regclass($1)) AS p JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE p.isleaf AND p.relid <> to_regclass($1)`,
     [key.relation],
@@ -66,8 +67,8 @@ export async function addToPartitions(session: Session, sql: string): Promise<st
   if (leaves.length === 0) return [];
   const [, definition = ''] =
     new RegExp(String.raw`ADD CONSTRAINT ${identifier} (.*?);\s*$`, 's').exec(sql) ?? [];
-  const added: string[] = [];
-  for (const { leaf, name } of leaves) {
+  const added: OmissionSubject[] = [];
+  for (const { leaf, ...table } of leaves) {
     // A partition may have something of that name already.
     if (
       (await tryStatement(
@@ -77,7 +78,7 @@ export async function addToPartitions(session: Session, sql: string): Promise<st
     )
       continue;
     await tryStatement(session, `ALTER TABLE ${leaf} VALIDATE CONSTRAINT ${key.name}`);
-    added.push(`constraint ${name} ${unquoteIdentifier(key.name)}`);
+    added.push({ kind: 'part', type: 'constraint', table, name: unquoteIdentifier(key.name) });
   }
   return added;
 }

@@ -1,8 +1,10 @@
 import { conceal } from '../../parity/line.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about, type OmissionSubject } from '../../parity/subject.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import { putOnOneLine } from '../../postgres/sql-text.ts';
 import type { NamedConstraint } from './broken-keys.ts';
+import type { MissingSetting } from './refusal.ts';
 
 /** What to do about an entry that has no statement to show. */
 const remedies: Readonly<Record<string, string>> = {
@@ -58,7 +60,7 @@ export function describeRefused(
     : (remedies[entry.kind] ??
       `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
   return {
-    what: describeEntry(entry),
+    ...about({ kind: 'entry', entry }),
     why: `the server refused it: ${why}`,
     remedy: hint === undefined ? later : `${hint.replace(/\.?$/, '.')} ${later}`,
     lost: lose(entry),
@@ -67,7 +69,7 @@ export function describeRefused(
 
 export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): Omission {
   return {
-    what: describeEntry(entry),
+    ...about({ kind: 'entry', entry }),
     why: `it needs ${describeEntry(cause)}, which is not restored`,
     remedy: 'Create it when that is there.',
     lost: lose(entry),
@@ -76,9 +78,8 @@ export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): Omiss
 
 /** The object itself is there by then. */
 export function describeOwner(entry: ArchiveEntry, why: string): Omission {
-  const { schema, name } = entry;
   return {
-    what: `owner ${schema === undefined ? describeEntry(entry) : `${schema}.${name}`}`,
+    ...about({ kind: 'owner', entry }),
     why: `the server refused it: ${why}; it belongs to the connected role`,
     remedy: `Give it to ${entry.owner} with ALTER … OWNER TO, as a role that may.`,
   };
@@ -91,11 +92,11 @@ export function describeSurroundings(entry: ArchiveEntry, under: string): string
   return `${describeEntry(entry)}: the server took it only under ${under}${later}`;
 }
 
-/** @param setting `tablespace fast` or `access method columnar` */
-export function describeSetting(setting: string): Omission {
-  const isTablespace = setting.startsWith('tablespace ');
+/** What the server lacks that an entry asks for: a tablespace, or an access method of tables */
+export function describeSetting({ type, name }: MissingSetting): Omission {
+  const isTablespace = type === 'tablespace';
   return {
-    what: setting,
+    ...about({ kind: 'object', type, schema: null, name }),
     why: isTablespace
       ? 'the server has no such tablespace; what was in it is in the default one'
       : 'the server has no such access method; its tables are of the default one, with their rows',
@@ -108,7 +109,7 @@ export function describeSetting(setting: string): Omission {
 /** @param orphans rows that a foreign key does not hold for; undefined where they were not counted */
 export function describeNotValid(
   entry: ArchiveEntry,
-  { why, sql, partitions }: { why: string; sql: string; partitions: readonly string[] },
+  { why, sql, partitions }: { why: string; sql: string; partitions: readonly OmissionSubject[] },
   constraint: NamedConstraint | undefined,
   orphans: number | undefined,
 ): Omission[] {
@@ -117,7 +118,8 @@ export function describeNotValid(
   if (partitions.length > 0) {
     const remedy = `Mend the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
     const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
-    return [describeEntry(entry), ...partitions].map((what) => ({ what, why: because, remedy, lost: true }));
+    const keys: readonly OmissionSubject[] = [{ kind: 'entry', entry }, ...partitions];
+    return keys.map((key) => ({ ...about(key), why: because, remedy, lost: true }));
   }
   const validate =
     constraint === undefined
@@ -125,7 +127,7 @@ export function describeNotValid(
       : `, then: ALTER TABLE ${constraint.relation} VALIDATE CONSTRAINT ${constraint.name};`;
   return [
     {
-      what: describeEntry(entry),
+      ...about({ kind: 'entry', entry }),
       why: `${breaks}; it is there as NOT VALID, and holds for new rows`,
       remedy: `Mend the rows${validate}`,
       lost: true,

@@ -13,6 +13,14 @@ export interface Refusal {
   /** The server's words; for a setting what it should have been, as `tablespace fast` */
   readonly message: string;
   readonly hint: string | undefined;
+  /** Set where it concerns a setting */
+  readonly missing?: MissingSetting;
+}
+
+/** What the server lacks and an entry asks for. */
+export interface MissingSetting {
+  readonly type: 'tablespace' | 'access method';
+  readonly name: string;
 }
 
 const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
@@ -105,9 +113,13 @@ export class RefusalReader {
       /^could not (?:set "?default_|alter )(tablespace|table[_ ]access[_ ]method)/.exec(what) ?? [];
     if (setting !== undefined) {
       // invalid value for parameter "default_tablespace": "fast"
-      const [, value = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];
-      const message = `${setting === 'tablespace' ? 'tablespace' : 'access method'} ${value}`;
-      return { kind: 'refusal', refusal: { id, concerns: 'setting', message, hint } };
+      const [, name = ''] = /"([^"]*)"[^"]*$/.exec(first) ?? [];
+      const type = setting === 'tablespace' ? 'tablespace' : 'access method';
+      const missing = { type, name } as const;
+      return {
+        kind: 'refusal',
+        refusal: { id, concerns: 'setting', message: `${type} ${name}`, hint, missing },
+      };
     }
     const concerns = owned.test(text) ? 'owner' : 'object';
     if (raised.test(text))

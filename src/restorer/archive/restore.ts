@@ -1,110 +1,46 @@
 import type { Omission } from '../../parity/scope.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { World } from '../../runtime/context.ts';
-import { messageOf, TargetError } from '../../runtime/errors.ts';
-import { append } from '../../runtime/lists.ts';
-import {
-  countArchivedRows,
-  describeAbsentParts,
-  describeAbsentRows,
-  isAboutAbsentPart,
-} from '../extensions/parts.ts';
-import type { SearchPaths } from '../search-paths.ts';
-import { countOrphans, readAddition } from './broken-keys.ts';
-import {
-  describeCascade,
-  describeNotValid,
-  describeOwner,
-  describeRefused,
-  describeSetting,
-  describeSurroundings,
-} from './entry-omissions.ts';
 import { readStatements } from './entry-statements.ts';
 import { findUnfinished } from './finished-entries.ts';
 import type { Refusal } from './refusal.ts';
-import { runAs, type SecondResult, tryAgain } from './second-try.ts';
+import { RefusedEntries } from './refused-entries.ts';
+import { runAs } from './second-try.ts';
 import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } from './steps.ts';
-import { type ArchiveFile, runRestore, type ToolResult } from './tool.ts';
-
-/** The archive of a backup as a file, and where it goes. */
-export interface RestoredArchive extends ArchiveFile {
-  /** What is to be restored of it */
-  readonly entries: readonly ArchiveEntry[];
-  /** Of the session that tries again what pg_restore could not do, as in client_encoding */
-  readonly encoding: string;
-  readonly searchPaths: SearchPaths;
-  /** Connections, for the steps that can use several */
-  readonly jobs: number;
-  /**
-   * What an extension is that the server refuses: something that the target lacks, or, where the backup alone is tried, a matter of that
-   * server. Rows of a user that cannot be without it are lost in both cases.
-   */
-  readonly refusedExtensions: 'lost' | 'told';
-  /** Whose extensions were in the source, by name, where the connected role can act as anybody; nobody can be given one later. */
-  readonly extensionOwners: ReadonlyMap<string, string>;
-}
-
-/**
- * Kinds that no other surroundings help: what they say is refused, or is about what is not there. They are tried again only when that has
- * come by a second try itself, and grants where only their grantors are in the way.
- */
-const plainKinds = new Set([
-  'ACL',
-  'BLOB',
-  'BLOB COMMENTS',
-  'BLOB METADATA',
-  'BLOBS',
-  'COMMENT',
-  'DEFAULT ACL',
-  'EXTENSION',
-  'SECURITY LABEL',
-  'SEQUENCE SET',
-  'TABLE DATA',
-]);
-
-/** What an archive says about parts of extensions, which have no entry of their own. */
-const partKinds = new Set(['ACL', 'COMMENT', 'DEFAULT ACL', 'SEQUENCE SET', 'TABLE DATA']);
-
-/** These hold data, which is no statement to be tried again. */
-const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
+import { explainFailure, type RestoredArchive, runRestore, type ToolResult } from './tool.ts';
 
 /**
  * Restores an archive in steps, each entry once. What the server refuses is tried again under the surroundings of the source, and left out
  * when that does not help; the others come all the same, as with pg_restore alone.
  */
 export class ArchiveRestore {
-  /** What was left out on the way, or came otherwise; it grows from step to step, until `end`. */
-  readonly notCarried: Omission[] = [];
-  /** What came only under other surroundings than pg_restore gives it, for people */
-  readonly notes: string[] = [];
   readonly #file: RestoredArchive;
   readonly #world: World;
   readonly #steps: ReadonlyMap<Step, readonly ArchiveEntry[]>;
   readonly #done = new Set<ArchiveEntry>();
-  /** By id: what the server refused */
-  readonly #gone = new Map<number, ArchiveEntry>();
-  /** By id: what an extension that the server refused has taken with it, and is told only */
-  readonly #excused = new Set<number>();
-  /** About what extensions make and the server lacks */
-  readonly #absent: ArchiveEntry[] = [];
-  /** By id: what came by a second try */
-  readonly #late = new Set<number>();
-  readonly #missingSettings = new Set<string>();
+  readonly #refused: RefusedEntries;
   /** By oid in the source */
   readonly #tables: ReadonlyMap<number, ArchiveEntry>;
-  /** Of all that is restored */
-  readonly #ids: ReadonlySet<number>;
 
   constructor(file: RestoredArchive, world: World) {
     this.#file = file;
     this.#world = world;
     this.#steps = splitIntoSteps(file.entries);
-    this.#ids = new Set(file.entries.map(({ id }) => id));
+    this.#refused = new RefusedEntries(file, world);
     const tables = file.entries.filter(({ kind }) => kind === 'TABLE');
     this.#tables = new Map(tables.map((entry) => [entry.oid, entry]));
+  }
+
+  /** What was left out on the way, or came otherwise; it grows from step to step, until `end`. */
+  get notCarried(): readonly Omission[] {
+    return this.#refused.notCarried;
+  }
+
+  /** What came only under other surroundings than pg_restore gives it, for people */
+  get notes(): readonly string[] {
+    return this.#refused.notes;
   }
 
   /** Whether a step has anything left to do. */
@@ -147,22 +83,23 @@ export class ArchiveRestore {
   stateOf(oid: number): 'made' | 'refused' | 'to come' {
     const entry = this.#tables.get(oid);
     if (entry === undefined || !this.#done.has(entry)) return 'to come';
-    return this.#gone.has(entry.id) ? 'refused' : 'made';
+    return this.#refused.has(entry) ? 'refused' : 'made';
   }
 
   /** What the server refused, of the kinds that a caller has to know. */
   findGone(...kinds: readonly string[]): ArchiveEntry[] {
-    return [...this.#gone.values()].filter((entry) => kinds.includes(entry.kind));
+    return this.#refused.find(kinds);
   }
 
   /** To be called after the last step: tells together what belongs together. */
   end(): void {
-    append(this.notCarried, describeAbsentParts(this.#absent.splice(0)));
+    this.#refused.end();
   }
 
   /** Whether the table of what belongs to one could not be created. */
   lacksTable({ needs }: ArchiveEntry): boolean {
-    return needs.some((id) => this.#gone.get(id)?.kind === 'TABLE');
+    const tables = this.#refused.find(['TABLE']);
+    return tables.some(({ id }) => needs.includes(id));
   }
 
   /** Those that their owners may not create are left to the connected role, with all that is in their way. */
@@ -207,9 +144,9 @@ export class ArchiveRestore {
     if (entries.length === 0) return;
     const { complete, refusals } = await this.#callTool(step, entries, this.#file.jobs);
     for (const refusal of refusals) {
-      if (refusal.concerns === 'setting') this.#noteSetting(refusal);
+      this.#refused.noteSetting(refusal);
       const owned = refusal.concerns === 'owner' && entries.find(({ id }) => id === refusal.id);
-      if (owned) this.notCarried.push(describeOwner(owned, refusal.message));
+      if (owned) this.#refused.noteOwner(owned, refusal);
     }
     if (complete) return;
     const unfinished = await this.#inSession((session) => findUnfinished(session, entries));
@@ -220,7 +157,7 @@ export class ArchiveRestore {
     try {
       return await runRestore(this.#file, entries, jobs, this.#world);
     } catch (cause) {
-      throw this.#explain(step, cause);
+      throw explainFailure(step, cause, this.#file, this.#world);
     }
   }
 
@@ -234,143 +171,19 @@ export class ArchiveRestore {
     await this.#inSession(async (session) => {
       for (const entry of entries) {
         this.#world.signal.throwIfAborted();
-        await this.#settleOne(step, session, entry, refusals.get(entry.id) ?? []);
+        await this.#refused.settle(step, session, entry, refusals.get(entry.id) ?? []);
       }
     });
   }
 
-  async #settleOne(
-    step: Step,
-    session: Session,
-    entry: ArchiveEntry,
-    refusals: readonly Refusal[],
-  ): Promise<void> {
-    for (const refusal of refusals) if (refusal.concerns === 'setting') this.#noteSetting(refusal);
-    const refused = refusals.find(({ concerns }) => concerns === 'object');
-    const owner = refusals.find(({ concerns }) => concerns === 'owner');
-    if (refused === undefined && owner !== undefined && !(await isConnected(session, entry.owner))) {
-      this.notCarried.push(describeOwner(entry, owner.message));
-    }
-    if (refused === undefined && refusals.length > 0) return;
-    const causes = entry.needs.map((id) => this.#gone.get(id)).filter((need) => need !== undefined);
-    if (causes[0] !== undefined) {
-      if (causes[0].kind === 'EXTENSION' && entry.kind !== 'TABLE DATA' && partKinds.has(entry.kind)) {
-        this.#gone.set(entry.id, entry);
-        this.#absent.push(entry);
-        return;
-      }
-      if (causes.some(({ id }) => this.#excused.has(id))) this.#excused.add(entry.id);
-      this.#lose(entry, describeCascade(entry, causes[0]));
-      return;
-    }
-    if (refused !== undefined && (await this.#isOfAbsentExtension(session, entry))) return;
-    const isHopeless =
-      plainKinds.has(entry.kind) &&
-      !entry.needs.some((id) => this.#late.has(id)) &&
-      !/session authorization/.test(refused?.message ?? '');
-    if (refused !== undefined && (isHopeless || dataKinds.has(entry.kind))) {
-      if (entry.kind === 'EXTENSION' && this.#file.refusedExtensions === 'told') this.#excused.add(entry.id);
-      const refusal = { why: refused.message, hint: refused.hint, sql: undefined };
-      this.#lose(entry, describeRefused(entry, refusal));
-      return;
-    }
-    await this.#tryAgain(step, session, entry);
-  }
-
-  #lose(entry: ArchiveEntry, omission: Omission): void {
-    this.#gone.set(entry.id, entry);
-    const { what, why, remedy } = omission;
-    this.notCarried.push(this.#excused.has(entry.id) ? { what, why, remedy } : omission);
-  }
-
-  /** Notes what is about a part of an extension that is not there. */
-  async #isOfAbsentExtension(session: Session, entry: ArchiveEntry): Promise<boolean> {
-    if (
-      !partKinds.has(entry.kind) ||
-      entry.kind === 'DEFAULT ACL' ||
-      entry.needs.some((id) => this.#ids.has(id))
-    )
-      return false;
-    if (!(await isAboutAbsentPart(session, entry))) return false;
-    this.#gone.set(entry.id, entry);
-    const { client, path: archive, refusedExtensions } = this.#file;
-    if (entry.kind !== 'TABLE DATA') {
-      this.#absent.push(entry);
-      return true;
-    }
-    const rows = await countArchivedRows(client, archive, entry, this.#world);
-    if (rows > 0) this.notCarried.push(describeAbsentRows(entry, rows, refusedExtensions));
-    return true;
-  }
-
-  async #tryAgain(step: Step, session: Session, entry: ArchiveEntry): Promise<void> {
-    let result: SecondResult;
-    try {
-      const { client, path: archive, searchPaths } = this.#file;
-      const statements = await readStatements(client, archive, entry, this.#world);
-      result = await tryAgain(session, entry, statements, searchPaths.candidates);
-    } catch (cause) {
-      throw this.#explain(step, cause);
-    }
-    switch (result.outcome) {
-      case 'made':
-        this.#late.add(entry.id);
-        this.#file.searchPaths.needed ??= result.searchPath;
-        if (result.under !== undefined) this.notes.push(describeSurroundings(entry, result.under));
-        if (result.ownerRefused !== undefined)
-          this.notCarried.push(describeOwner(entry, result.ownerRefused));
-        return;
-      case 'not valid': {
-        const constraint = readAddition(result.sql);
-        const orphans =
-          entry.kind !== 'FK CONSTRAINT' || constraint === undefined
-            ? undefined
-            : await countOrphans(session, constraint);
-        append(this.notCarried, describeNotValid(entry, result, constraint, orphans));
-        return;
-      }
-      case 'refused':
-        this.#lose(entry, describeRefused(entry, result));
-        return;
-    }
-  }
-
-  #noteSetting({ message }: Refusal): void {
-    if (this.#missingSettings.has(message)) return;
-    this.#missingSettings.add(message);
-    this.notCarried.push(describeSetting(message));
-  }
-
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
-    const session = await openSession(this.#file.settings, this.#world.signal);
-    try {
-      await letRead(session);
-      await applyInputSettings(session, this.#file.encoding);
-      // As pg_restore: a function may call what comes later.
-      await session.query('SET check_function_bodies = off');
-      return await body(session);
-    } finally {
-      await session.close();
-    }
+    await using session = await openSession(this.#file.settings, this.#world.signal);
+    await letRead(session);
+    await applyInputSettings(session, this.#file.encoding);
+    // As pg_restore: a function may call what comes later.
+    await session.query('SET check_function_bodies = off');
+    return await body(session);
   }
-
-  #explain(step: Step, cause: unknown): Error {
-    this.#world.signal.throwIfAborted();
-    if (cause instanceof TargetError) return cause;
-    const words = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, '');
-    const incomplete =
-      'The target is incomplete: drop the database, mend the cause, and restore into a new one.';
-    const expiry = explainExpiry(cause, this.#file.settings);
-    return expiry === undefined
-      ? new TargetError(`${step}: ${words}`, incomplete, cause)
-      : new TargetError(`${step}: ${expiry.what}: ${words}`, `${expiry.next} ${incomplete}`, cause);
-  }
-}
-
-/** Who makes something that only a superuser may give to others has it, as it was to be. */
-async function isConnected(session: Session, role: string): Promise<boolean> {
-  const [row] = await session.query<{ same: boolean }>('SELECT current_user = $1 AS same', [role]);
-  return row?.same === true;
 }
 
 /** Roles other than the connected one that may create extensions, as far as the database has a say in it. */

@@ -1,3 +1,4 @@
+import type { OmissionSubject } from '../../parity/subject.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -37,8 +38,8 @@ export type SecondResult =
       readonly outcome: 'not valid';
       readonly why: string;
       readonly sql: string;
-      /** The keys of partitions that stand for it, as omissions name them */
-      readonly partitions: readonly string[];
+      /** The keys of partitions that stand for it */
+      readonly partitions: readonly OmissionSubject[];
     }
   | {
       readonly outcome: 'refused';
@@ -213,7 +214,11 @@ async function describeSuccess(
   };
 }
 
-function describeBroken(sql: string, { why }: Failure, partitions: readonly string[] = []): SecondResult {
+function describeBroken(
+  sql: string,
+  { why }: Failure,
+  partitions: readonly OmissionSubject[] = [],
+): SecondResult {
   return { outcome: 'not valid', why, sql, partitions };
 }
 

@@ -83,9 +83,46 @@ export function selectAll(
 export function selectPart(
   contents: readonly ArchiveEntry[],
   names: ReadonlyMap<number, { schema: string; name: string }>,
-  { isChosen, isExcluded }: Choice,
+  choice: Choice,
 ): RestoreSelection {
   const byId = new Map(contents.map((entry) => [entry.id, entry]));
+  const chosen = chooseEntries(contents, byId, names, choice);
+  const extensions = contents.filter((entry) => entry.kind === 'EXTENSION');
+  const selection = new Closure(byId, chosen, extensions);
+  for (const extension of extensions) selection.addNeeds(extension);
+  const leftOut = new Map<ArchiveEntry, ArchiveEntry>();
+  for (const entry of chosen) {
+    const missing = selection.add(entry);
+    if (missing) leftOut.set(entry, missing);
+  }
+  // Satellites of satellites (a comment on an index) follow in later rounds.
+  for (let before = -1; before !== selection.size; ) {
+    before = selection.size;
+    for (const entry of contents) {
+      if (leftOut.has(entry) || !selection.isOwned(entry)) continue;
+      const missing = selection.add(entry);
+      if (missing) leftOut.set(entry, missing);
+    }
+  }
+  const entries = contents.filter((entry) => selection.has(entry));
+  const tables = entries.filter((entry) => entry.kind === 'TABLE' && chosen.has(entry));
+  return {
+    entries,
+    tables: new Set(tables.map((entry) => entry.oid)),
+    leftOut: [...leftOut].map(([entry, needs]) => ({ entry, needs })),
+    definitionsOnly: entries.filter((entry) => entry.kind === 'TABLE' && !chosen.has(entry)),
+  };
+}
+
+type EntriesById = ReadonlyMap<number, ArchiveEntry>;
+
+/** What fits the patterns, and the partitions of that. */
+function chooseEntries(
+  contents: readonly ArchiveEntry[],
+  byId: EntriesById,
+  names: ReadonlyMap<number, { schema: string; name: string }>,
+  { isChosen, isExcluded }: Choice,
+): Set<ArchiveEntry> {
   const called = (entry: ArchiveEntry) => names.get(entry.oid) ?? nameOf(entry);
   const goesWith = readSequenceOwners(contents, byId);
   const chosen = new Set(
@@ -103,78 +140,83 @@ export function selectPart(
       if (child && parent && chosen.has(parent)) chosen.add(child);
     }
   }
+  return chosen;
+}
 
-  const selected = new Set(contents.filter((entry) => entry.kind === 'EXTENSION'));
-  for (const extension of [...selected]) addNeeds(extension);
-  const leftOut = new Map<ArchiveEntry, ArchiveEntry>();
-  for (const entry of chosen) {
-    const missing = add(entry);
-    if (missing) leftOut.set(entry, missing);
-  }
-  // Satellites of satellites (a comment on an index) follow in later rounds.
-  for (let before = -1; before !== selected.size; ) {
-    before = selected.size;
-    for (const entry of contents) {
-      if (!isSatellite(entry) || selected.has(entry) || leftOut.has(entry)) continue;
-      const owners = entry.needs
-        .map((id) => byId.get(id))
-        // Its schema is where it lives, not what it belongs to.
-        .filter(
-          (need) => need && selected.has(need) && !(need.kind === 'SCHEMA' && entry.schema !== undefined),
-        );
-      if (owners.length === 0) continue;
-      const missing = add(entry);
-      if (missing) leftOut.set(entry, missing);
-    }
+/** Entries that can be restored together: each has all that it needs. */
+class Closure {
+  readonly #byId: EntriesById;
+  readonly #chosen: ReadonlySet<ArchiveEntry>;
+  readonly #selected: Set<ArchiveEntry>;
+
+  /** @param always in it whatever they need */
+  constructor(byId: EntriesById, chosen: ReadonlySet<ArchiveEntry>, always: readonly ArchiveEntry[]) {
+    this.#byId = byId;
+    this.#chosen = chosen;
+    this.#selected = new Set(always);
   }
 
-  const entries = contents.filter((entry) => selected.has(entry));
-  const tables = entries.filter((entry) => entry.kind === 'TABLE' && chosen.has(entry));
-  return {
-    entries,
-    tables: new Set(tables.map((entry) => entry.oid)),
-    leftOut: [...leftOut].map(([entry, needs]) => ({ entry, needs })),
-    definitionsOnly: entries.filter((entry) => entry.kind === 'TABLE' && !chosen.has(entry)),
-  };
+  get size(): number {
+    return this.#selected.size;
+  }
 
-  /** An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs the table. */
-  function isSatellite(entry: ArchiveEntry): boolean {
-    if (entry.kind === 'SEQUENCE') return entry.needs.some((id) => byId.get(id)?.kind === 'TABLE');
-    return satellites.has(entry.kind);
+  has(entry: ArchiveEntry): boolean {
+    return this.#selected.has(entry);
   }
 
   /** Adds an entry with all it needs, or nothing and returns what stands in the way. */
-  function add(entry: ArchiveEntry): ArchiveEntry | undefined {
+  add(entry: ArchiveEntry): ArchiveEntry | undefined {
     const closure = new Set<ArchiveEntry>();
-    const missing = collect(entry, closure);
+    const missing = this.#collect(entry, closure);
     if (missing) return missing;
-    for (const member of closure) selected.add(member);
+    for (const member of closure) this.#selected.add(member);
     return undefined;
   }
 
-  function addNeeds(entry: ArchiveEntry): void {
+  /** Adds of what an entry needs all that can come. */
+  addNeeds(entry: ArchiveEntry): void {
     for (const id of entry.needs) {
-      const need = byId.get(id);
-      if (need) add(need);
+      const need = this.#byId.get(id);
+      if (need) this.add(need);
     }
   }
 
-  function collect(entry: ArchiveEntry, closure: Set<ArchiveEntry>): ArchiveEntry | undefined {
-    if (selected.has(entry) || closure.has(entry)) return undefined;
+  /** Whether an entry that is not selected belongs to one that is. */
+  isOwned(entry: ArchiveEntry): boolean {
+    if (!this.#isSatellite(entry) || this.has(entry)) return false;
+    return entry.needs
+      .map((id) => this.#byId.get(id))
+      .some(
+        (need) =>
+          need !== undefined &&
+          this.has(need) &&
+          // Its schema is where it lives, not what it belongs to.
+          !(need.kind === 'SCHEMA' && entry.schema !== undefined),
+      );
+  }
+
+  /** An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs the table. */
+  #isSatellite(entry: ArchiveEntry): boolean {
+    if (entry.kind === 'SEQUENCE') return entry.needs.some((id) => this.#byId.get(id)?.kind === 'TABLE');
+    return satellites.has(entry.kind);
+  }
+
+  #collect(entry: ArchiveEntry, closure: Set<ArchiveEntry>): ArchiveEntry | undefined {
+    if (this.has(entry) || closure.has(entry)) return undefined;
     closure.add(entry);
     for (const id of entry.needs) {
-      const need = byId.get(id);
-      if (!need || selected.has(need)) continue;
-      if (!mayBring(entry, need)) return need;
-      const missing = collect(need, closure);
+      const need = this.#byId.get(id);
+      if (!need || this.has(need)) continue;
+      if (!this.#mayBring(entry, need)) return need;
+      const missing = this.#collect(need, closure);
       if (missing) return missing;
     }
     return undefined;
   }
 
   /** Only a table brings another relation along uninvited, as an empty definition, and a default its sequence. */
-  function mayBring(entry: ArchiveEntry, need: ArchiveEntry): boolean {
-    if (chosen.has(need) || need.kind === 'SEQUENCE') return true;
+  #mayBring(entry: ArchiveEntry, need: ArchiveEntry): boolean {
+    if (this.#chosen.has(need) || need.kind === 'SEQUENCE') return true;
     if (wholeDatabase.has(need.kind)) return false;
     return !relations.has(need.kind) || entry.kind === 'TABLE';
   }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import { toolEnvironment } from '../../postgres/client/environment.ts';
 import type { ClientTools } from '../../postgres/client/find.ts';
 import { startTool } from '../../postgres/client/process.ts';
@@ -70,7 +71,7 @@ export function describeAbsentParts(entries: readonly ArchiveEntry[]): Omission[
 export function describeAbsentRows(entry: ArchiveEntry, rows: number, extensions: 'lost' | 'told'): Omission {
   const isHistory = entry.schema === 'cron' && extensions === 'told';
   return {
-    what: describeEntry(entry),
+    ...about({ kind: 'entry', entry }),
     why: `its extension is not there; ${rows} ${rows === 1 ? 'row is' : 'rows are'} ${isHistory ? 'left out' : 'lost'}`,
     remedy: 'Restore into a server that has the extension.',
     ...(isHistory ? {} : { lost: true as const }),

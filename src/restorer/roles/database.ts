@@ -1,5 +1,6 @@
 import type { Setting, Supplement } from '../../format/supplement.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -51,7 +52,7 @@ export async function applyDatabase(
   if (limit?.kind === 'set') statements.push(limit.statement);
   if (database.comment !== null && database.comment !== state.comment) {
     const sql = `COMMENT ON DATABASE ${quoteIdentifier(state.name)} IS ${quoteLiteral(database.comment)}`;
-    statements.push({ what: 'database comment', sql });
+    statements.push({ ...about({ kind: 'database', property: 'comment' }), sql });
   }
   // Who may use a project's database the platform says; and nobody is let into that of a drill.
   if (scope === 'plain' || scope === 'supabase-image') append(statements, writeGrants(database, state));
@@ -88,7 +89,7 @@ export async function keepReachable(
     const alter = `ALTER DATABASE ${quoteIdentifier(target?.name ?? '')}`;
     for (const { name } of suspects) await session.query(`${alter} RESET ${name}`);
     return suspects.map((setting) => ({
-      what: `setting ${setting.name} of the database`,
+      ...aboutSetting(setting.name),
       why: `with it nobody could connect: ${messageOf(error)}`,
       remedy: `Install the library on the server, then: ${alter} ${writeSet(setting)};`,
     }));
@@ -106,9 +107,13 @@ function judgeLimit(
 ): { kind: 'set'; statement: Statement } | { kind: 'told'; statement: Statement; why: string } | undefined {
   if (wanted === undefined || wanted === state.limit || scope === 'throwaway') return undefined;
   const sql = `ALTER DATABASE ${quoteIdentifier(state.name)} CONNECTION LIMIT ${wanted}`;
-  const statement = { what: 'database connection limit', sql };
+  const statement = { ...about({ kind: 'database', property: 'connection limit' }), sql };
   if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };
   return { kind: 'told', statement, why: 'so few connections are not enough for the rest of the restore' };
+}
+
+function aboutSetting(name: string) {
+  return about({ kind: 'database setting', name });
 }
 
 /** What a project has and the backup has not is the project's, too. */
@@ -124,7 +129,7 @@ function describeOwnSettings(
         scope.startsWith('supabase-') && projectSetting.test(name) && !known.has(name.toLowerCase()),
     )
     .map(({ name }) => ({
-      what: `setting ${name} of the database`,
+      ...aboutSetting(name),
       why: 'every project has its own, and this one keeps it',
       remedy: 'Nothing has to be done.',
     }));
@@ -159,8 +164,7 @@ function readGrants(session: Session, acl: string): Promise<Grant[]> {
 function writeSettings(settings: readonly Setting[], { name }: DatabaseState): Statement[] {
   const alter = `ALTER DATABASE ${quoteIdentifier(name)}`;
   return settings.map((setting) => ({
-    // As the comparison names what differs then.
-    what: `setting ${setting.name} of the database`,
+    ...aboutSetting(setting.name),
     sql: `${alter} ${writeSet(setting)}`,
     shown: `${alter} ${showSet(setting)}`,
   }));
@@ -183,14 +187,14 @@ function writeGrants(database: Supplement['database'], state: DatabaseState): St
   });
   return [
     ...given.map(({ grantee, privilege, grantable }) => ({
-      what: 'database grants',
+      ...about({ kind: 'database', property: 'grants' }),
       sql: `GRANT ${privilege} ${object} TO ${quoteGrantee(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`,
     })),
     ...taken.map((grant) => {
       const { grantee, privilege } = grant;
       const option = find(wanted, grant) === undefined ? '' : 'GRANT OPTION FOR ';
       return {
-        what: 'database grants',
+        ...about({ kind: 'database', property: 'grants' }),
         sql: `REVOKE ${option}${privilege} ${object} FROM ${quoteGrantee(grantee)} CASCADE`,
       };
     }),
@@ -209,7 +213,7 @@ function describeOwner({ owner }: Supplement['database'], state: DatabaseState):
   if (owner === state.owner) return [];
   return [
     {
-      what: 'database owner',
+      ...about({ kind: 'database', property: 'owner' }),
       why: `it belonged to ${owner}; this database was there before, and belongs to ${state.owner}`,
       remedy: `If it is to belong to it: ALTER DATABASE ${quoteIdentifier(state.name)} OWNER TO ${quoteIdentifier(owner)};`,
     },

@@ -1,4 +1,5 @@
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
@@ -101,12 +102,12 @@ function findWider(now: readonly Item[], before: readonly Item[]): Item[] {
   );
 }
 
-/** Named as the comparison names what differs then. */
 function describeNarrowed(entry: DefaultPrivileges, wider: readonly Item[]): Omission[] {
   return [...Map.groupBy(wider, ({ grantee }) => grantee)].map(([grantee, items]) => {
     const grants = writeChange({ ...entry, items: [] }, { ...entry, items });
+    const name = `${entry.objects.toLowerCase()} of ${showRole(entry.role)} to ${showRole(grantee)}`;
     return {
-      what: `default privileges ${entry.schema}.${entry.objects.toLowerCase()} of ${showRole(entry.role)} to ${showRole(grantee)}`,
+      ...about({ kind: 'object', type: 'default privileges', schema: entry.schema, name }),
       why: 'the target grants nothing of it on what will be created there, and a restore opens nothing',
       remedy: `If it is to be so: ${grants.join('; ')}; or restore with default-privileges source.`,
     };

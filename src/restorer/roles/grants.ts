@@ -1,5 +1,6 @@
 import type { Definition, Privilege, Supplement } from '../../format/supplement.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -25,11 +26,13 @@ export async function grantAgain(
     [
       writeGrant(privilege, withoutEverybodys(privilege, wanted), ''),
       writeGrant(privilege, findPassedOn(privilege, definitions), ' WITH GRANT OPTION'),
-    ].flatMap((sql) =>
-      sql === undefined ? [] : [{ what: `acl ${privilege.schema}.${nameOf(privilege)}`, sql }],
-    ),
+    ].flatMap((sql) => (sql === undefined ? [] : [{ ...aboutGrants(privilege), sql }])),
   );
   return tryStatements(session, statements);
+}
+
+function aboutGrants(privilege: Privilege) {
+  return about({ kind: 'object', type: 'acl', schema: privilege.schema, name: nameOf(privilege) });
 }
 
 /** As the table of contents has it; sequences stand there as such, and views as tables. */

@@ -1,5 +1,6 @@
 import type { Role } from '../../format/supplement.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about } from '../../parity/subject.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
@@ -75,11 +76,18 @@ export async function planRoles(
   };
 }
 
+function aboutRole(name: string) {
+  return about({ kind: 'object', type: 'role', schema: null, name });
+}
+
 function describeLeft(names: readonly string[]): Omission[] {
-  if (names.length === 0) return [];
+  const [first] = names;
+  if (first === undefined) return [];
+  const what = names.map((name) => `role ${name}`).join(', ');
   return [
     {
-      what: names.map((name) => `role ${name}`).join(', '),
+      // Of several the comparison says of each that roles are the server's.
+      ...(names.length === 1 ? aboutRole(first) : { what }),
       why: 'it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet',
       remedy:
         'Enable that part in the target (for supabase_functions_admin: Database Webhooks), and grant what it lacks.',
@@ -117,7 +125,7 @@ async function createRole(session: Session, role: NewRole, scope: RoleScope): Pr
   if ((await tryStatement(session, role.sql)) === undefined) return [];
   const why = await tryStatement(session, role.modest);
   if (why === undefined) return tryStatements(session, role.attributes);
-  const omission = omit({ what: `role ${role.name}`, sql: role.sql }, why);
+  const omission = omit({ ...aboutRole(role.name), sql: role.sql }, why);
   if (!role.needed || scope === 'supabase-project') return [omission];
   throw new ConfigurationError(
     `target-url: role ${role.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,

@@ -1,5 +1,6 @@
 import type { Definition } from '../../format/supplement.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about, type OmissionSubject } from '../../parity/subject.ts';
 import { readDefinitions } from '../../postgres/catalog/definitions.ts';
 import { quoteIdentifier, quoteQualified, unquoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -63,7 +64,6 @@ function write({ schema, relation, name, detail }: Definition, isSequence: boole
   if (schema === null) return writeSchemaGrant(name, detail);
   const [, target = '', grantee = quoteIdentifier(name)] =
     /^(.*) to ("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)$/s.exec(name) ?? [];
-  const prefix = `${schema ?? ''}.`;
   const sql = detail.split(', ').map((privilege) => {
     const [word = '', option = ''] = privilege.split(/(?= with grant option)/);
     if (relation === null) {
@@ -74,8 +74,11 @@ function write({ schema, relation, name, detail }: Definition, isSequence: boole
     const on = `${isSequence ? 'SEQUENCE ' : ''}${quoteQualified(schema ?? '', relation)}`;
     return `GRANT ${word}${target === '' ? '' : ` (${target})`} ON ${on} TO ${grantee}${option}`;
   });
-  const what = relation === null ? `grant ${prefix}${name}` : `grant ${prefix}${relation} ${name}`;
-  return { what, sql: sql.join('; ') };
+  const granted: OmissionSubject =
+    relation === null
+      ? { kind: 'object', type: 'grant', schema, name }
+      : { kind: 'part', type: 'grant', table: { schema, name: relation }, name };
+  return { ...about(granted), sql: sql.join('; ') };
 }
 
 function writeSchemaGrant(name: string, detail: string): Statement {
@@ -84,5 +87,5 @@ function writeSchemaGrant(name: string, detail: string): Statement {
     const [word = '', option = ''] = privilege.split(/(?= with grant option)/);
     return `GRANT ${word} ON SCHEMA ${schema} TO ${grantee}${option}`;
   });
-  return { what: `grant ${name}`, sql: sql.join('; ') };
+  return { ...about({ kind: 'object', type: 'grant', schema: null, name }), sql: sql.join('; ') };
 }

@@ -1,6 +1,6 @@
 import type { Manifest, TableEntry } from '../../format/manifest.ts';
 import type { Omission } from '../../parity/scope.ts';
-import { qualifiedName } from '../../postgres/catalog/tables.ts';
+import { about } from '../../parity/subject.ts';
 import { quoteIdentifier, quoteQualified } from '../../postgres/identifier.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
@@ -14,7 +14,7 @@ import { append } from '../../runtime/lists.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 import { tryStatement } from '../omission.ts';
-import { PieceReader, readRange } from './load.ts';
+import { PieceReader, readRange } from './pieces.ts';
 
 /** What became of rows that went into tables which the target had already. */
 export interface ManagedRows {
@@ -48,6 +48,7 @@ export async function loadManagedRows(
   options: { workers: number; signal: AbortSignal; onProgress: (rows: number, bytes: number) => void },
 ): Promise<ManagedRows> {
   const outcome: ManagedRows = { sent: new Map(), countOnly: new Map(), notCarried: [] };
+  let isTold = false;
   for (const { table, missing } of tables) {
     // Nothing is sent, and the comparison asks for all columns of what was sent.
     if (table.rows === 0 && missing.length > 0) outcome.countOnly.set(table.oid, describeMissing(missing));
@@ -57,7 +58,10 @@ export async function loadManagedRows(
     const queue = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes);
     await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
       const session = await openSession(settings, signal);
-      await prepareLoader(session, manifest, outcome);
+      const omission = await prepareLoader(session, manifest);
+      // Each session is refused it, and it is one omission.
+      if (omission !== undefined && !isTold) outcome.notCarried.push(omission);
+      isTold ||= omission !== undefined;
       for (const present of drain(queue)) {
         signal.throwIfAborted();
         const why = await loadTable(session, present, manifest, reader, outcome);
@@ -88,7 +92,7 @@ function describeMissing(columns: readonly string[]): string {
 
 function describeRefused({ present: { table }, why }: Refused): Omission {
   return {
-    what: `rows of ${qualifiedName(table)}`,
+    ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${table.rows} rows are lost`,
     remedy: 'Mend the cause, and restore into an empty target again.',
     lost: true,
@@ -96,18 +100,17 @@ function describeRefused({ present: { table }, why }: Refused): Omission {
 }
 
 /** In the role of a replica no trigger fires and no foreign key is checked, in this session only. Hosted projects allow it. */
-async function prepareLoader(session: Session, manifest: Manifest, outcome: ManagedRows): Promise<void> {
+async function prepareLoader(session: Session, manifest: Manifest): Promise<Omission | undefined> {
   await letRead(session);
   await applyInputSettings(session, manifest.source.encoding);
   await session.query('SET synchronous_commit = off');
   const why = await tryStatement(session, 'SET session_replication_role = replica');
-  const what = "rows loaded without the platform's triggers";
-  if (why === undefined || outcome.notCarried.some((item) => item.what === what)) return;
-  outcome.notCarried.push({
-    what,
+  if (why === undefined) return undefined;
+  return {
+    what: "rows loaded without the platform's triggers",
     why: `${why}; triggers of the platform's tables saw the rows as if they were new`,
     remedy: 'As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore.',
-  });
+  };
 }
 
 /** @returns why the server refused the rows; undefined when they are there */
@@ -208,7 +211,7 @@ function describeLost(
 ): Omission {
   const kinds = different === 1 ? 'all of them the same' : `${different} different ones`;
   return {
-    what: `column ${qualifiedName(table)}.${column}`,
+    ...about({ kind: 'column', table, name: column }),
     why: `the target's table has no such column; ${values} values are lost, ${kinds}`,
     remedy: 'Upgrade the target project and restore again, if they are needed.',
   };

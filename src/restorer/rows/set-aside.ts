@@ -1,5 +1,6 @@
 import type { TableEntry } from '../../format/manifest.ts';
 import type { Omission } from '../../parity/scope.ts';
+import { about, type OmissionSubject } from '../../parity/subject.ts';
 import { firstUserOid } from '../../postgres/catalog/facts.ts';
 import { quoteLiteral, quoteQualified, unquoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -18,8 +19,8 @@ interface Aside {
   /** As ADD CONSTRAINT takes it */
   readonly definition: string;
   readonly comment: string | null;
-  /** For people, as `describeEntry` names what it belongs to */
-  readonly what: string;
+  /** The check of a table, or the domain */
+  readonly subject: OmissionSubject;
 }
 
 interface Row {
@@ -28,7 +29,9 @@ interface Row {
   name: string;
   definition: string;
   comment: string | null;
-  what: string;
+  schema: string;
+  /** Of the table or the domain */
+  of: string;
 }
 
 /** Whether what a check says of a row may depend on more than that row: on the time, or on what a user's function looks at. */
@@ -41,8 +44,7 @@ const described = `
   SELECT CASE WHEN x.contypid = 0 THEN x.conrelid::regclass::text ELSE format('%I.%I', tn.nspname, t.typname) END AS holder,
          x.contypid <> 0 AS of_domain, quote_ident(x.conname) AS name, pg_get_constraintdef(x.oid) AS definition,
          obj_description(x.oid, 'pg_constraint') AS comment,
-         CASE WHEN x.contypid = 0 THEN format('constraint %s.%s %s', cn.nspname, c.relname, x.conname)
-              ELSE format('domain %s.%s', tn.nspname, t.typname) END AS what
+         coalesce(cn.nspname, tn.nspname) AS schema, coalesce(c.relname, t.typname) AS of
   FROM found JOIN pg_constraint x ON x.oid = found.oid
     AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${doubtful})
   LEFT JOIN pg_class c ON c.oid = x.conrelid LEFT JOIN pg_namespace cn ON cn.oid = c.relnamespace
@@ -129,9 +131,17 @@ export class ChecksAside {
       );
     }
     for (const row of found) {
-      const { of_domain: ofDomain, holder, ...rest } = row;
+      const { of_domain: ofDomain, holder, schema, of, ...rest } = row;
       await session.query(`${alter({ ofDomain, holder })} DROP CONSTRAINT ${rest.name}`);
-      this.#aside.push({ ...rest, holder, ofDomain });
+      const subject: OmissionSubject = ofDomain
+        ? { kind: 'object', type: 'domain', schema, name: of }
+        : {
+            kind: 'part',
+            type: 'constraint',
+            table: { schema, name: of },
+            name: unquoteIdentifier(rest.name),
+          };
+      this.#aside.push({ ...rest, holder, ofDomain, subject });
       this.#taken += 1;
     }
     return found.length > 0;
@@ -171,18 +181,18 @@ async function add(session: Session, check: Aside, paths: readonly string[]): Pr
   if (refused === undefined) return [];
   const why = `rows came only without ${ofDomain ? `its constraint ${name}` : 'it'}, and the server did not take it again (${refused.why})`;
   const heirs = /\) NO INHERIT\b/.test(definition) ? [] : await listHeirs(session, check, 'lacking');
-  return [check.what, ...heirs].map((what) => ({
-    what,
+  return [check.subject, ...heirs].map((subject) => ({
+    ...about(subject),
     why,
     remedy: `Mend the cause, then: ${sql};`,
     lost: true,
   }));
 }
 
-async function comment(session: Session, { comment, ofDomain, holder, name, what }: Aside) {
+async function comment(session: Session, { comment, ofDomain, holder, name, subject }: Aside) {
   if (comment === null) return [];
   const sql = `COMMENT ON CONSTRAINT ${name} ON ${ofDomain ? 'DOMAIN ' : ''}${holder} IS ${quoteLiteral(comment)}`;
-  return tryStatements(session, [{ what: `comment on ${what}`, sql }]);
+  return tryStatements(session, [{ what: `comment on ${about(subject).what}`, sql }]);
 }
 
 /** Has all rows looked at, where the check did so in the source. */
@@ -191,7 +201,8 @@ async function validate(session: Session, check: Aside, paths: readonly string[]
   const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
   if (failure === undefined) return [];
   const omission = describeBroken(check, failure);
-  return [omission, ...(await listHeirs(session, check, 'having')).map((what) => ({ ...omission, what }))];
+  const heirs = await listHeirs(session, check, 'having');
+  return [omission, ...heirs.map((subject) => ({ ...omission, ...about(subject) }))];
 }
 
 const notValid = / NOT VALID$/;
@@ -223,25 +234,25 @@ async function tryUnder(
   return first;
 }
 
-/** The same check of the tables below, which have inherited it or lack it, as omissions name it. */
+/** The same check of the tables below, which have inherited it or lack it. */
 async function listHeirs(
   session: Session,
   { holder, ofDomain, name }: Aside,
   which: 'having' | 'lacking',
-): Promise<string[]> {
+): Promise<OmissionSubject[]> {
   if (ofDomain) return [];
-  const rows = await session.query<{ what: string }>(
+  const tables = await session.query<{ schema: string; name: string }>(
     `WITH RECURSIVE below AS (
        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = to_regclass($1)
        UNION SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.inhrelid)
-     SELECT format('constraint %s.%s %s', n.nspname, c.relname, $3::text) AS what
+     SELECT n.nspname AS schema, c.relname AS name
      FROM below JOIN pg_class c ON c.oid = below.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE $4::boolean = EXISTS (
+     WHERE $3::boolean = EXISTS (
        SELECT FROM pg_constraint x WHERE x.conrelid = c.oid AND x.contype = 'c' AND quote_ident(x.conname) = $2)
      ORDER BY 1`,
-    [holder, name, unquoteIdentifier(name), which === 'having'],
+    [holder, name, which === 'having'],
   );
-  return rows.map(({ what }) => what);
+  return tables.map((table) => ({ kind: 'part', type: 'constraint', table, name: unquoteIdentifier(name) }));
 }
 
 /** Why a check does not hold for the rows that are there */
@@ -252,13 +263,13 @@ interface Failure {
 }
 
 function describeBroken(check: Aside, { why, isByRows }: Failure): Omission {
-  const { ofDomain, name, what } = check;
+  const { ofDomain, name, subject } = check;
   const it = ofDomain ? `its constraint ${name}` : 'it';
   const finding = isByRows
     ? `rows of the backup do not fulfil ${it} (${why})`
     : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
   return {
-    what,
+    ...about(subject),
     why: `${finding}; it is there as NOT VALID, and holds for new rows`,
     remedy: `Mend the rows, then: ${alter(check)} VALIDATE CONSTRAINT ${name};`,
     lost: true,

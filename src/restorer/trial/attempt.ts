@@ -23,7 +23,7 @@ export interface Attempt {
   readonly parity: Parity | undefined;
   /** What the restore could not bring, or did not, as far as it came */
   readonly notCarried: readonly Omission[];
-  /** What is otherwise than in the source and no loss, for people */
+  /** What differs from the source without loss, for people */
   readonly notes: readonly string[];
   readonly checks: readonly CheckResult[];
   /** What the user's command said when it failed; undefined when it did not, or there is none */

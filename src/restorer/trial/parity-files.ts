@@ -81,7 +81,7 @@ export function createDocument(
   now: Date,
 ) {
   const { snapshotAt } = manifest.source;
-  const describeLine = (line: ParityLine, isTime: boolean) => {
+  const describeLine = ({ because: _, ...line }: ParityLine, isTime: boolean) => {
     const age = isTime ? ageAt(line.expected, snapshotAt) : undefined;
     return { ...line, ...(age === undefined ? {} : { ageSeconds: age / 1000 }) };
   };

@@ -42,17 +42,13 @@ export async function makeThrowaway(
   try {
     append(notCarried, await createDatabase(server, database, manifest, supplement, world));
     made.defer(() => dropThrowaway(server, database, roles, world));
-    const session = await openSession(settings, world.signal);
-    try {
-      const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'throwaway');
-      append(
-        roles,
-        plan.created.map(({ name }) => name),
-      );
-      await createRolesOf(session, plan);
-    } finally {
-      await session.close();
-    }
+    await using session = await openSession(settings, world.signal);
+    const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'throwaway');
+    append(
+      roles,
+      plan.created.map(({ name }) => name),
+    );
+    await createRolesOf(session, plan);
   } catch (cause) {
     world.signal.throwIfAborted();
     throw new ConfigurationError(
@@ -72,28 +68,24 @@ async function createDatabase(
   { definitions }: Supplement,
   world: World,
 ): Promise<Manifest['notCarried']> {
-  const session = await openSession(server, world.signal);
+  await using session = await openSession(server, world.signal);
+  await dropLeftover(session, database);
+  const create = (options: string) =>
+    session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
+  const encoding = `ENCODING ${quoteLiteral(source.encoding)}`;
+  const locale = findLocale(definitions);
+  if (locale === undefined) {
+    await create(encoding);
+    return [];
+  }
   try {
-    await dropLeftover(session, database);
-    const create = (options: string) =>
-      session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
-    const encoding = `ENCODING ${quoteLiteral(source.encoding)}`;
-    const locale = findLocale(definitions);
-    if (locale === undefined) {
-      await create(encoding);
-      return [];
-    }
-    try {
-      await create(writeLocale(locale, session.serverVersion));
-      world.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
-      return [];
-    } catch (error) {
-      if (!isRefusedLocale(error)) throw error;
-      await create(encoding);
-      return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, world))];
-    }
-  } finally {
-    await session.close();
+    await create(writeLocale(locale, session.serverVersion));
+    world.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
+    return [];
+  } catch (error) {
+    if (!isRefusedLocale(error)) throw error;
+    await create(encoding);
+    return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, world))];
   }
 }
 
@@ -115,12 +107,8 @@ function isRefusedLocale(error: unknown): boolean {
 }
 
 async function readLocaleOf(settings: ConnectionSettings, world: World): Promise<DatabaseLocale> {
-  const session = await openSession(settings, world.signal);
-  try {
-    return await readLocale(session);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, world.signal);
+  return await readLocale(session);
 }
 
 function describeLocale(
@@ -144,13 +132,9 @@ async function dropThrowaway(
   world: World,
 ): Promise<void> {
   try {
-    const session = await openSession(server);
-    try {
-      await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
-      for (const role of roles) await session.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
-    } finally {
-      await session.close();
-    }
+    await using session = await openSession(server);
+    await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
+    for (const role of roles) await session.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
   } catch (error) {
     world.log.warn(
       `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,

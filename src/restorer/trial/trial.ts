@@ -12,8 +12,8 @@ import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import type { Recovery } from '../choose.ts';
-import { prepareRestore } from '../execute.ts';
-import { type Attempt, explainFailure, findFault, hasPassed, hasReturned } from './attempt.ts';
+import { type PreparedRestore, prepareRestore } from '../execute.ts';
+import { type Attempt, explainFailure, type Failure, findFault, hasPassed, hasReturned } from './attempt.ts';
 import type { CheckResult } from './checks.ts';
 import { writeParity } from './parity-files.ts';
 import { makeThrowaway } from './scratch-database.ts';
@@ -79,8 +79,8 @@ async function tryBackup(
   let manifest: Manifest | undefined;
   let recovery: number | undefined;
   let parity: Parity | undefined;
-  let notCarried: Attempt['notCarried'][] = [];
-  let notes: Attempt['notes'] = [];
+  let differences: Attempt['notCarried'] = [];
+  let prepared: PreparedRestore | undefined;
   let checks: readonly CheckResult[] = [];
   let command: string | undefined;
   let failure: Attempt['failure'];
@@ -100,10 +100,8 @@ async function tryBackup(
       recovery: brought,
       checks: trial.checks,
     };
-    const prepared = await prepareRestore(request, world, clock);
-    // The restore adds to its own while it runs.
-    notCarried = [throwaway.notCarried, prepared.scope.notCarried];
-    notes = prepared.scope.notes;
+    differences = throwaway.notCarried;
+    prepared = await prepareRestore(request, world, clock);
     parity = await prepared.run();
     recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
     checks = await askChecks(settings, trial.checks, world);
@@ -113,9 +111,7 @@ async function tryBackup(
     clock.end('command');
   } catch (error) {
     world.signal.throwIfAborted();
-    // A wrong input says nothing about the backup, and a defect of ours is none of its.
-    if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
-    failure = { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
+    failure = judgeFailure(error);
   }
   return {
     manifest,
@@ -124,12 +120,18 @@ async function tryBackup(
     phases: clock.milliseconds(),
     recovery,
     parity,
-    notCarried: notCarried.flat(),
-    notes,
+    notCarried: prepared === undefined ? [] : [...differences, ...prepared.scope.notCarried],
+    notes: prepared?.scope.notes ?? [],
     checks,
     command,
     failure,
   };
+}
+
+/** @throws the error itself where it tells nothing about the backup: a wrong input, or a defect of ours */
+function judgeFailure(error: unknown): Failure {
+  if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
+  return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
 /** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */

@@ -24,16 +24,12 @@ export async function tryChecks(
   world: World,
 ): Promise<void> {
   if (checks.length === 0) return;
-  const session = await openSession(settings, world.signal);
-  try {
-    await letRead(session);
-    // The database gets its settings last of all, and names without a schema are found by this one.
-    const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
-    await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
-    await refuseUnanswerable(session, checks, complete);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, world.signal);
+  await letRead(session);
+  // The database gets its settings last of all, and names without a schema are found by this one.
+  const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
+  await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
+  await refuseUnanswerable(session, checks, complete);
 }
 
 /** Asks the user's checks of a restored database. */
@@ -43,14 +39,10 @@ export async function askChecks(
   world: World,
 ): Promise<CheckResult[]> {
   if (checks.length === 0) return [];
-  const session = await openSession(settings, world.signal);
-  try {
-    await letRead(session);
-    await session.query('RESET search_path');
-    return await runChecks(session, checks);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, world.signal);
+  await letRead(session);
+  await session.query('RESET search_path');
+  return await runChecks(session, checks);
 }
 
 export function describeChecks(checks: readonly CheckResult[]): Section[] {

@@ -5,7 +5,7 @@ import { exampleFailure, exampleSuccess, hour } from '../example.ts';
 
 const issue = { number: 4, url: 'https://github.example/acme/shop/issues/4' };
 
-function blocksOf(event: RunEvent, kind: 'failed' | 'recovered' = 'failed') {
+function blocksOf(event: RunEvent, kind: 'failed' | 'negative' | 'recovered' = 'failed') {
   const failingSince = new Date(event.at.getTime() - 3 * hour);
   return renderSlack(event, kind, { standing: 'repeated', issue, failures: 3, failingSince });
 }
@@ -44,6 +44,13 @@ describe('a Slack message', () => {
     expect(message.blocks.at(-1)).toMatchObject({
       elements: [{ url: 'https://github.example/acme/shop/actions/runs/700' }, { url: issue.url }],
     });
+  });
+
+  it('of a negative answer says what the answer is', () => {
+    const answer = { state: 'negative', operation: 'restore', failureClass: 'parity' } as const;
+    expect(blocksOf(exampleFailure({}, answer), 'negative').text).toBe(
+      '🚨 restore of shop at db.example.com: the restored database differs from the backup',
+    );
   });
 
   it('of a recovery has the evidence', () => {

@@ -43,6 +43,7 @@ const mark = {
   startedAt: '2026-11-20T02:17:00.000Z',
   startedBy: 'octocat',
   step: 'Definitions',
+  stepName: 'definitions' as const,
   wasEmpty: true,
   safetyBackup: null,
   databaseOid: 5,
@@ -60,7 +61,7 @@ describe('the guard of a restore', () => {
     ['of an older version, which does not say of which database', { databaseOid: undefined }, {}],
     ['that is older than a day', {}, { now: Date.parse('2026-11-21T03:00:00Z') }],
     ['from the future', {}, { now: Date.parse('2026-11-20T01:00:00Z') }],
-    ['of a restore that had everything but its comparison', { step: 'Comparing with the backup' }, {}],
+    ['of a restore that had everything but its comparison', { stepName: 'comparing' as const }, {}],
   ])('holds what is there worth keeping under a mark %s', (_, about, when) => {
     const state = { ...full, mark: { ...mark, ...about } as TargetState['mark'], ...when };
     expect(isWorthKeeping(makeState(state))).toBe(true);

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Lock } from '../../../src/repository/locks/held-lock.ts';
 import type { LockOptions } from '../../../src/repository/locks/lock-file.ts';
-import { acquireLock, describeHolder, giveBack, listLocks } from '../../../src/repository/locks/locks.ts';
+import {
+  acquireLock,
+  describeHolder,
+  giveBack,
+  identifyHolder,
+  listLocks,
+} from '../../../src/repository/locks/locks.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { StorageError } from '../../../src/runtime/errors.ts';
 import { MemoryStorage } from '../../../src/storage/memory.ts';
@@ -63,7 +69,7 @@ function options(overrides: Partial<LockOptions> = {}): LockOptions {
   return {
     operation: 'backup',
     mode: 'shared',
-    holder: 'this test',
+    holder: { id: 'test', name: 'this test' },
     now: () => new Date(),
     signal: new AbortController().signal,
     log: { debug: note, info: note, warn: note },
@@ -125,7 +131,10 @@ describe('locks', () => {
   });
 
   it('name their holder, since when, until when, the file, and what to do', async () => {
-    const lock = await acquire({ ...exclusive, holder: 'https://github.com/a/b/actions/runs/1' });
+    const lock = await acquire({
+      ...exclusive,
+      holder: { id: 'a step', name: 'https://github.com/a/b/actions/runs/1' },
+    });
     const failure = await acquire().catch((error: StorageError) => error);
     expect(failure).toBeInstanceOf(StorageError);
     const { message, next } = failure as StorageError;
@@ -580,5 +589,29 @@ describe('the holder', () => {
 
   it('is the process elsewhere', () => {
     expect(describeHolder({ GITHUB_REPOSITORY: 'a/b' })).toMatch(new RegExp(`, process ${process.pid}$`));
+  });
+
+  it('has an id, the same for one step of a run whatever it is called, and else for one process', () => {
+    const step = { SUPABASE_BACKUP_STEP: 'a4f1' };
+    expect(identifyHolder(step).id).toBe('a4f1');
+    expect(identifyHolder({ ...step, GITHUB_RUN_ID: '42' }).id).toBe('a4f1');
+    expect(identifyHolder({}).id).toBe(identifyHolder({ GITHUB_RUN_ID: '42' }).id);
+    expect(identifyHolder({}).id).toContain(String(process.pid));
+  });
+
+  it('stands in the lock with its id, and with its name for people; older versions wrote the name alone', async () => {
+    const lock = await acquire({ holder: { id: 'a4f1', name: 'run 17' } });
+    const older = { format: 1, operation: 'backup', mode: 'shared', holder: 'run 16', ttlSeconds: 1800 };
+    const key = 'locks/0123456789abcdef.json';
+    await storage.put(key, Buffer.from(JSON.stringify({ ...older, since: '2026-11-20T02:17:00.000Z' })));
+    const listed = await listLocks(repository);
+    expect(listed.find((one) => one.key === `locks/${lock.id}.json`)?.content).toMatchObject({
+      holder: 'run 17',
+      holderId: 'a4f1',
+    });
+    const content = listed.find((one) => one.key === key)?.content;
+    expect(content).toMatchObject({ holder: 'run 16' });
+    expect(content?.holderId).toBeUndefined();
+    await expect(acquire(exclusive)).rejects.toThrow(/run 1[67]/);
   });
 });

@@ -148,7 +148,7 @@ interface Stage {
 async function setStage(inner: Storage): Promise<Stage> {
   const storage = new TestStorage(inner);
   const context = {
-    holder: 'a test',
+    holder: { id: 'a test', name: 'a test' },
     now: storage.now,
     signal: new AbortController().signal,
     log,
@@ -472,7 +472,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
       ...stage.context,
       operation: 'backup',
       mode: 'shared',
-      holder: 'run 17',
+      holder: { id: '17', name: 'run 17' },
       waitSeconds: 0,
     });
     const run = await prune(stage);
@@ -493,7 +493,7 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
       ...stage.context,
       operation: 'backup',
       mode: 'shared',
-      holder: 'dead',
+      holder: { id: 'dead', name: 'dead' },
       waitSeconds: 0,
     });
     later(gracePeriod);

@@ -110,6 +110,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     expect(omitted).toEqual([
       {
         what: 'database owner',
+        subject: { kind: 'database', property: 'owner' },
         why: `it belonged to ${before.owner}; this database was there before, and belongs to ${server.prefix}_owner`,
         remedy: `If it is to belong to it: ALTER DATABASE "${name}" OWNER TO "${before.owner}";`,
       },

@@ -31,6 +31,12 @@ describe('a check that was taken away', () => {
     expect(await checks.giveBack(session, ['public'])).toEqual([
       {
         what: 'constraint public.t small',
+        subject: {
+          kind: 'part',
+          type: 'constraint',
+          table: { schema: 'public', name: 't' },
+          name: 'small',
+        },
         why: expect.stringMatching(
           /^rows came only without it, and the server did not take it again \(function public\.small\(integer\) does not exist/,
         ),

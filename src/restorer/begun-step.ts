@@ -1,0 +1,50 @@
+import { formatCounted } from '../report/quantity.ts';
+import type { World } from '../runtime/context.ts';
+import { type Step, steps } from './archive/steps.ts';
+
+/** A step of a restore that is told to people and to the mark in the target. */
+export type BegunStep =
+  | { readonly name: Step | 'beginning' | 'comparing' }
+  | { readonly name: 'rows'; readonly tables: number }
+  | { readonly name: 'replay'; readonly until: string }
+  | { readonly name: 'giving back'; readonly objects: number };
+
+export type StepName = BegunStep['name'];
+
+/** Is told of a step before it begins, and may fail. */
+export type OnStep = (step: BegunStep) => Promise<void>;
+
+/** For people: the heading in the log, and what a mark says. */
+export function titleOf(step: BegunStep): string {
+  switch (step.name) {
+    case 'beginning':
+      return 'beginning';
+    case 'rows':
+      return `Rows of ${formatCounted(step.tables, 'table')}`;
+    case 'replay':
+      return `Changes until ${step.until}`;
+    case 'comparing':
+      return 'Comparing with the backup';
+    case 'giving back':
+      return `Giving back ${formatCounted(step.objects, 'object')} that hung on what was replaced`;
+    default:
+      return `${step.name.charAt(0).toUpperCase()}${step.name.slice(1)}`;
+  }
+}
+
+/** The step that has this title in a mark of an older version, which kept nothing else; undefined for titles with a number or a time. */
+export function findStep(title: string): StepName | undefined {
+  const names = ['beginning', ...steps, 'comparing'] as const;
+  return names.find((name) => titleOf({ name }) === title);
+}
+
+/** Does a step under its heading, after `onStep` has been told. */
+export async function beginStep<Result>(
+  step: BegunStep,
+  onStep: OnStep | undefined,
+  { log }: Pick<World, 'log'>,
+  body: () => Promise<Result>,
+): Promise<Result> {
+  await onStep?.(step);
+  return log.group(titleOf(step), body);
+}

@@ -1,0 +1,82 @@
+import type { Manifest, StoredObject, TableRange } from '../../format/manifest.ts';
+import type { RowDigest } from '../../postgres/wire/row-digest.ts';
+import type { ObjectReader } from '../../repository/objects/store.ts';
+import type { LoadPart } from './queue.ts';
+
+/** The COPY text of a range, piece by piece; what is read is digested. */
+export async function* readRange(
+  range: TableRange,
+  pieces: PieceReader,
+  digest: RowDigest | undefined,
+): AsyncGenerator<Buffer> {
+  for (const piece of range.pieces) {
+    const plaintext = await pieces.read(piece.object);
+    const part = plaintext.subarray(piece.offset, piece.offset + piece.length);
+    digest?.update(part);
+    yield part;
+  }
+}
+
+/** Objects at hand: the one that is being read, and the last one before it, between which changed and unchanged ranges alternate. */
+const keptObjects = 2;
+
+/**
+ * Reads the objects of a part in the order in which their pieces are needed: a few are at hand, and the next is fetched and opened while the
+ * server takes the rows of this one.
+ */
+export class PieceReader {
+  readonly #reader: Pick<ObjectReader, 'read'>;
+  readonly #objects: readonly StoredObject[];
+  /** Indexes of objects, each where it is needed */
+  readonly #order: readonly number[];
+  #at = 0;
+  /** By index of the object, the one that was used last at the end */
+  readonly #held = new Map<number, Promise<Buffer>>();
+  #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
+
+  constructor(reader: Pick<ObjectReader, 'read'>, manifest: Manifest, part: LoadPart) {
+    this.#reader = reader;
+    this.#objects = manifest.objects;
+    this.#order = part.jobs
+      .flatMap(({ range }) => range.pieces.map((piece) => piece.object))
+      .filter((object, position, all) => object !== all[position - 1]);
+  }
+
+  async read(object: number): Promise<Buffer> {
+    const at = this.#order.indexOf(object, this.#at);
+    if (at >= 0) this.#at = at;
+    const plaintext = await this.#hold(object);
+    this.#prefetch();
+    return plaintext;
+  }
+
+  #hold(object: number): Promise<Buffer> {
+    const plaintext =
+      this.#held.get(object) ?? (this.#next?.object === object ? this.#next.plaintext : this.#fetch(object));
+    if (this.#next?.object === object) this.#next = undefined;
+    this.#held.delete(object);
+    this.#held.set(object, plaintext);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= keptObjects) break;
+      this.#held.delete(oldest);
+    }
+    return plaintext;
+  }
+
+  #prefetch(): void {
+    // What was fetched for rows that were passed over since is of no more use.
+    if (this.#next !== undefined && this.#order.includes(this.#next.object, this.#at + 1)) return;
+    const object = this.#order.slice(this.#at + 1).find((later) => !this.#held.has(later));
+    if (object === undefined) return;
+    this.#next = { object, plaintext: this.#fetch(object) };
+  }
+
+  #fetch(index: number): Promise<Buffer> {
+    const object = this.#objects[index];
+    if (!object) throw new Error(`the manifest has no object ${index}`);
+    const plaintext = this.#reader.read(object);
+    // Whoever needs it gets the error; a restore that failed before has no more use for it.
+    plaintext.catch(() => undefined);
+    return plaintext;
+  }
+}
