@@ -2,6 +2,7 @@ import type { TableInfo } from '../../postgres/catalog/tables.ts';
 import { quoteQualified } from '../../postgres/identifier.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
 /** The snapshot and the locked tables do not fit together; another try may. */
@@ -58,6 +59,15 @@ export async function explainFullLockTable(
   }
 }
 
+/** What the server says of a table that is not there any more, or not under this name. */
+const gone = new Set<string>([
+  sqlState.undefinedTable,
+  sqlState.invalidSchemaName,
+  sqlState.wrongObjectType,
+  // The name means another table by now, for this role could read the one that the snapshot shows.
+  sqlState.insufficientPrivilege,
+]);
+
 export async function lockTables(
   lead: Session,
   settings: ConnectionSettings,
@@ -73,11 +83,10 @@ export async function lockTables(
     } catch (cause) {
       const { code } = cause as { code?: string };
       const oids = batch.map((table) => table.oid);
-      if (code === '55P03') {
+      if (code === sqlState.lockNotAvailable) {
         throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
       }
-      // 42501: the name means another table by now, for this role could read the one that the snapshot shows.
-      if (code === '42P01' || code === '3F000' || code === '42809' || code === '42501') {
+      if (code !== undefined && gone.has(code)) {
         throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
       }
       if (isFullLockTable(cause)) throw await explainFullLockTable(settings, tables.length, cause);
