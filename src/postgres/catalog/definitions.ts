@@ -1,3 +1,4 @@
+import { compareKeys } from '../../values/ordering.ts';
 import type { Session } from '../session/connection.ts';
 import { buildDefinitionsQuery } from './definition-queries.ts';
 
@@ -38,12 +39,3 @@ const keyOf = (line: Definition) => [
   line.name,
   line.detail,
 ];
-
-/** Orders by code units, the same under every collation. */
-export function compareKeys(one: readonly string[], other: readonly string[]): number {
-  for (const [index, part] of one.entries()) {
-    const against = other[index] ?? '';
-    if (part !== against) return part < against ? -1 : 1;
-  }
-  return 0;
-}

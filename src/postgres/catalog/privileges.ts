@@ -1,6 +1,6 @@
+import { compareKeys } from '../../values/ordering.ts';
 import type { Session } from '../session/connection.ts';
 import { routines } from './definition-queries.ts';
-import { compareKeys } from './definitions.ts';
 import { own, ownRelation, userSchema } from './facts.ts';
 
 /** What a role can do with an object, whichever way it came to it: memberships, PUBLIC, ownership. */

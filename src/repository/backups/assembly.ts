@@ -1,5 +1,6 @@
 import type { Manifest, Piece, StoredObject, TableEntry } from '../../format/manifest.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
+import { compare } from '../../values/ordering.ts';
 
 /** A piece whose object has been stored. */
 interface StoredPiece {
@@ -151,9 +152,4 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       extensions: parts.facts.extensions,
     },
   };
-}
-
-/** By code unit, so that the order does not depend on a locale. */
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
