@@ -152,3 +152,5 @@ export type Piece = v.InferOutput<typeof piece>;
 export type TableRange = v.InferOutput<typeof range>;
 export type TableEntry = v.InferOutput<typeof table>;
 export type SequenceFact = v.InferOutput<typeof sequence>;
+/** A sequence at one time. Its value is text because a bigint may not fit a number. */
+export type SequenceState = Omit<SequenceFact, 'latest'>;

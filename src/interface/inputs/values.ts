@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
+import type { ColumnName } from '../../values/column-name.ts';
 import { day, hour, minute, week } from '../../values/duration.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import { splitPatterns } from '../../values/table-patterns.ts';
@@ -198,12 +199,6 @@ export function parsePatterns(text: string): readonly string[] {
       'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
     );
   });
-}
-
-export interface ColumnName {
-  readonly schema: string;
-  readonly table: string;
-  readonly column: string;
 }
 
 export function parseColumns(text: string): readonly ColumnName[] {

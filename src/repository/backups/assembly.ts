@@ -1,4 +1,4 @@
-import type { Manifest, Piece, StoredObject, TableEntry } from '../../format/manifest.ts';
+import type { Manifest, Piece, SequenceState, StoredObject, TableEntry } from '../../format/manifest.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
 import { compare } from '../../values/ordering.ts';
 
@@ -18,13 +18,6 @@ interface CopiedTable {
   readonly persistence: 'permanent' | 'unlogged';
   readonly columns: readonly string[];
   readonly root: { readonly schema: string; readonly name: string } | undefined;
-}
-
-interface SequenceState {
-  readonly schema: string;
-  readonly name: string;
-  readonly lastValue: string;
-  readonly isCalled: boolean;
 }
 
 /** What a run has found and stored. */

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
-import type { Definition } from '../../postgres/catalog/definitions.ts';
+import type { Definition } from '../../format/supplement.ts';
 import { besideDefinitions } from '../../postgres/catalog/description.ts';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
