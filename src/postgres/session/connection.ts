@@ -14,7 +14,7 @@ import { ReusingSocket } from './socket.ts';
 import { attemptModes } from './tls.ts';
 
 /** One server session. It never hides that it died: `lost` rejects then, with the reason. */
-export interface Session {
+export interface Session extends AsyncDisposable {
   /** Statements that are asked together, with `Promise.all`, go to the server in one trip, in their order. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** The socket under the session, for the COPY reader and writer. */
@@ -95,6 +95,7 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
       signal?.removeEventListener('abort', destroy);
       await client.end();
     },
+    [Symbol.asyncDispose]: () => session.close(),
   };
   try {
     return Object.assign(session, await setUp(client, settings));

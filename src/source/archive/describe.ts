@@ -73,15 +73,11 @@ export async function describeDatabase<Beside>(
 
 /** Relations that somebody has locked against all others, or waits to. */
 async function findLocked(settings: ConnectionSettings): Promise<number[]> {
-  const session = await openSession(settings);
-  try {
-    const rows = await session.query<{ oid: number }>(`
-      SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
-    return rows.map(({ oid }) => oid);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const rows = await session.query<{ oid: number }>(`
+    SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  return rows.map(({ oid }) => oid);
 }
 
 /**

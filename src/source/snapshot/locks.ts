@@ -45,18 +45,14 @@ export async function explainFullLockTable(
   tables: number,
   cause: unknown,
 ): Promise<ConfigurationError> {
-  const session = await openSession(settings);
-  try {
-    const { perTransaction, holders } = await readLockRoom(session);
-    const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
-    return new ConfigurationError(
-      `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
-      `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
-      cause,
-    );
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const { perTransaction, holders } = await readLockRoom(session);
+  const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
+  return new ConfigurationError(
+    `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
+    `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
+    cause,
+  );
 }
 
 /** What the server says of a table that is not there any more, or not under this name. */
@@ -102,24 +98,20 @@ export const isFullLockTable = (cause: unknown): boolean =>
 /** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
 export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
   if (oids.length === 0) return '';
-  const session = await openSession(settings);
-  try {
-    const rows = await session.query<{ text: string }>(
-      `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
-                     CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
-                     coalesce(nullif(a.application_name, ''), 'no application name'),
-                     date_trunc('second', clock_timestamp() - a.xact_start),
-                     -- the command's two first words: the rest may hold somebody's data
-                     (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
-       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       -- One that waits counts too: whoever comes later queues behind it.
-       WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
-         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       ORDER BY l.granted DESC LIMIT 5`,
-      [`{${oids.join(',')}}`],
-    );
-    return rows.map((row) => `; ${row.text}`).join('');
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const rows = await session.query<{ text: string }>(
+    `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
+                   CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
+                   coalesce(nullif(a.application_name, ''), 'no application name'),
+                   date_trunc('second', clock_timestamp() - a.xact_start),
+                   -- the command's two first words: the rest may hold somebody's data
+                   (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
+     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     -- One that waits counts too: whoever comes later queues behind it.
+     WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     ORDER BY l.granted DESC LIMIT 5`,
+    [`{${oids.join(',')}}`],
+  );
+  return rows.map((row) => `; ${row.text}`).join('');
 }
