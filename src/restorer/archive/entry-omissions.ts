@@ -1,7 +1,7 @@
-import { conceal } from '../../parity/line.ts';
 import type { Omission } from '../../parity/scope.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import { putOnOneLine } from '../../postgres/sql-text.ts';
+import { redactDefinition } from '../../report/redact.ts';
 import type { NamedConstraint } from './broken-keys.ts';
 
 /** What to do about an entry that has no statement to show. */
@@ -54,7 +54,7 @@ export function describeRefused(
 ): Omission {
   const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
   const later = isShown
-    ? `When that is mended: ${conceal(putOnOneLine(sql))}`
+    ? `When that is mended: ${redactDefinition(putOnOneLine(sql))}`
     : (remedies[entry.kind] ??
       `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
   return {
