@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { timedIdPattern } from '../values/timed-id.ts';
 import { objectSize, storedSize } from './limits.ts';
 
 /**
@@ -15,7 +16,7 @@ export const time = v.pipe(
   v.check((written) => !Number.isNaN(Date.parse(written)), 'it is no time'),
 );
 const text = v.string();
-const backupId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
+export const backupId = v.pipe(text, v.regex(timedIdPattern));
 
 /** A bigint of the server, in decimal */
 export const bigint = v.pipe(text, v.regex(/^-?\d{1,20}$/));
@@ -151,3 +152,5 @@ export type Piece = v.InferOutput<typeof piece>;
 export type TableRange = v.InferOutput<typeof range>;
 export type TableEntry = v.InferOutput<typeof table>;
 export type SequenceFact = v.InferOutput<typeof sequence>;
+/** A sequence at one time. Its value is text because a bigint may not fit a number. */
+export type SequenceState = Omit<SequenceFact, 'latest'>;

@@ -101,9 +101,9 @@ const answer = v.strictObject({
   sql: text,
   /** Rows of the answer; null when the question failed */
   rows: v.nullable(v.number()),
-  /** SHA-256 of all rows as text, in the order of the answer; null when the question failed */
+  /** SHA-256 of all rows in COPY's text format, in the order of the answer; null when the question failed */
   digest: v.nullable(text),
-  /** The first rows, for people, or what the server said */
+  /** The first rows in COPY's text format, for people, or what the server said */
   sample: text,
 });
 

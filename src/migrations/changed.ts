@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { compare } from '../values/ordering.ts';
 import { type Finding, findDestructive } from './destructive.ts';
 import { askGit, type GitWorld, NoComparison, readGit } from './git.ts';
 import { decodeScript, isPointer } from './script-text.ts';
@@ -125,7 +126,7 @@ async function listChanges(folder: string, base: string, world: GitWorld): Promi
     },
   );
   const changes = [...parseRaw(differences), ...(await listLoose(folder, world))];
-  return changes.sort((one, other) => (one.path < other.path ? -1 : 1));
+  return changes.sort((one, other) => compare(one.path, other.path));
 }
 
 /** What is there and not committed as it is: it runs with the release, whether git is to ignore it or not. */
@@ -170,7 +171,7 @@ async function lookThrough(changes: readonly Change[], top: string, world: GitWo
   return {
     files,
     destructive,
-    passedOver: passedOver.sort((one, other) => (one.path < other.path ? -1 : 1)),
+    passedOver: passedOver.sort((one, other) => compare(one.path, other.path)),
   };
 }
 

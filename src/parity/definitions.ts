@@ -2,9 +2,10 @@ import type { Definition } from '../format/supplement.ts';
 import { kindBehind, notReadable } from '../postgres/catalog/particulars.ts';
 import { withoutMarks } from '../postgres/catalog/printed-text.ts';
 import { parseRights } from '../postgres/catalog/system-rights.ts';
+import { redactDefinition } from '../report/redact.ts';
 import { type DefinitionContext, everybodys, explain, platforms } from './explanations.ts';
 import { judge } from './known-differences.ts';
-import { absent, conceal, digestOf, type ParityLine } from './line.ts';
+import { absent, digestOf, type ParityLine } from './line.ts';
 import { areSame } from './same.ts';
 import type { Subject } from './subject.ts';
 
@@ -138,7 +139,7 @@ function noteOf({ kind, name }: Subject): string | undefined {
 
 function show(want: string | undefined, have: string | undefined): { expected: string; found: string } {
   const [expected, found] = [want, have].map((detail) =>
-    detail === undefined ? absent : conceal(detail.replace(secretDigest, '$1 …')) || 'there',
+    detail === undefined ? absent : redactDefinition(detail.replace(secretDigest, '$1 …')) || 'there',
   ) as [string, string];
   if (expected !== found || want === have) return { expected, found };
   // They differ in what is not shown.

@@ -1,9 +1,8 @@
-import type { CronJob, Role, Setting, Supplement } from '../format/supplement.ts';
+import type { CronJob, Role, Setting } from '../format/supplement.ts';
+import type { Globals } from '../postgres/catalog/globals.ts';
 import { type Excuse, judge, type Reason } from './known-differences.ts';
 import { absent, digestOf, type ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
-
-type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
 
 /** Compares what pg_dump leaves out: the properties of the database, its jobs, and the roles of the server. */
 export function compareGlobals(

@@ -25,37 +25,6 @@ export interface ParityLine {
 
 export const absent = 'nothing';
 
-/** Keys and passwords that stand in definitions */
-const secrets: readonly (readonly [RegExp, string])[] = [
-  [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ…'],
-  [/\bsb_secret_[\w-]+/g, 'sb_secret_…'],
-  [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 …'],
-  [/(:\/\/[^\s:/@]+):[^\s@/]+@/g, '$1:…@'],
-];
-
-/** For a report that others may read: definitions, without what is a secret in them. */
-export function conceal(text: string): string {
-  return secrets.reduce(
-    (shown, [pattern, instead]) => shown.replace(pattern, instead),
-    withoutArguments(text),
-  );
-}
-
-/**
- * The arguments of a webhook's trigger hold a whole request, with its headers. Names are written by others: their quotes are counted, and
- * tried in no other way.
- */
-function withoutArguments(text: string): string {
-  const start = text.search(/EXECUTE (?:FUNCTION|PROCEDURE) /);
-  if (start < 0) return text;
-  let open = start;
-  for (let isQuoted = false; open < text.length && (isQuoted || text[open] !== '('); open++) {
-    if (text[open] === '"') isQuoted = !isQuoted;
-  }
-  const close = text.lastIndexOf(')');
-  return close > open + 1 ? `${text.slice(0, open + 1)}…${text.slice(close)}` : text;
-}
-
 /** Stands for a text that is not shown, so that one can see whether two are the same. */
 export function digestOf(text: string): string {
   return `SHA-256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}…`;

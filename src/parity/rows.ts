@@ -6,6 +6,7 @@ import { quoteQualified } from '../postgres/identifier.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { applySettings } from '../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
+import { sqlState } from '../postgres/sqlstate.ts';
 import { copyOut, type RowSink } from '../postgres/wire/copy-reader.ts';
 import { RowDigest } from '../postgres/wire/row-digest.ts';
 import { messageOf, TargetError } from '../runtime/errors.ts';
@@ -203,9 +204,9 @@ async function readSlices(reader: Session, slices: readonly Slice[]): Promise<Ro
   }
 }
 
-/** insufficient_privilege: row security holds for the owner, too (FORCE ROW LEVEL SECURITY), who is neither superuser nor BYPASSRLS */
+/** Row security holds for the owner, too (FORCE ROW LEVEL SECURITY), who is neither superuser nor BYPASSRLS */
 function isHidden(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '42501';
+  return (error as { code?: unknown }).code === sqlState.insufficientPrivilege;
 }
 
 /** Reads a table whose rows are hidden from its owner, in a transaction that is rolled back. */
@@ -230,9 +231,9 @@ async function withoutForce<T>(
   }
 }
 
-/** out_of_memory of the lock table: max_locks_per_transaction */
+/** Of the lock table: max_locks_per_transaction */
 function isOutOfLocks(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '53200';
+  return (error as { code?: unknown }).code === sqlState.outOfMemory;
 }
 
 /** The tables of the target; of those that cannot be planned for, `heap` is false, so that each is read as a whole. */

@@ -1,7 +1,6 @@
-import type { SequenceFact } from '../format/manifest.ts';
+import type { SequenceFact, SequenceState } from '../format/manifest.ts';
 import { readReadableSequences } from '../postgres/catalog/facts.ts';
 import { findUnplannable } from '../postgres/catalog/plannable.ts';
-import type { SequenceState } from '../postgres/catalog/sequence-states.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';

@@ -178,3 +178,34 @@ function decode(text: string): string {
     return text;
   }
 }
+
+/** Keys and passwords that stand in definitions */
+const keysInDefinitions: readonly (readonly [RegExp, string])[] = [
+  [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ…'],
+  [/\bsb_secret_[\w-]+/g, 'sb_secret_…'],
+  [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 …'],
+  [/(:\/\/[^\s:/@]+):[^\s@/]+@/g, '$1:…@'],
+];
+
+/** A definition for a report that others may read: without what looks like a key or a password, and without the arguments of a trigger. */
+export function redactDefinition(text: string): string {
+  return keysInDefinitions.reduce(
+    (shown, [pattern, instead]) => shown.replace(pattern, instead),
+    withoutArguments(text),
+  );
+}
+
+/**
+ * The arguments of a webhook's trigger hold a whole request, with its headers. Names are written by others: their quotes are counted, and
+ * tried in no other way.
+ */
+function withoutArguments(text: string): string {
+  const start = text.search(/EXECUTE (?:FUNCTION|PROCEDURE) /);
+  if (start < 0) return text;
+  let open = start;
+  for (let isQuoted = false; open < text.length && (isQuoted || text[open] !== '('); open++) {
+    if (text[open] === '"') isQuoted = !isQuoted;
+  }
+  const close = text.lastIndexOf(')');
+  return close > open + 1 ? `${text.slice(0, open + 1)}…${text.slice(close)}` : text;
+}

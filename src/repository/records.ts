@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import { count, time } from '../format/manifest.ts';
+import { backupId, count, time } from '../format/manifest.ts';
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
+import { compare } from '../values/ordering.ts';
+import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
 import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
@@ -10,8 +11,6 @@ import { readSealed, type SealedKind, SealedReading, sealContent } from './signa
  * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is
  * written once and never replaced; of records that contradict each other the newest holds.
  */
-
-const backupId = v.pipe(v.string(), v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 
 const objectName = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
@@ -148,14 +147,13 @@ export async function appendRecord<Kind extends RecordKind>(
   content: RecordContent<Kind>,
 ): Promise<void> {
   const at = now.toISOString();
-  const time = at.replace(/[-:]|\.\d+/g, '');
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-    const id = `${time}-${randomBytes(2).toString('hex')}`;
+    const id = createTimedId(now);
     const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content });
     if (await repository.storage.create(`records/${kind}/${id}.json`, sealed)) return;
   }
   throw new StorageError(
-    `${repository.storage.location} said ${maxAttempts} times that a record of ${time} in records/${kind} exists already`,
+    `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
     'Check that the storage tells absent keys from present ones, then run the operation again.',
   );
 }
@@ -176,7 +174,7 @@ export async function readRecords<Kind extends RecordKind>(
     signal = new AbortController().signal,
   }: { newest?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<StoredRecord<Kind>[]> {
-  const pattern = new RegExp(`^records/${kind}/(\\d{8}T\\d{6}Z-[0-9a-f]{4})\\.json$`);
+  const pattern = new RegExp(`^records/${kind}/(${timedId})\\.json$`);
   const found: { id: string; storedAt: Date; size: number }[] = [];
   for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
     const id = pattern.exec(key)?.[1];
@@ -201,11 +199,6 @@ export async function readRecords<Kind extends RecordKind>(
   return records
     .sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id))
     .map(({ at, storedAt, content }) => ({ at, storedAt, content }));
-}
-
-/** By code unit, so that the order does not depend on a locale. */
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 async function readRecord<Kind extends RecordKind>(

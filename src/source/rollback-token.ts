@@ -34,7 +34,7 @@ export async function leaveToken(
   signal: AbortSignal,
   lockTimeoutSeconds = 30,
 ): Promise<string> {
-  const session = await openSession(settings, signal);
+  await using session = await openSession(settings, signal);
   const token = randomBytes(16).toString('hex');
   try {
     await session.query('BEGIN');
@@ -61,8 +61,6 @@ export async function leaveToken(
       `Let the role create the schema ${ledgerSchema}, or leave ledger out.`,
       cause,
     );
-  } finally {
-    await session.close();
   }
 }
 

@@ -3,6 +3,7 @@ import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
+import { day } from '../values/duration.ts';
 import {
   assertKey,
   assertPrefix,
@@ -21,7 +22,7 @@ import {
 const looksAtOnce = 64;
 
 /** A write that takes longer than this was killed. Milliseconds. */
-const abandonedAfter = 24 * 60 * 60 * 1000;
+const abandonedAfter = day;
 
 /** The names of files that are being written: those of `randomUUID`. */
 const temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

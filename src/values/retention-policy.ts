@@ -1,6 +1,4 @@
-const hour = 3_600_000;
-const day = 24 * hour;
-
+import { day, hour } from './duration.ts';
 /** How many backups stay; 0 means that a rule keeps none. */
 export interface RetentionPolicy {
   readonly last: number;

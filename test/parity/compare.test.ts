@@ -6,12 +6,12 @@ import { compareDefinitions } from '../../src/parity/definitions.ts';
 import type { DefinitionContext } from '../../src/parity/explanations.ts';
 import { compareGlobals } from '../../src/parity/globals.ts';
 import { collectExcuses, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
-import { conceal } from '../../src/parity/line.ts';
 import { compareObjects } from '../../src/parity/objects.ts';
 import { comparePrivileges } from '../../src/parity/privileges.ts';
 import type { ParityScope } from '../../src/parity/scope.ts';
 import type { OmissionSubject } from '../../src/parity/subject.ts';
 import type { ArchiveEntry } from '../../src/postgres/client/table-of-contents.ts';
+import { redactDefinition } from '../../src/report/redact.ts';
 import { makeManifest } from '../repository/example.ts';
 import { leave, makeLine, makeScope, makeSupplement } from './example.ts';
 
@@ -310,7 +310,7 @@ describe('definitions', () => {
     expect(line?.expected).not.toBe(line?.found);
     expect(JSON.stringify(line)).not.toMatch(/one|two/);
     const token = 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl';
-    expect(conceal(`'Bearer abc.def' ${token} postgres://user:hunter2@host sb_secret_abc`)).toBe(
+    expect(redactDefinition(`'Bearer abc.def' ${token} postgres://user:hunter2@host sb_secret_abc`)).toBe(
       `'Bearer …' eyJ… postgres://user:…@host sb_secret_…`,
     );
   });
@@ -322,15 +322,15 @@ describe('definitions', () => {
     ['many addresses', '://a:'.repeat(100_000)],
   ])('are shown in time, whatever somebody writes: %s', (_, detail) => {
     const started = performance.now();
-    conceal(detail);
+    redactDefinition(detail);
     compare([define({ kind: 'trigger', detail })], [define({ kind: 'trigger', detail: `${detail} ` })]);
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('show no argument behind a name of quotes and parentheses', () => {
     const detail = `EXECUTE FUNCTION public."a""(b"('SECRET', ')')`;
-    expect(conceal(detail)).toBe(`EXECUTE FUNCTION public."a""(b"(…)`);
-    expect(conceal('EXECUTE PROCEDURE f()')).toBe('EXECUTE PROCEDURE f()');
+    expect(redactDefinition(detail)).toBe(`EXECUTE FUNCTION public."a""(b"(…)`);
+    expect(redactDefinition('EXECUTE PROCEDURE f()')).toBe('EXECUTE PROCEDURE f()');
   });
 });
 

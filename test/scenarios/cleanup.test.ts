@@ -2,12 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createBackupId, writeManifest } from '../../src/repository/backups/manifests.ts';
+import { writeManifest } from '../../src/repository/backups/manifests.ts';
 import { openForBackup, openRepository, type Repository } from '../../src/repository/open.ts';
 import { appendRecord } from '../../src/repository/records.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { createBackupId } from '../../src/values/timed-id.ts';
 import { makeManifest, makeObject, source } from '../repository/example.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';
 import { awsSecret, type Finished, runCli, succeed } from '../support/run-cli.ts';

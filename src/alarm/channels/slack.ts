@@ -1,9 +1,10 @@
 import { printableLines } from '../../report/printable.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatTimeWithZone } from '../../report/time.ts';
 import type { RunEvent } from '../event.ts';
 import { describeClass } from '../failure-class.ts';
 import type { IssueNews } from '../issues/lifecycle.ts';
-import { formatTime, tellLastGood, tellRpo } from '../issues/text.ts';
+import { tellLastGood, tellRpo } from '../issues/text.ts';
 import type { WebhookContent } from './webhook.ts';
 
 /* Limits of Slack's block reference: characters after escaping. */
@@ -124,9 +125,9 @@ function formatted(text: string): Text {
 }
 
 function describeContext({ run, at }: RunEvent): string {
-  if (run === undefined) return formatTime(at);
+  if (run === undefined) return formatTimeWithZone(at);
   const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
-  return `${run.repository} · ${run.workflow} run ${run.number}${attempt} · ${formatTime(at)}`;
+  return `${run.repository} · ${run.workflow} run ${run.number}${attempt} · ${formatTimeWithZone(at)}`;
 }
 
 function renderButtons({ run }: RunEvent, { issue }: IssueNews): Block[] {

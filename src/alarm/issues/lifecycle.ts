@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GitHubFailure } from '../../github/api.ts';
 import type { Issue, Issues, Label } from '../../github/issues.ts';
+import { day } from '../../values/duration.ts';
 import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './state.ts';
 import { describeFailing, describeRecovery, describeRepeat, markRecovered, titleIssue } from './text.ts';
@@ -9,8 +10,6 @@ import { findFailing, findSame, type Known, ownLabel, reopenWindow } from './tra
 const severeLabel = 'severity: high';
 const labelColors: Readonly<Record<string, string>> = { [ownLabel]: '3ecf8e', [severeLabel]: 'b60205' };
 
-/** milliseconds */
-const day = 86_400_000;
 const severeFailures = 3;
 /** Of messages told within a day */
 const toldLimit = 8;

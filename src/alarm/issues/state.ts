@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
+import { day } from '../../values/duration.ts';
+import { timedId } from '../../values/timed-id.ts';
 import { groupOf, type RunEvent } from '../event.ts';
 
 /**
@@ -88,10 +90,12 @@ export function fingerprintOf({ operation, database }: RunEvent, failureClass: s
   return digest(['failure', failureClass, groupOf(operation), database]);
 }
 
+const ids = new RegExp(timedId, 'g');
+
 /** Of a message without ids, numbers and quantities: a duration or a backup that differs is no other cause. */
 export function messageDigest(message: string): string {
   const words = message
-    .replace(/\d{8}T\d{6}Z-[0-9a-f]{4}/g, '#')
+    .replace(ids, '#')
     .replace(/\b[0-9a-f]*\d[0-9a-f]*\b/gi, '#')
     .replace(/[\d#]+(?:[.,:][\d#]+)*/g, '#')
     .replace(/# ?(?:ms|s|min|h|[kMGTP]?B)\b(?: # ?(?:s|min)\b)?/g, '#');
@@ -107,13 +111,10 @@ export function orderOf({ run, startedAt }: RunEvent): EventOrder {
   };
 }
 
-/** milliseconds by which no machine's clock is wrong */
-const day = 86_400_000;
-
 /**
  * Whether an event is older than another. Runs of one workflow are counted, and machines' clocks differ; but a run that was started
  * again keeps its number, so that between runs of which one was, and between workflows, the clock decides. What began a day later is not
- * older, whatever the numbers say: somebody may have made them up, to keep failures back.
+ * older, whatever the numbers say: no machine's clock is so wrong, and somebody may have made them up, to keep failures back.
  */
 export function precedes(event: EventOrder, other: EventOrder): boolean {
   if (Date.parse(event.startedAt) - Date.parse(other.startedAt) > day) return false;

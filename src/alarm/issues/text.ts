@@ -1,6 +1,7 @@
 import { chooseFence, escapeMarkdown } from '../../report/markdown.ts';
 import { printable, printableLines } from '../../report/printable.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatTimeWithZone } from '../../report/time.ts';
 import { judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { describeClass } from '../failure-class.ts';
 import type { IssueState } from './state.ts';
@@ -22,8 +23,8 @@ export function describeFailing(event: RunFailure, state: IssueState, mentions: 
     ['operation', inline(operation)],
     ['failure class', `${inline(failureClass)} (${inline(describeClass(failureClass))})`],
     ['failures', String(state.failures)],
-    ['since', formatTime(new Date(state.firstFailureAt))],
-    ['latest', `${formatTime(at)}${run === undefined ? '' : ` in ${linkRun(event)}`}`],
+    ['since', formatTimeWithZone(new Date(state.firstFailureAt))],
+    ['latest', `${formatTimeWithZone(at)}${run === undefined ? '' : ` in ${linkRun(event)}`}`],
     ['last good backup', describeLastGood(event)],
     ...describeRpo(event),
   ];
@@ -46,10 +47,10 @@ export function describeRepeat(
   opening: string,
   mentions: readonly string[],
 ): string {
-  const since = formatTime(new Date(state.firstFailureAt));
+  const since = formatTimeWithZone(new Date(state.firstFailureAt));
   return [
     `**${opening}** ${formatCounted(state.failures, 'failure')} since ${since}, the latest ${
-      event.run === undefined ? `at ${formatTime(event.at)}` : `in ${linkRun(event)}`
+      event.run === undefined ? `at ${formatTimeWithZone(event.at)}` : `in ${linkRun(event)}`
     }.`,
     [
       `Last good backup: ${describeLastGood(event)}.`,
@@ -81,24 +82,19 @@ export function describeRecovery(event: RunSuccess, state: IssueState): string {
     ['failures', String(state.failures)],
   ];
   return [
-    `**Recovered.** ${inline(operation)} succeeded at ${formatTime(event.at)}.`,
+    `**Recovered.** ${inline(operation)} succeeded at ${formatTimeWithZone(event.at)}.`,
     ['| | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`)].join('\n'),
   ].join('\n\n');
 }
 
 /** What a closed issue shows first. */
 export function markRecovered(body: string, { at }: RunSuccess): string {
-  return `> **Recovered** at ${formatTime(at)}. What follows is the last failure.\n\n${body}`;
+  return `> **Recovered** at ${formatTimeWithZone(at)}. What follows is the last failure.\n\n${body}`;
 }
 
 /** milliseconds from the first failure to this event */
 export function failedFor({ at }: RunEvent, state: IssueState): number {
   return Math.max(0, at.getTime() - Date.parse(state.firstFailureAt));
-}
-
-/** `2026-11-20 02:17 UTC`, whatever the machine's zone. */
-export function formatTime(time: Date): string {
-  return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** One sentence without markup, for every channel; undefined without a target. */
@@ -109,8 +105,8 @@ export function tellRpo(event: RunEvent): string | undefined {
   if (standing.brokenAt === undefined) return `${target} is missed: there is no good backup`;
   const distance = formatDuration(Math.abs(event.at.getTime() - standing.brokenAt.getTime()));
   return standing.broken
-    ? `${target} is missed since ${formatTime(standing.brokenAt)}, for ${distance}`
-    : `${target} will be missed in ${distance}, at ${formatTime(standing.brokenAt)}`;
+    ? `${target} is missed since ${formatTimeWithZone(standing.brokenAt)}, for ${distance}`
+    : `${target} will be missed in ${distance}, at ${formatTimeWithZone(standing.brokenAt)}`;
 }
 
 /** One phrase without markup, for every channel. */

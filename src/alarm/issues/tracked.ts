@@ -1,16 +1,16 @@
 import type { Issue, Issues } from '../../github/issues.ts';
+import { day, minute } from '../../values/duration.ts';
 import { type EventOrder, type IssueState, readState } from './state.ts';
 
 /** By which issues are found again. */
 export const ownLabel = 'supabase-backup';
 
-const day = 86_400_000;
 /** milliseconds after which a failure that comes back is a new one */
 export const reopenWindow = 7 * day;
 /** milliseconds back in which an issue without our label is looked for */
 const unlabelledWindow = 30 * day;
 /** milliseconds by which clocks of machines differ that are set at all */
-const clockSkew = 600_000;
+const clockSkew = 10 * minute;
 const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
 /** Of a hundred issues each */
 const pages = 10;

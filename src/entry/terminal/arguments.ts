@@ -1,6 +1,7 @@
 import { quoteWord } from '../../interface/inputs/parse.ts';
 import { type InputName, inputNames, inputs, operations } from '../../interface/inputs/schema.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { editDistance } from '../../values/edit-distance.ts';
 
 /** What only the command line has, besides the inputs. */
 export const switches = {
@@ -103,18 +104,4 @@ function findNearest(word: string, candidates: readonly string[]): string | unde
     .filter(({ distance }) => distance <= word.length / 2)
     .sort((a, b) => a.distance - b.distance);
   return nearest?.candidate;
-}
-
-/** Levenshtein's distance, one row of the matrix at a time. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [i, character] of [...from].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...to].entries()) {
-      const substituted = (row[j] ?? 0) + (character === other ? 0 : 1);
-      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

@@ -2,8 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
+import type { ColumnName } from '../../values/column-name.ts';
+import { day, hour, minute, week } from '../../values/duration.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import { splitPatterns } from '../../values/table-patterns.ts';
+import { timedIdPattern } from '../../values/timed-id.ts';
 import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 
 /* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
@@ -145,8 +148,7 @@ export function parseDatabaseUrl(text: string): string {
 }
 
 export function parseBackupId(text: string): string {
-  if (['latest', 'latest-verified', 'all'].includes(text) || /^\d{8}T\d{6}Z-[0-9a-f]{4}$/.test(text))
-    return text;
+  if (['latest', 'latest-verified', 'all'].includes(text) || timedIdPattern.test(text)) return text;
   const [, interval] = /^random:(.*)$/.exec(text) ?? [];
   if (interval !== undefined) return `random:${parseInterval(interval)}`;
   const [, time] = /^before:(.*)$/.exec(text) ?? [];
@@ -197,12 +199,6 @@ export function parsePatterns(text: string): readonly string[] {
       'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
     );
   });
-}
-
-export interface ColumnName {
-  readonly schema: string;
-  readonly table: string;
-  readonly column: string;
 }
 
 export function parseColumns(text: string): readonly ColumnName[] {
@@ -344,7 +340,7 @@ export function list(values: readonly string[]): string {
   return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 }
 
-const intervalUnits: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };
+const intervalUnits: Readonly<Record<string, number>> = { h: hour, d: day, w: week };
 
 /** milliseconds of `36h`, `7d` or `2w` */
 export function parseInterval(text: string): number {
@@ -430,7 +426,7 @@ function readFileAsText(path: string): string {
   }
 }
 
-const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: minute, h: hour, d: day };
 
 /** milliseconds of `90s`, `30m` or `4h` */
 export function parseDuration(text: string): number {

@@ -10,7 +10,7 @@ import { outputSettings } from '../../postgres/session/output-settings.ts';
 import { openReached } from '../../postgres/session/reach.ts';
 import { describeConnection } from '../../postgres/session/settings.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
-import { createBackupId, writeManifest } from '../../repository/backups/manifests.ts';
+import { writeManifest } from '../../repository/backups/manifests.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
@@ -19,6 +19,7 @@ import { assertSameServer, readIdentity, type SourceIdentity } from '../../sourc
 import { leaveToken } from '../../source/rollback-token.ts';
 import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
 import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
+import { createBackupId } from '../../values/timed-id.ts';
 import { askedOf, copyDatabase } from './copy.ts';
 import { openDestination } from './destination.ts';
 import { refuseUnencrypted } from './encryption-rule.ts';

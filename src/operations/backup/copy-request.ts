@@ -1,5 +1,5 @@
+import type { SequenceState } from '../../format/manifest.ts';
 import type { BackupInputs } from '../../interface/inputs/types.ts';
-import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
 import type { ClientTools } from '../../postgres/client/find.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Snapshot } from '../../source/snapshot/snapshot.ts';

@@ -15,6 +15,7 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
+import { clockTolerance } from '../../values/clock-tolerance.ts';
 import { openPlace } from '../place.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
@@ -223,15 +224,13 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
  * within the exactness of a storage's times is left alone.
  */
 function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
-  if (Math.abs(skewSeconds) <= tolerableSkewSeconds) return (time) => time;
+  if (Math.abs(skewSeconds) * 1000 <= clockTolerance) return (time) => time;
   const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
   log.warn(
     `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,
   );
   return (time) => new Date(time.getTime() + skewSeconds * 1000);
 }
-
-const tolerableSkewSeconds = 300;
 
 /** A cleanup holds the repository for itself while it removes objects. */
 const lockWaitSeconds = 15 * 60;

@@ -1,6 +1,5 @@
-import type { Manifest, StoredObject } from '../../format/manifest.ts';
+import type { Manifest, SequenceState, StoredObject } from '../../format/manifest.ts';
 import { countPages, planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
-import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
 import { formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Base } from '../../repository/backups/base.ts';
 import { toolVersion } from '../../runtime/version.ts';

@@ -1,5 +1,4 @@
 import type { Session } from '../../postgres/session/connection.ts';
-import { createBackupId } from '../../repository/backups/manifests.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { World } from '../../runtime/context.ts';
 import {
@@ -14,6 +13,7 @@ import {
 import { readClock, takeTransactionNumber } from '../../source/changes/wal-position.ts';
 import type { SourceIdentity } from '../../source/identity.ts';
 import { parseLsn } from '../../values/lsn.ts';
+import { createBackupId } from '../../values/timed-id.ts';
 import type { Destination } from '../backup/destination.ts';
 
 /** Where a capture goes on. */

@@ -7,6 +7,7 @@ import {
   formatShare,
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { formatTime } from '../../report/time.ts';
 import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
 import type { Decision } from '../../repository/retention/policy.ts';
@@ -165,9 +166,4 @@ function describeDamaged(damaged: Shelf['damaged']): Section[] {
       rows: damaged.map(({ id, message }) => [id, message]),
     },
   ];
-}
-
-/** UTC, to the minute */
-function formatTime(time: Date): string {
-  return time.toISOString().slice(0, 16).replace('T', ' ');
 }

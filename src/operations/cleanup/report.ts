@@ -1,6 +1,7 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { formatSecond } from '../../report/time.ts';
 import { manifestKey } from '../../repository/backups/manifests.ts';
 import { formatWindow } from '../../repository/changes/windows.ts';
 import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
@@ -74,7 +75,7 @@ function describePlan({ decisions }: Cleanup): Section[] {
       ],
       rows: decisions.map(({ backup, keep, reasons }) => [
         backup.id,
-        formatTime(backup.snapshotAt),
+        formatSecond(backup.snapshotAt),
         backup.kind,
         formatBytes(backup.totals.stored),
         describeVerification(backup),
@@ -241,7 +242,7 @@ function describeRetained({ retained }: Cleanup): Section[] {
       ],
       rows: shown.map(({ key, until, confirmed }) => [
         key,
-        confirmed ? 'its deletion was confirmed' : until === undefined ? 'not told' : formatTime(until),
+        confirmed ? 'its deletion was confirmed' : until === undefined ? 'not told' : formatSecond(until),
       ]),
     },
   ];
@@ -257,15 +258,10 @@ function describeOutlook(done: Cleanup): string {
   const reason = postponed === undefined ? '' : ` What is due was left to the next run: ${postponed}`;
   if (total.objects === 0) return `Nothing waits to be removed.${reason}`;
   const times = waiting.map(({ markedAt }) => markedAt.getTime() + inputs.gracePeriod);
-  const [first, last] = [new Date(Math.min(...times)), new Date(Math.max(...times))].map(formatTime);
+  const [first, last] = [new Date(Math.min(...times)), new Date(Math.max(...times))].map(formatSecond);
   const when = first === last ? `after ${first}` : `between ${first} and ${last}`;
   return (
     `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that nothing needs ${inputs.dryRun ? 'would be' : 'are'} freed by ` +
     `the cleanups that run ${when}, ${formatInterval(inputs.gracePeriod)} after they were marked.${reason}`
   );
-}
-
-/** `2026-11-20 02:17:01Z` */
-function formatTime(time: Date): string {
-  return time.toISOString().replace('T', ' ').replace(/\.\d+/, '');
 }

@@ -1,5 +1,6 @@
 import type { GateInputs } from '../../interface/inputs/types.ts';
 import type { JudgedLimit } from '../../repository/backups/freshness.ts';
+import { minute } from '../../values/duration.ts';
 
 /** What lets a release pass, or what stands in its way. */
 export type Decision =
@@ -14,7 +15,7 @@ export interface Missing {
 }
 
 /** milliseconds: how old the backup may be that one goes back to after a migration that destroys data */
-export const ownBackupWithin = 15 * 60_000;
+export const ownBackupWithin = 15 * minute;
 
 /**
  * A backup that is taken now mends an age, and nothing else: what was never read back, or restored, is not proven by another one. So nothing

@@ -17,6 +17,7 @@ import { append } from '../../runtime/lists.ts';
 import { readIdentity } from '../../source/identity.ts';
 import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
+import { day } from '../../values/duration.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 
 /** What a target is and holds, before anything of it is touched. */
@@ -156,7 +157,7 @@ function isInhabited({ occupants, mark }: TargetState): boolean {
 }
 
 /** milliseconds; nobody waits longer with a restore that did not come to its end, and somebody may have begun to use what there is */
-const freshMark = 24 * 60 * 60 * 1000;
+const freshMark = day;
 
 /**
  * Whether there is something to be lost: not where an unfinished restore made all that there is. One that stopped when everything was there

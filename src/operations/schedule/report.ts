@@ -15,12 +15,12 @@ import {
 import type { WorkflowVerdict } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
 import { listDifferences } from '../../schedule/workflows/line-diff.ts';
+import { day } from '../../values/duration.ts';
 import { describeRemarks } from './remarks.ts';
 import type { Schedule } from './result.ts';
 
 type Outlooks = ReadonlyMap<PlannedDatabase, Outlook>;
 
-const day = 86_400_000;
 /** Of one file; a workflow that is wholly different is not worth more. */
 const shownDifferences = 60;
 

@@ -2,6 +2,7 @@ import { formatCount, formatCounted, formatDuration } from '../../report/quantit
 import type { Section } from '../../report/section.ts';
 import type { Shrinkage } from '../../repository/backups/findings.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
+import { day, hour } from '../../values/duration.ts';
 
 /** Whole seconds, for scripts; empty when it never happened. */
 export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {
@@ -46,16 +47,9 @@ export function tellShrinkage({ before, after }: Shrinkage): string {
   );
 }
 
-const [hour, day] = [3_600_000, 86_400_000];
-
 /** `2 h 07 min`, and from two days on `12 d 4 h`. */
 export function formatAge(milliseconds: number): string {
   if (milliseconds < 2 * day) return formatDuration(milliseconds);
   const hours = Math.floor((milliseconds % day) / hour);
   return `${Math.floor(milliseconds / day)} d${hours === 0 ? '' : ` ${hours} h`}`;
-}
-
-/** UTC, to the minute */
-export function formatTime(time: Date): string {
-  return time.toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -8,6 +8,7 @@ import { quoteIdentifier } from '../../postgres/identifier.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { maskReason } from '../../report/redact.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
 import { describeHolder } from '../../repository/locks/locks.ts';
@@ -197,7 +198,7 @@ async function explainUncompared(
 ): Promise<TargetError> {
   const { code } = cause as { code?: string };
   const blockers =
-    code === lockNotAvailable && table.live
+    code === sqlState.lockNotAvailable && table.live
       ? await nameBlockers(settings, [table.live.oid]).catch(() => '')
       : '';
   return new TargetError(
@@ -206,8 +207,6 @@ async function explainUncompared(
     cause,
   );
 }
-
-const lockNotAvailable = '55P03';
 
 /**
  * Drops the side schema of a restore that failed or was stopped.

@@ -2,6 +2,7 @@ import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { formatTime } from '../../report/time.ts';
 import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
 import {
   type Failure,
@@ -18,7 +19,7 @@ import {
 } from '../../repository/backups/freshness.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
-import { describeLimits, formatAge, formatTime, tellAges, tellShrinkage } from '../sections/limits.ts';
+import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
 
 export interface StatusFacts {
   readonly inputs: StatusInputs;

@@ -26,6 +26,7 @@ import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
 import { storageLanes } from '../../storage/storage.ts';
+import { compare } from '../../values/ordering.ts';
 import { openPlace } from '../place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { readManifests } from './manifests.ts';
@@ -311,7 +312,7 @@ function listDamages(title: string, damages: readonly Damage[]): Section[] {
       columns: [{ title: 'backup' }, { title }, { title: 'how' }],
       rows: damages
         .map(({ backup, part, how }) => [backup ?? '', part, how])
-        .sort(([one = ''], [other = '']) => (one < other ? -1 : one > other ? 1 : 0)),
+        .sort(([one = ''], [other = '']) => compare(one, other)),
     },
   ];
 }

@@ -1,17 +1,7 @@
+import type { Definition } from '../../format/supplement.ts';
+import { compareKeys } from '../../values/ordering.ts';
 import type { Session } from '../session/connection.ts';
 import { buildDefinitionsQuery } from './definition-queries.ts';
-
-/** One definition, in a form that two databases of equal definitions share. */
-export interface Definition {
-  readonly kind: string;
-  /** null for what lives in no schema */
-  readonly schema: string | null;
-  /** The relation that it belongs to; null for what belongs to none */
-  readonly relation: string | null;
-  /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
-  readonly name: string;
-  readonly detail: string;
-}
 
 /**
  * Describes every definition that no extension owns. The lines and their order depend neither on oids nor on the order of catalogs or
@@ -38,12 +28,3 @@ const keyOf = (line: Definition) => [
   line.name,
   line.detail,
 ];
-
-/** Orders by code units, the same under every collation. */
-export function compareKeys(one: readonly string[], other: readonly string[]): number {
-  for (const [index, part] of one.entries()) {
-    const against = other[index] ?? '';
-    if (part !== against) return part < against ? -1 : 1;
-  }
-  return 0;
-}

@@ -1,6 +1,7 @@
+import type { Definition } from '../../format/supplement.ts';
 import { unquoteIdentifier } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
-import { type Definition, readDefinitions } from './definitions.ts';
+import { readDefinitions } from './definitions.ts';
 import { firstUserOid } from './facts.ts';
 import { readLargeObjects } from './large-objects.ts';
 import { laterOwner } from './ownership-queries.ts';

@@ -1,6 +1,7 @@
+import type { SequenceState } from '../../format/manifest.ts';
 import { isNoLedger, ledgerComment } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
-import { readStates, type SequenceState } from './sequence-states.ts';
+import { readStates } from './sequence-states.ts';
 
 /** A condition on a row `n` of pg_namespace: neither the server's schemas nor ours. */
 export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;

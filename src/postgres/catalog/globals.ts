@@ -1,69 +1,8 @@
+import type { CronJob, Role, Setting, Supplement } from '../../format/supplement.ts';
 import type { Session } from '../session/connection.ts';
 
-/** A setting of a role or a database, as ALTER … SET takes it. */
-export interface Setting {
-  readonly name: string;
-  readonly value: string;
-}
-
-export interface Membership {
-  /** The role that the other one is a member of */
-  readonly role: string;
-  readonly admin: boolean;
-  /** null before PostgreSQL 16, where a membership has no such options of its own */
-  readonly inherit: boolean | null;
-  readonly set: boolean | null;
-}
-
-export interface Role {
-  readonly name: string;
-  readonly superuser: boolean;
-  readonly inherit: boolean;
-  readonly createRole: boolean;
-  readonly createDatabase: boolean;
-  readonly login: boolean;
-  readonly replication: boolean;
-  readonly bypassRls: boolean;
-  /** -1: no limit */
-  readonly connectionLimit: number;
-  /** ISO 8601 in UTC, or `infinity`; null: the password does not expire */
-  readonly validUntil: string | null;
-  readonly comment: string | null;
-  readonly memberOf: Membership[];
-  /** Set in every database */
-  readonly settings: Setting[];
-  /** Set in this database only */
-  readonly settingsHere: Setting[];
-}
-
-export interface DatabaseProperties {
-  readonly owner: string;
-  readonly comment: string | null;
-  readonly settings: Setting[];
-  /** -1: no limit; undefined in backups that do not know it */
-  readonly connectionLimit?: number | undefined;
-  /** What a new session of the role that made the backup has, however it came to it; undefined in backups that do not know it */
-  readonly surroundings?: Setting[] | undefined;
-  /** Grants on the database itself; null: PostgreSQL's own default */
-  readonly grants:
-    | { readonly grantee: string; readonly privilege: string; readonly grantable: boolean }[]
-    | null;
-}
-
-export interface CronJob {
-  readonly name: string | null;
-  readonly schedule: string;
-  readonly command: string;
-  readonly database: string;
-  readonly username: string;
-  readonly active: boolean;
-}
-
-export interface Globals {
-  readonly roles: Role[];
-  readonly database: DatabaseProperties;
-  readonly cronJobs: CronJob[];
-}
+/** What a cluster has and no archive of one database */
+export type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
 
 /** What pg_dump leaves out because it belongs to the cluster. Passwords cannot be read and are not part of it. */
 export async function readGlobals(session: Session): Promise<Globals> {
@@ -152,7 +91,7 @@ async function readRoles(session: Session): Promise<Role[]> {
     connectionLimit: row.connection_limit,
     validUntil: row.valid_until,
     comment: row.comment,
-    memberOf: parseList<Membership>(row.member_of),
+    memberOf: parseList<Role['memberOf'][number]>(row.member_of),
     settings: parseList<Setting>(row.settings),
     settingsHere: parseList<Setting>(row.settings_here),
   }));
@@ -177,7 +116,7 @@ export async function readSurroundings(session: Session): Promise<Setting[]> {
   return rows.map(({ name, value }) => ({ name, value }));
 }
 
-async function readDatabase(session: Session): Promise<DatabaseProperties> {
+async function readDatabase(session: Session): Promise<Globals['database']> {
   const [[row], surroundings] = await Promise.all([
     session.query<DatabaseRow & Record<string, unknown>>(databaseQuery),
     readSurroundings(session),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { Definition } from '../../format/supplement.ts';
 import { append } from '../../runtime/lists.ts';
 import type { Session } from '../session/connection.ts';
-import { type Definition, sortDefinitions } from './definitions.ts';
+import { sortDefinitions } from './definitions.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
 
 /** Objects that are told one by one; of more than these all are told by two digests. */

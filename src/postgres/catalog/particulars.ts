@@ -1,3 +1,4 @@
+import type { Definition } from '../../format/supplement.ts';
 import type { Session } from '../session/connection.ts';
 import {
   digest,
@@ -11,7 +12,7 @@ import {
   types,
   when,
 } from './definition-queries.ts';
-import { type Definition, sortDefinitions } from './definitions.ts';
+import { sortDefinitions } from './definitions.ts';
 import { tableOptions } from './documented-options.ts';
 import { firstUserOid, own, userSchema } from './facts.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';

@@ -1,22 +1,8 @@
+import type { Privilege } from '../../format/supplement.ts';
+import { compareKeys } from '../../values/ordering.ts';
 import type { Session } from '../session/connection.ts';
 import { routines } from './definition-queries.ts';
-import { compareKeys } from './definitions.ts';
 import { own, ownRelation, userSchema } from './facts.ts';
-
-/** What a role can do with an object, whichever way it came to it: memberships, PUBLIC, ownership. */
-export interface Privilege {
-  readonly kind: 'schema' | 'table' | 'column' | 'sequence' | 'function';
-  readonly schema: string;
-  /** Empty for a schema; a function's has its argument types behind it */
-  readonly name: string;
-  /** null unless `kind` is `column` */
-  readonly column: string | null;
-  readonly grantee: string;
-  /** In alphabetical order */
-  readonly privileges: string[];
-  /** Whether a function runs as its owner */
-  readonly definer: boolean;
-}
 
 /** The roles that Supabase's API takes for its clients. */
 export const apiRoles = ['anon', 'authenticated', 'service_role'];

@@ -1,33 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { Answer, Freshness } from '../../format/supplement.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import type { ColumnName } from '../../values/column-name.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
 import { ServerError } from '../session/server-error.ts';
 import { copyOut, type RowSink } from '../wire/copy-reader.ts';
 import { qualifiedName } from './tables.ts';
-
-/** A question, and what the database answered. */
-export interface Answer {
-  readonly sql: string;
-  /** Rows of the answer; null when the question failed */
-  readonly rows: number | null;
-  /** SHA-256 of all rows in COPY's text format, in the order of the answer; null when the question failed */
-  readonly digest: string | null;
-  /** The first rows in COPY's text format, for people, or what the server said */
-  readonly sample: string;
-}
-
-export interface ColumnName {
-  readonly schema: string;
-  readonly table: string;
-  readonly column: string;
-}
-
-/** The newest value of a column that tells how fresh the data is. */
-export interface Freshness extends ColumnName {
-  /** As text in UTC; null when there is no row */
-  readonly newest: string | null;
-}
 
 const savepoint = 'question';
 

@@ -1,14 +1,7 @@
+import type { SequenceState } from '../../format/manifest.ts';
 import { SourceError } from '../../runtime/errors.ts';
 import { quoteQualified } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
-
-/** A sequence's state. Its value is text because a bigint may not fit a number. */
-export interface SequenceState {
-  readonly schema: string;
-  readonly name: string;
-  readonly lastValue: string;
-  readonly isCalled: boolean;
-}
 
 interface Sequence {
   readonly schema: string;

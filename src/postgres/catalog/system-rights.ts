@@ -1,5 +1,6 @@
+import type { Definition } from '../../format/supplement.ts';
 import type { Session } from '../session/connection.ts';
-import { type Definition, sortDefinitions } from './definitions.ts';
+import { sortDefinitions } from './definitions.ts';
 import { userSchema } from './facts.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
 

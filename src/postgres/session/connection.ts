@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { messageOf } from '../../runtime/errors.ts';
+import { sqlState } from '../sqlstate.ts';
 import { noteAccepted } from './accepted-passwords.ts';
 import { refuseClearText, requireChannelBinding } from './authentication.ts';
 import { type ConnectionOption, parseOptions } from './options.ts';
@@ -128,12 +129,10 @@ async function askSetUp(client: pg.Client, given: readonly ConnectionOption[]): 
   try {
     return await ask(true);
   } catch (error) {
-    if ((error as { code?: string }).code !== invalidParameterValue) throw error;
+    if ((error as { code?: string }).code !== sqlState.invalidParameterValue) throw error;
     return ask(false);
   }
 }
-
-const invalidParameterValue = '22023';
 
 /**
  * Lets a session read what its statements need, views and foreign tables included: for what a restore writes, where checks, indexes and
@@ -157,14 +156,12 @@ async function nameSeverity(client: pg.Client, error: unknown): Promise<unknown>
       await client.query('SELECT 1');
       return true;
     } catch (answer) {
-      return (answer as { code?: unknown }).code === inFailedTransaction;
+      return (answer as { code?: unknown }).code === sqlState.inFailedSqlTransaction;
     }
   };
   const lives = leavesSession(code) || (await ping());
   return Object.assign(error as Error, { severity: lives ? 'ERROR' : 'FATAL' });
 }
-
-const inFailedTransaction = '25P02';
 
 async function connect(settings: ConnectionSettings): Promise<{ client: pg.Client; takesOptions: boolean }> {
   const { options } = settings;

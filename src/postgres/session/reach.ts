@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { sqlStateClass } from '../sqlstate.ts';
 import { openSession, type Session } from './connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from './settings.ts';
 import { openKey } from './tls.ts';
@@ -135,7 +136,9 @@ async function isWanted(session: Session, wanted: ConnectionSettings['sessions']
 
 function isAboutWho(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: unknown } };
-  return typeof cause?.code === 'string' && cause.code.startsWith('28');
+  return (
+    typeof cause?.code === 'string' && cause.code.startsWith(sqlStateClass.invalidAuthorizationSpecification)
+  );
 }
 
 function withOpenKey(settings: ConnectionSettings, folder: string): ConnectionSettings {

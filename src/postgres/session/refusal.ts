@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../../runtime/errors.ts';
+import { sqlState } from '../sqlstate.ts';
 import { explainExpiry } from './accepted-passwords.ts';
 import { askedInClear, unbound } from './authentication.ts';
 import { type ConnectionSettings, describeConnection } from './settings.ts';
@@ -13,8 +14,8 @@ interface Explanation {
 }
 
 interface Case {
-  /** SQLSTATEs, codes of Node and of OpenSSL, with a `|` between them; any when absent */
-  readonly codes?: RegExp;
+  /** SQLSTATEs, codes of Node and of OpenSSL; any when absent */
+  readonly codes?: readonly string[];
   /** In the message; any when absent */
   readonly says?: RegExp;
   explain(settings: ConnectionSettings): Explanation | Promise<Explanation | undefined> | undefined;
@@ -26,7 +27,8 @@ const crowded =
 /** Whether a server or a pooler has no more sessions, which may be so for one more of ours only. */
 export function isCrowded(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ((cause as { code?: unknown }).code === '53300' || crowded.test(cause.message)) return true;
+    if ((cause as { code?: unknown }).code === sqlState.tooManyConnections || crowded.test(cause.message))
+      return true;
   }
   return false;
 }
@@ -66,7 +68,7 @@ const cases: readonly Case[] = [
   },
   {
     // Of a setting that there is not, that has no such value, or that is not for this role
-    codes: /^(?:22023|42704|55P02)$/,
+    codes: [sqlState.invalidParameterValue, sqlState.undefinedObject, sqlState.cantChangeRuntimeParam],
     explain: ({ options }) =>
       options === ''
         ? undefined
@@ -76,7 +78,7 @@ const cases: readonly Case[] = [
           },
   },
   {
-    codes: /^53300$/,
+    codes: [sqlState.tooManyConnections],
     explain: () => explainCrowd(),
   },
   { says: crowded, explain: () => explainCrowd() },
@@ -123,7 +125,7 @@ const cases: readonly Case[] = [
     }),
   },
   {
-    codes: /^(?:28P01|28000)$/,
+    codes: [sqlState.invalidPassword, sqlState.invalidAuthorizationSpecification],
     explain: explainPassword,
   },
   {
@@ -131,12 +133,12 @@ const cases: readonly Case[] = [
     explain: explainPassword,
   },
   {
-    codes: /^3D000$/,
+    codes: [sqlState.invalidCatalogName],
     explain: explainDatabase,
   },
   { says: /no such database/i, explain: explainDatabase },
   {
-    codes: /^42501$/,
+    codes: [sqlState.insufficientPrivilege],
     explain: ({ user, database }) => ({
       what: 'the role may not connect to the database',
       next: `GRANT CONNECT ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(user)}.`,
@@ -144,14 +146,14 @@ const cases: readonly Case[] = [
   },
   {
     says: /not (?:currently )?accepting connections/i,
-    codes: /^55000$/,
+    codes: [sqlState.objectNotInPrerequisiteState],
     explain: () => ({
       what: 'the database takes no connections',
       next: 'ALTER DATABASE … ALLOW_CONNECTIONS true, or name another database.',
     }),
   },
   {
-    codes: /^57P0[123]$/,
+    codes: [sqlState.adminShutdown, sqlState.crashShutdown, sqlState.cannotConnectNow],
     explain: () => ({
       what: 'the server is starting, stopping or recovering',
       next: 'Run it again when the server is up: the dashboard or its log shows when.',
@@ -167,28 +169,28 @@ const cases: readonly Case[] = [
     }),
   },
   {
-    codes: /^CERT_HAS_EXPIRED$/,
+    codes: ['CERT_HAS_EXPIRED'],
     explain: () => ({
       what: "the server's certificate has expired",
       next: 'Have it renewed. Where it has been, look at the clock of this machine.',
     }),
   },
   {
-    codes: /^CERT_NOT_YET_VALID$/,
+    codes: ['CERT_NOT_YET_VALID'],
     explain: () => ({
       what: "the server's certificate is not valid yet",
       next: 'Look at the clock of this machine, and at that of the server.',
     }),
   },
   {
-    codes: /^CERT_REVOKED$/,
+    codes: ['CERT_REVOKED'],
     explain: () => ({
       what: "the server's certificate was revoked",
       next: 'Do not trust what answers there until its certificate has been replaced.',
     }),
   },
   {
-    codes: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
     explain: ({ host }) => ({
       what: `the server's certificate is not trusted: it is not of ${host}`,
       next: 'Write the host as the certificate has it, with hostaddr for its address where the name leads elsewhere. sslmode=verify-ca takes any name.',
@@ -209,7 +211,7 @@ const cases: readonly Case[] = [
     }),
   },
   {
-    codes: /^(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)$/,
+    codes: ['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH'],
     explain: async ({ host }) =>
       (await isIpv6Only(host))
         ? {
@@ -222,7 +224,7 @@ const cases: readonly Case[] = [
           },
   },
   {
-    codes: /^ECONNREFUSED$/,
+    codes: ['ECONNREFUSED'],
     explain: (settings) =>
       isSupabase(settings)
         ? {
@@ -232,7 +234,7 @@ const cases: readonly Case[] = [
         : undefined,
   },
   {
-    codes: /^(?:ECONNREFUSED|ENOENT)$/,
+    codes: ['ECONNREFUSED', 'ENOENT'],
     explain: () => ({
       what: 'nothing answers there',
       next: 'Check host and port, and that the server is running.',
@@ -284,7 +286,7 @@ export async function explainRefusal(settings: ConnectionSettings, error: unknow
   const expiry = explainExpiry(error, settings);
   if (expiry !== undefined) return failed(settings, `${where}: ${expiry.what} (${said})`, expiry.next, error);
   for (const { codes, says, explain } of cases) {
-    if (codes !== undefined && !codes.test(code)) continue;
+    if (codes !== undefined && !codes.includes(code)) continue;
     if (says !== undefined && !says.test(`${code} ${text}`)) continue;
     const found = await explain(settings);
     if (found === undefined) continue;

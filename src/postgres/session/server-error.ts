@@ -1,4 +1,5 @@
 import { isRaised, messageOf } from '../../runtime/errors.ts';
+import { sqlState, sqlStateClass } from '../sqlstate.ts';
 
 /** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
 export interface ServerErrorFields {
@@ -21,14 +22,17 @@ export function leavesSession(code: string): boolean {
 }
 
 /**
- * Whether the server, or its machine, has not enough of something (53, and 58030, an error of input or output): the next may fare alike. A
+ * Whether the server, or its machine, has not enough of something, an error of input or output included: the next may fare alike. A
  * function of a user may raise the same.
  */
 export function isShortage({
   code,
   routine,
 }: { readonly code: string } & Pick<ServerErrorFields, 'routine'>): boolean {
-  return (code.startsWith('53') || code === '58030') && routine !== 'exec_stmt_raise';
+  return (
+    (code.startsWith(sqlStateClass.insufficientResources) || code === sqlState.ioError) &&
+    routine !== 'exec_stmt_raise'
+  );
 }
 
 /** What the server says, by version, when the text of a row or of a value would pass its limit for one piece of memory (MaxAllocSize). */
@@ -77,7 +81,7 @@ export class ServerError extends Error implements ServerErrorFields {
         .map((field) => [field[0], field.slice(1)]),
     );
     return new ServerError(
-      fields.get('C') ?? 'XX000',
+      fields.get('C') ?? sqlState.internalError,
       fields.get('M') ?? 'unknown error',
       {
         detail: fields.get('D'),
@@ -104,7 +108,8 @@ export function refusalOf(error: unknown): string {
   const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
   if (severity !== 'ERROR' || typeof code !== 'string') throw error;
   // Which right is missing says the detail. Of other errors it may hold values of a row.
-  const isAboutRights = code === '42501' && typeof detail === 'string' && !isRaised(error);
+  const isAboutRights =
+    code === sqlState.insufficientPrivilege && typeof detail === 'string' && !isRaised(error);
   const reason = isAboutRights ? ` (${detail})` : '';
   return `${messageOf(error)}${reason}`;
 }

@@ -1,5 +1,6 @@
-import type { Manifest, Piece, StoredObject, TableEntry } from '../../format/manifest.ts';
+import type { Manifest, Piece, SequenceState, StoredObject, TableEntry } from '../../format/manifest.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
+import { compare } from '../../values/ordering.ts';
 
 /** A piece whose object has been stored. */
 interface StoredPiece {
@@ -17,13 +18,6 @@ interface CopiedTable {
   readonly persistence: 'permanent' | 'unlogged';
   readonly columns: readonly string[];
   readonly root: { readonly schema: string; readonly name: string } | undefined;
-}
-
-interface SequenceState {
-  readonly schema: string;
-  readonly name: string;
-  readonly lastValue: string;
-  readonly isCalled: boolean;
 }
 
 /** What a run has found and stored. */
@@ -151,9 +145,4 @@ export function assembleManifest(parts: ManifestParts): Manifest {
       extensions: parts.facts.extensions,
     },
   };
-}
-
-/** By code unit, so that the order does not depend on a locale. */
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

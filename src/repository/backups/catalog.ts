@@ -1,5 +1,6 @@
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
+import { compare } from '../../values/ordering.ts';
 import type { Repository } from '../open.ts';
 import { type RecordContent, readRecords, type StoredRecord } from '../records.ts';
 import { listManifests, type ManifestOutline } from './manifests.ts';
@@ -175,9 +176,4 @@ export function weighRecords(
 function isAboutAnswers({ fault, parity, checks }: RecordContent<'drills'>): boolean {
   if (fault !== undefined) return parity === true && (fault === 'checks' || fault === 'command');
   return parity === true && checks.failed.length > 0;
-}
-
-/** By code unit, so that the order does not depend on a locale. */
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

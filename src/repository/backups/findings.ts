@@ -1,3 +1,4 @@
+import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
 import type { StoredRecord } from '../records.ts';
 import type { ShelvedBackup } from './catalog.ts';
@@ -32,7 +33,7 @@ export function listFailures(
 }
 
 /** milliseconds */
-export const gapWindow = 7 * 86_400_000;
+export const gapWindow = 7 * day;
 
 export interface Gap {
   /** milliseconds */
@@ -65,7 +66,7 @@ export function measureGap(windows: readonly Window[], now: Date): Gap | undefin
  * So long captured changes stand in for backups: a weekly backup, and a day for a late one. From then on the age of the newest backup
  * counts itself, because all that came after it rests on it, and on an ever longer replay. Milliseconds.
  */
-const standInWindow = 8 * 86_400_000;
+const standInWindow = 8 * day;
 
 /**
  * Milliseconds since the newest point in time that one can go back to; undefined without a backup.

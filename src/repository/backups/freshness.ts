@@ -1,5 +1,6 @@
 import type { World } from '../../runtime/context.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
+import { clockTolerance } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
@@ -22,9 +23,6 @@ export interface Proof {
   readonly id: string;
   readonly at: Date;
 }
-
-/** What is dated later than this, in milliseconds, is of a clock that is wrong: it would be fresh for too long. */
-const tolerableSkew = 300_000;
 
 /**
  * Reads it. What is passed over is told as a warning.
@@ -53,7 +51,8 @@ export function weighStanding(
   drills: readonly StoredRecord<'drills'>[],
   { now, warn }: { now: Date; warn: (message: string) => void },
 ): BackupStanding {
-  const latest = now.getTime() + tolerableSkew;
+  // What is dated later is of a clock that is wrong: it would be fresh for too long.
+  const latest = now.getTime() + clockTolerance;
   const usable: ShelvedBackup[] = [];
   for (const backup of shelf.backups) {
     const why = whyNot(backup, latest);

@@ -1,24 +1,14 @@
-import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import { parseBounded } from '../../format/bounded-json.ts';
 import { count, type Manifest, manifestSchema, snapshot, time } from '../../format/manifest.ts';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import type { StoredValue } from '../../storage/storage.ts';
+import { timedId } from '../../values/timed-id.ts';
 import { commit } from '../commit.ts';
 import type { Repository } from '../open.ts';
 import { fetchSealed, sealContent } from '../signature.ts';
 
-/**
- * UTC time and a short part behind it, so that ids sort by time: `20261120T021700Z-7f3a`. The four digits go with the milliseconds, 65 for
- * each, and chance chooses among these: ids of one second sort by time, too.
- */
-export function createBackupId(now: Date): string {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  const fraction = Math.floor(now.getUTCMilliseconds() * 65.536) + randomInt(65);
-  return `${time}-${fraction.toString(16).padStart(4, '0')}`;
-}
-
-const idPattern = /^backups\/(\d{8}T\d{6}Z-[0-9a-f]{4})\.json$/;
+const keyPattern = new RegExp(`^backups/(${timedId}).json$`);
 
 export function manifestKey(id: string): string {
   return `backups/${id}.json`;
@@ -33,7 +23,7 @@ export async function listBackupIds(repository: Repository): Promise<string[]> {
 export async function listManifests({ storage }: Repository): Promise<Map<string, StoredValue>> {
   const manifests = new Map<string, StoredValue>();
   for await (const value of storage.list('backups/')) {
-    const id = idPattern.exec(value.key)?.[1];
+    const id = keyPattern.exec(value.key)?.[1];
     if (id !== undefined) manifests.set(id, value);
   }
   return manifests;

@@ -1,4 +1,5 @@
 import { parseLsn } from '../../values/lsn.ts';
+import { compare } from '../../values/ordering.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { type Segment, segmentKey } from './segments.ts';
 
@@ -112,8 +113,4 @@ function explainEnd(run: readonly Placed[], later: readonly (readonly Placed[])[
     }
   }
   return null;
-}
-
-function compare<Value extends bigint | string>(one: Value, other: Value): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

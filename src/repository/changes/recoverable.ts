@@ -1,5 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import { parseLsn } from '../../values/lsn.ts';
+import { compare } from '../../values/ordering.ts';
 import { parseSnapshot } from '../../values/pg-snapshot.ts';
 import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
 import { arrangeRuns, type Placed, type Run } from './contiguous.ts';
@@ -282,8 +283,4 @@ function explainNone(chosen: readonly RecoveryBase[], only: string | undefined):
 
 function newestFirst(one: Stretch<RecoveryBase>, other: Stretch<RecoveryBase>): number {
   return compare(other.from, one.from) || compare(other.base.id, one.base.id);
-}
-
-function compare<Value extends bigint | string>(one: Value, other: Value): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -1,12 +1,14 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
-import { count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
-import { compareKeys, type Definition } from '../../postgres/catalog/definitions.ts';
+import { backupId, count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
+import type { Definition } from '../../format/supplement.ts';
 import { besideDefinitions } from '../../postgres/catalog/description.ts';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { parseLsn } from '../../values/lsn.ts';
+import { compare, compareKeys } from '../../values/ordering.ts';
+import { timedId } from '../../values/timed-id.ts';
 import { commit } from '../commit.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
@@ -24,7 +26,6 @@ const lsn = v.pipe(text, v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
 /** A transaction number with its epoch (xid8), in decimal */
 const xid = v.pipe(text, v.regex(/^\d{1,20}$/));
 const digest = v.pipe(text, v.regex(/^[0-9a-f]{64}$/));
-const chainId = v.pipe(text, v.regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/));
 const tableName = { schema: text, name: text };
 
 const segmentSchema = v.strictObject({
@@ -32,7 +33,7 @@ const segmentSchema = v.strictObject({
   tool: v.strictObject({ name: text, version: text }),
   /** The unbroken history that the segment belongs to */
   chain: v.strictObject({
-    id: chainId,
+    id: backupId,
     slot: text,
     startedAt: time,
     /** Why it does not go on where the chain before it ended; null for the first of a repository */
@@ -114,7 +115,7 @@ export function digestDefinitions(
   }
   const hmac = createHmac('sha256', key).update('definitions\0');
   // By code units, as everything that has to come to the same on every machine.
-  for (const line of lines.sort((one, other) => (one < other ? -1 : one > other ? 1 : 0))) {
+  for (const line of lines.sort(compare)) {
     hmac.update(`${line}\n`);
   }
   return hmac.digest('hex');
@@ -151,7 +152,7 @@ export const recentSegments = 200;
 /** Headers in memory at once */
 const readers = 16;
 
-const keyPattern = /^changes\/\d{8}T\d{6}Z-[0-9a-f]{4}\/[0-9a-f]{16}-[0-9a-f]{16}\.json$/;
+const keyPattern = new RegExp(`^changes/${timedId}/[0-9a-f]{16}-[0-9a-f]{16}\\.json$`);
 
 /** The files of all segments, by chain and position. */
 export async function listSegmentFiles({ storage }: Repository): Promise<StoredValue[]> {

@@ -1,4 +1,6 @@
+import { formatSecond } from '../../report/time.ts';
 import type { World } from '../../runtime/context.ts';
+import { clockTolerance } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import type { Repository } from '../open.ts';
 import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
@@ -13,9 +15,6 @@ export interface Recoverable {
   /** Whether any changes were captured */
   readonly captured: boolean;
 }
-
-/** Changes that are complete until a later time than this, in milliseconds ahead, are of a clock that is wrong. */
-const tolerableSkew = 300_000;
 
 /**
  * Reads which points in time can be recovered, and from which segments, by chain and position. What is passed over is told as a warning.
@@ -36,7 +35,7 @@ export async function readRecoverable(
     },
     { signal },
   );
-  const latest = BigInt(now().getTime() + tolerableSkew) * 1000n;
+  const latest = BigInt(now().getTime() + clockTolerance) * 1000n;
   const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
   if (sound.length < segments.length) {
     log.warn('some captured changes are of a time that is still to come: a clock is wrong; passed over');
@@ -53,10 +52,5 @@ export function isStretch({ from, to }: Window): boolean {
 export function formatWindow({ from, to }: Window): string {
   const [first, last] = [(parseTimestamp(from) + 999_999n) / 1_000_000n, parseTimestamp(to) / 1_000_000n];
   if (first > last) return `${from} to ${to}`;
-  return `${formatSecond(first)} to ${formatSecond(last)}`;
-}
-
-/** `2026-11-20 02:17:01Z` */
-function formatSecond(seconds: bigint): string {
-  return new Date(Number(seconds) * 1000).toISOString().replace('T', ' ').replace('.000', '');
+  return [first, last].map((seconds) => formatSecond(new Date(Number(seconds) * 1000))).join(' to ');
 }

@@ -4,7 +4,7 @@ import type { LockFile, LockOptions, Written } from './lock-file.ts';
 /** After a refresh that failed. */
 const retryMilliseconds = 60_000;
 
-export interface Lock {
+export interface Lock extends AsyncDisposable {
   readonly id: string;
   /** By the storage's clock */
   readonly acquiredAt: Date;
@@ -89,6 +89,10 @@ export class HeldLock implements Lock {
   release(): Promise<void> {
     this.#released ??= this.#release();
     return this.#released;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
   }
 
   async #release(): Promise<void> {

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
+import { createTimedId, stampOf, timedId } from '../../values/timed-id.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from '../signature.ts';
 
@@ -41,7 +41,7 @@ const maxNames = 50_000;
 const maxAttempts = 8;
 
 const sealedKind: SealedKind = 'record garbage';
-const keyPattern = /^garbage\/(\d{8}T\d{6}Z-[0-9a-f]{4})\.json$/;
+const keyPattern = new RegExp(`^garbage/(${timedId})\\.json$`);
 
 const schema = v.object({
   format: v.literal(1),
@@ -158,18 +158,16 @@ export class MarkWriter {
   }
 
   async #create(): Promise<string> {
-    const time = this.#now()
-      .toISOString()
-      .replace(/[-:]|\.\d+/g, '');
+    const now = this.#now();
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const id = `${time}-${randomBytes(2).toString('hex')}`;
+      const id = createTimedId(now);
       const content = { format: 1, id, names: this.#names };
       const key = `garbage/${id}.json`;
       if (await this.#repository.storage.create(key, sealContent(this.#repository, sealedKind, content)))
         return key;
     }
     throw new StorageError(
-      `${this.#repository.storage.location} said ${maxAttempts} times that a mark of ${time} exists already`,
+      `${this.#repository.storage.location} said ${maxAttempts} times that a mark of ${stampOf(now)} exists already`,
       'Check that the storage tells absent keys from present ones, then run the cleanup again.',
     );
   }

@@ -1,5 +1,6 @@
 import { append } from '../../runtime/lists.ts';
 import { type Purge, RetainedError, type RetainedValue } from '../../storage/storage.ts';
+import { day } from '../../values/duration.ts';
 import { listBackupIds, manifestKey } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
 
@@ -13,7 +14,7 @@ const manifestBatch = 100;
 const probePattern = /^probe(\/[0-9a-f-]+|-[0-9a-f-]{36})$/;
 
 /** milliseconds; a probe takes seconds */
-const probeLifetime = 24 * 60 * 60 * 1000;
+const probeLifetime = day;
 
 /** Something that the storage did not let go */
 export interface Retained extends RetainedValue {

@@ -48,32 +48,29 @@ export async function sweepGarbage(
   };
   const files = await listMarkFiles(repository);
   if (!files.some(({ modifiedAt }) => isDue(modifiedAt, storeNow, context))) return nothing;
-  const lock = await lockAlone(repository, context);
-  if (typeof lock === 'string') return { ...nothing, postponed: lock };
-  try {
-    await assertClocks(lock, repository);
-    const signal = AbortSignal.any([context.signal, lock.signal]);
-    const needed = await readNeeded(repository, signal);
-    if (needed.damaged.length > 0) return { ...nothing, damaged: needed.damaged };
-    if (needed.vanished.length > 0) {
-      const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
-      return { ...nothing, postponed };
-    }
-    if (needed.manifests === 0) {
-      return { ...nothing, postponed: `${repository.storage.location} lists no backup at the moment` };
-    }
-    const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message), signal);
-    const due = marks.filter(({ markedAt }) => isDue(markedAt, lock.acquiredAt, context));
-    const swept = await deleteUnneeded(repository, indexMarks(due), needed.names, signal, context.log);
-    signal.throwIfAborted();
-    const keptMarks = await removeKeys(
-      repository,
-      due.map(({ key }) => key),
-    );
-    return { ...nothing, ...swept, retained: [...swept.retained, ...keptMarks.retained] };
-  } finally {
-    await lock.release();
+  const found = await lockAlone(repository, context);
+  if (typeof found === 'string') return { ...nothing, postponed: found };
+  await using lock = found;
+  await assertClocks(lock, repository);
+  const signal = AbortSignal.any([context.signal, lock.signal]);
+  const needed = await readNeeded(repository, signal);
+  if (needed.damaged.length > 0) return { ...nothing, damaged: needed.damaged };
+  if (needed.vanished.length > 0) {
+    const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
+    return { ...nothing, postponed };
   }
+  if (needed.manifests === 0) {
+    return { ...nothing, postponed: `${repository.storage.location} lists no backup at the moment` };
+  }
+  const marks = await readMarkFiles(repository, (error) => context.log.warn(error.message), signal);
+  const due = marks.filter(({ markedAt }) => isDue(markedAt, lock.acquiredAt, context));
+  const swept = await deleteUnneeded(repository, indexMarks(due), needed.names, signal, context.log);
+  signal.throwIfAborted();
+  const keptMarks = await removeKeys(
+    repository,
+    due.map(({ key }) => key),
+  );
+  return { ...nothing, ...swept, retained: [...swept.retained, ...keptMarks.retained] };
 }
 
 /** An exclusive lock, or who holds the repository instead. */

@@ -1,3 +1,5 @@
+import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { compare } from '../../values/ordering.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { findReaches, findWindows, listUsable, type RecoveryBase } from '../changes/recoverable.ts';
 import { type Segment, segmentKey } from '../changes/segments.ts';
@@ -19,9 +21,6 @@ export interface ChangePolicy {
   /** How far back any point in time is to stay recoverable, in milliseconds */
   readonly keepChanges: number;
 }
-
-/** As much as two clocks may differ before a time counts as one of the future. Milliseconds. */
-const clockTolerance = 5 * 60_000;
 
 /** The reason of a backup that stays although no rule keeps it. */
 const reason = 'keep-changes';
@@ -159,8 +158,4 @@ function isGood({ damagedAt, snapshotAt }: ChangeBase, { now }: ChangePolicy): b
 /** Without those of the future */
 function listHonest(segments: readonly Segment[], { now }: ChangePolicy): Segment[] {
   return segments.filter(({ through }) => Date.parse(through) <= now.getTime() + clockTolerance);
-}
-
-function compare(one: bigint, other: bigint): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

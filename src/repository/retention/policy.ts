@@ -1,3 +1,6 @@
+import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { day } from '../../values/duration.ts';
+import { compare } from '../../values/ordering.ts';
 import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
 /**
  * Which backups stay. docs/retention.md tells the rules and the guarantees; test/repository/retention/policy.test.ts proves them over
@@ -22,12 +25,6 @@ export interface Decision<Backup> {
   /** What keeps it, or why nothing does; never empty. */
   readonly reasons: readonly string[];
 }
-
-/** As much as two clocks may differ before a time counts as one of the future. Milliseconds. */
-const clockTolerance = 5 * 60_000;
-
-const hour = 3_600_000;
-const day = 24 * hour;
 
 type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
 
@@ -183,10 +180,7 @@ function createExplanation<Backup>(
 }
 
 function newestFirst(one: Candidate, other: Candidate): number {
-  return (
-    other.snapshotAt.getTime() - one.snapshotAt.getTime() ||
-    (one.id < other.id ? 1 : one.id > other.id ? -1 : 0)
-  );
+  return other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id);
 }
 
 /**

@@ -1,8 +1,8 @@
-import { conceal } from '../../parity/line.ts';
 import type { Omission } from '../../parity/scope.ts';
 import { about, type OmissionSubject } from '../../parity/subject.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import { putOnOneLine } from '../../postgres/sql-text.ts';
+import { redactDefinition } from '../../report/redact.ts';
 import type { NamedConstraint } from './broken-keys.ts';
 import type { MissingSetting } from './refusal.ts';
 
@@ -56,7 +56,7 @@ export function describeRefused(
 ): Omission {
   const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
   const later = isShown
-    ? `When that is mended: ${conceal(putOnOneLine(sql))}`
+    ? `When that is mended: ${redactDefinition(putOnOneLine(sql))}`
     : (remedies[entry.kind] ??
       `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
   return {

@@ -4,6 +4,7 @@ import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
+import { sqlState, sqlStateClass } from '../../postgres/sqlstate.ts';
 import { isRaised } from '../../runtime/errors.ts';
 import { addToPartitions } from './broken-keys.ts';
 import type { EntryStatements } from './entry-statements.ts';
@@ -77,8 +78,9 @@ export async function tryAgain(
     const failure = await run(session, entry, statements, surroundings);
     if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
     failures.push(failure);
-    const broken = failures.find(({ code }) => code.startsWith('23'));
-    if (surroundings.notValid && failure.code === wrongObjectType && broken !== undefined) {
+    const broken = failures.find(({ code }) => code.startsWith(sqlStateClass.integrityConstraintViolation));
+    // A table that is partitioned is an object of the wrong type for NOT VALID.
+    if (surroundings.notValid && failure.code === sqlState.wrongObjectType && broken !== undefined) {
       const partitions = await addToPartitions(session, statements.sql);
       if (partitions.length > 0) return describeBroken(statements.sql, broken, partitions);
     }
@@ -137,13 +139,20 @@ function readFailure(error: unknown): Failure {
   return { code, hint: isRaised(error) ? undefined : hint, said: message, why };
 }
 
-/** undefined_function, undefined_table, undefined_object, invalid_schema_name, undefined_column, and what functions raise themselves */
-function isNotFound(code: string): boolean {
-  return /^(42883|42P01|42704|3F000|42703|P0001|22P02)$/.test(code);
-}
+const notFound = new Set<string>([
+  sqlState.undefinedFunction,
+  sqlState.undefinedTable,
+  sqlState.undefinedObject,
+  sqlState.invalidSchemaName,
+  sqlState.undefinedColumn,
+  // What functions raise themselves
+  sqlState.raiseException,
+  sqlState.invalidTextRepresentation,
+]);
 
-/** Of a table that is partitioned */
-const wrongObjectType = '42809';
+function isNotFound(code: string): boolean {
+  return notFound.has(code);
+}
 
 /** What to try next; undefined when nothing is left. */
 function adapt(
@@ -199,7 +208,7 @@ async function describeSuccess(
   { searchPath, memory, notValid, asOwner }: Surroundings,
   failures: readonly Failure[],
 ): Promise<SecondResult> {
-  const broken = failures.find(({ code }) => code.startsWith('23'));
+  const broken = failures.find(({ code }) => code.startsWith(sqlStateClass.integrityConstraintViolation));
   if (notValid && broken !== undefined) return describeBroken(sql, broken);
   const under = [
     ...(searchPath === '' ? [] : [`search_path = ${searchPath}`]),

@@ -1,6 +1,7 @@
 import type { Omission } from '../../parity/scope.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
 import { isPlatformRole, readManagedSchemas } from '../../supabase/managed-schemas.ts';
@@ -278,13 +279,13 @@ export function explainRefusal(
       : `${batches} batches of tables were removed, because the server has too few locks for one transaction`;
   const message = `clean: ${what}${wholeMessageOf(cause)}; ${extent}`;
   switch (code) {
-    case '42501':
+    case sqlState.insufficientPrivilege:
       return new ConfigurationError(
         message,
         'Give the role that owns everything there, or restore into a new database.',
         cause,
       );
-    case '55P03':
+    case sqlState.lockNotAvailable:
       return new TargetError(
         message,
         'Stop what is connected to the target, the application first, and run the restore again.',

@@ -7,6 +7,7 @@ import { letRead, openSession, type Session } from '../../postgres/session/conne
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import { isShortage, ServerError } from '../../postgres/session/server-error.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { copyIn } from '../../postgres/wire/copy-writer.ts';
 import { RowDigest } from '../../postgres/wire/row-digest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
@@ -269,13 +270,11 @@ async function beginFrozen(session: Session, table: TableEntry): Promise<boolean
     return true;
   } catch (error) {
     await session.query('ROLLBACK');
-    if ((error as { code?: string }).code !== insufficientPrivilege) throw error;
+    if ((error as { code?: string }).code !== sqlState.insufficientPrivilege) throw error;
     await session.query('BEGIN');
     return false;
   }
 }
-
-const insufficientPrivilege = '42501';
 
 /** Whether it is the server's answer about these rows, and the session goes on. */
 function isRefusal(cause: unknown): cause is ServerError {

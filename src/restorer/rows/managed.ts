@@ -6,6 +6,7 @@ import { letRead, openSession, type Session } from '../../postgres/session/conne
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import { isShortage } from '../../postgres/session/server-error.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { copyIn } from '../../postgres/wire/copy-writer.ts';
 import { RowDigest } from '../../postgres/wire/row-digest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
@@ -31,8 +32,6 @@ interface Refused {
   readonly code: string;
   readonly why: string;
 }
-
-const foreignKeyViolation = '23503';
 
 /**
  * Loads rows into tables that are there and whose definitions may be of another version. Each table arrives whole or not at all, and one
@@ -75,7 +74,7 @@ export async function loadManagedRows(
   let refused = await loadAll(tables.filter(({ table }) => table.rows > 0));
   // Where the server checks foreign keys, what refers to another table waits for that.
   for (let before = Number.POSITIVE_INFINITY; ; ) {
-    const waiting = refused.filter(({ code }) => code === foreignKeyViolation);
+    const waiting = refused.filter(({ code }) => code === sqlState.foreignKeyViolation);
     append(outcome.notCarried, refused.filter((item) => !waiting.includes(item)).map(describeRefused));
     if (waiting.length === 0 || waiting.length >= before) {
       append(outcome.notCarried, waiting.map(describeRefused));

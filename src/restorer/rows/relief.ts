@@ -3,6 +3,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { ServerError } from '../../postgres/session/server-error.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import type { ChecksAside } from './set-aside.ts';
 
@@ -48,9 +49,13 @@ export class RowRelief {
   }
 
   async #tryNext(error: ServerError): Promise<boolean> {
-    if (error.code === checkViolation && error.constraint !== undefined && (await this.#takeChecks(error)))
+    if (
+      error.code === sqlState.checkViolation &&
+      error.constraint !== undefined &&
+      (await this.#takeChecks(error))
+    )
       return true;
-    const path = error.code === checkViolation ? undefined : this.#paths.shift();
+    const path = error.code === sqlState.checkViolation ? undefined : this.#paths.shift();
     if (path !== undefined) {
       await setSearchPath(this.#session, path);
       this.#path = path;
@@ -82,5 +87,3 @@ export class RowRelief {
     }
   }
 }
-
-const checkViolation = '23514';

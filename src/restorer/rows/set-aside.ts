@@ -7,6 +7,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { ServerErrorFields } from '../../postgres/session/server-error.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
+import { sqlStateClass } from '../../postgres/sqlstate.ts';
 import { append } from '../../runtime/lists.ts';
 import { tryStatements } from '../omission.ts';
 
@@ -224,7 +225,10 @@ async function tryUnder(
       await session.query(sql);
       return undefined;
     } catch (error) {
-      const failure = { why: refusalOf(error), isByRows: (error as { code: string }).code.startsWith('23') };
+      const failure = {
+        why: refusalOf(error),
+        isByRows: (error as { code: string }).code.startsWith(sqlStateClass.integrityConstraintViolation),
+      };
       if (failure.isByRows) return failure;
       first ??= failure;
     } finally {

@@ -1,6 +1,7 @@
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import { compare } from '../../values/ordering.ts';
 import type { ForeignKey, LiveTable, OwnedSequence } from './live-table.ts';
 import {
   differs,
@@ -288,7 +289,7 @@ export function findRelated(
     ({ from, to }) => chosen.has(identify(from)) && !chosen.has(identify(to)),
   );
   return {
-    followers: [...followers.values()].sort((one, other) => (identify(one) < identify(other) ? -1 : 1)),
+    followers: [...followers.values()].sort((one, other) => compare(identify(one), identify(other))),
     parents: [...new Map(parents.map(({ to }) => [identify(to), to])).values()],
   };
 }

@@ -1,6 +1,7 @@
 import type { TableEntry } from '../../format/manifest.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';
 
@@ -35,8 +36,6 @@ export interface SideColumn {
   /** Whether the live table has it as something that can be compared and written: not generated, and of this type */
   readonly shared: boolean;
 }
-
-const duplicateSchema = '42P06';
 
 /** Identifiers are cut to that many bytes (NAMEDATALEN). */
 const nameLimitBytes = 63;
@@ -126,7 +125,9 @@ export async function createSideTables(
   } catch (cause) {
     await session.query('ROLLBACK');
     // Somebody else was quicker since it was checked.
-    throw (cause as { code?: string }).code === duplicateSchema ? refuseExisting(schema, cause) : cause;
+    throw (cause as { code?: string }).code === sqlState.duplicateSchema
+      ? refuseExisting(schema, cause)
+      : cause;
   }
   await session.query(`COMMENT ON SCHEMA ${quoteIdentifier(schema)} IS ${quoteLiteral(comment)}`);
   await session.query(`REVOKE ALL ON SCHEMA ${quoteIdentifier(schema)} FROM PUBLIC`);

@@ -1,4 +1,5 @@
 import type { Session } from '../../postgres/session/connection.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
 /** A question to the restored database, and its answer. */
@@ -10,9 +11,15 @@ export interface CheckResult {
 }
 
 /** What the server says of a name that it does not know. */
-const unknownName = new Set(['42P01', '42703', '42704', '42883', '3F000']);
+const unknownName = new Set<string>([
+  sqlState.undefinedTable,
+  sqlState.undefinedColumn,
+  sqlState.undefinedObject,
+  sqlState.undefinedFunction,
+  sqlState.invalidSchemaName,
+]);
 /** What it says only when a question runs, and whatever the rows are: it would write, or this role may not read something. */
-const neverAnswered = new Set(['25006', '42501']);
+const neverAnswered = new Set<string>([sqlState.readOnlySqlTransaction, sqlState.insufficientPrivilege]);
 
 /**
  * Makes sure that each check is a question that these definitions can answer: it can be parsed, what it names is there, and its answer is

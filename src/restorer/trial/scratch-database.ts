@@ -3,6 +3,7 @@ import type { Supplement } from '../../format/supplement.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
@@ -101,9 +102,17 @@ async function dropLeftover(session: Session, database: string): Promise<void> {
   await session.query(`DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`);
 }
 
+const refusedLocale = new Set<string>([
+  sqlState.invalidParameterValue,
+  sqlState.wrongObjectType,
+  sqlState.undefinedObject,
+  sqlState.featureNotSupported,
+  sqlState.invalidName,
+]);
+
 /** The server has no such locale, or not for this encoding, or not this provider; another CREATE DATABASE may do. */
 function isRefusedLocale(error: unknown): boolean {
-  return ['22023', '42809', '42704', '0A000', '42602'].includes((error as { code?: string }).code ?? '');
+  return refusedLocale.has((error as { code?: string }).code ?? '');
 }
 
 async function readLocaleOf(settings: ConnectionSettings, world: World): Promise<DatabaseLocale> {

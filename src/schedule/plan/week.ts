@@ -1,13 +1,11 @@
 import { parseRetention } from '../../interface/inputs/values.ts';
 import { type Candidate, planRetention } from '../../repository/retention/policy.ts';
+import { day, hour } from '../../values/duration.ts';
 import type { JobKind } from '../policy/schema.ts';
 import { timesBetween } from './cron.ts';
 import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
 
 /** What a policy means in hours and days, from its schedules alone. */
-
-const hour = 3_600_000;
-const day = 24 * hour;
 
 /** Both changes of the clock and every month's length are in it. */
 const horizon = 400 * day;

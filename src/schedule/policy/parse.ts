@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { list } from '../../interface/inputs/values.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { editDistance } from '../../values/edit-distance.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
 import { policySchema, type WrittenPolicy } from './schema.ts';
 
@@ -160,25 +161,11 @@ function child(schema: unknown, key: string | number): readonly unknown[] {
 /** The known key that is a few letters away; undefined when none is. */
 export function nearest(key: string, known: readonly string[]): string | undefined {
   const [best] = known
-    .map((name) => ({ name, distance: countEdits(key.toLowerCase(), name) }))
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name) }))
     .sort((one, other) => one.distance - other.distance);
   return best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3))
     ? best.name
     : undefined;
-}
-
-/** Levenshtein's distance. */
-function countEdits(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one].entries()) {
-    const next = [index + 1];
-    for (const [column, wanted] of [...other].entries()) {
-      const replaced = (row[column] as number) + (letter === wanted ? 0 : 1);
-      next.push(Math.min(replaced, (row[column + 1] as number) + 1, (next[column] as number) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) as number;
 }
 
 /** The node at a path, or the nearest one around it. @param key whether the key itself is meant, not its value */

@@ -1,17 +1,14 @@
 import type { ScheduledRun } from '../../github/workflows.ts';
+import { day, hour, minute, week } from '../../values/duration.ts';
 import { nextTimes, timesBetween } from '../plan/cron.ts';
 import { dueMark } from '../workflows/callers.ts';
 
 /** Did a schedule's runs happen? Its due times against the runs that GitHub has, both of one workflow file. */
 
-const hour = 3_600_000;
-const day = 24 * hour;
-const week = 7 * day;
-
 /** GitHub is known to start hours late; a run that is later than this after its time has passed is missing. */
 export const grace = 2 * hour;
 /** Clocks differ, and a run is created some seconds around its time. */
-const early = 60_000;
+const early = minute;
 
 export interface DueRun {
   readonly cron: string;

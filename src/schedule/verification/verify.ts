@@ -1,4 +1,5 @@
 import { GitHubUnreachable, mostRuns, type Workflow, type WorkflowsApi } from '../../github/workflows.ts';
+import { minute } from '../../values/duration.ts';
 import type { Plan, PlannedJob } from '../plan/plan.ts';
 import type { JobKind } from '../policy/schema.ts';
 import type { FileChange } from '../workflows/files.ts';
@@ -109,7 +110,7 @@ function measureMinutes(verdicts: readonly WorkflowVerdict[], plan: Plan): Map<J
   for (const { file, punctuality } of verdicts) {
     for (const { cron, run } of punctuality?.due ?? []) {
       if (run === undefined || run.conclusion !== 'success') continue;
-      const minutes = (run.updatedAt.getTime() - run.startedAt.getTime()) / 60_000;
+      const minutes = (run.updatedAt.getTime() - run.startedAt.getTime()) / minute;
       for (const { kind, crons } of jobsOf(plan, file)) {
         if (crons.includes(cron)) found.set(kind, [...(found.get(kind) ?? []), minutes]);
       }

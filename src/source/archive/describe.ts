@@ -7,6 +7,7 @@ import { askQuestions, readFreshness } from '../../postgres/catalog/questions.ts
 import { readQueues } from '../../postgres/catalog/queues.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from '../rows/object-sink.ts';
 import { joinSnapshot } from '../snapshot/joined.ts';
@@ -56,7 +57,7 @@ export async function describeDatabase<Beside>(
   } catch (error) {
     signal.throwIfAborted();
     if (isKnownError(error)) throw error;
-    const locked = (error as { code?: string }).code === lockNotAvailable;
+    const locked = (error as { code?: string }).code === sqlState.lockNotAvailable;
     const blockers = locked ? await nameBlockers(settings, await findLocked(settings)) : '';
     throw new SourceError(
       locked
@@ -70,19 +71,13 @@ export async function describeDatabase<Beside>(
   }
 }
 
-const lockNotAvailable = '55P03';
-
 /** Relations that somebody has locked against all others, or waits to. */
 async function findLocked(settings: ConnectionSettings): Promise<number[]> {
-  const session = await openSession(settings);
-  try {
-    const rows = await session.query<{ oid: number }>(`
-      SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
-    return rows.map(({ oid }) => oid);
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const rows = await session.query<{ oid: number }>(`
+    SELECT relation AS oid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  return rows.map(({ oid }) => oid);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Session } from '../../postgres/session/connection.ts';
 import { isTooLong } from '../../postgres/session/server-error.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 
 /**
@@ -136,7 +137,7 @@ export async function createSlot(session: Session, name: string, patience: numbe
   } catch (cause) {
     const { code } = cause as { code?: string };
     if (code === undefined) throw cause;
-    if (code === lockNotAvailable) {
+    if (code === sqlState.lockNotAvailable) {
       await session.query('SET lock_timeout = 0');
       const running = await nameRunning(session);
       throw new SourceError(
@@ -147,7 +148,7 @@ export async function createSlot(session: Session, name: string, patience: numbe
     }
     throw new ConfigurationError(
       `database-url: the replication slot cannot be made (${messageOf(cause)})`,
-      code === '58P01'
+      code === sqlState.undefinedFile
         ? 'Install the contrib modules of the server; test_decoding is one of them.'
         : 'Mend what the server says, and run capture again.',
       cause,
@@ -164,22 +165,20 @@ export async function advanceSlot(session: Session, name: string, position: stri
   await session.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [name, position]);
 }
 
-const lockNotAvailable = '55P03';
-
 /** Changes that no capture reads, now or later, unless something of the source is changed. */
 export class UnreadableChangesError extends SourceError {}
 
 /** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
 export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
-  if (code === '55006') {
+  if (code === sqlState.objectInUse) {
     return new SourceError(
       `somebody else reads the replication slot (${messageOf(cause)})`,
       'Let one capture run at a time. When the process is a capture that was killed, the server ends it within minutes.',
       cause,
     );
   }
-  if (code === '53400') {
+  if (code === sqlState.configurationLimitExceeded) {
     return new UnreadableChangesError(
       `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
       'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',

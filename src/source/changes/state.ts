@@ -1,7 +1,8 @@
-import { type Definition, readDefinitions } from '../../postgres/catalog/definitions.ts';
+import type { SequenceState } from '../../format/manifest.ts';
+import type { Definition } from '../../format/supplement.ts';
+import { readDefinitions } from '../../postgres/catalog/definitions.ts';
 import { readSequences } from '../../postgres/catalog/facts.ts';
 import { isCarriedQueue } from '../../postgres/catalog/queues.ts';
-import type { SequenceState } from '../../postgres/catalog/sequence-states.ts';
 import { qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import type { Segment } from '../../repository/changes/segments.ts';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type CopyJob, isWholeTable, type Slice, weighSlice } from '../../postgres/catalog/ranges.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { hour } from '../../values/duration.ts';
 import type { BufferPool } from '../rows/buffer-pool.ts';
 import { copyRows } from '../rows/copy.ts';
 import type { PlainObject } from '../rows/object-sink.ts';
@@ -21,9 +22,9 @@ type Unit = readonly ReusedSlice[];
 export function chooseUnits(reused: readonly ReusedSlice[], share: number, now: Date): Unit[] {
   const units = gatherUnits(reused);
   const period = Math.max(1, Math.round(1 / share));
-  const hour = Math.floor(now.getTime() / 3_600_000);
+  const hours = Math.floor(now.getTime() / hour);
   const turn =
-    createHash('sha256').update(String(hour)).digest().readUInt32BE(0) % Math.min(period, units.length);
+    createHash('sha256').update(String(hours)).digest().readUInt32BE(0) % Math.min(period, units.length);
   return units.filter((_, index) => index % period === turn);
 }
 

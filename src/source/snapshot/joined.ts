@@ -4,6 +4,7 @@ import { openSession, type Session } from '../../postgres/session/connection.ts'
 import { writeSettings } from '../../postgres/session/output-settings.ts';
 import { isTooLong } from '../../postgres/session/server-error.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
 import { secureTables } from './present.ts';
@@ -153,7 +154,7 @@ export async function explainUnreadable(
       error,
     );
   }
-  if ((error as { code?: string }).code !== '55P03') {
+  if ((error as { code?: string }).code !== sqlState.lockNotAvailable) {
     return new SourceError(
       `${what}: ${messageOf(error)}`,
       'Nothing was recorded. Run the backup again; if it fails at the same place, the table may be damaged.',

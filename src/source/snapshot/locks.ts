@@ -2,6 +2,7 @@ import type { TableInfo } from '../../postgres/catalog/tables.ts';
 import { quoteQualified } from '../../postgres/identifier.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
 /** The snapshot and the locked tables do not fit together; another try may. */
@@ -44,19 +45,24 @@ export async function explainFullLockTable(
   tables: number,
   cause: unknown,
 ): Promise<ConfigurationError> {
-  const session = await openSession(settings);
-  try {
-    const { perTransaction, holders } = await readLockRoom(session);
-    const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
-    return new ConfigurationError(
-      `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
-      `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
-      cause,
-    );
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const { perTransaction, holders } = await readLockRoom(session);
+  const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
+  return new ConfigurationError(
+    `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
+    `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
+    cause,
+  );
 }
+
+/** What the server says of a table that is not there any more, or not under this name. */
+const gone = new Set<string>([
+  sqlState.undefinedTable,
+  sqlState.invalidSchemaName,
+  sqlState.wrongObjectType,
+  // The name means another table by now, for this role could read the one that the snapshot shows.
+  sqlState.insufficientPrivilege,
+]);
 
 export async function lockTables(
   lead: Session,
@@ -73,11 +79,10 @@ export async function lockTables(
     } catch (cause) {
       const { code } = cause as { code?: string };
       const oids = batch.map((table) => table.oid);
-      if (code === '55P03') {
+      if (code === sqlState.lockNotAvailable) {
         throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
       }
-      // 42501: the name means another table by now, for this role could read the one that the snapshot shows.
-      if (code === '42P01' || code === '3F000' || code === '42809' || code === '42501') {
+      if (code !== undefined && gone.has(code)) {
         throw new SnapshotOutdated(`a table is gone (${messageOf(cause)})`, oids, cause);
       }
       if (isFullLockTable(cause)) throw await explainFullLockTable(settings, tables.length, cause);
@@ -93,24 +98,20 @@ export const isFullLockTable = (cause: unknown): boolean =>
 /** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
 export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
   if (oids.length === 0) return '';
-  const session = await openSession(settings);
-  try {
-    const rows = await session.query<{ text: string }>(
-      `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
-                     CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
-                     coalesce(nullif(a.application_name, ''), 'no application name'),
-                     date_trunc('second', clock_timestamp() - a.xact_start),
-                     -- the command's two first words: the rest may hold somebody's data
-                     (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
-       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       -- One that waits counts too: whoever comes later queues behind it.
-       WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
-         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       ORDER BY l.granted DESC LIMIT 5`,
-      [`{${oids.join(',')}}`],
-    );
-    return rows.map((row) => `; ${row.text}`).join('');
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings);
+  const rows = await session.query<{ text: string }>(
+    `SELECT format('%s is %s by process %s (%s, %s, running for %s: %s)', l.relation::regclass,
+                   CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, a.pid, a.usename,
+                   coalesce(nullif(a.application_name, ''), 'no application name'),
+                   date_trunc('second', clock_timestamp() - a.xact_start),
+                   -- the command's two first words: the rest may hold somebody's data
+                   (regexp_match(a.query, '^\\s*(\\w+\\s*\\w*)'))[1]) AS text
+     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     -- One that waits counts too: whoever comes later queues behind it.
+     WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::oid[])
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     ORDER BY l.granted DESC LIMIT 5`,
+    [`{${oids.join(',')}}`],
+  );
+  return rows.map((row) => `; ${row.text}`).join('');
 }

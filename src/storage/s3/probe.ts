@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { StorageError } from '../../runtime/errors.ts';
+import { hour } from '../../values/duration.ts';
 import { type Capabilities, longestKey, type StoredValue } from '../storage.ts';
 import type { S3Deletion } from './deletion.ts';
 import { listValues } from './listing.ts';
@@ -12,8 +13,6 @@ const slots = 256;
 
 /** Two who probe at once may come to the same key, each of which disturbs the other. */
 const mostProbes = 3;
-
-const hour = 60 * 60 * 1000;
 
 export interface S3Parts {
   readonly requests: S3Requests;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Definition } from '../../../src/postgres/catalog/definitions.ts';
+import type { Definition } from '../../../src/format/supplement.ts';
 import { matchDescriptions, versionOf } from '../../../src/postgres/catalog/description.ts';
 
 const line = (overrides: Partial<Definition>): Definition => ({

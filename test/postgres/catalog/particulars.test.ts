@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Definition } from '../../../src/format/supplement.ts';
 import { compareDefinitions } from '../../../src/parity/definitions.ts';
 import { collectExcuses } from '../../../src/parity/known-differences.ts';
-import { type Definition, readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
+import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
 import { readParticulars } from '../../../src/postgres/catalog/particulars.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { makeScope } from '../../parity/example.ts';

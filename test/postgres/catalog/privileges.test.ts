@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Privilege, readPrivileges } from '../../../src/postgres/catalog/privileges.ts';
+import type { Privilege } from '../../../src/format/supplement.ts';
+import { readPrivileges } from '../../../src/postgres/catalog/privileges.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { seedDatabase } from '../../fixture/seed.ts';

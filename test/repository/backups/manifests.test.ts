@@ -4,7 +4,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/format/manifest.ts';
 import {
   chooseBackup,
-  createBackupId,
   listBackupIds,
   manifestKey,
   readManifest,
@@ -13,6 +12,7 @@ import {
 } from '../../../src/repository/backups/manifests.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
+import { createBackupId } from '../../../src/values/timed-id.ts';
 import { createRepository, makeManifest } from '../example.ts';
 
 let repository: Repository;

@@ -1,0 +1,43 @@
+/** The SQLSTATEs that decide something here, by the names that PostgreSQL gives them (manual, appendix A). */
+export const sqlState = {
+  featureNotSupported: '0A000',
+  invalidParameterValue: '22023',
+  invalidTextRepresentation: '22P02',
+  foreignKeyViolation: '23503',
+  checkViolation: '23514',
+  readOnlySqlTransaction: '25006',
+  inFailedSqlTransaction: '25P02',
+  invalidAuthorizationSpecification: '28000',
+  invalidPassword: '28P01',
+  invalidCatalogName: '3D000',
+  invalidSchemaName: '3F000',
+  insufficientPrivilege: '42501',
+  invalidName: '42602',
+  undefinedColumn: '42703',
+  undefinedObject: '42704',
+  wrongObjectType: '42809',
+  undefinedFunction: '42883',
+  undefinedTable: '42P01',
+  duplicateSchema: '42P06',
+  outOfMemory: '53200',
+  tooManyConnections: '53300',
+  configurationLimitExceeded: '53400',
+  objectNotInPrerequisiteState: '55000',
+  objectInUse: '55006',
+  cantChangeRuntimeParam: '55P02',
+  lockNotAvailable: '55P03',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  cannotConnectNow: '57P03',
+  ioError: '58030',
+  undefinedFile: '58P01',
+  raiseException: 'P0001',
+  internalError: 'XX000',
+} as const;
+
+/** Classes of them: the first two digits */
+export const sqlStateClass = {
+  integrityConstraintViolation: '23',
+  invalidAuthorizationSpecification: '28',
+  insufficientResources: '53',
+} as const;
