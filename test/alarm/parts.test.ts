@@ -9,7 +9,7 @@ import {
   readState,
   writeState,
 } from '../../src/alarm/issues/state.ts';
-import { operations } from '../../src/interface/inputs/schema.ts';
+import { operations } from '../../src/interface/inputs/operations.ts';
 import { exampleFailure, hour } from './example.ts';
 
 describe('the class of a failure', () => {

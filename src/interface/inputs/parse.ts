@@ -1,16 +1,10 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
-import {
-  drillable,
-  type InputName,
-  inputNames,
-  inputs,
-  type Operation,
-  operations,
-  type ReadInput,
-  type schema,
-} from './schema.ts';
+import { databaseUrlForm } from './database-values.ts';
+import { type Operation, operations } from './operations.ts';
+import { type InputName, inputNames, inputs, type ReadInput, type schema } from './schema.ts';
+import { drillable } from './time-values.ts';
 import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
-import { databaseUrlForm, list, Problem } from './values.ts';
+import { list, Problem } from './values.ts';
 
 type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
 type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
