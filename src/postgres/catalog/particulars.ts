@@ -10,7 +10,7 @@ import {
   sorted,
   types,
   when,
-} from './definition-queries.ts';
+} from './definition-words.ts';
 import { type Definition, sortDefinitions } from './definitions.ts';
 import { tableOptions } from './documented-options.ts';
 import { firstUserOid, own, userSchema } from './facts.ts';

@@ -1,5 +1,5 @@
 import type { Session } from '../session/connection.ts';
-import { routines } from './definition-queries.ts';
+import { routines } from './definition-words.ts';
 import { compareKeys } from './definitions.ts';
 import { own, ownRelation, userSchema } from './facts.ts';
 

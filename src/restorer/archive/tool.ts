@@ -4,7 +4,8 @@ import type { ToolEnvironment } from '../../postgres/client/environment.ts';
 import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool, ToolError } from '../../postgres/client/process.ts';
 import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
-import { type ConnectionSettings, quoteConnectionValue } from '../../postgres/session/settings.ts';
+import { quoteConnectionValue } from '../../postgres/session/client-variables.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { World } from '../../runtime/context.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 
