@@ -3,7 +3,8 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { Scalar, stringify } from 'yaml';
-import { type InputName, inputNames, inputs, operations } from '../src/interface/inputs/schema.ts';
+import { operations } from '../src/interface/inputs/operations.ts';
+import { type InputName, inputNames, inputs } from '../src/interface/inputs/schema.ts';
 import { type OutputName, outputNames, outputs } from '../src/interface/outputs.ts';
 
 /**

@@ -1,12 +1,8 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import { type Operation, operations } from '../interface/inputs/operations.ts';
 import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
-import {
-  type InputName,
-  inputs as inputSchema,
-  type Operation,
-  operations,
-} from '../interface/inputs/schema.ts';
+import { type InputName, inputs as inputSchema } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';

@@ -2,8 +2,9 @@ import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.t
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { announce } from '../alarm/notify.ts';
 import { describeRun } from '../github/run.ts';
+import { announced, type Operation } from '../interface/inputs/operations.ts';
 import { parseAlarms } from '../interface/inputs/parse.ts';
-import { announced, type Operation, type ReadInput } from '../interface/inputs/schema.ts';
+import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';

@@ -1,4 +1,4 @@
-import { announced, type Operation } from './inputs/schema.ts';
+import { announced, type Operation } from './inputs/operations.ts';
 
 /**
  * Every output, once: what `Outcome.outputs` may hold, and what action.yml and the keys of `--json` promise. Whole numbers and

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { link, lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
 import { day } from '../values/duration.ts';
+import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
+import { codeOf, foreignValues, fullDisk, isAbsence, wrongFolder } from './folder/failures.ts';
 import {
   assertKey,
   assertPrefix,
   assertSize,
   type Capabilities,
-  DeniedValueError,
-  ForeignValueError,
   isKey,
   largestValue,
   RetainedError,
@@ -32,9 +32,6 @@ const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O
 
 /** What `link` answers on a filesystem without hard links: FAT, and many network and FUSE mounts. */
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-
-/** What `fsync` of a folder answers where the filesystem has no such thing; there the rename itself is all one can have. */
-const noFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR']);
 
 /**
  * A local folder. A value is written to `tmp/`, flushed, and only then given its name, in one step of the filesystem:
@@ -299,115 +296,5 @@ export class FileStorage implements Storage {
     return new StorageError(`cannot ${action} ${key || 'the folder'} in ${this.location}: ${why}`, next, {
       cause,
     });
-  }
-}
-
-/** What is in the place of a value and is none: of one who can write there, and no reason to stop whoever reads the others. */
-const foreignValues: Record<string, { kind: typeof ForeignValueError; how: string } | undefined> = {
-  ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, which is not followed' },
-  EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, and no file' },
-  // A socket
-  ENXIO: { kind: ForeignValueError, how: 'it is a socket, and no file' },
-  EACCES: { kind: DeniedValueError, how: 'this user may not read it (EACCES)' },
-  EPERM: { kind: DeniedValueError, how: 'this user may not read it (EPERM)' },
-};
-
-const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
-
-/** The folder itself is wrong: a configuration error when found before anything was written. */
-const wrongFolder: Record<string, { what: string; next: string } | undefined> = {
-  EACCES: { what: 'may not be written or read by this user (EACCES)', next: chooseFolder },
-  EPERM: { what: 'may not be written by this user (EPERM)', next: chooseFolder },
-  EROFS: { what: 'is on a read-only filesystem (EROFS)', next: chooseFolder },
-  ENOENT: { what: 'cannot be created (ENOENT)', next: chooseFolder },
-  ENOTDIR: { what: 'is not a folder, or lies under a file (ENOTDIR)', next: chooseFolder },
-  EISDIR: {
-    what: 'has a folder in its place (EISDIR)',
-    next: 'No backup makes one there: look at who can write to the storage, and move the folder away.',
-  },
-};
-
-const fullDisk: Record<string, string | undefined> = {
-  ENOSPC: 'Free space on this disk, shorten the retention, or use another storage.',
-  EDQUOT: 'Raise the disk quota of this user, shorten the retention, or use another storage.',
-};
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
-/** No such file, or a part of its path is a file, so that nothing can be below it. */
-function isAbsence(code: string | undefined): boolean {
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-/** Also by a link that leads nowhere. */
-async function isTaken(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-/** Not `readFile`, which goes on for as long as somebody makes the file longer. */
-async function readBytes(file: FileHandle, size: number): Promise<Buffer> {
-  const value = Buffer.allocUnsafe(size);
-  let length = 0;
-  while (length < size) {
-    const { bytesRead } = await file.read(value, length, size - length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return value.subarray(0, length);
-}
-
-async function writeDurably(path: string, value: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(value);
-    await file.sync();
-    const { size } = await file.stat();
-    if (size !== value.byteLength) throw new Error(`${size} of ${value.byteLength} bytes were written`);
-  } finally {
-    await file.close();
-  }
-}
-
-/**
- * Makes a folder and those above it; each new name is flushed, for a file is only as durable as the path to it. Not by the
- * `recursive` of Node's own mkdir, which never returns where a folder exists but takes no folders (/proc), and calls a
- * read-only filesystem ENOENT.
- */
-async function makeFolder(path: string): Promise<void> {
-  if (await makeOneFolder(path, 'ENOENT')) return;
-  await makeFolder(dirname(path));
-  await makeOneFolder(path);
-}
-
-/** False when it failed with `expected`. A name that exists is no failure; if it is a file, what is put under it fails. */
-async function makeOneFolder(path: string, expected?: string): Promise<boolean> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return true;
-    if (codeOf(error) === expected) return false;
-    throw error;
-  }
-  await syncFolder(dirname(path));
-  return true;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } catch (error) {
-    const code = codeOf(error);
-    if (!code || !noFolderSync.has(code)) throw error;
-  } finally {
-    await folder.close();
   }
 }

@@ -2,6 +2,7 @@ import type { Manifest, TableEntry } from '../format/manifest.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import { isPlatformRole, isPlatformSchema, isPlatformState } from './managed-schemas.ts';
+import { addable, adviseOn, attached, bringRows, isAbout, isTransientPart } from './project-entries.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 import { bringSecretsByHand, isVault } from './vault.ts';
 
@@ -39,30 +40,6 @@ export interface ProjectSelection {
  * `lost`: the target lacks it and does not get it.
  */
 type Verdict = 'restore' | 'present' | 'lost';
-
-/** On a table of the platform these may be the user's, though the archive gives the table's owner for them. */
-const addable = new Set([
-  'POLICY',
-  'TRIGGER',
-  'RULE',
-  'INDEX',
-  'CONSTRAINT',
-  'CHECK CONSTRAINT',
-  'FK CONSTRAINT',
-  'STATISTICS',
-  'ROW SECURITY',
-]);
-
-/** Come with what they are about. */
-const attached = new Set([
-  'COMMENT',
-  'ACL',
-  'SECURITY LABEL',
-  'SEQUENCE OWNED BY',
-  'INDEX ATTACH',
-  'TABLE ATTACH',
-  'DEFAULT',
-]);
 
 export interface ProjectOptions {
   /** Roles that the connected one can act as */
@@ -336,22 +313,4 @@ class Chooser {
   #isManaged(entry: ArchiveEntry): boolean {
     return entry.schema !== undefined && this.#managed.has(entry.schema);
   }
-}
-
-const bringRows = 'Bring them in with the functions of the platform or of the extension, as a role that may.';
-
-/** A part of the platform that is not there is enabled; one that is there and lacks something is older. */
-function adviseOn(schema: string): string {
-  if (schema === 'supabase_functions') return 'Enable Database Webhooks in the target, and restore again.';
-  return 'Enable what it belongs to in the target, or upgrade the target project, and restore again, if it is needed.';
-}
-
-/** A partition of `realtime.messages` for one day */
-function isTransientPart({ schema, name }: { schema?: string | undefined; name: string }): boolean {
-  return schema === 'realtime' && /^messages_\d{4}_\d{2}_\d{2}(?!\w)/.test(name);
-}
-
-/** A default needs the sequence or the function that it calls, too, but belongs to its table. */
-function isAbout(entry: ArchiveEntry, need: ArchiveEntry): boolean {
-  return entry.kind !== 'DEFAULT' || (need.schema === entry.schema && entry.name.startsWith(`${need.name} `));
 }

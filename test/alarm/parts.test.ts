@@ -10,7 +10,7 @@ import {
   writeState,
 } from '../../src/alarm/issues/state.ts';
 import { titleIssue } from '../../src/alarm/issues/text.ts';
-import { operations } from '../../src/interface/inputs/schema.ts';
+import { operations } from '../../src/interface/inputs/operations.ts';
 import { exampleFailure, hour } from './example.ts';
 
 describe('the class of a failure', () => {

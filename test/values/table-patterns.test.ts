@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePatterns } from '../../src/interface/inputs/values.ts';
+import { parsePatterns } from '../../src/interface/inputs/database-values.ts';
 import { compilePattern, createSelection, writePattern } from '../../src/values/table-patterns.ts';
 
 const table = (qualified: string) => {

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import type { Manifest } from '../../src/format/manifest.ts';
+import type { Operation } from '../../src/interface/inputs/operations.ts';
 import { parseInputs } from '../../src/interface/inputs/parse.ts';
-import { type InputName, inputs, type Operation } from '../../src/interface/inputs/schema.ts';
+import { type InputName, inputs } from '../../src/interface/inputs/schema.ts';
 import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { type OutputName, outputs } from '../../src/interface/outputs.ts';
 import { findReasons, type TargetState } from '../../src/operations/restore/guard.ts';

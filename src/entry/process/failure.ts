@@ -1,4 +1,4 @@
-import type { Operation } from '../../interface/inputs/schema.ts';
+import type { Operation } from '../../interface/inputs/operations.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
 import { Interruption } from './interruption.ts';
 

@@ -1,5 +1,7 @@
+import { decode, parseDatabaseUrl } from '../../interface/inputs/database-values.ts';
+import { identityLines } from '../../interface/inputs/key-values.ts';
 import { inputNames, inputs, type ReadInput } from '../../interface/inputs/schema.ts';
-import { decode, identityLines, parseDatabaseUrl, parseWebhook } from '../../interface/inputs/values.ts';
+import { parseWebhook } from '../../interface/inputs/values.ts';
 import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
 
 /**

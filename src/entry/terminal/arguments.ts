@@ -1,5 +1,6 @@
+import { operations } from '../../interface/inputs/operations.ts';
 import { quoteWord } from '../../interface/inputs/parse.ts';
-import { type InputName, inputNames, inputs, operations } from '../../interface/inputs/schema.ts';
+import { type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { editDistance } from '../../values/edit-distance.ts';
 

@@ -1,256 +1,319 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
-import {
-  drillable,
-  type InputName,
-  inputNames,
-  inputs,
-  type Operation,
-  operations,
-  type ReadInput,
-  type schema,
-} from './schema.ts';
+import { databaseUrlForm } from './database-values.ts';
+import { type Operation, operations } from './operations.ts';
+import { type InputName, inputNames, inputs, type ReadInput, type schema } from './schema.ts';
+import { drillable } from './time-values.ts';
 import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
-import { databaseUrlForm, list, Problem } from './values.ts';
+import { list, Problem } from './values.ts';
 
 type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
 type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
   ? Parsed<N>
   : Parsed<N> | undefined;
 
+/** What is wrong with one input. */
+interface Mistake {
+  readonly name: InputName;
+  readonly problem: Problem;
+}
+
 /**
  * Reads, checks and types the inputs of the operation they name. Throws one `ConfigurationError` that tells all that is wrong,
  * so that nobody has to run it once per mistake.
  */
-export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.env): Inputs {
-  const operation = parseOperation(read);
-  const problems: { name: InputName; problem: Problem }[] = [];
+export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv): Inputs {
+  const taker = new Taker(parseOperation(read), read);
+  const parsed = takeInputs(taker, env);
+  refuseMissingDatabase(taker, parsed, read, env);
+  if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
+  return parsed;
+}
 
-  function take<N extends InputName>(name: N): Taken<N> {
+/** Takes one input after another for an operation, and notes what is wrong with each. */
+class Taker {
+  readonly operation: Operation;
+  readonly mistakes: Mistake[] = [];
+  readonly #read: ReadInput;
+
+  constructor(operation: Operation, read: ReadInput) {
+    this.operation = operation;
+    this.#read = read;
+  }
+
+  take<N extends InputName>(name: N): Taken<N> {
     try {
       const input = inputs[name];
-      const text = read(name)?.trim() || defaultOf(name, operation);
+      const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
       if (input.required)
-        throw new Problem(`is required for ${operation}`, `Set it, for example to ${input.example}.`);
+        throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      problems.push({ name, problem: error });
+      this.mistakes.push({ name, problem: error });
     }
     // Either it may be absent, or the problem just noted is thrown before anyone sees this value.
     return undefined as Taken<N>;
   }
 
-  const parsed = takeAll();
-  const readsDatabase =
-    ['backup', 'capture'].includes(parsed.operation) ||
-    (parsed.operation === 'gate' && parsed.onStale === 'backup');
-  if (readsDatabase && !read('database-url')?.trim() && !env.PGHOST) {
-    const missing = `is required for ${operation}, because PGHOST is not set either`;
-    problems.push({
-      name: 'database-url',
-      problem: new Problem(missing, `Set it, for example to ${databaseUrlForm}.`),
-    });
+  note(name: InputName, message: string, remedy: string): void {
+    this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
-  if (problems.length > 0) throw toConfigurationError(operation, problems);
-  return parsed;
 
   /** @param words what an operation takes besides an id */
-  function takeBackupId(words: readonly string[]): string {
-    const id = take('backup-id');
+  takeBackupId(words: readonly string[]): string {
+    const id = this.take('backup-id');
     if (id === undefined) {
-      if (!problems.some(({ name }) => name === 'backup-id')) {
-        const problem = new Problem(`is required for ${operation}`, 'Write an id; `list` shows them all.');
-        problems.push({ name: 'backup-id', problem });
-      }
+      if (!this.mistakes.some(({ name }) => name === 'backup-id'))
+        this.note('backup-id', `is required for ${this.operation}`, 'Write an id; `list` shows them all.');
       return id;
     }
     const form = id.replace(/^before:.*/, 'before:<time>').replace(/^random:.*/, 'random:<interval>');
-    if (!words.includes(form) && !/^\d/.test(id)) {
-      const problem = new Problem(
-        `cannot be ${form} for ${operation}`,
+    if (!words.includes(form) && !/^\d/.test(id))
+      this.note(
+        'backup-id',
+        `cannot be ${form} for ${this.operation}`,
         `Write an id, ${words.join(' or ')}.`,
       );
-      problems.push({ name: 'backup-id', problem });
-    }
     return id;
   }
 
   /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
-  function takeRecoverable() {
-    const backupId = takeBackupId(drillable);
-    const recoveryTargetTime = take('recovery-target-time');
-    if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId)) {
-      const problem = new Problem(
+  takeRecoverable() {
+    const backupId = this.takeBackupId(drillable);
+    const recoveryTargetTime = this.take('recovery-target-time');
+    if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId))
+      this.note(
+        'backup-id',
         `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
         'Leave it out, and the best backup is taken; or write an id.',
       );
-      problems.push({ name: 'backup-id', problem });
-    }
     return { backupId, recoveryTargetTime };
   }
+}
 
-  function takeSource(common: CommonInputs) {
-    return {
-      ...common,
-      databaseUrl: take('database-url'),
-      include: take('include') ?? [],
-      exclude: take('exclude') ?? [],
-      encryptionRecipients: take('encryption-recipients') ?? [],
-      compressionLevel: take('compression-level'),
-      jobs: take('jobs'),
-      lockTimeoutSeconds: take('lock-timeout'),
-      recheck: take('recheck'),
-      ledger: take('ledger'),
-      checks: take('checks') ?? [],
-      freshness: take('freshness') ?? [],
-      sslrootcert: take('sslrootcert'),
-      allowUnencrypted: take('allow-unencrypted'),
-    };
-  }
+function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, env: NodeJS.ProcessEnv): void {
+  const readsDatabase =
+    ['backup', 'capture'].includes(parsed.operation) ||
+    (parsed.operation === 'gate' && parsed.onStale === 'backup');
+  if (!readsDatabase || read('database-url')?.trim() || env.PGHOST) return;
+  taker.note(
+    'database-url',
+    `is required for ${taker.operation}, because PGHOST is not set either`,
+    `Set it, for example to ${databaseUrlForm}.`,
+  );
+}
 
-  function takeBackup(common: CommonInputs) {
-    return { ...takeSource(common), label: take('label') ?? null };
+/** Each operation takes its own; the order of the mistakes is the order in which they are taken. */
+function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
+  const { operation } = taker;
+  if (operation === 'schedule') return takeSchedule(taker);
+  const common = takeCommon(taker, env);
+  switch (operation) {
+    case 'backup':
+      return takeBackup(taker, common);
+    case 'capture':
+      return takeCapture(taker, common);
+    case 'gate':
+      return takeGate(taker, common);
+    case 'status':
+      return takeStatus(taker, common);
+    case 'validate':
+      return takeValidate(taker, common);
+    case 'drill':
+      return takeDrill(taker, common);
+    case 'cleanup':
+      return takeCleanup(taker, common);
+    case 'alarm':
+      return takeAlarm(taker, common);
+    case 'list':
+      return takeList(taker, common);
+    case 'show':
+    case 'pin':
+    case 'unpin':
+      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+    case 'restore':
+      return takeRestore(taker, common);
   }
+}
 
-  function takeLimits() {
-    return {
-      maxAge: take('max-age'),
-      verifiedWithin: take('verified-within'),
-      drilledWithin: take('drilled-within'),
-    };
-  }
+function takeSchedule(taker: Taker) {
+  return {
+    operation: 'schedule' as const,
+    policy: taker.take('policy'),
+    workflows: taker.take('workflows'),
+    check: taker.take('check'),
+    dryRun: taker.take('dry-run'),
+    githubToken: taker.take('github-token'),
+  };
+}
 
-  function takeAll(): Inputs {
-    if (operation === 'schedule') {
-      return {
-        operation,
-        policy: take('policy'),
-        workflows: take('workflows'),
-        check: take('check'),
-        dryRun: take('dry-run'),
-        githubToken: take('github-token'),
-      };
-    }
-    const storage = take('storage');
-    // The SDK would follow these on its own, but as if they were Amazon's.
-    const awsEndpoint = storage?.startsWith('s3:')
-      ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
-      : undefined;
-    const common: CommonInputs = {
-      storage,
-      s3Endpoint: take('s3-endpoint') ?? awsEndpoint,
-      s3Region: take('s3-region'),
-      s3Addressing: take('s3-addressing'),
-      s3Sse: take('s3-sse'),
-      s3StorageClass: take('s3-storage-class'),
-      repositoryKey: take('repository-key'),
-      encryptionIdentity: take('encryption-identity') ?? [],
-      clientPath: take('client-path'),
-      installClient: take('install-client'),
-      artifactRetentionDays: take('artifact-retention-days'),
-      githubToken: take('github-token'),
-    };
-    switch (operation) {
-      case 'backup':
-        return {
-          ...takeBackup(common),
-          operation,
-          backupType: take('backup-type'),
-          pin: take('pin'),
-        };
-      case 'capture':
-        return {
-          ...takeSource(common),
-          operation,
-          unlimitedWal: take('unlimited-wal'),
-          dropSlot: take('drop-slot'),
-        };
-      case 'gate':
-        return {
-          ...takeBackup(common),
-          ...takeLimits(),
-          operation,
-          onStale: take('on-stale'),
-          migrations: take('migrations'),
-          baseRef: take('base-ref'),
-        };
-      case 'status':
-        return { operation, ...common, ...takeLimits() };
-      case 'validate': {
-        const backupId = takeBackupId(['latest', 'all']);
-        return { operation, ...common, backupId, share: take('share') };
-      }
-      case 'drill':
-        return {
-          operation,
-          ...common,
-          targetUrl: take('target-url'),
-          ...takeRecoverable(),
-          fallback: take('fallback'),
-          checks: take('checks') ?? [],
-          image: take('image'),
-          command: take('command'),
-          rtoTarget: take('rto-target'),
-          reportFolder: take('report-folder'),
-          jobs: take('jobs'),
-          sslrootcert: take('sslrootcert'),
-        };
-      case 'cleanup': {
-        const retention = take('retention');
-        const timeZone = take('time-zone');
-        return {
-          operation,
-          ...common,
-          retention,
-          timeZone,
-          gracePeriod: take('grace-period'),
-          keepChanges: take('keep-changes'),
-          dryRun: take('dry-run'),
-        };
-      }
-      case 'alarm':
-        return { operation, ...common, alarmOf: take('alarm-of'), needs: take('needs') };
-      case 'list':
-        return {
-          operation,
-          ...common,
-          retention: take('retention'),
-          timeZone: take('time-zone'),
-          keepChanges: take('keep-changes'),
-        };
-      case 'show':
-      case 'pin':
-      case 'unpin':
-        return { operation, ...common, backupId: takeBackupId(['latest']) };
-      case 'restore': {
-        return {
-          operation,
-          ...common,
-          targetUrl: take('target-url'),
-          ...takeRecoverable(),
-          include: take('include') ?? [],
-          exclude: take('exclude') ?? [],
-          jobs: take('jobs'),
-          verify: take('verify'),
-          checks: take('checks') ?? [],
-          targetKind: take('target-kind'),
-          defaultPrivileges: take('default-privileges'),
-          environment: take('environment'),
-          confirmed: take('confirm') !== undefined,
-          clean: take('clean'),
-          safetyBackup: take('safety-backup'),
-          safetyStorage: take('safety-storage'),
-          stagingUrl: take('staging-url'),
-          image: take('image'),
-          fallback: take('fallback'),
-          sideSchema: take('side-schema'),
-          reportFolder: take('report-folder'),
-          dryRun: take('dry-run'),
-          sslrootcert: take('sslrootcert'),
-        };
-      }
-    }
-  }
+function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
+  const storage = taker.take('storage');
+  // The SDK would follow these on its own, but as if they were Amazon's.
+  const awsEndpoint = storage?.startsWith('s3:')
+    ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
+    : undefined;
+  return {
+    storage,
+    s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
+    s3Region: taker.take('s3-region'),
+    s3Addressing: taker.take('s3-addressing'),
+    s3Sse: taker.take('s3-sse'),
+    s3StorageClass: taker.take('s3-storage-class'),
+    repositoryKey: taker.take('repository-key'),
+    encryptionIdentity: taker.take('encryption-identity') ?? [],
+    clientPath: taker.take('client-path'),
+    installClient: taker.take('install-client'),
+    artifactRetentionDays: taker.take('artifact-retention-days'),
+    githubToken: taker.take('github-token'),
+  };
+}
+
+function takeSource(taker: Taker, common: CommonInputs) {
+  return {
+    ...common,
+    databaseUrl: taker.take('database-url'),
+    include: taker.take('include') ?? [],
+    exclude: taker.take('exclude') ?? [],
+    encryptionRecipients: taker.take('encryption-recipients') ?? [],
+    compressionLevel: taker.take('compression-level'),
+    jobs: taker.take('jobs'),
+    lockTimeoutSeconds: taker.take('lock-timeout'),
+    recheck: taker.take('recheck'),
+    ledger: taker.take('ledger'),
+    checks: taker.take('checks') ?? [],
+    freshness: taker.take('freshness') ?? [],
+    sslrootcert: taker.take('sslrootcert'),
+    allowUnencrypted: taker.take('allow-unencrypted'),
+  };
+}
+
+function takeLabelled(taker: Taker, common: CommonInputs) {
+  return { ...takeSource(taker, common), label: taker.take('label') ?? null };
+}
+
+function takeLimits(taker: Taker) {
+  return {
+    maxAge: taker.take('max-age'),
+    verifiedWithin: taker.take('verified-within'),
+    drilledWithin: taker.take('drilled-within'),
+  };
+}
+
+function takeBackup(taker: Taker, common: CommonInputs) {
+  return {
+    ...takeLabelled(taker, common),
+    operation: 'backup' as const,
+    backupType: taker.take('backup-type'),
+    pin: taker.take('pin'),
+  };
+}
+
+function takeCapture(taker: Taker, common: CommonInputs) {
+  return {
+    ...takeSource(taker, common),
+    operation: 'capture' as const,
+    unlimitedWal: taker.take('unlimited-wal'),
+    dropSlot: taker.take('drop-slot'),
+  };
+}
+
+function takeGate(taker: Taker, common: CommonInputs) {
+  return {
+    ...takeLabelled(taker, common),
+    ...takeLimits(taker),
+    operation: 'gate' as const,
+    onStale: taker.take('on-stale'),
+    migrations: taker.take('migrations'),
+    baseRef: taker.take('base-ref'),
+  };
+}
+
+function takeStatus(taker: Taker, common: CommonInputs) {
+  return { operation: 'status' as const, ...common, ...takeLimits(taker) };
+}
+
+function takeValidate(taker: Taker, common: CommonInputs) {
+  const backupId = taker.takeBackupId(['latest', 'all']);
+  return { operation: 'validate' as const, ...common, backupId, share: taker.take('share') };
+}
+
+function takeDrill(taker: Taker, common: CommonInputs) {
+  return {
+    operation: 'drill' as const,
+    ...common,
+    targetUrl: taker.take('target-url'),
+    ...taker.takeRecoverable(),
+    fallback: taker.take('fallback'),
+    checks: taker.take('checks') ?? [],
+    image: taker.take('image'),
+    command: taker.take('command'),
+    rtoTarget: taker.take('rto-target'),
+    reportFolder: taker.take('report-folder'),
+    jobs: taker.take('jobs'),
+    sslrootcert: taker.take('sslrootcert'),
+  };
+}
+
+function takeCleanup(taker: Taker, common: CommonInputs) {
+  const retention = taker.take('retention');
+  const timeZone = taker.take('time-zone');
+  return {
+    operation: 'cleanup' as const,
+    ...common,
+    retention,
+    timeZone,
+    gracePeriod: taker.take('grace-period'),
+    keepChanges: taker.take('keep-changes'),
+    dryRun: taker.take('dry-run'),
+  };
+}
+
+function takeAlarm(taker: Taker, common: CommonInputs) {
+  return {
+    operation: 'alarm' as const,
+    ...common,
+    alarmOf: taker.take('alarm-of'),
+    needs: taker.take('needs'),
+  };
+}
+
+function takeList(taker: Taker, common: CommonInputs) {
+  return {
+    operation: 'list' as const,
+    ...common,
+    retention: taker.take('retention'),
+    timeZone: taker.take('time-zone'),
+    keepChanges: taker.take('keep-changes'),
+  };
+}
+
+function takeRestore(taker: Taker, common: CommonInputs) {
+  return {
+    operation: 'restore' as const,
+    ...common,
+    targetUrl: taker.take('target-url'),
+    ...taker.takeRecoverable(),
+    include: taker.take('include') ?? [],
+    exclude: taker.take('exclude') ?? [],
+    jobs: taker.take('jobs'),
+    verify: taker.take('verify'),
+    checks: taker.take('checks') ?? [],
+    targetKind: taker.take('target-kind'),
+    defaultPrivileges: taker.take('default-privileges'),
+    environment: taker.take('environment'),
+    confirmed: taker.take('confirm') !== undefined,
+    clean: taker.take('clean'),
+    safetyBackup: taker.take('safety-backup'),
+    safetyStorage: taker.take('safety-storage'),
+    stagingUrl: taker.take('staging-url'),
+    image: taker.take('image'),
+    fallback: taker.take('fallback'),
+    sideSchema: taker.take('side-schema'),
+    reportFolder: taker.take('report-folder'),
+    dryRun: taker.take('dry-run'),
+    sslrootcert: taker.take('sslrootcert'),
+  };
 }
 
 /**
@@ -259,7 +322,7 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv = process.en
  * @throws ConfigurationError
  */
 export function parseAlarms(read: ReadInput): AlarmInputs {
-  const problems: { name: InputName; problem: Problem }[] = [];
+  const problems: Mistake[] = [];
   function take<N extends InputName>(name: N): Parsed<N> | undefined {
     const text = read(name)?.trim() || (inputs[name].default as string | undefined);
     if (text === undefined) return undefined;
@@ -304,10 +367,7 @@ export function quoteWord(text: string): string {
     : `what stands there (${text.length} characters)`;
 }
 
-function toConfigurationError(
-  operation: string,
-  problems: readonly { name: InputName; problem: Problem }[],
-): ConfigurationError {
+function toConfigurationError(operation: string, problems: readonly Mistake[]): ConfigurationError {
   const [only] = problems;
   if (only !== undefined && problems.length === 1) {
     return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);

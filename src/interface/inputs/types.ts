@@ -2,7 +2,7 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { Operation } from './schema.ts';
+import type { Operation } from './operations.ts';
 
 /** What the inputs mean, once they have been checked. */
 

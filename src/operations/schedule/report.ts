@@ -1,4 +1,4 @@
-import { parseDuration } from '../../interface/inputs/values.ts';
+import { parseDuration } from '../../interface/inputs/time-values.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';

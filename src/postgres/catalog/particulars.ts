@@ -11,7 +11,7 @@ import {
   sorted,
   types,
   when,
-} from './definition-queries.ts';
+} from './definition-words.ts';
 import { sortDefinitions } from './definitions.ts';
 import { tableOptions } from './documented-options.ts';
 import { firstUserOid, own, userSchema } from './facts.ts';

@@ -1,7 +1,7 @@
 import type { Privilege } from '../../format/supplement.ts';
 import { compareKeys } from '../../values/ordering.ts';
 import type { Session } from '../session/connection.ts';
-import { routines } from './definition-queries.ts';
+import { routines } from './definition-words.ts';
 import { own, ownRelation, userSchema } from './facts.ts';
 
 /** The roles that Supabase's API takes for its clients. */

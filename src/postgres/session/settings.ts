@@ -1,15 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import { type ToolEnvironment, toolEnvironment } from '../client/environment.ts';
 import { findPassFile, findPassword, findServiceFiles, homeOf, readPassFile, readService } from './files.ts';
+import { chooseSslMode, listHosts, refuseUncheckedName, type SslMode, sslModes } from './hosts.ts';
 import { type UsedParameter, usedParameters } from './parameters.ts';
-import { startOptions } from './setup.ts';
 import { readUrl } from './url.ts';
-
-export type SslMode = (typeof sslModes)[number];
 
 /** Where a database is and who asks, parsed once from a URL, a service or libpq's variables. */
 export interface ConnectionSettings {
@@ -53,7 +49,6 @@ export interface TlsSettings {
 
 export type TlsVersion = (typeof tlsVersions)[number];
 
-const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 const channelBindings = ['prefer', 'require', 'disable'] as const;
 const sessionAttributes = [
   ...['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
@@ -149,37 +144,6 @@ function readNamedService(
   );
 }
 
-interface Host {
-  readonly host: string;
-  readonly address: string | undefined;
-  readonly port: number;
-}
-
-/** As many as there are hosts or addresses; a single port is for all of them. */
-function listHosts(input: string, take: (parameter: UsedParameter) => string | undefined): Host[] {
-  const [hosts, addresses, ports] = (['host', 'hostaddr', 'port'] as const).map((name) =>
-    take(name)?.split(','),
-  );
-  const count = (addresses ?? hosts ?? ['']).length;
-  const fits = (list: string[] | undefined, or: number) =>
-    list === undefined || list.length === count || list.length === or;
-  if (!fits(hosts, count) || !fits(ports, 1)) {
-    throw new ConfigurationError(
-      `${input}: there are not as many ports or addresses as hosts`,
-      'Name one port for all hosts, or one for each of them.',
-    );
-  }
-  return Array.from({ length: count }, (_, index) => {
-    const text = (ports?.length === 1 ? ports[0] : ports?.[index]) || '5432';
-    const port = Number(text);
-    if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
-      throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
-    }
-    const address = addresses?.[index] || undefined;
-    return { host: hosts?.[index] || (address ?? 'localhost'), address, port };
-  });
-}
-
 /** A certificate that says who we are, where one is named or lies in its usual place. */
 function findCertificate(
   take: (parameter: UsedParameter) => string | undefined,
@@ -196,46 +160,11 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined | ''> };
 }
 
-/** As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name. */
-function refuseUncheckedName(
-  input: string,
-  host: string,
-  sslMode: SslMode,
-  rootCert: string | undefined,
-): void {
-  if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
-  throw new ConfigurationError(
-    `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
-    'Use sslmode=verify-full, or leave sslmode out.',
-  );
-}
-
 function shuffle<T>(list: readonly T[]): T[] {
   return list
     .map((value) => ({ value, order: Math.random() }))
     .sort((one, other) => one.order - other.order)
     .map(({ value }) => value);
-}
-
-/**
- * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
- * hosts of this machine and of private networks, where servers often have none.
- *
- * @param isOfThisHost whether the certificate was named for this host alone, and not for every one that the program speaks with
- */
-function chooseSslMode(host: string, rootCert: string | undefined, isOfThisHost: boolean): SslMode {
-  if (isNearby(host) && !isOfThisHost) return 'prefer';
-  return rootCert === undefined ? 'require' : 'verify-full';
-}
-
-/** Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local network knows */
-function isNearby(host: string): boolean {
-  if (host.startsWith('/')) return true;
-  if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
-  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);
-  // To a resolver a number is an address of the internet.
-  if (/^(?:0x[0-9a-f]*|\d+)$/i.test(host)) return false;
-  return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
 }
 
 /** Where libpq looks when nothing is said; with `root.crt` it checks the server's certificate in `require`, too. */
@@ -252,6 +181,26 @@ export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean
   return (
     host.startsWith('/') || sslMode === 'require' || sslMode === 'verify-ca' || sslMode === 'verify-full'
   );
+}
+
+/** For messages and manifests: `user@host:port/database`, no secret. */
+export function describeConnection(settings: ConnectionSettings): string {
+  return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/** The CA certificates to trust, as PEM; undefined leaves the choice to Node's own store. */
+export function readRootCertificates(settings: ConnectionSettings): string | undefined {
+  if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
+  const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigurationError(
+      `sslrootcert: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
+      cause,
+    );
+  }
 }
 
 /**
@@ -279,88 +228,4 @@ function refusePoolerMistakes(settings: ConnectionSettings): void {
       'Use the user postgres with this host, or the session pooler host with this user.',
     );
   }
-}
-
-/** For messages and manifests: `user@host:port/database`, no secret. */
-export function describeConnection(settings: ConnectionSettings): string {
-  return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
-}
-
-/**
- * The environment for pg_dump and pg_restore. Secrets go this way and never in arguments, which every user of the machine can read. The
- * caller's own PG* variables, which would change the meaning, are not among them, nor anything else that they do not need.
- *
- * @param timeZone of the sessions; what the server, the database or the role has when absent
- */
-export function clientEnvironment(
-  settings: ConnectionSettings,
-  env: NodeJS.ProcessEnv,
-  rootCertificates: () => string,
-  timeZone?: string,
-): ToolEnvironment {
-  return toolEnvironment(env, connectionVariables(settings, rootCertificates, timeZone));
-}
-
-/** What libpq reads, for a program with an environment of its own. */
-export function connectionVariables(
-  settings: ConnectionSettings,
-  rootCertificates: () => string,
-  timeZone?: string,
-): NodeJS.ProcessEnv {
-  const verifies = settings.sslMode === 'verify-ca' || settings.sslMode === 'verify-full';
-  const named = settings.sslRootCert === 'system' ? undefined : settings.sslRootCert;
-  const rootCert = named ?? (verifies ? rootCertificates() : undefined);
-  return {
-    PGHOST: settings.host,
-    ...(settings.address === undefined ? {} : { PGHOSTADDR: settings.address }),
-    PGPORT: String(settings.port),
-    PGUSER: settings.user,
-    PGDATABASE: settings.database,
-    PGSSLMODE: settings.sslMode,
-    PGGSSENCMODE: 'disable',
-    ...tlsVariables(settings),
-    PGCONNECT_TIMEOUT: String(settings.connectTimeout),
-    PGAPPNAME: 'supabase-backup',
-    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off, too, after their first
-    // queries.
-    ...(timeZone === undefined ? {} : { PGTZ: timeZone }),
-    ...(settings.optionsAtStart ? { PGOPTIONS: `${startOptions} ${settings.options}`.trim() } : {}),
-    ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
-    ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
-    // Known to libpq since version 16.
-    ...(maySendClearText(settings) ? {} : { PGREQUIREAUTH: '!password' }),
-  };
-}
-
-/** What of it is not usual. The phrase that opens a key has no variable: `openKey` gives an open one. */
-function tlsVariables({ tls, channelBinding }: ConnectionSettings): NodeJS.ProcessEnv {
-  return {
-    ...(channelBinding === 'prefer' ? {} : { PGCHANNELBINDING: channelBinding }),
-    ...(tls.certificate === undefined ? {} : { PGSSLCERT: tls.certificate }),
-    ...(tls.key === undefined ? {} : { PGSSLKEY: tls.key }),
-    ...(tls.revoked === undefined ? {} : { PGSSLCRL: tls.revoked }),
-    ...(tls.minVersion === undefined ? {} : { PGSSLMINPROTOCOLVERSION: tls.minVersion }),
-    ...(tls.maxVersion === undefined ? {} : { PGSSLMAXPROTOCOLVERSION: tls.maxVersion }),
-    ...(tls.direct ? { PGSSLNEGOTIATION: 'direct' } : {}),
-  };
-}
-
-/** The CA certificates to trust, as PEM; undefined leaves the choice to Node's own store. */
-export function readRootCertificates(settings: ConnectionSettings): string | undefined {
-  if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
-  const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new ConfigurationError(
-      `sslrootcert: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
-      'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
-      cause,
-    );
-  }
-}
-
-/** A value in a libpq connection string (PostgreSQL manual 34.1.1.1). */
-export function quoteConnectionValue(value: string): string {
-  return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }

@@ -1,9 +1,10 @@
 import type { Supplement } from '../../format/supplement.ts';
 import { commandEnvironment } from '../../postgres/client/environment.ts';
 import { passLines, startTool, ToolError } from '../../postgres/client/process.ts';
+import { connectionVariables } from '../../postgres/session/client-variables.ts';
 import { letRead, openSession } from '../../postgres/session/connection.ts';
 import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
-import { type ConnectionSettings, connectionVariables } from '../../postgres/session/settings.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { World } from '../../runtime/context.ts';

@@ -1,4 +1,4 @@
-import { parseRetention } from '../../interface/inputs/values.ts';
+import { parseRetention } from '../../interface/inputs/time-values.ts';
 import { type Candidate, planRetention } from '../../repository/retention/policy.ts';
 import { day, hour } from '../../values/duration.ts';
 import type { JobKind } from '../policy/schema.ts';

@@ -1,21 +1,20 @@
 import * as v from 'valibot';
+import { parseColumns, parseImage, parsePatterns } from '../../interface/inputs/database-values.ts';
+import { parsePem, parseRecipients } from '../../interface/inputs/key-values.ts';
 import {
-  Problem,
-  parseColumns,
-  parseDuration,
   parseEndpoint,
-  parseImage,
-  parseInterval,
-  parsePatterns,
-  parsePem,
-  parseRecipients,
-  parseRetention,
   parseS3Addressing,
   parseS3Encryption,
   parseStorage,
   parseStorageClass,
+} from '../../interface/inputs/storage-values.ts';
+import {
+  parseDuration,
+  parseInterval,
+  parseRetention,
   parseTimeZone,
-} from '../../interface/inputs/values.ts';
+} from '../../interface/inputs/time-values.ts';
+import { Problem } from '../../interface/inputs/values.ts';
 import { parseCron } from '../plan/cron.ts';
 
 /**

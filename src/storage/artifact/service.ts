@@ -1,35 +1,18 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import pRetry from 'p-retry';
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
-
-/** An artifact as GitHub lists it. */
-export interface StoredArtifact {
-  /** Grows with time */
-  readonly id: number;
-  readonly name: string;
-  /** bytes of the zip file */
-  readonly size: number;
-  /** `sha256:…`; undefined where GitHub has none */
-  readonly digest: string | undefined;
-  /** Only the run's own list has it yet */
-  readonly isOfThisRun: boolean;
-}
-
-export interface ArtifactServiceOptions {
-  readonly env: NodeJS.ProcessEnv;
-  readonly token: string | undefined;
-  readonly signal: AbortSignal;
-  /** milliseconds before the first retry; three times as many before the next */
-  readonly pause?: number | undefined;
-}
+import {
+  type ArtifactServiceOptions,
+  describeDamage,
+  describeRefusal,
+  fetchTo,
+  type StoredArtifact,
+  tryLater,
+  Unanswered,
+} from './answers.ts';
 
 const listSchema = v.object({
   artifacts: v.array(
@@ -297,11 +280,6 @@ export class ArtifactService {
   }
 }
 
-/** Worth another try. */
-class Unanswered extends StorageError {}
-
-const tryLater = 'Run it again later; https://www.githubstatus.com tells whether GitHub has trouble.';
-
 /** The client is larger than all the rest, and a bundle of its own: loaded by those who use it. */
 async function openClient() {
   const { DefaultArtifactClient } = await import('@actions/artifact');
@@ -325,61 +303,4 @@ function isOf({ workflow_run: run }: ListedArtifact, branch: string): boolean {
 
 function toStored({ id, name, size_in_bytes: size, digest }: ListedArtifact): StoredArtifact {
   return { id, name, size, digest: digest ?? undefined, isOfThisRun: false };
-}
-
-async function fetchTo(
-  address: string,
-  path: string,
-  artifact: StoredArtifact,
-  { env, signal }: ArtifactServiceOptions,
-): Promise<void> {
-  const response = await request(new URL(address), { env, signal });
-  if (!response.ok || response.body === null) {
-    await response.body?.cancel();
-    throw new Error(`the place of the artifact answers ${response.status}`);
-  }
-  const hash = createHash('sha256');
-  // The digest tells whether it is whole, and without one the directory at the zip file's end; this keeps the disk from filling.
-  const most = artifact.size * 1.1 + (1 << 20);
-  let bytes = 0;
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      hash.update(chunk);
-      done(bytes > most ? describeDamage(artifact) : null, chunk);
-    },
-  });
-  const source = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
-  await pipeline(source, check, createWriteStream(path, { mode: 0o600 }), { signal });
-  const digest = `sha256:${hash.digest('hex')}`;
-  if (artifact.digest !== undefined && digest !== artifact.digest) throw describeDamage(artifact);
-}
-
-function describeDamage({ name, id }: StoredArtifact): StorageError {
-  return new StorageError(
-    `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
-    'Run it again; delete the artifact in the list of its run to go back to the one before.',
-  );
-}
-
-function describeRefusal({ status, headers }: Response, repository: string): Error {
-  if (
-    status >= 500 ||
-    status === 429 ||
-    headers.get('x-ratelimit-remaining') === '0' ||
-    headers.has('retry-after')
-  ) {
-    return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
-  }
-  if (status === 410) {
-    return new StorageError('the artifact has expired', 'Take a new backup, and keep artifacts for longer.', {
-      missing: true,
-    });
-  }
-  return new ConfigurationError(
-    `github-token: GitHub answered ${status} when asked for the artifacts of ${repository}`,
-    status === 401
-      ? 'Give a token that is valid, such as `github.token` of the job.'
-      : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
-  );
 }

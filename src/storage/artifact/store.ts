@@ -5,7 +5,8 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { FileStorage } from '../file.ts';
 import { type Capabilities, isKey, type Storage, type StoredValue } from '../storage.ts';
-import { ArtifactService, type StoredArtifact } from './service.ts';
+import type { StoredArtifact } from './answers.ts';
+import { ArtifactService } from './service.ts';
 import { openZip } from './zip.ts';
 
 export interface ArtifactOptions {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, describe, expect, test } from 'vitest';
 import { listSecrets } from '../../../src/entry/process/secrets.ts';
+import { operations } from '../../../src/interface/inputs/operations.ts';
 import { findUnused, parseAlarms, parseInputs } from '../../../src/interface/inputs/parse.ts';
-import { type InputName, inputNames, inputs, operations } from '../../../src/interface/inputs/schema.ts';
+import { type InputName, inputNames, inputs } from '../../../src/interface/inputs/schema.ts';
 import type { CleanupInputs, DrillInputs } from '../../../src/interface/inputs/types.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 

@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { clientEnvironment, quoteConnectionValue } from '../../../src/postgres/session/client-variables.ts';
 import {
-  clientEnvironment,
   describeConnection,
   maySendClearText,
   parseConnection,
-  quoteConnectionValue,
   readRootCertificates,
 } from '../../../src/postgres/session/settings.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';

@@ -10,7 +10,7 @@ import {
   readContents,
   writeList,
 } from '../../../src/postgres/client/table-of-contents.ts';
-import { clientEnvironment } from '../../../src/postgres/session/settings.ts';
+import { clientEnvironment } from '../../../src/postgres/session/client-variables.ts';
 import {
   createChoice,
   findUnmatchedIn,

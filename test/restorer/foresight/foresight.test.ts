@@ -10,9 +10,10 @@ import {
   describeEntry,
   readContents,
 } from '../../../src/postgres/client/table-of-contents.ts';
+import { clientEnvironment } from '../../../src/postgres/session/client-variables.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
-import { clientEnvironment, parseConnection } from '../../../src/postgres/session/settings.ts';
+import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { createChoice, selectPart } from '../../../src/restorer/archive/selection.ts';
 import { steps } from '../../../src/restorer/archive/steps.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTables, type TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import type { ClientTools } from '../../../src/postgres/client/find.ts';
 import { quoteQualified } from '../../../src/postgres/identifier.ts';
-import { clientEnvironment } from '../../../src/postgres/session/settings.ts';
+import { clientEnvironment } from '../../../src/postgres/session/client-variables.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { dumpArchive } from '../../../src/source/archive/dump.ts';
 import { excludePatterns } from '../../../src/source/archive/exclude-patterns.ts';

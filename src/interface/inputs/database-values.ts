@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import type { ColumnName } from '../../values/column-name.ts';
+import { splitPatterns } from '../../values/table-patterns.ts';
+import { matching, Problem, splitList } from './values.ts';
+
+/* What the texts of inputs about databases mean. Each function throws `Problem` and nothing else, as those of values.ts. */
+
+export const databaseUrlForm = 'postgresql://user:password@host:5432/database';
+
+/** What is in a backup is read by its server, and so is the password of whatever else that can reach. */
+export const parseImage = matching(
+  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
+  'is not an image of postgres or of supabase/postgres',
+  'Write it as in supabase/postgres:17.6.1.054',
+);
+
+export function parseDatabaseUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new Problem('does not start with postgresql://', `Write it as ${databaseUrlForm}.`);
+  }
+  if (/\[your-password\]/i.test(text)) {
+    throw new Problem(
+      'still holds the placeholder [YOUR-PASSWORD]',
+      'Put the password of the database in its place.',
+    );
+  }
+  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), the URL standard does not.
+  const standard = text
+    .replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'))
+    // Nor does that know more hosts than one.
+    .replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, '$1');
+  const url = URL.canParse(standard) ? new URL(standard) : undefined;
+  if (url === undefined || decode(url.password) === undefined) {
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    throw new Problem('is not a valid URL', remedy);
+  }
+  // A service, or libpq's variables, say all that a URL leaves out.
+  if (url.searchParams.get('service') || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
+  if (url.hostname === '' && !url.searchParams.get('host') && !url.searchParams.get('hostaddr'))
+    throw new Problem('names no host', `Write it as ${databaseUrlForm}.`);
+  if (url.pathname.length < 2 && !url.searchParams.get('dbname')) {
+    throw new Problem(
+      'names no database',
+      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`,
+    );
+  }
+  return text;
+}
+
+/** A schema and a table, or the star for all of its tables: each quoted, or plain text in which further dots may stand. */
+const tablePattern =
+  /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
+
+export function parsePatterns(text: string): readonly string[] {
+  return splitPatterns(text).map((pattern) => {
+    if (pattern === '*' || tablePattern.test(pattern)) return pattern;
+    throw new Problem(
+      `cannot contain ${JSON.stringify(pattern)}`,
+      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
+    );
+  });
+}
+
+export function parseColumns(text: string): readonly ColumnName[] {
+  return splitList(text).map((name) => {
+    const [schema, table, column, ...more] = name.split('.');
+    if (schema && table && column && more.length === 0 && !name.includes('"'))
+      return { schema, table, column };
+    throw new Problem(
+      `cannot contain ${JSON.stringify(name)}`,
+      'Write schema.table.column, names as they are, without quotes.',
+    );
+  });
+}
+
+export function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** SQL statements, one a line, or in a file; empty lines and those that begin with `--` or `#` are passed over. */
+export function parseChecks(text: string): readonly string[] {
+  const source = text.includes('\n') || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const checks = source
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^(--|#)/.test(line));
+  if (checks.length === 0) {
+    throw new Problem('holds no check', 'Write one SELECT a line, each of which must return true.');
+  }
+  return checks;
+}
+
+function readFileAsText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new Problem(
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path)}`,
+      'Write one SELECT a line, each of which must return true, or the path of a file with them.',
+    );
+  }
+}

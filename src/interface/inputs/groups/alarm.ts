@@ -1,0 +1,110 @@
+import type { Input } from '../input.ts';
+import { parseNeeds } from '../needed-jobs.ts';
+import { alarming, announced, operations } from '../operations.ts';
+import { parseDuration } from '../time-values.ts';
+import { listOf, matching, oneOf, parseBoolean, parseWebhook } from '../values.ts';
+
+/** Who hears of the end of an operation, and how. */
+export const alarmInputs = {
+  'alarm-of': {
+    operations: ['alarm'],
+    required: true,
+    placeholder: 'operation',
+    example: 'drill',
+    description: 'The operation whose alarm is raised: its next success ends it.',
+    parse: oneOf(announced),
+  },
+  needs: {
+    operations: ['alarm'],
+    required: true,
+    placeholder: 'json',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    example: '${{ toJSON(needs) }}',
+    description:
+      'What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output ' +
+      '`announced` that its alarm is raised already, raises it.',
+    parse: parseNeeds,
+  },
+  'github-token': {
+    operations,
+    secret: true,
+    placeholder: 'token',
+    description:
+      'The token of the workflow. `schedule` looks with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable ' +
+      'one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+    parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
+  },
+  database: {
+    operations: alarming,
+    placeholder: 'name',
+    description: 'What the database is called in issues and messages. When empty, the storage stands for it.',
+    parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
+  },
+  'failure-issues': {
+    operations: alarming,
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether a failure opens an issue in the repository of the workflow, which the next success closes. Needs `issues: write`. docs/alarms.md.',
+    parse: parseBoolean,
+  },
+  'issue-labels': {
+    operations: alarming,
+    default: 'backup-failure',
+    placeholder: 'labels',
+    description: 'Labels of such issues besides `supabase-backup`, separated by commas.',
+    parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
+  },
+  'issue-assignees': {
+    operations: alarming,
+    placeholder: 'users',
+    description: 'Who is assigned to such issues: names of users, separated by commas.',
+    parse: listOf(
+      /^@?[A-Za-z0-9-]{1,39}$/,
+      'that is no name of a user',
+      'Write names as in `mona`, separated by commas.',
+    ),
+  },
+  'issue-mentions': {
+    operations: alarming,
+    placeholder: 'names',
+    description: 'Who is mentioned in such issues: users and teams, separated by commas.',
+    parse: listOf(
+      /^@?[A-Za-z0-9-]{1,39}(\/[\w.-]{1,100})?$/,
+      'that is no name of a user or a team',
+      'Write names as in `mona` or `acme/on-call`, separated by commas.',
+    ),
+  },
+  'notify-url': {
+    operations: alarming,
+    secret: true,
+    placeholder: 'url',
+    description:
+      'A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.',
+    parse: parseWebhook,
+  },
+  'slack-webhook-url': {
+    operations: alarming,
+    secret: true,
+    placeholder: 'url',
+    description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
+    parse: parseWebhook,
+  },
+  'heartbeat-url': {
+    operations: alarming,
+    secret: true,
+    placeholder: 'url',
+    description:
+      'Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.',
+    parse: parseWebhook,
+  },
+  'rpo-target': {
+    operations: alarming,
+    placeholder: 'duration',
+    description:
+      'How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.',
+    parse: parseDuration,
+  },
+} as const satisfies Record<string, Input>;

@@ -1,0 +1,164 @@
+import { databaseUrlForm, parseDatabaseUrl, parsePatterns } from '../database-values.ts';
+import type { Input } from '../input.ts';
+import { parseCertificates, parseRecipients } from '../key-values.ts';
+import { parseBackupId, parseRecoveryTarget } from '../time-values.ts';
+import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../values.ts';
+
+/** The databases at both ends, which backup or point in time, and how rows are read and written. */
+export const databaseInputs = {
+  'database-url': {
+    operations: ['backup', 'capture', 'gate'],
+    secret: true,
+    placeholder: 'url',
+    example: databaseUrlForm,
+    description:
+      'The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port ' +
+      '5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used.',
+    parse: parseDatabaseUrl,
+  },
+  'backup-type': {
+    operations: ['backup'],
+    default: 'full',
+    placeholder: 'type',
+    description:
+      'What to store: `full` for schema and rows, `incremental` for the same without reading again what provably did not change since ' +
+      'the backup before, `schema` for definitions without rows. Each restores alone.',
+    parse: oneOf(['full', 'incremental', 'schema'] as const),
+  },
+  label: {
+    operations: ['backup', 'gate'],
+    placeholder: 'text',
+    description:
+      'A note kept with the backup, for example the release that follows it. At most 200 characters.',
+    parse: matching(/^\P{Cc}{1,200}$/u, 'is not one line of at most 200 characters', 'Shorten it.'),
+  },
+  pin: {
+    operations: ['backup'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description: 'Whether the backup is kept for good, whatever a retention policy says.',
+    parse: parseBoolean,
+  },
+  recheck: {
+    operations: ['backup', 'capture', 'gate'],
+    default: '1%',
+    placeholder: 'percentage',
+    description:
+      'How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is ' +
+      'stored. A difference fails the run, which then reads everything.',
+    parse: parseShare,
+  },
+  ledger: {
+    operations: ['backup', 'capture', 'gate'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether each backup leaves a token in the database, in a schema named `supabase_backup`, so that an incremental backup notices ' +
+      'that the database was rolled back to an earlier state. Needs the right to create that schema.',
+    parse: parseBoolean,
+  },
+  'target-url': {
+    operations: ['restore', 'drill'],
+    required: true,
+    secret: true,
+    placeholder: 'url',
+    example: databaseUrlForm,
+    description:
+      'The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the ' +
+      'throwaway database is made beside it, and dropped.',
+    parse: parseDatabaseUrl,
+  },
+  'backup-id': {
+    operations: ['validate', 'restore', 'drill', 'show', 'pin', 'unpin'],
+    default: { validate: 'all', restore: 'latest', drill: 'latest', show: 'latest' },
+    placeholder: 'id',
+    example: '20261120T021700Z-7f3a',
+    description:
+      'Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also ' +
+      '`latest-verified`, the newest that was read back whole or drilled, ' +
+      '`before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and ' +
+      '`random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.',
+    parse: parseBackupId,
+  },
+  'recovery-target-time': {
+    operations: ['restore', 'drill'],
+    placeholder: 'time',
+    example: '2026-11-20T14:30:00Z',
+    description:
+      'The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is ' +
+      'restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.',
+    parse: parseRecoveryTarget,
+  },
+  'unlimited-wal': {
+    operations: ['capture'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps ' +
+      '(`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.',
+    parse: parseBoolean,
+  },
+  'drop-slot': {
+    operations: ['capture'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.',
+    parse: parseBoolean,
+  },
+  include: {
+    operations: ['backup', 'capture', 'restore', 'gate'],
+    placeholder: 'tables',
+    description:
+      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part ' +
+      'make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
+    parse: parsePatterns,
+  },
+  exclude: {
+    operations: ['backup', 'capture', 'restore', 'gate'],
+    placeholder: 'tables',
+    description: 'The tables to leave out, of those that `include` takes; written as there.',
+    parse: parsePatterns,
+  },
+  'encryption-recipients': {
+    operations: ['backup', 'capture', 'gate'],
+    placeholder: 'recipients',
+    description:
+      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
+    parse: parseRecipients,
+  },
+  'compression-level': {
+    operations: ['backup', 'capture', 'gate'],
+    // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
+    default: '2',
+    placeholder: '1-19',
+    description: 'The zstd level, 1 to 19. Higher is smaller and slower.',
+    parse: wholeNumber(1, 19),
+  },
+  jobs: {
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
+    default: '4',
+    placeholder: '1-16',
+    description: 'How many connections copy rows at the same time, 1 to 16.',
+    parse: wholeNumber(1, 16),
+  },
+  'lock-timeout': {
+    operations: ['backup', 'capture', 'gate'],
+    default: '30',
+    placeholder: 'seconds',
+    description:
+      'How many seconds to wait for the lock of a table before giving way to whoever holds it, 1 to 3600.',
+    parse: wholeNumber(1, 3600),
+  },
+  sslrootcert: {
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
+    placeholder: 'file',
+    description:
+      "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
+    parse: parseCertificates,
+  },
+} as const satisfies Record<string, Input>;

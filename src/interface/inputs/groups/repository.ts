@@ -1,0 +1,108 @@
+import type { Input } from '../input.ts';
+import { parseFolder, parseIdentities } from '../key-values.ts';
+import { storing } from '../operations.ts';
+import {
+  parseEndpoint,
+  parseS3Addressing,
+  parseS3Encryption,
+  parseStorage,
+  parseStorageClass,
+} from '../storage-values.ts';
+import { matching, oneOf } from '../values.ts';
+
+/** Where backups are kept, what opens them, and the client programs: inputs of every operation with a storage. */
+export const repositoryInputs = {
+  storage: {
+    operations: storing,
+    required: true,
+    placeholder: 'location',
+    example: './backups or s3://bucket/prefix',
+    description:
+      'Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks ' +
+      'its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an ' +
+      'artifact of the GitHub repository. S3 credentials come from the default AWS chain: ' +
+      '`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.',
+    parse: parseStorage,
+  },
+  's3-endpoint': {
+    operations: storing,
+    placeholder: 'url',
+    description:
+      'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
+      'When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.',
+    parse: parseEndpoint,
+  },
+  's3-region': {
+    operations: storing,
+    placeholder: 'region',
+    description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
+    parse: matching(
+      /^[a-z0-9-]+$/,
+      'is not the name of a region',
+      'Write it as in `eu-central-1` or `auto`.',
+    ),
+  },
+  's3-addressing': {
+    operations: storing,
+    default: 'auto',
+    placeholder: 'style',
+    description:
+      'Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the ' +
+      'path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.',
+    parse: parseS3Addressing,
+  },
+  's3-sse': {
+    operations: storing,
+    placeholder: 'how',
+    description:
+      'What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ' +
+      'ARN of a key. When empty, the store does as the bucket is set.',
+    parse: parseS3Encryption,
+  },
+  's3-storage-class': {
+    operations: storing,
+    placeholder: 'class',
+    description:
+      'Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When ' +
+      'empty, the store does as the bucket is set.',
+    parse: parseStorageClass,
+  },
+  'repository-key': {
+    operations: storing,
+    secret: true,
+    placeholder: 'hex',
+    description:
+      'The key that names stored objects by their content, 64 hexadecimal digits as `openssl rand -hex 32` prints them. When empty, ' +
+      'a key is made with the repository and kept in it; give your own to keep it elsewhere, and then with every operation.',
+    parse: matching(
+      /^[0-9a-f]{64}$/i,
+      'is not 64 hexadecimal digits',
+      'Make one with `openssl rand -hex 32`, once, and keep it.',
+    ),
+  },
+  'encryption-identity': {
+    operations: storing,
+    secret: true,
+    placeholder: 'identity',
+    description:
+      'The age identity that opens encrypted backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1…`, one or ' +
+      'several lines, comments allowed), or the path of such a file. A backup does not need it to be written, only to be read.',
+    parse: parseIdentities,
+  },
+  'client-path': {
+    operations: storing,
+    placeholder: 'folder',
+    description:
+      "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
+    parse: parseFolder,
+  },
+  'install-client': {
+    operations: storing,
+    default: 'auto',
+    placeholder: 'when',
+    description:
+      "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's " +
+      'own runners only, `always` on any, `never`.',
+    parse: oneOf(['auto', 'always', 'never'] as const),
+  },
+} as const satisfies Record<string, Input>;

@@ -1,0 +1,39 @@
+import type { Input } from '../input.ts';
+import { parseInterval, parseRetention, parseTimeZone } from '../time-values.ts';
+
+/** Which backups and changes stay, and for how long. */
+export const retentionInputs = {
+  retention: {
+    operations: ['cleanup', 'list'],
+    default: 'daily=7 weekly=5 monthly=12',
+    placeholder: 'rules',
+    description:
+      'Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 ' +
+      'monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones ' +
+      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.',
+    parse: parseRetention,
+  },
+  'keep-changes': {
+    operations: ['cleanup', 'list'],
+    default: '8d',
+    placeholder: 'interval',
+    description:
+      'How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.',
+    parse: parseInterval,
+  },
+  'time-zone': {
+    operations: ['cleanup', 'list'],
+    default: 'UTC',
+    placeholder: 'zone',
+    description: 'The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.',
+    parse: parseTimeZone,
+  },
+  'grace-period': {
+    operations: ['cleanup'],
+    default: '24h',
+    placeholder: 'interval',
+    description:
+      'How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
+    parse: parseInterval,
+  },
+} as const satisfies Record<string, Input>;

@@ -1,0 +1,30 @@
+import type { Input } from '../input.ts';
+import { matching, parseBoolean } from '../values.ts';
+
+/** The policy file, and the workflows made from it. */
+export const scheduleInputs = {
+  policy: {
+    operations: ['schedule'],
+    default: '.github/supabase-backup.yml',
+    placeholder: 'file',
+    description:
+      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
+  },
+  workflows: {
+    operations: ['schedule'],
+    default: '.github/workflows',
+    placeholder: 'folder',
+    description: 'The folder in which `schedule` writes the workflows of the policy.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
+  },
+  check: {
+    operations: ['schedule'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.',
+    parse: parseBoolean,
+  },
+} as const satisfies Record<string, Input>;

@@ -1,0 +1,113 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { Decrypter, Encrypter } from 'age-encryption';
+import { messageOf } from '../../runtime/errors.ts';
+import { Problem, splitList } from './values.ts';
+
+/* Recipients, identities, certificates, and the files that hold them. Each function throws `Problem` and nothing else, as those of values.ts. */
+
+export function parseRecipients(text: string): readonly string[] {
+  return splitList(text).map((recipient) => {
+    // Someone who pastes the wrong half of a key pair must not see it in a log.
+    if (/AGE-SECRET-KEY-/i.test(recipient)) {
+      throw new Problem(
+        'holds an identity, which is the secret half',
+        'Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if this was logged.',
+      );
+    }
+    try {
+      new Encrypter().addRecipient(recipient);
+      return recipient;
+    } catch (error) {
+      throw new Problem(
+        `${JSON.stringify(recipient)} is not an age recipient (${messageOf(error)})`,
+        'Write what `age-keygen -y` prints; it starts with age1.',
+      );
+    }
+  });
+}
+
+export function parseIdentities(text: string): readonly string[] {
+  const lines = identityLines(text);
+  if (lines.length === 0) {
+    throw new Problem(
+      'is neither an age identity nor a file that holds one',
+      'Write the text of the file that `age-keygen` made, or the path of a file that can be read here.',
+    );
+  }
+  for (const [index, line] of lines.entries()) {
+    try {
+      new Decrypter().addIdentity(line);
+    } catch {
+      // The library's message quotes the identity, so neither it nor the error as a cause goes on.
+      throw new Problem(
+        `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
+        'Copy it again from the file that `age-keygen` made, whole lines only.',
+      );
+    }
+  }
+  return lines;
+}
+
+/** The lines of a text that holds identities, or of the file that it names, without comments and empty lines. */
+export function identityLines(text: string): readonly string[] {
+  const content = text.includes('AGE-SECRET-KEY-') ? text : readIfPossible(text);
+  return content
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function readIfPossible(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+export function parseFolder(path: string): string {
+  if (isFolder(path)) return path;
+  throw new Problem(`is no folder: ${JSON.stringify(path)}`, 'Write the path of an existing folder.');
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The path of a file with certificates, or they themselves in PEM form: a job that checks nothing out has no file of its repository. */
+export function parseCertificates(text: string): string {
+  parsePem(text.includes('-----BEGIN') ? text : readFile(text));
+  return text;
+}
+
+export function parsePem(given: string): void {
+  const remedy = 'Give the CA certificate in PEM form; Supabase offers it under Database settings.';
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem('holds a private key', remedy);
+  const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem('is no certificate', remedy);
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    // What OpenSSL cannot read says nothing to people.
+    return false;
+  }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new Problem(
+      `cannot be read: ${JSON.stringify(path)}`,
+      'Write the path of a file that can be read here.',
+    );
+  }
+}

@@ -1,0 +1,54 @@
+export const operations = [
+  'backup',
+  'capture',
+  'validate',
+  'restore',
+  'drill',
+  'cleanup',
+  'list',
+  'show',
+  'pin',
+  'unpin',
+  'gate',
+  'status',
+  'schedule',
+  'alarm',
+] as const;
+export type Operation = (typeof operations)[number];
+
+export const operationSummaries: Readonly<Record<Operation, string>> = {
+  backup: 'Store a restore point of the database',
+  capture: 'Store what was committed since the capture before, for recovery to any point in time',
+  validate: 'Read back what is stored and check every byte of it; needs no database',
+  restore: 'Restore a stored backup into a database and compare the result with what was recorded',
+  drill: 'Restore a backup into a throwaway database, compare and test it, and record how long that took',
+  cleanup: 'Remove the backups that the retention policy does not keep, and what only they needed',
+  list: 'List the stored backups, and what keeps each of them',
+  show: 'Show all that is known of one stored backup',
+  pin: 'Keep a backup for good, whatever the retention policy says',
+  unpin: 'Leave a pinned backup to the retention policy again',
+  gate: 'Let a release pass when the newest backup is fresh and proven, or take one first, or stop it',
+  status: 'Tell how fresh, verified and drilled the backups are, and fail when a limit is broken',
+  schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
+  alarm:
+    'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+};
+
+/** Those that work on a storage. */
+export const storing = operations.filter((name) => name !== 'schedule');
+
+/** Those whose failure somebody should hear of, and whose success ends the alarm. */
+export const announced = [
+  'backup',
+  'capture',
+  'validate',
+  'restore',
+  'drill',
+  'cleanup',
+  'gate',
+  'status',
+  'schedule',
+] as const;
+
+/** The same, and what speaks for one of them */
+export const alarming = [...announced, 'alarm'] as const;

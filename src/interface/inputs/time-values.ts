@@ -1,0 +1,116 @@
+import { day, hour, minute, week } from '../../values/duration.ts';
+import type { RetentionPolicy } from '../../values/retention-policy.ts';
+import { timedIdPattern } from '../../values/timed-id.ts';
+import { list, Problem } from './values.ts';
+
+/* Times, intervals, and what is chosen by them. Each function throws `Problem` and nothing else, as those of values.ts. */
+
+/** What stands for a backup besides its id, where it is to be restored. */
+export const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
+
+export function parseBackupId(text: string): string {
+  if (['latest', 'latest-verified', 'all'].includes(text) || timedIdPattern.test(text)) return text;
+  const [, interval] = /^random:(.*)$/.exec(text) ?? [];
+  if (interval !== undefined) return `random:${parseInterval(interval)}`;
+  const [, time] = /^before:(.*)$/.exec(text) ?? [];
+  if (time === undefined) {
+    throw new Problem(
+      `cannot be ${JSON.stringify(text)}`,
+      'Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>.',
+    );
+  }
+  const date = parseTime(time);
+  if (date !== undefined) return `before:${date.toISOString()}`;
+  throw new Problem(
+    `holds no time: ${JSON.stringify(time)}`,
+    'Write it with its zone, as in before:2026-11-20T06:00:00Z.',
+  );
+}
+
+/** `latest`, or a time in UTC, ISO 8601 to the microsecond: commit times are that exact. */
+export function parseRecoveryTarget(text: string): string {
+  if (text === 'latest') return text;
+  const date = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : undefined;
+  if (date === undefined) {
+    throw new Problem(
+      `is no point in time: ${JSON.stringify(text)}`,
+      'Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest.',
+    );
+  }
+  const fraction = /\.(\d+)/.exec(text)?.[1] ?? '';
+  return date.toISOString().replace(/\.\d+Z$/, `.${fraction.slice(0, 6).padEnd(6, '0')}Z`);
+}
+
+/** A time without a zone would mean something else on every machine: undefined. */
+function parseTime(text: string): Date | undefined {
+  const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const date = new Date(text.replace(' ', 'T'));
+  return isAbsolute && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+const intervalUnits: Readonly<Record<string, number>> = { h: hour, d: day, w: week };
+
+/** milliseconds of `36h`, `7d` or `2w` */
+export function parseInterval(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? [];
+  const milliseconds = Number(digits) * (intervalUnits[unit] ?? Number.NaN);
+  if (milliseconds > 0) return milliseconds;
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    'Write hours, days or weeks, such as 36h, 7d or 2w.',
+  );
+}
+
+export function parseTimeZone(text: string): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    throw new Problem(
+      `is no time zone: ${JSON.stringify(text)}`,
+      'Write a name of the IANA database, such as Europe/Berlin, or UTC.',
+    );
+  }
+}
+
+const retentionCounts = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'verified'] as const;
+
+export function parseRetention(text: string): RetentionPolicy {
+  const policy = { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, within: 0, verified: 3 };
+  const seen = new Set<string>();
+  for (const rule of text.split(/[\s,]+/)) {
+    const [, name = '', value = ''] = /^([a-z]+)=(\w+)$/.exec(rule) ?? [];
+    const count = retentionCounts.find((known) => known === name);
+    if (seen.has(name)) throw new Problem(`names ${name} twice`, 'Write each rule once.');
+    seen.add(name);
+    if (name === 'within') {
+      policy.within = parseInterval(value);
+    } else if (count !== undefined && /^\d{1,5}$/.test(value)) {
+      policy[count] = Number(value);
+    } else {
+      throw new Problem(
+        `cannot contain ${JSON.stringify(rule)}`,
+        `Write rules such as daily=7 weekly=5 monthly=12; there are ${list(retentionCounts)}=<number> and within=<interval>.`,
+      );
+    }
+  }
+  if (policy.verified < 1) {
+    throw new Problem(
+      'cannot have verified=0',
+      'Write verified=1 or more: the newest verified backup always stays.',
+    );
+  }
+  return policy;
+}
+
+const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: minute, h: hour, d: day };
+
+/** milliseconds of `90s`, `30m` or `4h` */
+export function parseDuration(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const milliseconds = Number(digits) * (shortUnits[unit] ?? Number.NaN);
+  if (milliseconds > 0) return milliseconds;
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    'Write seconds, minutes, hours or days, such as 90s, 30m or 4h.',
+  );
+}

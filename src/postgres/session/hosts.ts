@@ -1,0 +1,75 @@
+import { isIP } from 'node:net';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { UsedParameter } from './parameters.ts';
+
+/* Which hosts a list names, which of them are near, and how an unsaid TLS mode follows from that. */
+
+export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+
+export type SslMode = (typeof sslModes)[number];
+
+interface Host {
+  readonly host: string;
+  readonly address: string | undefined;
+  readonly port: number;
+}
+
+/** As many as there are hosts or addresses; a single port is for all of them. */
+export function listHosts(input: string, take: (parameter: UsedParameter) => string | undefined): Host[] {
+  const [hosts, addresses, ports] = (['host', 'hostaddr', 'port'] as const).map((name) =>
+    take(name)?.split(','),
+  );
+  const count = (addresses ?? hosts ?? ['']).length;
+  const fits = (list: string[] | undefined, or: number) =>
+    list === undefined || list.length === count || list.length === or;
+  if (!fits(hosts, count) || !fits(ports, 1)) {
+    throw new ConfigurationError(
+      `${input}: there are not as many ports or addresses as hosts`,
+      'Name one port for all hosts, or one for each of them.',
+    );
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const text = (ports?.length === 1 ? ports[0] : ports?.[index]) || '5432';
+    const port = Number(text);
+    if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
+      throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
+    }
+    const address = addresses?.[index] || undefined;
+    return { host: hosts?.[index] || (address ?? 'localhost'), address, port };
+  });
+}
+
+/** As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name. */
+export function refuseUncheckedName(
+  input: string,
+  host: string,
+  sslMode: SslMode,
+  rootCert: string | undefined,
+): void {
+  if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
+  throw new ConfigurationError(
+    `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    'Use sslmode=verify-full, or leave sslmode out.',
+  );
+}
+
+/**
+ * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
+ * hosts of this machine and of private networks, where servers often have none.
+ *
+ * @param isOfThisHost whether the certificate was named for this host alone, and not for every one that the program speaks with
+ */
+export function chooseSslMode(host: string, rootCert: string | undefined, isOfThisHost: boolean): SslMode {
+  if (isNearby(host) && !isOfThisHost) return 'prefer';
+  return rootCert === undefined ? 'require' : 'verify-full';
+}
+
+/** Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local network knows */
+function isNearby(host: string): boolean {
+  if (host.startsWith('/')) return true;
+  if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
+  if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);
+  // To a resolver a number is an address of the internet.
+  if (/^(?:0x[0-9a-f]*|\d+)$/i.test(host)) return false;
+  return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { request } from '../../http/request.ts';
+import { ConfigurationError, StorageError } from '../../runtime/errors.ts';
+
+/* What GitHub's answers about artifacts come to, and the file that one of them leads to. */
+
+/** An artifact as GitHub lists it. */
+export interface StoredArtifact {
+  /** Grows with time */
+  readonly id: number;
+  readonly name: string;
+  /** bytes of the zip file */
+  readonly size: number;
+  /** `sha256:…`; undefined where GitHub has none */
+  readonly digest: string | undefined;
+  /** Only the run's own list has it yet */
+  readonly isOfThisRun: boolean;
+}
+
+export interface ArtifactServiceOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+  /** milliseconds before the first retry; three times as many before the next */
+  readonly pause?: number | undefined;
+}
+
+/** Worth another try. */
+export class Unanswered extends StorageError {}
+
+export const tryLater = 'Run it again later; https://www.githubstatus.com tells whether GitHub has trouble.';
+
+export async function fetchTo(
+  address: string,
+  path: string,
+  artifact: StoredArtifact,
+  { env, signal }: ArtifactServiceOptions,
+): Promise<void> {
+  const response = await request(new URL(address), { env, signal });
+  if (!response.ok || response.body === null) {
+    await response.body?.cancel();
+    throw new Error(`the place of the artifact answers ${response.status}`);
+  }
+  const hash = createHash('sha256');
+  // The digest tells whether it is whole, and without one the directory at the zip file's end; this keeps the disk from filling.
+  const most = artifact.size * 1.1 + (1 << 20);
+  let bytes = 0;
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      hash.update(chunk);
+      done(bytes > most ? describeDamage(artifact) : null, chunk);
+    },
+  });
+  const source = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+  await pipeline(source, check, createWriteStream(path, { mode: 0o600 }), { signal });
+  const digest = `sha256:${hash.digest('hex')}`;
+  if (artifact.digest !== undefined && digest !== artifact.digest) throw describeDamage(artifact);
+}
+
+export function describeDamage({ name, id }: StoredArtifact): StorageError {
+  return new StorageError(
+    `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
+    'Run it again; delete the artifact in the list of its run to go back to the one before.',
+  );
+}
+
+export function describeRefusal({ status, headers }: Response, repository: string): Error {
+  if (
+    status >= 500 ||
+    status === 429 ||
+    headers.get('x-ratelimit-remaining') === '0' ||
+    headers.has('retry-after')
+  ) {
+    return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
+  }
+  if (status === 410) {
+    return new StorageError('the artifact has expired', 'Take a new backup, and keep artifacts for longer.', {
+      missing: true,
+    });
+  }
+  return new ConfigurationError(
+    `github-token: GitHub answered ${status} when asked for the artifacts of ${repository}`,
+    status === 401
+      ? 'Give a token that is valid, such as `github.token` of the job.'
+      : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
+  );
+}

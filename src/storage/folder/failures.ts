@@ -1,0 +1,42 @@
+import { DeniedValueError, ForeignValueError } from '../storage.ts';
+
+/* What a filesystem answers, and what that means for a storage. */
+
+/** What is in the place of a value and is none: of one who can write there, and no reason to stop whoever reads the others. */
+export const foreignValues: Record<string, { kind: typeof ForeignValueError; how: string } | undefined> = {
+  ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, which is not followed' },
+  EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, and no file' },
+  // A socket
+  ENXIO: { kind: ForeignValueError, how: 'it is a socket, and no file' },
+  EACCES: { kind: DeniedValueError, how: 'this user may not read it (EACCES)' },
+  EPERM: { kind: DeniedValueError, how: 'this user may not read it (EPERM)' },
+};
+
+const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
+
+/** The folder itself is wrong: a configuration error when found before anything was written. */
+export const wrongFolder: Record<string, { what: string; next: string } | undefined> = {
+  EACCES: { what: 'may not be written or read by this user (EACCES)', next: chooseFolder },
+  EPERM: { what: 'may not be written by this user (EPERM)', next: chooseFolder },
+  EROFS: { what: 'is on a read-only filesystem (EROFS)', next: chooseFolder },
+  ENOENT: { what: 'cannot be created (ENOENT)', next: chooseFolder },
+  ENOTDIR: { what: 'is not a folder, or lies under a file (ENOTDIR)', next: chooseFolder },
+  EISDIR: {
+    what: 'has a folder in its place (EISDIR)',
+    next: 'No backup makes one there: look at who can write to the storage, and move the folder away.',
+  },
+};
+
+export const fullDisk: Record<string, string | undefined> = {
+  ENOSPC: 'Free space on this disk, shorten the retention, or use another storage.',
+  EDQUOT: 'Raise the disk quota of this user, shorten the retention, or use another storage.',
+};
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** No such file, or a part of its path is a file, so that nothing can be below it. */
+export function isAbsence(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
