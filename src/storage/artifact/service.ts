@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import pRetry from 'p-retry';
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import { retry } from '../../http/retry.ts';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
 
 /** An artifact as GitHub lists it. */
@@ -258,7 +258,7 @@ export class ArtifactService {
 
   #retry<T>(attempt: () => Promise<T>): Promise<T> {
     const { signal, pause = 1000 } = this.#options;
-    return pRetry(
+    return retry(
       async () => {
         try {
           return await attempt();
@@ -273,12 +273,8 @@ export class ArtifactService {
         }
       },
       {
-        retries: 3,
-        minTimeout: pause,
-        factor: 3,
-        randomize: true,
-        signal,
-        shouldRetry: ({ error }) => error instanceof Unanswered,
+        ...{ retries: 3, pause, factor: 3, signal },
+        waitOf: (error) => (error instanceof Unanswered ? 0 : undefined),
       },
     );
   }
