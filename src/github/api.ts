@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import pRetry from 'p-retry';
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
+import { readRetryAfter, retry } from '../http/retry.ts';
 import { isKnownError } from '../runtime/errors.ts';
 
 /** A request that GitHub's REST API refused, or that it could not be asked. */
@@ -102,16 +101,9 @@ export class GitHubApi {
 
   #retry(method: Method, url: string, body?: object): Promise<Answer> {
     const { signal, pause, retries = 2 } = this.#options;
-    return pRetry(() => this.#ask(method, url, body), {
-      retries,
-      minTimeout: pause,
-      randomize: true,
-      signal,
-      shouldRetry: ({ error }) => error instanceof GitHubFailure && error.wait !== undefined,
-      onFailedAttempt: async ({ error, retriesLeft }) => {
-        if (!(error instanceof GitHubFailure) || retriesLeft === 0) return;
-        if (error.wait) await delay(error.wait, undefined, { signal });
-      },
+    return retry(() => this.#ask(method, url, body), {
+      ...{ retries, pause, signal },
+      waitOf: (error) => (error instanceof GitHubFailure ? error.wait : undefined),
     });
   }
 
@@ -219,8 +211,8 @@ function readRefusal(response: Response, text: string): GitHubFailure {
 function waitOf({ status, headers }: Response): number | undefined {
   // GitHub tells in every answer what is left; this one is of a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
-  if (seconds >= 0) return seconds * 1000;
+  const told = readRetryAfter(headers);
+  if (told !== undefined) return told;
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
   return headers.get('x-ratelimit-remaining') === '0' && reset > 0
     ? Math.max(0, reset * 1000 - Date.now())

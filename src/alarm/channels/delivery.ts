@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import pRetry from 'p-retry';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import { readRetryAfter, retry } from '../../http/retry.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import type { AlarmLimits } from '../event.ts';
 
@@ -41,16 +40,9 @@ const passing = [408, 425, 429];
  */
 export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: AbortSignal): Promise<void> {
   const url = checkAddress(delivery);
-  await pRetry(() => send(delivery, url, limits, signal), {
-    retries,
-    minTimeout: limits.pause,
-    randomize: true,
-    signal,
-    shouldRetry: ({ error }) => error instanceof DeliveryFailure && error.wait !== undefined,
-    onFailedAttempt: async ({ error, retriesLeft }) => {
-      if (!(error instanceof DeliveryFailure) || retriesLeft === 0) return;
-      if (error.wait) await delay(error.wait, undefined, { signal });
-    },
+  await retry(() => send(delivery, url, limits, signal), {
+    ...{ retries, pause: limits.pause, signal },
+    waitOf: (error) => (error instanceof DeliveryFailure ? error.wait : undefined),
   });
 }
 
@@ -125,7 +117,7 @@ function readRefusal({ input }: Delivery, response: Response, url: URL, text: st
       `Set ${input} to the final address: what is sent goes to no other host.`,
     );
   }
-  const wait = (Number(headers.get('retry-after')) || 0) * 1000;
+  const wait = readRetryAfter(headers) ?? 0;
   const isPassing = status >= 500 || passing.includes(status);
   const said = text.replace(/\s+/g, ' ').trim().slice(0, 200);
   return new DeliveryFailure(

@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../../postgres/session/connection.ts';
 import { SourceError } from '../../runtime/errors.ts';
+import { minute } from '../../values/duration.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { isoFormat } from '../identity.ts';
+import { waitForFlush } from '../wal-flush.ts';
 
 /** Where a capture ends, chosen before it begins to read. */
 export interface WalPosition {
@@ -27,15 +28,12 @@ export async function chooseWalPosition(
   signal: AbortSignal,
 ): Promise<WalPosition> {
   const through = await readClock(session);
-  const [writer] = await session.query<{ delay: number }>(
-    `SELECT setting::int AS delay FROM pg_settings WHERE name = 'wal_writer_delay'`,
-  );
   let lsn = await readInsertPosition(session);
   const isBehind = parseLsn(lsn) > parseLsn(after);
-  if (!isBehind || !(await waitForDisk(session, lsn, 3 * (writer?.delay ?? 200), signal))) {
+  if (!isBehind || !(await waitForFlush(session, lsn, { signal }))) {
     await session.query(`SELECT pg_logical_emit_message(false, 'supabase-backup', '')`);
     lsn = await readInsertPosition(session);
-    if (!(await waitForDisk(session, lsn, longestWait, signal))) {
+    if (!(await waitForFlush(session, lsn, { limit: longestWait, signal }))) {
       throw new SourceError(
         `the server has not written its log to disk for ${longestWait / 1000} s (up to ${lsn})`,
         'Nothing was stored, and nothing is lost. See whether its disk is full or slow, and run capture again.',
@@ -59,31 +57,12 @@ export async function readClock(session: Session): Promise<string> {
 }
 
 /** milliseconds */
-const longestWait = 60_000;
+const longestWait = minute;
 
 async function readInsertPosition(session: Session): Promise<string> {
   const [row] = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
   if (row === undefined) throw new Error('the server did not tell its position');
   return row.lsn;
-}
-
-/** @param limit milliseconds */
-async function waitForDisk(
-  session: Session,
-  lsn: string,
-  limit: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const start = performance.now();
-  for (;;) {
-    const [row] = await session.query<{ written: boolean }>(
-      'SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn AS written',
-      [lsn],
-    );
-    if (row?.written) return true;
-    if (performance.now() - start > limit) return false;
-    await sleep(20, undefined, { signal });
-  }
 }
 
 /** The number of a transaction of our own: whatever was committed before has a smaller one. It is rolled back, and leaves nothing. */

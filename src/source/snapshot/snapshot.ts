@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { findUnplannable, markUnplannable } from '../../postgres/catalog/plannable.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
@@ -9,6 +8,7 @@ import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors
 import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
 import { checkReadable, checkServer } from '../preflight.ts';
 import { type LedgerEntry, readLedger } from '../rollback-token.ts';
+import { waitForFlush } from '../wal-flush.ts';
 import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
 import { openPresent } from './present.ts';
 
@@ -168,7 +168,9 @@ async function lockSnapshot(
     async close() {
       const [changed] = await Promise.all([
         findChanged(await present(), named, encoding),
-        waitForDisk(lead, position.lsn, positionAt, options.signal),
+        // What was committed with synchronous_commit = off is seen before it is on disk; a crash of a server process takes it back and
+        // gives its transaction number to another, and nothing would tell an incremental backup. A backup hardly ever is that fast.
+        waitForFlush(lead, position.lsn, { since: positionAt, signal: options.signal }),
       ]);
       if (changed.length > 0) {
         throw new SourceError(
@@ -235,24 +237,4 @@ async function findChanged(
     );
   });
   return changed.map(qualifiedName);
-}
-
-/**
- * Waits until all that the snapshot sees is on the server's disk. What was committed with synchronous_commit = off is seen before; a
- * crash of a server process takes it back and gives its transaction number to another, and nothing would tell an incremental backup.
- * It takes three times wal_writer_delay at most (PostgreSQL manual 30.4), and a backup hardly ever is that fast.
- *
- * @param lsn where the write-ahead log stood when the snapshot had been taken
- * @param since then, by performance.now()
- */
-async function waitForDisk(lead: Session, lsn: string, since: number, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const [row] = await lead.query<{ written: boolean; delay: number }>(
-      `SELECT CASE WHEN pg_is_in_recovery() THEN true ELSE pg_current_wal_flush_lsn() >= $1::pg_lsn END AS written,
-              (SELECT setting::int FROM pg_settings WHERE name = 'wal_writer_delay') AS delay`,
-      [lsn],
-    );
-    if (!row || row.written || performance.now() - since > 3 * row.delay) return;
-    await sleep(20, undefined, { signal });
-  }
 }

@@ -1,8 +1,8 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import pRetry from 'p-retry';
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
+import { retry } from '../../http/retry.ts';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
 import {
   type ArtifactServiceOptions,
@@ -241,7 +241,7 @@ export class ArtifactService {
 
   #retry<T>(attempt: () => Promise<T>): Promise<T> {
     const { signal, pause = 1000 } = this.#options;
-    return pRetry(
+    return retry(
       async () => {
         try {
           return await attempt();
@@ -256,12 +256,8 @@ export class ArtifactService {
         }
       },
       {
-        retries: 3,
-        minTimeout: pause,
-        factor: 3,
-        randomize: true,
-        signal,
-        shouldRetry: ({ error }) => error instanceof Unanswered,
+        ...{ retries: 3, pause, factor: 3, signal },
+        waitOf: (error) => (error instanceof Unanswered ? 0 : undefined),
       },
     );
   }
