@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
-import { defaultOf } from '../../interface/inputs/parse.ts';
 import { inputNames, inputs } from '../../interface/inputs/schema.ts';
+import { defaultOf } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 

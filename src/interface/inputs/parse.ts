@@ -1,21 +1,10 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { type Operation, operations } from './operations.ts';
-import { type InputName, inputNames, inputs, type ReadInput, type schema } from './schema.ts';
-import { drillable } from './time-values.ts';
+import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
+import { type Mistake, type Parsed, Taker, toConfigurationError } from './taker.ts';
 import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
 import { list, Problem } from './values.ts';
-
-type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
-type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
-  ? Parsed<N>
-  : Parsed<N> | undefined;
-
-/** What is wrong with one input. */
-interface Mistake {
-  readonly name: InputName;
-  readonly problem: Problem;
-}
 
 /**
  * Reads, checks and types the inputs of the operation they name. Throws one `ConfigurationError` that tells all that is wrong,
@@ -27,68 +16,6 @@ export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv): Inputs {
   refuseMissingDatabase(taker, parsed, read, env);
   if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
   return parsed;
-}
-
-/** Takes one input after another for an operation, and notes what is wrong with each. */
-class Taker {
-  readonly operation: Operation;
-  readonly mistakes: Mistake[] = [];
-  readonly #read: ReadInput;
-
-  constructor(operation: Operation, read: ReadInput) {
-    this.operation = operation;
-    this.#read = read;
-  }
-
-  take<N extends InputName>(name: N): Taken<N> {
-    try {
-      const input = inputs[name];
-      const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
-      if (text !== undefined) return input.parse(text) as Taken<N>;
-      if (input.required)
-        throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      this.mistakes.push({ name, problem: error });
-    }
-    // Either it may be absent, or the problem just noted is thrown before anyone sees this value.
-    return undefined as Taken<N>;
-  }
-
-  note(name: InputName, message: string, remedy: string): void {
-    this.mistakes.push({ name, problem: new Problem(message, remedy) });
-  }
-
-  /** @param words what an operation takes besides an id */
-  takeBackupId(words: readonly string[]): string {
-    const id = this.take('backup-id');
-    if (id === undefined) {
-      if (!this.mistakes.some(({ name }) => name === 'backup-id'))
-        this.note('backup-id', `is required for ${this.operation}`, 'Write an id; `list` shows them all.');
-      return id;
-    }
-    const form = id.replace(/^before:.*/, 'before:<time>').replace(/^random:.*/, 'random:<interval>');
-    if (!words.includes(form) && !/^\d/.test(id))
-      this.note(
-        'backup-id',
-        `cannot be ${form} for ${this.operation}`,
-        `Write an id, ${words.join(' or ')}.`,
-      );
-    return id;
-  }
-
-  /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
-  takeRecoverable() {
-    const backupId = this.takeBackupId(drillable);
-    const recoveryTargetTime = this.take('recovery-target-time');
-    if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId))
-      this.note(
-        'backup-id',
-        `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
-        'Leave it out, and the best backup is taken; or write an id.',
-      );
-    return { backupId, recoveryTargetTime };
-  }
 }
 
 function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, env: NodeJS.ProcessEnv): void {
@@ -365,24 +292,6 @@ export function quoteWord(text: string): string {
   return /^[a-z][a-z-]{0,19}$/i.test(text)
     ? JSON.stringify(text)
     : `what stands there (${text.length} characters)`;
-}
-
-function toConfigurationError(operation: string, problems: readonly Mistake[]): ConfigurationError {
-  const [only] = problems;
-  if (only !== undefined && problems.length === 1) {
-    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
-  }
-  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
-  return new ConfigurationError(
-    `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
-    'Correct them all and start again; nothing was read or written.',
-  );
-}
-
-/** What an absent input means for an operation; undefined when it simply is absent. */
-export function defaultOf(name: InputName, operation: Operation): string | undefined {
-  const value = inputs[name].default;
-  return typeof value === 'object' ? value[operation] : value;
 }
 
 /** Those of the given inputs that the operation does not read. An input at its default counts as not given. */

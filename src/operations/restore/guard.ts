@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../../format/manifest.ts';
-import { defaultOf } from '../../interface/inputs/parse.ts';
+import { defaultOf } from '../../interface/inputs/taker.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { ledgerSchema } from '../../postgres/own-schema.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';

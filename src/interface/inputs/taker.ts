@@ -1,0 +1,98 @@
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Operation } from './operations.ts';
+import { type InputName, inputs, type ReadInput, type schema } from './schema.ts';
+import { drillable } from './time-values.ts';
+import { Problem } from './values.ts';
+
+/* How inputs are taken one after another, and what is wrong with them is told at once. */
+
+export type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
+type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
+  ? Parsed<N>
+  : Parsed<N> | undefined;
+
+/** What is wrong with one input. */
+export interface Mistake {
+  readonly name: InputName;
+  readonly problem: Problem;
+}
+
+/** Takes one input after another for an operation, and notes what is wrong with each. */
+export class Taker {
+  readonly operation: Operation;
+  readonly mistakes: Mistake[] = [];
+  readonly #read: ReadInput;
+
+  constructor(operation: Operation, read: ReadInput) {
+    this.operation = operation;
+    this.#read = read;
+  }
+
+  take<N extends InputName>(name: N): Taken<N> {
+    try {
+      const input = inputs[name];
+      const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
+      if (text !== undefined) return input.parse(text) as Taken<N>;
+      if (input.required)
+        throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.mistakes.push({ name, problem: error });
+    }
+    // Either it may be absent, or the problem just noted is thrown before anyone sees this value.
+    return undefined as Taken<N>;
+  }
+
+  note(name: InputName, message: string, remedy: string): void {
+    this.mistakes.push({ name, problem: new Problem(message, remedy) });
+  }
+
+  /** @param words what an operation takes besides an id */
+  takeBackupId(words: readonly string[]): string {
+    const id = this.take('backup-id');
+    if (id === undefined) {
+      if (!this.mistakes.some(({ name }) => name === 'backup-id'))
+        this.note('backup-id', `is required for ${this.operation}`, 'Write an id; `list` shows them all.');
+      return id;
+    }
+    const form = id.replace(/^before:.*/, 'before:<time>').replace(/^random:.*/, 'random:<interval>');
+    if (!words.includes(form) && !/^\d/.test(id))
+      this.note(
+        'backup-id',
+        `cannot be ${form} for ${this.operation}`,
+        `Write an id, ${words.join(' or ')}.`,
+      );
+    return id;
+  }
+
+  /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
+  takeRecoverable() {
+    const backupId = this.takeBackupId(drillable);
+    const recoveryTargetTime = this.take('recovery-target-time');
+    if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId))
+      this.note(
+        'backup-id',
+        `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
+        'Leave it out, and the best backup is taken; or write an id.',
+      );
+    return { backupId, recoveryTargetTime };
+  }
+}
+
+export function toConfigurationError(operation: string, problems: readonly Mistake[]): ConfigurationError {
+  const [only] = problems;
+  if (only !== undefined && problems.length === 1) {
+    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
+  }
+  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
+  return new ConfigurationError(
+    `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
+    'Correct them all and start again; nothing was read or written.',
+  );
+}
+
+/** What an absent input means for an operation; undefined when it simply is absent. */
+export function defaultOf(name: InputName, operation: Operation): string | undefined {
+  const value = inputs[name].default;
+  return typeof value === 'object' ? value[operation] : value;
+}
