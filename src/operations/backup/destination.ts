@@ -15,7 +15,7 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
 export interface Destination {
@@ -47,7 +47,7 @@ export async function openDestination(
   world: World,
   operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
-  const storage = await openPlace(inputs, resources, world);
+  const storage = resources.use(await openStorage(inputs.storage, inputs, world));
   const probing = storage.probe();
   // Heard by `unlessRefused`, when the rest has ended.
   probing.catch(() => undefined);

@@ -18,7 +18,7 @@ import { StorageError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { backup } from '../backup/backup.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 import { tellShrinkage } from '../sections/limits.ts';
 import { decide, type Missing } from './decision.ts';
 import { describeGate } from './report.ts';
@@ -133,8 +133,8 @@ async function withStorage<T>(
   world: World,
   body: (storage: Storage) => Promise<T>,
 ): Promise<T> {
-  await using resources = new AsyncDisposableStack();
-  return await body(await openPlace(inputs, resources, world));
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  return await body(storage);
 }
 
 function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {

@@ -6,7 +6,7 @@ import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { backup } from '../backup/backup.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 import { validate } from '../validate/validate.ts';
 
 /**
@@ -58,9 +58,7 @@ async function chooseRecipients(
   world: World,
 ): Promise<readonly string[]> {
   if (encryption.scheme === 'age') return encryption.recipients;
-  await using resources = new AsyncDisposableStack();
-  const place = { ...inputs, storage: inputs.safetyStorage ?? inputs.storage };
-  const storage = await openPlace(place, resources, world);
+  await using storage = await openStorage(inputs.safetyStorage ?? inputs.storage, inputs, world);
   try {
     const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
     return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
