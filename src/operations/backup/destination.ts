@@ -1,4 +1,4 @@
-import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
@@ -14,8 +14,8 @@ import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/s
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
+import { openStorage, type StorageOptions } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
-import { openStorage } from '../../storage/open.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
 export interface Destination {
@@ -33,6 +33,17 @@ export interface Destination {
   date(time: Date): Date;
 }
 
+/** Where it is, and how it is written */
+export interface DestinationRequest
+  extends StorageOptions,
+    Pick<
+      BackupRequest,
+      'storage' | 'repositoryKey' | 'encryptionRecipients' | 'compressionLevel' | 'allowUnencrypted'
+    > {
+  /** A capture has none */
+  readonly backupType?: BackupRequest['backupType'];
+}
+
 /**
  * Proves that the storage can be written, opens its repository or makes one, and locks it. On a distant storage each answer takes its time:
  * what does not depend on another is asked side by side.
@@ -40,7 +51,7 @@ export interface Destination {
  * @param resources get what has to be given back
  */
 export async function openDestination(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   source: RepositorySource,
   now: Date,
   resources: AsyncDisposableStack,
@@ -140,7 +151,7 @@ const patience = 5000;
 
 /** Gets the lock, and looks around meanwhile. */
 async function enter(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   repository: Repository,
   resources: AsyncDisposableStack,
   world: World,
@@ -161,7 +172,7 @@ async function enter(
 }
 
 async function lookAround(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   repository: Repository,
   { log, signal }: World,
 ): Promise<Surroundings> {
@@ -187,7 +198,7 @@ async function lookAround(
  *
  * @throws ConfigurationError
  */
-function refuseWeaker(inputs: BackupInputs, newest: Predecessors['newest'], log: World['log']): void {
+function refuseWeaker(inputs: DestinationRequest, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
   const given = new Set(inputs.encryptionRecipients);

@@ -41,8 +41,8 @@ import {
 import { append } from '../../runtime/lists.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { nameBlockers } from '../../source/snapshot/locks.ts';
-import { writePattern } from '../../values/table-patterns.ts';
 import { openStorage } from '../../storage/open.ts';
+import { writePattern } from '../../values/table-patterns.ts';
 import { nameActor } from '../restore/unfinished-target.ts';
 import { describeAside, describeAsidePlan, type SideFindings, type SideScope } from './report.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';

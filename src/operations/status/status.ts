@@ -7,8 +7,8 @@ import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
-import type { Storage } from '../../storage/storage.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { describeStatus } from './report.ts';
 
 /**
