@@ -181,6 +181,10 @@ export class FileStorage implements Storage {
 
   async close(): Promise<void> {}
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   #path(key: string): string {
     return join(this.#root, key);
   }

@@ -59,4 +59,8 @@ export class MemoryStorage implements Storage {
   }
 
   async close(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 }

@@ -22,7 +22,7 @@ export const storageLanes = 32;
  * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused,
  *   and so is `tmp/`, which belongs to the storage itself. What others left beside a repository and is no key is not listed.
  */
-export interface Storage {
+export interface Storage extends AsyncDisposable {
   /** For people: `./backups`, `s3://bucket/prefix`. Holds no secret. */
   readonly location: string;
 
@@ -71,6 +71,7 @@ export interface Storage {
    */
   purge?(keys: readonly string[]): Promise<Purge>;
 
+  /** What `await using` does at the end of a block. */
   close(): Promise<void>;
 }
 

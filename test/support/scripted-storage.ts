@@ -150,4 +150,6 @@ export class ScriptedStorage implements Storage {
   }
 
   async close() {}
+
+  async [Symbol.asyncDispose]() {}
 }

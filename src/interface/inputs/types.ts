@@ -27,8 +27,8 @@ export interface CommonInputs {
   readonly githubToken: string | undefined;
 }
 
-export interface BackupInputs extends CommonInputs {
-  readonly operation: 'backup';
+/** What a backup needs to be told, whichever operation takes it. */
+export interface BackupRequest extends CommonInputs {
   /** Undefined: the PG… variables of the environment say it all. */
   readonly databaseUrl: string | undefined;
   readonly backupType: 'full' | 'incremental' | 'schema';
@@ -51,6 +51,10 @@ export interface BackupInputs extends CommonInputs {
   readonly allowUnencrypted: boolean;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
+}
+
+export interface BackupInputs extends BackupRequest {
+  readonly operation: 'backup';
 }
 
 /** With the backup that is taken when changes alone would not do. */

@@ -1,6 +1,6 @@
 import { objectSize } from '../../format/limits.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { planJobs } from '../../postgres/catalog/ranges.ts';
 import { clientEnvironment } from '../../postgres/session/client-variables.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -142,6 +142,6 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
 }
 
 /** Definitions without rows answer no question about rows. */
-export function askedOf({ backupType, checks, freshness }: BackupInputs): Questions {
+export function askedOf({ backupType, checks, freshness }: BackupRequest): Questions {
   return backupType === 'schema' ? { checks: [], freshness: [] } : { checks, freshness };
 }

@@ -1,4 +1,4 @@
-import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
@@ -14,9 +14,9 @@ import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/s
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
+import { openStorage, type StorageOptions } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { clockTolerance } from '../../values/clock-tolerance.ts';
-import { openPlace } from '../place.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
 export interface Destination {
@@ -34,6 +34,17 @@ export interface Destination {
   date(time: Date): Date;
 }
 
+/** Where it is, and how it is written */
+export interface DestinationRequest
+  extends StorageOptions,
+    Pick<
+      BackupRequest,
+      'storage' | 'repositoryKey' | 'encryptionRecipients' | 'compressionLevel' | 'allowUnencrypted'
+    > {
+  /** A capture has none */
+  readonly backupType?: BackupRequest['backupType'];
+}
+
 /**
  * Proves that the storage can be written, opens its repository or makes one, and locks it. On a distant storage each answer takes its time:
  * what does not depend on another is asked side by side.
@@ -41,14 +52,14 @@ export interface Destination {
  * @param resources get what has to be given back
  */
 export async function openDestination(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   source: RepositorySource,
   now: Date,
   resources: AsyncDisposableStack,
   world: World,
   operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
-  const storage = await openPlace(inputs, resources, world);
+  const storage = resources.use(await openStorage(inputs.storage, inputs, world));
   const probing = storage.probe();
   // Heard by `unlessRefused`, when the rest has ended.
   probing.catch(() => undefined);
@@ -141,7 +152,7 @@ const patience = 5000;
 
 /** Gets the lock, and looks around meanwhile. */
 async function enter(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   repository: Repository,
   resources: AsyncDisposableStack,
   world: World,
@@ -162,7 +173,7 @@ async function enter(
 }
 
 async function lookAround(
-  inputs: BackupInputs,
+  inputs: DestinationRequest,
   repository: Repository,
   { log, signal }: World,
 ): Promise<Surroundings> {
@@ -188,7 +199,7 @@ async function lookAround(
  *
  * @throws ConfigurationError
  */
-function refuseWeaker(inputs: BackupInputs, newest: Predecessors['newest'], log: World['log']): void {
+function refuseWeaker(inputs: DestinationRequest, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
   const given = new Set(inputs.encryptionRecipients);

@@ -8,20 +8,15 @@ import {
   formatRate,
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import type { ObjectWriter } from '../../repository/objects/store.ts';
 import type { TableChoice } from '../../source/incremental/range-choice.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import type { CopyPlan } from './plan.ts';
+import type { BackupResult } from './result.ts';
+
+type Plan = BackupResult['plan'];
 
 const shownTables = 10;
 
-/** @param elapsed milliseconds */
-export function describeBackup(
-  manifest: Manifest,
-  plan: CopyPlan,
-  writer: ObjectWriter,
-  elapsed: number,
-): Outcome {
+export function describeBackup({ manifest, plan, addedBytes, elapsed }: BackupResult): Outcome {
   const { rows, bytes, stored } = manifest.totals;
   const reusedBytes = plan.choices.reduce((sum, choice) => sum + sumReused(choice), 0);
   const read = bytes - reusedBytes - (reusesArchive(manifest, plan) ? manifest.archive.bytes : 0);
@@ -36,7 +31,7 @@ export function describeBackup(
       rows,
       bytes,
       'stored-bytes': stored,
-      'new-bytes': writer.addedBytes,
+      'new-bytes': addedBytes,
       'base-id': manifest.base ?? '',
       'reused-share': rowBytes === 0 ? 0 : Math.round((reusedBytes / rowBytes) * 10_000) / 10_000,
       objects: manifest.objects.length,
@@ -56,7 +51,7 @@ export function describeBackup(
           ['read', `${formatBytes(read)} (${formatRate(read, elapsed)})`],
           ...(manifest.base === null ? [] : [['unchanged, not read', formatBytes(reusedBytes)]]),
           ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
-          ['new in the repository', formatBytes(writer.addedBytes)],
+          ['new in the repository', formatBytes(addedBytes)],
           [
             'encrypted',
             encryption.scheme === 'age'
@@ -81,13 +76,13 @@ function sumReused(choice: TableChoice): number {
 }
 
 /** pg_dump writes the time into an archive, so two of the same content are one. */
-function reusesArchive(manifest: Manifest, { base }: CopyPlan): boolean {
+function reusesArchive(manifest: Manifest, { base }: Plan): boolean {
   const namesOf = ({ archive, objects }: Manifest) =>
     archive.objects.map((index) => objects[index]?.name).join();
   return base !== undefined && namesOf(base) === namesOf(manifest);
 }
 
-function describeMismatches({ mismatches }: CopyPlan): Section[] {
+function describeMismatches({ mismatches }: Plan): Section[] {
   if (mismatches.length === 0) return [];
   return [
     {
@@ -102,7 +97,7 @@ function describeMismatches({ mismatches }: CopyPlan): Section[] {
 }
 
 /** What an incremental backup read and what it did not, the tables of which it read most first. */
-function describeChoices(manifest: Manifest, plan: CopyPlan): Section[] {
+function describeChoices(manifest: Manifest, plan: Plan): Section[] {
   const entries = new Map(manifest.tables.map((table) => [table.oid, table]));
   const rows = plan.choices
     .map((choice) => {

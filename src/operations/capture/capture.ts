@@ -1,4 +1,4 @@
-import type { BackupInputs, CaptureInputs } from '../../interface/inputs/types.ts';
+import type { CaptureInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { applySettings, copyEncoding } from '../../postgres/session/output-settings.ts';
@@ -16,9 +16,9 @@ import { chooseWalPosition } from '../../source/changes/wal-position.ts';
 import { readIdentity, type SourceIdentity } from '../../source/identity.ts';
 import { checkServer } from '../../source/preflight.ts';
 import { parseLsn } from '../../values/lsn.ts';
-import { backup } from '../backup/backup.ts';
 import { type Destination, openDestination } from '../backup/destination.ts';
 import { refuseUnencrypted } from '../backup/encryption-rule.ts';
+import { takeBackup } from '../backup/take.ts';
 import { type Chain, joinChain } from './chain.ts';
 import { describeCapture } from './report.ts';
 import type { Captured } from './result.ts';
@@ -42,8 +42,8 @@ export async function capture(inputs: CaptureInputs, world: World): Promise<Outc
   const why =
     captured.segments.at(-1)?.barrier ?? captured.chain.lost ?? 'it is the first for captured changes';
   const taken = await world.log.group('Backup to replay changes on', () =>
-    backup(
-      { ...asBackup(inputs), backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200) },
+    takeBackup(
+      { ...inputs, backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200), pin: false },
       world,
     ),
   );
@@ -85,14 +85,7 @@ async function captureChanges(
   resources.defer(() => session.close());
   checkServer(session);
   const identity = await readIdentity(session);
-  const destination = await openDestination(
-    asBackup(inputs),
-    identity,
-    world.now(),
-    resources,
-    world,
-    'capture',
-  );
+  const destination = await openDestination(inputs, identity, world.now(), resources, world, 'capture');
   await applySettings(session, copyEncoding(identity.serverEncoding));
   await letHold(session);
   const { repository } = destination;
@@ -194,9 +187,4 @@ async function lockCaptures(session: Session, name: string): Promise<void> {
     'another capture of this database is running',
     'Let it end: it stores what this one would have. A concurrency group keeps runs of a workflow apart.',
   );
-}
-
-function asBackup(inputs: CaptureInputs): BackupInputs {
-  const { unlimitedWal, dropSlot: _, ...common } = inputs;
-  return { ...common, operation: 'backup', backupType: 'full', label: null, pin: false };
 }

@@ -5,18 +5,20 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../../r
 import type { Section } from '../../report/section.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { Slot } from '../../source/changes/slot.ts';
+import { describeBackup } from '../backup/report.ts';
+import type { BackupResult } from '../backup/result.ts';
 import type { Captured } from './result.ts';
 
 const shownTables = 10;
 
 /**
- * @param taken what the backup said that had to be taken; undefined when none had to
+ * @param taken the backup that had to be taken; undefined when none had to
  * @param elapsed milliseconds
  */
 export function describeCapture(
   inputs: CaptureInputs,
   captured: Captured,
-  taken: Outcome | undefined,
+  taken: BackupResult | undefined,
   elapsed: number,
 ): Outcome {
   const { segments, chain, slot, addedBytes } = captured;
@@ -24,16 +26,16 @@ export function describeCapture(
   const last = segments.at(-1);
   const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
   return {
-    exitCode: chain.lost !== undefined || taken?.exitCode === 3 ? 3 : 0,
+    exitCode: chain.lost !== undefined || (taken?.plan.mismatches.length ?? 0) > 0 ? 3 : 0,
     outputs: {
       transactions,
       changes,
       'captured-through': last?.through ?? chain.previous?.through ?? '',
-      'new-bytes': addedBytes + Number(taken?.outputs['new-bytes'] ?? 0),
+      'new-bytes': addedBytes + (taken?.addedBytes ?? 0),
       'lag-bytes': slot.heldBytes,
       barrier: last?.barrier ?? '',
       'lost-changes': chain.lost ?? '',
-      'backup-id': String(taken?.outputs['backup-id'] ?? ''),
+      'backup-id': taken?.manifest.id ?? '',
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     report: [
@@ -56,7 +58,7 @@ export function describeCapture(
       ...describeTables(segments),
       ...describeUncovered(segments),
       ...describeKeyless(captured),
-      ...(taken?.report ?? []),
+      ...(taken === undefined ? [] : describeBackup(taken).report),
     ],
   };
 }
@@ -81,7 +83,7 @@ function describeLoss({ chain }: Captured): Section[] {
 function describeBarrier(
   { dropSlot }: CaptureInputs,
   { segments, base }: Captured,
-  taken: Outcome | undefined,
+  taken: BackupResult | undefined,
 ): Section[] {
   const text = (words: string): Section[] => [{ kind: 'paragraph', text: words }];
   if (dropSlot) return text('The slot is dropped: from now on nothing is captured. What was captured stays.');

@@ -6,14 +6,13 @@ import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
 import type { World } from '../../runtime/context.ts';
+import { openStorage } from '../../storage/open.ts';
 import { keepBases } from '../cleanup/plan.ts';
-import { openPlace } from '../place.ts';
 import { describeList } from './list-report.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
 export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const shelf = await readShelf(repository, {
     onDamaged: (error) => world.log.warn(error.message),

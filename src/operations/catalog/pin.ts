@@ -7,12 +7,11 @@ import { openRepository, type Repository } from '../../repository/open.ts';
 import { appendRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 
 /** Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it. */
 export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
     world.log.warn(`${error.message}; passed over`),

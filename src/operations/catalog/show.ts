@@ -4,13 +4,12 @@ import { chooseManifest } from '../../repository/backups/choose.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 import { describeManifest } from './show-report.ts';
 
 /** Tells all that is known of one backup: what its manifest says, and what records say of it. Changes nothing. */
 export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseManifest(repository, inputs.backupId, world);
   const onDamaged = (error: Error) => world.log.warn(error.message);

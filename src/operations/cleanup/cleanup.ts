@@ -26,8 +26,8 @@ import { appendRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { openStorage } from '../../storage/open.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
-import { openPlace } from '../place.ts';
 import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './plan.ts';
 import { describeCleanup, sumWaiting } from './report.ts';
 import type { Cleanup } from './result.ts';
@@ -43,8 +43,7 @@ const rememberedBackups = 1000;
  * needed: objects go in a run that comes a grace period after the one that found them unneeded.
  */
 export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outcome> {
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   refuseWholeStorage(inputs.storage);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const context: PruneContext = {

@@ -8,7 +8,7 @@ import { chooseRecovery } from '../../restorer/choose.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
 import { type Candidate, tryInTurn } from '../../restorer/trial/trial.ts';
 import type { World } from '../../runtime/context.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 import { describeDrill } from './report.ts';
 
 /**
@@ -17,8 +17,7 @@ import { describeDrill } from './report.ts';
  */
 export async function drill(inputs: DrillInputs, world: World): Promise<Outcome> {
   const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const candidates = await chooseDrilled(repository, inputs, world);
   await makeReportFolder(inputs.reportFolder);

@@ -16,9 +16,9 @@ import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { backup } from '../backup/backup.ts';
-import { openPlace } from '../place.ts';
+import { takeBackup } from '../backup/take.ts';
 import { tellShrinkage } from '../sections/limits.ts';
 import { decide, type Missing } from './decision.ts';
 import { describeGate } from './report.ts';
@@ -42,10 +42,9 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
   const taken =
     decision.kind === 'back-up'
       ? await world.log.group('Backup before the release', () =>
-          backup(
+          takeBackup(
             {
               ...inputs,
-              operation: 'backup',
               backupType: 'incremental',
               label: inputs.label ?? chooseLabel(world.env),
               pin: decision.pin,
@@ -54,7 +53,7 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
           ),
         )
       : undefined;
-  const id = taken === undefined ? standing.usable[0]?.id : String(taken.outputs['backup-id']);
+  const id = taken === undefined ? standing.usable[0]?.id : taken.manifest.id;
   const manifest = id === undefined ? undefined : await readTarget(inputs, id, world);
   const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, world.now()) };
   return describeGate({
@@ -133,8 +132,8 @@ async function withStorage<T>(
   world: World,
   body: (storage: Storage) => Promise<T>,
 ): Promise<T> {
-  await using resources = new AsyncDisposableStack();
-  return await body(await openPlace(inputs, resources, world));
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  return await body(storage);
 }
 
 function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {

@@ -6,7 +6,8 @@ import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
-import { describeNotCarried } from '../backup/report.ts';
+import { describeBackup, describeNotCarried } from '../backup/report.ts';
+import type { BackupResult } from '../backup/result.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import type { Decision } from './decision.ts';
 
@@ -14,7 +15,7 @@ export interface GateResult {
   readonly inputs: GateInputs;
   readonly decision: Decision;
   /** The backup that was taken */
-  readonly taken: Outcome | undefined;
+  readonly taken: BackupResult | undefined;
   /** Of the backup to go back to */
   readonly manifest: Manifest | undefined;
   readonly pinned: boolean;
@@ -46,7 +47,11 @@ export function describeGate(result: GateResult): Outcome {
       describeLimits(judged),
       ...describeMigrations(migrations),
       ...(manifest === undefined ? [] : describeWayBack(manifest, result)),
-      ...(taken?.report ?? (manifest === undefined ? [] : describeNotCarried(manifest))),
+      ...(taken === undefined
+        ? manifest === undefined
+          ? []
+          : describeNotCarried(manifest)
+        : describeBackup(taken).report),
     ],
   };
 }
@@ -59,7 +64,7 @@ const verdicts = {
 
 /** A backup that was stored and yet found something wrong is no yes. */
 function findVerdict({ decision, taken }: GateResult): Decision {
-  if (taken === undefined || taken.exitCode === 0) return decision;
+  if (taken === undefined || taken.plan.mismatches.length === 0) return decision;
   const what = 'the backup was stored, but a check on it found that those before it cannot be trusted';
   return {
     kind: 'stop',

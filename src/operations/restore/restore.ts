@@ -34,7 +34,7 @@ import {
 } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
 import { restoreAside } from '../side-restore/side-restore.ts';
 import { chooseCandidates } from './candidates.ts';
 import {
@@ -66,8 +66,7 @@ export async function restore(inputs: RestoreInputs, world: World): Promise<Outc
     inputs.stagingUrl === undefined
       ? undefined
       : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, world);
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
   const state = await lookAtTarget(settings, inputs, world);

@@ -1,12 +1,12 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupInputs, RestoreInputs } from '../../interface/inputs/types.ts';
+import type { BackupRequest, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { labelStart } from '../../repository/backups/safety-label.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
-import { backup } from '../backup/backup.ts';
-import { openPlace } from '../place.ts';
+import { openStorage } from '../../storage/open.ts';
+import { takeBackup } from '../backup/take.ts';
 import { validate } from '../validate/validate.ts';
 
 /**
@@ -26,8 +26,8 @@ export async function takeSafetyBackup(
   const store = () =>
     world.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, world);
-      const { outputs } = await backup(describe(inputs, manifest, recipients), world);
-      return String(outputs['backup-id']);
+      const { manifest: taken } = await takeBackup(describe(inputs, manifest, recipients), world);
+      return taken.id;
     });
   try {
     const id = await store();
@@ -58,9 +58,7 @@ async function chooseRecipients(
   world: World,
 ): Promise<readonly string[]> {
   if (encryption.scheme === 'age') return encryption.recipients;
-  await using resources = new AsyncDisposableStack();
-  const place = { ...inputs, storage: inputs.safetyStorage ?? inputs.storage };
-  const storage = await openPlace(place, resources, world);
+  await using storage = await openStorage(inputs.safetyStorage ?? inputs.storage, inputs, world);
   try {
     const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
     return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
@@ -91,9 +89,8 @@ async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise
 }
 
 /** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
-function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupInputs {
+function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
   return {
-    operation: 'backup',
     storage: inputs.safetyStorage ?? inputs.storage,
     ...s3Of(inputs),
     repositoryKey: inputs.repositoryKey,

@@ -42,8 +42,8 @@ import {
 import { append } from '../../runtime/lists.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { nameBlockers } from '../../source/snapshot/locks.ts';
+import { openStorage } from '../../storage/open.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { openPlace } from '../place.ts';
 import { nameActor } from '../restore/unfinished-target.ts';
 import { describeAside, describeAsidePlan, type SideFindings, type SideScope } from './report.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
@@ -56,8 +56,7 @@ export async function restoreAside(inputs: RestoreInputs, world: World): Promise
   const clock = new PhaseClock();
   const schema = checkInputs(inputs);
   const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseManifest(repository, inputs.backupId, world);
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);

@@ -7,8 +7,8 @@ import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
+import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { openPlace } from '../place.ts';
 import { describeStatus } from './report.ts';
 
 /**
@@ -16,8 +16,7 @@ import { describeStatus } from './report.ts';
  * a backup than its outline.
  */
 export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const standing = await readStanding(repository, world);
   const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);

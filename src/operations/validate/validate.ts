@@ -25,9 +25,9 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
+import { openStorage } from '../../storage/open.ts';
 import { storageLanes } from '../../storage/storage.ts';
 import { compare } from '../../values/ordering.ts';
-import { openPlace } from '../place.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { readManifests } from './manifests.ts';
 import { gatherUses, type Holder, type Use } from './object-uses.ts';
@@ -51,8 +51,7 @@ const readBytes = 4 * objectSize;
  */
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   const clock = new PhaseClock();
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, resources, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const damages: Damage[] = [];
   /** What is there and could not be read: it may be whole. */

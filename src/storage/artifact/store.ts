@@ -131,6 +131,10 @@ export class ArtifactStorage implements Storage {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   #open(): Promise<Copy> {
     // It would be downloaded again, and what is stored from now on would be lost.
     if (this.#isClosed) throw new Error(`${this.location} is used after it was closed`);

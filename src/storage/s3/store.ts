@@ -101,4 +101,8 @@ export class S3Storage implements Storage {
   async close(): Promise<void> {
     this.#requests.close();
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 }

@@ -42,10 +42,10 @@ describe('the report of the gate', () => {
   });
 
   it('is never a yes when the backup that was taken found something wrong', () => {
-    const report = [{ kind: 'paragraph' as const, text: 'public.a differs' }];
+    const plan = { choices: [], base: undefined, mismatches: ['public.a differs'] };
     const outcome = tell({
       decision: { kind: 'back-up', why: ['it was old'], pin: false },
-      taken: { exitCode: 3, outputs: { 'backup-id': id }, report },
+      taken: { manifest: makeManifest(), plan, addedBytes: 0, elapsed: 0 },
     });
     expect(outcome).toMatchObject({ exitCode: 3, outputs: { gate: 'stopped', 'backup-id': id } });
     expect(renderText(outcome.report)).toContain('public.a differs');

@@ -123,6 +123,10 @@ class TestStorage implements Storage {
   close() {
     return this.#inner.close();
   }
+
+  [Symbol.asyncDispose]() {
+    return this.close();
+  }
 }
 
 const warnings: string[] = [];
