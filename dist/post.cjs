@@ -2387,9 +2387,9 @@ var require_timers = __commonJS({
        * before the specified function or code is executed.
        * @param {*} arg
        */
-      constructor(callback, delay3, arg) {
+      constructor(callback, delay4, arg) {
         this._onTimeout = callback;
-        this._idleTimeout = delay3;
+        this._idleTimeout = delay4;
         this._timerArg = arg;
         this.refresh();
       }
@@ -2434,8 +2434,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {NodeJS.Timeout|FastTimer}
        */
-      setTimeout(callback, delay3, arg) {
-        return delay3 <= RESOLUTION_MS ? setTimeout(callback, delay3, arg) : new FastTimer(callback, delay3, arg);
+      setTimeout(callback, delay4, arg) {
+        return delay4 <= RESOLUTION_MS ? setTimeout(callback, delay4, arg) : new FastTimer(callback, delay4, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated Timer previously created
@@ -2461,8 +2461,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {FastTimer}
        */
-      setFastTimeout(callback, delay3, arg) {
-        return new FastTimer(callback, delay3, arg);
+      setFastTimeout(callback, delay4, arg) {
+        return new FastTimer(callback, delay4, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated FastTimer previously
@@ -2488,8 +2488,8 @@ var require_timers = __commonJS({
        * @deprecated
        * @param {number} [delay=0] The delay in milliseconds to add to the now value.
        */
-      tick(delay3 = 0) {
-        fastNow += delay3 - RESOLUTION_MS + 1;
+      tick(delay4 = 0) {
+        fastNow += delay4 - RESOLUTION_MS + 1;
         onTick();
         onTick();
       },
@@ -5888,21 +5888,21 @@ var require_client_h1 = __commonJS({
         this.connection = "";
         this.maxResponseSize = client[kMaxResponseSize];
       }
-      setTimeout(delay3, type) {
-        if (delay3 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
+      setTimeout(delay4, type) {
+        if (delay4 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
           if (this.timeout) {
             timers.clearTimeout(this.timeout);
             this.timeout = null;
           }
-          if (delay3) {
+          if (delay4) {
             if (type & USE_FAST_TIMER) {
-              this.timeout = timers.setFastTimeout(onParserTimeout, delay3, new WeakRef(this));
+              this.timeout = timers.setFastTimeout(onParserTimeout, delay4, new WeakRef(this));
             } else {
-              this.timeout = setTimeout(onParserTimeout, delay3, new WeakRef(this));
+              this.timeout = setTimeout(onParserTimeout, delay4, new WeakRef(this));
               this.timeout.unref();
             }
           }
-          this.timeoutValue = delay3;
+          this.timeoutValue = delay4;
         } else if (this.timeout) {
           if (this.timeout.refresh) {
             this.timeout.refresh();
@@ -9427,14 +9427,14 @@ var require_retry_agent = __commonJS({
         this.#options = options;
       }
       dispatch(opts2, handler) {
-        const retry = new RetryHandler({
+        const retry2 = new RetryHandler({
           ...opts2,
           retryOptions: this.#options
         }, {
           dispatch: this.#agent.dispatch.bind(this.#agent),
           handler
         });
-        return this.#agent.dispatch(opts2, retry);
+        return this.#agent.dispatch(opts2, retry2);
       }
       close() {
         return this.#agent.close();
@@ -10855,7 +10855,7 @@ var require_mock_utils = __commonJS({
       if (mockDispatch2.data.callback) {
         mockDispatch2.data = { ...mockDispatch2.data, ...mockDispatch2.data.callback(opts2) };
       }
-      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay3, persist } = mockDispatch2;
+      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay4, persist } = mockDispatch2;
       const { timesInvoked, times } = mockDispatch2;
       mockDispatch2.consumed = !persist && timesInvoked >= times;
       mockDispatch2.pending = timesInvoked < times;
@@ -10864,10 +10864,10 @@ var require_mock_utils = __commonJS({
         handler.onError(error3);
         return true;
       }
-      if (typeof delay3 === "number" && delay3 > 0) {
+      if (typeof delay4 === "number" && delay4 > 0) {
         setTimeout(() => {
           handleReply(this[kDispatches]);
-        }, delay3);
+        }, delay4);
       } else {
         handleReply(this[kDispatches]);
       }
@@ -18296,7 +18296,7 @@ var require_util8 = __commonJS({
       }
       return true;
     }
-    function delay3(ms) {
+    function delay4(ms) {
       return new Promise((resolve2) => {
         setTimeout(resolve2, ms).unref();
       });
@@ -18304,7 +18304,7 @@ var require_util8 = __commonJS({
     module2.exports = {
       isValidLastEventId,
       isASCIINumber,
-      delay: delay3
+      delay: delay4
     };
   }
 });
@@ -18726,7 +18726,7 @@ var require_eventsource = __commonJS({
     var { parseMIMEType } = require_data_url();
     var { createFastMessageEvent } = require_events();
     var { isNetworkError: isNetworkError2 } = require_response();
-    var { delay: delay3 } = require_util8();
+    var { delay: delay4 } = require_util8();
     var { kEnumerableProperty } = require_util();
     var { environmentSettingsObject } = require_util2();
     var { getGlobalDispatcher } = require_global2();
@@ -18899,7 +18899,7 @@ var require_eventsource = __commonJS({
         if (this.#readyState === CLOSED) return;
         this.#readyState = CONNECTING;
         this.dispatchEvent(new Event("error"));
-        await delay3(this.#state.reconnectionTime);
+        await delay4(this.#state.reconnectionTime);
         if (this.#readyState !== CONNECTING) return;
         if (this.#state.lastEventId.length) {
           this.#request.headersList.set("last-event-id", this.#state.lastEventId, true);
@@ -20564,6 +20564,9 @@ var init_file = __esm({
         if (retained.length > 0) throw new RetainedError(retained, this.location, denial);
       }
       async close() {
+      }
+      async [Symbol.asyncDispose]() {
+        await this.close();
       }
       #path(key) {
         return (0, import_node_path4.join)(this.#root, key);
@@ -23320,8 +23323,8 @@ var init_poller = __esm({
       if (attempt > attemptCountCeiling) {
         return maxDelayMs;
       }
-      const delay3 = minDelayMs * 2 ** (attempt - 1);
-      const capped = Math.min(delay3, maxDelayMs);
+      const delay4 = minDelayMs * 2 ** (attempt - 1);
+      const capped = Math.min(delay4, maxDelayMs);
       const waitFor = randomInRange(minDelayMs, capped);
       if (Date.now() + waitFor > waitUntil) {
         const timeRemaining = waitUntil - Date.now();
@@ -34376,10 +34379,10 @@ function bindRetryMiddleware(isStreamingPayload2) {
             throw lastError;
           }
           attempts = retryToken.getRetryCount();
-          const delay3 = retryToken.getRetryDelay();
-          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay3;
-          if (delay3 > 0) {
-            await race(new Promise((resolve2) => setTimeout(resolve2, delay3)), abortSignal);
+          const delay4 = retryToken.getRetryDelay();
+          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay4;
+          if (delay4 > 0) {
+            await race(new Promise((resolve2) => setTimeout(resolve2, delay4)), abortSignal);
           }
         }
       }
@@ -34452,7 +34455,7 @@ var init_DefaultRateLimiter = __esm({
   "node_modules/@smithy/core/dist-es/submodules/retry/util-retry/DefaultRateLimiter.js"() {
     init_service_error_classification();
     DefaultRateLimiter = class _DefaultRateLimiter {
-      static setTimeoutFn = (fn, delay3) => setTimeout(fn, delay3);
+      static setTimeoutFn = (fn, delay4) => setTimeout(fn, delay4);
       beta;
       minCapacity;
       minFillRate;
@@ -34511,8 +34514,8 @@ var init_DefaultRateLimiter = __esm({
         }
         this.refillTokenBucket();
         while (amount > this.availableTokens) {
-          const delay3 = (amount - this.availableTokens) / this.fillRate * 1e3;
-          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay3));
+          const delay4 = (amount - this.availableTokens) / this.fillRate * 1e3;
+          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay4));
           this.refillTokenBucket();
         }
         this.availableTokens = this.availableTokens - amount;
@@ -34602,8 +34605,8 @@ var init_DefaultRetryBackoffStrategy = __esm({
         const t_i = b5 * Math.min(this.x * r5 ** i5, MAXIMUM_RETRY_DELAY);
         return Math.floor(t_i);
       }
-      setDelayBase(delay3) {
-        this.x = delay3;
+      setDelayBase(delay4) {
+        this.x = delay4;
       }
     };
   }
@@ -34622,8 +34625,8 @@ var init_DefaultRetryToken = __esm({
       $retryLog = {
         acquisitionDelay: 0
       };
-      constructor(delay3, count, cost, longPoll) {
-        this.delay = delay3;
+      constructor(delay4, count, cost, longPoll) {
+        this.delay = delay4;
         this.count = count;
         this.cost = cost;
         this.longPoll = longPoll;
@@ -34948,9 +34951,9 @@ var init_StandardRetryStrategy2 = __esm({
               retryTokenAmount = this.retryQuota.retrieveRetryTokens(err);
               const delayFromDecider = this.delayDecider(isThrottlingError(err) ? THROTTLING_RETRY_DELAY_BASE : DEFAULT_RETRY_DELAY_BASE, attempts);
               const delayFromResponse = getDelayFromRetryAfterHeader(err.$response);
-              const delay3 = Math.max(delayFromResponse || 0, delayFromDecider);
-              totalDelay += delay3;
-              await new Promise((resolve2) => setTimeout(resolve2, delay3));
+              const delay4 = Math.max(delayFromResponse || 0, delayFromDecider);
+              totalDelay += delay4;
+              await new Promise((resolve2) => setTimeout(resolve2, delay4));
               continue;
             }
             if (!err.$metadata) {
@@ -42648,7 +42651,7 @@ var require_dist_cjs6 = __commonJS({
         req.end();
       });
     }
-    var retry = (toRetry, maxRetries2) => {
+    var retry2 = (toRetry, maxRetries2) => {
       let promise = toRetry();
       for (let i5 = 0; i5 < maxRetries2; i5++) {
         promise = promise.catch(toRetry);
@@ -42660,7 +42663,7 @@ var require_dist_cjs6 = __commonJS({
     var ENV_CMDS_AUTH_TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
     var fromContainerMetadata = (init = {}) => {
       const { timeout, maxRetries: maxRetries2 } = providerConfigFromInit(init);
-      return () => retry(async () => {
+      return () => retry2(async () => {
         const requestOptions = await getCmdsUri({ logger: init.logger });
         const credsResponse = JSON.parse(await requestFromEcsImds(timeout, requestOptions));
         if (!isImdsCredentials(credsResponse)) {
@@ -42852,7 +42855,7 @@ For more information, please visit: ` + STATIC_STABILITY_DOC_URL);
             throw new InstanceMetadataV1FallbackError(`AWS EC2 Metadata v1 fallback has been blocked by AWS SDK configuration in the following: [${causes.join(", ")}].`);
           }
         }
-        const imdsProfile = (await retry(async () => {
+        const imdsProfile = (await retry2(async () => {
           let profile2;
           try {
             profile2 = await getProfile(options);
@@ -42864,7 +42867,7 @@ For more information, please visit: ` + STATIC_STABILITY_DOC_URL);
           }
           return profile2;
         }, maxRetries3)).trim();
-        return retry(async () => {
+        return retry2(async () => {
           let creds;
           try {
             creds = await getCredentialsFromProfile(imdsProfile, options, init);
@@ -60692,8 +60695,8 @@ function calculateDelay(retriesConsumed, options) {
 function calculateRemainingTime(start, max) {
   return Number.isFinite(max) ? max - (performance.now() - start) : max;
 }
-async function delayForRetry(delay3, options) {
-  if (delay3 <= 0) {
+async function delayForRetry(delay4, options) {
+  if (delay4 <= 0) {
     return;
   }
   await new Promise((resolve2, reject) => {
@@ -60704,7 +60707,7 @@ async function delayForRetry(delay3, options) {
     const timeoutToken = setTimeout(() => {
       options.signal?.removeEventListener("abort", onAbort);
       resolve2();
-    }, delay3);
+    }, delay4);
     if (options.unref) {
       timeoutToken.unref?.();
     }
@@ -61462,6 +61465,9 @@ var init_store = __esm({
       async close() {
         this.#requests.close();
       }
+      async [Symbol.asyncDispose]() {
+        await this.close();
+      }
     };
   }
 });
@@ -61543,6 +61549,29 @@ var init_request = __esm({
   }
 });
 
+// src/http/retry.ts
+function retry(attempt, policy) {
+  const { retries, pause, factor = 2, signal, waitOf } = policy;
+  return pRetry(attempt, {
+    ...{ retries, factor, signal },
+    minTimeout: pause,
+    randomize: true,
+    shouldRetry: ({ error: error3 }) => waitOf(error3) !== void 0,
+    onFailedAttempt: async ({ error: error3, retriesLeft }) => {
+      const wait = waitOf(error3);
+      if (wait && retriesLeft > 0) await (0, import_promises6.setTimeout)(wait, void 0, { signal });
+    }
+  });
+}
+var import_promises6;
+var init_retry3 = __esm({
+  "src/http/retry.ts"() {
+    "use strict";
+    import_promises6 = require("node:timers/promises");
+    init_p_retry();
+  }
+});
+
 // src/storage/artifact/answers.ts
 async function fetchTo(address, path2, artifact, { env: env3, signal }) {
   const response = await request(new URL(address), { env: env3, signal });
@@ -61561,7 +61590,7 @@ async function fetchTo(address, path2, artifact, { env: env3, signal }) {
     }
   });
   const source = import_node_stream14.Readable.fromWeb(response.body);
-  await (0, import_promises6.pipeline)(source, check, (0, import_node_fs9.createWriteStream)(path2, { mode: 384 }), { signal });
+  await (0, import_promises7.pipeline)(source, check, (0, import_node_fs9.createWriteStream)(path2, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
 }
@@ -61585,14 +61614,14 @@ function describeRefusal({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto15, import_node_fs9, import_node_stream14, import_promises6, Unanswered, tryLater;
+var import_node_crypto15, import_node_fs9, import_node_stream14, import_promises7, Unanswered, tryLater;
 var init_answers2 = __esm({
   "src/storage/artifact/answers.ts"() {
     "use strict";
     import_node_crypto15 = require("node:crypto");
     import_node_fs9 = require("node:fs");
     import_node_stream14 = require("node:stream");
-    import_promises6 = require("node:stream/promises");
+    import_promises7 = require("node:stream/promises");
     init_request();
     init_errors();
     Unanswered = class extends StorageError {
@@ -61616,15 +61645,15 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest: digest4 }) {
   return { id, name, size, digest: digest4 ?? void 0, isOfThisRun: false };
 }
-var import_promises7, import_node_path10, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService;
+var import_promises8, import_node_path10, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
-    import_promises7 = require("node:fs/promises");
+    import_promises8 = require("node:fs/promises");
     import_node_path10 = require("node:path");
-    init_p_retry();
     init_dist();
     init_request();
+    init_retry3();
     init_errors();
     init_answers2();
     listSchema = object({
@@ -61730,8 +61759,8 @@ var init_service = __esm({
             () => client.downloadArtifact(artifact.id, options)
           );
           if (digestMismatch) throw describeDamage2(artifact);
-          const [file = ""] = await (0, import_promises7.readdir)(folder);
-          await (0, import_promises7.rename)((0, import_node_path10.join)(folder, file), path2);
+          const [file = ""] = await (0, import_promises8.readdir)(folder);
+          await (0, import_promises8.rename)((0, import_node_path10.join)(folder, file), path2);
           return path2;
         }
         await this.#retry(async () => {
@@ -61822,7 +61851,7 @@ var init_service = __esm({
       }
       #retry(attempt) {
         const { signal, pause = 1e3 } = this.#options;
-        return pRetry(
+        return retry(
           async () => {
             try {
               return await attempt();
@@ -61837,12 +61866,8 @@ var init_service = __esm({
             }
           },
           {
-            retries: 3,
-            minTimeout: pause,
-            factor: 3,
-            randomize: true,
-            signal,
-            shouldRetry: ({ error: error3 }) => error3 instanceof Unanswered
+            ...{ retries: 3, pause, factor: 3, signal },
+            waitOf: (error3) => error3 instanceof Unanswered ? 0 : void 0
           }
         );
       }
@@ -61864,7 +61889,7 @@ var init_service = __esm({
 
 // src/storage/artifact/zip.ts
 async function openZip(path2) {
-  const file = await (0, import_promises8.open)(path2, "r");
+  const file = await (0, import_promises9.open)(path2, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -61881,9 +61906,9 @@ async function openZip(path2) {
         const path3 = (0, import_node_path11.join)(folder, entry.name);
         const value = await readEntry(read4, entry);
         try {
-          await (0, import_promises8.mkdir)((0, import_node_path11.dirname)(path3), { recursive: true, mode: 448 });
-          await (0, import_promises8.writeFile)(path3, value, { flag: "wx", mode: 384 });
-          await (0, import_promises8.utimes)(path3, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises9.mkdir)((0, import_node_path11.dirname)(path3), { recursive: true, mode: 448 });
+          await (0, import_promises9.writeFile)(path3, value, { flag: "wx", mode: 384 });
+          await (0, import_promises9.utimes)(path3, entry.modifiedAt, entry.modifiedAt);
         } catch (error3) {
           if (!wrongNames.has(error3.code ?? "")) throw error3;
           throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error3);
@@ -61999,11 +62024,11 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises8, import_node_path11, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises9, import_node_path11, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
-    import_promises8 = require("node:fs/promises");
+    import_promises9 = require("node:fs/promises");
     import_node_path11 = require("node:path");
     import_node_util = require("node:util");
     import_node_zlib2 = require("node:zlib");
@@ -62028,7 +62053,7 @@ __export(store_exports2, {
 async function assertSameRepository(ours, theirs, location2) {
   const [one, other] = await Promise.all(
     [ours, theirs].map(
-      (folder) => (0, import_promises9.readFile)((0, import_node_path12.join)(folder, "repository.json")).catch((error3) => {
+      (folder) => (0, import_promises10.readFile)((0, import_node_path12.join)(folder, "repository.json")).catch((error3) => {
         if (error3.code === "ENOENT") return void 0;
         throw error3;
       })
@@ -62046,13 +62071,13 @@ function describeForeign({ name, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises9, import_node_path12, import_promises10, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises10, import_node_path12, import_promises11, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
-    import_promises9 = require("node:fs/promises");
+    import_promises10 = require("node:fs/promises");
     import_node_path12 = require("node:path");
-    import_promises10 = require("node:timers/promises");
+    import_promises11 = require("node:timers/promises");
     init_errors();
     init_file();
     init_storage();
@@ -62119,8 +62144,11 @@ var init_store2 = __esm({
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
           if (isChanged && !this.#options.world.signal.aborted) await this.#publish(copy);
         } finally {
-          await (0, import_promises9.rm)(copy.root, { recursive: true, force: true });
+          await (0, import_promises10.rm)(copy.root, { recursive: true, force: true });
         }
+      }
+      async [Symbol.asyncDispose]() {
+        await this.close();
       }
       #open() {
         if (this.#isClosed) throw new Error(`${this.location} is used after it was closed`);
@@ -62149,10 +62177,10 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { world } = this.#options;
-        const root5 = await (0, import_promises9.mkdtemp)((0, import_node_path12.join)(world.temporaryFolder, "artifact-"));
+        const root5 = await (0, import_promises10.mkdtemp)((0, import_node_path12.join)(world.temporaryFolder, "artifact-"));
         try {
           const files = (0, import_node_path12.join)(root5, "files");
-          await (0, import_promises9.mkdir)(files, { mode: 448 });
+          await (0, import_promises10.mkdir)(files, { mode: 448 });
           const [newest] = await this.#service.list(this.#names);
           const original = newest ? await this.#fetch(newest, root5, files) : [];
           return {
@@ -62165,7 +62193,7 @@ var init_store2 = __esm({
             deleted: /* @__PURE__ */ new Set()
           };
         } catch (error3) {
-          await (0, import_promises9.rm)(root5, { recursive: true, force: true });
+          await (0, import_promises10.rm)(root5, { recursive: true, force: true });
           throw error3;
         }
       }
@@ -62176,7 +62204,7 @@ var init_store2 = __esm({
         );
         await this.#assertSpace(root5, artifact.size);
         const download = (0, import_node_path12.join)(root5, `download-${artifact.id}`);
-        await (0, import_promises9.mkdir)(download, { mode: 448 });
+        await (0, import_promises10.mkdir)(download, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download));
         try {
           const foreign = zip.entries.find(({ name }) => !isKey(name));
@@ -62190,11 +62218,11 @@ var init_store2 = __esm({
           return entries.map(({ name }) => name);
         } finally {
           await zip.close();
-          await (0, import_promises9.rm)(download, { recursive: true, force: true });
+          await (0, import_promises10.rm)(download, { recursive: true, force: true });
         }
       }
       async #assertSpace(folder, bytes) {
-        const { bavail, bsize } = await (0, import_promises9.statfs)(folder);
+        const { bavail, bsize } = await (0, import_promises10.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
           `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
@@ -62212,7 +62240,7 @@ var init_store2 = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises10.setTimeout)((this.#options.pause ?? 1e3) * round, void 0, { signal: this.#options.world.signal });
+            await (0, import_promises11.setTimeout)((this.#options.pause ?? 1e3) * round, void 0, { signal: this.#options.world.signal });
             continue;
           }
           await this.#discardOther(slot);
@@ -62257,16 +62285,16 @@ var init_store2 = __esm({
       async #merge(copy, newer) {
         const { log } = this.#options.world;
         const folder = (0, import_node_path12.join)(copy.root, `merge-${newer.id}`);
-        await (0, import_promises9.mkdir)(folder, { mode: 448 });
+        await (0, import_promises10.mkdir)(folder, { mode: 448 });
         const keys = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises9.mkdir)((0, import_node_path12.dirname)((0, import_node_path12.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises9.rename)((0, import_node_path12.join)(folder, key), (0, import_node_path12.join)(copy.files, key));
+          await (0, import_promises10.mkdir)((0, import_node_path12.dirname)((0, import_node_path12.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises10.rename)((0, import_node_path12.join)(folder, key), (0, import_node_path12.join)(copy.files, key));
           copy.deleted.delete(key);
         }
-        await (0, import_promises9.rm)(folder, { recursive: true, force: true });
+        await (0, import_promises10.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log.warn(
           `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
@@ -72755,14 +72783,8 @@ var schema2 = {
 var inputNames = Object.keys(schema2);
 var inputs = schema2;
 
-// src/interface/inputs/parse.ts
-function parseInputs(read4, env3) {
-  const taker = new Taker(parseOperation(read4), read4);
-  const parsed = takeInputs(taker, env3);
-  refuseMissingDatabase(taker, parsed, read4, env3);
-  if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
-  return parsed;
-}
+// src/interface/inputs/taker.ts
+init_errors();
 var Taker = class {
   operation;
   mistakes = [];
@@ -72817,6 +72839,31 @@ var Taker = class {
     return { backupId, recoveryTargetTime };
   }
 };
+function toConfigurationError(operation2, problems) {
+  const [only] = problems;
+  if (only !== void 0 && problems.length === 1) {
+    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
+  }
+  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
+  return new ConfigurationError(
+    `${problems.length} inputs of ${operation2} are wrong
+${lines.join("\n")}`,
+    "Correct them all and start again; nothing was read or written."
+  );
+}
+function defaultOf(name, operation2) {
+  const value = inputs[name].default;
+  return typeof value === "object" ? value[operation2] : value;
+}
+
+// src/interface/inputs/parse.ts
+function parseInputs(read4, env3) {
+  const taker = new Taker(parseOperation(read4), read4);
+  const parsed = takeInputs(taker, env3);
+  refuseMissingDatabase(taker, parsed, read4, env3);
+  if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
+  return parsed;
+}
 function refuseMissingDatabase(taker, parsed, read4, env3) {
   const readsDatabase = ["backup", "capture"].includes(parsed.operation) || parsed.operation === "gate" && parsed.onStale === "backup";
   if (!readsDatabase || read4("database-url")?.trim() || env3.PGHOST) return;
@@ -73030,22 +73077,6 @@ function parseOperation(read4) {
 }
 function quoteWord(text) {
   return /^[a-z][a-z-]{0,19}$/i.test(text) ? JSON.stringify(text) : `what stands there (${text.length} characters)`;
-}
-function toConfigurationError(operation2, problems) {
-  const [only] = problems;
-  if (only !== void 0 && problems.length === 1) {
-    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
-  }
-  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
-  return new ConfigurationError(
-    `${problems.length} inputs of ${operation2} are wrong
-${lines.join("\n")}`,
-    "Correct them all and start again; nothing was read or written."
-  );
-}
-function defaultOf(name, operation2) {
-  const value = inputs[name].default;
-  return typeof value === "object" ? value[operation2] : value;
 }
 
 // src/report/redact.ts

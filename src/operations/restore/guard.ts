@@ -5,7 +5,6 @@ import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { ledgerSchema } from '../../postgres/own-schema.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { formatCount, formatCounted } from '../../report/quantity.ts';
 import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
 import { findOccupants } from '../../restorer/occupants.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
@@ -18,32 +17,8 @@ import { readIdentity } from '../../source/identity.ts';
 import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
 import { day } from '../../values/duration.ts';
-import { writePattern } from '../../values/table-patterns.ts';
-
-/** What a target is and holds, before anything of it is touched. */
-export interface TargetState {
-  /** User, host, port and database */
-  readonly target: string;
-  readonly kind: TargetKind;
-  /** What it looks like, whatever it is to be taken for */
-  readonly found: TargetKind;
-  readonly database: string;
-  readonly databaseOid: number;
-  readonly systemIdentifier: string;
-  /** When it was looked at, milliseconds since 1970 */
-  readonly now: number;
-  /** What a user made there, in words; none when it may be restored into as it is */
-  readonly occupants: readonly string[];
-  readonly tables: number;
-  /** As the planner estimates them */
-  readonly rows: number;
-  /** The tables that hold them, but for those that no restore removes */
-  readonly held: readonly TableSize[];
-  /** What an unfinished restore left */
-  readonly mark: RestoreMark | undefined;
-  /** What a part of the backup meets there; undefined where all of it is restored */
-  readonly part?: MetPart | undefined;
-}
+import { describeLoss } from './loss.ts';
+import { isInhabited, type TargetState } from './target-state.ts';
 
 /** The words that `confirm` takes. */
 const words = 'RESTORE PRODUCTION';
@@ -150,10 +125,6 @@ export async function refuseAnother(session: Session, state: TargetState): Promi
 export function isOccupied(state: TargetState): boolean {
   if (state.part === undefined) return isInhabited(state);
   return state.part.replaced.objects.length > 0 || state.mark !== undefined;
-}
-
-function isInhabited({ occupants, mark }: TargetState): boolean {
-  return occupants.length > 0 || mark !== undefined;
 }
 
 /** milliseconds; nobody waits longer with a restore that did not come to its end, and somebody may have begun to use what there is */
@@ -327,39 +298,4 @@ function findMeetings(
 
 function isSamePart({ include, exclude }: RestoreInputs, { part }: RestoreMark): boolean {
   return part !== undefined && isDeepStrictEqual([include, exclude], [part.include, part.exclude]);
-}
-
-/** What goes, and what of it does not come back. */
-export function describeLoss(manifest: Manifest, state: TargetState): string {
-  const { part } = state;
-  if (!isInhabited(state)) return 'it is empty';
-  if (part === undefined) {
-    return `its ${describeAmount(state.tables, state.rows)} would be replaced${describeGone(findLost(manifest, state))}`;
-  }
-  const { names, tables, rows, lost } = part.replaced;
-  if (names.length === 0) return 'nothing that it has would be replaced';
-  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
-}
-
-/** What no backup of the replaced tables has, and the target has on them */
-export function describeSurplus({ surplus = [] }: MetPart): string {
-  if (surplus.length === 0) return '';
-  return `; the backup does not have ${summarize(surplus)}, so that ${surplus.length === 1 ? 'it does' : 'they do'} not come back`;
-}
-
-/** Tables that go with all the rest and that the backup has no rows of. */
-export function findLost({ tables }: Manifest, { held }: TargetState): TableSize[] {
-  const back = new Set(tables.map(writePattern));
-  return held.filter((table) => !back.has(writePattern(table)));
-}
-
-export function describeGone(lost: readonly TableSize[]): string {
-  if (lost.length === 0) return '';
-  const rows = lost.reduce((sum, table) => sum + table.rows, 0);
-  const verb = lost.length === 1 ? 'does' : 'do';
-  return `; ${describeAmount(lost.length, rows)} of that ${verb} not come back, because the backup has no rows of them: ${summarize(lost.map(writePattern))}`;
-}
-
-function describeAmount(tables: number, rows: number): string {
-  return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
 }

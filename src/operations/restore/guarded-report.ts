@@ -8,18 +8,9 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
 import type { CheckResult } from '../../restorer/trial/checks.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
-import {
-  describeGone,
-  describeLoss,
-  describeOccupants,
-  describeSurplus,
-  findLost,
-  findReasons,
-  findRefusals,
-  isOccupied,
-  needsSafetyBackup,
-} from './guard.ts';
+import { describeOccupants, findReasons, findRefusals, isOccupied, needsSafetyBackup } from './guard.ts';
 import type { Job } from './job.ts';
+import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
 import { describePlan, describeRestore } from './report.ts';
 
 interface Result extends Job {

@@ -14,7 +14,6 @@ import {
   formatDuration,
   formatRate,
 } from '../../report/quantity.ts';
-import type { Section } from '../../report/section.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, readStored } from '../../repository/objects/store.ts';
 import { readSupplement } from '../../repository/objects/supplement.ts';
@@ -27,19 +26,11 @@ import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
 import { openStorage } from '../../storage/open.ts';
 import { storageLanes } from '../../storage/storage.ts';
-import { compare } from '../../values/ordering.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { readManifests } from './manifests.ts';
 import { gatherUses, type Holder, type Use } from './object-uses.ts';
-
-/** What is wrong, and what it costs. */
-interface Damage {
-  /** null for captured changes, which belong to none */
-  readonly backup: string | null;
-  /** A table with its pages, the archive, the manifest itself, or captured changes */
-  readonly part: string;
-  readonly how: string;
-}
+import type { Damage } from './report.ts';
+import { countBackups, describeVerdict, listDamages } from './report.ts';
 
 /** bytes of objects in memory at once: four of the largest */
 const readBytes = 4 * objectSize;
@@ -292,28 +283,6 @@ export async function validate(inputs: ValidateInputs, world: World): Promise<Ou
       ],
     };
   }
-}
-
-function describeVerdict(damages: number, unread: number): string {
-  if (damages > 0) return 'Validation: DAMAGED';
-  return unread > 0 ? 'Validation: not everything could be read' : 'Validation: nothing is damaged';
-}
-
-function countBackups(damages: readonly Damage[]): number {
-  return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null)).size;
-}
-
-function listDamages(title: string, damages: readonly Damage[]): Section[] {
-  if (damages.length === 0) return [];
-  return [
-    {
-      kind: 'table',
-      columns: [{ title: 'backup' }, { title }, { title: 'how' }],
-      rows: damages
-        .map(({ backup, part, how }) => [backup ?? '', part, how])
-        .sort(([one = ''], [other = '']) => compare(one, other)),
-    },
-  ];
 }
 
 /**

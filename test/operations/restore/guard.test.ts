@@ -6,8 +6,8 @@ import {
   findRefusals,
   isWorthKeeping,
   needsSafetyBackup,
-  type TargetState,
 } from '../../../src/operations/restore/guard.ts';
+import type { TargetState } from '../../../src/operations/restore/target-state.ts';
 import { makeManifest } from '../../repository/example.ts';
 
 /* What a restore asks for, by what its target is and holds. */

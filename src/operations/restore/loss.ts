@@ -1,0 +1,41 @@
+import type { Manifest } from '../../format/manifest.ts';
+import { formatCount, formatCounted } from '../../report/quantity.ts';
+import { summarize } from '../../restorer/clean/part.ts';
+import type { TableSize } from '../../restorer/part/replacement.ts';
+import type { MetPart } from '../../restorer/plan.ts';
+import { writePattern } from '../../values/table-patterns.ts';
+import { isInhabited, type TargetState } from './target-state.ts';
+/** What goes, and what of it does not come back. */
+export function describeLoss(manifest: Manifest, state: TargetState): string {
+  const { part } = state;
+  if (!isInhabited(state)) return 'it is empty';
+  if (part === undefined) {
+    return `its ${describeAmount(state.tables, state.rows)} would be replaced${describeGone(findLost(manifest, state))}`;
+  }
+  const { names, tables, rows, lost } = part.replaced;
+  if (names.length === 0) return 'nothing that it has would be replaced';
+  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
+}
+
+/** What no backup of the replaced tables has, and the target has on them */
+export function describeSurplus({ surplus = [] }: MetPart): string {
+  if (surplus.length === 0) return '';
+  return `; the backup does not have ${summarize(surplus)}, so that ${surplus.length === 1 ? 'it does' : 'they do'} not come back`;
+}
+
+/** Tables that go with all the rest and that the backup has no rows of. */
+export function findLost({ tables }: Manifest, { held }: TargetState): TableSize[] {
+  const back = new Set(tables.map(writePattern));
+  return held.filter((table) => !back.has(writePattern(table)));
+}
+
+export function describeGone(lost: readonly TableSize[]): string {
+  if (lost.length === 0) return '';
+  const rows = lost.reduce((sum, table) => sum + table.rows, 0);
+  const verb = lost.length === 1 ? 'does' : 'do';
+  return `; ${describeAmount(lost.length, rows)} of that ${verb} not come back, because the backup has no rows of them: ${summarize(lost.map(writePattern))}`;
+}
+
+function describeAmount(tables: number, rows: number): string {
+  return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
+}
