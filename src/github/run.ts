@@ -1,3 +1,5 @@
+import { userInfo } from 'node:os';
+import type { World } from '../runtime/context.ts';
 /** The run of GitHub Actions that this process is part of. */
 export interface WorkflowRun {
   readonly url: string;
@@ -38,4 +40,9 @@ export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
 /** Whether a text is `owner/name`, and so fit to be part of an address. */
 export function isRepository(text: string): boolean {
   return /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/.test(text);
+}
+
+/** The workflow's actor, or the user of the machine. */
+export function nameActor(world: World): string {
+  return world.env.GITHUB_ACTOR ?? userInfo().username;
 }

@@ -64,12 +64,16 @@ export interface CaptureInputs extends Omit<BackupInputs, 'operation' | 'backupT
   readonly dropSlot: boolean;
 }
 
-export interface ValidateInputs extends CommonInputs {
-  readonly operation: 'validate';
+/** What is read back of a repository. */
+export interface ReadBackRequest extends CommonInputs {
   /** An id, `latest` or `all`. */
   readonly backupId: string;
   /** Above 0, at most 1. */
   readonly share: number;
+}
+
+export interface ValidateInputs extends ReadBackRequest {
+  readonly operation: 'validate';
 }
 
 export interface RestoreInputs extends CommonInputs {

@@ -10,6 +10,7 @@ import {
 import type { Section } from '../../report/section.ts';
 import type { TableChoice } from '../../source/incremental/range-choice.ts';
 import { writePattern } from '../../values/table-patterns.ts';
+import { describeNotCarried } from '../sections/omissions.ts';
 import type { BackupResult } from './result.ts';
 
 type Plan = BackupResult['plan'];
@@ -149,19 +150,6 @@ function describeTables({ tables }: Manifest): Section[] {
         formatBytes(table.bytes),
         formatCount(table.ranges.length),
       ]),
-    },
-  ];
-}
-
-/** What could not be taken along, and what to do about it. */
-export function describeNotCarried({ notCarried }: Manifest): Section[] {
-  if (notCarried.length === 0) return [];
-  return [
-    { kind: 'paragraph', text: 'Not in this backup:' },
-    {
-      kind: 'table',
-      columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-      rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
     },
   ];
 }

@@ -1,3 +1,4 @@
+import type { Manifest } from '../../format/manifest.ts';
 import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { readFacts, readSequences } from '../../postgres/catalog/facts.ts';
 import { checkMemory } from '../../postgres/catalog/memory.ts';
@@ -7,7 +8,7 @@ import { findDumpClient } from '../../postgres/client/find.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { outputSettings } from '../../postgres/session/output-settings.ts';
 import { openReached } from '../../postgres/session/reach.ts';
-import { describeConnection } from '../../postgres/session/settings.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
 import { writeManifest } from '../../repository/backups/manifests.ts';
 import type { World } from '../../runtime/context.ts';
@@ -20,7 +21,7 @@ import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
 import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { createBackupId } from '../../values/timed-id.ts';
 import { askedOf, copyDatabase } from './copy.ts';
-import { openDestination } from './destination.ts';
+import { type Destination, openDestination } from './destination.ts';
 import { refuseUnencrypted } from './encryption-rule.ts';
 import type { BackupResult } from './result.ts';
 
@@ -43,15 +44,7 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
   world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
   const identity = await askServer(inputs, present);
   // Neither the server nor the storage waits for the other; each may be far.
-  const lead = openSession(settings, world.signal);
-  // Heard when the storage is open; whatever ends the backup before says more.
-  lead.catch(() => undefined);
-  resources.defer(() =>
-    lead.then(
-      (session) => session.destroy(),
-      () => undefined,
-    ),
-  );
+  const lead = beginLead(settings, resources, world);
   const client = await findDumpClient(identity.serverVersion, world, inputs);
   const destination = await openDestination(inputs, identity, calledAt, resources, world);
   clock.end('preflight');
@@ -88,10 +81,7 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
     pin: inputs.pin,
     startedAt: destination.date(calledAt),
     finishedAt: destination.date(world.now()),
-    source: {
-      ...describeSource(snapshot, token),
-      definitions: copied.digest,
-    },
+    source: { ...describeSource(snapshot, token), definitions: copied.digest },
     recipients: inputs.encryptionRecipients,
     archive: copied.archive,
     supplement: copied.supplement,
@@ -102,15 +92,38 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
-  const { repository, lock, writer, outlines } = destination;
+  await record(manifest, destination);
+  return { manifest, plan, addedBytes: destination.writer.addedBytes, elapsed: clock.elapsed() };
+}
+
+/** Opens the session that will hold the snapshot. That it cannot be opened is heard by who waits for it; what ends the backup before says more. */
+function beginLead(
+  settings: ConnectionSettings,
+  resources: AsyncDisposableStack,
+  { signal }: World,
+): Promise<Session> {
+  const lead = openSession(settings, signal);
+  lead.catch(() => undefined);
+  resources.defer(() =>
+    lead.then(
+      (session) => session.destroy(),
+      () => undefined,
+    ),
+  );
+  return lead;
+}
+
+/** Writes the manifest, once all that it names is proven to be stored and the lock is still held. */
+async function record(
+  manifest: Manifest,
+  { repository, lock, writer, outlines, world: { signal } }: Destination,
+): Promise<void> {
   await outlines;
-  const { signal } = destination.world;
   await writeManifest(repository, manifest, async () => {
     await Promise.all([writer.assertStored(manifest.objects, signal), lock.assertHeld()]);
-    // Who was stopped until now has recorded nothing.
+    // A backup that was stopped until now has recorded nothing.
     signal.throwIfAborted();
   });
-  return { manifest, plan, addedBytes: writer.addedBytes, elapsed: clock.elapsed() };
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */

@@ -11,6 +11,7 @@ import { formatTime } from '../../report/time.ts';
 import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
 import type { Decision } from '../../repository/retention/policy.ts';
+import { describeVerification } from '../sections/verification.ts';
 
 /**
  * @param location of the storage
@@ -136,14 +137,6 @@ function describeWindows({ windows, captured }: Recoverable): Section[] {
 /** The part of its stored bytes that were in the repository before. What was lost and stored again counts as new. */
 function describeReuse({ totals }: ShelvedBackup): string {
   return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
-}
-
-export function describeVerification({
-  verifiedAt,
-  damagedAt,
-}: Pick<ShelvedBackup, 'verifiedAt' | 'damagedAt'>): string {
-  if (damagedAt) return `DAMAGED, found ${formatTime(damagedAt)}`;
-  return verifiedAt ? formatTime(verifiedAt) : 'no';
 }
 
 export function describeDrilled(drilled: ShelvedBackup['drilled']): string {

@@ -5,9 +5,9 @@ import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
+import { keepBases } from '../../repository/retention/reachable.ts';
 import type { World } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
-import { keepBases } from '../cleanup/plan.ts';
 import { describeList } from './list-report.ts';
 
 /** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */

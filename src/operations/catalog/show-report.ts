@@ -11,8 +11,9 @@ import type { Section } from '../../report/section.ts';
 import { weighRecords } from '../../repository/backups/catalog.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { describeNotCarried } from '../backup/report.ts';
-import { describeDrilled, describeVerification } from './list-report.ts';
+import { describeNotCarried } from '../sections/omissions.ts';
+import { describeVerification } from '../sections/verification.ts';
+import { describeDrilled } from './list-report.ts';
 
 /** Oldest first, of all backups */
 export interface History {

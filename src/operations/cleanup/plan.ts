@@ -1,15 +1,15 @@
 import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import { readShelf, type Shelf, type ShelvedBackup } from '../../repository/backups/catalog.ts';
 import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
-import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
 import { listSegmentFiles, readSegments, type Segment } from '../../repository/changes/segments.ts';
 import type { Repository } from '../../repository/open.ts';
 import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
 import type { DamagedHeader } from '../../repository/prune/references.ts';
-import { type ChangePolicy, keepReachable, listOutdated } from '../../repository/retention/changes.ts';
+import { type ChangePolicy, listOutdated } from '../../repository/retention/changes.ts';
 import { type Decision, planRetention } from '../../repository/retention/policy.ts';
+import { keepBases, listBases } from '../../repository/retention/reachable.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
@@ -108,22 +108,6 @@ async function decide(
   const sound = new Set(cleared.map(({ id }) => id));
   const weighed = backups.map((backup) => (sound.has(backup.id) ? { ...backup, damagedAt: null } : backup));
   return { decisions: planRetention(weighed, retention, { now, timeZone }), cleared };
-}
-
-/** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */
-function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
-  return backups.filter((backup) => !isSafetyBackup(backup));
-}
-
-/** Keeps what the policy alone would not, because times that are to stay recoverable need it. */
-export function keepBases(
-  decisions: readonly Decision<ShelvedBackup>[],
-  segments: readonly Segment[],
-  policy: ChangePolicy,
-): Decision<ShelvedBackup>[] {
-  const ordinary = decisions.filter(({ backup }) => !isSafetyBackup(backup));
-  const kept = new Map(keepReachable(ordinary, segments, policy).map((one) => [one.backup, one]));
-  return decisions.map((decision) => kept.get(decision.backup) ?? decision);
 }
 
 export function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Decision<ShelvedBackup>[] {

@@ -6,7 +6,7 @@ import { manifestKey } from '../../repository/backups/manifests.ts';
 import { formatWindow } from '../../repository/changes/windows.ts';
 import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
-import { describeVerification } from '../catalog/list-report.ts';
+import { describeVerification } from '../sections/verification.ts';
 import type { Cleanup } from './result.ts';
 
 /** Of what a storage did not let go, so many keys are named. */

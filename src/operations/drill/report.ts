@@ -12,8 +12,7 @@ import {
   isDoubtful,
 } from '../../restorer/trial/attempt.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
-import { describeNotCarried } from '../backup/report.ts';
-import { describeNotes } from '../restore/report.ts';
+import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
 
 /** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
 export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {

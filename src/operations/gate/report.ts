@@ -6,9 +6,10 @@ import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
-import { describeBackup, describeNotCarried } from '../backup/report.ts';
+import { describeBackup } from '../backup/report.ts';
 import type { BackupResult } from '../backup/result.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import { describeNotCarried } from '../sections/omissions.ts';
 import type { Decision } from './decision.ts';
 
 export interface GateResult {

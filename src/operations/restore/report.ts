@@ -7,7 +7,7 @@ import type { Section } from '../../report/section.ts';
 import type { RestoreScope } from '../../restorer/scope.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { describeNotCarried } from '../backup/report.ts';
+import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
 
 const shownTables = 20;
 
@@ -107,17 +107,6 @@ function describeAmount({ tables, selection }: RestoreScope): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
   return `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')} (${formatBytes(bytes)}), by ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive`;
-}
-
-export function describeNotes(notes: readonly string[]): Section[] {
-  if (notes.length === 0) return [];
-  return [
-    {
-      kind: 'table',
-      columns: [{ title: 'differs from the source, without loss' }],
-      rows: notes.map((note) => [note]),
-    },
-  ];
 }
 
 function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {

@@ -1,3 +1,4 @@
+import { nameActor } from '../../github/run.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Parity } from '../../parity/compare.ts';
@@ -50,7 +51,7 @@ import {
 import { describeForesight, describeNoneWorks, describeResult } from './guarded-report.ts';
 import type { Done, Job } from './job.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
-import { MarkedTarget, nameActor, type UnsignedMark } from './unfinished-target.ts';
+import { MarkedTarget, type UnsignedMark } from './unfinished-target.ts';
 
 /**
  * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked

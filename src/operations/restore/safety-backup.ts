@@ -1,5 +1,5 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupRequest, RestoreInputs } from '../../interface/inputs/types.ts';
+import type { BackupRequest, CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { labelStart } from '../../repository/backups/safety-label.ts';
 import { openRepository } from '../../repository/open.ts';
@@ -7,7 +7,8 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
 import { takeBackup } from '../backup/take.ts';
-import { validate } from '../validate/validate.ts';
+import { readBack } from '../validate/read-back.ts';
+import { isSound } from '../validate/result.ts';
 
 /**
  * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored or, where that is
@@ -70,35 +71,16 @@ async function chooseRecipients(
 }
 
 async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
-  const { storage, safetyStorage, encryptionIdentity, clientPath, repositoryKey } = inputs;
-  const { installClient, artifactRetentionDays, githubToken } = inputs;
-  const outcome = await world.log.group('Reading the safety backup back', () =>
-    validate(
-      {
-        operation: 'validate',
-        storage: safetyStorage ?? storage,
-        ...{ encryptionIdentity, clientPath, repositoryKey, ...s3Of(inputs) },
-        ...{ installClient, artifactRetentionDays, githubToken },
-        backupId: id,
-        share: 1,
-      },
-      world,
-    ),
+  const found = await world.log.group('Reading the safety backup back', () =>
+    readBack({ ...placeOf(inputs), backupId: id, share: 1 }, world),
   );
-  return outcome.exitCode === 0;
+  return isSound(found);
 }
 
 /** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
 function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
   return {
-    storage: inputs.safetyStorage ?? inputs.storage,
-    ...s3Of(inputs),
-    repositoryKey: inputs.repositoryKey,
-    encryptionIdentity: inputs.encryptionIdentity,
-    clientPath: inputs.clientPath,
-    installClient: inputs.installClient,
-    artifactRetentionDays: inputs.artifactRetentionDays,
-    githubToken: inputs.githubToken,
+    ...placeOf(inputs),
     databaseUrl: inputs.targetUrl,
     backupType: 'full',
     label: `${labelStart}${id}`,
@@ -119,7 +101,15 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
   };
 }
 
-/** How the store is spoken to. */
-function s3Of({ s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass }: RestoreInputs) {
-  return { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass };
+/** Where safety backups are stored, and how that is spoken to. */
+function placeOf({ storage, safetyStorage, ...inputs }: RestoreInputs): CommonInputs {
+  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = inputs;
+  const { repositoryKey, encryptionIdentity, clientPath, installClient } = inputs;
+  const { artifactRetentionDays, githubToken } = inputs;
+  return {
+    storage: safetyStorage ?? storage,
+    ...{ s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass },
+    ...{ repositoryKey, encryptionIdentity, clientPath, installClient },
+    ...{ artifactRetentionDays, githubToken },
+  };
 }

@@ -1,15 +1,10 @@
-import { userInfo } from 'node:os';
+import { nameActor } from '../../github/run.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { OnStep } from '../../restorer/begun-step.ts';
 import { leaveMark, type NewMark, noteStep, removeMark } from '../../restorer/unfinished.ts';
 import type { World } from '../../runtime/context.ts';
 import { messageOf, TargetError } from '../../runtime/errors.ts';
-
-/** The workflow's actor, or the user of the machine. */
-export function nameActor(world: World): string {
-  return world.env.GITHUB_ACTOR ?? userInfo().username;
-}
 
 /** What a mark says of its restore, but for who began it and when. */
 export type UnsignedMark = Omit<NewMark, 'startedAt' | 'startedBy'>;

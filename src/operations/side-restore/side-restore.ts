@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Manifest } from '../../format/manifest.ts';
+import { nameActor } from '../../github/run.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { findClient } from '../../postgres/client/find.ts';
@@ -44,7 +45,6 @@ import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { nameBlockers } from '../../source/snapshot/locks.ts';
 import { openStorage } from '../../storage/open.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { nameActor } from '../restore/unfinished-target.ts';
 import { describeAside, describeAsidePlan, type SideFindings, type SideScope } from './report.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
 

@@ -1,24 +1,66 @@
+import type { Outcome } from '../../interface/outcome.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { compare } from '../../values/ordering.ts';
-/** What is wrong, and what it costs. */
-export interface Damage {
-  /** null for captured changes, which belong to none */
-  readonly backup: string | null;
-  /** A table with its pages, the archive, the manifest itself, or captured changes */
-  readonly part: string;
-  readonly how: string;
+import type { Damage } from './findings.ts';
+import { isSound, type Validation } from './result.ts';
+
+export function describeValidation(done: Validation): Outcome {
+  const { backups, broken, objects, objectsChecked, read, archives, damages, unread, elapsed } = done;
+  return {
+    exitCode: isSound(done) ? 0 : 3,
+    outputs: { backups, 'objects-checked': objectsChecked, damaged: broken.size },
+    report: [
+      { kind: 'heading', text: describeVerdict(done) },
+      {
+        kind: 'table',
+        columns: [{ title: 'what' }, { title: '', align: 'right' }],
+        rows: [
+          ['backups', formatCount(backups)],
+          ['damaged backups', formatCount(broken.size)],
+          ...(unread.length === 0
+            ? []
+            : [['backups that could not be read whole', formatCount(countBackups(unread))]]),
+          ...describeSegments(done),
+          ['objects checked', `${formatCount(objectsChecked)} of ${formatCount(objects)}`],
+          ['read', `${formatBytes(read)} (${formatRate(read, elapsed)})`],
+          ['archives listed by pg_restore', formatCount(archives)],
+          ['encrypted', encryptions[done.encryption]],
+          ['duration', formatDuration(elapsed)],
+        ],
+      },
+      ...listDamages('damaged part', damages),
+      ...listDamages('could not be read, and may be whole', unread),
+    ],
+  };
 }
 
-export function describeVerdict(damages: number, unread: number): string {
-  if (damages > 0) return 'Validation: DAMAGED';
-  return unread > 0 ? 'Validation: not everything could be read' : 'Validation: nothing is damaged';
+const encryptions: Readonly<Record<Validation['encryption'], string>> = {
+  none: 'no',
+  opened: 'yes; opened',
+  sealed: 'yes; not opened, the stored bytes were hashed',
+};
+
+function describeVerdict({ damages, unread }: Validation): string {
+  if (damages.length > 0) return 'Validation: DAMAGED';
+  return unread.length > 0 ? 'Validation: not everything could be read' : 'Validation: nothing is damaged';
 }
 
-export function countBackups(damages: readonly Damage[]): number {
+function describeSegments({ segments, damages }: Validation): string[][] {
+  const broken = new Set(damages.filter(({ backup }) => backup === null).map(({ part }) => part));
+  return segments + broken.size === 0
+    ? []
+    : [
+        ['segments of captured changes', formatCount(segments)],
+        ['damaged segments', formatCount(broken.size)],
+      ];
+}
+
+function countBackups(damages: readonly Damage[]): number {
   return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null)).size;
 }
 
-export function listDamages(title: string, damages: readonly Damage[]): Section[] {
+function listDamages(title: string, damages: readonly Damage[]): Section[] {
   if (damages.length === 0) return [];
   return [
     {

@@ -1,0 +1,55 @@
+import { isUnread } from '../../repository/reading.ts';
+
+/** What is wrong, and what it costs. */
+export interface Damage {
+  /** null for captured changes, which belong to none */
+  readonly backup: string | null;
+  readonly where: 'manifest' | 'objects' | 'contents';
+  /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
+  readonly part: string;
+  readonly how: string;
+}
+
+/** What a validation has found so far. */
+export class Findings {
+  readonly damages: Damage[] = [];
+  /** What is there and could not be read: it may be whole. */
+  readonly unread: Damage[] = [];
+  /** Names of damaged objects */
+  readonly damagedObjects = new Set<string>();
+  readonly #unreadObjects = new Set<string>();
+
+  /** @param error why it is one: a damage, or that it could not be read */
+  note(damage: Damage, error: unknown): void {
+    (isUnread(error) ? this.unread : this.damages).push(damage);
+  }
+
+  noteObject(name: string, error: unknown): void {
+    (isUnread(error) ? this.#unreadObjects : this.damagedObjects).add(name);
+  }
+
+  /** Whether an object of that name was found damaged, or could not be read. */
+  isBad(name: string): boolean {
+    return this.damagedObjects.has(name) || this.#unreadObjects.has(name);
+  }
+
+  /** Ids of the damaged backups */
+  get broken(): ReadonlySet<string> {
+    return idsOf(this.damages);
+  }
+
+  /** Ids of the backups of which something could not be read */
+  get doubtful(): ReadonlySet<string> {
+    return idsOf(this.unread);
+  }
+
+  /** Where a damaged backup is: what is wrong in several places is called by the first. */
+  whereOf(id: string): Damage['where'] {
+    const places = new Set(this.damages.filter(({ backup }) => backup === id).map(({ where }) => where));
+    return places.has('manifest') ? 'manifest' : places.has('objects') ? 'objects' : 'contents';
+  }
+}
+
+function idsOf(damages: readonly Damage[]): Set<string> {
+  return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null));
+}

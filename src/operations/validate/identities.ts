@@ -1,0 +1,25 @@
+import { identityToRecipient } from 'age-encryption';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Holder } from './object-uses.ts';
+
+/**
+ * Tells which backups and segments the identities open: over the years of a repository its recipients change.
+ *
+ * @throws ConfigurationError when identities were given and open none of the encrypted backups
+ */
+export async function matchIdentities(
+  holders: readonly Holder[],
+  identities: readonly string[],
+): Promise<(holder: Holder) => boolean> {
+  const ours = new Set(await Promise.all(identities.map((identity) => identityToRecipient(identity))));
+  const mayOpen = ({ encryption }: Holder) =>
+    encryption.scheme === 'none' || encryption.recipients.some((recipient) => ours.has(recipient));
+  const encrypted = holders.filter(({ encryption }) => encryption.scheme === 'age');
+  if (identities.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
+    throw new ConfigurationError(
+      'encryption-identity: the identity given does not belong to any recipient of these backups',
+      'Give the identity whose recipient stands in the manifest, or none to check the hashes only.',
+    );
+  }
+  return mayOpen;
+}

@@ -1,0 +1,147 @@
+import type { Manifest } from '../../format/manifest.ts';
+import type { ReadBackRequest } from '../../interface/inputs/types.ts';
+import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
+import type { Segment } from '../../repository/changes/segments.ts';
+import { createReader } from '../../repository/objects/store.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { openStorage } from '../../storage/open.ts';
+import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
+import { checkArchive, checkSupplement } from './contents.ts';
+import { Findings } from './findings.ts';
+import { matchIdentities } from './identities.ts';
+import { readManifests } from './manifests.ts';
+import { gatherUses, type Holder } from './object-uses.ts';
+import { checkObjects } from './objects.ts';
+import { recordValidation } from './record.ts';
+import type { Validation } from './result.ts';
+
+/** What is read back, with whose keys. */
+interface Reading {
+  readonly request: ReadBackRequest;
+  readonly repository: Repository;
+  readonly manifests: readonly Manifest[];
+  readonly segments: readonly Segment[];
+  readonly mayOpen: (holder: Holder) => boolean;
+  readonly findings: Findings;
+}
+
+/**
+ * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
+ * fetched and hashed, and opened too where that is possible: always when it is not encrypted, with the identity when it is. What was
+ * found is recorded, so that retention and people know which backups were proven.
+ */
+export async function readBack(request: ReadBackRequest, world: World): Promise<Validation> {
+  const clock = new PhaseClock();
+  await using storage = await openStorage(request.storage, request, world);
+  const repository = await openRepository(storage, request.repositoryKey);
+  const findings = new Findings();
+  const { manifests, segments } = await readHeaders(repository, request.backupId, findings, world);
+
+  const holders = [...manifests, ...segments];
+  const mayOpen = await matchIdentities(holders, request.encryptionIdentity);
+  const encryption = weighEncryption(holders, mayOpen);
+  if (encryption === 'sealed') {
+    world.log.warn(
+      'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them.',
+    );
+  }
+  const uses = gatherUses(manifests, segments);
+  const sample = takeShare([...uses.values()], request.share);
+  const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
+  world.log.info(
+    `${formatCounted(manifests.length, 'backup')} with ${formatCounted(uses.size, 'object')}; reading ${formatCount(sample.length)} of them, ${formatBytes(total)}`,
+  );
+  const check = { repository, identities: request.encryptionIdentity, mayOpen, uses };
+  const read = await checkObjects(check, sample, findings, clock, world);
+  clock.end('objects');
+
+  const reading: Reading = { request, repository, manifests, segments, mayOpen, findings };
+  const archives = await checkContents(reading, world);
+  clock.end('archives');
+  await checkSegments(reading, world);
+  clock.end('changes');
+  await recordValidation(repository, { manifests, mayOpen, share: request.share, findings }, world);
+  const { damages, unread, broken } = findings;
+  return {
+    backups: manifests.length + [...damages, ...unread].filter(({ where }) => where === 'manifest').length,
+    ...{ broken, damages, unread, read, archives, encryption },
+    segments: segments.length,
+    objects: uses.size,
+    objectsChecked: sample.length,
+    elapsed: clock.elapsed(),
+  };
+}
+
+async function readHeaders(
+  repository: Repository,
+  choice: string,
+  findings: Findings,
+  { signal }: World,
+): Promise<Pick<Reading, 'manifests' | 'segments'>> {
+  const manifests = await readManifests(
+    repository,
+    choice,
+    (id, error) =>
+      findings.note({ backup: id, where: 'manifest', part: 'manifest', how: error.message }, error),
+    signal,
+  );
+  const segments = await chooseSegments(
+    repository,
+    choice,
+    manifests,
+    (error, key) =>
+      findings.note({ backup: null, where: 'contents', part: `changes ${key}`, how: error.message }, error),
+    signal,
+  );
+  return { manifests, segments };
+}
+
+function weighEncryption(holders: readonly Holder[], mayOpen: Reading['mayOpen']): Validation['encryption'] {
+  if (holders.every(({ encryption }) => encryption.scheme === 'none')) return 'none';
+  return holders.every(mayOpen) ? 'opened' : 'sealed';
+}
+
+/**
+ * Opens what only a backup as a whole can be asked for: its archive and its supplement, where their objects are whole.
+ *
+ * @returns how many archives pg_restore was asked to list
+ */
+async function checkContents(reading: Reading, world: World): Promise<number> {
+  const { request, repository, manifests, mayOpen, findings } = reading;
+  const isWhole = (manifest: Manifest, { objects }: Manifest['archive']) =>
+    !objects.some((index) => findings.isBad(manifest.objects[index]?.name ?? ''));
+  const readerOf = (manifest: Manifest) => createReader(repository, manifest, request.encryptionIdentity);
+  const note = (manifest: Manifest, part: string, how: string | undefined) => {
+    if (how !== undefined) findings.damages.push({ backup: manifest.id, where: 'contents', part, how });
+  };
+  const opened = takeShare(manifests.filter(mayOpen), request.share);
+  const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
+  for (const manifest of archives)
+    note(manifest, 'schema archive', await checkArchive(manifest, readerOf(manifest), request, world));
+  for (const manifest of opened.filter((each) => isWhole(each, each.supplement)))
+    note(manifest, 'supplement', await checkSupplement(manifest, readerOf(manifest)));
+  return archives.length;
+}
+
+async function checkSegments(reading: Reading, { signal }: World): Promise<void> {
+  const { request, repository, segments, mayOpen, findings } = reading;
+  const whole = segments.filter(({ objects }) => !objects.some(({ name }) => findings.isBad(name)));
+  for (const segment of takeShare(whole.filter(mayOpen), request.share)) {
+    signal.throwIfAborted();
+    const how = await checkChanges(repository, segment, request.encryptionIdentity);
+    if (how !== undefined)
+      findings.damages.push({ backup: null, where: 'contents', part: nameSegment(segment), how });
+  }
+}
+
+/** A random share, rounded up, so that repeated runs come to see everything. */
+function takeShare<Item>(items: readonly Item[], share: number): Item[] {
+  if (share >= 1) return [...items];
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((one, other) => one.order - other.order)
+    .slice(0, Math.ceil(items.length * share))
+    .map(({ item }) => item);
+}

@@ -1,0 +1,50 @@
+import type { Manifest } from '../../format/manifest.ts';
+import type { Repository } from '../../repository/open.ts';
+import { appendRecord } from '../../repository/records.ts';
+import type { World } from '../../runtime/context.ts';
+import { StorageError } from '../../runtime/errors.ts';
+import type { Findings } from './findings.ts';
+import type { Holder } from './object-uses.ts';
+
+/**
+ * Records which backups passed and which are damaged. Credentials that may only read are a good choice for a validation: that nothing can be
+ * written does not fail it.
+ */
+export async function recordValidation(
+  repository: Repository,
+  {
+    manifests,
+    mayOpen,
+    share,
+    findings,
+  }: {
+    readonly manifests: readonly Manifest[];
+    readonly mayOpen: (holder: Holder) => boolean;
+    readonly share: number;
+    readonly findings: Findings;
+  },
+  world: World,
+): Promise<void> {
+  const { broken, doubtful } = findings;
+  const opened = new Map(manifests.map((manifest) => [manifest.id, mayOpen(manifest)]));
+  // What could not be read is neither proven nor found damaged.
+  const ids = [...new Set([...opened.keys(), ...broken])].filter((id) => broken.has(id) || !doubtful.has(id));
+  if (ids.length === 0) return;
+  try {
+    await appendRecord(repository, 'validations', world.now(), {
+      share,
+      backups: ids.sort().map((id) => ({
+        id,
+        outcome: broken.has(id) ? 'damaged' : 'passed',
+        opened: opened.get(id) ?? false,
+        ...(broken.has(id) ? { part: findings.whereOf(id) } : {}),
+      })),
+      damagedObjects: [...findings.damagedObjects].sort(),
+    });
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    world.log.warn(
+      `the result was not recorded, so no backup counts as verified by it: ${error.message}. Give credentials that may write below records/ to have it recorded.`,
+    );
+  }
+}
