@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import type { World } from '../runtime/context.ts';
+
 /** The run of GitHub Actions that this process is part of. */
 export interface WorkflowRun {
   readonly url: string;

@@ -1,4 +1,5 @@
 import { day, hour } from './duration.ts';
+
 /** How many backups stay; 0 means that a rule keeps none. */
 export interface RetentionPolicy {
   readonly last: number;

@@ -4,6 +4,7 @@ import type { ClientTools } from '../../postgres/client/find.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Snapshot } from '../../source/snapshot/snapshot.ts';
 import type { Destination } from './destination.ts';
+
 /** What is copied, and where. */
 export interface CopyRequest {
   readonly inputs: BackupRequest;

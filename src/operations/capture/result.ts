@@ -1,6 +1,7 @@
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { Slot } from '../../source/changes/slot.ts';
 import type { Chain } from './chain.ts';
+
 /** What a capture has stored. */
 export interface Captured {
   /** What is stored now, oldest first; at least one, if it carries nothing but the time */

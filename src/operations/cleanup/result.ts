@@ -6,6 +6,7 @@ import type { Retained } from '../../repository/prune/removal.ts';
 import type { Sweep } from '../../repository/prune/sweep.ts';
 import type { Decision } from '../../repository/retention/policy.ts';
 import type { Changes, Plan } from './plan.ts';
+
 /** What a cleanup did, or what it would do. */
 export interface Cleanup {
   readonly inputs: CleanupInputs;

@@ -8,6 +8,7 @@ import type { Held } from '../../restorer/part/replacement.ts';
 import type { Attempt } from '../../restorer/trial/attempt.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { TargetState } from './target-state.ts';
+
 /** A restore, with what it was asked for and what it found. */
 export interface Job {
   readonly inputs: RestoreInputs;

@@ -5,6 +5,7 @@ import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { isInhabited, type TargetState } from './target-state.ts';
+
 /** What goes, and what of it does not come back. */
 export function describeLoss(manifest: Manifest, state: TargetState): string {
   const { part } = state;

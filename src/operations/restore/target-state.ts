@@ -2,6 +2,7 @@ import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
 import type { RestoreMark } from '../../restorer/unfinished.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
+
 /** What a target is and holds, before anything of it is touched. */
 export interface TargetState {
   /** User, host, port and database */

@@ -3,6 +3,7 @@ import type { Plan } from '../../schedule/plan/plan.ts';
 import type { ParsedPolicy } from '../../schedule/policy/parse.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
+
 export interface Schedule {
   readonly inputs: ScheduleInputs;
   readonly parsed: ParsedPolicy;

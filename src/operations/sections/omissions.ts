@@ -1,5 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Section } from '../../report/section.ts';
+
 /** What could not be taken along, and what to do about it. */
 export function describeNotCarried({ notCarried }: Manifest): Section[] {
   if (notCarried.length === 0) return [];

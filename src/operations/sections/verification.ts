@@ -1,5 +1,6 @@
 import { formatTime } from '../../report/time.ts';
 import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
+
 export function describeVerification({
   verifiedAt,
   damagedAt,

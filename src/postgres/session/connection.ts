@@ -64,7 +64,9 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   const { promise: lost, reject } = Promise.withResolvers<never>();
   lost.catch(() => undefined);
   let closing = false;
+  let firstReason: unknown;
   const onLost = (reason: unknown) => {
+    firstReason ??= reason;
     if (!closing) reject(reason);
   };
   client.on('error', onLost);
@@ -87,7 +89,8 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
         const result = await client.query<Row>(values === undefined ? { text: sql } : { text: sql, values });
         return result.rows;
       } catch (error) {
-        throw await nameSeverity(client, error);
+        if (isFromServer(error)) throw await nameSeverity(client, error);
+        throw stream.destroyed ? describeLoss(firstReason ?? error) : error;
       }
     },
     async close() {
@@ -143,13 +146,23 @@ export async function letRead(session: Session): Promise<void> {
   await session.query('RESET constraint_exclusion');
 }
 
+type SaidByServer = Error & { readonly code: string; severity: string };
+
+function isFromServer(error: unknown): error is SaidByServer {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  return typeof code === 'string' && typeof severity === 'string';
+}
+
+/** @param reason the first that was heard: of what is asked later the driver says only that it cannot be asked */
+function describeLoss(reason: unknown): Error {
+  return new Error(`the connection to the server was lost: ${messageOf(reason)}`, { cause: reason });
+}
+
 /**
  * The severity of an error as `ServerError` has it. A server writes it in a language of its own, and the driver passes over the field that
  * has it in English.
  */
-async function nameSeverity(client: pg.Client, error: unknown): Promise<unknown> {
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  if (typeof code !== 'string' || typeof severity !== 'string') return error;
+async function nameSeverity(client: pg.Client, error: SaidByServer): Promise<SaidByServer> {
   // In a transaction that has failed it is refused, by a server that is there.
   const ping = async () => {
     try {
@@ -159,8 +172,8 @@ async function nameSeverity(client: pg.Client, error: unknown): Promise<unknown>
       return (answer as { code?: unknown }).code === sqlState.inFailedSqlTransaction;
     }
   };
-  const lives = leavesSession(code) || (await ping());
-  return Object.assign(error as Error, { severity: lives ? 'ERROR' : 'FATAL' });
+  const lives = leavesSession(error.code) || (await ping());
+  return Object.assign(error, { severity: lives ? 'ERROR' : 'FATAL' });
 }
 
 async function connect(settings: ConnectionSettings): Promise<{ client: pg.Client; takesOptions: boolean }> {

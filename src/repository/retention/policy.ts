@@ -2,6 +2,7 @@ import { clockTolerance } from '../../values/clock-tolerance.ts';
 import { day } from '../../values/duration.ts';
 import { compare } from '../../values/ordering.ts';
 import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
+
 /**
  * Which backups stay. docs/retention.md tells the rules and the guarantees; test/repository/retention/policy.test.ts proves them over
  * random histories.

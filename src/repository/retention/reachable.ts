@@ -4,6 +4,7 @@ import type { Segment } from '../changes/segments.ts';
 import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
 import type { Decision } from './policy.ts';
+
 /** Keeps what the policy alone would not, because times that are to stay recoverable need it. */
 export function keepBases(
   decisions: readonly Decision<ShelvedBackup>[],

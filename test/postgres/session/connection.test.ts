@@ -69,6 +69,15 @@ describe('a session', () => {
     expect(told).toBe(false);
   });
 
+  it('says of whatever is asked after its connection broke why that broke', async () => {
+    const session = await database.open();
+    const asked = session.query('SELECT pg_sleep(60)').catch((error: Error) => error.message);
+    session.stream.destroy(new Error('read ECONNRESET'));
+    const words = 'the connection to the server was lost: read ECONNRESET';
+    expect(await asked).toBe(words);
+    await expect(session.query('SELECT 1')).rejects.toThrow(words);
+  });
+
   it('ends at once when its signal aborts, whatever it is doing', async () => {
     const controller = new AbortController();
     const session = await openSession(database.settings, controller.signal);
