@@ -19207,71 +19207,6 @@ var init_authorities = __esm({
   }
 });
 
-// src/runtime/errors.ts
-function isKnownError(error3) {
-  return error3 instanceof BackupError;
-}
-function messageOf(error3) {
-  if (error3 instanceof AggregateError && error3.message === "") {
-    return error3.errors.map(messageOf).join("; ");
-  }
-  if (!(error3 instanceof Error)) return String(error3);
-  return isRaised(error3) ? tellWords(error3) : withHint(tellWords(error3), error3);
-}
-function withHint(words2, error3) {
-  const { hint } = error3;
-  return typeof hint === "string" && hint !== "" ? `${words2}; hint: ${hint.replace(/\.$/, "")}` : words2;
-}
-function isRaised(error3) {
-  const { routine } = error3;
-  return typeof routine === "string" && raising.test(routine);
-}
-function withoutValue(message) {
-  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"\u2026"');
-}
-function tellWords(error3) {
-  const { code } = error3;
-  if (isRaised(error3)) return `${raisedWords} (SQLSTATE ${code})`;
-  return typeof code === "string" && /^22(?!023)[0-9A-Z]{3}$/.test(code) ? withoutValue(error3.message) : error3.message;
-}
-var BackupError, ConfigurationError, StorageError, IntegrityError, raising, raisedWords;
-var init_errors = __esm({
-  "src/runtime/errors.ts"() {
-    "use strict";
-    BackupError = class extends Error {
-      /** What the person who reads this should do, as one sentence. */
-      next;
-      constructor(message, next, cause) {
-        super(message, cause === void 0 ? void 0 : { cause });
-        this.name = new.target.name;
-        this.next = next;
-      }
-    };
-    ConfigurationError = class extends BackupError {
-      exitCode = 2;
-    };
-    StorageError = class extends BackupError {
-      exitCode = 1;
-      missing;
-      /** The location or the credentials are wrong, so that trying again cannot help. */
-      configuration;
-      /** A write failed, and the value may have been stored all the same. */
-      uncertain;
-      constructor(message, next, options = {}) {
-        super(message, next, options.cause);
-        this.missing = options.missing ?? false;
-        this.configuration = options.configuration ?? false;
-        this.uncertain = options.uncertain ?? false;
-      }
-    };
-    IntegrityError = class extends BackupError {
-      exitCode = 1;
-    };
-    raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
-    raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
-  }
-});
-
 // node_modules/valibot/dist/index.mjs
 // @__NO_SIDE_EFFECTS__
 function getGlobalConfig(config$1) {
@@ -19970,6 +19905,71 @@ var init_duration = __esm({
     hour = 60 * minute;
     day = 24 * hour;
     week = 7 * day;
+  }
+});
+
+// src/runtime/errors.ts
+function isKnownError(error3) {
+  return error3 instanceof BackupError;
+}
+function messageOf(error3) {
+  if (error3 instanceof AggregateError && error3.message === "") {
+    return error3.errors.map(messageOf).join("; ");
+  }
+  if (!(error3 instanceof Error)) return String(error3);
+  return isRaised(error3) ? tellWords(error3) : withHint(tellWords(error3), error3);
+}
+function withHint(words2, error3) {
+  const { hint } = error3;
+  return typeof hint === "string" && hint !== "" ? `${words2}; hint: ${hint.replace(/\.$/, "")}` : words2;
+}
+function isRaised(error3) {
+  const { routine } = error3;
+  return typeof routine === "string" && raising.test(routine);
+}
+function withoutValue(message) {
+  return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"\u2026"');
+}
+function tellWords(error3) {
+  const { code } = error3;
+  if (isRaised(error3)) return `${raisedWords} (SQLSTATE ${code})`;
+  return typeof code === "string" && /^22(?!023)[0-9A-Z]{3}$/.test(code) ? withoutValue(error3.message) : error3.message;
+}
+var BackupError, ConfigurationError, StorageError, IntegrityError, raising, raisedWords;
+var init_errors = __esm({
+  "src/runtime/errors.ts"() {
+    "use strict";
+    BackupError = class extends Error {
+      /** What the person who reads this should do, as one sentence. */
+      next;
+      constructor(message, next, cause) {
+        super(message, cause === void 0 ? void 0 : { cause });
+        this.name = new.target.name;
+        this.next = next;
+      }
+    };
+    ConfigurationError = class extends BackupError {
+      exitCode = 2;
+    };
+    StorageError = class extends BackupError {
+      exitCode = 1;
+      missing;
+      /** The location or the credentials are wrong, so that trying again cannot help. */
+      configuration;
+      /** A write failed, and the value may have been stored all the same. */
+      uncertain;
+      constructor(message, next, options = {}) {
+        super(message, next, options.cause);
+        this.missing = options.missing ?? false;
+        this.configuration = options.configuration ?? false;
+        this.uncertain = options.uncertain ?? false;
+      }
+    };
+    IntegrityError = class extends BackupError {
+      exitCode = 1;
+    };
+    raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
+    raisedWords = "a function raised an exception; what it says may hold rows, and is in the log of the server";
   }
 });
 
@@ -62836,16 +62836,8 @@ var stepState = {
 // src/entry/post.ts
 init_authorities();
 
-// src/interface/inputs/parse.ts
-init_errors();
-
-// src/interface/inputs/database-values.ts
-var import_node_fs2 = require("node:fs");
-
-// src/values/table-patterns.ts
-function splitPatterns(text) {
-  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
-}
+// src/interface/inputs/needed-jobs.ts
+init_dist();
 
 // src/interface/inputs/values.ts
 var Problem = class extends Error {
@@ -62913,85 +62905,15 @@ function parseWebhook(text) {
   throw new Problem(`has the scheme ${url.protocol}`, "Write an address with https.");
 }
 
-// src/interface/inputs/database-values.ts
-var databaseUrlForm = "postgresql://user:password@host:5432/database";
-var parseImage = matching(
-  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
-  "is not an image of postgres or of supabase/postgres",
-  "Write it as in supabase/postgres:17.6.1.054"
+// src/interface/inputs/needed-jobs.ts
+var schema = record(
+  string(),
+  object({ result: string(), outputs: optional(record(string(), string()), {}) })
 );
-function parseDatabaseUrl(text) {
-  if (!/^postgres(ql)?:\/\//.test(text)) {
-    throw new Problem("does not start with postgresql://", `Write it as ${databaseUrlForm}.`);
-  }
-  if (/\[your-password\]/i.test(text)) {
-    throw new Problem(
-      "still holds the placeholder [YOUR-PASSWORD]",
-      "Put the password of the database in its place."
-    );
-  }
-  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
-  const url = URL.canParse(standard) ? new URL(standard) : void 0;
-  if (url === void 0 || decode(url.password) === void 0) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
-    throw new Problem("is not a valid URL", remedy);
-  }
-  if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
-  if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
-    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
-  if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
-    throw new Problem(
-      "names no database",
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
-    );
-  }
-  return text;
-}
-var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
-function parsePatterns(text) {
-  return splitPatterns(text).map((pattern2) => {
-    if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
-    throw new Problem(
-      `cannot contain ${JSON.stringify(pattern2)}`,
-      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
-    );
-  });
-}
-function parseColumns(text) {
-  return splitList(text).map((name) => {
-    const [schema3, table, column, ...more] = name.split(".");
-    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
-      return { schema: schema3, table, column };
-    throw new Problem(
-      `cannot contain ${JSON.stringify(name)}`,
-      "Write schema.table.column, names as they are, without quotes."
-    );
-  });
-}
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return void 0;
-  }
-}
-function parseChecks(text) {
-  const source = text.includes("\n") || /^select\b/i.test(text) ? text : readFileAsText(text);
-  const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
-  if (checks.length === 0) {
-    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
-  }
-  return checks;
-}
-function readFileAsText(path2) {
-  try {
-    return (0, import_node_fs2.readFileSync)(path2, "utf8");
-  } catch {
-    throw new Problem(
-      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
-      "Write one SELECT a line, each of which must return true, or the path of a file with them."
-    );
-  }
+function parseNeeds(text) {
+  const parsed = safeParse(pipe(string(), parseJson(), schema), text);
+  if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
+  throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
 }
 
 // src/interface/inputs/operations.ts
@@ -63024,18 +62946,6 @@ var announced = [
   "schedule"
 ];
 var alarming = [...announced, "alarm"];
-
-// src/interface/inputs/needed-jobs.ts
-init_dist();
-var schema = record(
-  string(),
-  object({ result: string(), outputs: optional(record(string(), string()), {}) })
-);
-function parseNeeds(text) {
-  const parsed = safeParse(pipe(string(), parseJson(), schema), text);
-  if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
-  throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
-}
 
 // src/interface/inputs/time-values.ts
 init_duration();
@@ -63236,6 +63146,95 @@ var alarmInputs = {
     parse: parseDuration
   }
 };
+
+// src/interface/inputs/database-values.ts
+var import_node_fs2 = require("node:fs");
+
+// src/values/table-patterns.ts
+function splitPatterns(text) {
+  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
+}
+
+// src/interface/inputs/database-values.ts
+var databaseUrlForm = "postgresql://user:password@host:5432/database";
+var parseImage = matching(
+  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
+  "is not an image of postgres or of supabase/postgres",
+  "Write it as in supabase/postgres:17.6.1.054"
+);
+function parseDatabaseUrl(text) {
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new Problem("does not start with postgresql://", `Write it as ${databaseUrlForm}.`);
+  }
+  if (/\[your-password\]/i.test(text)) {
+    throw new Problem(
+      "still holds the placeholder [YOUR-PASSWORD]",
+      "Put the password of the database in its place."
+    );
+  }
+  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
+  const url = URL.canParse(standard) ? new URL(standard) : void 0;
+  if (url === void 0 || decode(url.password) === void 0) {
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    throw new Problem("is not a valid URL", remedy);
+  }
+  if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
+  if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
+    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
+  if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
+    throw new Problem(
+      "names no database",
+      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
+    );
+  }
+  return text;
+}
+var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
+function parsePatterns(text) {
+  return splitPatterns(text).map((pattern2) => {
+    if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
+    throw new Problem(
+      `cannot contain ${JSON.stringify(pattern2)}`,
+      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
+    );
+  });
+}
+function parseColumns(text) {
+  return splitList(text).map((name) => {
+    const [schema3, table, column, ...more] = name.split(".");
+    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
+      return { schema: schema3, table, column };
+    throw new Problem(
+      `cannot contain ${JSON.stringify(name)}`,
+      "Write schema.table.column, names as they are, without quotes."
+    );
+  });
+}
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return void 0;
+  }
+}
+function parseChecks(text) {
+  const source = text.includes("\n") || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
+  if (checks.length === 0) {
+    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
+  }
+  return checks;
+}
+function readFileAsText(path2) {
+  try {
+    return (0, import_node_fs2.readFileSync)(path2, "utf8");
+  } catch {
+    throw new Problem(
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
+      "Write one SELECT a line, each of which must return true, or the path of a file with them."
+    );
+  }
+}
 
 // src/interface/inputs/key-values.ts
 var import_node_crypto2 = require("node:crypto");
@@ -72272,7 +72271,7 @@ var databaseInputs = {
     description: "How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is stored. A difference fails the run, which then reads everything.",
     parse: parseShare
   },
-  ledger: {
+  "rollback-token": {
     operations: ["backup", "capture", "gate"],
     default: "false",
     flag: true,
@@ -72783,6 +72782,26 @@ var schema2 = {
 var inputNames = Object.keys(schema2);
 var inputs = schema2;
 
+// src/interface/inputs/former-names.ts
+var formerNames = { ledger: "rollback-token" };
+function acceptFormerNames(read4) {
+  const formerOf = new Map(
+    listFormerNames().map((former) => [formerNames[former], former])
+  );
+  return (name) => {
+    const text = read4(name);
+    const former = formerOf.get(name);
+    if (former === void 0 || text?.trim() && text.trim() !== inputs[name].default) return text;
+    return read4(former)?.trim() ? read4(former) : text;
+  };
+}
+function listFormerNames() {
+  return Object.keys(formerNames);
+}
+
+// src/interface/inputs/parse.ts
+init_errors();
+
 // src/interface/inputs/taker.ts
 init_errors();
 var Taker = class {
@@ -72943,7 +72962,7 @@ function takeSource(taker, common) {
     jobs: taker.take("jobs"),
     lockTimeoutSeconds: taker.take("lock-timeout"),
     recheck: taker.take("recheck"),
-    ledger: taker.take("ledger"),
+    rollbackToken: taker.take("rollback-token"),
     checks: taker.take("checks") ?? [],
     freshness: taker.take("freshness") ?? [],
     sslrootcert: taker.take("sslrootcert"),
@@ -73988,7 +74007,7 @@ async function releaseLocks(place, step, world) {
 
 // src/entry/post.ts
 var { env: env2 } = process;
-var read3 = (name) => getInput(name);
+var read3 = acceptFormerNames((name) => getInput(name));
 trustAuthorities(env2);
 main().then(() => endProcess());
 async function main() {

@@ -3,6 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { Scalar, stringify } from 'yaml';
+import { formerNames, listFormerNames } from '../src/interface/inputs/former-names.ts';
 import { operations } from '../src/interface/inputs/operations.ts';
 import { type InputName, inputNames, inputs } from '../src/interface/inputs/schema.ts';
 import { type OutputName, outputNames, outputs } from '../src/interface/outputs.ts';
@@ -142,7 +143,9 @@ function renderCompositeAction(): string {
         {
           id: 'run',
           uses: '$/dist',
-          with: Object.fromEntries(inputNames.map((name) => [name, `\${{ inputs.${name} }}`])),
+          with: Object.fromEntries(
+            [...inputNames, ...listFormerNames()].map((name) => [name, `\${{ inputs.${name} }}`]),
+          ),
         },
       ],
     },
@@ -161,7 +164,11 @@ function renderBundledAction(): string {
 }
 
 function describeInputs(): Record<string, object> {
-  return Object.fromEntries(inputNames.map((name) => [name, describeInput(name)]));
+  const former = listFormerNames().map((name) => [
+    name,
+    { description: `The former name of \`${formerNames[name]}\`. Deprecated.` },
+  ]);
+  return Object.fromEntries([...inputNames.map((name) => [name, describeInput(name)]), ...former]);
 }
 
 function describeInput(name: InputName): object {

@@ -4,8 +4,8 @@ import { appendFileSync } from 'node:fs';
 import * as core from '@actions/core';
 import { stepState, stepVariable } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
 import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
-import type { InputName } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
@@ -22,7 +22,7 @@ import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 
 const { env } = process;
-const read = (name: InputName): string => core.getInput(name);
+const read = acceptFormerNames((name) => core.getInput(name));
 
 trustAuthorities(env);
 main().then(() => {
@@ -64,6 +64,7 @@ async function main(): Promise<void> {
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
+    for (const name of listFormerNames()) if (core.getInput(name)) log.warn(adviseRename(name));
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);

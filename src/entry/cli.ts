@@ -1,5 +1,6 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
 import { type Operation, operations } from '../interface/inputs/operations.ts';
 import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
 import { type InputName, inputs as inputSchema } from '../interface/inputs/schema.ts';
@@ -22,6 +23,7 @@ import { environmentName, renderHelp, renderOperationHelp } from './terminal/hel
 import { createTerminalLog } from './terminal/log.ts';
 
 const { argv, env, stdout, stderr } = process;
+const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
 /** A step of a workflow may be this command line. */
 const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
@@ -39,7 +41,7 @@ async function main(words: readonly string[]): Promise<number> {
   // Asked of the raw words, so that also a mistake in the arguments is told as JSON.
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
-  const read = (name: InputName): string | undefined => given.get(name) ?? env[environmentName(name)];
+  const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
   let mask = createMask(listSecrets(read, env));
   let log = createTerminalLog(stderr, { mask, verbose: false, shown });
   let alarm: Alarm | undefined;
@@ -77,6 +79,8 @@ async function main(words: readonly string[]): Promise<number> {
 
     assertPlatform(process.platform);
     warnOfExposedSecrets(given, (message) => log.warn(message));
+    for (const name of listFormerNames())
+      if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
     alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);

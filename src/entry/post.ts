@@ -2,8 +2,8 @@ import './process/node-version.ts';
 import * as core from '@actions/core';
 import { stepState } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import { acceptFormerNames } from '../interface/inputs/former-names.ts';
 import { parseInputs } from '../interface/inputs/parse.ts';
-import type { InputName } from '../interface/inputs/schema.ts';
 import type { Inputs } from '../interface/inputs/types.ts';
 import { createMask } from '../report/redact.ts';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
@@ -20,7 +20,7 @@ import { releaseLocks } from './release-locks.ts';
  */
 
 const { env } = process;
-const read = (name: InputName): string => core.getInput(name);
+const read = acceptFormerNames((name) => core.getInput(name));
 
 trustAuthorities(env);
 main().then(() => endProcess());

@@ -74,7 +74,7 @@ function findBreak(
     return 'transaction numbers are behind the base: the database was rolled back';
   }
   if (base.token !== null && !ledger?.some((entry) => entry.token === base.token)) {
-    return 'the ledger of the database lacks the token of the base: the database was rolled back, or the ledger emptied';
+    return 'the database lacks the rollback token of the base: it was rolled back, or its tokens were deleted';
   }
   return undefined;
 }

@@ -51,14 +51,14 @@ export async function leaveToken(
     const { code = '' } = cause as { code?: string };
     if (passing.test(code) || /^connection terminated/i.test(messageOf(cause))) {
       throw new SourceError(
-        `ledger: the token could not be written (${messageOf(cause)})`,
+        `rollback-token: the token could not be written (${messageOf(cause)})`,
         'Nothing was recorded. Run the backup again.',
         cause,
       );
     }
     throw new ConfigurationError(
-      `ledger: the token cannot be written (${messageOf(cause)})`,
-      `Let the role create the schema ${ledgerSchema}, or leave ledger out.`,
+      `rollback-token: the token cannot be written (${messageOf(cause)})`,
+      `Let the role create the schema ${ledgerSchema}, or leave rollback-token out.`,
       cause,
     );
   }

@@ -126,3 +126,19 @@ test('damage fails the step although the validation did its work: outputs and su
   flipBit(join(storage(), key));
   expect((await step('validate')).exitCode).toBe(0);
 });
+
+test('an input under its former name does what it did, with a warning', async () => {
+  const storage = join(folder, 'former-name');
+  const backup = await step('backup', {
+    storage,
+    'database-url': source,
+    ledger: 'true',
+    'rollback-token': 'false',
+  });
+  expect(backup.exitCode, backup.stdout).toBe(0);
+  expect(annotations(backup)).toEqual([
+    '::warning::the input ledger is named rollback-token now; its former name is still read',
+  ]);
+  const show = await step('show', { storage });
+  expect(show.summary).toMatch(/\| rollback token \| [0-9a-f]{32} \|/);
+});

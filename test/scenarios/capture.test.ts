@@ -360,13 +360,13 @@ describe('a change that a replay cannot bring', () => {
   });
 
   test("what the ledger, messages and other databases do is nobody's change", async () => {
-    await capture({ ledger: 'true' });
+    await capture({ 'rollback-token': 'true' });
     await query(
       url,
       `SELECT pg_logical_emit_message(true, 'app', 'hello'), pg_logical_emit_message(false, 'app', 'hello')`,
     );
     await query(reconnect(url, { database: 'postgres' }), 'CREATE TABLE other (n int); DROP TABLE other');
-    const { outputs } = await capture({ ledger: 'true' });
+    const { outputs } = await capture({ 'rollback-token': 'true' });
     expect(outputs).toMatchObject({ changes: 0, barrier: '' });
   });
 });

@@ -97,10 +97,10 @@ describe('nothing of a tenant runs as the backup', () => {
       await query(tenant, traps);
       const copy = await createDatabase(cluster.superuserUrl(), `copy_${made}`);
       const operations: (readonly [readonly string[], string?])[] = [
-        [['backup', '--ledger', 'true']],
-        [['backup', '--exclude', 'public.nothing_of_it', '--ledger', 'true']],
+        [['backup', '--rollback-token', 'true']],
+        [['backup', '--exclude', 'public.nothing_of_it', '--rollback-token', 'true']],
         [['backup', '--exclude', 'public.orders']],
-        [['backup', '--backup-type', 'incremental', '--ledger', 'true']],
+        [['backup', '--backup-type', 'incremental', '--rollback-token', 'true']],
         [['capture']],
         [['restore', '--dry-run'], url],
         [['restore', '--dry-run', '--clean'], url],
@@ -148,13 +148,13 @@ describe('nothing of a tenant runs as the backup', () => {
       const done = await run(['backup']);
       expect(done, done.stderr).toMatchObject({ exitCode: 0 });
       expect(done.stdout).not.toMatch(/root key of the vault|files of Storage/);
-      const ledger = await run(['backup', '--ledger', 'true']);
+      const ledger = await run(['backup', '--rollback-token', 'true']);
       // What he keeps there is no ledger, and is in the backup like anything of his.
       await query(tenant, 'CREATE TABLE supabase_backup.kept AS SELECT 1 AS id');
       const again = await run(['backup', '--json']);
       expect(JSON.parse(again.stdout)).toMatchObject({ tables: 3 });
       expect(ledger.stderr).toMatch(
-        /ledger: the token cannot be written \(the schema supabase_backup belongs to tenant\)/,
+        /rollback-token: the token cannot be written \(the schema supabase_backup belongs to tenant\)/,
       );
       await run(['restore', '--dry-run'], url);
       await run(['restore', '--clean', '--safety-backup', 'false', '--confirm', 'RESTORE PRODUCTION'], url);
@@ -166,7 +166,7 @@ describe('nothing of a tenant runs as the backup', () => {
   test(
     'of a trigger on a table that has the name of the ledger’s',
     async () => {
-      await run(['backup', '--ledger', 'true']);
+      await run(['backup', '--rollback-token', 'true']);
       await query(
         url,
         `GRANT USAGE ON SCHEMA supabase_backup TO tenant; GRANT TRIGGER ON supabase_backup.tokens TO tenant`,
@@ -176,7 +176,7 @@ describe('nothing of a tenant runs as the backup', () => {
         `CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM ext.note('trigger'); RETURN new; END $$;
          CREATE TRIGGER x BEFORE INSERT ON supabase_backup.tokens FOR EACH ROW EXECUTE FUNCTION public.f()`,
       );
-      const done = await run(['backup', '--ledger', 'true']);
+      const done = await run(['backup', '--rollback-token', 'true']);
       expect(done.stderr).toMatch(/it belongs to somebody else, or has triggers or rules/);
       expect(await calls()).toEqual([]);
     },

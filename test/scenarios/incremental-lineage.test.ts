@@ -174,7 +174,7 @@ describe('a database nobody writes to', () => {
   });
 
   test('stays one when the only writes are the tokens of its backups', async () => {
-    await climbOn(cluster, { words: ['--ledger'] });
+    await climbOn(cluster, { words: ['--rollback-token'] });
     const first = await ladder.step();
     const second = await ladder.step();
     const third = await ladder.step();
@@ -186,7 +186,7 @@ describe('a database nobody writes to', () => {
   });
 
   test('is none when another transaction wrote beside the tokens', async () => {
-    await climbOn(cluster, { words: ['--ledger'] });
+    await climbOn(cluster, { words: ['--rollback-token'] });
     await ladder.step();
     await touch();
     await ladder.step({ read: ['lively'], reused: ['calm'] });
@@ -276,7 +276,7 @@ describe('the history of the database', () => {
     await copyData(dataFolder(cluster), aside);
     await cluster.start();
     await change("UPDATE lively SET text = 'history A' WHERE id = 7");
-    const base = await ladder.take('full', ['--ledger']);
+    const base = await ladder.take('full', ['--rollback-token']);
     await shutDown(cluster);
     await copyData(aside, dataFolder(cluster));
     await cluster.start();
@@ -307,7 +307,7 @@ describe('the history of the database', () => {
     await withToken.amend(base.id, ({ source }) => {
       source.postmasterStartedAt = now?.started;
     });
-    await withToken.climb({ kind: 'full', because: /lacks the token of the base/ });
+    await withToken.climb({ kind: 'full', because: /lacks the rollback token of the base/ });
 
     // And without it nothing tells: this is what the ledger is for.
     await withoutToken.amend(base.id, ({ source }) => {

@@ -55,11 +55,11 @@ async function run(words: Partial<Record<InputName, string>>): Promise<{ exitCod
 /** A gate may take a backup. */
 const words = (operation: string) => ({
   operation,
-  ...(operation === 'gate' ? { 'database-url': source, ledger: 'false' } : {}),
+  ...(operation === 'gate' ? { 'database-url': source, 'rollback-token': 'false' } : {}),
 });
 
 const backup = (type: string) =>
-  run({ operation: 'backup', 'database-url': source, 'backup-type': type, ledger: 'false' });
+  run({ operation: 'backup', 'database-url': source, 'backup-type': type, 'rollback-token': 'false' });
 
 /** A file that takes no room on the disk and more memory than there is. */
 function inflate(key: string): void {
@@ -87,7 +87,7 @@ describe.each([
   test('among locks keeps nobody waiting', async () => {
     leave('locks/0123456789abcdef.json');
     for (const given of [
-      { operation: 'backup', 'database-url': source, ledger: 'false' },
+      { operation: 'backup', 'database-url': source, 'rollback-token': 'false' },
       { operation: 'cleanup', retention: 'last=1' },
     ]) {
       expect(await run(given)).toMatchObject({ exitCode: 0 });

@@ -47,7 +47,7 @@ const backup = (type: string): Words => ({
   'database-url': source,
   'backup-type': type,
   jobs: '2',
-  ledger: 'false',
+  'rollback-token': 'false',
 });
 const cleanup: Words = { operation: 'cleanup', retention: 'last=1 verified=1' };
 const manifests = (storage: ScriptedStorage) => storage.keys('backups/');

@@ -183,7 +183,7 @@ describe('somebody', () => {
 
 describe('an ALTER TABLE that comes while the backup runs waits for it, and', () => {
   test('what of the backup would wait behind it in turn gives up: the backup fails and names both', async () => {
-    const words = ['--ledger', 'true'];
+    const words = ['--rollback-token', 'true'];
     await succeed(['backup', ...s3Words(), ...words], { env: environment() });
     // Between its snapshot and the reading of rows a backup leaves its token.
     await other.query('BEGIN; LOCK TABLE supabase_backup.tokens IN EXCLUSIVE MODE');
@@ -206,7 +206,7 @@ describe('an ALTER TABLE that comes while the backup runs waits for it, and', ()
   });
 
   test('so does an incremental that looks for changes', async () => {
-    const words = ['--backup-type', 'incremental', '--ledger', 'true'];
+    const words = ['--backup-type', 'incremental', '--rollback-token', 'true'];
     await succeed(['backup', ...s3Words(), ...words], { env: environment() });
     await query(source, `INSERT INTO public.settings VALUES ('more', 'than before')`);
     // Between its snapshot and its look for changes a backup leaves its token.
@@ -231,7 +231,7 @@ describe('an ALTER TABLE that comes while the backup runs waits for it, and', ()
 });
 
 describe('an incremental', () => {
-  const words = ['--backup-type', 'incremental', '--ledger', 'true'];
+  const words = ['--backup-type', 'incremental', '--rollback-token', 'true'];
 
   test.each([
     // The first one sees the present.

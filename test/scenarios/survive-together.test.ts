@@ -114,7 +114,7 @@ describe('two backups at once', () => {
     for (let made = 0; made < earlier; made++) await run(backup());
     await change();
     meetAt(2, fits);
-    const words = backup('incremental', { ledger: 'true' });
+    const words = backup('incremental', { 'rollback-token': 'true' });
     const outcomes = await Promise.all([run(words), run(words)]);
     expect(outcomes.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
     expect(await backups()).toHaveLength(earlier + 2);

@@ -104,7 +104,7 @@ describe('a base that is not built upon', () => {
     ['ahead in the log by its high half', at({ lsn: '9/FFFFFFFF' }), /log is behind/],
     ['ahead in numbers', at({ visible: '999:999:' }), /numbers are behind/],
     ['ahead in its oldest number', at({ visible: '999:1100:999' }), /numbers are behind/],
-    ['without its token', at(), /lacks the token/, { token: 'mine' }],
+    ['without its token', at(), /lacks the rollback token/, { token: 'mine' }],
   ])('%s', (_, now, why, overrides = {}) => {
     for (const ledger of [undefined, [], [entry('other', 1050)]]) {
       expect(followLineage({ ...base, ...overrides }, now, ledger)).toEqual({

@@ -1,3 +1,4 @@
+import { type FormerName, formerNames, isFormerName } from '../../interface/inputs/former-names.ts';
 import { operations } from '../../interface/inputs/operations.ts';
 import { quoteWord } from '../../interface/inputs/parse.ts';
 import { type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
@@ -17,12 +18,15 @@ export interface Arguments {
   readonly switches: ReadonlySet<Switch>;
   /** The inputs that stand on the command line; `operation` is the one word without dashes. */
   readonly inputs: ReadonlyMap<InputName, string>;
+  /** The former names that stand there; what they were given is in `inputs` under the present ones. */
+  readonly formerNames: ReadonlySet<FormerName>;
 }
 
 /** Reads `<operation> --name value --name=value --flag`. Throws `ConfigurationError`. */
 export function parseArguments(argv: readonly string[]): Arguments {
   const found = new Set<Switch>();
   const given = new Map<InputName, string>();
+  const former = new Set<FormerName>();
   const rest = [...argv];
 
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
@@ -36,11 +40,14 @@ export function parseArguments(argv: readonly string[]): Arguments {
       found.add(name);
     } else if (isInputName(name)) {
       give(name, inline ?? takeValue(name));
+    } else if (isFormerName(name)) {
+      former.add(name);
+      give(formerNames[name], inline ?? takeValue(formerNames[name]));
     } else {
       throw unknownArgument(name);
     }
   }
-  return { switches: found, inputs: given };
+  return { switches: found, inputs: given, formerNames: former };
 
   function takeValue(name: InputName): string {
     const next = rest[0];

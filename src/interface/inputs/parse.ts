@@ -107,7 +107,7 @@ function takeSource(taker: Taker, common: CommonInputs) {
     jobs: taker.take('jobs'),
     lockTimeoutSeconds: taker.take('lock-timeout'),
     recheck: taker.take('recheck'),
-    ledger: taker.take('ledger'),
+    rollbackToken: taker.take('rollback-token'),
     checks: taker.take('checks') ?? [],
     freshness: taker.take('freshness') ?? [],
     sslrootcert: taker.take('sslrootcert'),

@@ -44,7 +44,7 @@ export interface BackupRequest extends CommonInputs {
   readonly lockTimeoutSeconds: number;
   /** Above 0, at most 1. */
   readonly recheck: number;
-  readonly ledger: boolean;
+  readonly rollbackToken: boolean;
   readonly checks: readonly string[];
   readonly freshness: readonly ColumnName[];
   /** Whether a public repository may store it unencrypted */

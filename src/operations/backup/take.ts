@@ -59,7 +59,9 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
   resources.defer(() => snapshot.lead.destroy());
   assertSameServer(settings.input, identity, snapshot.identity);
   checkMemory('backup', snapshot.tables.length);
-  const token = inputs.ledger ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds) : null;
+  const token = inputs.rollbackToken
+    ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds)
+    : null;
   const facts = await readFacts(snapshot.lead, await snapshot.present());
   clock.end('snapshot');
 

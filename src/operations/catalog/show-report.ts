@@ -102,7 +102,7 @@ function describeSource({ source, facts }: Manifest): [string, string][] {
     ['snapshot taken', source.snapshotAt],
     ['snapshot', source.snapshot],
     ['LSN', source.lsn],
-    ['token in the ledger', source.token ?? 'none'],
+    ['rollback token', source.token ?? 'none'],
     ['roles in use', facts.roles.join(', ')],
     ['sequences', formatCount(facts.sequences.length)],
     ['objects', kinds.join(', ')],

@@ -92,7 +92,7 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
     jobs: inputs.jobs,
     lockTimeoutSeconds: 30,
     recheck: 0.01,
-    ledger: false,
+    rollbackToken: false,
     checks: [],
     freshness: [],
     // As the backup that is restored and those beside it are, which somebody has allowed.

@@ -27,6 +27,18 @@ describe('the command line', () => {
     ]);
   });
 
+  test('takes a former name for the present one, and says so', () => {
+    for (const words of [
+      ['--ledger', '--storage', 'x'],
+      ['--ledger=true', '--storage', 'x'],
+    ]) {
+      const { inputs, formerNames } = parseArguments(words);
+      expect(Object.fromEntries(inputs)).toEqual({ 'rollback-token': 'true', storage: 'x' });
+      expect([...formerNames]).toEqual(['ledger']);
+    }
+    expect(() => parseArguments(['--ledger', '--rollback-token'])).toThrow('--rollback-token is given twice');
+  });
+
   test.each([
     [['--storag', 'x'], 'there is no input --storag', 'Did you mean --storage?'],
     [['--targeturl=x'], 'there is no input --targeturl', 'Did you mean --target-url?'],

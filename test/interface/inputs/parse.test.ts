@@ -73,7 +73,7 @@ describe('what is accepted', () => {
       jobs: 4,
       lockTimeoutSeconds: 30,
       recheck: 0.01,
-      ledger: false,
+      rollbackToken: false,
       sslrootcert: undefined,
     });
   });
@@ -285,7 +285,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...restore, verify: 'all' }, 'verify', 'cannot be "all"'],
   [{ ...restore, 'dry-run': '1' }, 'dry-run', 'cannot be "1"'],
   [{ ...backup, recheck: '0%' }, 'recheck', 'cannot be "0%"'],
-  [{ ...backup, ledger: 'on' }, 'ledger', 'cannot be "on"'],
+  [{ ...backup, 'rollback-token': 'on' }, 'rollback-token', 'cannot be "on"'],
   [{ ...cleanup, retention: 'daily' }, 'retention', 'cannot contain "daily"'],
   [{ ...cleanup, retention: 'fortnightly=2' }, 'retention', 'cannot contain "fortnightly=2"'],
   [{ ...cleanup, retention: 'daily=7 daily=8' }, 'retention', 'names daily twice'],

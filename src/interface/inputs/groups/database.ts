@@ -49,7 +49,7 @@ export const databaseInputs = {
       'stored. A difference fails the run, which then reads everything.',
     parse: parseShare,
   },
-  ledger: {
+  'rollback-token': {
     operations: ['backup', 'capture', 'gate'],
     default: 'false',
     flag: true,

@@ -1,0 +1,32 @@
+import { type InputName, inputs, type ReadInput } from './schema.ts';
+
+/** The inputs that had another name before, by that name. It is still read, with a warning. */
+export const formerNames = { ledger: 'rollback-token' } as const satisfies Record<string, InputName>;
+
+export type FormerName = keyof typeof formerNames;
+
+/** Reads an input under its former name where its own name has no text, or no more than its default. */
+export function acceptFormerNames(read: (name: InputName | FormerName) => string | undefined): ReadInput {
+  const formerOf = new Map<InputName, FormerName>(
+    listFormerNames().map((former) => [formerNames[former], former]),
+  );
+  return (name) => {
+    const text = read(name);
+    const former = formerOf.get(name);
+    if (former === undefined || (text?.trim() && text.trim() !== inputs[name].default)) return text;
+    return read(former)?.trim() ? read(former) : text;
+  };
+}
+
+/** The warning for a user who wrote a former name. */
+export function adviseRename(former: FormerName): string {
+  return `the input ${former} is named ${formerNames[former]} now; its former name is still read`;
+}
+
+export function listFormerNames(): readonly FormerName[] {
+  return Object.keys(formerNames) as FormerName[];
+}
+
+export function isFormerName(name: string): name is FormerName {
+  return Object.hasOwn(formerNames, name);
+}
