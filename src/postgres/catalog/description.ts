@@ -110,7 +110,7 @@ const sinceMajor: Readonly<Record<string, number>> = { maintain: 17, 'not null c
 
 /**
  * Removes the value of `streaming` where it is a default: `parallel` since 18, `off` before. pg_dump omits a
- * default, so a restore into the other version changes the value.
+ * default, so a restore from before 18 into 18, or back, changes the value.
  */
 function withoutStreaming(line: Definition): Definition {
   return line.kind === 'subscription details'

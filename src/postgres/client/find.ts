@@ -107,7 +107,7 @@ async function readGiven(clientPath: string, wanted: Release, world: World): Pro
   );
 }
 
-/** Sorted by major, oldest first, and within a major by minor, newest first. */
+/** Finds installed tools, sorted by major, oldest first, and within a major by minor, newest first. */
 async function findInstalled(world: World): Promise<ClientTools[]> {
   const read = await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world)));
   return read

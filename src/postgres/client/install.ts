@@ -200,9 +200,9 @@ async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The cache key. Packages fit one release of one distribution. The month in the key makes newer ones be
- * looked for; so does a backed up server's minor version, because packages stored before its release are too
- * old.
+ * The cache key. Packages fit one release of one distribution. The key contains the month, so that newer
+ * packages are looked for every month, and the minor version of a backed up server, because packages stored
+ * before its release are too old.
  */
 function nameEntry(packageName: string, { minor }: WantedRelease, now: Date): string {
   const release = readFileSync('/etc/os-release', 'utf8');

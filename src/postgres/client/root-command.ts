@@ -89,7 +89,7 @@ export function environmentOfSystem({ env }: World): Record<string, string> {
   const lowered = kept.filter(([name]) => isOfProxy(name)).map(([name, text]) => [name.toLowerCase(), text]);
   return {
     ...(Object.fromEntries([...lowered, ...kept]) as Record<string, string>),
-    // Its complaints are parsed.
+    // The program's complaints are parsed.
     LC_ALL: 'C.UTF-8',
     DEBIAN_FRONTEND: 'noninteractive',
   };

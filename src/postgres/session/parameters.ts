@@ -56,8 +56,8 @@ const ignored: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Parameters that cannot be supported, each with a remedy. Ignoring one would give less protection, or another
- * connection, than the user asked for.
+ * Parameters that cannot be supported, each with a remedy. Ignoring one would give less protection, or
+ * another connection, than the user asked for.
  */
 const refused: Readonly<Record<string, string>> = {
   require_auth:

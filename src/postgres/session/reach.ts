@@ -107,7 +107,7 @@ async function tryHost(
       'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
     );
   }
-  // A server without TLS is not asked for it again by each session.
+  // Later sessions do not ask a server without TLS for it again.
   const isPlain = candidate.sslMode === 'prefer' && (session.stream as Partial<TLSSocket>).encrypted !== true;
   const settings: ConnectionSettings = {
     ...candidate,

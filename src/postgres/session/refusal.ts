@@ -24,7 +24,7 @@ interface Case {
 const crowded =
   /EMAXCONNSESSION|max clients reached|MaxClientsInSessionMode|too many (?:clients|connections)|no more connections allowed|connection slots are reserved|pool (?:is )?full|query_wait_timeout/i;
 
-/** Whether the server or the pooler has no free session, be it only for this one. */
+/** Whether the server or the pooler has no session left, even if only for one more of ours. */
 export function isCrowded(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ((cause as { code?: unknown }).code === sqlState.tooManyConnections || crowded.test(cause.message))
