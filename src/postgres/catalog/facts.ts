@@ -24,7 +24,7 @@ export const firstUserOid = 16384;
 /** The superuser that initdb creates (BOOTSTRAP_SUPERUSERID); pg_shdepend does not record what it owns. */
 const bootstrapRole = 10;
 
-/** An index left behind by a failed CREATE INDEX CONCURRENTLY: pg_dump omits it, and the planner ignores it. */
+/** An index left by a failed CREATE INDEX CONCURRENTLY: pg_dump omits it, and the planner ignores it. */
 const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
 
 /** An operator that another one names, and that does not exist yet or any more: pg_dump omits it. */
@@ -63,8 +63,8 @@ const kindQueries: readonly string[] = [
    WHERE ${userSchema} AND c.relkind <> 't' AND ${ownRelation}
      AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
               AND (NOT (${own('pg_class', 'i.indrelid')}) OR ${invalidIndex})))`,
-  // A partitioned index becomes valid only when every partition's index is attached, and serves no foreign key
-  // or ON CONFLICT until then.
+  // A partitioned index becomes valid only when every partition's index is attached, and serves no foreign
+  // key or ON CONFLICT until then.
   `SELECT 'incomplete partitioned index' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
    WHERE c.relkind = 'I' AND NOT i.indisvalid`,
   `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END

@@ -46,8 +46,8 @@ export async function describeDatabase<Beside>(
   // A session of its own: its failure does not affect the one that holds the snapshot.
   const session = await joinSnapshot(snapshot, settings, signal);
   try {
-    // The server locks a relation to print its expressions. With twice the usual timeout, pg_dump, which waits
-    // for the same lock, reports it first.
+    // The server locks a relation to print its expressions. With twice the usual timeout, pg_dump, which
+    // waits for the same lock, reports it first.
     await session.query(
       `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
     );

@@ -19,8 +19,8 @@ import { checkReservedOptions } from './reserved-options.ts';
  * materialized views. pg_dump does not compress the archive, because its parts are compressed as objects.
  *
  * @param excluded tables whose rows the archive leaves out
- * @throws SourceError when pg_dump fails; ConfigurationError when this pg_dump is unfit for the server, or the
- *   server has too few locks
+ * @throws SourceError when pg_dump fails; ConfigurationError when this pg_dump is unfit for the server, or
+ *   the server has too few locks
  */
 export async function dumpArchive<Stored extends PlainObject>(
   snapshot: Snapshot,
