@@ -1,4 +1,6 @@
-/** Quotes a name as SQL identifier. Always quotes: a name that needs none today may be a keyword tomorrow. */
+/**
+ * Quotes a name as an SQL identifier, always: a name that needs no quotes today may be a keyword tomorrow.
+ */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
@@ -7,13 +9,13 @@ export function quoteQualified(schema: string, name: string): string {
   return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 }
 
-/** Quotes a text as SQL literal, right whatever standard_conforming_strings says. */
+/** Quotes a text as an SQL literal, correct under any standard_conforming_strings. */
 export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''")}'`;
   return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
 }
 
-/** The name of what quote_ident has written. */
+/** Undoes quote_ident. */
 export function unquoteIdentifier(identifier: string): string {
   return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
 }

@@ -1,31 +1,40 @@
-/** The one schema that a backup may write into its source, and that is never part of a backup: restored, it would vouch for another history. */
+/**
+ * The one schema that a backup may write into its source. Backups leave it out: a restored rollback token
+ * would vouch for another history.
+ */
 export const ledgerSchema = 'supabase_backup';
 
-/** Tells our schema from somebody else's of the same name. */
+/** Tells our schema from another one of the same name. */
 export const ledgerComment =
   'Ledger of supabase-backup: tokens that tell a rolled back database. Not backed up; may be dropped.';
 
-/** A condition on the oid of a role: what it has made under our name may be ours, and is no trap of somebody who may do less. */
+/**
+ * A condition on the oid of a role: a superuser or the current user. Objects of such a role may be ours, and
+ * cannot be a trap laid by a role with fewer rights.
+ */
 const isTrusted = (role: string) =>
   `(SELECT r.rolsuper OR r.rolname = current_user FROM pg_roles r WHERE r.oid = ${role})`;
 
-/** A condition on a row `n` of pg_namespace: what somebody else keeps in a schema of that name is in backups like anything of his. */
+/**
+ * A condition on a row `n` of pg_namespace. Another owner's schema of this name is backed up like any other.
+ */
 const isLedger = `(n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}' AND ${isTrusted('n.nspowner')})`;
 export const isNoLedger = `NOT ${isLedger}`;
 
 /**
- * A condition on a row `c` of pg_class and its schema `n`: a table of the ledger that can be believed. Anybody who may create a schema can
- * make one of that name, with a view in it that runs what he likes, or a table with a trigger.
+ * A condition on a row `c` of pg_class and its schema `n`: a ledger table that can be trusted. Any role that
+ * may create a schema can take this name, and put into it a view that runs arbitrary code, or a table with a
+ * trigger.
  */
 export const isOwnTable = (name: string) => `(
   ${isLedger} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('c.relowner')}
   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid))`;
 
-/** Finds a schema of our name that somebody else has made; in rows of (owner). */
+/** Finds a schema of our name that another role has made; rows of (owner). */
 export const foreignLedger = `
   SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ledgerSchema}' AND NOT ${isTrusted('n.nspowner')}`;
 
-/** What makes the ledger, in turn. `xid` is the transaction that left the token. */
+/** Statements that create the ledger, in order. `xid` is the transaction that left the token. */
 export const ledgerDefinitions: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${ledgerSchema}`,
   `COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`,

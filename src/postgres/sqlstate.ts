@@ -1,4 +1,4 @@
-/** The SQLSTATEs that decide something here, by the names that PostgreSQL gives them (manual, appendix A). */
+/** The SQLSTATEs that decisions depend on, by PostgreSQL's names (manual, appendix A). */
 export const sqlState = {
   featureNotSupported: '0A000',
   invalidParameterValue: '22023',
@@ -35,7 +35,7 @@ export const sqlState = {
   internalError: 'XX000',
 } as const;
 
-/** Classes of them: the first two digits */
+/** Classes of SQLSTATEs: their first two digits. */
 export const sqlStateClass = {
   integrityConstraintViolation: '23',
   invalidAuthorizationSpecification: '28',

@@ -4,7 +4,7 @@ import { isNoLedger } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
 
-/** Where the rows of a table are, or why they are nowhere. */
+/** What happens to the rows of a table. */
 type Place = 'copied' | 'left out' | 'of an extension' | 'the ledger';
 
 interface Relation {
@@ -16,12 +16,13 @@ interface Relation {
 }
 
 /**
- * Makes sure that each table of the catalog is accounted for, in exactly one way: its rows are copied, left out by the user's choice, an
- * extension's and no queue's (then `countUnwrittenRows` tells of them) or the ledger's. The catalog is asked once more and in the simplest way, so that a
- * condition too many in the query that chooses what is copied cannot hide a table from this as well.
+ * Proves that each table of the catalog is accounted for in exactly one way: its rows are copied, left out by
+ * the user's choice, part of an extension and of no queue (`countUnwrittenRows` reports those), or part of
+ * the ledger. It reads the catalog again with the simplest query, so that a wrong condition in the query for
+ * the copied tables cannot hide a table here as well.
  *
- * @param session which sees what the snapshot sees
- * @throws SourceError naming the tables that are in no place or in two
+ * @param session sees what the snapshot sees
+ * @throws SourceError that names the tables with no account or more than one
  */
 export async function checkAccounts(
   session: Session,
@@ -48,9 +49,9 @@ export async function checkAccounts(
 }
 
 /**
- * Makes sure that what is about to be recorded has each table that was to be copied, and no other.
+ * Proves that the backup records exactly the tables that were to be copied.
  *
- * @throws SourceError naming those that are missing or too many
+ * @throws SourceError that names missing and surplus tables
  */
 export function checkRecorded(
   recorded: readonly { readonly oid: number; readonly schema: string; readonly name: string }[],

@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 
-/** Which database this is, and which history of it: the `source` of a manifest, less what only a snapshot knows. */
+/** Identifies a database and its history: the `source` of a manifest, without what only a snapshot knows. */
 export interface SourceIdentity {
   readonly database: string;
   readonly databaseOid: number;
@@ -39,10 +39,11 @@ export async function readIdentity(session: Session): Promise<SourceIdentity> {
 }
 
 /**
- * Makes sure that two sessions have reached one server: what balances sessions between a primary and its replicas gives each another state.
+ * Makes sure that two sessions have reached one server: a load balancer over a primary and its replicas would
+ * give each session another state.
  *
- * @param input that says where to connect
- * @throws ConfigurationError
+ * @param input the input with the connection, for the message
+ * @throws ConfigurationError when they have reached two servers, or the server was restarted in between
  */
 export function assertSameServer(input: string, one: SourceIdentity, other: SourceIdentity): void {
   const isSame =
@@ -56,5 +57,5 @@ export function assertSameServer(input: string, one: SourceIdentity, other: Sour
   );
 }
 
-/** to_char's pattern for what Date.toISOString writes, with microseconds */
+/** The pattern for to_char that gives the format of Date.toISOString, with microseconds. */
 export const isoFormat = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"';

@@ -5,7 +5,7 @@ import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { SourceIdentity } from './identity.ts';
 import type { LedgerEntry } from './rollback-token.ts';
 
-/** Where the history of a database stands, as a snapshot saw it. */
+/** Where the history of a database stands, as a snapshot sees it. */
 export interface Position {
   readonly identity: SourceIdentity;
   readonly encoding: string;
@@ -15,8 +15,9 @@ export interface Position {
 }
 
 /**
- * What a base backup is good for: nothing (`broken`: its history is not the one of this database, or not provably so), everything
- * (`idle`: no transaction has written since), or what no transaction numbered `since` or later has written (`active`).
+ * What an incremental backup may reuse of its base: nothing (`broken`: the base's history is not, or not
+ * provably, that of this database), everything (`idle`: no transaction has written since), or all rows not
+ * written by a transaction numbered `since` or later (`active`).
  */
 export type Lineage =
   | { readonly kind: 'broken'; readonly why: string }
@@ -24,13 +25,13 @@ export type Lineage =
   | { readonly kind: 'active'; readonly since: bigint };
 
 /**
- * A row tells the lower 32 bits of the transaction that wrote it, so it can be told to be older than another only within half of
- * that range (PostgreSQL manual 25.1.5). Less a margin for what is assigned while the backup runs.
+ * A row holds only the lower 32 bits of the transaction that wrote it, so its age is certain only within half
+ * of that range (PostgreSQL manual 25.1.5). The margin is for transactions that start while the backup runs.
  */
 const widestWindow = 2n ** 31n - 2n ** 24n;
 
 /**
- * Decides whether the state that `base` recorded is one that this database has been in, on this very history.
+ * Decides whether this database, on the same history, has been in the state that `base` recorded.
  *
  * @param ledger the tokens found in the database; undefined when it keeps no ledger
  */
@@ -45,7 +46,7 @@ export function followLineage(
   if (present.xmax - then.xmin >= widestWindow) {
     return { kind: 'broken', why: 'two billion transactions were assigned since' };
   }
-  // The tokens that the backups themselves have left are the only writes that do not count.
+  // Tokens left by backups are the only writes that do not count.
   const own = (ledger ?? []).filter((entry) => entry.xid >= then.xmax && entry.xid < present.xmax).length;
   const idle =
     then.xmin === then.xmax && present.xmin === present.xmax && present.xmax - then.xmax === BigInt(own);

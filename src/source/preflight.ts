@@ -3,7 +3,7 @@ import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
 import { writePattern } from '../values/table-patterns.ts';
 
-/** TID range scans came with PostgreSQL 14; before, every range would scan the whole table. */
+/** TID range scans came with PostgreSQL 14; on older servers every range would scan the whole table. */
 const oldestServer = 140000;
 
 export function checkServer(session: Session): void {
@@ -15,10 +15,10 @@ export function checkServer(session: Session): void {
 }
 
 /**
- * Makes sure that this role sees every row of every table, before anything is copied: a backup that silently lacks rows is the
- * worst there is.
+ * Makes sure that this role sees every row of every table before anything is copied: a backup that silently
+ * lacks rows is the worst outcome.
  *
- * @throws SourceError naming every table and large object that cannot be read
+ * @throws SourceError that names the tables, sequences or large objects that cannot be read
  */
 export async function checkReadable(session: Session, tables: readonly TableInfo[]): Promise<void> {
   const [[role], sequences, largeObjects] = await Promise.all([
@@ -75,7 +75,7 @@ const closedLargeObjects = `
                     WHERE acl.privilege_type = 'SELECT'
                       AND (acl.grantee = 0 OR pg_has_role(acl.grantee, 'USAGE')))`;
 
-/** All names up to a screenful: whoever must grant something needs the list. */
+/** Up to 50 names, because the user needs them to grant privileges. */
 function listNames(names: readonly string[], noun: string): string {
   const shown = names.slice(0, 50);
   const more = names.length - shown.length;

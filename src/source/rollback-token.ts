@@ -16,17 +16,20 @@ export interface LedgerEntry {
   readonly xid: bigint;
 }
 
-/** More tokens than any base is backups behind. */
+/** More tokens than the number of backups between any base and now. */
 const keptTokens = 1000;
 
-/** SQLSTATE classes, and codes of the system, of what is nobody's configuration: a lost connection, a full disk, a lock. */
+/**
+ * SQLSTATE classes and system error codes of passing failures, not of configuration: a lost connection, a
+ * full disk, a lock.
+ */
 const passing = /^(08|40|53|55|57|58|E)/;
 
 /**
- * Leaves a new token, committed. To be called after the snapshot of the backup that it stands for: a database that was rolled back to
- * a state before that snapshot does not have it, however equal everything else looks.
+ * Commits a new token. Call it after the snapshot of the backup that the token stands for: a database rolled
+ * back to a state before that snapshot lacks the token, however equal everything else looks.
  *
- * @throws ConfigurationError when the ledger must not be written
+ * @throws ConfigurationError when the role may not write the ledger, or the schema is not ours
  * @throws SourceError when it could not be written this time
  */
 export async function leaveToken(
@@ -74,7 +77,7 @@ async function createLedger(session: Session): Promise<void> {
     throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
   }
   if (found === undefined) await makeLedger(session);
-  // Also what was made right now: somebody may have been quicker.
+  // The check includes a ledger made just now: another role may have created one first.
   const [table] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
@@ -84,7 +87,7 @@ async function createLedger(session: Session): Promise<void> {
   );
 }
 
-/** Of two backups at once one makes it, and the other waits and finds it. */
+/** Creates the ledger under a lock: of two simultaneous backups, the second waits and finds it. */
 async function makeLedger(session: Session): Promise<void> {
   await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
   const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
@@ -92,7 +95,7 @@ async function makeLedger(session: Session): Promise<void> {
   for (const definition of ledgerDefinitions) await session.query(definition);
 }
 
-/** The tokens that a snapshot sees; undefined where there is no ledger, or none that can be believed. */
+/** Reads the tokens that a snapshot sees; undefined when there is no ledger, or none that can be trusted. */
 export async function readLedger(session: Session): Promise<LedgerEntry[] | undefined> {
   const [ours] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,

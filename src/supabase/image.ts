@@ -3,14 +3,17 @@ import { quoteIdentifier } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 
-/** What of an image gives way to what the archive has of the same name. */
+/** What is dropped from an image, because the archive has objects of the same names. */
 export interface ImagePlan {
   readonly schemas: readonly string[];
-  /** Statements, in their order */
+  /** Statements in execution order. */
   readonly statements: readonly string[];
 }
 
-/** Schemas in which nothing is an extension's. The members are gathered once: asked of each schema, it takes seconds where there are many. */
+/**
+ * Schemas without members of an extension. The members are gathered once: a query per schema takes seconds
+ * when there are many.
+ */
 const freeSchemas = `
   WITH members AS MATERIALIZED (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
   SELECT nspname AS name FROM pg_namespace
@@ -21,9 +24,10 @@ const freeSchemas = `
     UNION ALL SELECT t.typnamespace FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid)`;
 
 /**
- * Plans how a container of `supabase/postgres` becomes what the source was: the platform's own schemas and whatever else bears a name of the
- * archive are dropped, because their version is the image's. Schemas in which an extension lives stay, and so does what the archive lacks.
- * To be asked only where there are no rows of a user.
+ * Plans how a container of `supabase/postgres` becomes like the source: the platform's own schemas, and other
+ * objects with a name from the archive, are dropped, because their version is the image's. Schemas with
+ * members of an extension stay, and so does everything that the archive lacks. Only for a target without rows
+ * of a user.
  */
 export async function planImage(
   session: Session,
@@ -50,7 +54,7 @@ export async function planImage(
   };
 }
 
-/** What an extension has made has no entry in an archive, so that the names alone are enough. */
+/** An archive has no entries for members of extensions, so names are enough. */
 async function findRoutines(session: Session, entries: readonly ArchiveEntry[]): Promise<string[]> {
   if (entries.length === 0) return [];
   const wanted = new Set(entries.map(({ schema, name }) => `${schema}.${name}`));
@@ -61,7 +65,7 @@ async function findRoutines(session: Session, entries: readonly ArchiveEntry[]):
   return rows.filter(({ name }) => wanted.has(name)).map(({ routine }) => routine);
 }
 
-/** Carries the plan out: all of it or nothing. */
+/** Executes the plan in one transaction: all of it or nothing. */
 export async function clearImage(session: Session, plan: ImagePlan): Promise<void> {
   await session.query('BEGIN');
   try {

@@ -1,7 +1,7 @@
 import type { Session } from '../postgres/session/connection.ts';
 import { isReservedRole } from './reserved-roles.ts';
 
-/** Schemas that the platform, or an extension that it ships, keeps for itself. */
+/** Schemas that belong to the platform, or to an extension that it ships. */
 const managedSchemas: ReadonlySet<string> = new Set([
   '_analytics',
   '_realtime',
@@ -26,7 +26,7 @@ const managedSchemas: ReadonlySet<string> = new Set([
   'vault',
 ]);
 
-/** Which extension has a schema of that name: anybody may add a schema to an extension of his own. */
+/** The extension that has a schema of this name: any user may add a schema to an extension of their own. */
 const makers: ReadonlyMap<string, string> = new Map([
   ['cron', 'pg_cron'],
   ['graphql', 'pg_graphql'],
@@ -42,19 +42,19 @@ const makers: ReadonlyMap<string, string> = new Map([
   ['vault', 'supabase_vault'],
 ]);
 
-/** Whether a schema of that name and owner is a part of the platform. */
+/** Whether a schema with this name and owner is a part of the platform. */
 export function isPlatformSchema(name: string, owner: string): boolean {
   return managedSchemas.has(name) && isPlatformRole(owner);
 }
 
-/** Whether a role is the platform's and not the one that its user works as. */
+/** Whether a role belongs to the platform and is not the one that users work as. */
 export function isPlatformRole(name: string): boolean {
   return name !== 'postgres' && isReservedRole(name);
 }
 
 /**
- * The schemas of this database that are the platform's own. The name alone does not tell: a user may have a `topology` too, and what is the
- * user's must not be taken for something that comes with every project.
+ * Reads which schemas of this database are the platform's own. The name alone does not decide: a user may
+ * have a schema `topology`, too, and it must not be taken for one that comes with every project.
  */
 export async function readManagedSchemas(session: Session): Promise<Set<string>> {
   const rows = await session.query<{ name: string; owner: string; extension: string | null }>(`
@@ -70,7 +70,10 @@ export async function readManagedSchemas(session: Session): Promise<Set<string>>
   return new Set(managed.map(({ name }) => name));
 }
 
-/** Which migrations of itself the platform has run, and whom its services serve: true of this project, not of the one that was backed up. */
+/**
+ * Tables with the platform's own migrations and the instances that its services serve: they describe this
+ * project, not the one that was backed up.
+ */
 const stateTables: ReadonlySet<string> = new Set([
   'auth.instances',
   'auth.schema_migrations',
@@ -80,15 +83,17 @@ const stateTables: ReadonlySet<string> = new Set([
 ]);
 const stateSchemas: ReadonlySet<string> = new Set(['_analytics', '_realtime', '_supavisor']);
 
-/** Whether the rows of a table of a managed schema say something about the platform itself: they stay as the target has them. */
+/** Whether the rows of a table in a managed schema describe the platform itself: the target keeps its own. */
 export function isPlatformState({ schema, name }: { schema: string; name: string }): boolean {
   return stateSchemas.has(schema) || stateTables.has(`${schema}.${name}`);
 }
 
-/** Rows that come and go with the connections of a running project, and that mean nothing once it is another one. */
+/**
+ * Schemas whose rows come and go with the connections of a running project, and mean nothing in another one.
+ */
 const transientSchemas: ReadonlySet<string> = new Set(['net', 'realtime']);
 
-/** Whether rows there say that somebody uses the project. */
+/** Whether rows of the table show that the project is in use. */
 export function isUserData(table: { schema: string; name: string }): boolean {
   return !isPlatformState(table) && !transientSchemas.has(table.schema);
 }

@@ -1,8 +1,8 @@
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 
-/* What entries of an archive are to a project that has definitions of its own. */
+/* Classifies entries of an archive for a project that has definitions of its own. */
 
-/** On a table of the platform these may be the user's, though the archive gives the table's owner for them. */
+/** On a platform's table these may be the user's, though the archive names the table's owner for them. */
 export const addable = new Set([
   'POLICY',
   'TRIGGER',
@@ -15,7 +15,7 @@ export const addable = new Set([
   'ROW SECURITY',
 ]);
 
-/** Come with what they are about. */
+/** Entries that follow the object that they are about. */
 export const attached = new Set([
   'COMMENT',
   'ACL',
@@ -29,18 +29,24 @@ export const attached = new Set([
 export const bringRows =
   'Bring them in with the functions of the platform or of the extension, as a role that may.';
 
-/** A part of the platform that is not there is enabled; one that is there and lacks something is older. */
+/**
+ * The remedy for a missing part of the platform: a part that is absent has to be enabled, an incomplete one
+ * is older.
+ */
 export function adviseOn(schema: string): string {
   if (schema === 'supabase_functions') return 'Enable Database Webhooks in the target, and restore again.';
   return 'Enable what it belongs to in the target, or upgrade the target project, and restore again, if it is needed.';
 }
 
-/** A partition of `realtime.messages` for one day */
+/** A partition of `realtime.messages` for one day. */
 export function isTransientPart({ schema, name }: { schema?: string | undefined; name: string }): boolean {
   return schema === 'realtime' && /^messages_\d{4}_\d{2}_\d{2}(?!\w)/.test(name);
 }
 
-/** A default needs the sequence or the function that it calls, too, but belongs to its table. */
+/**
+ * Whether an entry is about the object of another one. A default also needs the sequence or function that it
+ * calls, but it belongs to its table.
+ */
 export function isAbout(entry: ArchiveEntry, need: ArchiveEntry): boolean {
   return entry.kind !== 'DEFAULT' || (need.schema === entry.schema && entry.name.startsWith(`${need.name} `));
 }

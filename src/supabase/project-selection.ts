@@ -6,54 +6,55 @@ import { addable, adviseOn, attached, bringRows, isAbout, isTransientPart } from
 import type { TargetCatalog } from './target-catalog.ts';
 import { bringSecretsByHand, isVault } from './vault.ts';
 
-/** Of an entry, or of the rows of a table; `lost` where the target lacks what the backup has */
+/** About an entry, or about the rows of a table; `lost` where the target lacks what the backup has. */
 type Omission = Manifest['notCarried'][number] & {
   readonly lost?: true;
   readonly of: ArchiveEntry | TableEntry;
 };
 
-/** Rows that go into a table which the target has already. */
+/** Rows that go into an existing table of the target. */
 export interface PresentTable {
   readonly table: TableEntry;
-  /** Columns of the backup that it lacks */
+  /** Columns of the backup that the target's table lacks. */
   readonly missing: readonly string[];
 }
 
 /** What of a backup goes into a project that keeps its own definitions. */
 export interface ProjectSelection {
-  /** In the archive's order */
+  /** In the archive's order. */
   readonly entries: readonly ArchiveEntry[];
-  /** Tables that this restore creates: they are empty */
+  /** Tables that this restore creates; they are empty. */
   readonly created: readonly TableEntry[];
   readonly present: readonly PresentTable[];
-  /** Rows of Vault, which nobody may insert there */
+  /** Rows of Vault, into which no role may insert. */
   readonly secrets: ArchiveEntry | undefined;
-  /** Tables whose rows are lost, with the reason among `notCarried` */
+  /** Tables whose rows are lost; `notCarried` has the reasons. */
   readonly lost: readonly TableEntry[];
   readonly notCarried: readonly Omission[];
-  /** What differs from the source without loss */
+  /** Differences from the source without a loss. */
   readonly notes: readonly string[];
 }
 
 /**
- * `restore`: it is brought, as far as the server lets it. `present`: the target has it, or has what it belongs to, and the target's counts.
- * `lost`: the target lacks it and does not get it.
+ * `restore`: the entry is restored, as far as the server allows. `present`: the target has it, or has the
+ * object it belongs to, and keeps its own. `lost`: the target lacks it and does not get it.
  */
 type Verdict = 'restore' | 'present' | 'lost';
 
 export interface ProjectOptions {
-  /** Roles that the connected one can act as */
+  /** Roles that the connected role can act as. */
   readonly assumable: ReadonlySet<string>;
   readonly extensions: Manifest['facts']['extensions'];
-  /** How many rows of extensions' tables the archive has, by id of the entry */
+  /** Number of rows that the archive has for extensions' tables, by id of the entry. */
   readonly archivedRows: ReadonlyMap<number, number>;
 }
 
 /**
- * Selects what goes into a project. Definitions of managed schemas are the target's; what the user has added to them is brought, and so
- * is everything else, as far as the server allows it to a role that is no superuser.
+ * Selects what goes into a project. Definitions of managed schemas are the target's. What the user has added
+ * to them is restored, and so is everything else, as far as the server allows it to a role that is no
+ * superuser.
  *
- * @param tables those whose rows are wanted
+ * @param tables tables whose rows are wanted
  */
 export function selectForProject(
   entries: readonly ArchiveEntry[],
@@ -79,10 +80,10 @@ class Chooser {
   readonly #byId: ReadonlyMap<number, ArchiveEntry>;
   readonly #verdicts = new Map<number, Verdict>();
   readonly #tables: ReadonlyMap<number, TableEntry>;
-  /** By the table's oid in the source */
+  /** By the table's oid in the source. */
   readonly #tableVerdicts = new Map<number, Verdict>();
   readonly #target: TargetCatalog;
-  /** Schemas of the platform, of the target or missing there */
+  /** Schemas of the platform, present in the target or missing there. */
   readonly #managed: Set<string>;
   readonly #assumable: ReadonlySet<string>;
   readonly #versions: ReadonlyMap<string, string>;
@@ -107,7 +108,7 @@ class Chooser {
     return this.#verdicts.get(entry.id);
   }
 
-  /** Decides about an entry; to be asked in the archive's order. */
+  /** Decides about an entry. Call it in the archive's order. */
   brings(entry: ArchiveEntry): boolean {
     const verdict = this.#decide(entry);
     this.#verdicts.set(entry.id, verdict);
@@ -127,7 +128,7 @@ class Chooser {
       case 'TABLE DATA':
         return this.#decideExtensionRows(entry);
       case 'SEQUENCE SET':
-        // Jobs are scheduled anew, under numbers of the target's own.
+        // Jobs are scheduled anew, with the target's own numbers.
         return entry.schema === 'cron' ? 'present' : 'restore';
       case 'DEFAULT ACL':
         return this.#decideDefaults(entry);
@@ -136,7 +137,10 @@ class Chooser {
     }
   }
 
-  /** A part of the platform that is off in the target: made by hand it would stand in the way of the true one. */
+  /**
+   * Decides about a schema. A part of the platform that is disabled in the target is not created: a restored
+   * copy would block the real one.
+   */
   #decideSchema(entry: ArchiveEntry): Verdict {
     if (this.#target.has(entry)) return 'present';
     if (!isPlatformSchema(entry.name, entry.owner)) return 'restore';
@@ -171,7 +175,7 @@ class Chooser {
     return 'lost';
   }
 
-  /** Of what says something about the platform itself, or means nothing in another project, none is lost. */
+  /** Rows that count as lost. Rows that describe the platform itself do not count. */
   #countRows(entry: ArchiveEntry): number {
     const table = entry.kind === 'TABLE' ? this.#tables.get(entry.oid) : undefined;
     return table === undefined || (this.#managed.has(table.schema) && isPlatformState(table))
@@ -188,12 +192,12 @@ class Chooser {
     });
   }
 
-  /** Whether something in a managed schema is the user's, or may be. */
+  /** Whether an object in a managed schema is, or may be, the user's. */
   #isAdded(entry: ArchiveEntry): boolean {
     return addable.has(entry.kind) || !isPlatformRole(entry.owner);
   }
 
-  /** A trigger of the platform calls a function of the platform. */
+  /** Whether a trigger calls a user's function; the platform's triggers call the platform's functions. */
   #callsUser(entry: ArchiveEntry): boolean {
     const called = this.#needs(entry).find((need) => need.kind === 'FUNCTION');
     return called === undefined || !this.#isManaged(called) || !isPlatformRole(called.owner);
@@ -208,7 +212,7 @@ class Chooser {
     }
     const owners = this.#needs(entry).filter((need) => need.kind !== 'SCHEMA' && isAbout(entry, need));
     if (owners.some((owner) => this.verdictOn(owner) === 'present')) return 'present';
-    // What an extension has made has no entry of its own, and comes with the grants of the target.
+    // An extension's object has no entry of its own, and keeps the grants of the target.
     if (owners.length === 0 && this.#isMadeByExtension(entry)) return 'present';
     return 'restore';
   }
@@ -228,7 +232,9 @@ class Chooser {
     return 'present';
   }
 
-  /** Configuration that an extension keeps in tables of its own. Jobs of pg_cron are scheduled again by its functions. */
+  /**
+   * Decides about configuration rows in tables of extensions. pg_cron's functions schedule its jobs again.
+   */
   #decideExtensionRows(entry: ArchiveEntry): Verdict {
     if (entry.schema === 'cron') return 'present';
     const table = this.#target.findTable({ schema: entry.schema ?? '', name: entry.name });
@@ -244,7 +250,10 @@ class Chooser {
     return 'present';
   }
 
-  /** They concern only what that role will create, which on a platform is the platform's affair. */
+  /**
+   * Default privileges concern only what that role will create; those of a platform's role are left to the
+   * platform.
+   */
   #decideDefaults(entry: ArchiveEntry): Verdict {
     if (this.#assumable.has(entry.owner) || !isPlatformRole(entry.owner)) return 'restore';
     const where = entry.schema === undefined ? '' : ` in schema ${entry.schema}`;
@@ -254,7 +263,10 @@ class Chooser {
     return 'present';
   }
 
-  /** What belongs to something of the platform goes with it and is told with it; what is the user's is told by its own name. */
+  /**
+   * Decides about an entry that needs a lost one. A part of a platform's object is covered by the message
+   * about that object; a user's object gets a message of its own.
+   */
   #loseWith(entry: ArchiveEntry, lost: ArchiveEntry): Verdict {
     const isPart = this.#isManaged(entry) && isPlatformRole(entry.owner) && entry.kind !== 'POLICY';
     const isOfPlatform = isPart && (entry.kind !== 'TRIGGER' || !this.#callsUser(entry));
@@ -270,7 +282,7 @@ class Chooser {
     return 'lost';
   }
 
-  /** Where the rows go, once all entries have been decided about. */
+  /** Decides where the rows go, after all entries have been decided about. */
   placeRows(): Pick<ProjectSelection, 'created' | 'present' | 'lost'> {
     const created: TableEntry[] = [];
     const present: PresentTable[] = [];

@@ -1,6 +1,6 @@
 /**
- * The roles that every Supabase project has of its own. They are the platform's: a project comes with them, and supautils keeps its users
- * from making or altering most of them (supautils.reserved_roles).
+ * Roles that every Supabase project comes with. They belong to the platform: supautils keeps users from
+ * creating or altering most of them (supautils.reserved_roles).
  */
 const names: ReadonlySet<string> = new Set([
   'anon',
@@ -13,10 +13,13 @@ const names: ReadonlySet<string> = new Set([
   'service_role',
 ]);
 
-/** The command line tool makes a `cli_login_…` for each of its users; pgsodium has a keyholder, a keyiduser and a keymaker. */
+/**
+ * Supabase's command line creates a `cli_login_…` for each of its users; pgsodium has a keyholder, a
+ * keyiduser and a keymaker.
+ */
 const prefixes = ['supabase_', 'cli_login_', 'pgsodium_key'];
 
-/** Whether a role is one of Supabase's own, and not its user's. */
+/** Whether a role is one of Supabase's own, and not a user's. */
 export function isReservedRole(name: string): boolean {
   return names.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }

@@ -2,27 +2,27 @@ import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { readManagedSchemas } from './managed-schemas.ts';
 
-/** A table of the target, as far as rows are to go into it. */
+/** A table of the target, as far as it matters for restoring rows. */
 export interface TargetTable {
-  /** Columns that take a value: all but generated ones, in their order */
+  /** Columns that accept a value, in their order: all but generated ones. */
   readonly columns: readonly string[];
-  /** Whether the connected role may insert */
+  /** Whether the connected role may insert. */
   readonly writable: boolean;
 }
 
-/** What a target has before anything is restored into it, in the terms of an archive. */
+/** What a target holds before a restore, in the terms of an archive. */
 export interface TargetCatalog {
-  /** Schemas that are the platform's own */
+  /** Schemas that are the platform's own. */
   readonly managed: ReadonlySet<string>;
-  /** Versions of the extensions that are installed, by name */
+  /** Versions of the installed extensions, by name. */
   readonly extensions: ReadonlyMap<string, string>;
-  /** The table of that name, whether or not it is managed */
+  /** The table of that name, managed or not. */
   findTable(table: { schema: string; name: string }): TargetTable | undefined;
-  /** Whether the object of an entry is there: one of the same kind and name. Its definition may be another. */
+  /** Whether the target has an object of the same kind and name as an entry. Its definition may differ. */
   has(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): boolean;
 }
 
-/** Kinds of an archive that share one space of names. */
+/** Kinds of entries that share one namespace. */
 const groups: ReadonlyMap<string, string> = new Map([
   ...['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE', 'INDEX'].map(
     (kind) => [kind, 'relation'] as const,
@@ -62,8 +62,9 @@ const groups: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Names as pg_dump writes them in its table of contents: the relation before what belongs to it, argument types behind a routine. The first
- * branch decides the types of all: as `name`, what is put together from two names would be cut at 63 bytes.
+ * Names in the form of pg_dump's table of contents: the relation before its part, argument types behind a
+ * routine. The first branch sets the column types: with type `name`, a combined name would be cut at 63
+ * bytes.
  */
 const objectsQuery = `
   SELECT 'relation' AS kind, n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -130,7 +131,7 @@ const tablesQuery = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`;
 
-/** Reads catalogs only, in a session of its own: it empties the search path, so that the names of types are written out. */
+/** Reads catalogs only. The session's empty search_path makes the server write type names in full. */
 export async function readTargetCatalog(session: Session): Promise<TargetCatalog> {
   const objects = await session.query<{ kind: string; schema: string; name: string }>(
     `${objectsQuery}${session.serverVersion >= 150000 ? publicationSchemasQuery : ''}`,

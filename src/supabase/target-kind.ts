@@ -3,12 +3,15 @@ import { ConfigurationError } from '../runtime/errors.ts';
 import { isReservedRole } from './reserved-roles.ts';
 
 /**
- * What a restore finds: any PostgreSQL; a container of `supabase/postgres` reached as its superuser, which is there to be overwritten; or a
- * hosted project, whose own schemas belong to the platform.
+ * The kinds of targets: any PostgreSQL; a container of `supabase/postgres`, reached as its superuser and
+ * meant to be overwritten; or a hosted project, whose own schemas belong to the platform.
  */
 export type TargetKind = 'plain' | 'supabase-image' | 'supabase-project';
 
-/** Looks at what the platform makes before its user comes: `auth` and `storage` of its own roles, and the roles of its API. */
+/**
+ * Detects what the platform creates before its user comes: `auth` and `storage`, owned by its roles, and the
+ * API's roles.
+ */
 export async function detectTargetKind(session: Session): Promise<TargetKind> {
   const schemas = await session.query<{ owner: string }>(
     `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname IN ('auth', 'storage')`,
@@ -22,9 +25,9 @@ export async function detectTargetKind(session: Session): Promise<TargetKind> {
 }
 
 /**
- * The kind that was asked for, or the one that is found.
+ * Chooses the wanted kind, or detects it.
  *
- * @throws ConfigurationError when the connected role cannot do what the kind asks for
+ * @throws ConfigurationError when the connected role cannot do what the kind requires
  */
 export async function chooseTargetKind(session: Session, wanted: TargetKind | 'auto'): Promise<TargetKind> {
   const found = await detectTargetKind(session);

@@ -1,9 +1,12 @@
 /*
- * Secrets of Vault are stored as the extension has encrypted them, with the root key of the project and the id of each. What has the same root
- * key reads them, whoever stored them.
+ * Vault stores its secrets encrypted with the project's root key, and with the secret's id as additional
+ * data. Any project with the same root key can read them.
  */
 
-/** Makes a secret of a stored row (id, secret, nonce, name, description), as supabase_vault 0.3 has its functions. */
+/**
+ * Creates a secret from a stored row (id, secret, nonce, name, description), with the functions of
+ * supabase_vault 0.3.
+ */
 export const createSecret =
   "vault.create_secret(convert_from(vault._crypto_aead_det_decrypt(message => decode(secret, 'base64'), additional => convert_to(id::text, 'utf8'), " +
   "key_id => 0, context => 'pgsodium', nonce => nonce), 'utf8'), name, description)";

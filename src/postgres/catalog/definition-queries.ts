@@ -21,11 +21,12 @@ import { printed } from './printed-text.ts';
 import { columnOrder, security, tables, tablespaces } from './relation-queries.ts';
 
 /*
- * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details name everything by name,
- * qualified by the server itself because no search_path is set; lists that mean the same in any order are sorted.
+ * Each query yields rows of (kind, schema, relation, name, detail) from the common tables below. Details
+ * refer to objects by name, which the server qualifies because no search_path is set. Lists whose order means
+ * nothing are sorted.
  */
 
-/** The parts of an aggregate, by their names in CREATE AGGREGATE. */
+/** The parts of an aggregate, named as in CREATE AGGREGATE. */
 const aggregate = `(
   SELECT concat_ws('; ', 'kind ' || nullif(a.aggkind::text, 'n'), 'direct arguments ' || nullif(a.aggnumdirectargs, 0),
     'sfunc ' || a.aggtransfn::regprocedure, 'stype ' || format_type(a.aggtranstype, NULL), 'sspace ' || nullif(a.aggtransspace, 0),
@@ -86,7 +87,10 @@ const typeDetails = `CASE t.typtype
     'element ' || format_type(nullif(t.typelem, 0), NULL), 'delimiter ' || t.typdelim::text,
     ${when('t.typcollation <> 0', 'collatable')}) END`;
 
-/** The kinds and the columns are the server's words, between two names. */
+/**
+ * The server prints the kinds and the columns of the statistics; the names before and after are not part of
+ * that text.
+ */
 const statisticsDefinition = `
   (SELECT z.head || ${printed('substr(z.text, length(z.head) + 1, length(z.text) - length(z.head) - length(z.tail))')} || z.tail
    FROM (SELECT pg_get_statisticsobjdef(x.oid) AS text, 'CREATE STATISTICS ' || quote_ident(n.nspname) || '.' || quote_ident(x.stxname) AS head,
@@ -94,7 +98,7 @@ const statisticsDefinition = `
 
 const otherTypes = [
   `SELECT 'type', t.nspname, NULL, t.typname, ${typeDetails} FROM types t`,
-  // The columns of the locale have changed their names twice, so they are read by name.
+  // The locale column was renamed twice, so it is read by name.
   `SELECT 'collation', n.nspname, NULL, x.collname, concat_ws('; ',
      'provider ' || CASE x.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' WHEN 'c' THEN 'libc' ELSE 'default' END,
      'locale ' || coalesce(to_jsonb(x) ->> 'colllocale', to_jsonb(x) ->> 'colliculocale', x.collcollate),
@@ -129,7 +133,7 @@ const otherTypes = [
    WHERE ${userSchema} AND ${own('pg_ts_dict', 'x.oid')}`,
 ];
 
-/** Kinds of which this tells no more than that they are there; particulars.ts has the rest. */
+/** Kinds described here only by their existence; particulars.ts has the rest. */
 const unexplained: Readonly<Record<string, string>> = {
   'access method': 'pg_am',
   conversion: 'pg_conversion',
@@ -174,7 +178,7 @@ const publications = (major: number): string[] => [
       ]),
 ];
 
-/** Its options are in particulars.ts. */
+/** particulars.ts describes its options. */
 const subscription = `
   SELECT 'subscription', NULL, NULL, s.subname, concat_ws('; ',
     'publications ' || ${sorted('quote_ident(x)', 'unnest(s.subpublications) AS x')},
@@ -188,7 +192,7 @@ export const foreign = [
   `SELECT 'foreign server', NULL, NULL, s.srvname, concat_ws('; ', 'wrapper ' || w.fdwname, 'type ' || s.srvtype,
      'version ' || s.srvversion, 'options ' || ${foreignOptions('s.srvoptions')})
    FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw WHERE ${own('pg_foreign_server', 's.oid')}`,
-  // The view shows options only to those who may see them, and pg_dump reads the same.
+  // The view pg_user_mappings shows options only to roles that may see them, and pg_dump reads the same view.
   `SELECT 'user mapping', NULL, NULL, m.usename || ' on ' || m.srvname,
      'options ' || ${sorted(`split_part(o, '=', 1)`, 'unnest(m.umoptions) AS o')}
    FROM pg_user_mappings m WHERE ${own('pg_foreign_server', 'm.srvid')}`,
@@ -197,7 +201,8 @@ export const foreign = [
 const environment = [
   `SELECT 'extension', NULL, NULL, e.extname, 'schema ' || quote_ident(n.nspname) || '; version ' || e.extversion
    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace`,
-  // MAINTAIN came with 17, and ALL of 15 becomes ALL of 17. An empty list differs from none: it takes away what is built in.
+  // MAINTAIN is left out: it came with 17, where ALL of 15 becomes ALL of 17. An empty list differs from no
+  // list: it revokes the built-in privileges.
   `SELECT 'default privileges', n.nspname, NULL,
      CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types'
        WHEN 'n' THEN 'schemas' WHEN 'L' THEN 'large objects' ELSE d.defaclobjtype::text END
@@ -210,7 +215,8 @@ const environment = [
             string_agg(DISTINCT (x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END)
                        COLLATE "C", ', ') AS list
      FROM aclexplode(d.defaclacl) AS x WHERE x.privilege_type <> 'MAINTAIN' GROUP BY x.grantee) AS g ON true`,
-  // A schema public that the server made has a comment of the server. Those of extensions come with them.
+  // The server gives the schema public a comment of its own. Comments of extensions' members come with the
+  // extension.
   `SELECT 'comment', ${address}, d.description
    FROM pg_description d ${identified('d')}
    WHERE (d.objoid >= ${firstUserOid} OR d.classoid = 'pg_largeobject'::regclass OR (d.classoid = 'pg_namespace'::regclass AND d.description <> 'standard public schema'
@@ -220,7 +226,7 @@ const environment = [
      AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')`,
 ];
 
-/** The operators and functions of a family, those of its classes among them. */
+/** The operators and functions of an operator family, including those of its classes. */
 const familyMembers = `
   SELECT 'operator family members', i.schema, NULL, i.identity,
     ${sorted(
@@ -236,7 +242,9 @@ const familyMembers = `
   FROM pg_opfamily x CROSS JOIN LATERAL pg_identify_object('pg_opfamily'::regclass, x.oid, 0) AS i
   WHERE x.oid >= ${firstUserOid} AND ${own('pg_opfamily', 'x.oid')}`;
 
-/** What a database is made with. The columns of the locale have changed their names twice, so they are read by name. */
+/**
+ * The properties that a database is created with. The locale column was renamed twice, so it is read by name.
+ */
 export const database = [
   `SELECT 'database', NULL, NULL, 'encoding', pg_encoding_to_char(d.encoding) FROM pg_database d WHERE d.datname = current_database()`,
   `SELECT 'database', NULL, NULL, 'collation', concat_ws('; ',
@@ -249,10 +257,13 @@ export const database = [
    WHERE d.datname = current_database() AND d.datconnlimit <> -1`,
 ];
 
-/** The first of a UNION has a say in its types, and `name` would cut what is longer. */
+/** The first branch of a UNION influences the column types: type `name` would truncate longer texts. */
 const typed = `SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text WHERE false`;
 
-/** One statement for all kinds of definitions: its rows are of (kind, schema, relation, name, detail), all texts. */
+/**
+ * Builds one statement for all kinds of definitions, with rows of (kind, schema, relation, name, detail), all
+ * of type text.
+ */
 export function buildDefinitionsQuery(serverVersion: number): string {
   const major = Math.trunc(serverVersion / 10_000);
   const queries = [

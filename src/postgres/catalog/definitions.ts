@@ -4,11 +4,11 @@ import type { Session } from '../session/connection.ts';
 import { buildDefinitionsQuery } from './definition-queries.ts';
 
 /**
- * Describes every definition that no extension owns. The lines and their order depend neither on oids nor on the order of catalogs or
- * grants, so that a copy of the database has the same, but for what the server prints in words of its own: that is marked off in the details
- * (printed-text.ts).
+ * Describes every definition that no extension owns. The lines and their order depend neither on oids nor on
+ * the order of catalogs or grants, so a copy of the database gives the same lines. The only exception is text
+ * that the server prints in its own form: it is marked in the details (printed-text.ts).
  *
- * @param session without a search_path and with the output settings of `applySettings`, as all of ours
+ * @param session with an empty search_path and the output settings of `applySettings`, as in all our sessions
  */
 export async function readDefinitions(session: Session): Promise<Definition[]> {
   const rows = await session.query<Definition & Record<string, string | null>>(

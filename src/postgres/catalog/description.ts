@@ -9,14 +9,15 @@ import { particularKinds, readParticulars } from './particulars.ts';
 import { unescapeText } from './printed-text.ts';
 import { readSystemRights } from './system-rights.ts';
 
-/** Raised when more is told of a database than before: what an older description lacks is then no difference. */
+/** Raised when a description gains lines: what an older one lacks is no difference then. */
 const version = 3;
 
 /**
- * All that is told of a database for a comparison: its definitions, and besides them what no change of rows depends on.
+ * Describes a database for a comparison: its definitions, and in addition what replaying rows does not depend
+ * on.
  *
- * @param session in a transaction with one snapshot, and as of `readDefinitions`
- * @param other the description of the database that it is to be compared with
+ * @param session in a transaction with one snapshot, and as for `readDefinitions`
+ * @param other the description of the database to compare with
  */
 export async function readDescription(
   session: Session,
@@ -36,7 +37,7 @@ export async function readDescription(
   ];
 }
 
-/** Kinds that `readDefinitions` does not tell: rows can be replayed on a database whatever these are. */
+/** Kinds that `readDefinitions` does not describe: rows can be replayed whatever these are. */
 export const besideDefinitions: ReadonlySet<string> = new Set([
   'description',
   'large object',
@@ -44,12 +45,12 @@ export const besideDefinitions: ReadonlySet<string> = new Set([
   ...particularKinds,
 ]);
 
-/** Which version it has; the first did not say so. */
+/** The version of a description; the first version does not state it. */
 export function versionOf(description: readonly Definition[]): number {
   return Number(tellOfItself(description, '') ?? 1);
 }
 
-/** Whether it was made before descriptions said which version they have. */
+/** Whether the description has the first version, which does not state its version. */
 export function isFirstVersion(description: readonly Definition[]): boolean {
   return versionOf(description) < 2;
 }
@@ -69,19 +70,19 @@ const laterKinds: ReadonlySet<string> = new Set([
   'database',
 ]);
 
-/** Whether a description of the first version, which does not say that it is one, has no such line. */
+/** Whether a line came with the second version. */
 function cameSecond({ kind, name }: Definition): boolean {
   if (kind === 'owner') return laterOwner.test(name);
   const ofLargeObject = /^large object (\d+)$/.exec(name)?.[1];
   return laterKinds.has(kind) || (kind === 'comment' && Number(ofLargeObject) < firstUserOid);
 }
 
-/** Whether a description of the second version has no such line. */
+/** Whether a line came with the third version. */
 function cameThird({ kind, name }: Definition): boolean {
   return particularKinds.has(kind) || (kind === 'rights' && / to pg_\w+$/.test(name));
 }
 
-/** Of two descriptions what both can tell, without the lines that tell of themselves. */
+/** Keeps of two descriptions what both can hold, without the lines about the description itself. */
 export function matchDescriptions(
   expected: readonly Definition[],
   found: readonly Definition[],
@@ -104,10 +105,13 @@ export function matchDescriptions(
   };
 }
 
-/** What servers before a major do not know */
+/** Kinds of lines, with the first major version of the server that has them. */
 const sinceMajor: Readonly<Record<string, number>> = { maintain: 17, 'not null constraint': 18 };
 
-/** From 18 on it is `parallel` where nothing is said, and `off` before: so that a dump of 15 says nothing of what is off. */
+/**
+ * Removes the value of `streaming` where it is a default: `parallel` since 18, `off` before. pg_dump omits a
+ * default, so a restore from before 18 into 18, or back, changes the value.
+ */
 function withoutStreaming(line: Definition): Definition {
   return line.kind === 'subscription details'
     ? { ...line, detail: line.detail.replace(/; streaming (?:off|parallel)/, '') }
@@ -115,10 +119,10 @@ function withoutStreaming(line: Definition): Definition {
 }
 
 /**
- * The first two versions told comments that pg_dump passes over, on row types and the like, and keys of partitions that say what their
- * parents' say.
+ * Builds a filter for the first two versions. They held comments that pg_dump does not write, such as those
+ * on row types, and foreign keys of partitions that repeat those of their parents.
  *
- * @returns whether a line is none of these
+ * @returns whether a line is neither of these
  */
 function findSaid(description: readonly Definition[]): (line: Definition) => boolean {
   const named = (schema: string | null, name: string) => JSON.stringify([schema, name]);

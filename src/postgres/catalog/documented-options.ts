@@ -1,6 +1,6 @@
-/* The options that users set, by the manual: a server may keep notes of its own beside them. */
+/* Options that users set, by the manual. A server may keep internal notes beside them. */
 
-/** PostgreSQL manual, CREATE TABLE, "Storage Parameters"; those of a TOAST table are among them. */
+/** PostgreSQL manual, CREATE TABLE, "Storage Parameters"; includes those of a TOAST table. */
 export const tableOptions = [
   'autovacuum_analyze_scale_factor',
   'autovacuum_analyze_threshold',

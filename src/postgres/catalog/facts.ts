@@ -3,14 +3,17 @@ import { isNoLedger, ledgerComment } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
 import { readStates } from './sequence-states.ts';
 
-/** A condition on a row `n` of pg_namespace: neither the server's schemas nor ours. */
+/** A condition on a row `n` of pg_namespace: neither a schema of the server nor our own. */
 export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
 
-/** True for objects that no extension owns. */
+/** A condition: no extension owns the object. */
 export const own = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
-/** The same of a row `c` of pg_class. The sequence of an identity column comes and goes with its table, whoever that belongs to. */
+/**
+ * The same for a row `c` of pg_class. The sequence of an identity column belongs to an extension if its table
+ * does.
+ */
 export const ownRelation = `(${own('pg_class', 'c.oid')} AND NOT (c.relkind = 'S' AND EXISTS (
   SELECT FROM pg_depend i JOIN pg_depend d ON d.classid = i.refclassid AND d.objid = i.refobjid AND d.deptype = 'e'
   WHERE i.classid = 'pg_class'::regclass AND i.objid = c.oid AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i')))`;
@@ -18,18 +21,18 @@ export const ownRelation = `(${own('pg_class', 'c.oid')} AND NOT (c.relkind = 'S
 /** The first oid that initdb leaves to users (FirstNormalObjectId). */
 export const firstUserOid = 16384;
 
-/** The superuser that initdb makes (BOOTSTRAP_SUPERUSERID); pg_shdepend does not say what it owns. */
+/** The superuser that initdb creates (BOOTSTRAP_SUPERUSERID); pg_shdepend does not record what it owns. */
 const bootstrapRole = 10;
 
-/** Left behind by a failed CREATE INDEX CONCURRENTLY: pg_dump passes over it, and so does every plan. */
+/** An index left by a failed CREATE INDEX CONCURRENTLY: pg_dump omits it, and the planner ignores it. */
 const invalidIndex = `(NOT i.indisvalid AND c.relkind = 'i')`;
 
-/** Named by another operator and not made yet, or no more: pg_dump passes over it. */
+/** An operator that another one names, and that does not exist yet or any more: pg_dump omits it. */
 export const shellOperator = '(x.oprcode = 0)';
 
 /**
- * True for a foreign key of a partition that says what its parent's says there as well. Where they meet the other way round, PostgreSQL takes
- * the one for the other (tryAttachPartitionForeignKey), so that a dump brings back one or two.
+ * True for a foreign key of a partition that repeats one inherited from the parent. When they meet in the
+ * other order, PostgreSQL merges them (tryAttachPartitionForeignKey), so a dump restores one or two.
  *
  * @param key a row of pg_constraint
  */
@@ -41,12 +44,17 @@ export const mergedKey = (
       = (${key}.confrelid, ${key}.conkey, ${key}.confkey, ${key}.confupdtype, ${key}.confdeltype, ${key}.confmatchtype,
          ${key}.condeferrable, ${key}.condeferred, ${key}.convalidated)))`;
 
-/** True for a comment, a row `d` of pg_description, on a type that comes with something else: pg_dump passes over it. */
+/**
+ * True for a row `d` of pg_description, a comment, on a type created together with another object: pg_dump
+ * omits it.
+ */
 export const unsaidComment = `(d.classoid = 'pg_type'::regclass AND EXISTS (
   SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
   WHERE t.oid = d.objoid AND (t.typtype = 'm' OR c.relkind <> 'c' OR EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid))))`;
 
-/** Each query yields rows of (kind); what extensions own comes back with the extension and is not counted. */
+/**
+ * Each query yields rows of (kind). Members of extensions come back with the extension and are not counted.
+ */
 const kindQueries: readonly string[] = [
   `SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
                          WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
@@ -55,7 +63,8 @@ const kindQueries: readonly string[] = [
    WHERE ${userSchema} AND c.relkind <> 't' AND ${ownRelation}
      AND NOT (c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid
               AND (NOT (${own('pg_class', 'i.indrelid')}) OR ${invalidIndex})))`,
-  // Valid only once the index of every partition is attached, and of no use to a foreign key or ON CONFLICT before.
+  // A partitioned index becomes valid only when every partition's index is attached, and serves no foreign
+  // key or ON CONFLICT until then.
   `SELECT 'incomplete partitioned index' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
    WHERE c.relkind = 'I' AND NOT i.indisvalid`,
   `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END
@@ -97,7 +106,7 @@ const kindQueries: readonly string[] = [
      AND (SELECT i.identity FROM pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i) IS NOT NULL`,
 ];
 
-/** How many objects of each kind the database has, outside of what extensions own. */
+/** Counts the objects of each kind, without members of extensions. */
 export async function countObjects(session: Session): Promise<Record<string, number>> {
   const rows = await session.query<{ kind: string; count: number }>(
     `SELECT kind, count(*) AS count FROM (${kindQueries.join(' UNION ALL ')}) AS objects (kind) GROUP BY kind ORDER BY kind`,
@@ -105,7 +114,7 @@ export async function countObjects(session: Session): Promise<Record<string, num
   return Object.fromEntries(rows.map((row) => [row.kind, row.count]));
 }
 
-/** Indexes that exist, serve nothing and are not in a dump. */
+/** Lists the indexes that exist but are invalid: no query uses them, and no dump holds them. */
 export async function readInvalidIndexes(session: Session): Promise<string[]> {
   const rows = await session.query<{ name: string }>(`
     SELECT n.nspname || '.' || c.relname AS name
@@ -115,15 +124,17 @@ export async function readInvalidIndexes(session: Session): Promise<string[]> {
 }
 
 /**
- * The state of every sequence that no extension owns. Not transactional: a snapshot does not freeze it.
+ * Reads the state of every sequence that no extension owns. Sequences are not transactional: a snapshot does
+ * not freeze them.
  *
- * @param values another session, where that of the first is in a long transaction
+ * @param values another session for the values, when the first one is in a long transaction
+ * @throws SourceError when a sequence has been renamed or dropped meanwhile
  */
 export async function readSequences(session: Session, values = session): Promise<SequenceState[]> {
   return readStates(session, await listSequences(session), values);
 }
 
-/** The same of those that the role may read, and the names of the others. */
+/** Reads the states of the sequences that the role may read, and the names of the others. */
 export async function readReadableSequences(
   session: Session,
 ): Promise<{ states: SequenceState[]; closed: { schema: string; name: string }[] }> {
@@ -159,7 +170,7 @@ async function readExtensions(session: Session): Promise<InstalledExtension[]> {
   return rows.map((row) => ({ ...row }));
 }
 
-/** Roles that own, are granted or are named by something in this database. */
+/** Roles that own an object of this database, hold a privilege in it, or are named by an object of it. */
 async function readRoles(session: Session): Promise<string[]> {
   const rows = await session.query<{ name: string }>(`
     SELECT r.rolname AS name
@@ -176,7 +187,7 @@ async function readRoles(session: Session): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** What a restored database is compared with, and what its server must have. */
+/** Facts to compare a restored database with, and what its server must have. */
 export interface DatabaseFacts {
   readonly sequences: SequenceState[];
   readonly objects: Record<string, number>;
@@ -184,7 +195,7 @@ export interface DatabaseFacts {
   readonly extensions: InstalledExtension[];
 }
 
-/** @see readSequences */
+/** Reads all facts; `values` as for `readSequences`. */
 export async function readFacts(session: Session, values = session): Promise<DatabaseFacts> {
   const [objects, roles, extensions, sequences] = await Promise.all([
     countObjects(session),

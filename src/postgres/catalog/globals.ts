@@ -1,10 +1,13 @@
 import type { CronJob, Role, Setting, Supplement } from '../../format/supplement.ts';
 import type { Session } from '../session/connection.ts';
 
-/** What a cluster has and no archive of one database */
+/** What belongs to a cluster and to no archive of one database. */
 export type Globals = Pick<Supplement, 'roles' | 'database' | 'cronJobs'>;
 
-/** What pg_dump leaves out because it belongs to the cluster. Passwords cannot be read and are not part of it. */
+/**
+ * Reads what pg_dump leaves out because it belongs to the cluster. Passwords are not included: they cannot be
+ * read.
+ */
 export async function readGlobals(session: Session): Promise<Globals> {
   const [roles, database, cronJobs] = await Promise.all([
     readRoles(session),
@@ -17,8 +20,9 @@ export async function readGlobals(session: Session): Promise<Globals> {
 const here = `(SELECT oid FROM pg_database WHERE datname = current_database())`;
 
 /**
- * The oids of roles that matter here. A Supabase project is a cluster of its own, so all of them are its; elsewhere other databases
- * may have roles of theirs, and those count that this database names, whoever is a member of them, and the groups of all these.
+ * The oids of the relevant roles. In a Supabase project, which is a cluster of its own, these are all roles.
+ * Elsewhere other databases may have their own roles, so only these count: roles that this database names,
+ * their members, and the groups that all of these belong to.
  */
 const relatedRoles = `
   WITH RECURSIVE named AS (
@@ -38,7 +42,7 @@ const relatedRoles = `
   )
   SELECT oid FROM related`;
 
-/** A list of name=value texts as JSON, in the order of names. */
+/** A list of name=value texts as JSON, ordered by name. */
 const settingsOf = (role: string, database: string) => `
   (SELECT json_agg(json_build_object('name', split_part(x, '=', 1), 'value', substr(x, strpos(x, '=') + 1)) ORDER BY x COLLATE "C")
    FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS x WHERE s.setrole = ${role} AND s.setdatabase = ${database})::text`;
@@ -61,7 +65,7 @@ interface RoleRow {
 }
 
 async function readRoles(session: Session): Promise<Role[]> {
-  // The same membership may have come from several grantors, each with options of its own: one that allows is enough.
+  // The same membership may have several grantors, each with its own options: one that allows is enough.
   const options =
     session.serverVersion >= 160000
       ? `'inherit', bool_or(m.inherit_option), 'set', bool_or(m.set_option)`
@@ -101,13 +105,16 @@ function parseList<T>(text: string | null): T[] {
   return text === null ? [] : (JSON.parse(text) as T[]);
 }
 
-/** What the values of expressions may depend on. `search_path` is looked for where it is needed (target/search-paths.ts). */
+/**
+ * Settings that the values of expressions may depend on. `search_path` is handled where it is needed
+ * (restorer/search-paths.ts).
+ */
 export const surroundingSettings: readonly string[] = [
   ...['DateStyle', 'IntervalStyle', 'TimeZone', 'timezone_abbreviations', 'default_text_search_config'],
   ...['lc_monetary', 'lc_numeric', 'lc_time', 'bytea_output', 'extra_float_digits', 'xmlbinary', 'xmloption'],
 ];
 
-/** What a new session of this role in this database has of them. */
+/** The values that these settings have in a new session of this role in this database. */
 export async function readSurroundings(session: Session): Promise<Setting[]> {
   const names = surroundingSettings.map((name) => `'${name.toLowerCase()}'`).join(', ');
   const rows = await session.query<{ name: string; value: string }>(
@@ -150,14 +157,17 @@ const databaseQuery = `
                    FROM aclexplode(d.datacl) AS a LEFT JOIN pg_roles g ON g.oid = a.grantee GROUP BY 1, 2) AS x), '[]') END::text AS grants
     FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()`;
 
-/** A condition on a row `c` of pg_class: anybody may make a relation of the name, but no part of an extension, and nothing of a superuser's. */
+/**
+ * A condition on a row `c` of pg_class: any role may create a relation of that name, but not as a part of an
+ * extension, and not with a superuser as its owner.
+ */
 const isReal = (
   extension: string,
 ) => `((SELECT r.rolsuper FROM pg_roles r WHERE r.oid = c.relowner) OR EXISTS (
   SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND m.refclassid = 'pg_extension'::regclass
   WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e' AND e.extname = '${extension}'))`;
 
-/** Columns that pg_cron has not always had, and what they are worth without it. */
+/** Columns that older versions of pg_cron lack, each with the value that its absence means. */
 const laterColumns: Readonly<Record<string, string>> = {
   jobname: 'NULL::text',
   database: 'current_database()::text',
@@ -165,7 +175,7 @@ const laterColumns: Readonly<Record<string, string>> = {
   active: 'true',
 };
 
-/** The jobs of pg_cron. Its table has a policy: a role without BYPASSRLS sees those that run as itself. */
+/** Reads pg_cron's jobs. The table has a policy: a role without BYPASSRLS sees only its own jobs. */
 async function readCronJobs(session: Session): Promise<CronJob[]> {
   const columns = await session.query<{ name: string }>(`
     SELECT a.attname AS name FROM pg_attribute a
@@ -173,7 +183,8 @@ async function readCronJobs(session: Session): Promise<CronJob[]> {
     WHERE n.nspname = 'cron' AND c.relname = 'job' AND c.relkind = 'r' AND ${isReal('pg_cron')} AND a.attnum > 0 AND NOT a.attisdropped
       AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`);
   if (columns.length === 0) return [];
-  // Our sessions rather fail than read rows through policies, which is right for a user's tables and not for this one.
+  // `row_security = off` makes a filtered SELECT fail, as it should for a user's tables; cron.job is meant to
+  // be filtered.
   const [setting] = await session.query<{ row_security: string }>('SHOW row_security');
   await session.query('SET LOCAL row_security = on');
   const names = new Set(columns.map((column) => column.name));

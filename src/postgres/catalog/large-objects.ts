@@ -5,16 +5,16 @@ import type { Session } from '../session/connection.ts';
 import { sortDefinitions } from './definitions.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
 
-/** Objects that are told one by one; of more than these all are told by two digests. */
+/** Up to this number, each object has a line of its own; more are summed up in two digests. */
 const toldApart = 1000;
 
-/** Objects that are read in one statement. */
+/** Objects read in one statement. */
 const batch = 200;
 
-/** bytes; the server never holds more of an object */
+/** bytes of an object that the server holds at a time */
 const chunk = 1_048_576;
 
-/** Stands for a content that the connected role may not read. */
+/** Replaces the content that the connected role may not read. */
 export const unreadable = 'content not readable';
 
 interface LargeObject {
@@ -24,8 +24,8 @@ interface LargeObject {
 }
 
 /**
- * The content, the owner and the rights of all large objects, as the session's snapshot sees them. The contents stay on the server: it hashes
- * them a chunk at a time. What the role may not read is said to be so.
+ * Describes content, owner and privileges of all large objects in the session's snapshot. The content stays
+ * on the server, which hashes it chunk by chunk. Content that the role may not read is marked as unreadable.
  *
  * @param session in a transaction with one snapshot
  */
@@ -47,7 +47,7 @@ function describeOne({ oid, content, rights }: LargeObject): Definition {
   return { kind: 'large object', schema: null, relation: null, name: oid, detail: `${rights}; ${content}` };
 }
 
-/** Two digests, because what is in them and whose they are differ for different reasons. */
+/** Two digests, because content and ownership differ for different reasons. */
 function describeTogether(objects: readonly LargeObject[]): Definition[] {
   const digest = (tell: (object: LargeObject) => string) => {
     const hash = createHash('sha256');
@@ -62,14 +62,14 @@ function describeTogether(objects: readonly LargeObject[]): Definition[] {
   ];
 }
 
-/** The right to read an object: its own list, in which a superuser and an owner need not stand. */
+/** Whether the role may read an object: by the object's privilege list, as its owner or as a superuser. */
 const mayRead = `(
   (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR current_setting('lo_compat_privileges')::bool
   OR pg_has_role(m.lomowner, 'USAGE')
   OR EXISTS (SELECT FROM aclexplode(m.lomacl) AS x WHERE x.privilege_type = 'SELECT'
                AND CASE x.grantee WHEN 0 THEN true ELSE pg_has_role(x.grantee, 'USAGE') END))`;
 
-/** Seeking to the end tells how long it is, to those who cannot read the catalog of pages. */
+/** A seek to the end tells the size even to roles that may not read pg_largeobject. */
 const contentQuery = `
   SELECT m.oid::text,
     CASE WHEN ${mayRead} THEN (

@@ -3,15 +3,15 @@ import { formatBytes, formatCount } from '../../report/quantity.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
- * What an operation needs, in bytes: the descriptions of all tables are in memory at once, rows never are. Measured with 20,000 and 100,000
- * tables of a column and a key (docs/benchmarks.md).
+ * Memory that an operation needs, in bytes: the descriptions of all tables are in memory at once, rows never
+ * are. Measured with 20,000 and 100,000 tables of one column and a key (docs/benchmarks.md).
  */
 const needs = {
   backup: { base: 250e6, perTable: 6e3 },
   restore: { base: 130e6, perTable: 20e3 },
 } as const;
 
-/** @throws ConfigurationError when this process may not take as much memory as so many tables need */
+/** @throws ConfigurationError when this many tables need more memory than this process may take */
 export function checkMemory(
   operation: keyof typeof needs,
   tables: number,

@@ -1,10 +1,13 @@
 import { firstUserOid, own, userSchema } from './facts.ts';
 
-/* Whose things are, and whom their owners have let in. Rows are of (kind, schema, relation, name, detail), as in definition-queries.ts. */
+/* Owners and grants. Rows are of (kind, schema, relation, name, detail), as in definition-queries.ts. */
 
 const owner = (name: string) => `quote_ident(pg_get_userbyid(${name}))`;
 
-/** Kinds whose owners pg_dump writes, besides those that have lines of their own: their catalog, and the column of the owner. */
+/**
+ * Kinds whose owners pg_dump writes, except those with queries of their own below: catalog and column of the
+ * owner.
+ */
 const owned: readonly (readonly [catalog: string, owner: string, condition?: string])[] = [
   ['pg_foreign_data_wrapper', 'fdwowner'],
   ['pg_language', 'lanowner'],
@@ -24,9 +27,9 @@ const owned: readonly (readonly [catalog: string, owner: string, condition?: str
 ];
 
 /**
- * Whose everything is. A function with SECURITY DEFINER, a view without security_invoker and a table's policies work with the rights
- * of an owner, so all owners are told and not only unusual ones: what is usual is something else in another database. What belongs to a
- * relation has the relation's owner.
+ * Owner of every object. SECURITY DEFINER functions, views without security_invoker and a table's policies
+ * run with the owner's rights. All owners are listed, not only unusual ones: another database has other usual
+ * owners. A part of a relation has the relation's owner.
  */
 export const owners = [
   `SELECT 'owner', n.nspname, NULL, '(schema)', ${owner('n.nspowner')}
@@ -52,18 +55,24 @@ export const owners = [
   ),
 ];
 
-/** The owners that were not told at first: a line's name begins with what it is. */
+/** Owners that the first version of descriptions lacks; a line's name begins with the kind of object. */
 export const laterOwner =
   /^(extension|foreign-data wrapper|language|operator|operator class|operator family|collation|conversion|text search dictionary|text search configuration|statistics object|subscription) /;
 
-/** The roles that Supabase's API takes for its clients. */
+/** The roles that Supabase's API assumes for its clients. */
 export const apiRoles = `('anon', 'authenticated', 'service_role')`;
 
-/** Supabase's own roles get their grants from the platform, and those of its API are compared by what they can do in effect. */
+/**
+ * Excludes Supabase's own roles, whose grants come from the platform, and the API's roles, whose effective
+ * privileges are compared instead.
+ */
 export const ofUsers = `u.rolname NOT IN ('anon', 'authenticated', 'authenticator', 'dashboard_user', 'pgbouncer', 'postgres', 'service_role')
   AND u.rolname !~ '^(pg_|supabase_|cli_login_|pgsodium_key|pgtle_)'`;
 
-/** Grants of a list to some roles, other than its owner: one row of (grantee, privileges) for each. */
+/**
+ * Privileges that a list grants to some roles, without its owner: one row of (grantee, privileges) for each
+ * role.
+ */
 const granted = (acl: string, owner: string, condition: string) => `LATERAL (
   SELECT u.rolname AS grantee,
          string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END, ', ') AS list
@@ -84,6 +93,6 @@ const grantsTo = (kind: string, condition: string) => [
 
 export const grants = [
   ...grantsTo('grant', ofUsers),
-  // What they can do is compared in effect; that they may pass it on is not a part of that.
+  // The API's privileges are compared by effect, which does not include the right to grant them to others.
   ...grantsTo('grant option', `u.rolname IN ${apiRoles} AND x.is_grantable`),
 ];

@@ -18,9 +18,9 @@ import { firstUserOid, own, userSchema } from './facts.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
 
 /*
- * What pg_dump writes besides what definition-queries.ts tells. It is read for a comparison alone: whatever of it is changed, rows can be
- * replayed on the database, and the digest of all definitions stays the same. Lines of a kind `… details` say more of what has a line of its
- * own, of the same name; where there is nothing to say there is none.
+ * Describes what pg_dump writes in addition to definition-queries.ts. It serves comparisons only: rows can be
+ * replayed whatever changes here, and the digest of all definitions stays the same. A line of a kind `…
+ * details` adds to the line of the same name without that suffix; an object without details has no such line.
  */
 
 const shapes: readonly string[] = [
@@ -42,7 +42,7 @@ const shapes: readonly string[] = [
 
 const suffix = ' details';
 
-/** The kinds of lines that `readParticulars` tells */
+/** The kinds of lines that `readParticulars` returns. */
 export const particularKinds: ReadonlySet<string> = new Set([
   ...shapes.map((kind) => `${kind}${suffix}`),
   'extension comment',
@@ -53,18 +53,21 @@ export const particularKinds: ReadonlySet<string> = new Set([
   'maintain',
 ]);
 
-/** The kind of the line without which this one would say nothing; undefined for what stands for itself. */
+/**
+ * The kind of line that this kind adds to, and is meaningless without; undefined for a kind that stands
+ * alone.
+ */
 export function kindBehind(kind: string): string | undefined {
   if (kind === 'extension comment') return 'extension';
   return kind.endsWith(suffix) ? kind.slice(0, -suffix.length) : undefined;
 }
 
-/** Stands for what the connected role may not read. */
+/** Replaces what the connected role may not read. */
 export const notReadable = 'not readable';
 
 const routine = (word: string, oid: string) => `'${word} ' || nullif(${oid}::oid, 0)::regproc`;
 
-/** Kinds that are called as the server identifies them: their catalog, and what there is to know of a row `x` of it. */
+/** Kinds named by the server's identity for them: the catalog, and the details of its row `x`. */
 const identified: readonly (readonly [kind: string, catalog: string, detail: readonly string[]])[] = [
   [
     'access method',
@@ -126,7 +129,7 @@ const identifiedDetails = identified.map(
   WHERE x.oid >= ${firstUserOid} AND ${own(catalog, 'x.oid')}`,
 );
 
-/** What a column of a table has in its own line. */
+/** The settings of one column; a table's column has these in its own line. */
 const columnSettings = `concat_ws(' ', quote_ident(a.attname),
   CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END, 'compression ' || nullif(a.attcompression::text, ''),
   'statistics ' || nullif(a.attstattarget, -1), 'with ' || ${documented('a.attoptions', ['n_distinct', 'n_distinct_inherited'])})`;
@@ -145,14 +148,20 @@ const materializedViews = `
     )})
   FROM relations r WHERE r.relkind = 'm'`;
 
-/** What a table that inherits has declared itself, too: it keeps that where the parent lets go of it. Partitions never do. */
+/**
+ * Columns and constraints that an inheriting table has also declared itself: it keeps them when detached from
+ * the parent. Partitions never do.
+ */
 const local = `
   SELECT 'local', r.nspname, r.relname, '', concat_ws('; ',
     'columns ' || ${sorted('quote_ident(a.attname)', 'pg_attribute a WHERE a.attrelid = r.oid AND a.attinhcount > 0 AND a.attislocal AND NOT a.attisdropped')},
     'constraints ' || ${sorted('quote_ident(c.conname)', `pg_constraint c WHERE c.conrelid = r.oid AND c.contype = 'c' AND c.coninhcount > 0 AND c.conislocal`)})
   FROM relations r WHERE r.relkind IN ('r', 'f') AND NOT r.relispartition`;
 
-/** Since 18 they have names, and may be not valid. Of those that are called as usual there is nothing to say. */
+/**
+ * Since version 18 not-null constraints have names and may be NOT VALID. Those with default properties have
+ * no line.
+ */
 const notNull = [
   `SELECT 'not null constraint', r.nspname, r.relname, a.attname, concat_ws('; ',
      CASE WHEN c.conname <> r.relname || '_' || a.attname || '_not_null' THEN 'named ' || quote_ident(c.conname) END,
@@ -163,13 +172,16 @@ const notNull = [
    FROM types t JOIN pg_constraint c ON c.contypid = t.oid AND c.contype = 'n' WHERE c.conname <> t.typname || '_not_null'`,
 ];
 
-/** pg_dump writes those of extensions as well; of one that was taken away it says nothing. */
+/** pg_dump writes comments of extensions as well, but not that one was removed. */
 const extensionComments = `
   SELECT 'extension comment', NULL, NULL, e.extname, d.description
   FROM pg_extension e JOIN pg_description d ON d.classoid = 'pg_extension'::regclass AND d.objoid = e.oid
   WHERE e.oid >= ${firstUserOid}`;
 
-/** Only of those options that do not look like secrets are the values told elsewhere: these come as one digest. */
+/**
+ * A digest over the values of options that look like secrets; the other values appear in clear text
+ * elsewhere.
+ */
 const secrets = (
   list: string,
 ) => `(SELECT 'values ' || ${digest(`string_agg(o, chr(10) ORDER BY o COLLATE "C")`)}
@@ -184,7 +196,7 @@ const foreign = [
    FROM relations r JOIN pg_foreign_table t ON t.ftrelid = r.oid`,
   `SELECT 'column${suffix}', r.nspname, r.relname, a.attname, ${secrets('a.attfdwoptions')}
    FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid WHERE r.relkind = 'f' AND a.attnum > 0 AND NOT a.attisdropped`,
-  // The condition is that of the view, which tells no options to others.
+  // The same condition as in the view pg_user_mappings, which hides options from other roles.
   `SELECT 'user mapping${suffix}', NULL, NULL, m.usename || ' on ' || m.srvname,
      CASE WHEN NOT ((SELECT u.rolsuper FROM pg_roles u WHERE u.rolname = current_user)
          OR (m.umuser = 0 AND pg_has_role(s.srvowner, 'USAGE'))
@@ -222,7 +234,7 @@ function subscriptions(major: number, readable: boolean): string {
     FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database()`;
 }
 
-/** Whatever has a list of rights: rows of (schema, relation, name, acl, letter of acldefault, owner). */
+/** Every object with a privilege list: rows of (schema, relation, name, acl, letter of acldefault, owner). */
 const granting = [
   `SELECT NULL::text, NULL::text, 'schema ' || quote_ident(n.nspname), n.nspacl, 'n'::"char", n.nspowner
    FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
@@ -238,24 +250,25 @@ const granting = [
   `SELECT NULL, NULL, 'large object ' || m.oid, m.lomacl, 'L'::"char", m.lomowner FROM pg_largeobject_metadata m`,
 ];
 
-/** Columns have no owner of their own, and nothing by default. */
+/** Columns have no owner of their own and no default privileges. */
 const columnGrants = `
   SELECT r.nspname, r.relname, quote_ident(a.attname), a.attacl, 'c'::"char", r.relowner
   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL AND NOT a.attisdropped`;
 
-/** MAINTAIN came with 17, and has lines of its own. */
+/** MAINTAIN came with version 17 and has its own lines. */
 const listed = (acl: string, condition: string) => `(
   SELECT string_agg(DISTINCT x.privilege_type, ', ') FROM aclexplode(${acl}) AS x WHERE x.privilege_type <> 'MAINTAIN' AND ${condition})`;
 
 const option = `CASE WHEN bool_or(x.is_grantable) THEN ' with grant option' ELSE '' END`;
 
 const grants = [
-  // What an owner may do it may take from itself.
+  // An owner may revoke its own privileges.
   `SELECT 'owner grant', g.schema, g.relation, g.name, coalesce(g.list, 'no privilege')
    FROM (SELECT o.*, ${listed('o.acl', 'x.grantee = o.owner')} AS list, ${listed('acldefault(o.letter, o.owner)', 'x.grantee = o.owner')} AS usual
          FROM granting o WHERE o.acl IS NOT NULL AND o.letter <> 'c') AS g
    WHERE g.list IS DISTINCT FROM g.usual`,
-  // The roles that every server has, such as pg_monitor; system-rights.ts tells of the other kinds.
+  // Grants to the server's predefined roles, such as pg_monitor; system-rights.ts covers the other kinds of
+  // objects.
   `SELECT 'predefined role grant', g.schema, g.relation, concat_ws(' ', nullif(g.name, ''), 'to ' || quote_ident(g.grantee)), string_agg(g.text, ', ' ORDER BY g.text)
    FROM (SELECT o.schema, o.relation, o.name, u.rolname AS grantee, x.privilege_type || ${option} AS text
          FROM granting o CROSS JOIN aclexplode(o.acl) AS x JOIN pg_roles u ON u.oid = x.grantee
@@ -264,7 +277,7 @@ const grants = [
    GROUP BY g.schema, g.relation, g.name, g.grantee`,
 ];
 
-/** Of servers from 17 on */
+/** For servers since version 17. */
 const maintain = [
   `SELECT 'maintain', r.nspname, r.relname, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(u.rolname) END, 'MAINTAIN' || ${option}
    FROM relations r CROSS JOIN aclexplode(r.relacl) AS x LEFT JOIN pg_roles u ON u.oid = x.grantee
@@ -281,7 +294,11 @@ const maintain = [
    GROUP BY n.nspname, d.defaclrole, x.grantee`,
 ];
 
-/** @param session without a search_path, as of `readDefinitions` */
+/**
+ * Reads all particulars.
+ *
+ * @param session with an empty search_path, as for `readDefinitions`
+ */
 export async function readParticulars(session: Session): Promise<Definition[]> {
   const [may] = await session.query<{ readable: boolean }>(
     `SELECT has_column_privilege('pg_subscription', 'subconninfo', 'SELECT') AS readable`,

@@ -3,7 +3,10 @@ import type { Session } from '../session/connection.ts';
 import { firstUserOid } from './facts.ts';
 import type { TableInfo } from './tables.ts';
 
-/** Tables that have something that the planner reads, and that calls what users have made; with the owners of what is foreign, as JSON. */
+/**
+ * Tables for which the planner reads an expression that calls users' functions or operators; with the
+ * untrusted owners of these functions, as JSON.
+ */
 export const expressionsQuery = `
   SELECT c.oid, bool_or(NOT coalesce(f.trusted, false)) AS foreign,
          coalesce(json_agg(DISTINCT f.owner) FILTER (WHERE NOT coalesce(f.trusted, false)), '[]')::text AS owners
@@ -23,12 +26,13 @@ export const expressionsQuery = `
   WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid`;
 
 /**
- * The tables that can be read by a plain COPY alone, by oid. To plan any other query, the server looks into the expressions of a table's
- * indexes, and into the functions that these call; one that counts on a search_path is not understood without it, and with it a session
- * might call what somebody has put there. And a function of constants is called for the plan itself, as whoever asks for it: one that is neither
- * a superuser's nor the connected role's own is not planned with.
+ * Finds the tables that only a plain COPY can read, by oid. For any other query the planner reads the
+ * expressions of a table's indexes and the functions they call. A function that relies on a search_path fails
+ * without it, and with it the session might call another user's code. The planner also calls functions of
+ * constants, with our privileges: a function that belongs neither to a superuser nor to the connected role
+ * must not be planned.
  *
- * @param session in a transaction, which goes on
+ * @param session in a transaction, which stays usable
  */
 export async function findUnplannable(
   session: Session,
@@ -36,7 +40,7 @@ export async function findUnplannable(
 ): Promise<Set<number>> {
   const oids = `{${tables.map(({ oid }) => oid).join(',')}}`;
   const rows = await session.query<{ oid: number; foreign: boolean }>(expressionsQuery, [oids]);
-  // COPY alone refuses a view that has taken the name of a table.
+  // Only COPY refuses a view that has taken the name of a table.
   if (!session.guarded) return new Set(tables.map(({ oid }) => oid));
   const doubtful = new Set(rows.map(({ oid }) => oid));
   const found = new Set(rows.filter(({ foreign }) => foreign).map(({ oid }) => oid));
@@ -56,7 +60,7 @@ export async function findUnplannable(
   return found;
 }
 
-/** Marks those: they are read as a whole, and never taken for unchanged without having been read. */
+/** Marks these tables: they are read as a whole, and never reused as unchanged. */
 export function markUnplannable(tables: readonly TableInfo[], found: ReadonlySet<number>): TableInfo[] {
   if (found.size === 0) return [...tables];
   return tables.map((table) =>

@@ -1,34 +1,35 @@
 /*
- * A server prints expressions and queries in words of its own: `s IN ('a', 'b')` comes out in one way in the database where it was typed, in
- * another after one dump and restore, and in a third on another major. Within the details of definitions such texts stand between two
- * control characters, so that a comparison can tell what was said from how it was put.
+ * A server prints expressions and queries in its own form: `s IN ('a', 'b')` comes out in one form in the
+ * database where it was typed, in another after a dump and restore, and in a third on another major version.
+ * In the details of definitions two control characters enclose such texts, so that a comparison can tell
+ * meaning from form.
  */
 
-/** What a text begins with. */
+/** The mark before a printed text. */
 export const opening = '\u0002';
 const closing = '\u0003';
 
-/** What stands before the code of one of the three characters within a text, and their codes */
+/** The escape character, and the code behind it for each of the three special characters. */
 const shift = '\u0010';
 const codes: Readonly<Record<string, string>> = { [shift]: '0', [opening]: '2', [closing]: '3' };
 const characters = new Map(Object.entries(codes).map(([character, code]) => [code, character]));
 
-/** SQL for a text in which none of the marks can be read. */
+/** SQL for a text in which the special characters are escaped. */
 export const escaped = (sql: string) =>
   `replace(replace(replace(${sql}, chr(16), chr(16) || '0'), chr(2), chr(16) || '2'), chr(3), chr(16) || '3')`;
 
-/** SQL for a text, marked off; null when the text is. */
+/** SQL for a text enclosed in marks; null for null. */
 export const printed = (sql: string) => `chr(2) || ${escaped(sql)} || chr(3)`;
 
 const escapes = new RegExp(`${shift}([023])`, 'g');
 const special = new RegExp(`[${shift}${opening}${closing}]`, 'g');
 
-/** As it was before a text could hold marks. */
+/** Undoes `escaped`. */
 export function unescapeText(text: string): string {
   return text.replaceAll(escapes, (_, code: string) => characters.get(code) ?? '');
 }
 
-/** A detail, taken apart: `parts` has one more than `texts`, and they take turns. */
+/** A detail split at its marks: `parts` and `texts` alternate, and `parts` has one element more. */
 export interface SplitDetail {
   readonly parts: readonly string[];
   readonly texts: readonly string[];
@@ -45,16 +46,16 @@ export function splitDetail(detail: string): SplitDetail {
   };
 }
 
-/** A detail as people read it. */
+/** A detail for people, without marks. */
 export function withoutMarks(detail: string): string {
   return unescapeText(detail.replaceAll(allMarked, '$1'));
 }
 
 /**
- * The texts of a detail, found by the parts of another one.
+ * Finds the printed texts of a detail by the parts of another one.
  *
- * @param detail with marks, or without as of older backups
- * @returns undefined when it differs in more than its texts
+ * @param detail with marks, or without, as older backups have it
+ * @returns undefined when the details differ outside of their texts
  */
 export function findTexts(detail: string, parts: readonly string[]): readonly string[] | undefined {
   if (detail.includes(opening)) {
@@ -66,7 +67,7 @@ export function findTexts(detail: string, parts: readonly string[]): readonly st
   return new RegExp(`^${pattern}$`, 's').exec(detail)?.slice(1);
 }
 
-/** The other way round. */
+/** The inverse of `splitDetail`. */
 export function joinDetail({ parts, texts }: SplitDetail): string {
   return parts
     .map((part, at) =>

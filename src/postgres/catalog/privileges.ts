@@ -4,10 +4,13 @@ import type { Session } from '../session/connection.ts';
 import { routines } from './definition-words.ts';
 import { own, ownRelation, userSchema } from './facts.ts';
 
-/** The roles that Supabase's API takes for its clients. */
+/** The roles that Supabase's API assumes for its clients. */
 export const apiRoles = ['anon', 'authenticated', 'service_role'];
 
-/** Of all majors the tool knows; MAINTAIN came with 17 and would make a database of 15 differ from its copy. */
+/**
+ * Privileges known to all supported major versions. MAINTAIN, new in 17, would make a database of 15 differ
+ * from its copy.
+ */
 const privilegesOf = {
   schema: ['CREATE', 'USAGE'],
   table: ['DELETE', 'INSERT', 'REFERENCES', 'SELECT', 'TRIGGER', 'TRUNCATE', 'UPDATE'],
@@ -20,19 +23,19 @@ type Kind = keyof typeof privilegesOf;
 
 const roleList = apiRoles.map((role) => `'${role}'`).join(', ');
 
-/** The privileges of `kind` that a condition holds for, as one text; null when there is none. */
+/** The privileges of `kind` that fulfil a condition, as one text; null when there is none. */
 const those = (kind: Kind, condition: string) =>
   `(SELECT string_agg(p, ',' ORDER BY p COLLATE "C")
     FROM unnest('{${privilegesOf[kind].join(',')}}'::text[]) AS p WHERE ${condition})`;
 
-/** Privileges that `acl` gives to everybody, as one text; null when there is none. */
+/** The privileges that `acl` gives to PUBLIC, as one text; null when there is none. */
 const ofPublic = (acl: string, condition = 'true') =>
   `(SELECT string_agg(DISTINCT x.privilege_type, ',' ORDER BY x.privilege_type)
     FROM aclexplode(${acl}) AS x WHERE x.grantee = 0 AND x.privilege_type <> 'MAINTAIN' AND ${condition})`;
 
 /**
- * What one may do with an object follows from its list of grants and its owner, and thousands of tables share a few of those: each
- * combination is asked about once, for one object that has it.
+ * Effective privileges follow from an object's grants and owner, and thousands of tables share a few
+ * combinations: each combination is evaluated once, for one object that has it.
  */
 const objectsQuery = `
   WITH objects AS MATERIALIZED (
@@ -62,7 +65,7 @@ const objectsQuery = `
   SELECT kind, schema, name, NULL::text AS "column", grantee, privileges, definer
   FROM objects JOIN effective USING (kind, acl, owner) WHERE privileges IS NOT NULL`;
 
-/** Columns with grants of their own, as far as these allow more than those of the table. */
+/** Columns with grants of their own, as far as these allow more than the grants of their table. */
 const columnsQuery = `
   WITH columns AS MATERIALIZED (
     SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname, a.attacl,
@@ -95,10 +98,11 @@ interface PrivilegeRow {
 }
 
 /**
- * What PUBLIC and those roles of Supabase's API that exist may do with the user's objects, one line for each that may do anything.
- * Lines and their order depend on the privileges alone, so that those of a copy can be compared with them.
+ * Reads what PUBLIC and the existing roles of Supabase's API may do with the user's objects, one line for
+ * each role and object with any privilege. Lines and their order depend on the privileges alone, so they can
+ * be compared with a copy's.
  *
- * @param session without a search_path, as all of ours
+ * @param session with an empty search_path, as all our sessions
  */
 export async function readPrivileges(session: Session): Promise<Privilege[]> {
   const rows = await session.query<PrivilegeRow>(`(${objectsQuery}) UNION ALL (${columnsQuery})`);

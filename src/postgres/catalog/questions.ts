@@ -11,17 +11,18 @@ import { qualifiedName } from './tables.ts';
 const savepoint = 'question';
 
 /**
- * Asks each question in the transaction of the session, which it leaves usable whatever a question does. COPY takes any query that
- * answers with rows and has the server write every type as text, whatever its columns are called.
+ * Asks each question in the session's transaction, which stays usable whatever a question does. COPY accepts
+ * any query that returns rows, and makes the server write every type as text, whatever the columns are
+ * called.
  *
- * @throws Error when the session is lost; a question that fails is an answer
+ * @throws Error when the session is lost; a question that fails counts as an answer
  */
 export async function askQuestions(session: Session, questions: readonly string[]): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const sql of questions) {
     await session.query(`SAVEPOINT ${savepoint}`);
     answers.push(await ask(session, sql));
-    // Also what succeeded: a question may have changed a setting.
+    // The rollback also follows a successful question, which may have changed a setting.
     await session.query(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
   }
   return answers;
@@ -48,12 +49,12 @@ function cut(text: string): string {
   return characters.length <= sampleLength ? text : `${characters.slice(0, sampleLength - 1).join('')}…`;
 }
 
-/** Digests an answer as it comes and keeps its beginning. */
+/** Digests an answer while it arrives, and keeps its beginning. */
 class AnswerSink implements RowSink {
   readonly buffer = Buffer.allocUnsafe(64 * 1024);
   length = 0;
   #rows = 0;
-  /** Enough bytes for the sample; a character takes four at most. */
+  /** Enough bytes for the sample; a character takes at most four. */
   #beginning: Buffer | undefined;
   readonly #hash = createHash('sha256');
 
@@ -80,9 +81,9 @@ class AnswerSink implements RowSink {
 }
 
 /**
- * The newest value of each column. Reads the columns, by an index where there is one.
+ * Reads the newest value of each column, through an index where there is one.
  *
- * @throws ConfigurationError when there is no such column, or none that has a newest value
+ * @throws ConfigurationError when a column does not exist or has no newest value
  */
 export async function readFreshness(session: Session, columns: readonly ColumnName[]): Promise<Freshness[]> {
   await session.query(`SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'`);
@@ -103,7 +104,7 @@ export async function readFreshness(session: Session, columns: readonly ColumnNa
   return result;
 }
 
-/** @throws ConfigurationError naming the column that does not exist, or that has no newest value */
+/** @throws ConfigurationError that names the column that does not exist or has no newest value */
 export async function checkFreshness(session: Session, columns: readonly ColumnName[]): Promise<void> {
   for (const column of columns) await checkColumn(session, column);
 }

@@ -2,29 +2,33 @@ import type { Session } from '../session/connection.ts';
 import { readStates } from './sequence-states.ts';
 
 /*
- * Message queues (pgmq). `pgmq.create('mail')` makes the tables `pgmq.q_mail` and `pgmq.a_mail`, up to version 1.5.1 as parts of the extension,
- * which pg_dump leaves to CREATE EXTENSION, which makes no queue. So their rows are copied, and a restore has the extension make the tables.
- * Since 1.6 they are ordinary tables, and pg_dump writes them.
+ * Message queues (pgmq). `pgmq.create('mail')` creates the tables `pgmq.q_mail` and `pgmq.a_mail`. Up to
+ * version 1.5.1 they are parts of the extension: pg_dump leaves them to CREATE EXTENSION, which creates no
+ * queue. So a backup copies their rows, and a restore makes the extension create the tables. Since 1.6 they
+ * are ordinary tables, and pg_dump writes them.
  */
 
-/** A condition on a row `c` of pg_class and its schema `n`: a table of queues, or their list, that pg_dump passes over. */
+/**
+ * A condition on a row `c` of pg_class and its schema `n`: a table of a queue, or the list of queues, that
+ * pg_dump omits.
+ */
 const isQueueTable = `(
   c.relkind = 'r' AND n.nspname = 'pgmq' AND (c.relname = 'meta' OR c.relname ~ '^[qa]_') AND EXISTS (
     SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
       AND e.extname = 'pgmq' AND coalesce(c.oid <> ALL (e.extconfig), true)))`;
 
-/** The same, of those whose rows this role sees; what it does not see is told like the rows of any other extension. */
+/** The same, if this role sees the table's rows; otherwise they count as rows of any other extension. */
 export const isCarriedQueue = `(
   ${isQueueTable} AND has_schema_privilege(n.oid, 'USAGE') AND coalesce(has_table_privilege(c.oid, 'SELECT'), false)
   AND NOT (c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE'))
            AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)))`;
 
-/** A table of queues: what its rows do not tell. */
+/** A queue's table: what its rows do not tell. */
 export interface QueueTable {
   readonly name: string;
   readonly owner: string;
-  /** How far its messages are numbered; null for a table that numbers none */
+  /** The state of the sequence that numbers its messages; null for a table without one. */
   readonly numbered: { readonly lastValue: string; readonly isCalled: boolean } | null;
 }
 
@@ -44,9 +48,9 @@ const tablesQuery = `
   WHERE ${isCarriedQueue} ORDER BY 1`;
 
 /**
- * Reads what a restore needs for the queues besides their rows.
+ * Reads what a restore of queues needs besides their rows.
  *
- * @param session with an empty search_path, so that statements name what they mean
+ * @param session with an empty search_path, so that statements are unambiguous
  */
 export async function readQueues(session: Session): Promise<QueueTable[]> {
   const tables = await session.query<CatalogRow>(tablesQuery);

@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteQualified } from '../identifier.ts';
 import type { TableInfo } from './tables.ts';
 
-/** Rows of one table that one COPY reads: all of them, or those in pages `from … to`. */
+/** Rows of one table that one COPY reads: all rows, or those in pages `from … to`. */
 export interface Slice {
   readonly table: TableInfo;
   /** page, inclusive */
@@ -10,40 +10,43 @@ export interface Slice {
   readonly to: number | null;
 }
 
-/** What one worker reads into objects of its own: some ranges of a large table, or many tiny tables of one schema. */
+/**
+ * What one worker reads into objects of its own: some ranges of a large table, or many tiny tables of one
+ * schema.
+ */
 export interface CopyJob {
   readonly slices: readonly Slice[];
-  /** expected bytes, for the order of work and for progress */
+  /** expected bytes, for the order of jobs and for progress */
   readonly weight: number;
 }
 
 const pageSize = 8192;
 
-/** A table smaller than this shares an object with its neighbours. */
+/** bytes; a smaller table shares an object with its neighbours */
 const tinyTable = 1024 * 1024;
 
 /** Tables read in one round trip. */
 const tablesPerJob = 250;
 
 /**
- * bytes that the slices of one job fill together. Objects of this size cost no more time than larger ones; of a quarter of it, a backup
- * took 7 % longer.
+ * bytes that the slices of one job fill together. Larger objects save no time; with a quarter of this size, a
+ * backup took 7 % longer.
  */
 const sharedBytes = 16 * 1024 * 1024;
 
-/** bytes: of smaller ranges a manifest would have too many, and a larger one would not fit one object */
+/** bytes; smaller ranges would be too many for a manifest, and a larger one would not fit one object */
 const [smallestRange, largestRange] = [2 * 1024 * 1024, sharedBytes];
 
-/** Into how many ranges a table is cut, as long as they are of a size between the two above. */
+/** Ranges per table, as long as their size is between the two above. */
 const rangesPerTable = 256;
 
 /**
- * Cuts a table, or what follows page `from` of it, into half-open page ranges without gaps; the last is open-ended, because a table's
- * size is only an estimate of where it ends. A range is what an incremental backup takes or leaves whole, so its size is a share of
- * the table: docs/incremental.md tells what was measured. Sizes are heap plus TOAST: a table of few pages may hold nearly all its bytes
- * out of line.
+ * Cuts a table from page `first` into half-open page ranges without gaps. The last range is open-ended,
+ * because the table's size is only an estimate of its end. An incremental backup takes or leaves a range as a
+ * whole, so its size is a share of the table's (measurements: docs/incremental.md). Sizes are heap plus
+ * TOAST: a table of few pages may store nearly all its bytes out of line.
  *
- * @param target bytes that one range should hold
+ * @param target bytes per range
  */
 export function planRanges(table: TableInfo, first = 0, target = chooseRangeSize(table)): Slice[] {
   const whole = Math.max(1, Math.ceil(table.heapBytes / pageSize));
@@ -62,8 +65,8 @@ function chooseRangeSize(table: TableInfo): number {
 }
 
 /**
- * Gathers slices into jobs, the heaviest first so that no worker is left alone with a large one at the end. Ranges of one table are
- * read together, into one object, and so are tiny tables of one schema.
+ * Gathers slices into jobs, the heaviest first, so that no worker is left with a large job at the end. Ranges
+ * of one table are read together into one object, and so are tiny tables of one schema.
  */
 export function planJobs(slices: readonly Slice[]): CopyJob[] {
   const jobs: CopyJob[] = [];
@@ -85,7 +88,7 @@ export function planJobs(slices: readonly Slice[]): CopyJob[] {
   return jobs.sort((one, other) => other.weight - one.weight);
 }
 
-/** Slices of one key may share an object. */
+/** Slices with the same key may share an object. */
 function shareKey(slice: Slice): string {
   const tiny = isWholeTable(slice) && weighSlice(slice) < tinyTable;
   return tiny ? `tiny ${slice.table.schema}` : `table ${slice.table.oid}`;
@@ -95,7 +98,7 @@ function weigh(table: TableInfo): number {
   return table.heapBytes + table.toastBytes;
 }
 
-/** Pages of the slice, as far as the table's size tells. */
+/** Pages of the slice, as far as the table's size is known. */
 export function countPages({ table, from, to }: Slice): number {
   return Math.max(0, (to ?? Math.ceil(table.heapBytes / pageSize)) - from);
 }
@@ -110,7 +113,10 @@ export function isWholeTable(slice: Slice): boolean {
   return slice.from === 0 && slice.to === null;
 }
 
-/** The COPY that writes the rows of a slice. A table without columns is copied without a list: its rows are empty lines. */
+/**
+ * The COPY statement for the rows of a slice. A table without columns has no column list: its rows are empty
+ * lines.
+ */
 export function copyStatement(slice: Slice): string {
   const { table } = slice;
   const name = quoteQualified(table.schema, table.name);

@@ -15,7 +15,10 @@ import { columnOptions, tableOptions, viewOptions } from './documented-options.t
 import { mergedKey, own, userSchema } from './facts.ts';
 import { escaped, printed } from './printed-text.ts';
 
-/* What belongs to relations: columns, constraints, indexes, triggers, rules, row security and where they lie. Rows as in definition-queries.ts. */
+/*
+ * What belongs to relations: columns, constraints, indexes, triggers, rules, row security and tablespaces.
+ * Rows as in definition-queries.ts.
+ */
 
 export const tables = [
   `SELECT 'schema', NULL, NULL, n.nspname, '' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
@@ -44,7 +47,8 @@ export const tables = [
      'with ' || ${documented('r.reloptions', viewOptions)}, ${when(`r.relkind = 'm' AND r.relispopulated`, 'populated')},
      ${when(`r.relkind = 'm' AND NOT r.relispopulated`, 'not populated')}, 'definition ' || ${printed('pg_get_viewdef(r.oid)')})
    FROM relations r WHERE r.relkind IN ('v', 'm')`,
-  // A view's columns follow from its definition, except for what was set on them. Since 17 a partition shows its parent's identity.
+  // A view's columns follow from its definition, except for their defaults. Since version 17 a partition
+  // shows its parent's identity.
   `SELECT 'column', r.nspname, r.relname, a.attname, concat_ws('; ', format_type(a.atttypid, a.atttypmod),
      ${collation('a.attcollation', 'a.atttypid')}, ${when('a.attnotnull', 'not null')},
      CASE a.attgenerated WHEN 's' THEN 'generated ' WHEN 'v' THEN 'generated virtual ' ELSE 'default ' END
@@ -59,7 +63,7 @@ export const tables = [
    FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid JOIN pg_type t ON t.oid = a.atttypid
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
    WHERE a.attnum > 0 AND NOT a.attisdropped AND (r.relkind IN ('r', 'p', 'f') OR (r.relkind = 'v' AND a.atthasdef))`,
-  // A foreign key of a partition follows its parent's under a name that a restore chooses anew.
+  // A partition's foreign key follows its parent's, under a name that a restore chooses anew.
   `SELECT 'constraint', r.nspname, r.relname, c.conname, concat_ws('; ',
      CASE WHEN c.contype IN ('c', 'x') THEN ${printed('pg_get_constraintdef(c.oid)')} ELSE pg_get_constraintdef(c.oid) END,
      'triggers ' || (SELECT string_agg(DISTINCT (${state('t.tgenabled')} || ' on ' || t.tgrelid::regclass) COLLATE "C", ', ')
@@ -87,7 +91,7 @@ export const tables = [
 
 const call = `' EXECUTE FUNCTION ' || t.tgfoid::regproc || '('`;
 
-/** Arguments as their digest: those of Supabase's webhooks hold keys. */
+/** Arguments appear as a digest: those of Supabase's webhooks hold keys. */
 const triggerDefinition = `
   regexp_replace(${escaped(`CASE WHEN t.tgnargs = 0 THEN pg_get_triggerdef(t.oid)
        ELSE split_part(pg_get_triggerdef(t.oid), ${call}, 1) || ${call} || 'arguments ' || encode(sha256(t.tgargs), 'hex') || ')' END`)},
@@ -105,7 +109,7 @@ export const security = [
      'using (' || ${printed('pg_get_expr(p.polqual, p.polrelid)')} || ')',
      'with check (' || ${printed('pg_get_expr(p.polwithcheck, p.polrelid)')} || ')')
    FROM relations r JOIN pg_policy p ON p.polrelid = r.oid`,
-  // A partition's trigger follows its parent's, except for a state of its own.
+  // A partition's trigger follows its parent's, except for its enabled state.
   `SELECT 'trigger', r.nspname, r.relname, t.tgname, ${triggerDefinition} || '; ' || ${state('t.tgenabled')}
    FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid LEFT JOIN pg_trigger p ON p.oid = t.tgparentid
    WHERE (NOT t.tgisinternal AND t.tgparentid = 0)
@@ -123,7 +127,10 @@ export const security = [
   `SELECT 'security label', ${address} || ' by ' || s.provider, s.label FROM pg_seclabel s ${identified('s')}`,
 ];
 
-/** pg_dump writes the columns of a table in their order, but first those that it inherits: which are in between, it cannot tell. */
+/**
+ * pg_dump keeps the order of a table's columns, except that it writes inherited ones first: it cannot restore
+ * their place between the others.
+ */
 export const columnOrder = `
   SELECT 'column order', r.nspname, r.relname, '', ${parts(
     'quote_ident(a.attname)',
@@ -133,7 +140,7 @@ export const columnOrder = `
   FROM relations r
   WHERE r.relkind IN ('r', 'p', 'f') AND (r.relispartition OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = r.oid))`;
 
-/** Of tables and indexes that are not where the database is. */
+/** Tables and indexes outside of the database's default tablespace. */
 export const tablespaces = [
   `SELECT 'tablespace', r.nspname, r.relname, '', s.spcname FROM relations r JOIN pg_tablespace s ON s.oid = r.reltablespace`,
   `SELECT 'tablespace', r.nspname, r.relname, x.relname, s.spcname

@@ -9,18 +9,20 @@ interface Sequence {
   readonly oid: number;
 }
 
-/** Sequences whose state is read in one statement. */
+/** Sequences whose states one statement reads. */
 const batch = 200;
 
 /**
- * The states of sequences, by their oids: a name may mean something else by now, and to plan a query on a table calls functions of its indexes,
- * as whoever asks. Before PostgreSQL 18 the server tells nothing by oid of a sequence that has not given out a value yet, and pg_dump reads all
- * by their names: those have to mean what they did, and to go on to do so.
+ * Reads the states of sequences by oid: a name may mean another relation by now, and planning a query on a
+ * table calls functions of its indexes with our privileges. Before PostgreSQL 18 the server returns nothing
+ * by oid for a sequence that has not given out a value yet, and pg_dump reads all sequences by name. So the
+ * names must mean these sequences, and keep meaning them.
  *
- * @param session that knows the sequences
- * @param values reads them. What tells by oid locks a sequence against ALTER SEQUENCE to the end of the transaction, and whoever waits for that
- * is waited for by everybody: not in a transaction that is long.
- * @throws SourceError when one of them has been renamed or dropped since it was listed
+ * @param session has listed the sequences, and keeps their names from changing
+ * @param values reads the values. Reading by oid locks a sequence against ALTER SEQUENCE until the
+ *   transaction ends, and further sessions queue behind a waiting ALTER SEQUENCE, so this session must not be
+ *   in a long transaction.
+ * @throws SourceError when a sequence has been renamed or dropped since it was listed
  */
 export async function readStates(
   session: Session,
@@ -37,12 +39,15 @@ export async function readStates(
   });
 }
 
-/** Keeps sequences from being renamed, as a SELECT does: until the transaction ends. To prepare a statement is to lock, and not to plan. */
+/**
+ * Keeps sequences from being renamed until the transaction ends, as a SELECT does. PREPARE locks without
+ * planning.
+ */
 async function holdNames(session: Session, sequences: readonly Sequence[]): Promise<void> {
   for (let start = 0; start < sequences.length; start += batch) {
     const part = sequences.slice(start, start + batch);
     const all = part.map(({ schema, name }) => `SELECT 1 FROM ${quoteQualified(schema, name)}`);
-    // In this order, and in one trip.
+    // In this order, and in one round trip.
     await Promise.all([
       refuseMoved(session, part),
       session.query(`PREPARE supabase_backup_names AS ${all.join(' UNION ALL ')}`),
@@ -84,7 +89,7 @@ async function readByName(session: Session, sequences: readonly Sequence[]): Pro
   return values;
 }
 
-/** The server looks a name up in the present, whatever the snapshot. */
+/** The server resolves names in the present, whatever the snapshot. */
 async function refuseMoved(session: Session, sequences: readonly Sequence[]): Promise<void> {
   const names = sequences.map(({ schema, name }) => quoteQualified(schema, name));
   const moved = await session.query<{ name: string }>(
@@ -101,7 +106,10 @@ async function refuseMoved(session: Session, sequences: readonly Sequence[]): Pr
   );
 }
 
-/** A server that cannot keep a session from views is asked for no name at all; a value that was set and not called is not told then. */
+/**
+ * Assumes the start value for sequences not used yet, because a server that cannot keep a session from
+ * reading views is never queried by name. The effect of setval(…, false) is not seen then.
+ */
 async function readStarts(session: Session, sequences: readonly Sequence[]): Promise<Map<number, Value>> {
   const rows = await session.query<{ oid: number; start: string }>(
     'SELECT seqrelid AS oid, seqstart::text AS start FROM pg_sequence WHERE seqrelid = ANY ($1::oid[])',

@@ -5,19 +5,20 @@ import { userSchema } from './facts.ts';
 import { apiRoles, ofUsers } from './ownership-queries.ts';
 
 /*
- * Rights that somebody has changed on what is not the user's own (functions and views of extensions and of pg_catalog), or on what has no line
- * elsewhere (types, languages, foreign servers). pg_dump compares each list with the one that the object came with (pg_init_privs) and writes
- * what differs; so it is told here, for each object and each grantee of which something differs.
+ * Changed privileges on objects that are not the user's own (functions and views of extensions and of
+ * pg_catalog), or that have no line elsewhere (types, languages, foreign servers). pg_dump compares each list
+ * with the object's initial one (pg_init_privs) and writes the difference. The lines here follow it: one for
+ * each object and grantee that differ.
  */
 
 const isMember = (catalog: string, oid: string) =>
   `EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
-/** Of an extension, or of the server itself; pg_dump passes over information_schema. */
+/** Objects of an extension or of the server itself; pg_dump omits information_schema. */
 const ofOthers = (catalog: string, oid: string) =>
   `(n.nspname = 'pg_catalog' OR (${isMember(catalog, oid)} AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'))`;
 
-/** Each yields (class, oid, sub, kind of acldefault, type, schema, name, acl, owner). */
+/** Each query yields (class, oid, sub, kind of acldefault, type, schema, name, acl, owner). */
 const objects = [
   `SELECT 'pg_proc'::regclass, p.oid, 0, 'f', 'function', n.nspname::text, p.proname || '(' || oidvectortypes(p.proargtypes) || ')',
      p.proacl, p.proowner
@@ -42,13 +43,15 @@ const objects = [
   `SELECT 'pg_foreign_server'::regclass, s.oid, 0, 'S', 'foreign server', NULL, s.srvname, s.srvacl, s.srvowner FROM pg_foreign_server s`,
 ];
 
-/** Those whose rights are told, the server's own such as pg_monitor among them; the platform gives its own roles theirs. */
+/**
+ * Grantees to describe, including predefined roles such as pg_monitor, and without the platform's own roles.
+ */
 const told = `SELECT 0::oid AS oid, 'PUBLIC' AS name
   UNION ALL SELECT u.oid, quote_ident(u.rolname) FROM pg_roles u WHERE u.rolname IN ${apiRoles} OR u.rolname ~ '^pg_' OR (${ofUsers})`;
 
 const privilege = `x.privilege_type || CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END`;
 
-/** The lists, and those that the objects came with, by grantee; MAINTAIN came with 17. */
+/** Current and initial privileges by grantee; MAINTAIN, new in 17, is left out. */
 const lists = (condition: string) => `
   SELECT o.type, o.schema, o.name, x.grantee,
     string_agg(DISTINCT ${privilege}, ', ') FILTER (WHERE x.now) AS now, string_agg(DISTINCT ${privilege}, ', ') FILTER (WHERE NOT x.now) AS came
@@ -84,8 +87,11 @@ const rightsQuery = `
   FROM asked o`;
 
 /**
- * @param wanted lines of kind `rights` of another database: each object of them that is here is told with what it has, be it what it came
- *   with. So a line that is missing here says that there is no such object, and equal details say that there is nothing to do.
+ * Reads the changed privileges.
+ *
+ * @param wanted lines of kind `rights` of another database. Every object of these that exists here gets a
+ *   line, even with its initial privileges. So a missing line means that the object does not exist here, and
+ *   equal details mean that nothing has to be done.
  */
 export async function readSystemRights(
   session: Session,
@@ -101,11 +107,11 @@ export async function readSystemRights(
 /** What a line of kind `rights` is about. */
 export interface Rights {
   readonly type: string;
-  /** null for what lives in none */
+  /** null for an object outside of any schema */
   readonly schema: string | null;
-  /** A function's with its argument types, a column's as `table.column` */
+  /** A function with its argument types, a column as `table.column`. */
   readonly name: string;
-  /** `PUBLIC`, or a quoted role */
+  /** `PUBLIC`, or a quoted role. */
   readonly grantee: string;
 }
 

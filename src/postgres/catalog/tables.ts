@@ -10,19 +10,20 @@ export interface TableInfo {
   readonly schema: string;
   readonly name: string;
   readonly relfilenode: number;
-  /** SHA-256 over the columns and all that their types are made of */
+  /** SHA-256 over the columns and everything that their types consist of. */
   readonly fingerprint: string;
   readonly persistence: 'permanent' | 'unlogged';
-  /** Why a row of it may read differently although nobody wrote it; undefined when none can. */
+  /** Why a row may read differently although it was not written; undefined when that cannot happen. */
   readonly unsteady: string | undefined;
-  /** Columns that COPY writes, neither dropped nor generated; in the order of `root` where there is one. */
+  /** Columns that COPY writes, without dropped and generated ones; in the order of `root` if there is one. */
   readonly columns: readonly string[];
   /**
-   * Where the rows have to be loaded: the root of a partition tree in which a row may belong to another partition after a
-   * restore. Hashing an enum hashes its oid, which a restore changes (pg_dump's forcePartitionRootLoad).
+   * Where the rows have to be loaded: the root of a partition tree in which a row may belong to another
+   * partition after a restore. Hashing an enum hashes its oid, which a restore changes (pg_dump's
+   * forcePartitionRootLoad).
    */
   readonly root: { readonly schema: string; readonly name: string } | undefined;
-  /** The partitioned tables it is a part of: a pattern that means one of them means it. */
+  /** The partitioned tables above it: a pattern that matches one of them matches this table. */
   readonly ancestors?: readonly { readonly schema: string; readonly name: string }[];
   /** Whether rows can be addressed by page: heap tables only. */
   readonly heap: boolean;
@@ -30,11 +31,17 @@ export interface TableInfo {
   readonly heapBytes: number;
   /** bytes of the TOAST table */
   readonly toastBytes: number;
-  /** Whether this role may read it; undefined when it has been dropped since the snapshot, of which the server's answer is no answer. */
+  /**
+   * Whether this role may read it; undefined when it was dropped after the snapshot, because the server
+   * cannot tell then.
+   */
   readonly readable: boolean | undefined;
-  /** Row security would hide rows from this role if the role could not bypass it. */
+  /** Whether row security would hide rows from this role if it could not bypass it. */
   readonly filtered: boolean;
-  /** Whether somebody who is neither a superuser nor this role may make indexes on it, or take its name for something else. */
+  /**
+   * Whether a role other than this one, and no superuser, may create indexes on it or give its name to
+   * another relation.
+   */
   readonly foreign: boolean;
 }
 
@@ -57,17 +64,17 @@ interface CatalogRow {
 }
 
 /**
- * A condition on the owner of a table or a schema; `public` belongs to whoever has the database. An index of a partitioned table is made on its
- * partitions, whoever has these.
+ * A condition on the owner of a table or a schema; `public` belongs to the owner of the database. An index of
+ * a partitioned table is created on its partitions, also on those of other owners.
  */
 const isForeign = (owner: string) => `EXISTS (
   SELECT FROM pg_roles r WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.oid = CASE pg_get_userbyid(${owner})
     WHEN 'pg_database_owner' THEN (SELECT datdba FROM pg_database WHERE datname = current_database()) ELSE ${owner} END)`;
 
 /**
- * Tables that hold rows of their own: ordinary tables and leaf partitions. Tables of extensions are left to pg_dump, which
- * knows which of their rows are configuration, except those of message queues, of which it writes none; foreign tables hold nothing here,
- * and materialized views are refreshed.
+ * Tables that hold rows of their own: ordinary tables and leaf partitions. Tables of extensions are left to
+ * pg_dump, which knows their configuration rows; the exceptions are tables of message queues, whose rows it
+ * does not write. Foreign tables hold no rows here, and materialized views are refreshed.
  */
 const tablesQuery = `
   WITH RECURSIVE moving AS (
@@ -111,7 +118,10 @@ const tablesQuery = `
                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') OR ${isCarriedQueue})
   ORDER BY n.nspname, c.relname`;
 
-/** Reads the catalog only, so that nothing waits for a table that somebody has locked; sizes are 0 until `measureTables`. */
+/**
+ * Reads all tables from the catalog only, so that it waits for no locked table. Sizes are 0 until
+ * `measureTables`.
+ */
 export async function readTables(session: Session): Promise<TableInfo[]> {
   const [rows, shapes] = await Promise.all([
     session.query<CatalogRow>(tablesQuery),
@@ -156,7 +166,7 @@ function describeShape(
   };
 }
 
-/** Fills in the sizes. Takes a lock on each table: for tables that are locked already, or that nobody else uses. */
+/** Adds the sizes. It locks each table, so call it for tables that are already locked or not in use. */
 export async function measureTables(session: Session, tables: readonly TableInfo[]): Promise<TableInfo[]> {
   const rows = await session.query<{ oid: number; heap: number; toast: number }>(
     `SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) AS heap,
@@ -171,7 +181,7 @@ export async function measureTables(session: Session, tables: readonly TableInfo
   });
 }
 
-/** As keys and descriptions have it, without quotes; `writePattern` writes what can be typed again. */
+/** The name in keys and descriptions, without quotes; `writePattern` writes a form that can be typed. */
 export function qualifiedName(table: { schema: string; name: string }): string {
   return `${table.schema}.${table.name}`;
 }

@@ -2,20 +2,24 @@ import { createHash } from 'node:crypto';
 import type { Session } from '../session/connection.ts';
 
 /**
- * What the text of a column depends on besides the stored rows: the labels of an enum, the attributes of a composite type, the
- * output function of a base type. Any of it may change without a single row being written.
+ * What the text of a column depends on besides the stored rows: the labels of an enum, the attributes of a
+ * composite type, the output function of a base type. All of these may change without a row being written.
  */
 export interface ColumnShapes {
-  /** A digest over the types of the given columns and all that they are made of, hexadecimal SHA-256. */
+  /** A digest over the given types and everything that they consist of, hexadecimal SHA-256. */
   fingerprint(typeOids: readonly number[]): string;
   /**
-   * A type among them, or within them, whose text may change although neither a row nor its definition did: it holds the name of
-   * something that can be renamed, or its output function is not known to us. Undefined when there is none.
+   * A type, among the given ones or inside them, whose text may change although neither a row nor the type's
+   * definition did: it contains the name of an object that can be renamed, or its output function is unknown
+   * here. Undefined when there is none.
    */
   findUnsteady(typeOids: readonly number[]): string | undefined;
 }
 
-/** One type as the catalog describes it. What it is made of is told by `parts`; everything else only goes into the digest. */
+/**
+ * One type as the catalog describes it. `parts` lists the types that it consists of; the rest goes only into
+ * the digest.
+ */
 interface TypeRow {
   oid: number;
   schema: string;
@@ -23,16 +27,16 @@ interface TypeRow {
   kind: string;
   extension: string | null;
   isArray: boolean;
-  /** Oids of the types it is made of, as JSON */
+  /** Oids of the types that it consists of, as JSON. */
   parts: string;
-  /** All that its text depends on, as JSON */
+  /** Everything that its text depends on, as JSON. */
   definition: string;
 }
 
 /** The first oid that initdb leaves to users (FirstNormalObjectId). */
 const firstUserOid = 16384;
 
-/** The oids of what a row `t` of pg_type is made of. */
+/** The oids of the types that a row `t` of pg_type consists of. */
 const partsOf = `
   SELECT p.oid FROM (VALUES (t.typelem), (t.typbasetype)) AS p (oid) WHERE p.oid <> 0
   UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
@@ -41,8 +45,9 @@ const partsOf = `
             WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped`;
 
 /**
- * The types of user tables' columns, and of whatever those are made of: elements of arrays, bases of domains, subtypes of ranges,
- * attributes of composite types, which may be the row types of other tables.
+ * The types of user tables' columns and, recursively, the types that these consist of: elements of arrays,
+ * bases of domains, subtypes of ranges, attributes of composite types, which may be the row types of other
+ * tables.
  */
 const typesQuery = `
   WITH RECURSIVE reached (oid) AS (
@@ -64,13 +69,13 @@ const typesQuery = `
   LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
   LEFT JOIN pg_extension e ON e.oid = d.refobjid`;
 
-/** Reads the types of all user tables at once; nothing waits for a lock. */
+/** Reads the types of all user tables at once, without waiting for a lock. */
 export async function readColumnShapes(session: Session): Promise<ColumnShapes> {
   const rows = await session.query<TypeRow>(typesQuery);
   const types = new Map(rows.map((row) => [row.oid, { ...row, parts: JSON.parse(row.parts) as number[] }]));
   const closures = new Map<number, ReadonlySet<number>>();
 
-  /** A type and all that it is made of. */
+  /** A type and all types that it consists of. */
   function closureOf(oid: number): ReadonlySet<number> {
     const known = closures.get(oid);
     if (known) return known;
@@ -94,7 +99,7 @@ export async function readColumnShapes(session: Session): Promise<ColumnShapes> 
     findUnsteady(oids) {
       for (const oid of closureOfAll(oids)) {
         const type = types.get(oid);
-        // A type that is made of others is as steady as they are.
+        // A composed type is as steady as its parts.
         if (type === undefined || !(type.kind === 'b' || type.kind === 'p') || type.isArray) continue;
         if (!isSteady(type)) return `${type.schema}.${type.name}`;
       }
@@ -103,14 +108,17 @@ export async function readColumnShapes(session: Session): Promise<ColumnShapes> 
   };
 }
 
-/** Base types of PostgreSQL whose text depends on nothing but the value and the settings that every session of ours makes equal. */
+/**
+ * Base types of PostgreSQL whose text depends only on the value, and on settings that are the same in all our
+ * sessions.
+ */
 const steadyTypes = new Set(
   `bool bytea char name int8 int2 int4 text oid json xml point lseg path box polygon line float4 float8 circle money macaddr inet cidr
    macaddr8 bpchar varchar date time timestamp timestamptz interval timetz bit varbit numeric uuid jsonb jsonpath tsvector tsquery
    pg_lsn int2vector oidvector`.split(/\s+/),
 );
 
-/** The same of extensions, whose version is part of the digest. */
+/** Such types of extensions, whose version is part of the digest. */
 const steadyExtensionTypes: Readonly<Record<string, readonly string[]>> = {
   citext: ['citext'],
   cube: ['cube'],

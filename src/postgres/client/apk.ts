@@ -3,15 +3,15 @@ import path from 'node:path';
 import type { World } from '../../runtime/context.ts';
 import { runAsRoot } from './root-command.ts';
 
-/** seconds: how long another program may work with the packages */
+/** seconds to wait while another program holds the package database */
 const patience = 300;
 
 /**
- * Installs the client programs of one major on Alpine Linux, from the repositories that the image names.
+ * Installs the client programs of one major version on Alpine Linux, from the repositories of the image.
  *
- * @param root `/`, but for a test
+ * @param root `/`, except in tests
  * @returns the folder of the programs
- * @throws Error with what apk complained about
+ * @throws Error with apk's complaints
  */
 export async function apkInstall(major: number, world: World, root = '/'): Promise<string> {
   const name = `postgresql${major}-client`;
@@ -20,7 +20,7 @@ export async function apkInstall(major: number, world: World, root = '/'): Promi
     /^(ERROR|WARNING): /,
     world,
   );
-  // Programs of several majors stand beside each other there, and /usr/bin has those of one.
+  // Each major version has a folder of its own there; /usr/bin holds the programs of one of them.
   const own = path.join(root, 'usr/libexec', `postgresql${major}`);
   return existsSync(path.join(own, 'pg_dump')) ? own : path.join(root, 'usr/bin');
 }

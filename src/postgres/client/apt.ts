@@ -10,26 +10,29 @@ import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
 export const aptSources = '/etc/apt/sources.list.d';
 
-/** seconds: a fresh machine upgrades itself, and holds the locks for minutes */
+/** seconds to wait for a lock: a fresh machine upgrades itself, and holds the locks for minutes */
 const patience = 300;
-/** milliseconds between two tries */
+/** milliseconds between two attempts */
 const pause = 3000;
 const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${patience}`];
 const asRoot = (command: readonly string[], world: World) => runAsRoot(command, /^E: /, world);
 
 /**
- * @param words packages, and options of this one run
- * @throws Error with what apt complained about
+ * Installs packages.
+ *
+ * @param words package names, and options for this run
+ * @throws Error with apt's complaints
  */
 export async function aptInstall(words: readonly string[], world: World): Promise<void> {
-  // Quieter, it would not say for whom it waits.
+  // At a lower log level apt would not name the program that it waits for.
   await asRoot([...apt, 'install', '-y', '-q', '--no-install-recommends', ...words], world);
 }
 
 /**
- * Has apt look for what there is. It waits for the lock of the packages and for none of those of the lists, so that the waiting is ours.
+ * Updates the package lists. apt waits for the lock of the packages, but not for that of the lists, so this
+ * function does.
  *
- * @throws Error with what apt complained about
+ * @throws Error with apt's complaints
  */
 export async function updateLists(options: readonly string[], world: World): Promise<void> {
   const until = performance.now() + patience * 1000;
@@ -45,14 +48,16 @@ export async function updateLists(options: readonly string[], world: World): Pro
   }
 }
 
-/** What apt-cache answers; nothing where it knows nothing. */
+/** The output of apt-cache; empty when it fails. */
 export async function askApt(words: readonly string[], world: World): Promise<string> {
   const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(world) };
   const known = await getExecOutput('apt-cache', [...words], look);
   return known.exitCode === 0 ? known.stdout : '';
 }
 
-/** What fails here may not be needed. Where it was, what comes next fails. */
+/**
+ * Runs a step whose failure is only logged: the step may not be needed, and if it was, the next one fails.
+ */
 export async function tolerate(body: () => Promise<void>, world: World): Promise<void> {
   try {
     await body();
@@ -64,7 +69,10 @@ export async function tolerate(body: () => Promise<void>, world: World): Promise
 
 const isOfProject = (name: string): boolean => /^pgdg\.(list|sources)$/.test(name);
 
-/** With the PostgreSQL project's repository among the sources. Where it was not before, it is not after, however this ends. */
+/**
+ * Runs `body` with the PostgreSQL project's repository among the sources. A repository added here is removed
+ * again, however `body` ends.
+ */
 export async function withProjectSource(
   sources: string,
   body: () => Promise<void>,
@@ -75,7 +83,8 @@ export async function withProjectSource(
   await using guard = isNew ? guardSources(sources, world) : undefined;
   if (guard !== undefined) {
     await aptInstall(['postgresql-common', 'ca-certificates'], world);
-    // It looks at all sources once more; what matters of that comes next.
+    // The script also updates the lists of all sources, which may fail; the list that matters is updated
+    // below.
     await tolerate(
       () => asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world),
       world,
@@ -89,8 +98,9 @@ export async function withProjectSource(
 }
 
 /**
- * A process that takes the project's sources away again when it is told to, or when we are gone: it reads from a pipe that only we write
- * into. In the second case the script that adds them may still be at it.
+ * Starts a process that removes the project's sources when told to, or when this process is gone: it reads
+ * from a pipe that only this process writes to. In the second case it removes them twice, because the script
+ * that adds them may still be running.
  */
 function guardSources(sources: string, world: World): AsyncDisposable {
   const files = ['pgdg.list', 'pgdg.sources'].map((name) => path.join(sources, name));

@@ -1,36 +1,46 @@
 declare const chosen: unique symbol;
 
-/** What a program of others gets for an environment. The type has no other maker than this file, so that none gets all that we have. */
+/**
+ * The environment of an external program. Only this file can make a value of this type, so no program gets
+ * our whole environment.
+ */
 export type ToolEnvironment = NodeJS.ProcessEnv & { readonly [chosen]: true };
 
-/** Without these a program is not found, finds no files of its own, or speaks another language. */
+/** Variables without which a program is not found, does not find its files, or speaks another language. */
 const ofEveryTool =
   /^(PATH|HOME|USERPROFILE|LANG|LC_[A-Z]+|TMPDIR|TZ|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT)$/i;
 
-/** Where and for what a job runs. What the runner reads back (GITHUB_ENV, GITHUB_OUTPUT, GITHUB_PATH, GITHUB_STATE) is our step's own. */
+/**
+ * Variables that describe the job. The files that the runner reads back (GITHUB_ENV, GITHUB_OUTPUT,
+ * GITHUB_PATH, GITHUB_STATE) are reserved for our own step.
+ */
 const ofTheJob =
   /^(CI|USER|LOGNAME|SHELL|RUNNER_(OS|ARCH)|GITHUB_(ACTIONS|WORKSPACE|REPOSITORY|SHA|REF|REF_NAME|REF_TYPE|BASE_REF|HEAD_REF|EVENT_NAME|ACTOR|WORKFLOW|JOB|RUN_ID|RUN_NUMBER|RUN_ATTEMPT|SERVER_URL|API_URL))$/;
 
 export const isOfEveryTool = (name: string): boolean => ofEveryTool.test(name);
 
-/** What a program says is read, and told without what it quotes; LC_ALL goes before all others. */
+/**
+ * Messages of programs are parsed, to leave out what they quote. LC_ALL takes precedence over all other
+ * variables.
+ */
 const inEnglish = { LC_ALL: 'C' };
 
 /**
- * A list of what is let through, because secrets have any name: keys of a storage, tokens of the runner, our own inputs.
+ * The environment of a client program. It is a list of allowed names, because a secret may have any name:
+ * keys of a storage, tokens of the runner, our own inputs.
  *
- * @param added what this program needs besides
+ * @param added further variables for this program
  */
 export function toolEnvironment(env: NodeJS.ProcessEnv, added: NodeJS.ProcessEnv = {}): ToolEnvironment {
   return choose(env, (name) => ofEveryTool.test(name), { ...inEnglish, ...added });
 }
 
-/** For a command of the user, which may want to know which job it is in. */
+/** The environment of a user's command, which may want to know the job that it runs in. */
 export function commandEnvironment(env: NodeJS.ProcessEnv, added: NodeJS.ProcessEnv): ToolEnvironment {
   return choose(env, (name) => ofEveryTool.test(name) || ofTheJob.test(name), added);
 }
 
-/** For git, which is told by its own variables where to look. */
+/** The environment of git, whose own variables tell it where to look. */
 export function gitEnvironment(env: NodeJS.ProcessEnv, added: NodeJS.ProcessEnv): ToolEnvironment {
   return choose(env, (name) => ofEveryTool.test(name) || /^(GIT_.*|XDG_CONFIG_HOME)$/.test(name), added);
 }

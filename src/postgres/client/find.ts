@@ -7,7 +7,7 @@ import type { ClientSource } from './places.ts';
 import { adviseInstall, adviseUpgrade, candidateFolders } from './places.ts';
 import { runTool } from './process.ts';
 
-/** pg_dump, pg_restore and psql of one version. */
+/** pg_dump and pg_restore of one version. */
 export interface ClientTools {
   readonly major: number;
   readonly version: string;
@@ -15,17 +15,20 @@ export interface ClientTools {
   readonly pgRestore: string;
 }
 
-/** The minor is 0 of a version in the making, and where any will do. */
+/**
+ * A release of PostgreSQL. Minor 0 also stands for a development version, and for any minor where one is
+ * wanted.
+ */
 interface Release {
   readonly major: number;
   readonly minor: number;
 }
 
 /**
- * Finds the client tools for a restore. The server's own major is preferred and a newer one accepted; an older pg_restore refuses what a
- * newer pg_dump has written.
+ * Finds the client tools for a restore. The wanted major version is preferred and a newer one accepted; an
+ * older pg_restore refuses an archive of a newer pg_dump.
  *
- * @param major the server's (for a restore, the archive's or the target's, whichever is newer)
+ * @param major the major version of the archive or of the target's server, whichever is newer
  * @throws ConfigurationError when there is none and none can be installed
  */
 export async function findClient(major: number, world: World, source: ClientSource): Promise<ClientTools> {
@@ -33,8 +36,9 @@ export async function findClient(major: number, world: World, source: ClientSour
 }
 
 /**
- * Finds the client tools for a backup. They are as new as the server, to the minor: what a server keeps for itself in its catalog, only
- * programs of its time know to leave out, and an older pg_dump writes it into the archive and ends with 0.
+ * Finds the client tools for a backup. They must be as new as the server, to the minor version: only programs
+ * of the same time know which internal entries of the catalog to leave out. An older pg_dump writes these
+ * into the archive and still exits with 0.
  *
  * @param serverVersion server_version_num
  * @throws ConfigurationError when there is none and none can be installed
@@ -103,7 +107,7 @@ async function readGiven(clientPath: string, wanted: Release, world: World): Pro
   );
 }
 
-/** Oldest major first, and of one major the newest minor. */
+/** Finds installed tools, sorted by major, oldest first, and within a major by minor, newest first. */
 async function findInstalled(world: World): Promise<ClientTools[]> {
   const read = await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world)));
   return read
@@ -111,10 +115,16 @@ async function findInstalled(world: World): Promise<ClientTools[]> {
     .sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
 }
 
-/** How many minors had come out before the first version of a major: those of all majors come out on the same days. */
+/**
+ * Number of release dates from 14.0 until the first version of each major: all majors release minors on the
+ * same days.
+ */
 const releasesBefore: Readonly<Record<number, number>> = { 14: 0, 15: 5, 16: 9, 17: 13, 18: 19 };
 
-/** Of another major, a minor is as new when it came out on the same day or later; of one that is not in the list nobody knows. */
+/**
+ * Whether the tools are as new as wanted. A minor of a newer major is, if it came out on the same day or
+ * later; a major missing from the list is accepted.
+ */
 function isAsNew(tools: ClientTools, wanted: Release): boolean {
   const { major, minor } = readRelease(tools);
   if (major <= wanted.major) return major === wanted.major && minor >= wanted.minor;

@@ -9,32 +9,36 @@ import { isOfEveryTool } from './environment.ts';
 import type { ClientSource } from './places.ts';
 import { assertRights, findProgram } from './root-command.ts';
 
-/** What a test puts in the place of the machine's own. */
+/** Replaces the machine's own paths in tests. */
 export interface InstallOptions {
-  /** Where apt has its lists of sources */
+  /** The folder of apt's source lists. */
   readonly sources?: string;
-  /** Where the packages put the programs of each major */
+  /** The folder in which packages install the programs of each major version. */
   readonly programs?: string;
-  /** `/` of Alpine Linux */
+  /** The root folder `/` of Alpine Linux. */
   readonly root?: string;
-  /** milliseconds that the cache may take for an answer */
+  /** milliseconds to wait for an answer of the cache */
   readonly patience?: number;
 }
 
-/** The client of the cache has limits for each request only, and tries again for a quarter of an hour when nobody answers. */
+/**
+ * milliseconds; the cache client limits single requests only, and retries an unreachable service for a
+ * quarter of an hour
+ */
 const defaultPatience = 60_000;
 
-/** What is wanted at least; minor 0 means any. */
+/** The oldest acceptable release; minor 0 means any. */
 export interface WantedRelease {
   readonly major: number;
   readonly minor: number;
 }
 
 /**
- * Installs `postgresql-client-<major>` with apt, and in images of Alpine Linux with apk, on a runner of GitHub's own, which is gone after the
- * job; on any other machine, self-hosted runners included, only when it was asked for. What the distribution does not have, or has only older, comes from the PostgreSQL project's
- * repository, set up for the while by the script that postgresql-common brings. The packages are kept in the Actions cache: they are
- * programs, never backups.
+ * Installs `postgresql-client-<major>` with apt, or with apk in images of Alpine Linux. With `auto` this
+ * happens only on a GitHub-hosted runner, which is discarded after the job; any other machine, self-hosted
+ * runners included, needs `always`. If the distribution has no such package, or only an older one, it comes
+ * from the PostgreSQL project's repository, which a script of postgresql-common adds temporarily. The Actions
+ * cache keeps the packages: programs, never backups.
  *
  * @returns the folder of the programs, or undefined when they were not installed; the reason has been logged
  */
@@ -66,7 +70,7 @@ export async function installClient(
 
 type Manager = 'apt-get' | 'apk';
 
-/** @throws Error where there is none that we know to use */
+/** @throws Error when there is neither apt-get nor apk */
 function findManager({ env }: World): Manager {
   const manager = (['apt-get', 'apk'] as const).find((name) => findProgram(name, env) !== undefined);
   if (manager !== undefined) return manager;
@@ -115,11 +119,11 @@ async function installPackages(
       await installFiles(folder, world);
       return;
     } catch (error) {
-      // The image of the runner has moved on: it holds newer libraries, or lacks one.
+      // The runner's image has changed since: it holds newer libraries, or lacks one.
       world.log.warn(`The cached packages do not install, so they are downloaded: ${messageOf(error)}`);
     }
   }
-  // A restore that was given up may still write into the folder.
+  // A cache restore that timed out may still write into the folder.
   const fresh = cache.isUsable ? folder : `${folder}-fresh`;
   mkdirSync(fresh, { recursive: true });
   for (const file of listPackages(fresh)) rmSync(file);
@@ -129,8 +133,8 @@ async function installPackages(
 }
 
 /**
- * One entry of the Actions cache, which never fails: without it the packages are downloaded. Only the packages themselves are in it, as apt
- * leaves a lock and a folder beside them that nobody but root can read.
+ * One entry of the Actions cache. It never fails: without it the packages are downloaded. It holds only the
+ * packages, because apt leaves a lock and a folder beside them that only root can read.
  */
 class PackageCache {
   isUsable = isFeatureAvailable();
@@ -176,8 +180,8 @@ class PackageCache {
 }
 
 /**
- * Does something during which programs that libraries start get the environment that ours get. They take all that `process.env` lists, which
- * is less then, though everything can still be asked for by its name.
+ * Runs `body` while programs started by libraries get the same environment as our client programs. Libraries
+ * pass on the names that `process.env` lists; the proxy lists fewer, but still answers for every name.
  */
 async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
   const { env } = process;
@@ -190,14 +194,15 @@ async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } finally {
-    // Something that was given up may come to its end later than what was begun since.
+    // A call that timed out may end after a later call has begun.
     if (process.env === veiled) process.env = env;
   }
 }
 
 /**
- * Packages fit one release of one distribution; with each month comes a look for newer ones, and with each minor of a server that is backed
- * up, since what was stored before it came out is too old for it.
+ * The cache key. Packages fit one release of one distribution. The key contains the month, so that newer
+ * packages are looked for every month, and the minor version of a backed up server, because packages stored
+ * before its release are too old.
  */
 function nameEntry(packageName: string, { minor }: WantedRelease, now: Date): string {
   const release = readFileSync('/etc/os-release', 'utf8');
@@ -207,13 +212,15 @@ function nameEntry(packageName: string, { minor }: WantedRelease, now: Date): st
   return `supabase-backup-${packageName}-${system}-${now.toISOString().slice(0, 7)}${least}`;
 }
 
-/** Whether the folder has the package of the programs, and not an older one than is wanted. Their names hold the version. */
+/**
+ * Whether the folder holds the client package in a version that is new enough; file names hold the version.
+ */
 function holdsRelease(folder: string, { major, minor }: WantedRelease): boolean {
   const named = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
   return listPackages(folder).some((file) => isRelease(named.exec(file), minor));
 }
 
-/** @param found a match whose first group is the minor; a version in the making has none */
+/** @param found a match whose first group is the minor version; a development version has none */
 const isRelease = (found: RegExpExecArray | null, minor: number): boolean =>
   found !== null && Number(found[1] ?? 0) >= minor;
 
@@ -229,7 +236,7 @@ async function download(
   sources: string,
   world: World,
 ): Promise<void> {
-  // A list of somebody else's that does not answer says nothing about the package.
+  // A broken third-party list says nothing about the wanted package.
   await tolerate(() => updateLists([], world), world);
   const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
   const fetch = () => aptInstall([...into, packageName], world);
@@ -237,7 +244,7 @@ async function download(
   await withProjectSource(sources, fetch, world);
 }
 
-/** Whether apt would install it, and no older one than is wanted. */
+/** Whether apt would install the package in a version that is new enough. */
 async function isOffered(
   packageName: string,
   { major, minor }: WantedRelease,

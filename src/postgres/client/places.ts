@@ -1,9 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
-/* Where the client programs are on the systems that people have, and how they come there. */
+/* Lists where client programs are on common systems, and how to install them there. */
 
-/** Where installers put the programs of one major, in a folder or below one whose name says it */
+/**
+ * Folders in which installers put the programs of one major version; the name of a subfolder matches the
+ * pattern.
+ */
 const usualPlaces: readonly (readonly [folder: string, named: RegExp, below: string])[] = [
   // Debian and Ubuntu
   ['usr/lib/postgresql', /^\d+$/, 'bin'],
@@ -24,7 +27,10 @@ const usualPlaces: readonly (readonly [folder: string, named: RegExp, below: str
   ['opt/PostgreSQL', /^\d+$/, 'bin'],
 ];
 
-/** Debian's wrappers pick a version of their own, so versioned folders are looked at before PATH. */
+/**
+ * Folders to search. Versioned folders come before PATH, because Debian's wrappers choose a version of their
+ * own.
+ */
 export function candidateFolders(env: NodeJS.ProcessEnv, root = '/'): string[] {
   const versioned = usualPlaces.flatMap(([place, named, below]) => {
     const folder = path.join(root, place);
@@ -35,7 +41,7 @@ export function candidateFolders(env: NodeJS.ProcessEnv, root = '/'): string[] {
   return [...new Set([...versioned, ...onPath])];
 }
 
-/** What a person types to have them, as the beginning of a sentence */
+/** The command that installs the programs, as the beginning of a sentence. */
 export function adviseInstall(major: number, system = findSystem()): string {
   switch (system) {
     case 'macOS':
@@ -47,7 +53,7 @@ export function adviseInstall(major: number, system = findSystem()): string {
   }
 }
 
-/** The same for those that are there, and too old */
+/** The command that upgrades installed programs, as the beginning of a sentence. */
 export function adviseUpgrade(major: number, system = findSystem()): string {
   switch (system) {
     case 'macOS':
@@ -66,10 +72,13 @@ function findSystem(): System {
   return existsSync('/etc/alpine-release') ? 'Alpine' : 'Linux';
 }
 
-/** Where client programs may come from, as the inputs say. */
+/** Where the inputs allow client programs to come from. */
 export interface ClientSource {
-  /** An existing folder */
+  /** An existing folder. */
   readonly clientPath: string | undefined;
-  /** Whether this machine may be given new programs; `auto`: where it is GitHub's and gone after the job */
+  /**
+   * Whether programs may be installed on this machine; `auto`: only on a GitHub-hosted runner, discarded
+   * after the job.
+   */
   readonly installClient: 'auto' | 'always' | 'never';
 }

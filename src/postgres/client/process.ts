@@ -5,7 +5,7 @@ import { Readable, type Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { ToolEnvironment } from './environment.ts';
 
-/** A client tool under way. Both promises settle; read `stdout` to its end before trusting `done`. */
+/** A running client tool. Both promises settle; read `stdout` to its end before trusting `done`. */
 export interface ToolRun {
   readonly stdout: Readable;
   /** Resolves with stderr when the tool exits with 0, rejects with `ToolError` otherwise. */
@@ -23,18 +23,22 @@ export class ToolError extends Error {
   }
 }
 
-/** A program's own line, which may pass on what the server said. */
+/** The beginning of a program's own message, which may pass on the server's message. */
 const ownLine = /^(?:pg_dump|pg_restore|psql): /;
 const ownQuote = /^\w+: (?:error|detail): (?:The )?(?:command|query) was:/i;
-/** What libpq puts behind the server's message, in this order (fe-protocol3.c, pqBuildErrorMessage3), and pg_restore behind that */
+/**
+ * What libpq appends to the server's message, in this order (fe-protocol3.c, pqBuildErrorMessage3), and what
+ * pg_restore appends to that.
+ */
 const quotes =
   /^(?:LINE \d+|DETAIL|QUERY|CONTEXT|STATEMENT|SCHEMA NAME|TABLE NAME|COLUMN NAME|DATATYPE NAME|CONSTRAINT NAME|LOCATION|Command was):/;
 
 /**
- * Tells which lines of a client program's complaints are its own words and the server's, and none of the statements and the rows that it
- * quotes: these may hold passwords, keys and what else is in a database, and an error goes into logs, issues and records. To be asked line by
- * line. What is quoted may have lines that look like others, so that it ends with the program's next word only, and a hint counts where it
- * follows the message.
+ * Creates a filter for the stderr of a client program, to be called with each line in order. It passes the
+ * words of the program and of the server, and drops quoted statements and rows: they may hold passwords, keys
+ * and anything else in the database, and an error goes into logs, issues and records. A quote may have lines
+ * that look like other output, so it ends only at the program's next own line. A hint passes only directly
+ * behind its message.
  */
 export function createQuoteFilter(): (line: string) => boolean {
   let isQuote = false;
@@ -45,32 +49,39 @@ export function createQuoteFilter(): (line: string) => boolean {
   };
 }
 
-/** Programs that quote statements */
+/** Programs that quote statements. */
 const quoting: ReadonlySet<string> = new Set(['pg_dump', 'pg_restore', 'psql']);
 
-/** Only the end of stderr is kept: the cause stands there, and a tool may complain about each of 10,000 tables. */
+/**
+ * UTF-16 units of stderr to keep from its end: the cause is there, and a tool may complain about each of
+ * 10,000 tables.
+ */
 const stderrLimit = 16_384;
-/** UTF-16 units: what goes on for longer without the end of a line is taken for several. */
+/** UTF-16 units; a longer line is split. */
 const lineLimit = 1_000_000;
 
 export interface ToolOptions {
   readonly env: ToolEnvironment;
   readonly signal: AbortSignal;
   readonly input?: string;
-  /** Called with each line of stderr, however many there are */
+  /** Called with every line of stderr, also those that are not kept. */
   readonly onErrorLine?: (line: string) => void;
-  /** milliseconds from its end until nobody listens any more; without it until all are done who have inherited its streams */
+  /**
+   * milliseconds from the program's exit until its streams are closed; when absent, they stay open until all
+   * processes that inherited them have ended
+   */
   readonly patience?: number;
 }
 
-/** milliseconds between asking a tool to end and ending it */
+/** milliseconds between asking a tool to end and killing it */
 const grace = 2000;
 
 /**
- * A life line: a process that is killed can end nobody, so a watcher reads from a pipe that only we write into. It comes to its end without a
- * line when we are gone, and the watcher ends the tool with all that it has started, whether these want to or not; with a line, the tool has
- * ended by itself. The shell becomes the tool, which keeps its process id, its exit code, its signals and its streams. The watcher is nobody's
- * child, as pg_restore waits for all of its own.
+ * Ends the tool when this process dies, even by SIGKILL. A watcher reads from a pipe that only this process
+ * writes to. End of file without a line means that this process is gone: the watcher ends the tool with all
+ * that it started, by SIGTERM, then by SIGKILL. A line means that the tool has ended by itself. The shell
+ * becomes the tool (`exec`), so process id, exit code, signals and streams are the tool's own. The watcher is
+ * not the tool's child, because pg_restore waits for all of its children.
  */
 const withLifeLine = `( (
     trap '' HUP INT TERM
@@ -80,8 +91,8 @@ const withLifeLine = `( (
   ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-`;
 
 /**
- * Starts a program, which ends when we do, however that is, with all that it has started. No shell reads its arguments. Secrets belong in
- * `env`, never in `args`.
+ * Starts a program without a shell reading its arguments. The program ends when this process does, however
+ * that happens, with all that it has started. Secrets belong in `env`, never in `args`.
  *
  * @throws nothing; a tool that cannot be started rejects `done`
  */
@@ -93,7 +104,7 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
   const child = spawn('/bin/sh', ['-c', withLifeLine, tool, file, ...args], {
     env,
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    // In a group of its own, which can be ended as a whole
+    // A process group of its own can be ended as a whole.
     detached: true,
   });
   const group = new ProcessGroup(child.pid);
@@ -116,7 +127,7 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
     if (isShown(line)) stderr = `${stderr}${line}\n`.slice(-stderrLimit);
     onErrorLine?.(line);
   });
-  // The tool may end before it has read its input; its exit code says so.
+  // The tool may end before it has read its input; its exit code tells.
   child.stdin.on('error', () => undefined).end(input);
   const done = new Promise<string>((resolve, reject) => {
     const fail = (how: string) => reject(new ToolError(tool, how, stderr.trim()));
@@ -133,23 +144,23 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
   return { stdout: child.stdout, done, kill: stop };
 }
 
-/** Groups that are to end, and may not have come to it */
+/** Process groups that were asked to end and may still run; they are killed when this process exits. */
 const ending = new Set<number>();
 process.on('exit', () => {
   for (const id of ending) signalGroup(id, 'SIGKILL');
 });
 
-/** A tool and all that it has started, as far as that did not leave for a group of its own. */
+/** A tool and all processes that it has started, except those that left for a group of their own. */
 class ProcessGroup {
   readonly #id: number | undefined;
   #endsAt = Number.POSITIVE_INFINITY;
 
-  /** @param id process id of the first; undefined where it did not start */
+  /** @param id process id of the tool; undefined when it did not start */
   constructor(id: number | undefined) {
     this.#id = id;
   }
 
-  /** Asks all to end, and ends them after a while. */
+  /** Asks all processes of the group to end, and kills them after the grace period. */
   end(): void {
     const id = this.#id;
     if (id === undefined || Number.isFinite(this.#endsAt) || !signalGroup(id, 'SIGTERM')) return;
@@ -157,13 +168,13 @@ class ProcessGroup {
     this.#endsAt = performance.now() + grace;
     const timer = setInterval(() => {
       if (signalGroup(id, performance.now() < this.#endsAt ? 0 : 'SIGKILL')) return;
-      // Its number may be another's from now on.
+      // The system may reuse the id from now on.
       ending.delete(id);
       clearInterval(timer);
     }, 50).unref();
   }
 
-  /** Ends what the tool has left running when it ended itself; the watcher goes of its own accord. */
+  /** Ends what the tool left running when it exited. The watcher ends by itself. */
   endRest(): void {
     const id = this.#id;
     if (id === undefined) return;
@@ -175,7 +186,7 @@ class ProcessGroup {
   }
 }
 
-/** Whether there was anybody to get it */
+/** Returns whether any process received the signal. */
 function signalGroup(id: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-id, signal);
@@ -184,7 +195,10 @@ function signalGroup(id: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** The shell that would look for it has no way to say that it found nothing which a program has not, too. */
+/**
+ * Looks for the program before the shell does: the shell reports a missing program only by an exit code that
+ * a program may return as well.
+ */
 function isProgram(file: string, searched = ''): boolean {
   const places = file.includes('/')
     ? [file]
@@ -205,7 +219,10 @@ function neverStarted(tool: string, why: string): ToolRun {
   return { stdout: Readable.from([]), done, kill: () => undefined };
 }
 
-/** By line ends alone: what a database holds may have other separators in its names. */
+/**
+ * Splits at newlines only: names in a database may hold other line separators. A line longer than the limit
+ * is split.
+ */
 export function passLines(stream: Readable, onLine: (line: string) => void): void {
   let rest = '';
   stream
@@ -223,7 +240,11 @@ export function passLines(stream: Readable, onLine: (line: string) => void): voi
     });
 }
 
-/** Runs a tool to its end and returns what it printed. For short outputs only. */
+/**
+ * Runs a tool to its end and returns its output. For short outputs only.
+ *
+ * @throws ToolError when the tool does not exit with 0
+ */
 export async function runTool(
   file: string,
   args: readonly string[],

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { exec, getExecOutput } from '@actions/exec';
 import type { World } from '../../runtime/context.ts';
 
-/* Programs of the system that change it, run as root. */
+/* Runs system programs as root. */
 
-/** Where a program is, as a shell would find it; undefined where it is not. */
+/** The path of a program, searched like a shell does; undefined when it is not found. */
 export function findProgram(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const folders = (env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
   return folders.map((folder) => path.join(folder, name)).find(isExecutable);
@@ -24,7 +24,10 @@ const isRoot = (): boolean => process.getuid?.() === 0;
 const asRootCure =
   'run the job as root (in a container: `options: --user root`), or have the programs in its image';
 
-/** @throws Error with what is missing, where this process can change nothing */
+/**
+ * @throws Error that names what is missing, when this process can neither act as root nor use sudo without a
+ *   password
+ */
 export async function assertRights(world: World): Promise<void> {
   if (isRoot()) return;
   const who = `the job runs as user ${process.getuid?.()}, who is not root`;
@@ -35,7 +38,7 @@ export async function assertRights(world: World): Promise<void> {
   if (exitCode !== 0) throw new Error(`${who}, and sudo asks for a password: ${asRootCure}`);
 }
 
-/** sudo keeps what names proxies from those whom it starts, unless it is asked. */
+/** Prefixes sudo where needed. sudo removes proxy variables unless told to keep them. */
 export function withRights(command: readonly string[], world: World): readonly string[] {
   if (isRoot()) return command;
   const proxies = Object.keys(environmentOfSystem(world)).filter((name) => isOfProxy(name));
@@ -44,11 +47,11 @@ export function withRights(command: readonly string[], world: World): readonly s
 }
 
 /**
- * Runs it to its end. What it prints is told as ours, line by line: servers of packages write into it, too. A line that is said again and again
- * while it waits is told once.
+ * Runs a command to its end. Its output goes through our log, line by line, because it contains text of
+ * package servers. A line repeated while the program waits is logged once.
  *
- * @param isComplaint which lines say why it failed
- * @throws Error with the last of them
+ * @param isComplaint matches the lines that say why it failed
+ * @throws Error with the last three of these lines, when the command does not exit with 0
  */
 export async function runAsRoot(
   command: readonly string[],
@@ -78,15 +81,15 @@ export async function runAsRoot(
 const isOfProxy = (name: string): boolean => /^(https?|no)_proxy$/i.test(name);
 
 /**
- * The scripts of packages run as root, and none of them needs what this process knows of databases and storages. apt reads the names of proxies
- * in small letters only.
+ * The environment of a system program. Package scripts run as root, and need nothing that this process knows
+ * about databases and storages. apt reads proxy variables in lower case only.
  */
 export function environmentOfSystem({ env }: World): Record<string, string> {
   const kept = Object.entries(env).filter(([name]) => /^(PATH|HOME)$/.test(name) || isOfProxy(name));
   const lowered = kept.filter(([name]) => isOfProxy(name)).map(([name, text]) => [name.toLowerCase(), text]);
   return {
     ...(Object.fromEntries([...lowered, ...kept]) as Record<string, string>),
-    // Its complaints are read.
+    // The program's complaints are parsed.
     LC_ALL: 'C.UTF-8',
     DEBIAN_FRONTEND: 'noninteractive',
   };

@@ -9,22 +9,26 @@ export interface ArchiveEntry {
   /** oid of the catalog that describes the object, 0 for none */
   readonly catalogOid: number;
   readonly oid: number;
-  /** What it is: `TABLE`, `FK CONSTRAINT`, … */
+  /** The entry's description: `TABLE`, `FK CONSTRAINT`, … */
   readonly kind: string;
-  /** undefined for what lives in no schema */
+  /** undefined for an object outside of any schema */
   readonly schema: string | undefined;
-  /** Its name, with argument types for a function; newlines are spaces here. */
+  /** The object's name, with argument types for a function; newlines have become spaces. */
   readonly name: string;
-  /** Whom it belongs to, for a default privilege whose it is; empty for what belongs to nobody, such as an extension. */
+  /**
+   * The owner; for a default privilege, the role that it applies to; empty without an owner, as for an
+   * extension.
+   */
   readonly owner: string;
-  /** Ids of entries that have to be restored before. */
+  /** Ids of entries that have to be restored first. */
   readonly needs: readonly number[];
 }
 
 /**
- * Reads the table of contents, which proves at once that pg_restore can read the archive.
+ * Reads the table of contents, which also proves that pg_restore can read the archive.
  *
  * @param roles names that occur as owners
+ * @throws ToolError when pg_restore cannot read the archive
  */
 export async function readContents(
   client: ClientTools,
@@ -39,7 +43,10 @@ export async function readContents(
   return parseContents(stdout, roles);
 }
 
-/** Longest first, so that `TABLE DATA` is not taken for a `TABLE` in a schema called DATA. From pg_dump.c and pg_backup_archiver.c. */
+/**
+ * Descriptions of entries, from pg_dump.c and pg_backup_archiver.c. Longest first, so that `TABLE DATA` is
+ * not taken for a `TABLE` in a schema called DATA.
+ */
 const kinds = [
   'MATERIALIZED VIEW DATA',
   'TEXT SEARCH CONFIGURATION',
@@ -108,10 +115,13 @@ const kinds = [
   'ACL',
 ];
 
-// `s`: a name may hold U+2028, which a dot does not match otherwise.
+// `s`: a name may hold U+2028, which a dot does not match without it.
 const entryPattern = new RegExp(`^(\\d+); (\\d+) (\\d+) (${kinds.join('|')}|[A-Z ]+?) (.*)$`, 's');
 
-/** The kinds that pg_class describes: the others that begin alike (`TABLE DATA`, `SEQUENCE SET`) have no catalog. */
+/**
+ * Entries described by pg_class. Others with the same first word (`TABLE DATA`, `SEQUENCE SET`) have no
+ * catalog.
+ */
 const pgClass = 1259;
 const relationPattern =
   /^(\d+); (\d+) (\d+) (MATERIALIZED VIEW|FOREIGN TABLE|SEQUENCE|TABLE|INDEX|VIEW) (.*)$/s;
@@ -137,7 +147,8 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
     const [, id, catalogOid, oid, kind = '', rest = ''] = entry;
     raw.push({ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), kind, rest, needs: [] });
   }
-  // `schema name owner`, none of them quoted: the longest known schema is taken off its front and the longest known role off its end.
+  // The rest is `schema name owner`, unquoted: the longest known schema is its prefix, the longest known role
+  // its suffix.
   const owners = new Set(roles);
   const findOwner = (text: string): string =>
     findSuffix(text, owners) ?? text.slice(text.lastIndexOf(' ') + 1);
@@ -145,7 +156,7 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
     text.slice(0, Math.max(0, text.length - findOwner(text).length - 1));
   const schemas = new Set(['public', 'pg_catalog']);
   for (const { kind, rest } of raw) if (kind === 'SCHEMA') schemas.add(dropOwner(rest.slice(2)));
-  // Where two schemas fit (`a` and `a b`), the one that the entry or what it belongs to depends on is meant.
+  // Where two schemas fit (`a` and `a b`), the right one is that of an entry which this one depends on.
   const schemaOf = new Map<number, string>();
   return raw.map(({ rest, ...entry }) => {
     const fitting = findPrefixes(rest, schemas);
@@ -161,10 +172,10 @@ export function parseContents(listing: string, roles: readonly string[]): Archiv
   });
 }
 
-/** UTF-16 units of a name at most: PostgreSQL's have 63 bytes, unless it was built otherwise. */
+/** UTF-16 units of the longest name: PostgreSQL allows 63 bytes, unless it was built otherwise. */
 const longestName = 1024;
 
-/** The names that stand at the front of a text before a space, longest first. */
+/** The names that the text begins with, followed by a space; longest first. */
 function findPrefixes(text: string, names: ReadonlySet<string>): string[] {
   const found: string[] = [];
   for (let at = text.indexOf(' '); at >= 0 && at <= longestName; at = text.indexOf(' ', at + 1)) {
@@ -174,7 +185,7 @@ function findPrefixes(text: string, names: ReadonlySet<string>): string[] {
   return found;
 }
 
-/** The longest name that stands at the end of a text behind a space. */
+/** The longest name that the text ends with, preceded by a space. */
 function findSuffix(text: string, names: ReadonlySet<string>): string | undefined {
   const first = Math.max(0, text.length - longestName - 1);
   for (let at = text.indexOf(' ', first); at >= 0; at = text.indexOf(' ', at + 1)) {
@@ -184,17 +195,17 @@ function findSuffix(text: string, names: ReadonlySet<string>): string | undefine
   return undefined;
 }
 
-/** A list for `pg_restore --use-list`: only the ids are read. */
+/** The list for `pg_restore --use-list`, which reads only the ids. */
 export function writeList(entries: readonly ArchiveEntry[]): string {
   return entries.map((entry) => `${entry.id};\n`).join('');
 }
 
-/** For people: `fk constraint sales.orders orders_customer_fkey`. */
+/** A description for people: `fk constraint sales.orders orders_customer_fkey`. */
 export function describeEntry(entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'>): string {
   return `${entry.kind.toLowerCase()} ${entry.schema === undefined ? '' : `${entry.schema}.`}${entry.name}`;
 }
 
-/** The table that a policy, or the row security of one, belongs to. */
+/** The table of a policy entry or of a row security entry. */
 export function findGuarded(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
   return entries.find(
     ({ kind, id, schema, name }) =>

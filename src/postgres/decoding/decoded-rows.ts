@@ -1,41 +1,51 @@
 import { IntegrityError } from '../../runtime/errors.ts';
 
-/** A row of pg_logical_slot_peek_changes() */
+/** A row of pg_logical_slot_peek_changes(). */
 export interface DecodedRow {
   readonly lsn: string;
-  /** Without its epoch; of the transaction, not of a part of it */
+  /** Without its epoch; of the top-level transaction, also inside a subtransaction. */
   readonly xid: number;
-  /** What the output plugin wrote. Of a long row it has a mark in the place of each long value: see `markOf`. */
+  /** The text of the output plugin. In a long row a mark replaces each long value: see `markOf`. */
   readonly data: string;
-  /** The values that have marks in `data`, as they are between their quotes, which are not doubled any more; none for nearly all rows */
+  /**
+   * The values that `data` has marks for, without their quotes and with doubled quotes undone; empty for
+   * nearly all rows.
+   */
   readonly long: readonly Buffer[];
 }
 
-/** bytes; texts that are cut from a string keep all of it in memory, so that strings are made of no more than about this */
+/**
+ * bytes; text sliced from a string keeps the whole string in memory, so strings are made of about this size
+ * at most
+ */
 const blockSize = 1 << 20;
-/** bytes; a string cannot have more than half a GiB of characters, and PostgreSQL's rows have up to one */
+/** bytes; a string holds at most half a GiB of characters, and a row of PostgreSQL may have one GiB */
 const longRow = 64 * 1024 * 1024;
-/** bytes of a value of a long row that stays bytes */
+/** bytes; longer values of a long row stay bytes */
 const longValue = 1024 * 1024;
 const [newline, tab, backslash, doubleQuote, quote] = [10, 9, 0x5c, 0x22, 0x27] as const;
 
-/** Stands in a text, between quotes, for the long value of that index: PostgreSQL's texts have no such character. */
+/**
+ * The mark between quotes that replaces the long value with this index: text of PostgreSQL never holds a NUL.
+ */
 export function markOf(index: number): string {
   return `\0${index}`;
 }
 
 /**
- * Reads COPY text of the columns lsn, xid and data (PostgreSQL manual, COPY, Text Format), of which a row may go on in the next buffer.
- * Yields rows in order, those of about a megabyte at once.
+ * Reads COPY text of the columns lsn, xid and data (PostgreSQL manual, COPY, Text Format). A row may continue
+ * in the next buffer. Yields rows in order, about one megabyte at a time.
  *
- * @param encoding how the bytes of `data` become text: with `latin1` every byte becomes one character, whatever it was to mean
- * @throws IntegrityError when it is no such text, or ends within a row; the message has nothing of the row
+ * @param encoding how the bytes of `data` become text: `latin1` makes one character of every byte, whatever
+ *   it means
+ * @throws IntegrityError when the text has another form or ends within a row; the message holds nothing of
+ *   the row
  */
 export async function* readDecodedRows(
   text: AsyncIterable<Buffer>,
   encoding: 'utf8' | 'latin1' = 'utf8',
 ): AsyncGenerator<DecodedRow[]> {
-  /** Pieces of a row that has not ended */
+  /** Pieces of a row that has not ended. */
   let open: Buffer[] = [];
   for await (const chunk of text) {
     let at = 0;
@@ -56,13 +66,13 @@ export async function* readDecodedRows(
       open = [];
       yield splitRows(whole.toString(encoding));
     }
-    // What is given may be used again by whoever gave it.
+    // The producer may reuse the chunk.
     if (at < chunk.length) open.push(Buffer.from(chunk.subarray(at)));
   }
   if (open.length > 0) throw damaged('ends within a row');
 }
 
-/** @returns the position behind a newline, about a block further; `at` when there is none */
+/** @returns the position behind a newline, about one block further; `at` when there is none */
 function findCut(chunk: Buffer, at: number): number {
   if (chunk.length - at > blockSize) {
     const end = chunk.lastIndexOf(newline, at + blockSize) + 1;
@@ -92,7 +102,7 @@ function splitRows(text: string): DecodedRow[] {
 
 const none: readonly Buffer[] = [];
 
-/** @param row with its newline; its bytes are changed, and kept for as long as the values are */
+/** @param row with its newline; its bytes are modified, and the returned values refer to them */
 function readLongRow(row: Buffer, encoding: 'utf8' | 'latin1'): DecodedRow {
   const second = row.indexOf(tab, row.indexOf(tab) + 1);
   if (second < 0) throw damaged('has a row without three columns');
@@ -115,13 +125,13 @@ function readLongRow(row: Buffer, encoding: 'utf8' | 'latin1'): DecodedRow {
   return { ...head, data: parts.join(''), long };
 }
 
-/** @returns the position of the next quote of either kind; the length where there is none */
+/** @returns the position of the next quote of either kind; the length when there is none */
 function findQuote(data: Buffer, from: number): number {
   const [one, other] = [data.indexOf(quote, from), data.indexOf(doubleQuote, from)];
   return Math.min(one < 0 ? data.length : one, other < 0 ? data.length : other);
 }
 
-/** @returns the position of the quote that closes the one at `at`; a doubled one closes nothing */
+/** @returns the position of the quote that closes the one at `at`; a doubled quote closes nothing */
 function findClosing(data: Buffer, at: number): number {
   const kind = data[at] as number;
   for (let from = at + 1; ; from += 2) {
@@ -131,12 +141,12 @@ function findClosing(data: Buffer, at: number): number {
   }
 }
 
-/** Makes one of every two quotes, in place. */
+/** Turns every two quotes into one, in place. */
 function halveQuotes(value: Buffer): Buffer {
   return replaceInPlace(value, quote, () => quote);
 }
 
-/** Undoes what COPY escapes, in place. */
+/** Undoes COPY's escapes, in place. */
 function unescapeBytes(field: Buffer): Buffer {
   return replaceInPlace(field, backslash, (byte) => {
     const meant = escapes[String.fromCharCode(byte ?? 0)];
@@ -145,7 +155,7 @@ function unescapeBytes(field: Buffer): Buffer {
   });
 }
 
-/** Puts one byte in the place of each `first` and the byte behind it. */
+/** Replaces each `first` and the byte behind it by one byte, in place. */
 function replaceInPlace(bytes: Buffer, first: number, meant: (second: number | undefined) => number): Buffer {
   let [from, length] = [0, 0];
   for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, from)) {
@@ -156,7 +166,7 @@ function replaceInPlace(bytes: Buffer, first: number, meant: (second: number | u
   return bytes.subarray(0, length + bytes.copy(bytes, length, from));
 }
 
-/** All that COPY escapes when it writes */
+/** All characters that COPY escapes when it writes. */
 const escapes: Readonly<Record<string, string>> = {
   b: '\b',
   f: '\f',
@@ -167,7 +177,11 @@ const escapes: Readonly<Record<string, string>> = {
   '\\': '\\',
 };
 
-/** The text that COPY wrote a field for. */
+/**
+ * Undoes COPY's escapes in one field.
+ *
+ * @throws IntegrityError for an escape that COPY does not write
+ */
 export function unescapeField(field: string): string {
   if (!field.includes('\\')) return field;
   return field.replace(/\\([\s\S]?)/g, (_, character: string) => {

@@ -2,18 +2,19 @@ import { IntegrityError } from '../../runtime/errors.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { markOf } from './decoded-rows.ts';
 
-/**
- * What the output plugin test_decoding writes with include-xids and include-timestamp: one text for each change of a row, and one where a
- * transaction begins and where it was committed. contrib/test_decoding/test_decoding.c is the authority. The parser takes exactly what
- * that writes: a text of any other form is an error, and never a guess.
+/*
+ * Parses the output of the plugin test_decoding with include-xids and include-timestamp: one text for each
+ * changed row, and one where a transaction begins and where it commits. contrib/test_decoding/test_decoding.c
+ * is the authority. The parser accepts exactly what that code writes: any other text is an error, never a
+ * guess.
  */
 
-/** Stands for a value that was stored out of line and is the same as before: the log does not have it. */
+/** Stands for a value stored out of line (TOAST) that did not change: the log does not hold it. */
 export const unchanged = Symbol('unchanged');
 
 export interface ColumnValue {
   readonly name: string;
-  /** As the input function of the column's type takes it; as bytes where it is too long for a string */
+  /** As the type's input function takes it; a Buffer when it is too long for a string. */
   readonly value: Value | typeof unchanged;
 }
 
@@ -32,11 +33,11 @@ export type Change =
   | {
       readonly kind: 'update';
       readonly table: TableName;
-      /** What tells the row as it was, without what was null; undefined when the key of `row` does */
+      /** The old row's identifying columns without nulls; undefined when the key of `row` identifies it. */
       readonly old: readonly ColumnValue[] | undefined;
       readonly row: readonly ColumnValue[];
     }
-  /** `old` as for an update; undefined when nothing tells the row */
+  /** `old` as for an update; undefined when nothing identifies the row. */
   | {
       readonly kind: 'delete';
       readonly table: TableName;
@@ -48,27 +49,27 @@ export type Change =
       readonly restartSequences: boolean;
       readonly cascade: boolean;
     }
-  /** Of pg_logical_emit_message(), in a transaction or not; changes no rows */
+  /** Written by pg_logical_emit_message(), inside a transaction or not; changes no rows. */
   | { readonly kind: 'message' };
 
-/** What can be told of a text at a glance. */
+/** What the beginning of a text tells. */
 export type Head =
   | { readonly kind: 'begin' | 'commit' | 'message' }
   | {
       readonly kind: 'insert' | 'update' | 'delete' | 'truncate';
-      /** The table or tables as the server wrote them, for `parseTables` */
+      /** The table or tables as the server wrote them, for `parseTables`. */
       readonly tables: string;
       /**
-       * Of an update, whether it says how the row was: where it does not, the key is the same, or the table has none. Of a delete, whether it says
-       * which row. True for all others.
+       * For an update, whether the text holds the old key: without it the key is unchanged, or the table has
+       * none. For a delete, whether the text identifies the row. True for all other kinds.
        */
       readonly hasOld: boolean;
     };
 
 /**
- * Reads the beginning of a text, and none of its values.
+ * Reads the beginning of a text, without its values.
  *
- * @throws IntegrityError when it is of no known form
+ * @throws IntegrityError when the text has no known form
  */
 export function readHead(data: string): Head {
   if (data.startsWith(tableWord)) {
@@ -89,7 +90,11 @@ export function readHead(data: string): Head {
   throw unknownForm(data);
 }
 
-/** The names in `tables` of a `readHead`. */
+/**
+ * Parses the table names in `tables` of a `Head`.
+ *
+ * @throws IntegrityError when the text has no known form
+ */
 export function parseTables(text: string): TableName[] {
   const tables: TableName[] = [];
   for (let at = 0; at < text.length; ) {
@@ -108,10 +113,10 @@ export function parseTables(text: string): TableName[] {
 }
 
 /**
- * Reads a whole text.
+ * Parses a whole text.
  *
- * @param long the values that have marks in it: see `markOf`
- * @throws IntegrityError when it is of no known form; the message has no value of a row
+ * @param long the values that `data` has marks for: see `markOf`
+ * @throws IntegrityError when the text has no known form; the message holds no value of a row
  */
 export function parseChange(data: string, long: readonly Buffer[] = []): Change {
   const head = readHead(data);
@@ -147,7 +152,7 @@ function parseRowChange(
 ): Change {
   const [table, ...others] = parseTables(tables);
   if (table === undefined || others.length > 0) throw unknownForm(data);
-  // The three words are equally long.
+  // The words for insert, update and delete have the same length.
   const cursor = new Cursor(data, long, tableWord.length + tables.length + insertWord.length);
   switch (kind) {
     case 'insert':
@@ -173,17 +178,17 @@ const noTuple = ' (no-tuple-data)';
 const commitPattern =
   /^COMMIT (\d{1,10}) \(at (\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-][\d:]{2,8})\)$/;
 const messagePattern = /^message: transactional: [01] prefix: [\s\S]*?, sz: \d+ content:/;
-/** What the output functions of numbers write, and both values of boolean */
+/** The output of numeric types, and both values of boolean. */
 const barePattern =
   /(?:-?(?:\d[\d.]*(?:e[+-]?\d+)?|Infinity)|NaN|true|false|null|unchanged-toast-datum)(?= |$)/y;
 const bareNamePattern = /[a-z_][a-z0-9_]*/y;
 
-/** Goes through the columns of a change, which have names in quotes, types with anything in quotes, and values with anything in them. */
+/** Reads the columns of a change. Quoted names and types may hold any character, and so may values. */
 class Cursor {
   readonly #data: string;
   readonly #long: readonly Buffer[];
   #at: number;
-  /** Long values that have been passed */
+  /** Number of long values read so far. */
   #passed = 0;
 
   constructor(data: string, long: readonly Buffer[], at: number) {
@@ -198,14 +203,14 @@ class Cursor {
     return true;
   }
 
-  /** The columns up to the end of the text; undefined when it says that there are none */
+  /** The columns up to the end of the text; undefined when the text says that there are none. */
   readLastTuple(): ColumnValue[] | undefined {
     const columns = this.skip(noTuple) ? undefined : this.readTuple();
     if (this.#at !== this.#data.length) throw unknownForm(this.#data);
     return columns;
   }
 
-  /** The columns up to the end of the text, or the word for the new row */
+  /** The columns up to the end of the text, or up to the word for the new row. */
   readTuple(): ColumnValue[] {
     const columns: ColumnValue[] = [];
     while (this.#at < this.#data.length && !this.#data.startsWith(newTupleWord, this.#at)) {
@@ -225,7 +230,7 @@ class Cursor {
     return name;
   }
 
-  /** A type's name may be in quotes and hold anything then; `[]` behind it makes an array. */
+  /** A quoted type name may hold any character; `[]` behind a name makes an array. */
   #skipType(): void {
     for (;;) {
       const character = this.#data[this.#at];
@@ -269,7 +274,7 @@ class Cursor {
   }
 }
 
-/** @returns where a name ends that begins at `at`, as quote_identifier() writes it */
+/** @returns the end of the name that begins at `at`, as quote_identifier() writes it */
 function skipName(text: string, at: number): number {
   if (text[at] === '"') return skipQuoted(text, at, '"');
   bareNamePattern.lastIndex = at;
@@ -278,9 +283,9 @@ function skipName(text: string, at: number): number {
   return at + name.length;
 }
 
-/** @returns where names end that begin at `at`, with dots and commas between them */
+/** @returns the end of the names that begin at `at`, separated by dots and commas */
 function skipNames(text: string, at: number): number {
-  // Up to the first colon, unless that is within quotes.
+  // The names end at the first colon, unless a quote comes before it.
   const colon = text.indexOf(':', at);
   if (colon >= 0 && !text.slice(at, colon).includes('"')) return colon;
   let end = at;
@@ -292,7 +297,7 @@ function skipNames(text: string, at: number): number {
   }
 }
 
-/** @returns the position behind the quote that closes the one at `at`; a doubled one closes nothing */
+/** @returns the position behind the quote that closes the one at `at`; a doubled quote closes nothing */
 function skipQuoted(text: string, at: number, quote: string): number {
   for (let from = at + 1; ; from += 2) {
     from = text.indexOf(quote, from);
@@ -311,7 +316,7 @@ function match(pattern: RegExp, text: string, data = text): RegExpExecArray {
   return found;
 }
 
-/** Names at most the table: what is behind the colon is somebody's. */
+/** The message names at most the table: the text behind the colon holds a user's data. */
 function unknownForm(data: string): IntegrityError {
   const [shown = ''] = /^(?:table [^:]{0,54}|[A-Za-z]{0,20})/.exec(data) ?? [];
   return new IntegrityError(

@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import { messageOf } from '../../runtime/errors.ts';
 import type { ConnectionSettings } from './settings.ts';
 
-/* Passwords that end while a run is under way: tokens of an hour, roles with VALID UNTIL. A server says of them what it says of a wrong one. */
+/*
+ * Explains passwords that expire during a run: tokens that last an hour, roles with VALID UNTIL. A server
+ * reports an expired password exactly as it reports a wrong one.
+ */
 
-/** Digests of what servers have taken in this process */
+/** Digests of host, port, user and password that servers have accepted in this process. */
 const accepted = new Set<string>();
 
 export function noteAccepted(settings: ConnectionSettings): void {
@@ -20,10 +23,13 @@ function digestOf({ host, port, user, password }: ConnectionSettings): string {
     .digest('base64');
 }
 
-/** As servers, poolers and libpq say it */
+/** The wordings of servers, poolers and libpq. */
 const refused = /authentication failed|28P01|wrong password|SASL/i;
 
-/** What to say where the server refuses what it has taken before; undefined where that is not so. */
+/**
+ * Explains a refusal of a password that the server has accepted earlier in this process; undefined for any
+ * other error.
+ */
 export function explainExpiry(
   error: unknown,
   settings: ConnectionSettings,

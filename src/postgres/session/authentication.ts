@@ -7,7 +7,10 @@ export const askedInClear =
 export const unbound =
   'channel_binding=require, and the server does not bind the password to the TLS connection';
 
-/** Whoever stands between asks for a password in clear text, and has it; a server that is what it says has better ways. */
+/**
+ * Refuses to send a password in clear text: a man in the middle would ask for it, while the real server has
+ * safer methods.
+ */
 export function refuseClearText(client: pg.Client): void {
   const { connection } = client as unknown as { connection: EventEmitter & { stream: Socket } };
   connection.prependListener('authenticationCleartextPassword', () => {
@@ -16,7 +19,10 @@ export function refuseClearText(client: pg.Client): void {
   });
 }
 
-/** Nobody who stands in between can answer for a certificate that is not his. */
+/**
+ * Refuses to log in without channel binding: a man in the middle cannot prove possession of the server's
+ * certificate.
+ */
 export function requireChannelBinding(client: pg.Client): void {
   const { connection } = client as unknown as { connection: EventEmitter & { stream: Socket } };
   let isBound = false;

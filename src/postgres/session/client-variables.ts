@@ -2,13 +2,14 @@ import { type ToolEnvironment, toolEnvironment } from '../client/environment.ts'
 import { type ConnectionSettings, maySendClearText } from './settings.ts';
 import { startOptions } from './setup.ts';
 
-/* How settings reach libpq and the programs that use it. */
+/* Passes connection settings to libpq and to the programs that use it. */
 
 /**
- * The environment for pg_dump and pg_restore. Secrets go this way and never in arguments, which every user of the machine can read. The
- * caller's own PG* variables, which would change the meaning, are not among them, nor anything else that they do not need.
+ * The environment for pg_dump and pg_restore. Secrets travel here and never in arguments, which every user of
+ * the machine can read. It leaves out the caller's own PG* variables, which would change the meaning, and
+ * everything else that the programs do not need.
  *
- * @param timeZone of the sessions; what the server, the database or the role has when absent
+ * @param timeZone time zone of the sessions; when absent, the default of the server, the database or the role
  */
 export function clientEnvironment(
   settings: ConnectionSettings,
@@ -19,7 +20,7 @@ export function clientEnvironment(
   return toolEnvironment(env, connectionVariables(settings, rootCertificates, timeZone));
 }
 
-/** What libpq reads, for a program with an environment of its own. */
+/** The variables that libpq reads, for a program that has an environment of its own. */
 export function connectionVariables(
   settings: ConnectionSettings,
   rootCertificates: () => string,
@@ -39,18 +40,21 @@ export function connectionVariables(
     ...tlsVariables(settings),
     PGCONNECT_TIMEOUT: String(settings.connectTimeout),
     PGAPPNAME: 'supabase-backup',
-    // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off, too, after their first
-    // queries.
+    // Poolers accept PGTZ, which is part of the start-up message, while they refuse or drop `options`.
+    // pg_dump and pg_restore also switch timeouts off themselves, after their first queries.
     ...(timeZone === undefined ? {} : { PGTZ: timeZone }),
     ...(settings.optionsAtStart ? { PGOPTIONS: `${startOptions} ${settings.options}`.trim() } : {}),
     ...(settings.password === undefined ? {} : { PGPASSWORD: settings.password }),
     ...(rootCert === undefined ? {} : { PGSSLROOTCERT: rootCert }),
-    // Known to libpq since version 16.
+    // libpq knows this variable since version 16.
     ...(maySendClearText(settings) ? {} : { PGREQUIREAUTH: '!password' }),
   };
 }
 
-/** What of it is not usual. The phrase that opens a key has no variable: `openKey` gives an open one. */
+/**
+ * TLS settings that differ from libpq's defaults. `sslpassword` has no variable: `openKey` decrypts the key
+ * instead.
+ */
 function tlsVariables({ tls, channelBinding }: ConnectionSettings): NodeJS.ProcessEnv {
   return {
     ...(channelBinding === 'prefer' ? {} : { PGCHANNELBINDING: channelBinding }),
@@ -63,7 +67,7 @@ function tlsVariables({ tls, channelBinding }: ConnectionSettings): NodeJS.Proce
   };
 }
 
-/** A value in a libpq connection string (PostgreSQL manual 34.1.1.1). */
+/** Quotes a value for a libpq connection string (PostgreSQL manual 34.1.1.1). */
 export function quoteConnectionValue(value: string): string {
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }

@@ -13,20 +13,30 @@ import { isOurs, restricting, startOptions, writeSetUp } from './setup.ts';
 import { ReusingSocket } from './socket.ts';
 import { attemptModes } from './tls.ts';
 
-/** One server session. It never hides that it died: `lost` rejects then, with the reason. Disposing of it closes it. */
+/**
+ * One server session. A lost connection is never hidden: `lost` rejects with the reason. Disposal closes the
+ * session.
+ */
 export interface Session extends AsyncDisposable {
-  /** Statements that are asked together, with `Promise.all`, go to the server in one trip, in their order. */
+  /**
+   * Runs one statement. Statements issued together with `Promise.all` go to the server in one round trip, in
+   * their order.
+   */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** The socket under the session, for the COPY reader and writer. */
   readonly stream: Socket;
   /** server_version_num */
   readonly serverVersion: number;
   /**
-   * Whether the server keeps statements of this session from reading views and foreign tables of users, whatever a name has come to mean.
-   * Servers do since the minors of August 2024 (CVE-2024-7348).
+   * Whether the server keeps statements of this session from reading users' views and foreign tables, even if
+   * a name has come to mean another relation. Servers can since the minor releases of August 2024
+   * (CVE-2024-7348).
    */
   readonly guarded: boolean;
-  /** Whether it took options when it started, or let them pass, rather than having them set afterwards */
+  /**
+   * Whether the start-up message may carry `options`: the server or pooler accepted or ignored them. False
+   * where they have to be set afterwards.
+   */
   readonly takesOptions: boolean;
   /** Rejects when the session ends before `close` is called. */
   readonly lost: Promise<never>;
@@ -36,8 +46,8 @@ export interface Session extends AsyncDisposable {
 }
 
 /**
- * Values travel as the server writes them: counts and oids fit a number, everything else stays text, so that a manifest says
- * what the server said.
+ * Values stay as the server writes them, so that a manifest repeats the server's text. Only counts and oids
+ * become numbers, and booleans become booleans.
  */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number) => {
@@ -48,8 +58,11 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * Opens a session in which names mean what they say: with an empty search_path nothing is found that a statement does not qualify, whatever
- * users have made in `public` or in a schema of the role's name. `RESET search_path` gives a session what it would have had.
+ * Opens a session with an empty search_path: an unqualified name finds nothing, whatever users have created
+ * in `public` or in a schema of the role's name. `RESET search_path` restores the role's own search_path.
+ *
+ * @throws ConfigurationError, SourceError or TargetError that names the input and the remedy
+ *   (`explainRefusal`)
  */
 export async function openSession(settings: ConnectionSettings, signal?: AbortSignal): Promise<Session> {
   signal?.throwIfAborted();
@@ -109,14 +122,15 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
   }
 }
 
-/** @throws what the server says of an option of the user's */
+/** @throws the server's error about an option of the user */
 async function setUp(
   client: pg.Client,
   { options }: ConnectionSettings,
 ): Promise<Pick<Session, 'serverVersion' | 'guarded'>> {
   const given = parseOptions(options) ?? [];
   const found = await askSetUp(client, given);
-  // Given at start-up, too, for whatever returns to it; a pooler may have dropped them.
+  // The start-up message carries these options, too, so that RESET returns to them; a pooler may have dropped
+  // them.
   for (const { name, value } of given) {
     if (!isOurs(name)) await client.query('SELECT set_config($1, $2, false)', [name, value]);
   }
@@ -138,8 +152,9 @@ async function askSetUp(client: pg.Client, given: readonly ConnectionOption[]): 
 }
 
 /**
- * Lets a session read what its statements need, views and foreign tables included: for what a restore writes, where checks, indexes and
- * materialized views of the source call what they call, and for what a user asks.
+ * Lifts the restriction on views and foreign tables, and resets constraint_exclusion. Statements of a restore
+ * need this, because checks, indexes and materialized views of the source may read any relation; so do a
+ * user's checks.
  */
 export async function letRead(session: Session): Promise<void> {
   if (session.guarded) await session.query(`SET ${restricting} = ''`);
@@ -153,17 +168,20 @@ function isFromServer(error: unknown): error is SaidByServer {
   return typeof code === 'string' && typeof severity === 'string';
 }
 
-/** @param reason the first that was heard: of what is asked later the driver says only that it cannot be asked */
+/**
+ * @param reason the first error of the connection; for later statements the driver only says that it cannot
+ *   send them
+ */
 function describeLoss(reason: unknown): Error {
   return new Error(`the connection to the server was lost: ${messageOf(reason)}`, { cause: reason });
 }
 
 /**
- * The severity of an error as `ServerError` has it. A server writes it in a language of its own, and the driver passes over the field that
- * has it in English.
+ * Sets the severity of an error as `ServerError` does. A server writes the severity in its own language, and
+ * the driver ignores the field with the untranslated word.
  */
 async function nameSeverity(client: pg.Client, error: SaidByServer): Promise<SaidByServer> {
-  // In a transaction that has failed it is refused, by a server that is there.
+  // A failed transaction refuses the ping, which proves that the server is still there.
   const ping = async () => {
     try {
       await client.query('SELECT 1');
@@ -192,7 +210,7 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
       ...(options === '' ? {} : { options }),
       ...(settings.tls.direct === true && ssl !== false ? { sslnegotiation: 'direct' } : {}),
       enableChannelBinding: settings.channelBinding === 'require',
-      // The server may be far: what does not wait for an answer is not made to.
+      // The server may be far away: statements do not wait for the answer to the one before.
       pipeline: true,
       types,
     });
@@ -214,7 +232,7 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
       const all = `${startOptions} ${options}`.trim();
       return { client: await attemptModes(settings, (ssl) => attempt(ssl, all)), takesOptions: true };
     } catch (error) {
-      // A pooler that takes none gets them later, by SET.
+      // A pooler that refuses start-up options gets them later, by SET.
       if (!refusesOptions(error) || parseOptions(options) === undefined)
         throw await explainRefusal(settings, error);
     }
@@ -226,5 +244,5 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
   }
 }
 
-/** As PgBouncer says it */
+/** PgBouncer's wording. */
 const refusesOptions = (error: unknown): boolean => /unsupported startup parameter/.test(messageOf(error));

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-/** What stands in a pass file (PostgreSQL manual 34.16) */
+/** One line of a pass file (PostgreSQL manual 34.16). */
 interface PassEntry {
   readonly host: string;
   readonly port: string;
@@ -11,12 +11,15 @@ interface PassEntry {
   readonly password: string;
 }
 
-/** Where libpq looks for the pass file when nobody names one. */
+/** The path where libpq looks for the pass file, unless one is named. */
 export function findPassFile(env: NodeJS.ProcessEnv, named?: string): string {
   return named ?? (env.PGPASSFILE || path.join(homeOf(env), '.pgpass'));
 }
 
-/** None where there is no such file, or others may read it, too: libpq passes over it then. */
+/**
+ * Reads the pass file. The list is empty when the file is missing, or when group or others have access to it:
+ * libpq ignores it then.
+ */
 export function readPassFile(file: string): PassEntry[] {
   const text = readText(file, { alone: true });
   if (text === undefined) return [];
@@ -28,15 +31,15 @@ export function readPassFile(file: string): PassEntry[] {
   });
 }
 
-/** Four fields with a backslash before a colon or a backslash that is part of one, and the rest. */
+/** Four fields, in which a backslash escapes a colon or a backslash, and the rest of the line. */
 const passLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
 
-/** The password of the first line that fits, as libpq takes it. */
+/** The password of the first matching line, as in libpq. */
 export function findPassword(
   entries: readonly PassEntry[],
   wanted: { host: string; port: number; database: string; user: string },
 ): string | undefined {
-  // A socket in its usual place is this machine.
+  // libpq matches a socket in its default folder as `localhost`.
   const host = /^\/(?:tmp|(?:var\/)?run\/postgresql)$/.test(wanted.host) ? 'localhost' : wanted.host;
   const fits = (field: string, value: string) => field === '*' || field === value;
   return entries.find(
@@ -48,13 +51,13 @@ export function findPassword(
   )?.password;
 }
 
-/** Where libpq looks for services, in turn (PostgreSQL manual 34.17). */
+/** The files in which libpq looks for services, in its order (PostgreSQL manual 34.17). */
 export function findServiceFiles(env: NodeJS.ProcessEnv, named?: string): string[] {
   const own = named ?? (env.PGSERVICEFILE || path.join(homeOf(env), '.pg_service.conf'));
   return env.PGSYSCONFDIR ? [own, path.join(env.PGSYSCONFDIR, 'pg_service.conf')] : [own];
 }
 
-/** The parameters of a service; undefined where no file has it. */
+/** The parameters of a service; undefined when no file defines it. */
 export function readService(files: readonly string[], service: string): Map<string, string> | undefined {
   for (const file of files) {
     const found = readServices(file).get(service);
@@ -63,14 +66,14 @@ export function readService(files: readonly string[], service: string): Map<stri
   return undefined;
 }
 
-/** All services of a file by name; none where there is no such file. */
+/** All services of a file by name; empty when there is no such file. */
 export function readServices(file: string): Map<string, Map<string, string>> {
   const services = new Map<string, Map<string, string>>();
   let current: Map<string, string> | undefined;
   for (const line of (readText(file) ?? '').split('\n').map((text) => text.trim())) {
     const [, name] = /^\[(.*)\]$/.exec(line) ?? [];
     if (name !== undefined) {
-      // Of two of one name the first counts.
+      // The first of two services with one name counts.
       current = services.has(name) ? undefined : new Map();
       if (current !== undefined) services.set(name, current);
     } else if (!line.startsWith('#')) {
@@ -86,7 +89,7 @@ function readText(file: string, { alone = false } = {}): string | undefined {
     if (alone && (statSync(file).mode & 0o077) !== 0) return undefined;
     return readFileSync(file, 'utf8');
   } catch {
-    // What libpq cannot read is not there for it either.
+    // libpq, too, treats an unreadable file as missing.
     return undefined;
   }
 }

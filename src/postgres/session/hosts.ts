@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { UsedParameter } from './parameters.ts';
 
-/* Which hosts a list names, which of them are near, and how an unsaid TLS mode follows from that. */
+/* Parses lists of hosts and chooses the TLS mode when the user gives none. */
 
 export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 
@@ -14,7 +14,12 @@ interface Host {
   readonly port: number;
 }
 
-/** As many as there are hosts or addresses; a single port is for all of them. */
+/**
+ * Lists one entry for each address or, without addresses, for each host. A single port counts for all
+ * entries.
+ *
+ * @throws ConfigurationError when the lists differ in length or a port is out of range
+ */
 export function listHosts(input: string, take: (parameter: UsedParameter) => string | undefined): Host[] {
   const [hosts, addresses, ports] = (['host', 'hostaddr', 'port'] as const).map((name) =>
     take(name)?.split(','),
@@ -39,7 +44,10 @@ export function listHosts(input: string, take: (parameter: UsedParameter) => str
   });
 }
 
-/** As libpq: whoever asks for the authorities of the system wants the server checked, and any of them vouches for any name. */
+/**
+ * Refuses `sslrootcert=system` with a mode that does not check the host name, as libpq does: any public
+ * authority could vouch for any name.
+ */
 export function refuseUncheckedName(
   input: string,
   host: string,
@@ -54,22 +62,27 @@ export function refuseUncheckedName(
 }
 
 /**
- * libpq's own choice, `prefer`, speaks without TLS to whoever answers that he has none, and dashboards give URLs without a mode. It is kept for
- * hosts of this machine and of private networks, where servers often have none.
+ * Chooses the TLS mode when the user gives none. libpq's default, `prefer`, continues without TLS if the
+ * answering host claims to have none, and dashboards give URLs without a mode. So `prefer` is kept only for
+ * hosts of this machine and of private networks, where servers often have no TLS.
  *
- * @param isOfThisHost whether the certificate was named for this host alone, and not for every one that the program speaks with
+ * @param isOfThisHost whether the root certificate was given in this URL, not as the default for all
+ *   connections
  */
 export function chooseSslMode(host: string, rootCert: string | undefined, isOfThisHost: boolean): SslMode {
   if (isNearby(host) && !isOfThisHost) return 'prefer';
   return rootCert === undefined ? 'require' : 'verify-full';
 }
 
-/** Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local network knows */
+/**
+ * Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local
+ * network knows.
+ */
 function isNearby(host: string): boolean {
   if (host.startsWith('/')) return true;
   if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
   if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);
-  // To a resolver a number is an address of the internet.
+  // A resolver takes a bare number for an internet address.
   if (/^(?:0x[0-9a-f]*|\d+)$/i.test(host)) return false;
   return !host.includes('.') || /\.(?:local|localhost|internal|lan|home\.arpa)$/i.test(host);
 }

@@ -1,14 +1,15 @@
-/** A setting of a session, as `-c name=value` names it. */
+/** One setting of a session, given as `-c name=value`. */
 export interface ConnectionOption {
   readonly name: string;
   readonly value: string;
 }
 
 /**
- * Reads libpq's `options`: command-line arguments of a server process, with a backslash before white space and backslashes that are part of
- * one (pg_split_opts in PostgreSQL's postinit.c).
+ * Parses libpq's `options`: command-line arguments of a server process, in which a backslash escapes white
+ * space and backslashes (pg_split_opts in PostgreSQL's postinit.c).
  *
- * @returns undefined where there is another one than `-c name=value` or `--name=value`, which only the server itself can take
+ * @returns undefined when an argument is not `-c name=value` or `--name=value`: only the server itself can
+ *   take others
  */
 export function parseOptions(text: string): ConnectionOption[] | undefined {
   const words = (text.match(/(?:\\.|[^\s\\])+/gs) ?? []).map((word) => word.replace(/\\(.)/gs, '$1'));
@@ -18,7 +19,7 @@ export function parseOptions(text: string): ConnectionOption[] | undefined {
     const assignment = word === '-c' ? words[++index] : /^(?:-c|--)(.+)$/s.exec(word)?.[1];
     const [, name, value] = /^([A-Za-z_][\w.$-]*)=(.*)$/s.exec(assignment ?? '') ?? [];
     if (name === undefined || value === undefined) return undefined;
-    // `--statement-timeout` is written for `statement_timeout`.
+    // PostgreSQL accepts `--statement-timeout` for `statement_timeout`.
     options.push({ name: name.replaceAll('-', '_'), value });
   }
   return options;

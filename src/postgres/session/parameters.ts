@@ -1,6 +1,6 @@
 /**
- * Every parameter of a connection that libpq of PostgreSQL 18 knows (manual 34.1.2), and what becomes of it. The variable of libpq that means
- * the same stands beside those that are used.
+ * Every connection parameter that libpq of PostgreSQL 18 knows (manual 34.1.2) is either used, ignored or
+ * refused here. The value is libpq's variable with the same meaning; `sslpassword` has none.
  */
 export const usedParameters = {
   host: 'PGHOST',
@@ -33,16 +33,16 @@ export type UsedParameter = keyof typeof usedParameters;
 
 export const isUsed = (name: string): name is UsedParameter => Object.hasOwn(usedParameters, name);
 
-/** They change nothing of what a backup sees or who gets the password. */
+/** Parameters that change neither the content of a backup nor who receives the password. */
 const ignored: ReadonlySet<string> = new Set([
-  // Sessions of ours say who they are, keep themselves alive and choose their encoding.
+  // Our sessions set these themselves, or do not need them.
   ...['application_name', 'fallback_application_name', 'client_encoding', 'tty'],
   ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-  // TLS has had no compression since 1.3, and the name of the server is always sent.
+  // TLS has no compression since 1.3, and the host name is always sent.
   ...['sslcompression', 'sslsni', 'requiressl'],
-  // Kerberos is not used.
+  // Kerberos is not supported.
   ...['krbsrvname', 'gsslib', 'gssdelegation'],
-  // Of Supabase's dashboard, Prisma, node-postgres and JDBC.
+  // Parameters of Supabase's dashboard, Prisma, node-postgres and JDBC.
   ...[
     'pgbouncer',
     'connection_limit',
@@ -55,7 +55,10 @@ const ignored: ReadonlySet<string> = new Set([
   ...['prepareThreshold', 'workaround'],
 ]);
 
-/** What cannot be kept, each with what to write in its place: to pass over it would be less than was asked for. */
+/**
+ * Parameters that cannot be supported, each with a remedy. Ignoring one would give less protection, or
+ * another connection, than the user asked for.
+ */
 const refused: Readonly<Record<string, string>> = {
   require_auth:
     'Leave it out: a password is sent in clear text over TLS only. channel_binding=require asks for more.',
@@ -75,7 +78,7 @@ const refused: Readonly<Record<string, string>> = {
   max_protocol_version: 'Leave it out: the protocol of version 3.0 is spoken.',
 };
 
-/** @returns what to do instead, where a parameter is known and cannot be kept */
+/** @returns the remedy for a known parameter that is refused; undefined for any other name */
 export const findRemedy = (name: string): string | undefined =>
   Object.hasOwn(refused, name) ? refused[name] : undefined;
 

@@ -9,9 +9,9 @@ import { type ConnectionSettings, describeConnection, parseConnection } from './
 import { openKey } from './tls.ts';
 
 /**
- * Reads how a database is reached (`parseConnection`), and settles what only an attempt can tell (`settleConnection`).
+ * Reads connection settings (`parseConnection`) and completes them by connecting (`settleConnection`).
  *
- * @param url of libpq; without one its variables count
+ * @param url a libpq URL; when absent, libpq's environment variables count
  */
 export async function reachDatabase(
   input: string,
@@ -28,11 +28,11 @@ type ReachWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
 
 export interface Reached {
   readonly settings: ConnectionSettings;
-  /** The one that has settled them */
+  /** The session that completed the settings. */
   readonly session: Session;
 }
 
-/** The same, for whoever goes on in the session that has told. */
+/** As `reachDatabase`, but keeps the session open for the caller. */
 export async function openReached(
   input: string,
   url: string | undefined,
@@ -43,18 +43,20 @@ export async function openReached(
 }
 
 /**
- * Settles what only an attempt can tell: which of several hosts it is, for all sessions have to be on one server, whether it takes options
- * at the start of a session, and whether it has TLS where that is left to it.
+ * Completes what only an attempt can tell: which of several hosts to use (all sessions must be on one
+ * server), whether `options` may be sent at the start of a session, and whether the server has TLS where
+ * `prefer` leaves that open.
  *
  * @returns settings of one server
- * @throws ConfigurationError, SourceError or TargetError of the last host when none can be reached or is what is wanted
+ * @throws ConfigurationError, SourceError or TargetError of the last host when no host can be reached and
+ *   fits target_session_attrs
  */
 async function settleConnection(
   settings: ConnectionSettings,
   world: Pick<World, 'log' | 'signal' | 'temporaryFolder'>,
 ): Promise<Reached> {
   const { others = [], options, ...first } = settings;
-  // Of several servers a restore wants the one that can be written.
+  // A restore into one of several servers needs the one that accepts writes.
   const isWritten = settings.input !== 'database-url' && others.length > 0;
   const sessions = settings.sessions === 'any' && isWritten ? 'read-write' : settings.sessions;
   const all = [{ ...first, sessions, options, others: undefined }, ...others].map((one) =>
@@ -73,7 +75,8 @@ async function settleConnection(
         );
       } catch (error) {
         world.signal.throwIfAborted();
-        // As libpq: who is refused for his password is so everywhere, and poolers block after a few.
+        // As in libpq, a refused login is not tried on the next host: the credentials are the same there, and
+        // poolers block an address after a few failures.
         if (all.length === 1 || isAboutWho(error)) throw error;
         world.log.info(`${describeConnection(candidate)} is passed over: ${(error as Error).message}`);
         failure = error;
@@ -83,7 +86,7 @@ async function settleConnection(
   throw failure;
 }
 
-/** @returns undefined when it is not what is wanted */
+/** @returns undefined when the server does not fit `wanted` */
 async function tryHost(
   candidate: ConnectionSettings,
   wanted: ConnectionSettings['sessions'],
@@ -104,7 +107,7 @@ async function tryHost(
       'options: refused by the pooler at the start of a session, so that pg_dump and pg_restore go without them; our own sessions have them',
     );
   }
-  // Who has none is not asked for it again by each session.
+  // Later sessions do not ask a server without TLS for it again.
   const isPlain = candidate.sslMode === 'prefer' && (session.stream as Partial<TLSSocket>).encrypted !== true;
   const settings: ConnectionSettings = {
     ...candidate,
@@ -114,7 +117,7 @@ async function tryHost(
   return { settings, session };
 }
 
-/** By the meaning of libpq's target_session_attrs (PostgreSQL manual 34.1.2) */
+/** The meaning of libpq's target_session_attrs (PostgreSQL manual 34.1.2). */
 async function isWanted(session: Session, wanted: ConnectionSettings['sessions']): Promise<boolean> {
   if (wanted === 'any') return true;
   const [row] = await session.query<{ standby: boolean; readonly: boolean }>(

@@ -5,18 +5,18 @@ import { explainExpiry } from './accepted-passwords.ts';
 import { askedInClear, unbound } from './authentication.ts';
 import { type ConnectionSettings, describeConnection } from './settings.ts';
 
-/** What a refused connection is about, and what to do. */
+/** Why a connection was refused, and what to do. */
 interface Explanation {
   readonly what: string;
   readonly next: string;
-  /** Whether it may be otherwise the next time, though nobody changes anything here */
+  /** Whether a later attempt may succeed although nothing was corrected. */
   readonly passes?: boolean;
 }
 
 interface Case {
-  /** SQLSTATEs, codes of Node and of OpenSSL; any when absent */
+  /** SQLSTATEs, codes of Node or codes of OpenSSL; absent for any code. */
   readonly codes?: readonly string[];
-  /** In the message; any when absent */
+  /** A pattern for code and message; absent for any message. */
   readonly says?: RegExp;
   explain(settings: ConnectionSettings): Explanation | Promise<Explanation | undefined> | undefined;
 }
@@ -24,7 +24,7 @@ interface Case {
 const crowded =
   /EMAXCONNSESSION|max clients reached|MaxClientsInSessionMode|too many (?:clients|connections)|no more connections allowed|connection slots are reserved|pool (?:is )?full|query_wait_timeout/i;
 
-/** Whether a server or a pooler has no more sessions, which may be so for one more of ours only. */
+/** Whether the server or the pooler has no session left, even if only for one more of ours. */
 export function isCrowded(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ((cause as { code?: unknown }).code === sqlState.tooManyConnections || crowded.test(cause.message))
@@ -35,7 +35,7 @@ export function isCrowded(error: unknown): boolean {
 
 const isSupabase = ({ host }: ConnectionSettings): boolean => /\.supabase\.(?:com|co)$/i.test(host);
 
-/** The first that fits counts, so the particular stand before the general. */
+/** The first match counts, so special cases stand before general ones. */
 const cases: readonly Case[] = [
   {
     says: new RegExp(askedInClear),
@@ -67,7 +67,7 @@ const cases: readonly Case[] = [
     }),
   },
   {
-    // Of a setting that there is not, that has no such value, or that is not for this role
+    // The setting is unknown, has no such value, or may not be set by this role.
     codes: [sqlState.invalidParameterValue, sqlState.undefinedObject, sqlState.cantChangeRuntimeParam],
     explain: ({ options }) =>
       options === ''
@@ -277,7 +277,10 @@ function explainDatabase(): Explanation {
   };
 }
 
-/** One error per cause, each with the remedy, and with what the server or the pooler said. A wrong password is never tried again. */
+/**
+ * Turns a refused connection into one error with its cause, its remedy, and the words of the server or the
+ * pooler. A wrong password is a ConfigurationError, which is never retried.
+ */
 export async function explainRefusal(settings: ConnectionSettings, error: unknown): Promise<Error> {
   const where = `${settings.input}: ${describeConnection(settings)}`;
   const { code = '' } = error as { code?: string };

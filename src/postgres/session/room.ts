@@ -3,14 +3,16 @@ import { openSession } from './connection.ts';
 import { isCrowded } from './refusal.ts';
 import type { ConnectionSettings } from './settings.ts';
 
-/** What a restore holds beside the sessions that carry rows: the one that leads, pg_restore's, and one that asks. */
+/**
+ * Sessions of a restore beside those that carry rows: the leading one, pg_restore's, and one for questions.
+ */
 const sessionsBesideJobs = 3;
 
 /**
- * How many sessions the server or the pooler gives us at once, besides those that are open.
+ * Counts the sessions that the server or the pooler grants at once, beside those already open.
  *
- * @param wanted the most that is asked for
- * @throws what `openSession` throws for another reason than that there are no more
+ * @param wanted the number of sessions to try
+ * @throws the error of `openSession`, unless it only says that there are no more sessions
  */
 export async function countSessions(
   settings: ConnectionSettings,
@@ -29,7 +31,9 @@ export async function countSessions(
   return opened.length;
 }
 
-/** As many jobs as there are sessions for: fewer are slower, and no failure. */
+/**
+ * Reduces jobs to the number of available sessions, with a warning: fewer jobs are slower, but no failure.
+ */
 export async function fitJobs(
   settings: ConnectionSettings,
   jobs: number,

@@ -4,14 +4,17 @@ import { rootCertificates } from 'node:tls';
 import type { Inputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
 
-/** libpq before version 16 cannot use the system's CA store, so it gets the list that this process trusts, as a file. */
+/**
+ * Writes the certificates that this process trusts to a file: libpq before version 16 cannot use the system's
+ * store.
+ */
 export function writeRootCertificates(world: World): string {
   const file = path.join(world.temporaryFolder, 'root-certificates.pem');
   writeFileSync(file, rootCertificates.join('\n'), { mode: 0o600 });
   return file;
 }
 
-/** libpq takes certificates as a file only: those that came as a text get one. */
+/** Writes `sslrootcert` to a file when it was given as PEM text: libpq takes a path only. */
 export function fileCertificates<T extends Inputs>(inputs: T, world: Pick<World, 'temporaryFolder'>): T {
   if (!('sslrootcert' in inputs) || !inputs.sslrootcert?.includes('-----BEGIN')) return inputs;
   const file = path.join(world.temporaryFolder, 'sslrootcert.pem');

@@ -1,7 +1,7 @@
 import { isRaised, messageOf } from '../../runtime/errors.ts';
 import { sqlState, sqlStateClass } from '../sqlstate.ts';
 
-/** What a server says of an error besides its message: the fields of an ErrorResponse (PostgreSQL manual 55.8). */
+/** Fields of an ErrorResponse beside its message (PostgreSQL manual 55.8). */
 export interface ServerErrorFields {
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
@@ -9,21 +9,21 @@ export interface ServerErrorFields {
   readonly table?: string | undefined;
   readonly dataType?: string | undefined;
   readonly constraint?: string | undefined;
-  /** The function of the server that reported it */
+  /** The server function that reported the error. */
   readonly routine?: string | undefined;
 }
 
-/** Classes of SQLSTATE with which a server ends sessions, and which functions may raise as well */
+/** SQLSTATE classes with which a server ends a session; functions may raise them as well. */
 const mayEndSession = /^(08|25P0[34]|57P|XX)/;
 
-/** Whether an error of that SQLSTATE leaves the session usable for sure. */
+/** Whether an error with this SQLSTATE certainly leaves the session usable. */
 export function leavesSession(code: string): boolean {
   return !mayEndSession.test(code);
 }
 
 /**
- * Whether the server, or its machine, has not enough of something, an error of input or output included: the next may fare alike. A
- * function of a user may raise the same.
+ * Whether the server or its machine ran out of a resource, or had an I/O error: the next statement may fail
+ * the same way. An error raised by a user's PL/pgSQL function does not count.
  */
 export function isShortage({
   code,
@@ -35,7 +35,10 @@ export function isShortage({
   );
 }
 
-/** What the server says, by version, when the text of a row or of a value would pass its limit for one piece of memory (MaxAllocSize). */
+/**
+ * Whether the text of a row or value exceeds the server's limit for one allocation (MaxAllocSize); the
+ * wording depends on the server's version.
+ */
 export function isTooLong(error: unknown): boolean {
   const { detail = '' } = error as { detail?: string };
   return /invalid memory alloc request size|string buffer exceeds|enlarge string buffer/i.test(
@@ -43,9 +46,12 @@ export function isTooLong(error: unknown): boolean {
   );
 }
 
-/** An error the server reported while the protocol was in our hands; its fields are named as in those of `pg`. */
+/**
+ * A server error received while this program, not `pg`, read the protocol. Its fields have the names that
+ * `pg` uses.
+ */
 export class ServerError extends Error implements ServerErrorFields {
-  /** ERROR, FATAL or PANIC, whatever language the server speaks */
+  /** ERROR, FATAL or PANIC, in English whatever language the server speaks. */
   readonly severity: string;
   /** SQLSTATE */
   readonly code: string;
@@ -92,22 +98,23 @@ export class ServerError extends Error implements ServerErrorFields {
         constraint: fields.get('n'),
         routine: fields.get('R'),
       },
-      // The untranslated one, which servers have sent since 9.6
+      // `V` is the untranslated severity, sent since PostgreSQL 9.6.
       fields.get('V') ?? fields.get('S'),
     );
   }
 }
 
 /**
- * What the server said about a statement that it refused. Its session goes on after it.
+ * The server's words about a refused statement. The session stays usable.
  *
- * @throws the error itself when it ends the session (FATAL or worse) or is not the server's. One of class 08, connection exception, may be
- * about another server that this one asked, and one of class 57 may be raised by a function.
+ * @throws the error itself when it ends the session (FATAL or worse) or is not from the server. The SQLSTATE
+ *   alone does not tell: class 08, connection exception, may be about another server that this one asked, and
+ *   class 57 may be raised by a function.
  */
 export function refusalOf(error: unknown): string {
   const { code, severity, detail } = error as { code?: unknown; severity?: unknown; detail?: unknown };
   if (severity !== 'ERROR' || typeof code !== 'string') throw error;
-  // Which right is missing says the detail. Of other errors it may hold values of a row.
+  // The detail names the missing privilege. The detail of other errors may hold values of a row.
   const isAboutRights =
     code === sqlState.insufficientPrivilege && typeof detail === 'string' && !isRaised(error);
   const reason = isAboutRights ? ` (${detail})` : '';

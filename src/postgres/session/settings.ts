@@ -7,11 +7,14 @@ import { chooseSslMode, listHosts, refuseUncheckedName, type SslMode, sslModes }
 import { type UsedParameter, usedParameters } from './parameters.ts';
 import { readUrl } from './url.ts';
 
-/** Where a database is and who asks, parsed once from a URL, a service or libpq's variables. */
+/** How to reach a database and as which user, parsed once from a URL, a service or libpq's variables. */
 export interface ConnectionSettings {
-  /** A host name, an address, or the folder of a Unix socket */
+  /** A host name, an address, or the folder of a Unix socket. */
   readonly host: string;
-  /** Where the host is, when somebody says so: no name is looked up, and the certificate is still the host's */
+  /**
+   * libpq's `hostaddr`: the address to connect to without a name lookup. The certificate is still checked
+   * against `host`.
+   */
   readonly address: string | undefined;
   readonly port: number;
   readonly user: string;
@@ -21,21 +24,27 @@ export interface ConnectionSettings {
   readonly sslRootCert: string | undefined;
   readonly tls: TlsSettings;
   readonly channelBinding: (typeof channelBindings)[number];
-  /** Which server of several is wanted */
+  /** libpq's `target_session_attrs`: which of several servers fits. */
   readonly sessions: (typeof sessionAttributes)[number];
-  /** Further startup options, as libpq's `options` */
+  /** Further start-up options, as libpq's `options`. */
   readonly options: string;
-  /** Whether the server takes them when a session starts; false where a pooler has refused them, and they are set later */
+  /**
+   * Whether the server takes options when a session starts; false where a pooler has refused them, and they
+   * are set later.
+   */
   readonly optionsAtStart: boolean;
   /** seconds */
   readonly connectTimeout: number;
-  /** The input these settings came from, for error messages */
+  /** The input that these settings came from, for error messages. */
   readonly input: string;
-  /** Where the database is, too: tried in turn when this host does not answer or is not what is wanted. Undefined where it is the only one */
+  /**
+   * Alternatives, tried in turn when this host does not answer or does not fit `sessions`; undefined when
+   * there are none.
+   */
   readonly others: readonly ConnectionSettings[] | undefined;
 }
 
-/** Paths of files in PEM form, and versions as OpenSSL names them */
+/** Paths of PEM files, and TLS versions as OpenSSL names them. */
 export interface TlsSettings {
   readonly certificate?: string;
   readonly key?: string;
@@ -43,7 +52,7 @@ export interface TlsSettings {
   readonly revoked?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
-  /** Whether TLS begins without asking for it first (PostgreSQL 17) */
+  /** Whether TLS starts without a prior request (`sslnegotiation=direct`, PostgreSQL 17). */
   readonly direct?: boolean;
 }
 
@@ -56,8 +65,8 @@ const sessionAttributes = [
 const tlsVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
 /**
- * Reads a `postgresql://` URL, the service that it names, or libpq's environment variables, by libpq's rules (PostgreSQL manual 34.1.1,
- * 34.15 to 34.17).
+ * Reads a `postgresql://` URL, the service that it names, or libpq's environment variables, by libpq's rules
+ * (PostgreSQL manual 34.1.1, 34.15 to 34.17).
  *
  * @throws ConfigurationError that names the input and never repeats the URL
  */
@@ -144,7 +153,7 @@ function readNamedService(
   );
 }
 
-/** A certificate that says who we are, where one is named or lies in its usual place. */
+/** The client certificate with its key, if one is named or lies in its default place. */
 function findCertificate(
   take: (parameter: UsedParameter) => string | undefined,
   env: NodeJS.ProcessEnv,
@@ -167,15 +176,18 @@ function shuffle<T>(list: readonly T[]): T[] {
     .map(({ value }) => value);
 }
 
-/** Where libpq looks when nothing is said; with `root.crt` it checks the server's certificate in `require`, too. */
+/**
+ * A file in libpq's default folder, if it exists. With `root.crt` there, libpq checks the server's
+ * certificate in `require`, too.
+ */
 function findUsualFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const file = path.join(homeOf(env), '.postgresql', name);
   return env.HOME && existsSync(file) ? file : undefined;
 }
 
 /**
- * Whether a password may go to the server as it is: where TLS is sure, and to this machine by a socket. A server that asks for it elsewhere
- * may be one who stands in between.
+ * Whether the password may be sent in clear text: only where TLS is certain, or over a Unix socket. Elsewhere
+ * a man in the middle may be asking for it.
  */
 export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean {
   return (
@@ -183,12 +195,16 @@ export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean
   );
 }
 
-/** For messages and manifests: `user@host:port/database`, no secret. */
+/** `user@host:port/database` for messages and manifests, without secrets. */
 export function describeConnection(settings: ConnectionSettings): string {
   return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
 }
 
-/** The CA certificates to trust, as PEM; undefined leaves the choice to Node's own store. */
+/**
+ * The CA certificates to trust, as PEM; undefined selects Node's own store.
+ *
+ * @throws ConfigurationError when the file cannot be read
+ */
 export function readRootCertificates(settings: ConnectionSettings): string | undefined {
   if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
   const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
@@ -204,8 +220,9 @@ export function readRootCertificates(settings: ConnectionSettings): string | und
 }
 
 /**
- * The three mistakes that cost Supabase users the most time (docs/troubleshooting.md): the transaction pooler, the pooler's
- * user name without the project, and a user name with the project on the direct host.
+ * Refuses the three mistakes that cost Supabase users the most time (docs/troubleshooting.md): the
+ * transaction pooler, the pooler's user name without the project, and a user name with the project on the
+ * direct host.
  */
 function refusePoolerMistakes(settings: ConnectionSettings): void {
   const pooler = /\.pooler\.supabase\.com$/i.test(settings.host);

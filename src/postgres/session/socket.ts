@@ -4,11 +4,15 @@ import net from 'node:net';
 const readSize = 256 * 1024;
 
 /**
- * A socket that reads into one buffer of its own again and again. An ordinary one allocates 64 kB for every read, and for a
- * database of a gigabyte the collector then runs a hundred times. Used without TLS, whose records are decrypted elsewhere.
+ * A socket that reads into one reused buffer. An ordinary socket allocates 64 kB for every read, and the
+ * garbage collector then runs a hundred times for a gigabyte. Used without TLS only, which decrypts its
+ * records elsewhere.
  */
 export class ReusingSocket extends net.Socket {
-  /** Gets what arrives, valid until it returns, or until `resume` when it has called `pause`. */
+  /**
+   * Receives each chunk. The chunk is valid until the function returns or, if it called `pause`, until
+   * `resume`.
+   */
   direct: ((chunk: Buffer) => void) | undefined;
 
   constructor() {
@@ -18,7 +22,7 @@ export class ReusingSocket extends net.Socket {
         callback: (size, buffer) => {
           const chunk = (buffer as Buffer).subarray(0, size);
           if (this.direct) this.direct(chunk);
-          // The protocol parser keeps what it has not understood yet.
+          // The protocol parser keeps incomplete messages, so it gets a copy.
           else this.emit('data', Buffer.from(chunk));
           return true;
         },
@@ -28,9 +32,10 @@ export class ReusingSocket extends net.Socket {
 }
 
 /**
- * Takes what the server sends away from the protocol parser of `pg`, until the returned function is called.
+ * Diverts what the server sends from `pg`'s protocol parser to `receive`, until the returned function is
+ * called.
  *
- * @param receive gets each chunk, which is valid as `ReusingSocket.direct` says
+ * @param receive gets each chunk, valid as long as `ReusingSocket.direct` says
  */
 export function divert(stream: net.Socket, receive: (chunk: Buffer) => void): () => void {
   if (stream instanceof ReusingSocket) {

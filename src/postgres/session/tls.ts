@@ -5,7 +5,12 @@ import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { type ConnectionSettings, readRootCertificates } from './settings.ts';
 
-/** libpq's meaning of sslmode (PostgreSQL manual, table 34.1). */
+/**
+ * Attempts to connect by libpq's meaning of sslmode (PostgreSQL manual, table 34.1).
+ *
+ * @throws ConfigurationError when a certificate or key file cannot be read; otherwise the error of the last
+ *   attempt
+ */
 export async function attemptModes<T>(
   settings: ConnectionSettings,
   attempt: (ssl: boolean | ConnectionOptions) => Promise<T>,
@@ -16,7 +21,7 @@ export async function attemptModes<T>(
     ...ours,
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
-    // Of an address no name is sent, and it has to stand in the certificate all the same.
+    // SNI carries no address, but the certificate must name it all the same.
     ...(isIP(settings.host) > 0 ? {} : { servername: settings.host }),
     checkServerIdentity: (_name, certificate) => checkServerIdentity(settings.host, certificate),
   };
@@ -42,7 +47,7 @@ export async function attemptModes<T>(
   }
 }
 
-/** The certificate that says who we are, the list of those that count no more, and what is spoken at all. */
+/** The client certificate, the revocation list and the allowed TLS versions. */
 function readOwnTls(settings: ConnectionSettings): ConnectionOptions {
   const { certificate, key, passphrase, revoked, minVersion, maxVersion } = settings.tls;
   const read = (parameter: string, file: string) => readPem(settings.input, parameter, file);
@@ -69,9 +74,10 @@ function readPem(input: string, parameter: string, file: string): string {
 }
 
 /**
- * The key of a certificate of ours, opened with its phrase: client programs can be given a phrase in no other way than by asking somebody.
+ * Decrypts the key of a client certificate: client programs take a passphrase only interactively.
  *
- * @throws ConfigurationError when the phrase does not open it
+ * @returns the key without a passphrase, as PEM
+ * @throws ConfigurationError when the file cannot be read or the passphrase is wrong
  */
 export function openKey(input: string, file: string, passphrase: string): string {
   try {

@@ -3,7 +3,7 @@ import { findRemedy, isIgnored, isUsed, type UsedParameter } from './parameters.
 
 const form = 'postgresql://USER:PASSWORD@HOST:5432/DATABASE';
 
-/** One host, or several with commas between them, each with or without a port */
+/** One host, or several separated by commas, each with or without a port. */
 const hosts = String.raw`(?:\[[^\]]+\]|[^:/?#@,]*)(?::\d*)?`;
 const pattern = new RegExp(
   String.raw`^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>${hosts}(?:,${hosts})*)` +
@@ -11,7 +11,8 @@ const pattern = new RegExp(
 );
 
 /**
- * The parameters of a connection URL, decoded, by their names in libpq; of several hosts and ports a list with commas, as libpq has it.
+ * Reads the parameters of a connection URL, decoded, by their names in libpq. Several hosts or ports are one
+ * value with commas, as in libpq.
  *
  * @throws ConfigurationError that names the input and never repeats the URL
  */
@@ -43,7 +44,7 @@ export function readUrl(input: string, url: string): Map<UsedParameter, string> 
     if (list.some((part) => part !== ''))
       parameters.set(name as UsedParameter, list.map((part) => decode(name, part)).join(','));
   }
-  // Not URLSearchParams: to libpq a plus is a plus.
+  // URLSearchParams would decode a plus as a space; libpq does not.
   for (const parameter of (parts.query ?? '').split('&').filter((text) => text !== '')) {
     const [, name = '', value = ''] = /^([A-Za-z_]+)=(.*)$/s.exec(parameter) ?? [];
     if (isIgnored(name)) continue;
@@ -51,14 +52,14 @@ export function readUrl(input: string, url: string): Map<UsedParameter, string> 
       parameters.set(name, decode(name, value));
       continue;
     }
-    // As JDBC has it.
+    // JDBC's spelling of sslmode=require.
     if (name === 'ssl' && value === 'true') {
       parameters.set('sslmode', 'require');
       continue;
     }
     const remedy = findRemedy(name);
     if (remedy !== undefined) wrong(`the parameter ${name} is not supported`, remedy);
-    // A ? in a password makes the rest of it look like parameters; then nothing is repeated.
+    // A `?` inside a password makes its rest look like parameters, so the message repeats no name then.
     const isName = name !== '' && !parts.query?.includes('@');
     wrong(
       isName ? `there is no parameter ${JSON.stringify(name)}` : 'behind its ? are no parameters',

@@ -3,17 +3,16 @@ import type { Session } from '../session/connection.ts';
 import { ServerError } from '../session/server-error.ts';
 import { divert } from '../session/socket.ts';
 
-/**
- * Reads COPY … TO STDOUT. The server sends one CopyData message per row (PostgreSQL manual 55.2.6), so this loop runs once
- * for every row of the database: it strips the five-byte frames and appends the rows to one large buffer, with no object made
- * per row. Everything else goes the ordinary way through `pg`.
- */
+/** Collects the rows that `copyOut` reads. */
 export interface RowSink {
-  /** Where rows are appended, from `length` on. */
+  /** Rows are appended here, from `length` on. */
   buffer: Buffer;
   /** bytes in use */
   length: number;
-  /** Called when the next row does not fit, or a row longer than the whole buffer has filled it. Must make room. */
+  /**
+   * Called when the next row does not fit, or when a row longer than the whole buffer has filled it. Must
+   * make room.
+   */
   flush(): Promise<void>;
   /** Called after each COPY of the statement list, in order, with the number of its rows. */
   endCopy(rows: number): void;
@@ -22,9 +21,13 @@ export interface RowSink {
 const copyData = 0x64;
 
 /**
- * Runs one or several COPY … TO STDOUT statements, separated by semicolons, in one round trip.
+ * Runs one or several COPY … TO STDOUT statements, separated by semicolons, in one round trip. The server
+ * sends one CopyData message per row (PostgreSQL manual 55.2.6), so the inner loop runs once for every row of
+ * the database: it strips the five-byte frames and appends the rows to one large buffer, without an object
+ * per row.
  *
- * @throws ServerError with the server's message; the session stays usable. Anything else thrown means the session is gone.
+ * @throws ServerError with the server's message; the session stays usable. Any other error means that the
+ *   session is gone.
  */
 export function copyOut(session: Session, sql: string, sink: RowSink): Promise<void> {
   const { stream } = session;
@@ -34,11 +37,11 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
   const header = Buffer.alloc(5);
   let headerLength = 0;
   let type = 0;
-  // Bytes of the current message that are still to come, and those of a message other than CopyData.
+  // Bytes of the current message still to come, and the parts of a message other than CopyData.
   let missing = 0;
   let message: Buffer[] = [];
   let rows = 0;
-  // The row at hand does not fit what is left of the buffer: cut before it, at a row boundary.
+  // The current row does not fit the rest of the buffer: flush before it, at a row boundary.
   let cut = false;
   let failure: unknown;
 
@@ -50,7 +53,7 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     else reject(error);
   };
   const onClose = () => {
-    // The server's farewell, when it sent one, says why.
+    // The server's last message, if it sent one, gives the reason.
     const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
     finish(new Error(`the connection was lost while rows were being read${why}`, { cause: failure }));
   };
@@ -77,7 +80,10 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     })().catch(breakOff);
   };
 
-  /** Returns how far it came: less than the chunk's length when the sink has to be flushed first. */
+  /**
+   * Returns the position reached, which is less than the chunk's length when the sink has to be flushed
+   * first.
+   */
   const consume = (chunk: Buffer, from: number): number => {
     const end = chunk.length;
     let at = from;
@@ -102,14 +108,14 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
         if (type === copyData) rows++;
         else if (endMessage()) return end;
       }
-      // The fast path: rows that lie whole in this chunk and fit the buffer.
+      // The fast path: rows that lie entirely in this chunk and fit the buffer.
       const { buffer } = sink;
       let { length } = sink;
       while (end - at >= 5 && headerLength === 0 && chunk[at] === copyData) {
         const size = chunk.readUInt32BE(at + 1) - 4;
         const next = at + 5 + size;
         if (next > end || length + size > buffer.length) break;
-        // Below this size a loop is faster than the call.
+        // For short rows a loop is faster than the call.
         if (size < 64)
           for (let index = at + 5; index < next; index++) buffer[length++] = chunk[index] as number;
         else length += chunk.copy(buffer, length, at + 5, next);
@@ -157,7 +163,7 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     }
   };
 
-  // Its 'close' has been and will not come again.
+  // A destroyed stream has emitted 'close' already and will not emit it again.
   if (stream.destroyed) return Promise.reject(new Error('the connection was lost before rows were read'));
   const release = divert(stream, onChunk);
   stream.on('close', onClose);
@@ -165,7 +171,7 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
   return promise;
 }
 
-/** The simple query message, which unlike the extended one may hold several statements. */
+/** The simple query message, which may hold several statements, unlike the extended one. */
 export function simpleQuery(sql: string): Buffer {
   const text = Buffer.from(`${sql}\0`);
   const message = Buffer.alloc(5 + text.length);

@@ -7,12 +7,12 @@ import { divert } from '../session/socket.ts';
 import { simpleQuery } from './copy-reader.ts';
 
 /**
- * Runs one COPY … FROM STDIN with the given text. A CopyData message may hold any part of the text (PostgreSQL manual
- * 55.2.6), so whole buffers are sent as they are.
+ * Runs one COPY … FROM STDIN with the given text. A CopyData message may hold any part of the text
+ * (PostgreSQL manual 55.2.6), so whole buffers are sent as they are.
  *
- * @returns the number of rows the server took
- * @throws ServerError with the server's message, or what `text` threw, after the server has dropped the rows of this COPY;
- *   the session stays usable then
+ * @returns the number of rows that the server accepted
+ * @throws ServerError with the server's message, or the error of `text`. The server has dropped the rows of
+ *   this COPY then, and the session stays usable. Any other error means that the session is gone.
  */
 export async function copyIn(session: Session, sql: string, text: AsyncIterable<Buffer>): Promise<number> {
   const { stream } = session;
@@ -41,7 +41,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     }
   };
   const onClose = () => {
-    // The server's farewell, when it sent one, says why.
+    // The server's last message, if it sent one, gives the reason.
     const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
     const error = new Error(`the connection was lost while rows were being written${why}`, {
       cause: failure,
@@ -49,7 +49,7 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
     ready.reject(error);
     ended.reject(error);
   };
-  // Its 'close' has been and will not come again.
+  // A destroyed stream has emitted 'close' already and will not emit it again.
   if (stream.destroyed) throw new Error('the connection was lost before rows were written');
   const release = divert(stream, onChunk);
   stream.on('close', onClose);
@@ -77,10 +77,13 @@ export async function copyIn(session: Session, sql: string, text: AsyncIterable<
   }
 }
 
-/** bytes; the server collects a whole message before it looks at it, and one of this size stays in its processor's cache */
+/**
+ * bytes; the server collects a whole message before parsing it, and a message of this size stays in the CPU's
+ * cache
+ */
 const messageSize = 64 * 1024;
 
-/** Sends text as CopyData messages; false when the socket's buffer is full. */
+/** Sends text as CopyData messages; returns false when the socket's buffer is full. */
 function writeCopyData(stream: Socket, text: Buffer): boolean {
   let flowing = true;
   stream.cork();

@@ -2,37 +2,39 @@ import type { Session } from '../session/connection.ts';
 import { ServerError } from '../session/server-error.ts';
 import { divert } from '../session/socket.ts';
 
-/**
- * Sends many small statements without waiting for the answer to each (pipelining, PostgreSQL manual 55.2.4), each prepared once. What is
- * behind a network that takes a millisecond to cross would otherwise wait a millisecond for every row.
+/*
+ * Sends many small prepared statements without waiting for each answer (pipelining, PostgreSQL manual
+ * 55.2.4). Behind a network with a round trip of one millisecond, every row would otherwise wait one
+ * millisecond.
  */
 
 /** Becomes a prepared statement of the session when it is first executed. */
 export interface PreparedStatement {
-  /** Unlike that of any other statement of the session; a few ASCII characters */
+  /** Unique among the statements of the session; a few ASCII characters. */
   readonly name: string;
   readonly sql: string;
 }
 
-/** What is sent at once; its promise is resolved when it is answered, well or not. */
+/** Statements sent together. The promise resolves when all are answered, with or without an error. */
 interface Batch<Note> extends PromiseWithResolvers<void> {
-  /** Of its statements, in order */
+  /** Notes of its statements, in order. */
   readonly notes: readonly Note[];
   answered: number;
 }
 
-/** bytes; what is collected before it is sent */
+/** bytes collected before they are sent */
 const batchSize = 256 * 1024;
-/** Batches whose answers are not there yet */
+/** Batches that may await their answers. */
 const batchesUnderWay = 4;
 /** Prepared statements that the server keeps at once: each takes some ten kilobytes of its memory. */
 const preparedLimit = 1000;
 
 /**
- * Takes the connection of a session until `release`. `Note` is what a caller wants to know of a statement that went wrong.
+ * Owns the connection of a session until `release`. `Note` is what the caller needs to know about a statement
+ * that failed.
  *
- * After the first error nothing more has an effect: everything behind it in its batch is passed over by the server, what follows fails as
- * a part of a transaction that was aborted, and every call throws what the server said first.
+ * After the first error nothing more has an effect: the server skips the rest of the batch, later statements
+ * fail in the aborted transaction, and every call throws the first error.
  */
 export class Pipeline<Note> {
   readonly #session: Session;
@@ -43,16 +45,17 @@ export class Pipeline<Note> {
   #buffer = Buffer.allocUnsafe(2 * batchSize);
   #length = 0;
   #pending: Buffer = Buffer.alloc(0);
-  /** Of the statements in the buffer, in order */
+  /** Notes of the statements in the buffer, in order. */
   #notes: Note[] = [];
-  /** What is sent and not answered */
+  /** Batches sent and not yet answered. */
   readonly #batches: Batch<Note>[] = [];
   readonly #prepared = new Set<string>();
   #failure: Error | undefined;
 
   /**
-   * @param onDone gets the number of rows that a statement inserted, changed, deleted or read; what it throws is thrown by the next call
-   * @param explain makes what the server said the error that is thrown
+   * @param onDone gets the number of rows that a statement inserted, changed, deleted or read; the next call
+   *   throws what it throws
+   * @param explain turns the server's error into the error to throw
    */
   constructor(
     session: Session,
@@ -68,8 +71,11 @@ export class Pipeline<Note> {
   }
 
   /**
-   * @param values each byte as one character: what came as `latin1` leaves as the bytes that it was. What is given as bytes leaves as it
-   *   is, without a copy, and is answered before anything else is sent.
+   * Adds one statement, and sends the batch when it is full.
+   *
+   * @param values strings hold one byte per character: `latin1` in, the same bytes out. A Buffer is sent
+   *   without a copy, and answered before anything else is sent.
+   * @throws the first error, if any statement has failed
    */
   async execute(
     { name, sql }: PreparedStatement,
@@ -86,7 +92,7 @@ export class Pipeline<Note> {
     else if (this.#length >= batchSize) await this.flush();
   }
 
-  /** Sends what was collected, and waits while too much is under way. */
+  /** Sends the buffer, and waits while too many batches are unanswered. */
   async flush(): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#length > 0) {
@@ -99,14 +105,14 @@ export class Pipeline<Note> {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Returns when every statement is answered and none has failed. */
+  /** Resolves when every statement is answered and none has failed. */
   async settle(): Promise<void> {
     await this.flush();
     await this.#batches.at(-1)?.promise;
     if (this.#failure) throw this.#failure;
   }
 
-  /** Gives the connection back. To be called when all is settled, or the session is to be given up. */
+  /** Returns the connection. Call it when everything is settled, or when the session is given up. */
   release(): void {
     this.#release();
     this.#session.stream.off('close', this.#onClose);
@@ -114,7 +120,7 @@ export class Pipeline<Note> {
 
   #send(): void {
     this.#session.stream.write(this.#buffer.subarray(0, this.#length));
-    // The socket may not have sent it yet.
+    // The socket may still hold the old buffer.
     this.#buffer = Buffer.allocUnsafe(2 * batchSize);
     this.#length = 0;
   }
@@ -133,7 +139,7 @@ export class Pipeline<Note> {
     this.#begin(parse, name.length + 1 + text.length + 1 + 2);
     this.#writeText(name, name.length);
     this.#writeText(text, text.length);
-    // No types: the server infers them.
+    // No parameter types: the server infers them.
     this.#writeInt16(0);
   }
 
@@ -145,7 +151,7 @@ export class Pipeline<Note> {
       if (Buffer.isBuffer(value)) apart += value.length;
     }
     this.#begin(bind, size, size - apart);
-    // The unnamed portal
+    // The unnamed portal.
     this.#writeByte(0);
     this.#writeText(name, name.length);
     this.#writeInt16(0);
@@ -158,16 +164,16 @@ export class Pipeline<Note> {
     this.#writeInt16(0);
   }
 
-  /** Sends bytes within a message that has been begun. */
+  /** Sends bytes inside a message that has begun. */
   #sendApart(bytes: Buffer): void {
     const rest = this.#buffer.length;
     this.#send();
     this.#session.stream.write(bytes);
-    // What follows in the message was given room when it was begun.
+    // `#begin` reserved room for the rest of the message.
     if (this.#buffer.length < rest) this.#buffer = Buffer.allocUnsafe(rest);
   }
 
-  /** Begins a message; its size is that of what follows, of which so much is `buffered`. */
+  /** Begins a message with `size` bytes of content, of which `buffered` bytes go through the buffer. */
   #begin(type: number, size: number, buffered = size): void {
     const needed = this.#length + 5 + buffered;
     if (needed > this.#buffer.length) {
@@ -206,7 +212,7 @@ export class Pipeline<Note> {
       this.#take(data[at] as number, data.subarray(at + 5, end));
       at = end;
     }
-    // The chunk is valid only now.
+    // The chunk is valid only during this call.
     this.#pending = Buffer.from(data.subarray(at));
   }
 
@@ -223,7 +229,7 @@ export class Pipeline<Note> {
     const batch = this.#batches[0];
     if (batch === undefined || this.#failure) return;
     const note = batch.notes[batch.answered++] as Note;
-    // `INSERT 0 1`, `UPDATE 1`; `BEGIN` has none
+    // Tags are `INSERT 0 1` or `UPDATE 1`; `BEGIN` has no count.
     let [rows, factor] = [0, 1];
     for (let index = body.length - 2; index >= 0; index--, factor *= 10) {
       const digit = (body[index] as number) - 0x30;
@@ -238,13 +244,13 @@ export class Pipeline<Note> {
   }
 
   #lose(): void {
-    // The server's farewell, when it sent one, says why.
+    // The server's last message, if it sent one, gives the reason.
     this.#failure ??= new Error('the connection was lost while changes were being sent');
     for (const batch of this.#batches.splice(0)) batch.resolve();
   }
 }
 
-/* Types of messages (PostgreSQL manual 55.7) */
+/* Message types (PostgreSQL manual 55.7). */
 const [parse, bind, execute, close, sync] = [0x50, 0x42, 0x45, 0x43, 0x53] as const;
 const [commandComplete, errorResponse, readyForQuery] = [0x43, 0x45, 0x5a] as const;
 const statement = 0x53;

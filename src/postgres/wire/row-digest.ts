@@ -1,17 +1,20 @@
 /**
- * A digest of rows that does not depend on their order: the sum over all rows of a 64-bit hash, which is MurmurHash3_x86_32 of the
- * row's COPY text under two seeds. It tells whether two tables hold the same rows. It is not cryptographic: what is stored is
- * proven by SHA-256, and this compares what a database says with what was sent to it.
+ * A digest of rows that does not depend on their order: the sum over all rows of a 64-bit hash, which is
+ * MurmurHash3_x86_32 of the row's COPY text under two seeds. It tells whether two tables hold the same rows.
+ * It is not cryptographic: SHA-256 proves stored content, and this digest compares a database's answer with
+ * the text sent to it.
  */
 export class RowDigest {
-  /** Sums stay exact as numbers for 2²¹ rows of 32 bits each; every full buffer folds them into these. */
+  /**
+   * Exact totals. Sums of 32-bit hashes stay exact as numbers for 2²¹ rows; `#fold` adds them here in time.
+   */
   #high = 0n;
   #low = 0n;
   #rows = 0;
-  /** A row that began in an earlier buffer: what is known of it, for it may be longer than memory should hold. */
+  /** State of a row that began in an earlier buffer: the row itself may be too long to keep in memory. */
   #open: OpenRow | undefined;
 
-  /** Adds COPY text: rows that end in a newline. The last one may go on in the next call. */
+  /** Adds COPY text: rows that end in a newline. The last row may continue in the next call. */
   update(text: Buffer): void {
     let at = 0;
     if (this.#open !== undefined) {
@@ -73,7 +76,7 @@ export class RowDigest {
     this.#rows += rows;
   }
 
-  /** Adds the rows of another digest to these. */
+  /** Adds the rows of another digest. */
   merge(other: RowDigest): void {
     this.#high += other.#high;
     this.#low += other.#low;
@@ -92,13 +95,13 @@ export class RowDigest {
   }
 }
 
-/** Both hashes of a row, as far as it has been seen. */
+/** Both hashes of a row, as far as it has been read. */
 interface OpenRow {
   one: number;
   two: number;
   /** bytes */
   length: number;
-  /** Bytes that do not fill a word yet */
+  /** Bytes that do not fill a word yet. */
   rest: number[];
 }
 

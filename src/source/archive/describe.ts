@@ -15,13 +15,13 @@ import { nameBlockers } from '../snapshot/locks.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { readAdditions } from './extension-additions.ts';
 
-/** What is told of a database, and what else somebody has read in the same session. */
+/** The description of a database, and what the caller has read beside it in the same session. */
 export interface Described<Beside> {
   readonly description: Supplement;
   readonly beside: Beside;
 }
 
-/** What the user wants to know of the data, besides that it is all there. */
+/** The user's questions about the data. */
 export interface Questions {
   readonly checks: readonly string[];
   readonly freshness: readonly { readonly schema: string; readonly table: string; readonly column: string }[];
@@ -30,9 +30,10 @@ export interface Questions {
 /**
  * Describes the database as the snapshot sees it.
  *
- * @param readBeside reads something else in the session, which is given up for a lock only after twice the time that others wait
- * @param signal when it is aborted nobody waits for a locked table any more
- * @throws ConfigurationError when a column that is to tell the freshness does not exist; SourceError when somebody keeps a table locked
+ * @param readBeside reads more in the same session, whose lock timeout is twice the usual one
+ * @param signal aborts every wait for a locked table
+ * @throws ConfigurationError when a column for the freshness does not exist; SourceError when a table stays
+ *   locked
  */
 export async function describeDatabase<Beside>(
   snapshot: Snapshot,
@@ -42,10 +43,11 @@ export async function describeDatabase<Beside>(
   signal: AbortSignal,
 ): Promise<Described<Beside>> {
   const { lockTimeoutSeconds } = snapshot;
-  // In a session of its own: what happens to it leaves the one that holds the snapshot alone.
+  // A session of its own: its failure does not affect the one that holds the snapshot.
   const session = await joinSnapshot(snapshot, settings, signal);
   try {
-    // The server locks a relation to print its expressions. pg_dump waits for the same one, and is the first to say so.
+    // The server locks a relation to print its expressions. With twice the usual timeout, pg_dump, which
+    // waits for the same lock, reports it first.
     await session.query(
       `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
     );
@@ -71,7 +73,7 @@ export async function describeDatabase<Beside>(
   }
 }
 
-/** Relations that somebody has locked against all others, or waits to. */
+/** Relations that another session holds, or awaits, an exclusive lock on. */
 async function findLocked(settings: ConnectionSettings): Promise<number[]> {
   await using session = await openSession(settings);
   const rows = await session.query<{ oid: number }>(`
@@ -81,8 +83,8 @@ async function findLocked(settings: ConnectionSettings): Promise<number[]> {
 }
 
 /**
- * Asks what the user wants to know, which may be about views, in a session that reads nothing else: there a relation that has taken the name
- * of another is not read for it.
+ * Asks the user's questions, which may read views, in a session that does nothing else: there no relation is
+ * read by mistake that has taken the name of another.
  */
 async function askThrough(
   snapshot: Snapshot,
@@ -106,7 +108,7 @@ async function askThrough(
   }
 }
 
-/** The same for a session in a transaction, without the questions. */
+/** Describes the database in the caller's transaction, without the user's questions. */
 export async function describeThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
   const [globals, queues, additions, definitions, privileges] = await Promise.all([
     readGlobals(session),
@@ -119,9 +121,9 @@ export async function describeThrough(session: Session): Promise<Omit<Supplement
 }
 
 /**
- * Stores it in objects of its own: it is the same text for as long as nothing of it changes.
+ * Stores the description in objects of its own: unchanged text gives the same objects.
  *
- * @param signal when it is aborted nobody waits for the storage any more
+ * @param signal aborts every wait for the storage
  */
 export async function storeSupplement(
   supplement: Supplement,
@@ -136,7 +138,10 @@ export async function storeSupplement(
   return pieces;
 }
 
-/** Gathers texts into one buffer, which is given out full again and again; what was given out before is gone by then. */
+/**
+ * Gathers texts into full buffers. Every yield hands out the same buffer, so its content is valid until the
+ * next one.
+ */
 function* cutText(texts: Iterable<string>, size: number): Generator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(size);
   let length = 0;

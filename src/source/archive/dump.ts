@@ -14,11 +14,13 @@ import { excludePatterns } from './exclude-patterns.ts';
 import { checkReservedOptions } from './reserved-options.ts';
 
 /**
- * Everything that is not a row of ours, as one pg_dump custom archive taken under the same snapshot: definitions, grants,
- * sequence values, large objects, configuration tables of extensions, and the order to refresh materialized views. The
- * archive is not compressed by pg_dump, because its parts are compressed as objects.
+ * Dumps everything except our rows as one pg_dump custom archive under the same snapshot: definitions,
+ * grants, sequence values, large objects, configuration tables of extensions, and the order to refresh
+ * materialized views. pg_dump does not compress the archive, because its parts are compressed as objects.
  *
- * @param excluded tables whose rows are not to be in the archive
+ * @param excluded tables whose rows the archive leaves out
+ * @throws SourceError when pg_dump fails; ConfigurationError when this pg_dump is unfit for the server, or
+ *   the server has too few locks
  */
 export async function dumpArchive<Stored extends PlainObject>(
   snapshot: Snapshot,
@@ -26,7 +28,7 @@ export async function dumpArchive<Stored extends PlainObject>(
   excluded: readonly TableInfo[],
   options: {
     schemaOnly: boolean;
-    /** The same connection twice: for pg_dump, and for questions about who keeps it waiting */
+    /** The same connection twice: for pg_dump, and to find out which sessions block it. */
     env: ToolEnvironment;
     settings: ConnectionSettings;
     pool: BufferPool;
@@ -40,7 +42,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     '--compress=0',
     '--no-password',
     `--snapshot=${snapshot.exported}`,
-    // Otherwise pg_dump would read the patterns below in the database's encoding.
+    // Without it, pg_dump would read the patterns below in the database's encoding.
     `--encoding=${snapshot.encoding}`,
     `--lock-wait-timeout=${Math.round(snapshot.lockTimeoutSeconds * 1000)}`,
     ...(snapshot.ledger === undefined ? [] : [`--exclude-schema=${ledgerSchema}`]),
@@ -52,12 +54,12 @@ export async function dumpArchive<Stored extends PlainObject>(
   const run = startTool(client.pgDump, args, {
     env: options.env,
     signal: options.signal,
-    // Its own words: those of the server may be of any language.
+    // These are pg_dump's own words; those of the server may be in any language.
     onErrorLine: (line) => {
       failedToLock ||= /\bquery was: LOCK TABLE /i.test(line);
     },
   });
-  // It locks those whose rows are left out, too.
+  // pg_dump also locks tables whose rows are left out.
   const nameAll = () => {
     const oids = [...snapshot.tables, ...snapshot.leftOut].map((table) => table.oid);
     return nameBlockers(options.settings, oids).catch(() => '');

@@ -1,13 +1,17 @@
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 
-/** Names in one pattern: what a server compiles in milliseconds, and well below the longest argument of a process (128 KiB). */
+/**
+ * Names in one pattern: a server compiles it in milliseconds, and it stays well below the longest argument of
+ * a process (128 KiB).
+ */
 const namesPerPattern = 1000;
 
 /**
- * Names tables for pg_dump in as few patterns as can be. pg_dump runs a query over the whole catalog for every pattern, so one
- * per table takes minutes for thousands, and a plain list of alternatives is slow to match: names are joined by their common
- * beginnings, `"s".("order"("_items"|"s")|"users")`. In a pattern, what is quoted is literal, and `|` and parentheses outside of quotes
- * are the regular expression's (PostgreSQL manual, psql, "Patterns").
+ * Names tables for pg_dump in as few patterns as possible. pg_dump runs a query over the whole catalog for
+ * every pattern, so one pattern per table takes minutes for thousands, and a plain list of alternatives
+ * matches slowly. So names are joined by common prefixes: `"s".("order"("_items"|"s")|"users")`. In a
+ * pattern, quoted text is literal, while `|` and parentheses outside of quotes belong to the regular
+ * expression (PostgreSQL manual, psql, "Patterns").
  */
 export function excludePatterns(tables: readonly { schema: string; name: string }[]): string[] {
   return [...Map.groupBy(tables, (table) => table.schema)].flatMap(([schema, members]) => {
@@ -21,7 +25,7 @@ export function excludePatterns(tables: readonly { schema: string; name: string 
   });
 }
 
-/** @param names as characters; none twice */
+/** @param names as lists of characters, without duplicates */
 function joinByBeginnings(names: readonly (readonly string[])[]): string {
   const [first = []] = names;
   let common = 0;
@@ -32,7 +36,7 @@ function joinByBeginnings(names: readonly (readonly string[])[]): string {
     names.map((name) => name.slice(common)),
     (rest) => rest[0] ?? '',
   );
-  // The name that is the beginning of all others leaves an empty alternative.
+  // A name that is a prefix of all others leaves an empty alternative.
   const alternatives = [...rests.values()].map((group) => joinByBeginnings(group));
   return `${beginning}(${alternatives.join('|')})`;
 }

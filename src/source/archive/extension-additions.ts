@@ -1,19 +1,25 @@
 import type { Session } from '../../postgres/session/connection.ts';
 import { membersQuery } from './extension-members.ts';
 
-/** Something that somebody added to a table of an extension: pg_dump writes nothing of what is on these but rows of configuration. */
+/**
+ * An object that users added to a table of an extension. pg_dump writes only configuration rows of such
+ * tables.
+ */
 export interface ExtensionAddition {
   readonly schema: string;
   readonly table: string;
-  /** As an entry of an archive would be called */
+  /** The object, named like an entry of an archive. */
   readonly what: string;
-  /** What makes it again */
+  /** The statement that creates it. */
   readonly sql: string;
-  /** Whether rows would be open to more than in the source without it */
+  /** Whether rows would be less protected than in the source without it. */
   readonly guards: boolean;
 }
 
-/** What the extension's own scripts have not made; of the tables of queues, on which the extension makes nothing of these kinds, all of it */
+/**
+ * What the extension's own scripts have not made. On tables of queues this is everything, because the
+ * extension creates no objects of these kinds there.
+ */
 const isAdded = (row: string) =>
   `(t.queue OR (t.extension, ${row}.xmin::text) NOT IN (SELECT extension, since FROM known))`;
 
@@ -48,9 +54,9 @@ const additionsQuery = `
   WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = t.oid) AND ${isAdded('i')}`;
 
 /**
- * Reads what was added to tables of extensions, in an order in which it can be made again.
+ * Reads what was added to tables of extensions, in an order in which it can be created again.
  *
- * @param session with an empty search_path, so that statements name what they mean
+ * @param session with an empty search_path, so that statements are unambiguous
  */
 export async function readAdditions(session: Session): Promise<ExtensionAddition[]> {
   const rows = await session.query<ExtensionAddition & Record<string, unknown>>(additionsQuery);

@@ -5,31 +5,36 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { secureTables } from '../snapshot/present.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 
-/** Rows of a table of an extension that are in no backup: pg_dump leaves the tables of extensions to CREATE EXTENSION. */
+/**
+ * Rows of an extension's table that are in no backup: pg_dump leaves the tables of extensions to CREATE
+ * EXTENSION.
+ */
 export interface UnwrittenRows {
   readonly schema: string;
   readonly table: string;
   readonly extension: string;
-  /** Or why they were not counted */
+  /** The number of rows, or why they were not counted. */
   readonly rows: number | 'not readable' | 'not counted';
-  /** Of a table that the extension declares as its configuration: which of its rows pg_dump writes */
+  /**
+   * The condition on the rows that pg_dump writes, for a table that the extension declares as configuration.
+   */
   readonly condition: string | undefined;
-  /** Whether somebody made the table and then added it to the extension: CREATE EXTENSION does not make it. */
+  /** Whether users made the table and added it to the extension: CREATE EXTENSION does not create it. */
   readonly added: boolean;
 }
 
-/** An object that pg_dump takes for a part of an extension, and that CREATE EXTENSION does not make. */
+/** An object that pg_dump takes for a part of an extension, but that CREATE EXTENSION does not create. */
 export interface UnwrittenObject {
   readonly kind: string;
   readonly name: string;
   readonly extension: string;
-  /** `added` to the extension, or something of its own `on` a table that belongs to it */
+  /** `added` to the extension, or created `on` a table that belongs to it. */
   readonly how: 'added' | 'on';
 }
 
 /**
- * What belongs to extensions, with the transaction that made it so. A script that makes an extension does all in one transaction, which is
- * the one of the extension's own row as well, unless it was updated since.
+ * The members of extensions, with the transaction that made each a member. The script of an extension runs in
+ * one transaction, which is also that of the extension's catalog row unless the row was updated later.
  */
 export const membersQuery = `
   members AS (
@@ -66,10 +71,10 @@ interface MemberTable {
 }
 
 /**
- * Counts the rows of extensions' tables that pg_dump does not write. Those that hold none are passed over, except for such as were added:
- * they themselves are in no backup.
+ * Counts the rows of extensions' tables that pg_dump does not write. Empty tables are skipped, except tables
+ * that users added: these are in no backup themselves.
  *
- * @param session under the snapshot, and not the one that holds it: a table may be locked
+ * @param session under the snapshot, but not the lead session: a table may be locked
  */
 export async function countUnwrittenRows(
   session: Session,
@@ -80,10 +85,10 @@ export async function countUnwrittenRows(
     SELECT oid, schema, name, extname, added, config IS NOT NULL AS configured, extcondition[config] AS condition,
            readable AND NOT filtered AS readable
     FROM tables WHERE relkind = 'r' AND NOT queue ORDER BY 2, 3`);
-  // Of the others all rows are written.
+  // pg_dump writes all rows of the other tables.
   const asked = tables.filter(({ configured, condition }) => !configured || (condition ?? '') !== '');
   const readable = asked.filter((table) => table.readable === true);
-  // Who owns an extension may add to it what he likes.
+  // The owner of an extension can add any table to it.
   const unplannable = await findUnplannable(session, readable);
   await secureTables(
     session,
@@ -101,7 +106,10 @@ export async function countUnwrittenRows(
   return unwritten;
 }
 
-/** pg_dump puts the condition behind the name of the table, as it stands (PostgreSQL manual 38.17.3). */
+/**
+ * Counts the rows of a table without those that pg_dump writes. pg_dump appends the condition to the name of
+ * the table unchanged (PostgreSQL manual 38.17.3).
+ */
 async function countRows(
   session: Session,
   table: MemberTable,
@@ -117,7 +125,7 @@ async function countRows(
   return row?.rows ?? 0;
 }
 
-/** Something on a table that was made by none of the transactions that made the extension what it is. */
+/** An object on a table, created in a transaction that did not create or extend the extension. */
 const onTable = (kind: string, name: string, from: string, table: string) => `
   SELECT '${kind}' AS kind, ${name} || ' on ' || t.schema || '.' || t.name AS name, t.extname AS extension, 'on' AS how
   FROM ${from} JOIN tables t ON t.oid = ${table}
@@ -134,7 +142,7 @@ const onComments = `
     pg_identify_object(x.classoid, x.objoid, x.objsubid) AS o
   WHERE (m.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
 
-/** An object that is older than its being a part of the extension; a script makes both at once. */
+/** An object that is older than its membership in the extension; a script creates both at once. */
 const addedObject = (catalog: string, condition: string) => `
   SELECT o.type AS kind, o.identity AS name, e.extname AS extension, 'added' AS how
   FROM members m JOIN ${catalog} x ON m.classid = '${catalog}'::regclass AND m.objid = x.oid
@@ -142,8 +150,9 @@ const addedObject = (catalog: string, condition: string) => `
   WHERE age(x.xmin) > age(m.xid) AND ${condition}`;
 
 /**
- * Names what is in no backup because it is, or is on, a part of an extension, although the extension's script did not make it: constraints,
- * rules, columns and comments that somebody added to its parts, and objects that somebody added to it. What extension-additions.ts reads is carried.
+ * Finds objects in no backup because they are part of an extension, or on such a part, although the
+ * extension's script did not make them: constraints, rules, columns and comments that users added to its
+ * parts, and objects added to the extension itself. Objects that extension-additions.ts reads are backed up.
  */
 export async function findUnwrittenObjects(session: Session): Promise<UnwrittenObject[]> {
   const publications = session.serverVersion < 180000;
@@ -160,7 +169,7 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
       onTable('rule', 'x.rulename', 'pg_rewrite x', 'x.ev_class'),
       onTable('column', 'x.attname', 'pg_attribute x', 'x.attrelid AND x.attnum > 0 AND NOT x.attisdropped'),
       onTable('statistics object', 'x.stxname', 'pg_statistic_ext x', 'x.stxrelid'),
-      // Since 18 pg_dump writes these.
+      // pg_dump writes these since version 18.
       ...(publications
         ? [
             onTable(
@@ -182,7 +191,10 @@ export async function findUnwrittenObjects(session: Session): Promise<UnwrittenO
   return rows.map((row) => ({ ...row }));
 }
 
-/** The sequence of an identity column of an added table, which is no part of the extension itself, and goes with its table all the same. */
+/**
+ * Finds sequences of identity columns of added tables: they are no members of the extension, but pg_dump
+ * omits them with their table.
+ */
 export async function findOrphanedSequences(session: Session): Promise<{ name: string; table: string }[]> {
   return session.query<{ name: string; table: string }>(`
     WITH ${membersQuery}
@@ -194,7 +206,7 @@ export async function findOrphanedSequences(session: Session): Promise<{ name: s
     ORDER BY 1`);
 }
 
-/** Sequences that belong to extensions, were used, and are no configuration: CREATE EXTENSION starts them anew. */
+/** Finds used sequences of extensions that are not configuration: CREATE EXTENSION resets their values. */
 export async function findUnwrittenSequences(
   session: Session,
 ): Promise<{ schema: string; name: string; extension: string }[]> {

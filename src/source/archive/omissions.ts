@@ -13,9 +13,9 @@ import { listUnwritten } from './unwritten.ts';
 type Omission = Manifest['notCarried'][number];
 
 /**
- * What of the database is not in the backup, and why: for its manifest, so that nobody finds out after a loss.
+ * Lists what the backup omits and why, for the manifest, so that users learn it before a loss.
  *
- * @param session under the snapshot, and not the one that holds it: what happens to it leaves that one alone
+ * @param session under the snapshot, but not the lead session: its failure must not end the snapshot
  */
 export async function listNotCarried(
   inputs: Pick<BackupRequest, 'backupType'>,
@@ -46,7 +46,7 @@ export async function listNotCarried(
   ];
 }
 
-/** Passwords of roles, which no backup has. */
+/** Passwords of roles, which no backup contains. */
 export function describePasswords(roles: readonly Role[]): Omission[] {
   const names = roles.filter((role) => role.login && !isReservedRole(role.name)).map((role) => role.name);
   if (names.length === 0) return [];
@@ -59,7 +59,7 @@ export function describePasswords(roles: readonly Role[]): Omission[] {
   ];
 }
 
-/** The view shows the options of a mapping only to those who may use them. */
+/** The view pg_user_mappings shows options only to roles that may use them. */
 async function readUserMappings(session: Session): Promise<Omission[]> {
   const rows = await session.query<{ role: string; server: string }>(`
     SELECT usename AS role, srvname AS server FROM pg_user_mappings m
@@ -86,7 +86,7 @@ async function readSubscriptions(session: Session): Promise<Omission[]> {
   }));
 }
 
-/** What a Supabase project keeps outside of its database, where the database says that there is some. */
+/** What a Supabase project keeps outside of its database, if the database has traces of it. */
 async function readPlatform(session: Session): Promise<Omission[]> {
   const found: Omission[] = [];
   const managed = await readManagedSchemas(session);
@@ -119,7 +119,7 @@ async function hasRows(session: Session, schema: string, name: string): Promise<
   if (relation?.readable !== true) return false;
   if (!relation.trusted && !isPlatformRole(relation.owner)) return false;
   const table = { oid: relation.oid, schema, name };
-  // Rather a remark too many than a call of what somebody has made.
+  // A superfluous remark is better than a call of a user's function.
   if ((await findUnplannable(session, [table])).size > 0) return true;
   const [row] = await session.query<{ some: boolean }>(
     `SELECT EXISTS (SELECT FROM ${schema}.${name}) AS some`,

@@ -6,7 +6,7 @@ import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 
-/** A table one of whose columns has an option that nobody can set. */
+/** A table with a column that has an option reserved for the server. */
 interface Example {
   readonly option: string;
   readonly schema: string;
@@ -14,11 +14,12 @@ interface Example {
 }
 
 /**
- * Makes sure that pg_dump leaves out what the server keeps for itself among the options of columns. Those of the server's own version do;
- * those of a newer major may never have heard of it, as 18 has not of `pg_attver`, which older majors keep since November 2026. They
- * write it into the archive as an option to be set, end with 0, and no server takes it.
+ * Makes sure that pg_dump omits column options that the server reserves for itself. A pg_dump of the server's
+ * own version does; one of a newer major version may not know them: 18 does not know `pg_attver`, which older
+ * majors keep since November 2026. It would write the option into the archive and exit with 0, and no server
+ * accepts it.
  *
- * @throws ConfigurationError when it writes such an option; SourceError when it does not run
+ * @throws ConfigurationError when pg_dump writes such an option; SourceError when it does not run
  */
 export async function checkReservedOptions(
   snapshot: Snapshot,
@@ -39,7 +40,9 @@ export async function checkReservedOptions(
   );
 }
 
-/** Users may set two options of a column (PostgreSQL manual, ALTER TABLE); whatever else is there is the server's. */
+/**
+ * Users may set two options of a column (PostgreSQL manual, ALTER TABLE); all others are the server's own.
+ */
 async function findExamples(session: Session): Promise<Example[]> {
   return session.query<{ option: string; schema: string; name: string }>(`
     SELECT DISTINCT ON (option) option, n.nspname AS schema, c.relname AS name

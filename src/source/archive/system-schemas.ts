@@ -1,7 +1,10 @@
 import { firstUserOid, own } from '../../postgres/catalog/facts.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 
-/** Catalogs of what lives in a schema, with its column of the schema, and which of its rows are objects by themselves. */
+/**
+ * Catalogs of objects in schemas: the column with the schema, and the condition for rows that are objects of
+ * their own.
+ */
 const catalogs: readonly (readonly [string, string, string])[] = [
   ['pg_class', 'relnamespace', "x.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"],
   ['pg_proc', 'pronamespace', 'true'],
@@ -13,7 +16,10 @@ const catalogs: readonly (readonly [string, string, string])[] = [
   ['pg_ts_dict', 'dictnamespace', 'true'],
 ];
 
-/** What somebody made in the server's own schemas, `kind name`. pg_dump writes nothing of these but grants. */
+/**
+ * Lists users' objects in the server's own schemas as `kind name`. pg_dump writes only grants of these
+ * schemas.
+ */
 export async function findInSystemSchemas(session: Session): Promise<string[]> {
   const queries = catalogs.map(
     ([catalog, schema, condition]) => `

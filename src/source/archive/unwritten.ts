@@ -16,9 +16,10 @@ import { findInSystemSchemas } from './system-schemas.ts';
 type Omission = Manifest['notCarried'][number];
 
 /**
- * What pg_dump leaves out without a word: whatever belongs to extensions, hangs on that, or is in the server's own schemas.
+ * Lists what pg_dump silently omits: members of extensions, objects on these, and objects in the server's own
+ * schemas.
  *
- * @param session under the snapshot, and not the one that holds it
+ * @param session under the snapshot, but not the lead session
  */
 export async function listUnwritten(
   { backupType }: Pick<BackupRequest, 'backupType'>,
@@ -31,7 +32,7 @@ export async function listUnwritten(
     findUnwrittenObjects(session),
     findInSystemSchemas(session),
   ]);
-  // By itself: it goes back to a savepoint where a table cannot be planned with.
+  // Not together with the others: it rolls back to a savepoint when a table cannot be planned.
   const rows = backupType === 'schema' ? [] : await countUnwrittenRows(session, snapshot);
   return [
     ...rows.map(describeRows),
@@ -90,7 +91,7 @@ function adviseTable(name: string, extension: string, added: boolean): string {
 const adviseRows = (extension: string): string =>
   `CREATE EXTENSION ${extension} brings those that it made. What you changed among them, keep as SQL, and run it after a restore.`;
 
-/** Lines for one extension; a script that was run by hand can add more than anybody reads. */
+/** Lines for one extension; a script that was run by hand can add more than a reader needs. */
 const shownObjects = 20;
 
 function describeObjects(objects: readonly UnwrittenObject[]): Omission[] {

@@ -11,9 +11,9 @@ import { ObjectSink, type Store } from '../rows/object-sink.ts';
 import { explainSlotFailure } from './slot.ts';
 import { ChangeTally } from './tally.ts';
 
-/** What was read of the slot between two positions, stored. */
+/** Changes that were read from the slot between two positions, and stored. */
 export interface ReadChanges {
-  /** Where it ends: the end of a record, the last commit included */
+  /** Where they end: the end of a log record, including the last commit. */
   readonly to: string;
   readonly objects: readonly StoredObject[];
   readonly tally: ChangeTally;
@@ -22,20 +22,20 @@ export interface ReadChanges {
 export interface ChangeRange {
   readonly from: string;
   readonly until: string;
-  /** A number of a transaction near those that are read */
+  /** The number of a transaction close to those that are read. */
   readonly xmax: bigint;
-  /** Whether the database keeps our ledger: what backups write there is nobody's change. */
+  /** Whether the database keeps our ledger, whose rows are not captured. */
   readonly hasLedger: boolean;
 }
 
-/** bytes of log decoded in one go: the server keeps what comes of them on its own disk until it is read. */
+/** bytes of log decoded at a time: the server keeps the result on its own disk until it is read */
 const stepBytes = 64n * 1024n * 1024n;
 
 /**
- * Reads and stores what was committed between `from` and `until`, all of it or a first part that ends with a commit. The slot stays where
- * it is.
+ * Reads and stores what was committed between `from` and `until`: all of it, or a first part that ends with a
+ * commit. The slot does not move.
  *
- * @throws SourceError when the server does not let it
+ * @throws SourceError when the slot cannot be read, or repeats changes from before `from`
  */
 export async function readChanges(
   session: Session,
@@ -56,7 +56,7 @@ export async function readChanges(
         'Nothing was stored. Run capture again; when it goes on like this, drop the slot with drop-slot and begin anew.',
       );
     }
-    // A transaction that is longer than the step ends later: the next, wider step has it.
+    // A transaction longer than the step ends later: the next, wider step includes it.
     if (!isWhole && last === undefined) continue;
     const to = isWhole && (last === undefined || last < end) ? until : tally.lastCommit;
     return { to, objects, tally };
@@ -89,7 +89,7 @@ async function readUpTo(
   return { objects: objects.filter((object) => object !== undefined) as StoredObject[], tally: sink.tally };
 }
 
-/** Stores the text, and counts what is in it. */
+/** Stores the text, and counts the changes in it. */
 class ChangeSink extends ObjectSink<StoredObject> {
   readonly tally: ChangeTally;
 

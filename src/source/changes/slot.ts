@@ -3,30 +3,33 @@ import { isTooLong } from '../../postgres/session/server-error.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 
-/**
- * The logical replication slot that a capture reads: on a server that has one, the write-ahead log stays until the slot has been moved past
- * it. All through ordinary SQL (PostgreSQL manual 9.28.6), because a pooler lets nothing else through.
+/*
+ * The logical replication slot that captures read. The server keeps the write-ahead log until the slot has
+ * moved past it. Everything goes through plain SQL (PostgreSQL manual 9.28.6), because a pooler passes
+ * nothing else.
  */
 
 export interface Slot {
   readonly name: string;
-  /** Where the next reading begins */
+  /** Where the next reading begins. */
   readonly confirmed: string;
-  /** bytes of the log that the server keeps for the slot */
+  /** bytes of log that the server keeps for the slot */
   readonly heldBytes: number;
-  /** bytes that may still be written before the server gives the slot up; null without a limit */
+  /** bytes of log until the server invalidates the slot; null without a limit */
   readonly safeBytes: number | null;
-  /** Whether the server has given it up: what it was to keep is gone */
+  /** Whether the server has invalidated the slot: the log that it was to keep is gone. */
   readonly lost: boolean;
-  /** Of whoever reads it at the moment; null when nobody does */
+  /** The process that reads the slot at the moment; null when there is none. */
   readonly activePid: number | null;
 }
 
 const plugin = 'test_decoding';
 
 /**
- * @returns undefined when there is none
- * @throws ConfigurationError when one of the name is not ours to read
+ * Reads the state of a slot.
+ *
+ * @returns undefined when there is no slot of this name
+ * @throws ConfigurationError when it belongs to another database or plugin
  */
 export async function readSlot(session: Session, name: string): Promise<Slot | undefined> {
   const [row] = await session.query<{
@@ -61,9 +64,9 @@ export async function readSlot(session: Session, name: string): Promise<Slot | u
 }
 
 /**
- * Makes sure that a slot can be made, and that the server survives that captures stop.
+ * Makes sure that a slot can be created, and that the server survives if captures stop.
  *
- * @throws ConfigurationError, one for each cause
+ * @throws ConfigurationError with its own message for each cause
  */
 export async function checkSlotPossible(session: Session, unlimitedWal: boolean): Promise<void> {
   const [server] = await session.query<{
@@ -110,7 +113,10 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
   }
 }
 
-/** Transactions that have written, in any database of the server, and those that were prepared: a new slot waits for their end. */
+/**
+ * Names transactions that a new slot waits for: those that have written, in any database of the server, and
+ * prepared ones.
+ */
 export async function nameRunning(session: Session): Promise<string[]> {
   const rows = await session.query<{ text: string }>(`
     SELECT format('process %s (%s, %s, %s for %s)', pid, usename, coalesce(nullif(application_name, ''), 'no application name'), state,
@@ -124,10 +130,11 @@ export async function nameRunning(session: Session): Promise<string[]> {
 }
 
 /**
- * Waits for the transactions that are running, because only what begins later is decoded whole.
+ * Creates the slot. The server waits for running transactions, because it decodes completely only those that
+ * begin later.
  *
- * @param patience seconds for each of them
- * @throws SourceError that names who does not end; ConfigurationError when the server refuses it
+ * @param patience seconds to wait for each of them
+ * @throws SourceError that names the transactions that do not end; ConfigurationError when the server refuses
  */
 export async function createSlot(session: Session, name: string, patience: number): Promise<void> {
   try {
@@ -160,15 +167,15 @@ export async function dropSlot(session: Session, name: string): Promise<void> {
   await session.query('SELECT pg_drop_replication_slot($1)', [name]);
 }
 
-/** Lets the server forget the log before `position`: to be called when everything up to there is stored. */
+/** Lets the server discard the log before `position`. Call it when everything up to there is stored. */
 export async function advanceSlot(session: Session, name: string, position: string): Promise<void> {
   await session.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [name, position]);
 }
 
-/** Changes that no capture reads, now or later, unless something of the source is changed. */
+/** Changes that no capture can read until the source is changed. */
 export class UnreadableChangesError extends SourceError {}
 
-/** A slot that is missing or lost, but no failure of the server, is somebody else's doing. */
+/** Explains a failed reading of the slot by its cause. */
 export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
   if (code === sqlState.objectInUse) {

@@ -9,19 +9,26 @@ import type { Segment } from '../../repository/changes/segments.ts';
 import { readLedger } from '../rollback-token.ts';
 import { keyOf, type TableChanges } from './tally.ts';
 
-/** What the database is made of when a capture ends: changes of rows can only be replayed on the same. */
+/**
+ * The definition of the database at the end of a capture: changes of rows can be replayed only on the same
+ * definition.
+ */
 export interface ChangeState {
   readonly definitions: readonly Definition[];
   readonly tables: readonly TableInfo[];
   readonly sequences: readonly SequenceState[];
-  /** Tables whose updates and deletes do not say which row they mean, and why, by qualified name as of `keyOf` */
+  /** Tables whose updates and deletes do not identify the row, with the reason, by `keyOf`. */
   readonly keyless: ReadonlyMap<string, string>;
-  /** Tables of extensions, with the extension: changes of their rows are captured, and no backup has the rows */
+  /** Tables of extensions, with the extension: their changes are captured, but no backup has their rows. */
   readonly members: ReadonlyMap<string, string>;
   readonly hasLedger: boolean;
 }
 
-/** @param session with the settings of `applySettings` */
+/**
+ * Reads the state in one transaction.
+ *
+ * @param session with the settings of `applySettings`
+ */
 export async function readChangeState(session: Session): Promise<ChangeState> {
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
   const state = {
@@ -71,7 +78,10 @@ const keylessBecause: Readonly<Record<string, string>> = {
   n: 'its replica identity is NOTHING',
 };
 
-/** Tables that a backup has, and whose updates and deletes no capture can tell apart, each with the reason. */
+/**
+ * Lists the tables of the backup whose updates and deletes a capture cannot assign to a row, each with the
+ * reason.
+ */
 export function listKeyless({ tables, keyless }: ChangeState): string[] {
   return tables.flatMap((table) => {
     const why = keyless.get(keyOf(table));
@@ -79,7 +89,7 @@ export function listKeyless({ tables, keyless }: ChangeState): string[] {
   });
 }
 
-/** Changed tables whose changes cannot be replayed. */
+/** Finds changed tables whose changes cannot be replayed. */
 export function findUncovered(
   changed: readonly TableChanges[],
   { keyless }: ChangeState,
@@ -91,7 +101,10 @@ export function findUncovered(
   });
 }
 
-/** Changed tables that are in no backup, because they belong to an extension: a recovery leaves their changes out. */
+/**
+ * Lists changed tables that are in no backup because they belong to an extension: a recovery omits their
+ * changes.
+ */
 export function findStrangers(changed: readonly TableChanges[], { members }: ChangeState): string[] {
   return changed.flatMap((table) => {
     const extension = members.get(keyOf(table));
@@ -100,11 +113,11 @@ export function findStrangers(changed: readonly TableChanges[], { members }: Cha
 }
 
 /**
- * Tables whose rows were written anew without a TRUNCATE: ALTER TABLE does that, and what it does to the rows is in no change. VACUUM FULL and
- * CLUSTER, which do it too, look the same.
+ * Finds tables whose rows were rewritten without a TRUNCATE. ALTER TABLE rewrites rows without a change in
+ * the log; VACUUM FULL and CLUSTER look the same.
  *
- * @param before the files when the last capture ended
- * @param truncated as of `keyOf`
+ * @param before the files at the end of the last capture
+ * @param truncated keys of truncated tables (`keyOf`)
  */
 export function findRewritten(
   { tables }: ChangeState,

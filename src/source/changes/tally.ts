@@ -5,7 +5,7 @@ import { parseLsn } from '../../values/lsn.ts';
 import { widenXid } from '../../values/pg-snapshot.ts';
 import { formatTimestamp } from '../../values/timestamp.ts';
 
-/** What was done to one table. */
+/** Counts of changes to one table. */
 export interface TableChanges {
   readonly schema: string;
   readonly name: string;
@@ -17,29 +17,29 @@ export interface TableChanges {
 
 export const keyOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
 
-/** Longer than what stands before the values of any change */
+/** bytes; longer than everything before the values of any change */
 const headBytes = 1024 * 1024;
 
-/** Counts what is in decoded text while it goes by, and makes sure that it is text that a replay will understand. */
+/** Counts the changes in decoded text as it passes, and makes sure that a replay will understand the text. */
 export class ChangeTally {
   transactions = 0;
-  /** ISO 8601, with microseconds */
+  /** ISO 8601, with microseconds. */
   firstCommitAt: string | null = null;
   lastCommitAt: string | null = null;
   firstCommitEnd: bigint | undefined;
   lastCommitEnd: bigint | undefined;
-  /** `lastCommitEnd` as the server writes it */
+  /** `lastCommitEnd` as the server writes it. */
   lastCommit = '0/0';
-  /** The highest number of a transaction in it, with its epoch */
+  /** The highest transaction number in the text, with its epoch. */
   highestXid = 0n;
   readonly #tables = new Map<string, TableChanges>();
-  /** By the names as the server writes them, which are the same on every line */
+  /** By the table names as the server writes them, which are the same on every line. */
   readonly #named = new Map<string, readonly TableChanges[]>();
   readonly #near: bigint;
-  /** The line at hand, as far as it goes */
+  /** The current line, as far as it has been read. */
   #line: Buffer = Buffer.alloc(0);
 
-  /** @param near a number of a transaction that differs from those in the text by less than 2^31 */
+  /** @param near a transaction number that differs by less than 2³¹ from those in the text */
   constructor(near: bigint) {
     this.#near = near;
   }
@@ -52,7 +52,11 @@ export class ChangeTally {
     return this.tables.reduce((sum, { inserts, updates, deletes }) => sum + inserts + updates + deletes, 0);
   }
 
-  /** Takes the next bytes of COPY text. */
+  /**
+   * Takes the next bytes of COPY text.
+   *
+   * @throws IntegrityError when a line has no known form
+   */
   add(bytes: Buffer): void {
     let start = 0;
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
@@ -64,13 +68,13 @@ export class ChangeTally {
     this.#keep(bytes.subarray(start));
   }
 
-  /** Of a row of megabytes, its beginning says what it is. */
+  /** Keeps only the beginning of a long row, which suffices to tell its kind. */
   #keep(bytes: Buffer): void {
     const part = bytes.subarray(0, Math.max(0, headBytes - this.#line.length));
     this.#line = this.#line.length === 0 ? part : Buffer.concat([this.#line, part]);
   }
 
-  /** @throws IntegrityError when the text does not end with a line */
+  /** @throws IntegrityError when the text ends within a line */
   finish(): void {
     if (this.#line.length > 0) throw unreadable('it ends within a line');
   }
@@ -80,7 +84,7 @@ export class ChangeTally {
     const xidEnd = line.indexOf(9, lsnEnd + 1);
     if (lsnEnd < 0 || xidEnd < 0) throw unreadable('a line has less than three columns');
     const field = line.toString('utf8', xidEnd + 1);
-    // What is cut off may be the second half of an escape.
+    // The cut may have split an escape.
     const data = unescapeField(line.length < headBytes ? field : field.replace(/\\+$/, ''));
     const head = readHead(data);
     switch (head.kind) {

@@ -7,20 +7,22 @@ import { waitForFlush } from '../wal-flush.ts';
 
 /** Where a capture ends, chosen before it begins to read. */
 export interface WalPosition {
-  /** The end of a record; all that was written before it is on disk. */
+  /** The end of a log record; everything before it is on disk. */
   readonly lsn: string;
-  /** The source's time just before `lsn` was chosen: what anybody could see by then is before `lsn`. */
+  /** The source's time just before `lsn` was chosen: everything visible at that time is before `lsn`. */
   readonly through: string;
-  /** pg_snapshot_xmax(pg_current_snapshot()) just after it was chosen */
+  /** pg_snapshot_xmax(pg_current_snapshot()) just after `lsn` was chosen. */
   readonly xmax: bigint;
 }
 
 /**
- * Chooses the end of the log as it is now, and waits until it is on disk, because decoding reads no further. What the server is in no hurry to
- * write gets a mark behind it, which the WAL writer takes along (PostgreSQL manual 30.4).
+ * Chooses the current end of the log, and waits until it is on disk, because decoding reads no further. If
+ * the server does not flush by itself, a message is written behind it, which makes the WAL writer flush both
+ * (PostgreSQL manual 30.4).
  *
- * @param after the position has to be behind this one: on an idle server a mark is written, so that it is
- * @throws SourceError when the server does not write
+ * @param after the position has to be greater than this one; on an idle server a message is written to make
+ *   it so
+ * @throws SourceError when the server does not flush within a minute
  */
 export async function chooseWalPosition(
   session: Session,
@@ -47,7 +49,7 @@ export async function chooseWalPosition(
   return { lsn, through, xmax: BigInt(snapshot.xmax) };
 }
 
-/** The source's time, with microseconds */
+/** The source's time, with microseconds. */
 export async function readClock(session: Session): Promise<string> {
   const [clock] = await session.query<{ now: string }>(
     `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', '${isoFormat}') AS now`,
@@ -65,7 +67,10 @@ async function readInsertPosition(session: Session): Promise<string> {
   return row.lsn;
 }
 
-/** The number of a transaction of our own: whatever was committed before has a smaller one. It is rolled back, and leaves nothing. */
+/**
+ * Takes the number of a transaction of our own: every transaction committed before has a smaller one. It is
+ * rolled back and leaves no trace.
+ */
 export async function takeTransactionNumber(session: Session): Promise<bigint> {
   await session.query('BEGIN');
   const [row] = await session.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');

@@ -4,7 +4,7 @@ import type { TableInfo } from '../../postgres/catalog/tables.ts';
 import type { PendingPiece } from '../rows/object-sink.ts';
 import type { RangeCount } from './range-counts.ts';
 
-/** A range whose rows are stored already: a backup before this one read them, and they are the same now. */
+/** A range whose rows are stored already: an earlier backup read them, and they have not changed. */
 export interface ReusedSlice {
   readonly slice: Slice;
   readonly rows: number;
@@ -12,27 +12,29 @@ export interface ReusedSlice {
   readonly pieces: readonly PendingPiece[];
 }
 
-/** A range that may be unchanged; counting tells. */
+/** A range that may be unchanged; counting decides. */
 export interface Candidate {
   readonly slice: Slice;
   readonly range: TableRange;
 }
 
-/** What is known of a table before anything of it is counted. */
+/** What is known of a table before its rows are counted. */
 export interface TablePlan {
   readonly table: TableInfo;
   /** Empty when the whole table has to be read. */
   readonly candidates: readonly Candidate[];
-  /** Why the whole table has to be read; undefined when candidates tell. */
+  /** Why the whole table has to be read; undefined when the candidates decide. */
   readonly why: string | undefined;
 }
 
 /**
- * Finds what of a base may be unchanged: tables that are the very ones they were, of which every row can be told to be old, and whose
- * objects are still stored. docs/incremental.md proves the rule, and names for each condition what would go wrong without it.
+ * Finds the parts of a base that may be unchanged: tables with the same identity, in which the age of every
+ * row can be told, and whose objects are still stored. docs/incremental.md proves the rule, and names for
+ * each condition what would go wrong without it.
  *
- * @param isStored whether an object is where it should be, in its full length
- * @param idle no transaction has written since the base: then not even a table that cannot be tracked can have changed
+ * @param isStored whether an object exists in its full length
+ * @param idle whether no transaction has written since the base: even a table that cannot be tracked is
+ *   unchanged then
  */
 export function matchTables(
   base: Manifest,
@@ -56,16 +58,18 @@ function findDifference(table: TableInfo, entry: TableEntry, idle: boolean): str
   if (table.relfilenode !== entry.relfilenode) return 'rewritten or truncated';
   if (table.fingerprint !== entry.fingerprint) return 'its columns or their types changed';
   if (JSON.stringify(table.columns) !== JSON.stringify(entry.columns)) return 'its columns changed';
-  // A crash of a server process empties it without a transaction, and without a new start of the server.
+  // A crash of a server process empties an unlogged table without a transaction, and without a restart of the
+  // server.
   if (table.persistence === 'unlogged') return 'it is unlogged';
   if (!idle && table.unsteady !== undefined) return table.unsteady;
   return undefined;
 }
 
 /**
- * The rule. A row that is visible now and was not when the base was taken has been written by a transaction numbered at or above the
- * base's xmin; none is there, so what is visible now was visible then; and as many are visible, so they are the same. Places are
- * compared where they are known: two sets of equal size that differ would differ there.
+ * The rule. A row that is visible now but was not at the base was written by a transaction numbered at or
+ * above the base's xmin. There is no such row, so all rows visible now were visible then; and their number is
+ * equal, so they are the same rows. Where the digest of row positions (ctid) is known it is compared too:
+ * different sets of equal size would differ.
  */
 export function isUnchanged(range: TableRange, count: RangeCount): boolean {
   return (
@@ -73,17 +77,17 @@ export function isUnchanged(range: TableRange, count: RangeCount): boolean {
   );
 }
 
-/** What is read of a table, and what is not. */
+/** What is read of a table, and what is reused. */
 export interface TableChoice {
   readonly table: TableInfo;
   readonly reused: readonly ReusedSlice[];
   readonly read: readonly Slice[];
-  /** Why ranges are read; undefined when none is */
+  /** Why ranges are read; undefined when none is. */
   readonly why: string | undefined;
 }
 
 /**
- * Chooses what has to be read.
+ * Chooses the ranges to read.
  *
  * @param counts of all candidates; undefined when nothing can have changed
  */
@@ -121,7 +125,10 @@ export function chooseRanges(
   });
 }
 
-/** The last range takes in what a table grows by; it is cut when it is read. A table that was one range is cut like a new one. */
+/**
+ * The last range contains everything that the table has grown by, so it is cut again; a table of one range is
+ * cut like a new table.
+ */
 function cutAnew(table: TableInfo, { from, to }: TableRange): Slice[] {
   return to === null ? planRanges(table, from) : [{ table, from, to }];
 }

@@ -9,16 +9,16 @@ import { drain, runWorkers } from '../../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 
-/** What a range holds in the snapshot, without its rows having been read. */
+/** What a range holds in the snapshot, measured without reading its rows. */
 export interface RangeCount {
   readonly rows: number;
-  /** Rows that a transaction numbered `since` or later has written */
+  /** Rows written by a transaction numbered `since` or later. */
   readonly fresh: number;
-  /** Digest of the places of the rows */
+  /** Digest of the positions (ctid) of the rows. */
   readonly places: string;
 }
 
-/** One statement: some ranges of one table, or some tables of one range each. */
+/** The slices that one statement counts: ranges of one table, or small tables of one range each. */
 type CountTask = readonly Slice[];
 
 /** Pages that one statement counts, so that workers share a large table evenly. */
@@ -28,10 +28,11 @@ const pagesPerTask = 16_384;
 const tablesPerTask = 100;
 
 /**
- * Counts ranges under the snapshot, several at a time. Only counts travel. Counting reads the heap and no TOAST; it is one TID range
- * scan for each range.
+ * Counts ranges under the snapshot, several at a time. Only counts are transferred. Counting reads the heap
+ * but no TOAST, with one TID range scan for each range.
  *
  * @param since the full (64-bit) number of a transaction, less than 2³¹ behind the snapshot
+ * @throws SourceError that names the tables that could not be counted
  */
 export async function countRanges(
   snapshot: Snapshot,
@@ -45,7 +46,7 @@ export async function countRanges(
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
     const transaction = new JoinedTransaction(snapshot, session);
-    // Workers of ours share the ranges already.
+    // Our own workers already share the ranges.
     await session.query('SET max_parallel_workers_per_gather = 0');
     let age = await readAge(session, since);
     for (const task of drain(queue)) {
@@ -69,7 +70,7 @@ export async function countRanges(
   return counts;
 }
 
-/** Stable within a transaction, like every other age() in it. */
+/** The age stays the same within a transaction, like every other age() in it. */
 async function readAge(session: Session, xid: bigint): Promise<number> {
   const [row] = await session.query<{ age: number }>('SELECT age($1::xid) AS age', [
     String(xid & 0xffff_ffffn),
@@ -79,7 +80,7 @@ async function readAge(session: Session, xid: bigint): Promise<number> {
 
 const countTables = (task: CountTask): number => new Set(task.map(({ table }) => table)).size;
 
-/** Ranges of one table go together up to a number of pages; tables of one range go together up to a number of tables. */
+/** Groups ranges of one table up to a number of pages, and tables of one range up to a number of tables. */
 function planTasks(slices: readonly Slice[]): CountTask[] {
   const tasks: Slice[][] = [];
   const byTable = Map.groupBy(slices, (slice) => slice.table.oid);
@@ -108,14 +109,14 @@ function planTasks(slices: readonly Slice[]): CountTask[] {
   return tasks;
 }
 
-/** The place behind the last a table can have. */
+/** The position behind the last one that a table can have. */
 const end = '(4294967295,0)';
 
 /**
- * The age of what a transaction long past the window has written is negative or, once frozen by an old server, the largest there is:
- * neither counts as fresh, and neither is.
+ * Counts the slices of one statement. A row written long before the window has a negative age or, if an old
+ * server froze it, the largest age: neither is counted as fresh, and neither is.
  *
- * @param age of `since`
+ * @param age age of `since`
  */
 async function countTask(
   session: Session,

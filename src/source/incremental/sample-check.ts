@@ -9,12 +9,15 @@ import type { PlainObject } from '../rows/object-sink.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { ReusedSlice } from './range-choice.ts';
 
-/** Slices that were read together into objects of their own: read again, they must give the very same objects. */
+/**
+ * Slices that were read together into objects of their own: reading them again must give the same objects.
+ */
 type Unit = readonly ReusedSlice[];
 
 /**
- * Chooses the part of what is reused that this run reads all the same. Another part each hour, in no order: turns that follow one
- * another would leave most of them out for good where backups are made every day at the same hour.
+ * Chooses the sample of reused slices that this run reads all the same. The sample changes every hour in a
+ * pseudo-random order: in a fixed rotation, a backup at the same hour every day would never read most of
+ * them.
  *
  * @param share above 0, at most 1
  * @param now decides whose turn it is
@@ -29,8 +32,9 @@ export function chooseUnits(reused: readonly ReusedSlice[], share: number, now: 
 }
 
 /**
- * A unit is all slices that were read in one go: those that are connected by objects that they share, in the order in which their pieces
- * lie in these. Where one of them has been read anew since, the others do not fill their objects any more and are in no unit.
+ * Gathers slices that were read together: those connected by shared objects, in the order of their pieces in
+ * these objects. If one of them has been read again since, the others no longer fill their objects and form
+ * no unit.
  */
 function gatherUnits(reused: readonly ReusedSlice[]): Unit[] {
   const users = new Map<string, ReusedSlice[]>();
@@ -60,7 +64,10 @@ function namesOf(slice: ReusedSlice): string[] {
   return [...new Set(slice.pieces.map(nameOf))];
 }
 
-/** Undefined when the objects do not follow one another: the same content may have been stored for others, too. */
+/**
+ * Sorts slices by their place in the objects. Undefined when the objects do not form a sequence: equal
+ * content may have been stored for other slices, too.
+ */
 function sortByPlace(slices: readonly ReusedSlice[]): ReusedSlice[] | undefined {
   const next = new Map<string, string>();
   for (const names of slices.map(namesOf)) {
@@ -84,7 +91,7 @@ function startOf(slice: ReusedSlice): number {
   return slice.pieces[0]?.offset ?? 0;
 }
 
-/** Whether the pieces, one after another, are whole objects: then nothing else was read into them. */
+/** Whether the pieces, one after another, are whole objects, so that no other slice was read into them. */
 function isComplete(unit: Unit): boolean {
   const lengths = new Map<string, number>();
   for (const piece of unit.flatMap((slice) => slice.pieces)) {
@@ -101,11 +108,11 @@ function isComplete(unit: Unit): boolean {
 }
 
 /**
- * Reads units again and compares them with what is stored, by the names of their objects, which are digests of their content. Nothing
- * is fetched and nothing is stored.
+ * Reads units again and compares them with the stored ones by the names of their objects, which are keyed
+ * digests of the content. Nothing is fetched and nothing is stored.
  *
- * @param name gives content the name that it has in the repository
- * @returns what differs, for people; empty when all is as it should be
+ * @param name gives content its name in the repository
+ * @returns the slices that differ, for people; empty when all are equal
  */
 export async function recheckUnits(
   snapshot: Snapshot,

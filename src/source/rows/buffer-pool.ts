@@ -1,20 +1,21 @@
-/** What little is copied out of a buffer takes, with what is made of it until it is stored: bytes at least. */
+/** bytes; the least weight of a copied part, which includes the memory for storing it */
 const leastWeight = 256 * 1024;
 
-/** Of a buffer, the part that is worth a copy: what is more keeps the buffer until it is stored. */
+/** The largest share of a buffer that is copied out; a larger part keeps the buffer until it is stored. */
 const smallPart = 1 / 4;
 
-/** What is to be stored out of a buffer. */
+/** The filled part of a buffer, to be stored. */
 export interface Filled {
   readonly bytes: Buffer;
-  /** Called when it is stored, and `bytes` are needed no more. */
+  /** Call it when `bytes` are stored and not used any more. */
   done(): void;
 }
 
 /**
- * A fixed number of large buffers. Whoever wants one more waits until an object has been stored, which is what bounds the
- * memory of a run and slows the database down to the speed of the storage. Small objects do not keep a buffer: as many as have room in
- * one more are stored side by side, so that a distant storage is asked for many at once.
+ * A fixed number of large buffers. When all are in use, `take` waits until an object has been stored, which
+ * bounds the memory of a run and slows the database down to the speed of the storage. Small objects do not
+ * keep a buffer: as many as fit in one extra buffer are stored at the same time, so that a distant storage
+ * gets many requests at once.
  */
 export class BufferPool {
   readonly #size: number;
@@ -47,13 +48,16 @@ export class BufferPool {
     else this.#free.push(buffer);
   }
 
-  /** Takes back a buffer whose first bytes are to be stored, at once where these are few. */
+  /**
+   * Takes back a buffer whose first bytes are to be stored. A small part is copied, and its buffer is free at
+   * once.
+   */
   giveFilled(buffer: Buffer, length: number): Filled {
     const weight = Math.max(length, leastWeight);
     if (length > this.#size * smallPart || weight > this.#room) {
       return { bytes: buffer.subarray(0, length), done: () => this.give(buffer) };
     }
-    // Not of the memory that small buffers share: of that a single one would keep all.
+    // allocUnsafe would share memory with other small buffers, and one copy would keep all of it.
     const bytes = Buffer.allocUnsafeSlow(length);
     buffer.copy(bytes, 0, 0, length);
     this.give(buffer);

@@ -10,11 +10,11 @@ import type { BufferPool } from './buffer-pool.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import { Uploads } from './uploads.ts';
 
-/** A slice whose rows are stored. Every holder of its pieces has its object by now. */
+/** A slice whose rows are stored; the holders of its pieces have their objects. */
 export interface CopiedSlice {
   readonly slice: Slice;
   readonly rows: number;
-  /** Not told by a COPY */
+  /** Unknown: COPY does not report the positions of rows. */
   readonly places: null;
   readonly pieces: readonly PendingPiece[];
 }
@@ -22,8 +22,8 @@ export interface CopiedSlice {
 /**
  * Reads all jobs under the snapshot, several at a time, and stores their rows.
  *
- * @param onProgress called after each job with its weight and what it held
- * @throws SourceError naming the table that could not be read
+ * @param onProgress called after each job with the number of rows and bytes
+ * @throws SourceError that names the table that could not be read
  */
 export async function copyRows<Stored extends PlainObject>(
   snapshot: Snapshot,
@@ -39,7 +39,7 @@ export async function copyRows<Stored extends PlainObject>(
 ): Promise<CopiedSlice[]> {
   const copied: CopiedSlice[] = [];
   const queue = [...jobs];
-  // While the storage takes the rows of one table, the next is read.
+  // The next table is read while the storage takes the rows of the last one.
   const uploads = new Uploads();
   await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
@@ -73,20 +73,23 @@ export async function copyRows<Stored extends PlainObject>(
         throw new Error('the server ended fewer COPYs than were asked for');
       options.onProgress(job, rows, bytes);
     }
-    // All is read; the transaction wrote nothing, so it does not matter how its session ends.
+    // All rows are read and the transaction wrote nothing, so a failed close does not matter.
     await session.close().catch(() => undefined);
   });
   await unlessAborted(options.signal, uploads.finish());
   return copied;
 }
 
-/** What is read in one trip to the server; parts of a table of somebody else each in one of their own, right after a look at it. */
+/**
+ * The slices to read in each round trip. If a table that is read in parts has an untrusted owner, every slice
+ * gets a trip of its own, right after its check.
+ */
 function planTrips({ slices }: CopyJob): (readonly Slice[])[] {
   const isOwn = findPlanned(slices).every(({ foreign }) => !foreign);
   return isOwn ? [slices] : slices.map((slice) => [slice]);
 }
 
-/** A table as a whole is copied without a plan. */
+/** The tables that are read in parts: only these need a plan. */
 function findPlanned(slices: readonly Slice[]): TableInfo[] {
   return [...new Set(slices.filter((slice) => !isWholeTable(slice)).map(({ table }) => table))];
 }

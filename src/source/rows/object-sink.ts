@@ -2,14 +2,14 @@ import type { RowSink } from '../../postgres/wire/copy-reader.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { Uploads } from './uploads.ts';
 
-/** A part of an object that is being filled or stored. `object` is known once it has been stored. */
+/** A part of an object that is being filled or stored; `object` is set once it has been stored. */
 export interface PendingPiece {
   readonly holder: { object?: PlainObject };
   readonly offset: number;
   readonly length: number;
 }
 
-/** What the sink needs to know of a stored object; the repository's own type has more. */
+/** What the sink needs of a stored object; the repository's own type has more. */
 export interface PlainObject {
   readonly name: string;
 }
@@ -22,8 +22,8 @@ export interface PendingCopy {
 export type Store<Stored extends PlainObject> = (plaintext: Buffer) => Promise<Stored>;
 
 /**
- * Collects COPY text into buffers and stores each full one while the next is being filled. Several COPYs may follow one
- * another into the same buffer; each remembers its pieces.
+ * Collects COPY text in buffers, and stores each full one while the next is filled. Several COPYs may share a
+ * buffer; each knows its pieces.
  */
 export class ObjectSink<Stored extends PlainObject> implements RowSink {
   buffer: Buffer = Buffer.alloc(0);
@@ -38,8 +38,8 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
   readonly #signal: AbortSignal;
 
   /**
-   * @param signal when it is aborted nobody waits for the storage any more, which may be silent for minutes
-   * @param uploads get what is stored; several sinks may share them
+   * @param signal aborts every wait for the storage, which may not answer for minutes
+   * @param uploads tracks what is being stored; several sinks may share it
    */
   constructor(pool: BufferPool, store: Store<Stored>, signal: AbortSignal, uploads = new Uploads()) {
     this.#pool = pool;
@@ -63,7 +63,7 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
     this.#pieces = [];
   }
 
-  /** Appends bytes that are no rows: a part of the archive. */
+  /** Appends bytes that are not rows: a part of the archive. */
   async append(bytes: Buffer): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       if (this.length === this.buffer.length) await this.flush();
@@ -73,13 +73,13 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
     }
   }
 
-  /** Stores what is left, and waits for nothing. */
+  /** Stores the rest without waiting. */
   close(): void {
     this.#closePiece();
     this.#send();
   }
 
-  /** Stores what is left and waits until everything is stored. */
+  /** Stores the rest, and waits until everything is stored. */
   async finish(): Promise<void> {
     this.close();
     await unlessAborted(this.#signal, this.#uploads.finish());
@@ -115,11 +115,11 @@ export class ObjectSink<Stored extends PlainObject> implements RowSink {
 }
 
 /**
- * Waits for work, or for the abort, whichever comes first. The work goes on, and so do its buffers belong to it: they are not given back
- * before it has ended.
+ * Waits for `work`, and rejects when `signal` aborts. `work` is not cancelled; its buffers stay in use until
+ * it settles.
  */
 export async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
-  // Nobody is left to hear how it ends.
+  // After an abort the result of `work` is ignored.
   work.catch(() => undefined);
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -1,12 +1,12 @@
 /**
- * What is being stored while more is read. How much may be under way the `BufferPool` decides; here is who waits for it, and who hears that
- * it failed.
+ * Objects being stored while more rows are read. The `BufferPool` limits their number; this class waits for
+ * them and keeps the first failure.
  */
 export class Uploads {
   readonly #underWay = new Set<Promise<void>>();
   #failure: { readonly reason: unknown } | undefined;
 
-  /** @param stored is heard here, however it ends */
+  /** @param stored its rejection is handled here */
   add(stored: Promise<void>): void {
     const heard = stored
       .catch((reason: unknown) => {
@@ -16,12 +16,12 @@ export class Uploads {
     this.#underWay.add(heard);
   }
 
-  /** Throws what the first that failed has thrown. */
+  /** Throws the first failure, if there is one. */
   assertSound(): void {
     if (this.#failure) throw this.#failure.reason;
   }
 
-  /** Waits until all is stored; throws as `assertSound`. */
+  /** Waits until everything is stored; throws as `assertSound`. */
   async finish(): Promise<void> {
     await Promise.all(this.#underWay);
     this.assertSound();

@@ -13,7 +13,7 @@ import type { Snapshot } from './snapshot.ts';
 /**
  * Opens a session that sees the database exactly as the snapshot does.
  *
- * @throws SourceError when the server ends it before it does
+ * @throws SourceError when the session is lost before it has joined
  */
 export async function joinSnapshot(
   snapshot: Snapshot,
@@ -58,12 +58,15 @@ const writeBegin = ({ exported }: Snapshot): string =>
   `BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
    SET TRANSACTION SNAPSHOT ${quoteLiteral(exported)}`;
 
-/** Tables that a session of the snapshot keeps locked besides the lead: a server has room for some ten thousand locks in all. */
+/**
+ * Tables that a session of the snapshot may lock in one transaction, beside the lead: the default lock table
+ * of a server holds some ten thousand locks in all.
+ */
 const tablesPerTransaction = 200;
 
 /**
- * The transaction of a session under the snapshot. It is begun anew, under the same snapshot, when it has locked many tables: a transaction
- * keeps each lock to its end, and the lead has them all anyway.
+ * The transaction of a session under the snapshot. After many locks it is replaced by a new one under the
+ * same snapshot: a transaction keeps every lock to its end, and the lead session holds these locks anyway.
  */
 export class JoinedTransaction {
   readonly #snapshot: Snapshot;
@@ -77,9 +80,9 @@ export class JoinedTransaction {
   }
 
   /**
-   * To be called before a statement that reads tables.
+   * Makes room for the locks of `tables` tables. Call it before a statement that reads them.
    *
-   * @returns whether the transaction is another than before
+   * @returns whether a new transaction has begun
    * @throws SourceError when the server has ended the session, or the snapshot is gone
    */
   async makeRoom(tables: number): Promise<boolean> {
@@ -89,17 +92,18 @@ export class JoinedTransaction {
     return isFull;
   }
 
-  /** @see secureTables */
+  /** Secures the tables of untrusted owners before a planned statement: see `secureTables`. */
   async secure(tables: readonly TableInfo[]): Promise<void> {
     const foreign = tables.filter((table) => table.foreign);
     await secureTables(this.#session, this.#snapshot, foreign, this.#secured);
   }
 
   /**
-   * Makes sure that tables that were just read are those of the snapshot, by their names and by their files. What was read is locked until
-   * the transaction ends, so the answer holds for the time of the reading.
+   * Makes sure that tables just read are those of the snapshot, by name and by file. They stay locked until
+   * the transaction ends, so the answer holds for the time of reading. Does nothing when the lead session
+   * keeps them locked.
    *
-   * @throws SourceError naming those that are not
+   * @throws SourceError that names the changed tables
    */
   async check(tables: readonly TableInfo[]): Promise<void> {
     if (this.#snapshot.isLocked) return;
@@ -135,7 +139,7 @@ export class JoinedTransaction {
 }
 
 /**
- * What to throw when a session of the snapshot could not read tables.
+ * Explains why a session of the snapshot could not read tables.
  *
  * @param what the tables, for people
  */

@@ -5,7 +5,7 @@ import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
-/** The snapshot and the locked tables do not fit together; another try may. */
+/** The snapshot and the locked tables do not match; a new attempt may succeed. */
 export class SnapshotOutdated extends Error {
   readonly oids: readonly number[];
 
@@ -16,9 +16,10 @@ export class SnapshotOutdated extends Error {
 }
 
 /**
- * PostgreSQL has room for max_locks_per_transaction × (connections + prepared transactions) locks in all sessions together, and a little
- * memory to spare, which grows into what asks first and stays there until a restart. pg_dump needs a lock for each table, whatever we do, so
- * the lead takes no more than leaves room for that twice over.
+ * Whether the server has enough locks to lock every table. All sessions share max_locks_per_transaction ×
+ * (connections + prepared transactions) locks and a small reserve of memory, which the first to ask takes and
+ * keeps until a restart. pg_dump needs a lock for each table in any case, so the lead session locks only if
+ * twice as many would fit.
  */
 export async function hasLocksFor(lead: Session, tables: number): Promise<boolean> {
   const { perTransaction, holders } = await readLockRoom(lead);
@@ -36,10 +37,14 @@ async function readLockRoom(session: Session): Promise<{ perTransaction: number;
 export const describeUnlocked = (tables: number): string =>
   `The server has too few locks to keep ${tables} tables locked beside pg_dump (max_locks_per_transaction): one that is altered or emptied while the backup runs makes it fail`;
 
-/** Tables in one LOCK statement; one statement for all would make a text of megabytes. */
+/** Tables in one LOCK statement; one statement for all would be megabytes of text. */
 const lockBatch = 500;
 
-/** @param tables that have to be locked at once */
+/**
+ * Builds the error for a full lock table, with the value that max_locks_per_transaction needs.
+ *
+ * @param tables number of tables that have to be locked at once
+ */
 export async function explainFullLockTable(
   settings: ConnectionSettings,
   tables: number,
@@ -55,12 +60,12 @@ export async function explainFullLockTable(
   );
 }
 
-/** What the server says of a table that is not there any more, or not under this name. */
+/** SQLSTATEs for a table that no longer exists, or not under this name. */
 const gone = new Set<string>([
   sqlState.undefinedTable,
   sqlState.invalidSchemaName,
   sqlState.wrongObjectType,
-  // The name means another table by now, for this role could read the one that the snapshot shows.
+  // The name means another table now: this role could read the table that the snapshot shows.
   sqlState.insufficientPrivilege,
 ]);
 
@@ -91,11 +96,16 @@ export async function lockTables(
   }
 }
 
-/** What a server says itself, or through pg_dump, with the name of the setting in the hint in every language. */
+/**
+ * Matches the server's message, also when pg_dump passes it on; the hint names the setting in every language.
+ */
 export const isFullLockTable = (cause: unknown): boolean =>
   /out of shared memory|max_locks_per_transaction/.test(messageOf(cause));
 
-/** Names who holds or waits for an exclusive lock of tables, for the end of a message; empty when nobody does. */
+/**
+ * Names the processes that hold or await an exclusive lock on the tables, for the end of a message; empty if
+ * there are none.
+ */
 export async function nameBlockers(settings: ConnectionSettings, oids: readonly number[]): Promise<string> {
   if (oids.length === 0) return '';
   await using session = await openSession(settings);

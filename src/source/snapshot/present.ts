@@ -9,10 +9,11 @@ import { SourceError } from '../../runtime/errors.ts';
 type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;
 
 /**
- * A session that sees the present: one for all workers, for a pooler has few to give. It is opened when it is first asked for, and again when
- * it was lost, for most of the time it waits. It ends with the lead.
+ * Provides a session that sees the present. All workers share it, because a pooler grants few sessions. It is
+ * opened on first use, and again after a loss, since it is idle most of the time. It ends with the lead
+ * session.
  *
- * @param first one that is open already
+ * @param first a session that is open already
  */
 export function openPresent(
   lead: Session,
@@ -30,7 +31,7 @@ export function openPresent(
     });
     return session;
   };
-  // That of an attempt before this one has ended with its lead.
+  // The session of an earlier attempt has ended with its lead.
   if (first !== undefined && !first.stream.destroyed) opened = Promise.resolve(follow(first));
   return () => {
     opened ??= openSession(settings, signal).then(follow, (error: unknown) => {
@@ -42,14 +43,15 @@ export function openPresent(
 }
 
 /**
- * To be called right before a statement that has to be planned. Whoever plans calls functions of the indexes and the statistics of a table, and
- * plans with those of the present. A lock of ours keeps a table from being altered and renamed, and neither its schema from being renamed nor
- * an index or statistics from being made. It comes first, so that nobody can have us wait between the look and the plan; and who keeps an
- * index locked, for which a plan would wait, is waited for here.
+ * Secures tables right before a statement that has to be planned. Planning calls functions of a table's
+ * indexes and statistics, in their present version. Our lock keeps a table from being altered or renamed, but
+ * not its schema from being renamed, nor an index or statistics from being created. The lock comes first, so
+ * that no other role can make us wait between the check and the plan. This function also waits for locks on
+ * indexes, for which the plan would wait.
  *
  * @param session under the snapshot
- * @param locked oids of the tables that its transaction has locked already; gets those of these
- * @throws SourceError naming those that are not what they were
+ * @param locked oids of tables that its transaction has locked already; gets those of `tables`
+ * @throws SourceError that names the tables that changed or are still locked
  */
 export async function secureTables(
   session: Session,
@@ -96,18 +98,18 @@ async function lockTogether(session: Session, tables: readonly Table[]): Promise
   await session.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
 }
 
-/** milliseconds */
+/** milliseconds between two checks */
 const pause = 100;
 
-/** A table as it is now */
+/** A table as it is now. */
 interface State extends Table {
-  /** Whether somebody keeps an index of it locked */
+  /** Whether another session keeps an index of it exclusively locked. */
   readonly locked: boolean;
-  /** Whether a plan would call something of somebody else */
+  /** Whether planning would call a function of an untrusted owner. */
   readonly strange: boolean;
 }
 
-/** In one statement: between the answer and the plan lies a trip to the server. */
+/** Reads everything in one statement: the plan follows only one round trip after the answer. */
 function readStates(present: Session, tables: readonly Table[]): Promise<State[]> {
   return present.query<State & Record<string, unknown>>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name, coalesce(x.foreign, false) AS strange, EXISTS (
@@ -120,7 +122,7 @@ function readStates(present: Session, tables: readonly Table[]): Promise<State[]
   );
 }
 
-/** @throws SourceError when there is one */
+/** @throws SourceError when there is any table */
 function refuse(tables: readonly Table[], what: string, next: string): void {
   if (tables.length === 0) return;
   const names = tables.slice(0, 5).map(qualifiedName).join(', ');

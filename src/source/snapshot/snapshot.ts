@@ -13,38 +13,45 @@ import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdat
 import { openPresent } from './present.ts';
 
 /**
- * One exported snapshot of the source, held by a lead session, with ACCESS SHARE locks on the tables where the server has enough. Every worker and pg_dump
- * see the database through it. When the lead session dies the snapshot is gone, and with it the backup: `signal` aborts.
+ * One exported snapshot of the source, held by a lead session, with ACCESS SHARE locks on the tables where
+ * the server has enough locks. Every worker and pg_dump see the database through it. When the lead session is
+ * lost, the snapshot is gone and with it the backup: `signal` aborts.
  */
 export interface Snapshot {
-  /** What SET TRANSACTION SNAPSHOT takes */
+  /** The id for SET TRANSACTION SNAPSHOT. */
   readonly exported: string;
   readonly identity: SourceIdentity;
-  /** The tables whose rows are wanted */
+  /** The tables whose rows are wanted. */
   readonly tables: readonly TableInfo[];
-  /** Whether the lead keeps them locked; otherwise whoever reads one looks afterwards whether it was still what the snapshot shows. */
+  /**
+   * Whether the lead session keeps these tables locked; otherwise a reader checks after reading that they are
+   * still those of the snapshot.
+   */
   readonly isLocked: boolean;
-  /** The others */
+  /** All other tables. */
   readonly leftOut: readonly TableInfo[];
   readonly encoding: string;
   /** pg_current_snapshot() */
   readonly visible: string;
   readonly lsn: string;
   readonly takenAt: string;
-  /** The tokens of earlier backups; undefined where there is no ledger. */
+  /** The tokens of earlier backups; undefined when there is no ledger. */
   readonly ledger: readonly LedgerEntry[] | undefined;
   readonly lead: Session;
-  /** A session that sees the present, for all to ask; opened when it is first wanted. It ends with the lead. */
+  /**
+   * A session that sees the present, shared by all and opened on first use. It ends with the lead session.
+   */
   present(): Promise<Session>;
-  /** How long a session of the snapshot may wait for a lock */
+  /** seconds that a session of the snapshot may wait for a lock */
   readonly lockTimeoutSeconds: number;
-  /** Aborted by the caller's signal, or when the lead session is lost; the reason tells. */
+  /** Aborts with the caller's signal, or when the lead session is lost; the reason tells which. */
   readonly signal: AbortSignal;
   /**
-   * Ends the snapshot. Before, it makes sure that the tables are still what they were: the labels of an enum and the attributes of a
-   * composite type can change under a lock of the table, and then rows read before and after do not fit one set of definitions.
+   * Ends the snapshot, after a check that the tables have not changed: enum labels and attributes of
+   * composite types can change while the table is locked, and rows read before and after would not fit one
+   * set of definitions.
    *
-   * @throws SourceError when they are not
+   * @throws SourceError when they have changed
    */
   close(): Promise<void>;
 }
@@ -55,18 +62,21 @@ export interface SnapshotOptions {
   readonly lockTimeoutSeconds: number;
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** A session that is open already, for what asks for the present */
+  /** A session that is open already, for questions about the present. */
   readonly present?: Session;
-  /** One that is being opened, for the lead */
+  /** A session that is being opened, for the lead. */
   readonly lead?: Promise<Session>;
 }
 
 /**
- * Takes the snapshot and the locks. A table truncated, rewritten, altered or dropped between the two would look empty or
- * come with the wrong columns, so a fresh session compares what it sees with what the snapshot saw; a difference means
- * starting over. A lock that cannot be had in time is given up at once, because everything else would queue behind it.
+ * Takes the snapshot and the locks. A table truncated, rewritten, altered or dropped between the two would
+ * look empty or have the wrong columns, so a fresh session compares the present with the snapshot; a
+ * difference means a new attempt. A lock that is not granted in time is given up, because everything else
+ * would queue behind it.
  *
- * @param wanted tells the tables whose rows are wanted; the others are neither locked nor read
+ * @param wanted selects the tables whose rows are wanted; the others are neither locked nor read
+ * @throws SourceError when three attempts fail, or the role cannot read a table; ConfigurationError when the
+ *   server cannot export a snapshot or has too few locks
  */
 export async function takeSnapshot(
   settings: ConnectionSettings,
@@ -112,7 +122,7 @@ async function lockSnapshot(
   const present = openPresent(lead, settings, options.signal, options.present);
   const identity = await readIdentity(lead);
   const encoding = copyEncoding(identity.serverEncoding);
-  // In this order, and in one trip.
+  // In this order, and in one round trip.
   const [, , exported, [position], ledger, all] = await Promise.all([
     applySettings(lead, encoding),
     lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'),
@@ -168,8 +178,9 @@ async function lockSnapshot(
     async close() {
       const [changed] = await Promise.all([
         findChanged(await present(), named, encoding),
-        // What was committed with synchronous_commit = off is seen before it is on disk; a crash of a server process takes it back and
-        // gives its transaction number to another, and nothing would tell an incremental backup. A backup hardly ever is that fast.
+        // A transaction committed with synchronous_commit = off is visible before it is on disk. A crash of a
+        // server process undoes it and gives its number to another transaction, which an incremental backup
+        // could not notice. A backup is hardly ever fast enough to have to wait here.
         waitForFlush(lead, position.lsn, { since: positionAt, signal: options.signal }),
       ]);
       if (changed.length > 0) {
@@ -208,7 +219,10 @@ async function exportSnapshot(lead: Session, settings: ConnectionSettings): Prom
   }
 }
 
-/** The snapshot shows a table that was dropped after it; whether this role may read it cannot be asked any more. */
+/**
+ * Rejects a table that was dropped after the snapshot: the server cannot tell any more whether this role may
+ * read it.
+ */
 function refuseGone(tables: readonly TableInfo[]): void {
   const gone = tables.filter((table) => table.readable === undefined).map(qualifiedName);
   if (gone.length === 0) return;
@@ -216,15 +230,16 @@ function refuseGone(tables: readonly TableInfo[]): void {
 }
 
 /**
- * Compares the locked tables with what the snapshot says of them, through a session that sees the present. Covers TRUNCATE,
- * rewrites, ALTER TABLE, and a table dropped and made again under its name.
+ * Compares the locked tables with the snapshot, through a session that sees the present. Finds TRUNCATE,
+ * rewrites, ALTER TABLE, and a table dropped and created again under its name.
  */
 async function findChanged(
   present: Session,
   tables: readonly TableInfo[],
   encoding: string,
 ): Promise<string[]> {
-  // The fingerprint holds the values that rows from before ADD COLUMN have, and they are written as the settings say.
+  // The fingerprint contains the default values of rows from before ADD COLUMN, whose text depends on the
+  // settings.
   const [, found] = await Promise.all([applySettings(present, encoding), readTables(present)]);
   const live = new Map(found.map((table) => [table.oid, table]));
   const changed = tables.filter((table) => {
