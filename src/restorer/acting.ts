@@ -7,12 +7,14 @@ import { formatCount, formatCounted } from '../report/quantity.ts';
 
 const routines = new Set(['FUNCTION', 'PROCEDURE']);
 
-/** So many owners are named, those of the most first. */
+/** How many owners a message names at most, those with the most objects first. */
 const shownOwners = 5;
 
 type Entry = Pick<ArchiveEntry, 'kind' | 'owner' | 'schema' | 'name'>;
 
-/** The server's own functions that do more than compute: in a check they read files, or run statements that stand in a text. */
+/**
+ * Names of the server's volatile functions. In a check they can read files, or run statements given as text.
+ */
 export async function readVolatile(session: Session): Promise<Set<string>> {
   const rows = await session.query<{ name: string }>(
     `SELECT DISTINCT proname AS name FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v'`,
@@ -21,12 +23,13 @@ export async function readVolatile(session: Session): Promise<Set<string>> {
 }
 
 /**
- * Says what a superuser's session will run, and whose it is. PostgreSQL runs a function as whoever evaluates the expression that calls it,
- * and a restore evaluates checks, generated columns and partition keys; the manual of pg_dump warns of it. A check needs no function of its
- * owner for that: some of the server's and of extensions do. Undefined where all is of roles that were superusers in the source, and could do
- * as much there.
+ * Describes which code of other roles a superuser's session will run, and who owns it. PostgreSQL runs a
+ * function as the role that evaluates the calling expression, and a restore evaluates checks, generated
+ * columns and partition keys; the manual of pg_dump warns of it. A check can do harm without a function of
+ * its owner: some functions of the server and of extensions are enough. Undefined where all of it belongs to
+ * roles that were superusers in the source, and could do as much there.
  *
- * @param role that the restore connects as, a superuser
+ * @param role the superuser that the restore connects as
  * @param volatile names of the server's functions that do more than compute
  */
 export function describeActing(
@@ -68,7 +71,10 @@ function listOwners(objects: readonly { readonly owner: string }[]): string {
 
 const isHolder = ({ kind }: Entry) => kind === 'TABLE' || kind === 'DOMAIN';
 
-/** Tables and domains that have something evaluated, and by that something called that is neither a function of the backup nor harmless. */
+/**
+ * Tables and domains with an evaluated expression that calls a volatile function of the server, or a function
+ * that is neither the server's nor in the backup.
+ */
 function findCalling(
   entries: readonly Entry[],
   definitions: readonly Definition[],
@@ -91,7 +97,9 @@ function findCalling(
 
 const identify = (schema: string, name: string) => JSON.stringify([schema, name]);
 
-/** Whether loading rows evaluates it: a default is not asked for where all values are given. */
+/**
+ * Whether loading rows evaluates it. A default is not evaluated, because every row comes with all its values.
+ */
 function isEvaluated({ kind, detail }: Definition): boolean {
   const text = withoutMarks(detail);
   switch (kind) {
@@ -108,7 +116,10 @@ function isEvaluated({ kind, detail }: Definition): boolean {
   }
 }
 
-/** A function of the server has no schema in what it prints for a session with an empty search_path. */
+/**
+ * A call as PostgreSQL prints it for a session with an empty search_path: the server's own functions have no
+ * schema.
+ */
 interface Call {
   readonly schema: string | undefined;
   readonly name: string;

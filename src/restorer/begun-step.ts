@@ -2,7 +2,7 @@ import { formatCounted } from '../report/quantity.ts';
 import type { World } from '../runtime/context.ts';
 import { type Step, steps } from './archive/steps.ts';
 
-/** A step of a restore that is told to people and to the mark in the target. */
+/** A step of a restore, as it is reported to people and to the restore mark in the target. */
 export type BegunStep =
   | { readonly name: Step | 'beginning' | 'comparing' }
   | { readonly name: 'rows'; readonly tables: number }
@@ -11,10 +11,10 @@ export type BegunStep =
 
 export type StepName = BegunStep['name'];
 
-/** Is told of a step before it begins, and may fail. */
+/** Called before a step begins. May throw, and then the step does not begin. */
 export type OnStep = (step: BegunStep) => Promise<void>;
 
-/** For people: the heading in the log, and what a mark says. */
+/** Names a step for people: its heading in the log, and its text in a mark. */
 export function titleOf(step: BegunStep): string {
   switch (step.name) {
     case 'beginning':
@@ -32,13 +32,16 @@ export function titleOf(step: BegunStep): string {
   }
 }
 
-/** The step that has this title in a mark of an older version, which kept nothing else; undefined for titles with a number or a time. */
+/**
+ * Finds a step by its title, which is all that marks of older versions hold; undefined for titles with a
+ * number or a time.
+ */
 export function findStep(title: string): StepName | undefined {
   const names = ['beginning', ...steps, 'comparing'] as const;
   return names.find((name) => titleOf({ name }) === title);
 }
 
-/** Does a step under its heading, after `onStep` has been told. */
+/** Calls `onStep`, and then runs a step under its heading in the log. */
 export async function beginStep<Result>(
   step: BegunStep,
   onStep: OnStep | undefined,

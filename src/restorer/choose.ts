@@ -7,7 +7,7 @@ import type { Repository } from '../repository/open.ts';
 import type { World } from '../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
 
-/** What is replayed on a backup, and until when. */
+/** The changes that are replayed on a backup, and until when. */
 export interface Recovery {
   /** ISO 8601 in UTC, with microseconds */
   readonly until: string;
@@ -16,7 +16,7 @@ export interface Recovery {
   readonly readerFor: (segment: Segment) => ObjectReader;
 }
 
-/** A backup that can be brought to the point in time. */
+/** A backup that can be rolled forward to the recovery target. */
 export interface RecoveryCandidate {
   readonly id: string;
   readonly snapshotAt: Date;
@@ -32,9 +32,10 @@ interface Choice {
 }
 
 /**
- * The backups that can be brought to a point in time, the best first: the newest, of which least is to be replayed.
+ * Finds the backups that can be rolled forward to the recovery target, the newest first, because it needs the
+ * least replay.
  *
- * @param count so many at most
+ * @param count of candidates at most
  * @throws ConfigurationError when there is none; it names the nearest points in time that can be reached
  */
 export async function chooseRecovery(
@@ -55,7 +56,7 @@ export async function chooseRecovery(
       if (candidates.length > 0) break;
       throw refuse(plan, choice, repository, bases.length);
     }
-    // What `latest` has come to mean, it means for the others, too.
+    // The time that `latest` means for the first candidate is the time of all.
     target = plan.until;
     candidates.push({
       id: plan.base.id,
@@ -67,7 +68,10 @@ export async function chooseRecovery(
   return candidates;
 }
 
-/** A safety backup shows a database in trouble, and is only meant when it is named; so is one that was found damaged. */
+/**
+ * `latest` means neither a safety backup, which shows a database in trouble, nor a backup that was found
+ * damaged. Both can be named by their ids.
+ */
 async function readBases(
   repository: Repository,
   backupId: string,

@@ -16,7 +16,12 @@ export function chooseEntries(
   return selectPart(contents, names, createChoice(request));
 }
 
-/** A pattern with a slip in it would bring something, or replace something, that was not meant. */
+/**
+ * Refuses patterns that match nothing: with a mistyped one the restore would bring or replace something that
+ * was not meant.
+ *
+ * @throws ConfigurationError naming the patterns
+ */
 export function refuseUnmatched(
   { include, exclude, manifest }: RestoreRequest,
   contents: readonly ArchiveEntry[],
@@ -32,7 +37,11 @@ export function refuseUnmatched(
   }
 }
 
-/** A view alone is something only where its tables are. */
+/**
+ * Refuses a selection without entries. A view alone, for example, is left out where its tables are missing.
+ *
+ * @throws ConfigurationError
+ */
 export function refuseNothing(
   request: RestoreRequest,
   { entries }: RestoreSelection,
@@ -46,14 +55,20 @@ export function refuseNothing(
   );
 }
 
-/** A part of a backup has the queues that it names, and the list of queues as the extension makes it. */
+/**
+ * Chooses the tables of message queues. A part of a backup has the queues that its patterns name; the list of
+ * queues (`meta`) is then the extension's own.
+ */
 export function chooseQueues(request: RestoreRequest, tables: readonly TableEntry[]): readonly TableEntry[] {
   if (isWhole(request)) return tables;
   const isChosen = createSelection(request.include, request.exclude);
   return tables.filter((table) => table.name !== 'meta' && isChosen(table));
 }
 
-/** The jobs of pg_cron come through its functions, so that they do not run before somebody wants them to. */
+/**
+ * Whether an entry holds pg_cron's jobs. They are scheduled through its functions instead, so that they do
+ * not run before they should.
+ */
 export function isJobTable({ kind, schema, name }: ArchiveEntry): boolean {
   return kind === 'TABLE DATA' && schema === 'cron' && name === 'job';
 }

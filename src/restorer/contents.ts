@@ -32,17 +32,18 @@ import { askServer } from './step.ts';
 import { tryChecks } from './trial/user-checks.ts';
 import { bringSecrets } from './vault.ts';
 
-/** What was loaded, for the comparison. */
+/** The rows that were loaded, for the comparison. */
 export interface LoadedRows {
   readonly sent: Map<number, RowDigest> | undefined;
   readonly countOnly: ReadonlyMap<number, string>;
-  /** What came after it; undefined where the backup was not to be brought to another time */
+  /** The changes replayed after it; undefined where the backup was not to be rolled forward */
   readonly advanced?: Advance | undefined;
 }
 
 /**
- * Restores definitions, rows and what is built on them, in the order of `steps`, and brings the rows to the wanted point in time in between.
- * What the server refuses is left out and told; only where that would open rows to somebody does it end, before anything is granted.
+ * Restores definitions, rows and what is built on them, in the order of `steps`, and rolls the rows forward
+ * to the recovery target in between. What the server refuses is left out and reported. The restore ends only
+ * where that would open rows to other roles, and then before anything is granted.
  *
  * @param clock gets a phase for each step
  */
@@ -61,7 +62,7 @@ export async function restoreContents(
   let advanced: Advance | undefined;
   for (const step of steps) {
     if (step === 'foreign keys') {
-      // Keys have their indexes by then, and nothing acts on a change yet.
+      // Here keys have their indexes, and no trigger or foreign key acts on a change yet.
       await rows.freeOfDoubtfulChecks();
       const loaded = { ...rows.loaded, searchPath: searchPaths.needed };
       const brought = await bringForward(request, scope, loaded, world, clock);
@@ -117,7 +118,7 @@ function describeFile(
   };
 }
 
-/** What was expected to be passed over and was not is no omission. */
+/** Takes back omissions of changes that were expected to be skipped, and were replayed after all. */
 function noteAdvance(brought: BroughtForward, progress: RestoreProgress): Advance {
   progress.takeBack(({ subject }) => subject?.kind === 'changes' && brought.isComplete(subject.table));
   progress.leaveOut(brought.notCarried);
@@ -138,8 +139,10 @@ async function runStep(
 }
 
 /**
- * Ends the restore where rows would be open to more than in the source: what should guard them could not be made. Nothing has been granted
- * by then, so that nobody but owners reads anything.
+ * Ends the restore where a policy or row level security could not be created, and rows would be open to more
+ * roles than in the source. Nothing has been granted yet, so only owners can read anything.
+ *
+ * @throws TargetError
  */
 function refuseOpenTables({ guards, entries }: RestorePlan, definitions: ArchiveRestore): void {
   const refused = definitions
@@ -158,7 +161,10 @@ function refuseOpenTables({ guards, entries }: RestorePlan, definitions: Archive
   );
 }
 
-/** Into a project, where they could not be given once more; anywhere else the restore gives them whatever is there. */
+/**
+ * Leaves out grants that a project has already, and where the connected role could not grant them again. In
+ * other targets the restore grants everything, whatever is there.
+ */
 async function leaveGivenGrants(
   request: RestoreRequest,
   { entries, scope }: RestorePlan,
@@ -173,7 +179,11 @@ async function leaveGivenGrants(
   definitions.leaveOut(await askServer(request, world, 'grants', find));
 }
 
-/** What of the grants was refused in the form that the archive has it in */
+/**
+ * Grants again what was refused in the form that the archive has.
+ *
+ * @returns what is still refused
+ */
 async function grant(
   request: RestoreRequest,
   { scope }: RestorePlan,

@@ -6,7 +6,7 @@ import { quoteLiteral } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { refusalOf } from '../postgres/session/server-error.ts';
 
-/** The functions of pg_cron that are there, and what a job is made under. */
+/** The target's pg_cron: its functions and jobs, and the database and role that jobs are scheduled under. */
 interface Scheduler {
   readonly functions: ReadonlySet<string>;
   readonly database: string;
@@ -22,11 +22,12 @@ interface ThereJob {
 }
 
 /**
- * Schedules the jobs of a backup that are not there. Nobody but pg_cron may write its table, and it takes jobs for others only from a
- * superuser.
+ * Schedules the jobs of a backup that the target lacks. Only pg_cron itself may write its table, and it
+ * accepts jobs of other roles only from a superuser.
  *
  * @param source name of the database that was backed up; its jobs run in the connected one
- * @param live whether jobs may run from now on: in a copy that stands beside production they would send its mails a second time
+ * @param live whether jobs may run from now on: in a copy beside production they would send its mails a
+ * second time
  * @returns the jobs that are not scheduled, or not as in the backup
  */
 export async function restoreCronJobs(
@@ -86,7 +87,7 @@ function isSame(job: CronJob, other: ThereJob): boolean {
   return (other.jobname ?? null) === null && job.schedule === other.schedule && job.command === other.command;
 }
 
-/** A job that is there is somebody's decision. */
+/** Leaves a job that exists as it is, because it may be different on purpose. */
 function compare(job: CronJob, there: ThereJob): string | undefined {
   if (job.schedule === there.schedule && job.command === there.command) return undefined;
   return 'a job of this name is there, with another schedule or command';
@@ -111,7 +112,10 @@ async function schedule(session: Session, job: CronJob, scheduler: Scheduler): P
   }
 }
 
-/** Whether it is as jobs are that the connected role schedules here. */
+/**
+ * Whether the connected role schedules such a job by cron.schedule alone: active, its own, and in this
+ * database.
+ */
 function isOwn(job: CronJob, { database, user }: Pick<Scheduler, 'database' | 'user'>): boolean {
   return job.active && job.database === database && job.username === user;
 }
@@ -127,8 +131,9 @@ async function scheduleOwn(
 }
 
 /**
- * A job with a name is made in one call, because a job of the connected role may have the same name, and would be overwritten. Whoever
- * schedules for itself names no user: only a superuser may do so.
+ * Schedules a job that cron.schedule alone cannot. One with a name takes a single call, because cron.schedule
+ * would overwrite a job of that name of the connected role. For its own jobs a role names no user: only a
+ * superuser may name one.
  */
 async function scheduleForeign(session: Session, job: CronJob, { user }: Scheduler): Promise<void> {
   const { name, database, active } = job;
@@ -177,7 +182,10 @@ function quote(text: string): string {
   return quoteLiteral(text).trim();
 }
 
-/** Commands hold keys, in headers for pg_net or connection strings for dblink: of their texts only short ones are shown. */
+/**
+ * Hides all but short texts of a command: they may be keys, in headers for pg_net or connection strings for
+ * dblink.
+ */
 function showCommand(command: string): string {
   return command
     .replaceAll(/(\$\w*\$)[\s\S]*?\1/g, (text) => (text.length > 14 ? '$$…$$' : text))

@@ -2,17 +2,20 @@ import type { Supplement } from '../format/supplement.ts';
 import { quoteLiteral } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
 
-/** What a database sorts and compares texts by. It is chosen when the database is made, and never after. */
+/**
+ * How a database sorts and compares texts. It is chosen when the database is created, and cannot change
+ * later.
+ */
 export interface DatabaseLocale {
   readonly encoding: string;
   readonly provider: 'libc' | 'icu' | 'builtin';
-  /** Of ICU or the server itself; undefined with libc */
+  /** Locale of the provider `icu` or `builtin`; undefined with libc */
   readonly locale: string | undefined;
   readonly collate: string;
   readonly ctype: string;
 }
 
-/** The columns of the locale have changed their names twice, so they are read by name. */
+/** The columns of the locale were renamed twice, so they are read by name out of JSON. */
 const localeQuery = `
   SELECT pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collate, d.datctype AS ctype,
          CASE coalesce(d.j ->> 'datlocprovider', 'c') WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider,
@@ -31,7 +34,10 @@ export async function readLocale(session: Session): Promise<DatabaseLocale> {
   return { ...row, locale: row.locale ?? undefined };
 }
 
-/** That of the source, from the definitions of a backup; undefined in backups of versions that did not record it. */
+/**
+ * Finds the source's locale in the definitions of a backup; undefined in backups of versions that did not
+ * record it.
+ */
 export function findLocale(definitions: Supplement['definitions']): DatabaseLocale | undefined {
   const read = (name: string) =>
     definitions.find((definition) => definition.kind === 'database' && definition.name === name)?.detail;
@@ -48,28 +54,28 @@ export function findLocale(definitions: Supplement['definitions']): DatabaseLoca
   return { encoding, provider, locale: parts.get('locale'), collate, ctype };
 }
 
-/** As the end of a CREATE DATABASE from template0. */
+/** Writes the locale as the end of a CREATE DATABASE from template0. */
 export function writeLocale(locale: DatabaseLocale, serverVersion: number): string {
   const { encoding, provider, collate, ctype } = locale;
   const own = { libc: undefined, icu: 'ICU_LOCALE', builtin: 'BUILTIN_LOCALE' }[provider];
   return [
     `ENCODING ${quoteLiteral(encoding)}`,
-    // Without it the provider is that of the template; servers of 14 know only libc.
+    // Without it the provider is that of the template. PostgreSQL 14 knows only libc.
     ...(serverVersion >= 150000 ? [`LOCALE_PROVIDER ${provider}`] : []),
     `LC_COLLATE ${quoteLiteral(collate)} LC_CTYPE ${quoteLiteral(ctype)}`,
     ...(own === undefined || locale.locale === undefined ? [] : [`${own} ${quoteLiteral(locale.locale)}`]),
   ].join(' ');
 }
 
-/** By what it sorts, for people; with the encoding where that is asked for. */
+/** Names the order of texts, for people. */
 export function describeCollation({ provider, locale, collate, ctype }: DatabaseLocale): string {
   if (provider !== 'libc') return `${locale} (${provider})`;
   return collate === ctype ? collate : `${collate}, and ${ctype} for the kinds of letters`;
 }
 
 /**
- * Tells that a database sorts otherwise than the source did: ranges of partitions, checks that compare texts, and the order of answers
- * may then mean something else.
+ * Reports that a database sorts texts in another order than the source: bounds of partitions, checks that
+ * compare texts, and the order of query results may then mean something else.
  *
  * @param session of the target
  * @returns at most one note, for people
@@ -87,7 +93,7 @@ export async function compareLocales(
   ];
 }
 
-/** The names of libc's locales are written in several ways: en_US.UTF-8, en_US.utf8. */
+/** Compares the names of libc's locales without their variations: en_US.UTF-8, en_US.utf8. */
 function isSameOrder(one: DatabaseLocale, other: DatabaseLocale): boolean {
   const plain = (name: string) => name.toLowerCase().replace(/[-_]/g, '');
   if (one.provider !== other.provider) return false;

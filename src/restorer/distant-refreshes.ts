@@ -2,7 +2,10 @@ import type { Omission } from '../parity/scope.ts';
 import { about } from '../parity/subject.ts';
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 
-/** Refreshes that would ask another server, by way of foreign tables: it may be somebody's production. */
+/**
+ * Finds refreshes of materialized views that would query another server through foreign tables: it may be in
+ * production.
+ */
 export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry> {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
   const asks = new Map<ArchiveEntry, boolean>();

@@ -22,15 +22,15 @@ import { RestoreProgress, type RestoreScope } from './scope.ts';
 import { askServer } from './step.ts';
 import { type Surroundings, surround } from './surroundings.ts';
 
-/** A restore that is ready: everything has been checked, and nothing of the target touched. */
+/** A restore that is ready: everything has been checked, and the target is untouched. */
 export interface PreparedRestore {
-  /** What is restored, with all that is known by now: `run` adds to it, also when it fails. */
+  /** What is restored, as far as it is known by now: `run` adds to it, even when it fails. */
   readonly scope: RestoreScope;
   readonly part: RestorePlan['part'];
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
   /**
-   * @param onStep is told of each step before it begins
+   * @param onStep called before each step begins
    * @returns undefined when nothing was to be compared
    */
   run(onStep?: OnStep): Promise<Parity | undefined>;
@@ -89,7 +89,10 @@ async function carryOut(
   }
 }
 
-/** Compares the target with the backup, as a member of the roles that own what is there, and ends these memberships. */
+/**
+ * Compares the target with the backup while the connected role is a member of the roles that own its objects,
+ * and then ends these memberships.
+ */
 async function lookAtResult(
   request: RestoreRequest,
   plan: RestorePlan,
@@ -110,7 +113,7 @@ async function lookAtResult(
   }
   const parity = await compare(request, progress.scope, loaded, finish, world);
   const missed = findMissed(parity);
-  // What was refused and is as in the backup all the same is no omission.
+  // A refused statement is no omission when the target equals the backup all the same.
   progress.takeBack((omission) => omission.lost === 'unless equal' && !missed.has(omission));
   clock.end('parity');
   return parity;
@@ -129,23 +132,23 @@ async function lookAtNewSessions({ settings }: RestoreRequest, world: World): Pr
   ];
 }
 
-/** What was left out and makes a difference */
+/** Omissions that explain a difference */
 function findMissed({ groups }: Parity): Set<Omission> {
   return new Set(Object.values(groups).flatMap((lines) => lines.flatMap(({ because = [] }) => because)));
 }
 
-/** What is otherwise in the target while a restore is under way */
+/** What differs in the target while a restore is under way */
 interface Prepared {
   readonly neutralized: Neutralized;
   /** Undefined where only a part is restored, into a database that may be in use */
   readonly surroundings: Surroundings | undefined;
-  /** What was refused meanwhile */
+  /** What the server refused during the preparation */
   readonly notCarried: readonly Omission[];
 }
 
 /**
- * Makes room and roles, keeps what the target grants on new objects away from those that are restored, and gives the database the settings
- * that functions of the source count on.
+ * Clears the image of a container, creates roles, keeps the target's default privileges off restored objects,
+ * and gives the database the settings that functions of the source rely on.
  */
 async function prepareServer(
   session: Session,
@@ -153,12 +156,12 @@ async function prepareServer(
   { image, roles, scope }: RestorePlan,
 ): Promise<Prepared> {
   if (image !== undefined) {
-    // Whoever said that the target is empty may have meant less than its schemas.
+    // A target that was accepted as empty may still hold rows in the schemas that are dropped here.
     const rows = (await findOccupants(session, scope.kind)).filter(({ areRows }) => areRows);
     refuseOccupants(rows, scope.kind);
     await clearImage(session, image);
   }
-  // What is left to people is known since the plan.
+  // The plan has already reported what it leaves to the user.
   const refused = await createRolesOf(session, roles);
   return {
     notCarried: refused.filter((item) => !roles.listed.includes(item)),
@@ -167,7 +170,7 @@ async function prepareServer(
   };
 }
 
-/** What sessions would feel, or jobs would act on, comes when everything else is there. */
+/** Applies last what affects sessions, and what jobs would act on. */
 async function finishServer(
   session: Session,
   request: RestoreRequest,
@@ -193,7 +196,10 @@ async function finishServer(
   return notCarried;
 }
 
-/** A restore that failed leaves default privileges, settings and memberships as it found them; the run may have been told to stop. */
+/**
+ * Gives default privileges, settings and memberships back after a failure, as the restore found them. The
+ * session has no signal, because the run may have been told to stop.
+ */
 async function giveBack(
   { settings }: RestoreRequest,
   { roles }: RestorePlan,
@@ -245,7 +251,7 @@ function compare(
   );
 }
 
-/** What is dropped again schedules no jobs: they would act, on whatever they are made to act on. */
+/** A drill schedules no jobs, because they would act, possibly outside of its database. */
 function describeIdleJobs({ cronJobs }: Supplement): Omission[] {
   if (cronJobs.length === 0) return [];
   const what = formatCounted(cronJobs.length, 'cron job');

@@ -10,8 +10,9 @@ interface Table {
 }
 
 /**
- * Those of the tables that hold rows. One that cannot be asked without calling what somebody else has made is taken for one that does: a look
- * at a target calls nothing. What the platform has made for its own tables is none of that.
+ * Finds the tables that hold rows. Inspecting a target must call no function of other roles, so a table that
+ * cannot be queried without one counts as filled. Functions that the platform made for its own tables may be
+ * called.
  */
 export async function findWithRows<Asked extends Table>(
   session: Session,
@@ -42,7 +43,10 @@ async function ask(session: Session, tables: readonly Table[]): Promise<number[]
   return rows.map(({ oid }) => oid);
 }
 
-/** A function of an index may count on a search_path, and then no plan is made. */
+/**
+ * Counts a table as filled when no plan can be made, because a function of an index may rely on a
+ * search_path.
+ */
 async function mayHaveRows(session: Session, table: Table): Promise<boolean> {
   try {
     return (await ask(session, [table])).length > 0;

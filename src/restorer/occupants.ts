@@ -4,11 +4,11 @@ import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/mana
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findWithRows } from './filled-tables.ts';
 
-/** Something that a user has in a target. */
+/** Something that the target holds already: an object of a user, or a user's rows. */
 export interface Occupant {
   /** For people */
   readonly what: string;
-  /** Empty for what lives in none */
+  /** Empty for objects in no schema */
   readonly schema: string;
   /** Whether these are rows, in a table of the platform */
   readonly areRows: boolean;
@@ -16,15 +16,18 @@ export interface Occupant {
 
 interface FoundObject extends Omit<Occupant, 'areRows'> {
   readonly owner: string;
-  /** Whether it may be the user's although its owner is the platform's: what hangs on a table of the platform. */
+  /**
+   * Whether it is attached to a table, as triggers and policies are: on a table of the platform it may still
+   * be the user's.
+   */
   readonly added: boolean;
-  /** Whether the platform may have made it as `postgres` */
+  /** Whether the platform may have created it as `postgres` */
   readonly helper: boolean;
   /** Whether it can hold rows */
   readonly holder: boolean;
 }
 
-/** Whatever a user can have made, outside of extensions. */
+/** Everything that a user can have created, outside of extensions. */
 const objectsQuery = `
   SELECT what, schema, owner, added, helper, holder FROM (
     SELECT format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' ELSE 'table' END,
@@ -58,14 +61,15 @@ const objectsQuery = `
   WHERE n.nspname <> 'cron'`;
 
 /**
- * Names what keeps a target from being empty: what a user has made, and in the schemas of a platform what the user has added to them, rows
- * included. The platform's own definitions, and what extensions own, are none of it.
+ * Finds what keeps a target from being empty: objects that a user created, and what a user added to the
+ * platform's schemas, rows included. The platform's own definitions and objects of extensions do not count.
  */
 export async function findOccupants(session: Session, kind: TargetKind): Promise<Occupant[]> {
   const objects = await session.query<FoundObject & Record<string, unknown>>(objectsQuery);
   if (kind === 'plain') return objects.filter(({ added }) => !added).map(toOccupant);
   const managed = await readManagedSchemas(session);
-  // Who works as the superuser of a container has tables that are the platform's by their owner, and nobody's but his by their place.
+  // In a container a user may work as the superuser, so that tables outside of the platform's schemas are the
+  // user's, although they belong to a role of the platform.
   const isPlaced = ({ schema, holder }: FoundObject) =>
     kind === 'supabase-image' && holder && !managed.has(schema);
   const isTheirs = (object: FoundObject) =>

@@ -3,11 +3,11 @@ import type { OmissionSubject } from '../parity/subject.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { refusalOf } from '../postgres/session/server-error.ts';
 
-/** A statement that the server may refuse, and what is missing then. */
+/** A statement that the server may refuse, and what is missing in that case. */
 export interface Statement {
   /** For people */
   readonly what: string;
-  /** As that of an omission */
+  /** Subject of the omission */
   readonly subject?: OmissionSubject;
   readonly sql: string;
   /** The statement as people may see it, where `sql` holds what may be a secret */
@@ -17,8 +17,8 @@ export interface Statement {
 /**
  * Runs a statement in a transaction of its own.
  *
- * @returns what the server said when it refused it; undefined when it is done
- * @throws whatever is no answer of the server, such as a lost connection
+ * @returns the server's message when it refused; undefined when it is done
+ * @throws errors that are no answer of the server, such as a lost connection
  */
 export async function tryStatement(session: Session, sql: string): Promise<string | undefined> {
   try {
@@ -39,7 +39,7 @@ export async function tryStatements(session: Session, statements: readonly State
   return refused;
 }
 
-/** A statement that is not run, or was refused, as an omission. */
+/** Turns a statement that is not run, or was refused, into an omission. */
 export function omit({ what, subject, sql, shown }: Statement, why: string): Omission {
   const remedy = `Run as a role that may: ${shown ?? sql};`;
   return { what, ...(subject === undefined ? {} : { subject }), why, remedy };

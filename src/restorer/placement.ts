@@ -9,7 +9,7 @@ import { readTargetCatalog } from '../supabase/target-catalog.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { readAssumableRoles, readSchemas } from './preflight.ts';
 
-/** What goes where, and what does not. */
+/** Which entries are restored where, and which are left out. */
 export interface Placement {
   /** In the archive's order */
   readonly entries: readonly ArchiveEntry[];
@@ -18,7 +18,7 @@ export interface Placement {
   readonly created: readonly TableEntry[];
   /** Tables that the target has */
   readonly present: readonly PresentTable[];
-  /** Rows of Vault that come by its functions */
+  /** Rows of Vault, which are restored through its functions */
   readonly secrets: ArchiveEntry | undefined;
   readonly selection: RestoreSelection;
   readonly tables: readonly TableEntry[];
@@ -27,7 +27,7 @@ export interface Placement {
   readonly notCarried: readonly Omission[];
 }
 
-/** Decides what of a selection goes into which kind of target, and how. */
+/** Decides which entries of a selection go into which kind of target, and how. */
 export async function place(
   session: Session,
   kind: TargetKind,
@@ -73,7 +73,10 @@ export async function place(
   };
 }
 
-/** Of the schema public, pg_dump writes only the owner, because every database has it. */
+/**
+ * Whether the target has the schema of an entry already. `public` does not count: every database has it, and
+ * pg_dump writes only its owner.
+ */
 function isThere(entry: ArchiveEntry, schemas: ReadonlySet<string>): boolean {
   return entry.kind === 'SCHEMA' && entry.name !== 'public' && schemas.has(entry.name);
 }

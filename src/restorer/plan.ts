@@ -32,31 +32,34 @@ import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
 import type { RestoreScope } from './scope.ts';
 import { describeUnreplayed } from './unreplayed.ts';
 
-/** All that is decided before the target is touched. */
+/** Everything that is decided before the target is touched. */
 export interface RestorePlan
   extends Pick<Placement, 'entries' | 'image' | 'created' | 'present' | 'secrets'> {
   /** As it stands before the target is touched */
   readonly scope: RestoreScope;
   readonly archive: string;
   readonly client: ClientTools;
-  /** Those without which rows of a table that the restore creates would be open to more than in the source */
+  /**
+   * Entries without which rows of a table that the restore creates would be open to more roles than in the
+   * source
+   */
   readonly guards: ReadonlySet<ArchiveEntry>;
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
   readonly roles: RolePlan;
-  /** By name, where the connected role can act as anybody */
+  /** By extension, where the connected role can act as any role */
   readonly extensionOwners: ReadonlyMap<string, string>;
-  /** Set for a part of the backup: what of the target it meets */
+  /** Set for a part of the backup: how it fits the target */
   readonly part: MetPart | undefined;
   /** Tables of message queues, which the extension makes */
   readonly queues: readonly TableEntry[];
 }
 
-/** A part, and where what it meets is otherwise than the backup; nowhere in a target that holds nothing */
+/** A part, and how the target differs from the backup; without differences in a target that holds nothing */
 export type MetPart = FittedPart & Partial<PartDifferences>;
 
 /**
- * Checks the identity, the archive and the target, and decides what of the backup goes into it.
+ * Checks the identity, the archive and the target, and decides what of the backup is restored.
  *
  * @throws ConfigurationError when it cannot be restored there
  */
@@ -100,7 +103,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
     ],
   };
   const guards = findGuards(entries, isGuard);
-  // The platform of a container that is in use stays.
+  // A container that is in use keeps its platform.
   const image = part?.isInUse === true ? undefined : placed.image;
   const prospect = { entries, tables: scope.tables, guards, supplement, kind, roles, part };
   const foreseen = await foresee(session, { ...prospect, renewed: image?.schemas ?? [] });
@@ -112,17 +115,17 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
   };
 }
 
-/** What of the backup is wanted, and can be there. */
+/** What the request chooses of the backup, and what the server can hold of that. */
 interface Choice {
   /** Names of extensions that the server does not have */
   readonly missing: ReadonlySet<string>;
-  /** Without regard to these */
+  /** The choice before missing extensions are considered */
   readonly chosen: RestoreSelection;
   readonly selection: RestoreSelection;
   readonly part: MetPart | undefined;
   /** Tables of message queues */
   readonly queued: readonly TableEntry[];
-  /** All others */
+  /** Tables other than those of queues */
   readonly tables: readonly TableEntry[];
 }
 
@@ -210,7 +213,8 @@ function describeMissing(
   after: RestoreSelection,
   { manifest, roles }: Pick<RestoreRequest, 'manifest' | 'roles'>,
 ): Omission[] {
-  // Rows that nobody has seen again a drill has not proven.
+  // In a drill a missing extension does not count as lost. Rows that need it do: the drill has not proven
+  // that they come back.
   const lost = lostUnlessDrilled({ roles }) ? { lost: true as const } : {};
   const tables = manifest.tables.filter(
     (table) => table.rows > 0 && before.tables.has(table.oid) && !after.tables.has(table.oid),
@@ -241,7 +245,7 @@ export async function listArchive(
     return await readContents(client, archive, manifest.facts.roles, world);
   } catch (cause) {
     if (!(cause instanceof ToolError)) throw cause;
-    // The archive is what the manifest says, byte for byte, so it is the program that does not understand it.
+    // The archive is byte for byte what the manifest says, so it is pg_restore that cannot read it.
     throw new ConfigurationError(
       `client-path: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
       'Give the folder of newer client programs with client-path; those that made the backup can read it.',

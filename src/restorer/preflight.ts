@@ -5,10 +5,11 @@ import type { TargetKind } from '../supabase/target-kind.ts';
 import { findOccupants, refuseOccupants } from './occupants.ts';
 
 /**
- * Makes sure that the backup can be restored there, before anything is created.
+ * Checks that the backup can be restored there, before anything is created.
  *
  * @param occupied whether a database that is not empty is refused
- * @throws ConfigurationError, one cause at a time: an older server, another encoding, a database that is not empty
+ * @throws ConfigurationError, one cause at a time: an older server, another encoding, a database that is not
+ * empty
  */
 export async function checkTarget(
   session: Session,
@@ -36,7 +37,8 @@ async function checkEncoding(session: Session, manifest: Manifest): Promise<void
     'SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = current_database()',
   );
   const encoding = row?.encoding ?? '';
-  // SQL_ASCII means bytes of no known encoding, which go only where bytes are not looked at either, and the reverse.
+  // SQL_ASCII means bytes of no known encoding. They fit only a target that does not interpret bytes either,
+  // and such a target fits only them.
   if ((manifest.source.encoding === 'SQL_ASCII') === (encoding === 'SQL_ASCII')) return;
   throw new ConfigurationError(
     `target-url: the database has encoding ${encoding}, and the backup holds text in ${manifest.source.encoding}`,
@@ -59,7 +61,9 @@ export async function readSchemas(session: Session): Promise<Set<string>> {
   return new Set(rows.map((row) => row.name));
 }
 
-/** Roles that the connected one can give objects to, or undefined for a superuser, who can give them to all. */
+/**
+ * Roles that the connected one can give objects to, or undefined for a superuser, who can give them to all.
+ */
 export async function readAssumableRoles(session: Session): Promise<Set<string> | undefined> {
   const privilege = session.serverVersion >= 160000 ? 'SET' : 'MEMBER';
   const rows = await session.query<{ name: string; superuser: boolean }>(`
@@ -68,7 +72,7 @@ export async function readAssumableRoles(session: Session): Promise<Set<string> 
   return rows.some(({ superuser }) => superuser) ? undefined : new Set(rows.map(({ name }) => name));
 }
 
-/** Whether sessions of this database start as those of a replica: triggers and foreign keys would be off for everybody. */
+/** Whether new sessions of this database start as those of a replica, with triggers and foreign keys off. */
 export async function startsAsReplica(session: Session): Promise<boolean> {
   const [row] = await session.query<{ role: string }>(
     `SELECT reset_val AS role FROM pg_settings WHERE name = 'session_replication_role'`,

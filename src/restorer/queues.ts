@@ -12,7 +12,8 @@ import type { PresentTable } from '../supabase/project-selection.ts';
 import { omit, tryStatement } from './omission.ts';
 
 /**
- * The tables of message queues in a backup (postgres/queues.ts): the archive makes none of them.
+ * Finds the tables of message queues in a backup (src/postgres/catalog/queues.ts). No entry of the archive
+ * creates them.
  *
  * @param contents all of the archive
  */
@@ -24,7 +25,7 @@ export function findQueueTables(
   return tables.filter(({ oid, schema }) => schema === 'pgmq' && !made.has(oid));
 }
 
-/** Rows of queues for which there is no table. */
+/** Reports rows of queues that have no table. */
 export function describeNoQueues(
   tables: readonly TableEntry[],
   why: string,
@@ -40,15 +41,18 @@ export function describeNoQueues(
     }));
 }
 
-/** Has the extension make the queues of a backup, and gives them what they had besides rows. */
+/** Has the extension create the queues of a backup, and restores what they had besides rows. */
 export class Queues {
   readonly #tables: readonly TableEntry[];
   readonly #details: ReadonlyMap<string, Supplement['queues'][number]>;
   readonly #lost: Omission['lost'];
-  /** Tables that are there for rows */
+  /** Tables that exist, and can get rows */
   readonly #made: TableEntry[] = [];
 
-  /** @param lost what is said where the extension is missing: nothing in a drill, whose server need not have it */
+  /**
+   * @param lost how rows count where the extension is missing; not as lost in a drill, whose server need not
+   * have it
+   */
   constructor(tables: readonly TableEntry[], queues: Supplement['queues'], lost: Omission['lost']) {
     this.#tables = tables;
     this.#details = new Map(queues.map((queue) => [queue.name, queue]));
@@ -56,9 +60,9 @@ export class Queues {
   }
 
   /**
-   * Makes the queues that the target lacks. To be called when the extension is there.
+   * Creates the queues that the target lacks. To be called when the extension is there.
    *
-   * @returns the tables that rows can go into
+   * @returns the tables that can get rows, and what was left out
    */
   async make(session: Session): Promise<{ present: PresentTable[]; notCarried: Omission[] }> {
     if (this.#tables.length === 0) return { present: [], notCarried: [] };
@@ -84,7 +88,7 @@ export class Queues {
     return { present, notCarried };
   }
 
-  /** Lets the numbers of messages go on where they were. To be called when the rows are there. */
+  /** Continues the numbers of messages where they were. To be called when the rows are there. */
   async goOn(session: Session): Promise<void> {
     for (const { name } of this.#made) {
       const numbered = this.#details.get(name)?.numbered;
@@ -92,7 +96,10 @@ export class Queues {
     }
   }
 
-  /** Deletes the rows of a queue that would be open without something that could not be made. */
+  /**
+   * Deletes the rows of a queue that would be open, because an addition that guards them could not be
+   * created.
+   */
   async empty(session: Session, name: string, what: string): Promise<Omission[]> {
     const table = this.#made.find((made) => made.name === name);
     if (table === undefined) return [];
@@ -100,7 +107,7 @@ export class Queues {
     return describeNoQueues([table], `without ${what} they would be open`, true);
   }
 
-  /** Whether the restore has made a table of a queue, so that its rows are those of the backup. */
+  /** Whether the restore has created a queue's table, so that its rows are those of the backup. */
   has({ schema, name }: Pick<TableEntry, 'schema' | 'name'>): boolean {
     return this.#made.some((table) => table.schema === schema && table.name === name);
   }
@@ -112,7 +119,7 @@ export class Queues {
     if (there?.there === true) return undefined;
     const maker = persistence === 'unlogged' ? 'create_unlogged' : 'create';
     const queue = quoteLiteral(name.slice(2));
-    // The list comes from the backup, where it has the name as it was given, and the time.
+    // The row of the list comes from the backup, with the name as it was given and the time.
     const isListed = this.#tables.some(({ name }) => name === 'meta');
     const unlist = isListed ? `; DELETE FROM pgmq.meta WHERE queue_name OPERATOR(pg_catalog.=) ${queue}` : '';
     try {
@@ -126,7 +133,7 @@ export class Queues {
 
   async #giveToOwner(session: Session, { schema, name }: TableEntry): Promise<Omission[]> {
     const owner = this.#details.get(name)?.owner;
-    // The list is made by the extension itself.
+    // The extension creates the list of queues itself.
     if (owner === undefined || name === 'meta') return [];
     const [row] = await session.query<{ owner: string }>(
       'SELECT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE oid = to_regclass($1)',
@@ -139,7 +146,7 @@ export class Queues {
   }
 }
 
-/** By the extension's own function, and by no other one of that name. */
+/** Whether `pgmq.create` is the extension's own function, and not another of that name. */
 async function canMakeQueues(session: Session): Promise<boolean> {
   const [row] = await session.query<{ found: boolean }>(`
     SELECT EXISTS (
@@ -157,7 +164,10 @@ async function readColumns(session: Session, { schema, name }: TableEntry): Prom
   return rows.map((row) => row.name);
 }
 
-/** Where it was, or after the last message, if changes since the backup have brought later ones. */
+/**
+ * Continues where the numbers were, or after the last message, if changes since the backup have brought later
+ * ones.
+ */
 async function goOnNumbering(
   session: Session,
   name: string,

@@ -16,21 +16,27 @@ export interface RestoreRequest {
   readonly exclude: readonly string[];
   readonly jobs: number;
   readonly verify: 'content' | 'counts' | 'none';
-  /** What the target is taken for; `auto`, as without it, looks. */
+  /** The kind of the target; `auto`, the default, detects it */
   readonly targetKind?: TargetKind | 'auto';
-  /** `refuse`, as without it: a target that is not empty is a configuration error. */
+  /** `refuse`, the default: a target that is not empty is a configuration error */
   readonly occupied?: 'refuse' | 'accept';
-  /** `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is scheduled. */
+  /**
+   * `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is
+   * scheduled.
+   */
   readonly roles?: 'throwaway';
-  /** Whose default privileges a project has in the end: the narrower of both sides, as without it, or the source's */
+  /**
+   * Default privileges that a project has in the end: the narrower of both sides, which is the default, or
+   * the source's
+   */
   readonly defaultPrivileges?: 'narrower' | 'source';
-  /** Whether the target is production, so that jobs may act from now on; not so without it. */
+  /** Whether the target is production, so that jobs may act from now on; false by default */
   readonly live?: boolean;
-  /** What the restored database will be asked; one that cannot be answered is refused before there are rows */
+  /** Checks of the restored database. One that cannot be answered is refused before rows are loaded */
   readonly checks?: readonly string[];
-  /** The point in time that the backup is brought to, and what is replayed for it; as it is without it */
+  /** The recovery target and the changes to replay; undefined to restore the backup as it is */
   readonly recovery?: Recovery | undefined;
-  /** Told of each step while it is carried out */
+  /** Called before each step begins */
   readonly onStep?: OnStep | undefined;
 }
 
@@ -39,7 +45,10 @@ export function isWhole({ include, exclude }: Pick<RestoreRequest, 'include' | '
   return include.length === 0 && exclude.length === 0;
 }
 
-/** A drill asks what the backup holds, and not what the server of the drill has. */
+/**
+ * How an omission counts that the server is the reason for: as lost, except in a drill, which tests the
+ * backup and not its server.
+ */
 export function lostUnlessDrilled({
   roles,
 }: {

@@ -19,28 +19,28 @@ import { type Replayed, replayChanges } from './replay/replay.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
 import type { Progression, RestoreScope } from './scope.ts';
 
-/** Tables whose rows of the backup are in the target. */
+/** Tables whose rows have been loaded. */
 export interface LoadedTables {
   readonly created: readonly TableEntry[];
   readonly present: readonly PresentTable[];
-  /** What their functions need to find what they name; undefined: nothing */
+  /** The search_path that their functions need; undefined where they need none */
   readonly searchPath?: string | undefined;
 }
 
-/** What bringing a restore forward has done. */
+/** The outcome of rolling a restore forward. */
 export interface BroughtForward {
   readonly advance: Advance;
   readonly progression: Progression;
-  /** What nobody could know before */
+  /** What became known only during the replay */
   readonly notCarried: readonly Omission[];
-  /** Whether none of the changes of a table was passed over, whatever was expected */
+  /** Whether no change of a table was skipped, whatever was expected */
   readonly isComplete: (table: Parameters<typeof qualifiedName>[0]) => boolean;
 }
 
 /**
- * Brings a restore to its point in time, if there is one: replays what was captured after the backup onto the tables that are loaded,
- * and sets the sequences to what they were at the end of that. Rows and indexes have to be there, and nothing that would act on a change:
- * foreign keys, triggers and policies come later.
+ * Rolls a restore forward to its recovery target, if it has one: replays the captured changes on the loaded
+ * tables, and sets the sequences to their values at the end of these. Rows and indexes have to be there, and
+ * nothing that would act on a change: foreign keys, triggers and policies come later.
  *
  * @throws TargetError or IntegrityError as `replayChanges` does
  */
@@ -110,12 +110,12 @@ function describeEnd({ lastCommitAt, endedBefore }: Replayed): string {
   return endedBefore === null ? last : `${last}, and the next at ${endedBefore}`;
 }
 
-/** The text of a segment; an object is fetched and opened while the one before it is replayed. */
+/** Reads the text of a segment. Each object is fetched and opened while the one before it is replayed. */
 async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator<Buffer> {
   const read = (index: number): Promise<Buffer> | undefined => {
     const object = segment.objects[index];
     const text = object === undefined ? undefined : reader.read(object);
-    // Whoever needs it gets the error; a replay that has ended before has no more use for it.
+    // The reader of the text gets the error. A replay that has ended before does not need it.
     text?.catch(() => undefined);
     return text;
   };
@@ -127,7 +127,7 @@ async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator
   }
 }
 
-/** Tables of which nothing was passed over. What changes an unlogged one nobody has seen. */
+/** Finds the tables of which no change was skipped. Changes of unlogged tables are never captured. */
 function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): BroughtForward['isComplete'] {
   const lost = new Set(uncovered.map(qualifiedName));
   const complete = tables.filter(
@@ -137,7 +137,7 @@ function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): Brough
   return (table) => names.has(qualifiedName(table));
 }
 
-/** Changes of tables that no restore loads */
+/** Reports changes of tables that no restore loads. */
 function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed): Omission[] {
   const known = new Set(manifest.tables.map(qualifiedName));
   return elsewhere
@@ -149,7 +149,10 @@ function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed):
     }));
 }
 
-/** Those that the restore has set, with the values of the last segment: at least what they were at the point in time. */
+/**
+ * Chooses the sequences that the restore has set, with their values in the last segment: at least those at
+ * the recovery target.
+ */
 function chooseSequences(last: Segment | undefined, { manifest, selection }: RestoreScope): SequenceFact[] {
   const isRestored = collectRestored(selection);
   const later = new Map(last?.sequences.map((fact) => [qualifiedName(fact), fact]));

@@ -4,7 +4,10 @@ import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/clien
 import { ConfigurationError } from '../runtime/errors.ts';
 import { writePattern } from '../values/table-patterns.ts';
 
-/** Tells row level security and the policies that restrict: without these more would be seen than in the source. */
+/**
+ * Makes a test for the guards of rows: row level security and restrictive policies, without which more rows
+ * would be seen than in the source.
+ */
 export function tellGuards({ definitions }: Supplement): (entry: ArchiveEntry) => boolean {
   const restrictive = new Set(
     definitions
@@ -23,7 +26,9 @@ export function findGuards(
   return new Set(entries.filter((entry) => isGuard(entry) && entry.needs.some((id) => created.has(id))));
 }
 
-/** @throws ConfigurationError when a policy that restricts cannot be made, and the table that it guards can */
+/**
+ * @throws ConfigurationError when a restrictive policy cannot be created, and the table that it guards can
+ */
 export function refuseOpenings(
   { entries, leftOut }: RestoreSelection,
   isGuard: (entry: ArchiveEntry) => boolean,
@@ -39,7 +44,7 @@ export function refuseOpenings(
   );
 }
 
-/** The words that leave out the table that a policy, or row security, belongs to. */
+/** Writes the option that excludes the table of a policy or of row level security. */
 export function writeExclusion(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): string {
   const table = findGuarded(guard, entries) ?? guard;
   const pattern = writePattern({ schema: table.schema ?? '', name: table.name });

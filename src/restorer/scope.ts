@@ -7,7 +7,7 @@ import type { Replayed } from './replay/replay.ts';
 export interface RestoreScope {
   readonly manifest: Manifest;
   readonly target: string;
-  /** Whose functions run with more rights than their owners have, for people */
+  /** Which functions run with more rights than their owners have, for people */
   readonly acting?: string | undefined;
   readonly tables: readonly TableEntry[];
   readonly selection: RestoreSelection;
@@ -19,19 +19,19 @@ export interface RestoreScope {
   readonly notCarried: readonly Omission[];
   /** What differs from the source without loss, for people */
   readonly notes: readonly string[];
-  /** How far it was brought beyond the backup; undefined as long as it was not */
+  /** How far it was rolled forward; undefined until then */
   readonly replayed?: Progression;
 }
 
-/** What was replayed upon a backup. */
+/** What was replayed on a backup. */
 export type Progression = Pick<Replayed, 'transactions' | 'changes' | 'lastCommitAt' | 'endedBefore'> & {
-  /** The point in time that was wanted, ISO 8601 */
+  /** The recovery target, ISO 8601 */
   readonly until: string;
   /** How many tables were changed */
   readonly tables: number;
 };
 
-/** Gathers what the steps of a restore report. A restore that fails has what was reported until then. */
+/** Gathers what the steps of a restore report. After a failure it holds what was reported until then. */
 export class RestoreProgress {
   #scope: RestoreScope;
 
@@ -39,7 +39,7 @@ export class RestoreProgress {
     this.#scope = planned;
   }
 
-  /** What was planned, with what is known by now */
+  /** The plan, with what the steps have reported */
   get scope(): RestoreScope {
     return this.#scope;
   }
@@ -49,7 +49,7 @@ export class RestoreProgress {
     this.#scope = { ...this.#scope, notCarried: [...this.#scope.notCarried, ...notCarried] };
   }
 
-  /** Takes back what turned out to be there. */
+  /** Takes back omissions that turned out to be there. */
   takeBack(isThere: (omission: Omission) => boolean): void {
     const notCarried = this.#scope.notCarried.filter((omission) => !isThere(omission));
     this.#scope = { ...this.#scope, notCarried };

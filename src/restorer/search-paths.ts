@@ -2,17 +2,18 @@ import type { Manifest } from '../format/manifest.ts';
 import type { Supplement } from '../format/supplement.ts';
 import { quoteIdentifier } from '../postgres/identifier.ts';
 
-/** Where functions of the source may look for what they name without a schema. */
+/** Values of search_path with which functions of the source may find what they name without a schema. */
 export interface SearchPaths {
-  /** Values of search_path, the most likely first */
+  /** The most likely first */
   readonly candidates: readonly string[];
-  /** The one that something could not be done without; undefined as long as nothing was */
+  /** The one that was needed for something; undefined while none was */
   needed: string | undefined;
 }
 
 /**
- * The values of search_path that functions, checks and indexes of the source may count on, the most likely first: that of the database,
- * those of its roles, and in the end one that has all schemas, those of extensions before others.
+ * Lists the values of search_path that functions, checks and indexes of the source may rely on, the most
+ * likely first: that of the database, those of its roles, and at the end one with all schemas, those of
+ * extensions before others.
  */
 export function listSearchPaths(
   { database, roles, definitions }: Pick<Supplement, 'database' | 'roles' | 'definitions'>,

@@ -4,9 +4,9 @@ import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
 import type { RestoreRequest } from './request.ts';
 
 /**
- * Does a step of a restore in a session of its own.
+ * Runs a step of a restore in a session of its own.
  *
- * @throws TargetError when the server refuses it; it names the step
+ * @throws TargetError naming the step, when the server refuses it
  */
 export async function askServer<Result>(
   { settings }: Pick<RestoreRequest, 'settings'>,

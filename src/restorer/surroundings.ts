@@ -7,25 +7,27 @@ import { tryStatement, tryStatements } from './omission.ts';
 import { writeSet } from './roles/stored-settings.ts';
 
 /*
- * An index, a check, a partition key or a generated column of the source may call a function that depends on a setting, although it says
- * that it does not: on the time zone, on a configuration of text search, on a setting that users have named themselves. In the target such
- * functions find what they found in the source, as far as the role may alter the database.
+ * An index, a check, a partition key or a generated column of the source may call a function that depends on
+ * a setting, although it declares that it does not: on the time zone, on a configuration of text search, on a
+ * custom setting. In the target such functions find what they found in the source, as far as the role may
+ * alter the database.
  */
 
 const isNamedByUser = ({ name }: Setting) => name.includes('.');
 
-/** What a database has been given for the time of a restore. */
+/** Settings that a database has for the duration of a restore. */
 export interface Surroundings {
   /**
-   * Takes it back: the settings of the source come at the end, with all others.
+   * Resets them. The settings of the source come at the end, with all others.
    *
-   * @returns what the server did not take back
+   * @returns what the server refused to reset
    */
   end(session: Session): Promise<Omission[]>;
 }
 
 /**
- * Gives the database what its source had around it, where it would have something else. Sessions feel it that begin afterwards.
+ * Gives the database the settings that its source had, where a new session would have others. Sessions that
+ * begin afterwards have them.
  *
  * @param session in the target database
  */
@@ -37,7 +39,7 @@ export async function surround(session: Session, database: Supplement['database'
   const wanted = [...(await findOther(session, database.surroundings ?? readBuiltIn(database))), ...named];
   const given: Setting[] = [];
   for (const setting of wanted) {
-    // Who may not alter the database restores without, as pg_restore does.
+    // A role that may not alter the database restores without them, as pg_restore does.
     if ((await tryStatement(session, `${alter} ${writeSet(setting)}`)) === undefined) given.push(setting);
   }
   return {
@@ -53,13 +55,13 @@ export async function surround(session: Session, database: Supplement['database'
   };
 }
 
-/** Backups of before know only what was set for the database. */
+/** Backups of older versions hold only what was set for the database. */
 function readBuiltIn({ settings }: Supplement['database']): Setting[] {
   const names = new Set(surroundingSettings.map((name) => name.toLowerCase()));
   return settings.filter(({ name }) => names.has(name.toLowerCase()));
 }
 
-/** Those that a new session of the target would not have by itself. */
+/** Finds the settings that a new session of the target would not have by itself. */
 async function findOther(session: Session, wanted: readonly Setting[]): Promise<Setting[]> {
   const there = await readSurroundings(session);
   const values = new Map(there.map(({ name, value }) => [name.toLowerCase(), value]));

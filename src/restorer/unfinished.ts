@@ -6,8 +6,8 @@ import { tryStatement } from './omission.ts';
 import type { Held } from './part/replacement.ts';
 
 /**
- * What a restore leaves in its target until it has come to its end, so that whoever finds the target knows what it is. It stands in the
- * schema of the ledger, which no backup carries and no comparison sees.
+ * The mark that a restore leaves in its target until it ends, so that an unfinished target is recognized. It
+ * is in the schema of the ledger, which no backup carries and no comparison sees.
  */
 export interface RestoreMark {
   /** Id of the backup that is being restored */
@@ -17,11 +17,13 @@ export interface RestoreMark {
   readonly startedBy: string;
   /** The step that began last, for people */
   readonly step: string;
-  /** The same step; undefined in some marks of older versions, which kept only the words */
+  /** The same step; undefined in some marks of older versions, which kept only its title */
   readonly stepName?: StepName | undefined;
   /** Whether the target held nothing before, so that nothing in it can be lost */
   readonly wasEmpty: boolean;
-  /** oid of the database that it was left in; a copy of that is another one. Marks of before do not have it */
+  /**
+   * oid of the database that the mark was left in; a copy has another one. Missing in marks of older versions
+   */
   readonly databaseOid?: number;
   /** The backup that was taken of the target before it was emptied; null when there was none */
   readonly safetyBackup: string | null;
@@ -29,10 +31,10 @@ export interface RestoreMark {
   readonly part?: MarkedPart;
 }
 
-/** What a mark says from the beginning on. */
+/** What a mark says from the beginning. */
 export type NewMark = Omit<RestoreMark, 'step' | 'stepName' | 'databaseOid'>;
 
-/** What a part of a backup is, and what has to be given back when it is there. */
+/** The patterns of a part of a backup, and what has to be given back when it is restored. */
 export interface MarkedPart {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -41,7 +43,11 @@ export interface MarkedPart {
 
 const table = `${ledgerSchema}.unfinished_restore`;
 
-/** @returns undefined when no restore is under way there, and none was left unfinished, as far as can be believed */
+/**
+ * Reads the mark that a restore has left. A table of another owner is not believed.
+ *
+ * @returns undefined when no restore is under way, and none was left unfinished
+ */
 export async function readMark(session: Session): Promise<RestoreMark | undefined> {
   const [there] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('unfinished_restore')}`,
@@ -54,15 +60,18 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
 }
 
 /**
- * Makes the mark, in the transaction of the caller, in place of one that is there. A ledger that is there already is of a history that ends here. The key lets the row be deleted where a publication of all
- * tables publishes that.
+ * Writes the mark in the transaction of the caller, in place of an older one. An existing ledger belongs to a
+ * history that ends here. The key allows the row to be deleted where a publication of all tables publishes
+ * deletes.
+ *
+ * @throws ConfigurationError when another role has a schema of our name
  */
 export async function leaveMark(session: Session, begun: NewMark): Promise<void> {
   const mark: RestoreMark = { ...begun, ...describeStep({ name: 'beginning' }) };
   await refuseForeign(session);
-  // A backup of the unfinished database looks for tokens where there is this schema.
+  // A backup of the unfinished database looks for tokens where this schema exists.
   for (const definition of ledgerDefinitions) await session.query(definition);
-  // Somebody may have made it since the first look; now nobody can any more.
+  // Another role may have created the schema since the first look, and from here on cannot.
   await refuseForeign(session);
   await session.query(`DROP TABLE IF EXISTS ${table}`);
   await session.query(
@@ -74,7 +83,7 @@ export async function leaveMark(session: Session, begun: NewMark): Promise<void>
   );
 }
 
-/** @throws ConfigurationError when somebody else has a schema of our name */
+/** @throws ConfigurationError when another role has a schema of our name */
 async function refuseForeign(session: Session): Promise<void> {
   const [foreign] = await session.query<{ owner: string }>(foreignLedger);
   if (foreign === undefined) return;
@@ -92,26 +101,27 @@ export async function noteStep(session: Session, step: BegunStep): Promise<void>
   );
 }
 
-/** Older versions read the words, and take a restore that was comparing for one that was by them. */
+/** Older versions read the title, and recognize a restore that was comparing by it. */
 function describeStep(step: BegunStep): Required<Pick<RestoreMark, 'step' | 'stepName'>> {
   return { step: titleOf(step), stepName: step.name };
 }
 
 /**
- * Event triggers of the database may be there by now, and note or forbid what is dropped. They stay out of it where this role may tell them
- * to; where one forbids it all the same, the table stays without its row, and marks nothing.
+ * Removes the mark. Event triggers of the database may exist by now, and record or forbid what is dropped.
+ * They are disabled where this role may do so. Where one forbids the drop all the same, the table stays
+ * without its row, and marks nothing.
  *
- * @param part whether the rest of the database goes on as it was, and its ledger with it
+ * @param part whether only a part was restored, so that the database keeps its ledger
  */
 export async function removeMark(session: Session, part: boolean): Promise<void> {
-  // A role may have a lock_timeout that an autovacuum outlasts.
+  // A role may have a lock_timeout that is too short for an autovacuum.
   await session.query(`SET lock_timeout = '1min'`);
   await tryStatement(session, 'SET session_replication_role = replica');
   if ((await readMark(session)) !== undefined) await session.query(`DELETE FROM ${table}`);
   const refused = await tryStatement(session, `DROP TABLE IF EXISTS ${table}`);
   if (refused !== undefined || (part && (await hasTokens(session)))) return;
   await tryStatement(session, `DROP TABLE IF EXISTS ${ledgerSchema}.tokens`);
-  // A user may have a schema of that name, with things in it.
+  // A user may have put objects into the schema.
   if ((await tryStatement(session, `DROP SCHEMA IF EXISTS ${ledgerSchema}`)) === undefined) return;
   await tryStatement(session, `COMMENT ON SCHEMA ${ledgerSchema} IS NULL`);
 }

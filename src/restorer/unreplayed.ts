@@ -4,14 +4,17 @@ import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import type { Recovery } from './choose.ts';
 
-/** What a recovery to a point in time leaves as the backup has it. */
+/** What a recovery leaves as the backup has it. */
 export interface Unreplayed {
   readonly notCarried: readonly Omission[];
   /** Tables that stay as they are, by oid */
   readonly tables: ReadonlySet<number>;
 }
 
-/** Of the tables that are restored, those whose changes are not in the captured log, or not in a form that can be replayed. */
+/**
+ * Reports restored tables whose changes are not in the captured log, or not in a form that can be replayed,
+ * and large objects, whose changes no slot tells.
+ */
 export function describeUnreplayed(
   recovery: Recovery | undefined,
   manifest: Manifest,

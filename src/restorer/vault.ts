@@ -10,8 +10,8 @@ import type { ArchivedRows } from './extensions/parts.ts';
 const stored = 'pg_temp.supabase_backup_secrets';
 
 /**
- * Makes the secrets of a backup again, in a project whose table of them is closed, by the function that makes each. The server decrypts them;
- * without the root key of the source it refuses to. They get new ids.
+ * Creates the secrets of a backup again through Vault's own function, because a project's table of secrets is
+ * closed. The server decrypts them, and refuses to without the root key of the source. They get new ids.
  *
  * @param session with the encoding of the archive
  */

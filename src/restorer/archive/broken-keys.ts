@@ -3,7 +3,7 @@ import { unquoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { tryStatement } from '../omission.ts';
 
-/** A constraint as statements name it: both parts as they stand in SQL. */
+/** A constraint as statements name it, both parts quoted where SQL needs it. */
 export interface NamedConstraint {
   /** Qualified by its schema */
   readonly relation: string;
@@ -22,7 +22,8 @@ export function readAddition(sql: string): NamedConstraint | undefined {
 }
 
 /**
- * How many rows refer to nothing by a foreign key that was made NOT VALID. With MATCH FULL one that is null in part does, too.
+ * Counts the rows that violate a foreign key which was added NOT VALID. With MATCH FULL, a key that is null
+ * in some of its columns violates it, too.
  *
  * @returns undefined when there is no such key
  */
@@ -49,11 +50,11 @@ export async function countOrphans(
 }
 
 /**
- * Adds a foreign key to each partition of a table, NOT VALID where rows break it: before PostgreSQL 18 a partitioned table can have no key
- * that its rows do not fulfil.
+ * Adds a foreign key to each partition of a table, NOT VALID where rows violate it. Before PostgreSQL 18 a
+ * partitioned table itself cannot have a foreign key that is NOT VALID.
  *
  * @param sql the addition to the partitioned table, as pg_dump writes it
- * @returns the keys that there are now; none when the table has no partitions
+ * @returns the keys that exist now; empty when the table has no partitions
  */
 export async function addToPartitions(session: Session, sql: string): Promise<OmissionSubject[]> {
   const key = readAddition(sql);
@@ -69,7 +70,7 @@ export async function addToPartitions(session: Session, sql: string): Promise<Om
     new RegExp(String.raw`ADD CONSTRAINT ${identifier} (.*?);\s*$`, 's').exec(sql) ?? [];
   const added: OmissionSubject[] = [];
   for (const { leaf, ...table } of leaves) {
-    // A partition may have something of that name already.
+    // A partition may already have a constraint of that name.
     if (
       (await tryStatement(
         session,

@@ -6,7 +6,7 @@ import { redactDefinition } from '../../report/redact.ts';
 import type { NamedConstraint } from './broken-keys.ts';
 import type { MissingSetting } from './refusal.ts';
 
-/** What to do about an entry that has no statement to show. */
+/** Remedies for entries that have no statement to show. */
 const remedies: Readonly<Record<string, string>> = {
   ACL: 'Grant it as a role that may.',
   'DEFAULT ACL': 'Alter them as a role that may.',
@@ -17,7 +17,10 @@ const remedies: Readonly<Record<string, string>> = {
   'TABLE DATA': 'Insert them as a role that may.',
 };
 
-/** Their statements are what brings them later, and hold no secret of somebody. Bodies of functions and arguments of triggers may. */
+/**
+ * Kinds whose statements a report may show, to be run later. They hold no secrets; the bodies of functions
+ * and the arguments of triggers may.
+ */
 const shown = new Set([
   'ACCESS METHOD',
   'CHECK CONSTRAINT',
@@ -39,10 +42,12 @@ const shown = new Set([
   'VIEW',
 ]);
 
-/** characters of a statement in a table of a report */
+/** Characters of the longest statement that a table of a report shows. */
 const shownText = 600;
 
-/** These say something about what is there, and may be so without them. */
+/**
+ * Kinds that describe an object which exists anyway. The target may have the same attributes without them.
+ */
 const attributes = new Set(['ACL', 'COMMENT', 'DEFAULT ACL', 'SECURITY LABEL', 'SEQUENCE SET']);
 
 function lose({ kind }: ArchiveEntry): true | 'unless equal' {
@@ -76,7 +81,7 @@ export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): Omiss
   };
 }
 
-/** The object itself is there by then. */
+/** Reports an object that was created, and could not be given to its owner. */
 export function describeOwner(entry: ArchiveEntry, why: string): Omission {
   return {
     ...about({ kind: 'owner', entry }),
@@ -85,14 +90,14 @@ export function describeOwner(entry: ArchiveEntry, why: string): Omission {
   };
 }
 
-/** What came, and what whoever makes it again has to know. */
+/** Notes that an entry was created only with other settings, which creating it again will need, too. */
 export function describeSurroundings(entry: ArchiveEntry, under: string): string {
   const later =
     entry.kind === 'MATERIALIZED VIEW DATA' ? '; every later REFRESH MATERIALIZED VIEW needs that, too' : '';
   return `${describeEntry(entry)}: the server took it only under ${under}${later}`;
 }
 
-/** What the server lacks that an entry asks for: a tablespace, or an access method of tables */
+/** A tablespace or a table access method that entries ask for and the server lacks. */
 export function describeSetting({ type, name }: MissingSetting): Omission {
   const isTablespace = type === 'tablespace';
   return {
@@ -106,7 +111,7 @@ export function describeSetting({ type, name }: MissingSetting): Omission {
   };
 }
 
-/** @param orphans rows that a foreign key does not hold for; undefined where they were not counted */
+/** @param orphans how many rows violate a foreign key; undefined where they were not counted */
 export function describeNotValid(
   entry: ArchiveEntry,
   { why, sql, partitions }: { why: string; sql: string; partitions: readonly OmissionSubject[] },

@@ -9,21 +9,21 @@ import type { World } from '../../runtime/context.ts';
 /** The statements of an entry, as pg_restore would run them. */
 export interface EntryStatements {
   readonly sql: string;
-  /** ALTER … OWNER TO, which makes a failure of its own; undefined where there is none */
+  /** ALTER … OWNER TO, which can fail separately; undefined where there is none */
   readonly owner: string | undefined;
 }
 
-/** What pg_restore sets first ends with this, whatever its version. */
+/** The last of the settings that pg_restore prints first, in every version. */
 const prelude = /^SET row_security = (?:on|off);$/m;
-/** The comment over the statements; its names have no line ends. */
+/** The comment above the statements. The names in it have no line breaks. */
 const heading = /^--\n-- Name: [^\n]*\n--\n+/m;
 const ending = '\n--\n-- PostgreSQL database dump complete\n--';
 const setOwner = /\n(ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;)\s*$/;
 
 /**
- * Has pg_restore print the statements of one entry that is no data.
+ * Has pg_restore print the statements of one entry, which must not hold data.
  *
- * @throws ToolError when it cannot read the archive
+ * @throws ToolError when pg_restore cannot read the archive
  */
 export async function readStatements(
   client: ClientTools,

@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 
-/** What the steps that use several connections make, named as a table of contents names it. */
+/** Existing objects of the kinds that parallel steps create, named as in a table of contents. */
 const madeQuery = `
   SELECT 'INDEX' AS kind, n.nspname::text AS schema, c.relname::text AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('i', 'I')
@@ -24,7 +24,10 @@ const kindsMade: Readonly<Record<string, string>> = {
   'MATERIALIZED VIEW DATA': 'MATERIALIZED VIEW DATA',
 };
 
-/** Those of the entries that the target does not have yet; of a kind that the catalog does not tell by its name, all. */
+/**
+ * Finds the entries that the target does not have yet. Entries of kinds that the catalog does not identify by
+ * name are all returned.
+ */
 export async function findUnfinished(
   session: Session,
   entries: readonly ArchiveEntry[],
@@ -37,7 +40,7 @@ export async function findUnfinished(
   });
 }
 
-/** A table of contents has spaces where names have line ends (sanitize_line in pg_backup_archiver.c). */
+/** A table of contents replaces line breaks in names by spaces (sanitize_line in pg_backup_archiver.c). */
 function identify(kind: string, schema: string, name: string): string {
   return [kind, schema, name].map((part) => part.replaceAll(/[\n\r]/g, ' ')).join('\0');
 }

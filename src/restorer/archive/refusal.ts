@@ -1,32 +1,39 @@
 import { createQuoteFilter } from '../../postgres/client/process.ts';
 import { raisedWords, withoutValue } from '../../runtime/errors.ts';
 
-/** What pg_restore said of an entry that the server refused, or of a part of it, before it went on with the next. */
+/**
+ * What pg_restore reported about an entry, or a part of one, that the server refused, before it went on with
+ * the next.
+ */
 export interface Refusal {
-  /** The entry's, in the table of contents */
+  /** Id of the entry in the table of contents */
   readonly id: number;
   /**
-   * `object`: it is not there. `owner`: it is there and belongs to who made it. `setting`: the server does not have what the entry asks
-   * for, a tablespace or an access method, and the entry comes without it.
+   * `object`: it was not created. `owner`: it was created, and belongs to the role that created it.
+   * `setting`: the server lacks a tablespace or an access method that the entry asks for, and the entry is
+   * created without it.
    */
   readonly concerns: 'object' | 'owner' | 'setting';
-  /** The server's words; for a setting what it should have been, as `tablespace fast` */
+  /** The server's message; for a setting the missing thing, such as `tablespace fast` */
   readonly message: string;
   readonly hint: string | undefined;
-  /** Set where it concerns a setting */
+  /** Set where `concerns` is `setting` */
   readonly missing?: MissingSetting;
 }
 
-/** What the server lacks and an entry asks for. */
+/** A tablespace or an access method that an entry asks for and the server lacks. */
 export interface MissingSetting {
   readonly type: 'tablespace' | 'access method';
   readonly name: string;
 }
 
 const owned = /^Command was: ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;\s*$/m;
-/** The innermost function that was at work, in whatever language the server writes the rest of it */
+/**
+ * The innermost frame, where a function raised the error itself. The last word is the same in all languages
+ * of the server.
+ */
 const raised = /^CONTEXT: .* (?:RAISE|ASSERT)$/m;
-/** Errors of class 22, as far as a server says them in English: pg_restore passes no codes on. */
+/** Errors of class 22 (data exception) by their English texts: pg_restore does not pass SQLSTATE codes on. */
 const aboutData =
   /^(?:invalid input |malformed |value ".*" is out of range|date\/time field value out of range)/;
 const labels = /^(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|Command was): ?/;
@@ -34,20 +41,24 @@ const labels = /^(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|Comman
 type Complaint =
   | { readonly kind: 'refusal'; readonly refusal: Refusal }
   | { readonly kind: 'failure'; readonly message: string }
-  /** Of a setting that pg_restore switches off for its own sake, as transaction_timeout, which older servers do not know */
+  /**
+   * About a setting that pg_restore changes for itself, such as transaction_timeout, which older servers do
+   * not know
+   */
   | { readonly kind: 'own' };
 
 /**
- * Reads the messages of pg_restore --verbose that runs without --exit-on-error, line by line. Its own words have to be English
- * (LC_ALL=C); those of the server may not be. A statement that it quotes may hold lines that look like its own: how many errors there were it
- * says at its end, and what comes on top of those behind a quoted statement is part of that.
+ * Reads the messages of pg_restore --verbose without --exit-on-error, line by line. Its own messages have to
+ * be in English (LC_ALL=C); the server's may be in any language. A statement that pg_restore quotes may
+ * contain lines that look like its messages. pg_restore reports at its end how many errors there were: when
+ * more were read, those behind a quoted statement are taken for parts of it.
  */
 export class RefusalReader {
   readonly #complaints: { readonly complaint: Complaint; readonly mayBeQuoted: boolean }[] = [];
   #entry: number | undefined;
   #error: string[] | undefined;
   #mayBeQuoted = false;
-  /** What it says at its end; undefined when it did not get there */
+  /** The number of errors that pg_restore reports at its end; undefined when it did not get there */
   #count: number | undefined;
 
   /** In the order in which the entries were tried */
@@ -55,7 +66,10 @@ export class RefusalReader {
     return this.#believed().flatMap((complaint) => (complaint.kind === 'refusal' ? complaint.refusal : []));
   }
 
-  /** Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive cannot be read */
+  /**
+   * Why pg_restore could not do its work at all: the connection was lost, the server went down, the archive
+   * cannot be read
+   */
   get failure(): string | undefined {
     return this.#believed().find((complaint) => complaint.kind === 'failure')?.message;
   }
@@ -69,7 +83,7 @@ export class RefusalReader {
 
   read(line: string): void {
     if (!line.startsWith('pg_restore: ')) {
-      // What it tried comes last and may be long.
+      // The statement that failed comes last, and may be long.
       if (this.#error !== undefined && this.#error.length < 100) this.#error.push(line);
       return;
     }
@@ -87,7 +101,7 @@ export class RefusalReader {
     this.#mayBeQuoted = isBehindStatement || (before !== undefined && this.#mayBeQuoted);
   }
 
-  /** To be called when there are no more lines */
+  /** Completes the message that is being read. To be called after the last line. */
   end(): void {
     const lines = this.#error;
     this.#error = undefined;

@@ -25,8 +25,9 @@ import type { Step } from './steps.ts';
 import { explainFailure, type RestoredArchive } from './tool.ts';
 
 /**
- * Kinds that no other surroundings help: what they say is refused, or is about what is not there. They are tried again only when that has
- * come by a second try itself, and grants where only their grantors are in the way.
+ * Kinds that other settings cannot help: the server refuses the statement itself, or the object that it is
+ * about does not exist. They are tried again only when that object was created by a second try, or when only
+ * the grantor stands in the way of a grant.
  */
 const plainKinds = new Set([
   'ACL',
@@ -42,27 +43,27 @@ const plainKinds = new Set([
   'TABLE DATA',
 ]);
 
-/** What an archive says about parts of extensions, which have no entry of their own. */
+/** Kinds that can be about parts of extensions, which have no entry of their own. */
 const partKinds = new Set(['ACL', 'COMMENT', 'DEFAULT ACL', 'SEQUENCE SET', 'TABLE DATA']);
 
-/** These hold data, which is no statement to be tried again. */
+/** Kinds that hold data, and so have no statement to try again. */
 const dataKinds = new Set(['BLOB', 'BLOBS', 'TABLE DATA']);
 
-/** The entries that the server refused, with all that became of them: a second try, or an omission. */
+/** The entries that the server refused, and what became of each: created by a second try, or an omission. */
 export class RefusedEntries {
   readonly #notCarried: Omission[] = [];
   readonly #notes: string[] = [];
   readonly #file: RestoredArchive;
   readonly #world: World;
-  /** Of all that is restored */
+  /** Ids of all entries that are restored */
   readonly #ids: ReadonlySet<number>;
-  /** By id: what did not come by a second try either */
+  /** By id: entries that were not created by a second try either */
   readonly #gone = new Map<number, ArchiveEntry>();
-  /** By id: what an extension that the server refused has taken with it, and is told only */
+  /** Ids of refused extensions and of what needs them, where these are reported and do not count as lost */
   readonly #excused = new Set<number>();
-  /** About what extensions make and the server lacks */
+  /** Entries about parts of extensions that the server lacks */
   readonly #absent: ArchiveEntry[] = [];
-  /** By id: what came by a second try */
+  /** Ids of entries that a second try created */
   readonly #late = new Set<number>();
   readonly #missingSettings = new Set<string>();
 
@@ -88,7 +89,7 @@ export class RefusedEntries {
     return [...this.#gone.values()].filter((entry) => kinds.includes(entry.kind));
   }
 
-  /** Tells together what belongs together. */
+  /** Reports all entries about absent parts of extensions as one omission. */
   end(): void {
     append(this.#notCarried, describeAbsentParts(this.#absent.splice(0)));
   }
@@ -97,7 +98,7 @@ export class RefusedEntries {
     this.#notCarried.push(describeOwner(entry, message));
   }
 
-  /** Tries again what was refused, where that may help, and tells what could not be had. */
+  /** Tries a refused entry again where that may help, and reports what could not be created. */
   async settle(
     step: Step,
     session: Session,
@@ -142,7 +143,10 @@ export class RefusedEntries {
     this.#notCarried.push(this.#excused.has(entry.id) ? told : omission);
   }
 
-  /** Notes what is about a part of an extension that is not there. */
+  /**
+   * Whether an entry is about a part of an extension that the server lacks. If so, it is recorded as an
+   * omission.
+   */
   async #isOfAbsentExtension(session: Session, entry: ArchiveEntry): Promise<boolean> {
     if (
       !partKinds.has(entry.kind) ||
@@ -194,7 +198,7 @@ export class RefusedEntries {
     }
   }
 
-  /** Tells once of each that the server lacks. */
+  /** Reports each missing tablespace or access method once. */
   noteSetting({ message, missing }: Refusal): void {
     if (missing === undefined || this.#missingSettings.has(message)) return;
     this.#missingSettings.add(message);
@@ -202,7 +206,10 @@ export class RefusedEntries {
   }
 }
 
-/** Who makes something that only a superuser may give to others has it, as it was to be. */
+/**
+ * Whether the connected role is `role`. It owns what it creates, even where only a superuser may run ALTER …
+ * OWNER TO.
+ */
 async function isConnected(session: Session, role: string): Promise<boolean> {
   const [row] = await session.query<{ same: boolean }>('SELECT current_user = $1 AS same', [role]);
   return row?.same === true;

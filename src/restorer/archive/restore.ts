@@ -12,8 +12,9 @@ import { comesAlone, findOwnIndexes, isParallel, type Step, splitIntoSteps } fro
 import { explainFailure, type RestoredArchive, runRestore, type ToolResult } from './tool.ts';
 
 /**
- * Restores an archive in steps, each entry once. What the server refuses is tried again under the surroundings of the source, and left out
- * when that does not help; the others come all the same, as with pg_restore alone.
+ * Restores an archive in steps, each entry once. An entry that the server refuses is tried again with the
+ * settings of the source, and left out when that does not help. The other entries are restored all the same,
+ * as with pg_restore alone.
  */
 export class ArchiveRestore {
   readonly #file: RestoredArchive;
@@ -33,12 +34,12 @@ export class ArchiveRestore {
     this.#tables = new Map(tables.map((entry) => [entry.oid, entry]));
   }
 
-  /** What was left out on the way, or came otherwise; it grows from step to step, until `end`. */
+  /** What has been left out or changed so far. It grows from step to step, until `end`. */
   get notCarried(): readonly Omission[] {
     return this.#refused.notCarried;
   }
 
-  /** What came only under other surroundings than pg_restore gives it, for people */
+  /** Entries that were created only with other settings than pg_restore uses, for people */
   get notes(): readonly string[] {
     return this.#refused.notes;
   }
@@ -64,8 +65,8 @@ export class ArchiveRestore {
   /**
    * Builds the indexes of a table ahead of their step, as soon as its rows are there.
    *
-   * @param oid the table's, in the source
-   * @returns whether these were all, so that ANALYZE finds everything of which it gathers statistics
+   * @param oid of the table in the source
+   * @returns whether these were all, so that ANALYZE finds every index and statistics object that it serves
    */
   async buildIndexes(oid: number): Promise<boolean> {
     const { ready, waiting } = findOwnIndexes(this.#steps, oid);
@@ -74,7 +75,7 @@ export class ArchiveRestore {
     return waiting.length === 0;
   }
 
-  /** Takes entries out of what is left to do; whoever asks for it says why. */
+  /** Removes entries from what is left to do. The caller reports why. */
   leaveOut(entries: Iterable<ArchiveEntry>): void {
     for (const entry of entries) this.#done.add(entry);
   }
@@ -86,23 +87,26 @@ export class ArchiveRestore {
     return this.#refused.has(entry) ? 'refused' : 'made';
   }
 
-  /** What the server refused, of the kinds that a caller has to know. */
+  /** Entries of these kinds that the server refused. */
   findGone(...kinds: readonly string[]): ArchiveEntry[] {
     return this.#refused.find(kinds);
   }
 
-  /** To be called after the last step: tells together what belongs together. */
+  /** Completes `notCarried`. To be called after the last step. */
   end(): void {
     this.#refused.end();
   }
 
-  /** Whether the table of what belongs to one could not be created. */
+  /** Whether the table that an entry belongs to could not be created. */
   lacksTable({ needs }: ArchiveEntry): boolean {
     const tables = this.#refused.find(['TABLE']);
     return tables.some(({ id }) => needs.includes(id));
   }
 
-  /** Those that their owners may not create are left to the connected role, with all that is in their way. */
+  /**
+   * Creates extensions as the roles that owned them in the source, and before them the schemas that they
+   * need. Extensions that their owners may not create are left to the connected role.
+   */
   async #createOwnedExtensions(): Promise<void> {
     const { extensionOwners, client, path: archive } = this.#file;
     if (extensionOwners.size === 0) return;
@@ -139,7 +143,7 @@ export class ArchiveRestore {
     );
   }
 
-  /** What several processes say at once cannot be told apart: the catalog says what they have done. */
+  /** The output of several processes is interleaved, so the catalog tells which entries they have created. */
   async #restoreSideBySide(step: Step, entries: readonly ArchiveEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const { complete, refusals } = await this.#callTool(step, entries, this.#file.jobs);
@@ -161,7 +165,7 @@ export class ArchiveRestore {
     }
   }
 
-  /** Tries again what was refused, in its order, and tells what could not be had. */
+  /** Tries refused entries again in the archive's order, and reports what could not be created. */
   async #settle(
     step: Step,
     entries: readonly ArchiveEntry[],
@@ -180,13 +184,13 @@ export class ArchiveRestore {
     await using session = await openSession(this.#file.settings, this.#world.signal);
     await letRead(session);
     await applyInputSettings(session, this.#file.encoding);
-    // As pg_restore: a function may call what comes later.
+    // As pg_restore does: a function may call one that is created later.
     await session.query('SET check_function_bodies = off');
     return await body(session);
   }
 }
 
-/** Roles other than the connected one that may create extensions, as far as the database has a say in it. */
+/** Roles other than the connected one that have CREATE on the database, which creating an extension needs. */
 async function readCreators(session: Session): Promise<Set<string>> {
   const rows = await session.query<{ name: string }>(`
     SELECT rolname AS name FROM pg_roles

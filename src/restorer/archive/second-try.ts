@@ -9,37 +9,37 @@ import { isRaised } from '../../runtime/errors.ts';
 import { addToPartitions } from './broken-keys.ts';
 import type { EntryStatements } from './entry-statements.ts';
 
-/** What the target's server gives to the statements of an entry. */
+/** The settings and changes with which the statements of an entry are run. */
 interface Surroundings {
-  /** As set_config takes it; empty: nothing is found that is not named with its schema, as pg_restore has it */
+  /** As set_config takes it. Empty, as pg_restore sets it: only names with a schema are found. */
   readonly searchPath: string;
-  /** maintenance_work_mem; undefined: what the server has */
+  /** maintenance_work_mem; undefined: the server's own value */
   readonly memory?: string;
-  /** Rows that are there are not checked. */
+  /** Existing rows are not checked. */
   readonly notValid?: true;
-  /** Made by the role that it is to belong to */
+  /** Created by the role that is to own it */
   readonly asOwner?: true;
-  /** Without what only the server of the source knows */
+  /** Without clauses that only the source's server knows */
   readonly plain?: true;
-  /** What other roles have granted is granted by the connected one. */
+  /** The connected role grants what other roles granted in the source. */
   readonly grantedHere?: true;
 }
 
-/** What came of a second try. */
+/** The outcome of a second try. */
 export type SecondResult =
   | {
       readonly outcome: 'made';
-      /** What it took, for people */
+      /** The settings that it took, for people */
       readonly under: string | undefined;
       readonly searchPath: string | undefined;
       readonly ownerRefused: string | undefined;
     }
-  /** It is there, and rows that were there before may break it. */
+  /** The constraint was added, and existing rows may violate it. */
   | {
       readonly outcome: 'not valid';
       readonly why: string;
       readonly sql: string;
-      /** The keys of partitions that stand for it */
+      /** Keys that the partitions have in its place */
       readonly partitions: readonly OmissionSubject[];
     }
   | {
@@ -52,17 +52,18 @@ export type SecondResult =
 interface Failure {
   readonly code: string;
   readonly hint: string | undefined;
-  /** The server's own words, to be looked into */
+  /** The server's message, to be searched */
   readonly said: string;
-  /** What is told of them */
+  /** What is reported of the message */
   readonly why: string;
 }
 
 /**
- * Tries an entry again that pg_restore could not restore: with the surroundings that it had in the source, and a key or a check without the
- * rows that break it.
+ * Tries an entry again that pg_restore could not restore: with the settings that it had in the source, and a
+ * key or a check without validating the rows that violate it.
  *
- * @param searchPaths those that names may have been looked up under in the source, the most likely first
+ * @param searchPaths values that search_path may have had in the source when names were resolved, the most
+ * likely first
  * @throws the session's own error when it is lost
  */
 export async function tryAgain(
@@ -79,14 +80,14 @@ export async function tryAgain(
     if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
     failures.push(failure);
     const broken = failures.find(({ code }) => code.startsWith(sqlStateClass.integrityConstraintViolation));
-    // A table that is partitioned is an object of the wrong type for NOT VALID.
+    // For NOT VALID, the server reports a partitioned table as an object of the wrong type.
     if (surroundings.notValid && failure.code === sqlState.wrongObjectType && broken !== undefined) {
       const partitions = await addToPartitions(session, statements.sql);
       if (partitions.length > 0) return describeBroken(statements.sql, broken, partitions);
     }
     surroundings = adapt(surroundings, failure, entry, paths);
   }
-  // Under a path that does not help, the server finds as little as without one.
+  // A search_path that does not help only repeats that a name was not found, so another failure says more.
   const { why, hint } = failures.find(({ code }) => !isNotFound(code)) ?? (failures[0] as Failure);
   return { outcome: 'refused', why, hint, sql: statements.sql };
 }
@@ -107,7 +108,7 @@ async function run(
     await session.query('COMMIT');
     return undefined;
   } catch (error) {
-    // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+    // In a lost session the rollback fails, too; the first error says why the session was lost.
     await Promise.allSettled([session.query('ROLLBACK')]);
     return readFailure(error);
   }
@@ -116,7 +117,7 @@ async function run(
 /**
  * Runs statements as another role, in a transaction of their own.
  *
- * @returns whether the server took them
+ * @returns whether the server accepted them
  */
 export async function runAs(session: Session, role: string, sql: string): Promise<boolean> {
   await session.query('BEGIN');
@@ -132,7 +133,10 @@ export async function runAs(session: Session, role: string, sql: string): Promis
   }
 }
 
-/** Also what the server lacks room or a file for is left out, as by pg_restore: something smaller may have room. */
+/**
+ * A lack of space or of a file counts as a refusal of this entry, as with pg_restore: a smaller object may
+ * still fit.
+ */
 function readFailure(error: unknown): Failure {
   const why = refusalOf(error);
   const { code, hint, message } = error as ServerErrorFields & { code: string; message: string };
@@ -145,7 +149,7 @@ const notFound = new Set<string>([
   sqlState.undefinedObject,
   sqlState.invalidSchemaName,
   sqlState.undefinedColumn,
-  // What functions raise themselves
+  // Errors that functions raise themselves
   sqlState.raiseException,
   sqlState.invalidTextRepresentation,
 ]);
@@ -181,13 +185,16 @@ function adapt(
   return path === undefined ? undefined : { ...surroundings, searchPath: path };
 }
 
-/** Twice what the server says that it needs, or what builds most indexes. */
+/** Twice the memory that the server asks for, or an amount that builds most indexes. */
 function findMemory(said: string): string {
   const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(said) ?? [];
   return amount === undefined ? '1GB' : `${2 * Number(amount)}${unit}`;
 }
 
-/** What only the server of the source knows: its own notes among the options of columns, and an access method that others lack. */
+/**
+ * Clauses that only the source's server knows: its own notes among the options of columns (pg_attver), and an
+ * access method that other servers lack.
+ */
 const foreignNotes: readonly (readonly [RegExp, string])[] = [
   [/^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(pg_attver='?\d+'?\);$/gm, ''],
   [/(^ALTER [A-Z ]+ ONLY .* ALTER COLUMN .* SET \(.*?)(?:, pg_attver='?\d+'?|pg_attver='?\d+'?, )/gm, '$1'],

@@ -4,7 +4,7 @@ import { createSelection, findUnmatched, type Selection } from '../../values/tab
 
 const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE']);
 
-/** Belong to another object and come with it: never chosen by name. */
+/** Kinds that belong to another object and come with it. Patterns never choose them by name. */
 const satellites = new Set([
   'DEFAULT',
   'CONSTRAINT',
@@ -28,7 +28,7 @@ const satellites = new Set([
   'TABLE DATA',
 ]);
 
-/** Belong to the whole database: restored only with all of it. */
+/** Kinds that belong to the whole database, and are restored only with all of it. */
 const wholeDatabase = new Set([
   'DEFAULT ACL',
   'EVENT TRIGGER',
@@ -45,10 +45,10 @@ const wholeDatabase = new Set([
   'DATABASE PROPERTIES',
 ]);
 
-/** What the patterns of a part mean */
+/** The patterns of a part, as tests of a name */
 export interface Choice {
   readonly isChosen: Selection;
-  /** Whether it is left out by a pattern that means it */
+  /** Whether a pattern of `exclude` matches */
   readonly isExcluded: Selection;
 }
 
@@ -74,11 +74,12 @@ export function selectAll(
 }
 
 /**
- * The chosen tables, views, functions and types; whatever they need (schemas, types, functions, sequences, parents); and what
- * belongs to them (constraints, indexes, triggers, policies, grants, comments), as far as its own needs are met. A foreign key
- * to a table that is not restored is the ordinary case of one that is left out.
+ * Selects the chosen tables, views, functions and types; everything that they need (schemas, types,
+ * functions, sequences, parents); and what belongs to them (constraints, indexes, triggers, policies, grants,
+ * comments), as far as its own needs are met. Most often, a foreign key to a table that is not restored is
+ * left out.
  *
- * @param names the exact names of the tables by oid; the archive's listing does not quote them
+ * @param names exact names of the tables by oid, because the archive's listing does not quote names
  */
 export function selectPart(
   contents: readonly ArchiveEntry[],
@@ -116,7 +117,7 @@ export function selectPart(
 
 type EntriesById = ReadonlyMap<number, ArchiveEntry>;
 
-/** What fits the patterns, and the partitions of that. */
+/** Entries that match the patterns, and the partitions of matching tables. */
 function chooseEntries(
   contents: readonly ArchiveEntry[],
   byId: EntriesById,
@@ -131,7 +132,8 @@ function chooseEntries(
       return isChoosable(entry) && isChosen(called(entry)) && !(owner && isExcluded(called(owner)));
     }),
   );
-  // A partitioned table stands for its partitions, and they for theirs; the archive has them by name.
+  // Choosing a partitioned table chooses its partitions at every level; each has an entry of its own in the
+  // archive.
   const attachments = contents.filter((entry) => entry.kind === 'TABLE ATTACH');
   for (let before = -1; before !== chosen.size; ) {
     before = chosen.size;
@@ -149,7 +151,7 @@ class Closure {
   readonly #chosen: ReadonlySet<ArchiveEntry>;
   readonly #selected: Set<ArchiveEntry>;
 
-  /** @param always in it whatever they need */
+  /** @param always selected even where what they need is not */
   constructor(byId: EntriesById, chosen: ReadonlySet<ArchiveEntry>, always: readonly ArchiveEntry[]) {
     this.#byId = byId;
     this.#chosen = chosen;
@@ -164,7 +166,7 @@ class Closure {
     return this.#selected.has(entry);
   }
 
-  /** Adds an entry with all it needs, or nothing and returns what stands in the way. */
+  /** Adds an entry with all that it needs. Adds nothing when a need cannot be met, and returns that need. */
   add(entry: ArchiveEntry): ArchiveEntry | undefined {
     const closure = new Set<ArchiveEntry>();
     const missing = this.#collect(entry, closure);
@@ -173,7 +175,7 @@ class Closure {
     return undefined;
   }
 
-  /** Adds of what an entry needs all that can come. */
+  /** Adds each need of an entry that can be met. */
   addNeeds(entry: ArchiveEntry): void {
     for (const id of entry.needs) {
       const need = this.#byId.get(id);
@@ -195,7 +197,10 @@ class Closure {
       );
   }
 
-  /** An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs the table. */
+  /**
+   * An identity column's sequence is a part of its table: dumped as `ALTER TABLE … ADD GENERATED`, it needs
+   * the table.
+   */
   #isSatellite(entry: ArchiveEntry): boolean {
     if (entry.kind === 'SEQUENCE') return entry.needs.some((id) => this.#byId.get(id)?.kind === 'TABLE');
     return satellites.has(entry.kind);
@@ -214,7 +219,10 @@ class Closure {
     return undefined;
   }
 
-  /** Only a table brings another relation along uninvited, as an empty definition, and a default its sequence. */
+  /**
+   * Whether an entry may bring along a need that was not chosen. Another relation comes only with a table, as
+   * an empty definition; a sequence may come with any entry, such as a default.
+   */
   #mayBring(entry: ArchiveEntry, need: ArchiveEntry): boolean {
     if (this.#chosen.has(need) || need.kind === 'SEQUENCE') return true;
     if (wholeDatabase.has(need.kind)) return false;
@@ -222,7 +230,7 @@ class Closure {
   }
 }
 
-/** By a sequence that a column owns, its table: who leaves out the one leaves out the other. */
+/** Maps each sequence that a column owns to its table: excluding the table excludes the sequence. */
 function readSequenceOwners(
   contents: readonly ArchiveEntry[],
   byId: ReadonlyMap<number, ArchiveEntry>,
@@ -240,7 +248,7 @@ function readSequenceOwners(
 }
 
 /**
- * Those of the patterns that mean nothing in the archive that can be chosen.
+ * Finds the patterns that match nothing in the archive that can be chosen.
  *
  * @param names as of `selectPart`
  */
@@ -257,14 +265,14 @@ function isChoosable(entry: ArchiveEntry): boolean {
   return entry.schema !== undefined && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
 
-/** A function's name has its argument types behind it. */
+/** The name without the argument types, which follow the name of a function. */
 function nameOf(entry: ArchiveEntry): { schema: string; name: string } {
   return { schema: entry.schema ?? '', name: entry.name.replace(/\(.*$/s, '') };
 }
 
 /**
- * Whether an entry can be nothing without another that it needs. A partition is a table for itself until it is attached, and so is the
- * sequence of a column until it is owned.
+ * Returns a test of whether an entry cannot exist without another that it needs. A partition can exist before
+ * it is attached, and so can the sequence of a column before the column owns it.
  */
 function findBonds(entries: readonly ArchiveEntry[]): (entry: ArchiveEntry, need: ArchiveEntry) => boolean {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -277,8 +285,8 @@ function findBonds(entries: readonly ArchiveEntry[]): (entry: ArchiveEntry, need
 }
 
 /**
- * What is left of a selection where the server lacks extensions: neither these, nor what cannot be without them, directly or by way of
- * others.
+ * Reduces a selection for a server that lacks extensions: leaves out these, and what cannot exist without
+ * them, directly or indirectly.
  *
  * @param missing names of extensions
  */
@@ -299,7 +307,7 @@ export function withoutExtensions(
       .filter(({ kind }) => kind === 'SEQUENCE OWNED BY')
       .flatMap((entry) => entry.needs.map((id) => [id, entry] as const)),
   );
-  // What an entry needs may stand after it in the archive where the two belong to a circle, so once is not enough.
+  // In a circle of dependencies an entry may precede what it needs, so one pass is not enough.
   for (let before = -1; before !== gone.size; ) {
     before = gone.size;
     for (const entry of selection.entries) {
@@ -311,7 +319,7 @@ export function withoutExtensions(
       leftOut.push({ entry, needs });
     }
   }
-  // Nothing tells that a user mapping needs its server but its name.
+  // Only its name tells that a user mapping needs a server; pg_dump records no dependency.
   for (const entry of selection.entries.filter(({ kind }) => kind === 'USER MAPPING')) {
     const needs = [...gone.values()].find(
       ({ kind, name }) => kind === 'SERVER' && entry.name.endsWith(` SERVER ${name}`),
@@ -320,7 +328,7 @@ export function withoutExtensions(
     gone.set(entry.id, entry);
     leftOut.push({ entry, needs });
   }
-  // A sequence comes without its table, and nobody owns it then.
+  // A sequence is restored without its table, and then no column owns it.
   for (const [sequence, table] of readSequenceOwners(selection.entries, byId)) {
     const owning = gone.has(table.id) ? ownership.get(sequence.id) : undefined;
     if (owning === undefined || gone.has(owning.id)) continue;

@@ -1,21 +1,23 @@
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 
 /**
- * The order of a restore. It is pg_restore's own order of sections and passes, with two differences: rows are ours and come
- * after the definitions, and only what is heavy and independent runs in parallel. `pg_restore --jobs` goes wrong with partitions:
- * a trigger disabled on a partition may come before the trigger of its parent, two attached indexes may each miss that the
- * other has made the parent's index complete, and a foreign key may come before the key it refers to is complete.
+ * The order of a restore. It is pg_restore's own order of sections and passes, with two differences: rows are
+ * ours and come after the definitions, and only what is heavy and independent runs in parallel.
+ * `pg_restore --jobs` goes wrong with partitions: a trigger disabled on a partition may come before the
+ * trigger of its parent, two attached indexes may each miss that the other has made the parent's index
+ * complete, and a foreign key may come before the key it refers to is complete.
  */
 export const steps = [
   'definitions',
   'sequences and large objects',
   'indexes and constraints',
   'indexes of partitions',
-  // A view that groups by a primary key, and whatever stands on it
+  // Views that group by a primary key, and what depends on them
   'definitions that need keys',
   'foreign keys',
   'triggers and policies',
-  // They may take away what the steps before need, even from the owner, and give to others what those steps protect.
+  // Grants may take away rights that earlier steps need, even from the owner, and give others what those
+  // steps protect.
   'grants',
   'materialized views',
   'event triggers',
@@ -49,17 +51,18 @@ const stepOfKind: ReadonlyMap<string, Step> = new Map([
   ['EVENT TRIGGER', 'event triggers'],
 ]);
 
-/** Come right after what they are about. */
+/** Kinds that come right after the object that they describe. */
 const attached = new Set(['COMMENT', 'SECURITY LABEL']);
 
-/** Whether an entry says something about another one, and makes nothing itself. */
+/** Whether an entry only describes another one, and creates nothing. */
 export function isAttached({ kind }: ArchiveEntry): boolean {
   return attached.has(kind);
 }
 
 /**
- * Whether an entry of a step that uses several connections comes after the others, one by one: what is attached needs them, and what is given
- * to an owner may be refused that, which several processes cannot tell apart.
+ * Whether an entry of a parallel step comes after the others, one by one. Attached entries need the others. A
+ * statistics object is given to an owner, and the output of several processes does not tell for which entry
+ * that was refused.
  */
 export function comesAlone(entry: ArchiveEntry): boolean {
   return isAttached(entry) || entry.kind === 'STATISTICS';
@@ -71,8 +74,9 @@ export function isParallel(step: Step): boolean {
 }
 
 /**
- * Gives every entry its step: that of its kind, or a later one where it needs what only comes later, however deep. Within a step the
- * archive's order stays, in which nothing comes before what it needs.
+ * Assigns every entry to a step: that of its kind, or a later one where it needs, directly or indirectly, an
+ * entry of a later step. Within a step the archive's order stays, in which every entry comes after what it
+ * needs.
  */
 export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, ArchiveEntry[]> {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -81,7 +85,7 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
     const known = found.get(entry);
     if (known !== undefined) return known;
     const own = steps.indexOf(findOwnStep(entry, byId));
-    // In a circle it is the first that comes first.
+    // Provisional, so that the recursion ends in a circle of dependencies.
     found.set(entry, own);
     const needs = entry.needs.flatMap((id) => byId.get(id) ?? []).map(findStep);
     const step = findRoom(entry, own, Math.max(own, ...needs));
@@ -92,12 +96,13 @@ export function splitIntoSteps(entries: readonly ArchiveEntry[]): Map<Step, Arch
 }
 
 function findOwnStep(entry: ArchiveEntry, byId: ReadonlyMap<number, ArchiveEntry>): Step {
-  // To a table that is there, with indexes that it would make of its own.
+  // The parent exists in the target. Attached earlier, the partition would get indexes like its parent's
+  // besides its own.
   const isForeign = entry.kind === 'TABLE ATTACH' && !entry.needs.every((id) => byId.has(id));
   return isForeign ? 'indexes of partitions' : (stepOfKind.get(entry.kind) ?? 'definitions');
 }
 
-/** The first step, from the given one on, that takes what is not of its kind. */
+/** The first step, from the given one on, that accepts entries of other kinds. */
 function findRoom(entry: ArchiveEntry, own: number, from: number): number {
   if (own === from || isAttached(entry)) return from;
   const open: readonly Step[] = ['definitions that need keys', 'triggers and policies', 'event triggers'];
@@ -105,10 +110,10 @@ function findRoom(entry: ArchiveEntry, own: number, from: number): number {
 }
 
 /**
- * The indexes, constraints and statistics objects of one table. Those that need nothing but the table can be built as soon as its
- * rows are there; the index of a partition needs that of its parent, and waits.
+ * The indexes, constraints and statistics objects of one table. Those that need only the table can be built
+ * as soon as its rows are there; the index of a partition needs that of its parent, and waits.
  *
- * @param oid the table's, in the source
+ * @param oid of the table in the source
  */
 export function findOwnIndexes(
   steps: ReadonlyMap<Step, readonly ArchiveEntry[]>,

@@ -13,7 +13,7 @@ import type { SearchPaths } from '../search-paths.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
 import type { Step } from './steps.ts';
 
-/** An archive, and the database that it goes into. */
+/** An archive, and the database that it is restored into. */
 export interface ArchiveFile {
   readonly path: string;
   readonly client: ClientTools;
@@ -22,18 +22,19 @@ export interface ArchiveFile {
   readonly env: ToolEnvironment;
 }
 
-/** What pg_restore has done. */
+/** The outcome of a run of pg_restore. */
 export interface ToolResult {
-  /** Whether it did all */
+  /** Whether it restored every entry */
   readonly complete: boolean;
-  /** What it said about what it did not; of several connections it may be garbled */
+  /** What it reported of the entries that it did not restore; with several connections it may be garbled */
   readonly refusals: readonly Refusal[];
 }
 
 /**
- * Has pg_restore restore some entries, without ending at the first that is refused.
+ * Has pg_restore restore some entries, and go on after those that are refused.
  *
- * @throws Error with its words when it could not do its work: the server was lost, or the archive cannot be read
+ * @throws Error with pg_restore's message when it could not work at all: the server was lost, or the archive
+ * cannot be read
  */
 export async function runRestore(
   file: ArchiveFile,
@@ -45,7 +46,7 @@ export async function runRestore(
   writeFileSync(list, writeList(entries), { mode: 0o600 });
   const args = [
     '--no-password',
-    // Only then it tells which entry it was at.
+    // Without it, pg_restore does not tell which entry an error is about.
     '--verbose',
     `--use-list=${list}`,
     `--dbname=dbname=${quoteConnectionValue(file.settings.database)}`,
@@ -66,25 +67,31 @@ export async function runRestore(
   }
 }
 
-/** The archive of a backup as a file, and where it goes. */
+/** The archive of a backup as a file, and how it is restored. */
 export interface RestoredArchive extends ArchiveFile {
-  /** What is to be restored of it */
+  /** The entries to restore */
   readonly entries: readonly ArchiveEntry[];
-  /** Of the session that tries again what pg_restore could not do, as in client_encoding */
+  /** client_encoding of the session that tries refused entries again */
   readonly encoding: string;
   readonly searchPaths: SearchPaths;
-  /** Connections, for the steps that can use several */
+  /** Connections for parallel steps */
   readonly jobs: number;
   /**
-   * What an extension is that the server refuses: something that the target lacks, or, where the backup alone is tried, a matter of that
-   * server. Rows of a user that cannot be without it are lost in both cases.
+   * How a refused extension counts: `lost`, because the target lacks it; `told`, in a drill, because the
+   * drill's server need not have it. A user's rows that cannot exist without it count as lost in both cases.
    */
   readonly refusedExtensions: 'lost' | 'told';
-  /** Whose extensions were in the source, by name, where the connected role can act as anybody; nobody can be given one later. */
+  /**
+   * Owners of extensions in the source, by extension, where the connected role can act as any role. An
+   * extension cannot be given to another role later.
+   */
   readonly extensionOwners: ReadonlyMap<string, string>;
 }
 
-/** @returns what to throw when a step cannot go on: the server is lost or lacks resources, or the archive cannot be read */
+/**
+ * @returns the error to throw when a step cannot go on: the server is lost or lacks resources, or the archive
+ * cannot be read
+ */
 export function explainFailure(
   step: Step,
   cause: unknown,

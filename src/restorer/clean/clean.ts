@@ -22,27 +22,34 @@ import {
 import { deleteRows } from './rows.ts';
 
 export interface Emptied {
-  /** How many transactions it took. When more than one, a failure in between leaves a part of the database. */
+  /**
+   * How many transactions it took. When more than one, a failure in between leaves the database partly
+   * emptied.
+   */
   readonly transactions: number;
-  /** What could not be removed: nothing of a plain target, and of a Supabase one what the role may not touch */
+  /**
+   * What could not be removed: nothing in a plain target, and in a Supabase one what the role may not touch
+   */
   readonly left: readonly Omission[];
 }
 
 /** What becomes of the schemas. */
 interface Fate {
-  /** Dropped with all that is in them */
+  /** Dropped with everything in them */
   readonly dropped: readonly string[];
-  /** Kept without the user's objects, for what an extension has in them or for their grants */
+  /** Kept without the user's objects, because an extension has objects in them or because of their grants */
   readonly emptied: readonly string[];
-  /** The platform's, or an extension's: kept with their definitions */
+  /** The platform's or an extension's, kept with their definitions */
   readonly managed: readonly string[];
 }
 
 /**
- * Removes all that a user can have made and that a restore brings; of a Supabase target, what is the platform's own stays, without the
- * rows of the user. In one transaction, unless the server has too few locks for that (max_locks_per_transaction).
+ * Removes everything that a user can have created and a restore brings. In a Supabase target the platform's
+ * own objects stay, without the user's rows. All happens in one transaction, unless the server has too few
+ * locks for it (max_locks_per_transaction).
  *
- * @throws ConfigurationError when there is a subscription, or when the role may not remove something of a plain target
+ * @throws ConfigurationError when there is a subscription, or when the role may not remove something of a
+ * plain target
  * @throws TargetError when the server fails otherwise. Nothing was removed, unless the message says so
  */
 export async function emptyDatabase(session: Session, kind: TargetKind): Promise<Emptied> {
@@ -64,13 +71,21 @@ export async function emptyDatabase(session: Session, kind: TargetKind): Promise
   }
 }
 
-/** Whoever holds a lock is waited for as long as a long query takes. The platform's guard of its rows is made for others. */
+/**
+ * Waits for locks as long as a long query takes. The platform's guard against deletes of its rows is meant
+ * for other clients.
+ */
 export const localSettings = `
   SET LOCAL lock_timeout = '2min';
   SET LOCAL row_security = off;
   SET LOCAL storage.allow_delete_query = 'true'`;
 
-/** A subscription keeps a slot on another server, which only its own DROP releases, and that not inside a transaction. */
+/**
+ * A subscription holds a slot on another server. Only DROP SUBSCRIPTION releases it, which cannot run in a
+ * transaction.
+ *
+ * @throws ConfigurationError when there is one
+ */
 async function refuseSubscriptions(session: Session): Promise<void> {
   const found = await session.query<{ name: string }>(`
     SELECT subname AS name FROM pg_subscription
@@ -108,9 +123,10 @@ async function decideFate(session: Session, kind: TargetKind): Promise<Fate> {
 }
 
 /**
- * Drops some tables and large objects, and commits, as long as one transaction could not hold the locks of all.
+ * Drops some tables and large objects and commits, as long as one transaction cannot hold the locks for
+ * everything.
  *
- * @returns false when nothing had to be dropped, or nothing could
+ * @returns false when there was no need to, or when something could not be dropped
  */
 async function dropBatch(session: Session, users: Ownership, { dropped, emptied }: Fate): Promise<boolean> {
   const schemas = [...dropped, ...emptied];
@@ -118,14 +134,17 @@ async function dropBatch(session: Session, users: Ownership, { dropped, emptied 
   if (locks <= available || batchable === 0) return false;
   const size = Math.max(1, Math.floor((available * batchable) / locks / 2));
   await session.query(`BEGIN; ${localSettings}`);
-  // They would fire for every table.
+  // Event triggers would fire for every table.
   await drop(session, users, listEventTriggers(users));
   const left = await drop(session, users, listBatch(schemas, size));
   await session.query('COMMIT');
   return left.length === 0;
 }
 
-/** How many locks it takes to drop everything, about one per object, and how many of those of the server are for us. */
+/**
+ * Counts the locks that it takes to drop everything, about one for each object, and those of the server that
+ * we may use.
+ */
 async function countLocks(session: Session, schemas: readonly string[]) {
   const [row] = await session.query<{ locks: number; batchable: number; available: number }>(`
     WITH schemas AS (SELECT oid FROM pg_namespace WHERE nspname IN (${listNames(schemas)})),
@@ -167,7 +186,10 @@ async function removeAll(session: Session, users: Ownership, fate: Fate): Promis
   return left;
 }
 
-/** Drops what a query of (class, object) lists, in its order; what went with something before it is passed over. */
+/**
+ * Drops what a query of (class, object) lists, in its order. Objects that were dropped with an earlier one
+ * are skipped.
+ */
 async function drop(session: Session, { kind }: Ownership, list: string): Promise<Omission[]> {
   const rows = await session.query<{ what: string; why: string }>(`
     WITH list (class, object) AS MATERIALIZED (${list}),
@@ -181,9 +203,9 @@ async function drop(session: Session, { kind }: Ownership, list: string): Promis
 }
 
 /**
- * Drops objects by their catalogs and oids, with all that hangs on them.
+ * Drops objects by their catalogs and oids, with everything that depends on them.
  *
- * @throws what the server says when it refuses one of them
+ * @throws the server's error when it refuses one of them
  */
 export async function dropObjects(
   session: Session,
@@ -196,7 +218,10 @@ export async function dropObjects(
   );
 }
 
-/** One function for every sort of object: pg_identify_object names each as DROP takes it, and tells which are gone. */
+/**
+ * One function for every type of object: pg_identify_object names each as DROP takes it, and returns null for
+ * dropped ones.
+ */
 const dropObject = `
   CREATE OR REPLACE FUNCTION pg_temp.supabase_backup_drop(class oid, object oid, tolerant boolean) RETURNS text[] LANGUAGE plpgsql AS $function$
   DECLARE
@@ -229,7 +254,10 @@ const dropObject = `
   END
   $function$`;
 
-/** What has no DROP: the schema `public` becomes as in a new database, and nothing is set for the database. */
+/**
+ * Resets what cannot be dropped: the schema `public` becomes as in a new database, and the database loses its
+ * settings.
+ */
 async function resetDefaults(session: Session): Promise<void> {
   await session.query(
     `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET ALL', current_database()); END $$`,
@@ -266,7 +294,10 @@ async function resetDefaults(session: Session): Promise<void> {
 
 const standardComment = 'standard public schema';
 
-/** @param what could not be done */
+/**
+ * @param batches that were committed before
+ * @param what could not be done, ending in a colon
+ */
 export function explainRefusal(
   cause: unknown,
   batches: number,

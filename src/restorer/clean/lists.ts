@@ -2,23 +2,24 @@ import { quoteLiteral } from '../../postgres/identifier.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 
 /*
- * What there is to drop, as queries of (class, object) in the order of the drops. None lists a member of an extension that stays.
+ * Objects to drop, as queries of (class, object) in the order of the drops. No query lists a member of an
+ * extension that stays.
  */
 
 export interface Ownership {
   readonly kind: TargetKind;
-  /** On a Supabase target, what these own is the platform's; none on a plain one */
+  /** Roles that own the platform's objects on a Supabase target; empty on a plain one */
   readonly platformRoles: readonly string[];
 }
 
-/** Names as the list of an IN, which must not be empty. */
+/** Writes names as the list of an IN, which must not be empty. */
 export function listNames(names: readonly string[]): string {
   return names.length === 0 ? 'NULL' : names.map(quoteLiteral).join(', ');
 }
 
 /**
- * A condition on a row `x` of pg_extension: an extension stays when it could not be created again. Who may create which extension on a
- * Supabase project is not in the catalog, so there all stay.
+ * A condition on a row `x` of pg_extension: an extension stays when it could not be created again. The
+ * catalog does not tell which role may create which extension on a Supabase project, so there all stay.
  */
 export function isKept(kind: TargetKind): string {
   if (kind !== 'plain') return 'true';
@@ -35,12 +36,14 @@ function isUsers(owner: string, { platformRoles }: Ownership): string {
     : `pg_get_userbyid(${owner}) NOT IN (${listNames(platformRoles)})`;
 }
 
-/** Not a member of an extension, and not a part of something else, such as the constructor of a range. */
+/**
+ * A condition: no member of an extension, and no part of another object, such as the constructor of a range.
+ */
 function standsAlone(catalog: string, oid: string): string {
   return `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))`;
 }
 
-/** Objects of a catalog that live in no schema. */
+/** Lists the user's objects of a catalog whose objects are in no schema. */
 function listOwned(catalog: string, owner: string, users: Ownership): string {
   return `
     SELECT '${catalog}'::regclass, o.oid FROM ${catalog} o
@@ -51,7 +54,10 @@ export function listEventTriggers(users: Ownership): string {
   return listOwned('pg_event_trigger', 'evtowner', users);
 }
 
-/** Of the platform's publications only what they publish is the user's, and goes with the tables. */
+/**
+ * Lists the user's publications. Those of the platform stay, and the user's tables leave them when they are
+ * dropped.
+ */
 export function listPublications(users: Ownership): string {
   const list = listOwned('pg_publication', 'pubowner', users);
   return users.kind === 'plain' ? list : `${list} AND o.pubname !~ '^supabase_realtime'`;
@@ -61,7 +67,10 @@ export function listSchemas(names: readonly string[]): string {
   return `SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE nspname IN (${listNames(names)})`;
 }
 
-/** Servers, wrappers, casts, transforms, languages and access methods: the platform has none outside of extensions. */
+/**
+ * Lists foreign servers and wrappers, transforms, casts, languages and access methods: the platform has none
+ * of them outside of extensions.
+ */
 export function listLoose(): string {
   return ['pg_foreign_server', 'pg_foreign_data_wrapper', 'pg_transform', 'pg_cast', 'pg_language', 'pg_am']
     .map(
@@ -71,7 +80,7 @@ export function listLoose(): string {
     .join(' UNION ALL ');
 }
 
-/** Catalogs of what lives in a schema, relations first, because most goes with them. */
+/** Catalogs of objects in schemas, relations first, because most other objects go with them. */
 const catalogs = [
   ['pg_class', 'relnamespace', `o.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')`],
   ['pg_type', 'typnamespace', `o.typtype <> 'p' OR NOT o.typisdefined`],
@@ -99,15 +108,16 @@ export function listObjectsIn(schemas: readonly string[]): string {
     .join(' UNION ALL ');
 }
 
-/** Schemas of the platform in which users make things, where the platform lets them. */
+/** Schemas of the platform in which it lets users create objects. */
 const openSchemas = ['auth', 'storage', 'realtime'];
 
-/** Of old projects, these belong to `postgres`, as what a user made does. */
+/** In old projects these belong to `postgres`, as a user's own functions do. */
 const platformFunctions = ['uid', 'role', 'email', 'jwt', 'foldername', 'filename', 'extension', 'search'];
 
 /**
- * The user's own on what stays of the platform: policies, of which it ships none there; triggers that call a user's function, when they did
- * not go with it; views and functions of roles that are not the platform's.
+ * Lists the user's objects in schemas of the platform, which stay: policies, of which the platform ships none
+ * there; triggers that call a user's function and were not dropped with it; relations and functions of roles
+ * that are not the platform's.
  */
 export function listOnManaged(managed: readonly string[], users: Ownership): string {
   const schemas = openSchemas.filter((name) => managed.includes(name));
@@ -137,7 +147,7 @@ export function listTables(schemas: readonly string[]): string {
       AND o.relkind IN ('r', 'p', 'f') AND ${standsAlone('pg_class', 'o.oid')}`;
 }
 
-/** At most so many tables, those without children, and so many large objects. */
+/** Lists at most `size` tables, those without children, and at most `size` large objects. */
 export function listBatch(schemas: readonly string[], size: number): string {
   return `
     (${listTables(schemas)} AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = o.oid) LIMIT ${size})

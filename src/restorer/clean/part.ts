@@ -8,10 +8,10 @@ import { type Chosen, findReplacement, type Held, type Replacement } from '../pa
 import { dropObjects, explainRefusal, localSettings } from './clean.ts';
 
 /**
- * Removes what gives way to a part of a backup, and nothing else, in one transaction.
+ * Removes what a part of a backup replaces, and nothing else, in one transaction.
  *
- * @param note runs in the same transaction, so that whatever is gone is on record
- * @throws ConfigurationError when something else hangs on it, or when the role may not remove it
+ * @param note records what is removed, in the same transaction
+ * @throws ConfigurationError when something else depends on it, or when the role may not remove it
  * @throws TargetError when the server fails otherwise. Nothing was removed after any throw
  */
 export async function removePart(
@@ -36,7 +36,10 @@ export async function removePart(
   }
 }
 
-/** Whoever would make a view of them has to wait from here on. */
+/**
+ * Locks the replaced tables. From here on another session waits before it can, for example, create a view of
+ * them.
+ */
 async function lock(session: Session, chosen: Chosen): Promise<void> {
   const { objects } = await findReplacement(session, chosen);
   const tables = await session.query<{ name: string }>(
@@ -50,7 +53,7 @@ async function lock(session: Session, chosen: Chosen): Promise<void> {
 
 const shown = 20;
 
-/** @throws ConfigurationError naming what else would go */
+/** @throws ConfigurationError naming what else would be dropped */
 export function refuseHindrances(replaced: Replacement): void {
   const refusal = describeHindrances(replaced);
   if (refusal !== undefined) throw refusal;
@@ -66,13 +69,13 @@ export function describeHindrances({ hindrances, names }: Replacement): Configur
   );
 }
 
-/** A few names. */
+/** The first names, and how many others there are. */
 export function summarize(names: readonly string[]): string {
   const more = names.length - 5;
   return `${names.slice(0, 5).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** Gives back what was held: each by itself, and a foreign key that rows break without a check of them. */
+/** Gives back what was held, one by one. A foreign key that rows violate comes back as NOT VALID. */
 export async function giveBackHeld(session: Session, held: readonly Held[]): Promise<Omission[]> {
   const missing: Omission[] = [];
   for (const one of held) append(missing, await giveBack(session, one));
@@ -86,7 +89,7 @@ async function giveBack(session: Session, { what, add, addUnchecked }: Held): Pr
   if (addUnchecked === null) return [{ what, why: `it could not be given back: ${why}`, remedy }];
   const again = await tryStatement(session, addUnchecked);
   if (again !== undefined) {
-    // A table with partitions may have no key that rows break.
+    // Before PostgreSQL 18 a partitioned table cannot have a key that is NOT VALID.
     const partitions = await addToPartitions(
       session,
       addUnchecked.replace(/ NOT VALID(; COMMENT ON .*)?$/s, ';'),

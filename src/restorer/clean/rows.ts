@@ -8,8 +8,8 @@ import { tryStatement } from '../omission.ts';
 import { listNames, type Ownership } from './lists.ts';
 
 /**
- * Deletes the user's rows from what stays: tables of the platform, tables of extensions as far as pg_dump would write them, jobs of cron.
- * By DELETE, because the platform lets nobody truncate its tables.
+ * Deletes the user's rows from what stays: tables of the platform, tables of extensions as far as pg_dump
+ * would write them, jobs of pg_cron. Uses DELETE, because the platform lets no role truncate its tables.
  */
 export async function deleteRows(
   session: Session,
@@ -19,7 +19,7 @@ export async function deleteRows(
   await session.query(deleteAll);
   const left: Omission[] = [];
   if (kind !== 'plain') {
-    // Nobody's trigger and no foreign key has a say in it, where the server lets us.
+    // Disables triggers and foreign keys for this transaction, where the role may.
     await attempt(session, 'SET LOCAL session_replication_role = replica');
     append(left, await unscheduleJobs(session));
     append(left, await dropQueues(session));
@@ -37,7 +37,12 @@ export async function deleteRows(
   return [...left, ...refused.map(({ what, why }) => describeLeft(`rows of ${what}`, why))];
 }
 
-/** Where a user's rows stay, those of the backup cannot come. Jobs of cron come one by one, and extensions see to theirs. */
+/**
+ * Refuses to go on where a user's rows stay, because those of the backup could not be loaded. Jobs of pg_cron
+ * do not count, because they are restored one by one, nor do rows of extensions, which manage them.
+ *
+ * @throws ConfigurationError
+ */
 function refuseLeftRows(
   targets: readonly Target[],
   refused: readonly { readonly what: string; readonly why: string }[],
@@ -56,7 +61,7 @@ interface Target {
   readonly table: string;
   /** A WHERE clause, or empty */
   readonly condition: string;
-  /** Whether a restore cannot do without their being gone */
+  /** Whether the restore is refused when these rows stay */
   readonly isCounted: boolean;
 }
 
@@ -76,7 +81,7 @@ async function listManagedRows(session: Session, managed: readonly string[]): Pr
     }));
 }
 
-/** What pg_dump takes for a user's in the tables of extensions (PostgreSQL manual 38.17.3). */
+/** Rows in tables of extensions that pg_dump takes for the user's (PostgreSQL manual 38.17.3). */
 async function listExtensionRows(session: Session): Promise<Target[]> {
   const rows = await session.query<{ schema: string; name: string; condition: string }>(`
     SELECT n.nspname AS schema, c.relname AS name, condition
@@ -92,7 +97,10 @@ async function listExtensionRows(session: Session): Promise<Target[]> {
     }));
 }
 
-/** Again and again as long as it helps: where foreign keys hold, the order of the tables matters. */
+/**
+ * Repeats as long as a pass deletes something: where foreign keys are checked, the order of the tables
+ * matters.
+ */
 const deleteAll = `
   CREATE OR REPLACE FUNCTION pg_temp.supabase_backup_delete(tables text[], conditions text[]) RETURNS TABLE (what text, why text)
   LANGUAGE plpgsql AS $function$
@@ -122,9 +130,13 @@ const deleteAll = `
   END
   $function$`;
 
-/** Jobs would go on to run, on tables that are not there. pg_cron lets nobody delete from its table. */
+/**
+ * Unschedules all jobs, which would go on to run on tables that are gone. pg_cron lets no role delete from
+ * its table.
+ */
 async function unscheduleJobs(session: Session): Promise<Omission[]> {
-  // By oid, which is null without the schema: a constant name would be looked up before there is a row to ask about.
+  // By oid, which is null without the schema. A constant name would be resolved even when there is no row to
+  // test.
   const [cron] = await session.query(
     `SELECT FROM pg_extension WHERE extname = 'pg_cron' AND has_schema_privilege(to_regnamespace('cron')::oid, 'USAGE')`,
   );
@@ -140,7 +152,10 @@ async function unscheduleJobs(session: Session): Promise<Omission[]> {
   return left;
 }
 
-/** Their tables are the extension's, which stays: a restore makes those of the backup. */
+/**
+ * Drops the message queues. Their tables belong to the extension, which stays; a restore creates those of the
+ * backup.
+ */
 async function dropQueues(session: Session): Promise<Omission[]> {
   const [extension] = await session.query(
     `SELECT FROM pg_extension WHERE extname = 'pgmq' AND has_schema_privilege(to_regnamespace('pgmq')::oid, 'USAGE')
@@ -156,7 +171,7 @@ async function dropQueues(session: Session): Promise<Omission[]> {
   return left;
 }
 
-/** @returns what the server said when it refused; the transaction goes on either way */
+/** @returns the server's message when it refused; the transaction goes on either way */
 async function attempt(session: Session, sql: string): Promise<string | undefined> {
   await session.query('SAVEPOINT attempt');
   const why = await tryStatement(session, sql);

@@ -8,10 +8,10 @@ import { omit, tryStatement } from '../omission.ts';
 type Addition = Supplement['additions'][number];
 
 /**
- * Makes again what was added to tables of extensions, as far as the target has these and lacks it. To be called before anybody is granted
- * anything.
+ * Creates again what users added to tables of extensions, where the target has the table and lacks the
+ * addition. To be called before anything is granted.
  *
- * @returns what the server refused, and the tables whose rows would be open without it, with the reason
+ * @returns what the server refused, and the additions without which rows would be open, with the reason
  */
 export async function makeAdditions(
   session: Session,
@@ -29,7 +29,10 @@ export async function makeAdditions(
   return { notCarried, open };
 }
 
-/** The extension may make it itself by now, and a target where it is missing has been told of. */
+/**
+ * Whether the target has the table and lacks the addition. The extension may create it itself by now; a
+ * missing extension has been reported already.
+ */
 async function isWanting(session: Session, addition: Addition): Promise<boolean> {
   const { schema, table, sql } = addition;
   const { kind, type, name } = readSubject(addition);
@@ -50,7 +53,10 @@ async function isWanting(session: Session, addition: Addition): Promise<boolean>
   return row?.wanting === true;
 }
 
-/** A supplement has it in words: `index public.i`, `policy public.t own rows`, `row security public.t`. */
+/**
+ * Reads the subject of an addition from its text in the supplement: `index public.i`,
+ * `policy public.t own rows`, `row security public.t`.
+ */
 function readSubject({ schema, table, what }: Addition): Extract<OmissionSubject, { type: string }> {
   const index = `index ${schema}.`;
   if (what.startsWith(index))

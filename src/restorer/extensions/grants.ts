@@ -8,12 +8,12 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { type Statement, tryStatements } from '../omission.ts';
 
 /**
- * Finds the grants on parts of extensions, or of the server itself, that a project gives by itself: everybody and each role of the user's
- * may there what they might in the source. Given once more, each of them would be refused to a role that owns none of these objects. What the
- * platform's own roles may is the platform's affair.
+ * Finds the grants on parts of extensions, or of the server itself, that a project already has: PUBLIC and
+ * each of the user's roles have the same rights there as in the source. To grant them again would be refused
+ * to a role that owns none of these objects. The rights of the platform's own roles are not compared.
  *
  * @param entries all that are restored
- * @param wanted the description of the source; one of an older version of the tool tells nothing of this
+ * @param wanted the definitions of the source; those of an older version of the tool hold no such rights
  */
 export async function findGivenGrants(
   session: Session,
@@ -35,8 +35,9 @@ export async function findGivenGrants(
 }
 
 /**
- * Gives what of refused grants on such objects the connected role can give: an entry of the archive is one list for all, and is refused as a
- * whole where one of them, such as the connected role itself, cannot get it from this role.
+ * Grants what the connected role can grant of refused grants on such objects. An entry of the archive is one
+ * list for all grantees, and is refused as a whole where one of them, such as the connected role itself,
+ * cannot get it from this role.
  *
  * @param refused entries of kind ACL
  * @returns what the server refused
@@ -68,7 +69,7 @@ export async function grantRightsAgain(
   return tryStatements(session, statements);
 }
 
-/** The types whose names say all that GRANT wants to know */
+/** Types of objects that GRANT can find by type and name */
 const grantable = new Set([
   ...['function', 'table', 'sequence', 'type', 'schema', 'language', 'foreign data wrapper'],
   'foreign server',
@@ -91,7 +92,7 @@ function writeGrants({ type, schema, name, grantee }: Rights, privileges: readon
   });
 }
 
-/** What each grantee may, by object */
+/** Privileges of each grantee, by object */
 type RightsByObject = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 function groupByObject(lines: readonly Definition[]): RightsByObject {
@@ -122,7 +123,10 @@ function areSame(
 
 const routines = new Set(['FUNCTION', 'PROCEDURE', 'AGGREGATE']);
 
-/** `FUNCTION citext(boolean)` as a line of kind `rights` names it; undefined for what has no such lines */
+/**
+ * Key of the object of an ACL entry, such as `FUNCTION citext(boolean)`, as of a line of kind `rights`;
+ * undefined for objects that have no such lines
+ */
 function identify({ schema, name }: ArchiveEntry): string | undefined {
   const [, kind, object] =
     /^(FUNCTION|PROCEDURE|AGGREGATE|TABLE|SEQUENCE|COLUMN|TYPE|SCHEMA|LANGUAGE|FOREIGN DATA WRAPPER|FOREIGN SERVER) (.*)$/s.exec(

@@ -11,11 +11,13 @@ import type { Session } from '../../postgres/session/connection.ts';
 import type { World } from '../../runtime/context.ts';
 
 /*
- * What an archive says about what CREATE EXTENSION makes: grants, values of sequences, rows of configuration. The things themselves have no
- * entry, so that nothing in the archive tells which extension they need.
+ * Entries about objects that CREATE EXTENSION creates: grants, values of sequences, rows of configuration
+ * tables. The objects themselves have no entry, so nothing in the archive tells which extension they need.
  */
 
-/** Whether an entry is about something that no entry of the archive makes, and that the server does not have either. */
+/**
+ * Whether an entry is about an object that no entry of the archive creates, and that the server lacks, too.
+ */
 export async function isAboutAbsentPart(session: Session, entry: ArchiveEntry): Promise<boolean> {
   const { kind, schema, name } = entry;
   const [, of = kind, object = name] =
@@ -44,10 +46,10 @@ async function isAbsent(session: Session, sql: string, parameters: string[]): Pr
   return row?.there === false;
 }
 
-/** characters of names in one line of a report */
+/** Characters of names in one line of a report */
 const shownNames = 300;
 
-/** One line for all of them: who misses the extension misses these. */
+/** One omission for all of them, because one missing extension explains them. */
 export function describeAbsentParts(entries: readonly ArchiveEntry[]): Omission[] {
   if (entries.length === 0) return [];
   const names: string[] = [];
@@ -65,8 +67,8 @@ export function describeAbsentParts(entries: readonly ArchiveEntry[]): Omission[
 }
 
 /**
- * Rows that an extension keeps for its user. What pg_cron has noted of its runs is none of them where the backup alone is tried: no drill runs
- * jobs.
+ * Reports rows that an extension keeps for its user. In a drill, what pg_cron recorded of its runs does not
+ * count as lost, because no drill runs jobs.
  */
 export function describeAbsentRows(entry: ArchiveEntry, rows: number, extensions: 'lost' | 'told'): Omission {
   const isHistory = entry.schema === 'cron' && extensions === 'told';
@@ -80,13 +82,15 @@ export function describeAbsentRows(entry: ArchiveEntry, rows: number, extensions
 
 /** Rows of a table of an extension, as the archive has them. */
 export interface ArchivedRows {
-  /** A list of column names, quoted as SQL has it */
+  /** A list of column names, quoted as in SQL */
   readonly columns: string;
-  /** What COPY … FROM STDIN takes, row by row */
+  /** Input of COPY … FROM STDIN, one row in each buffer */
   readonly text: AsyncIterable<Buffer>;
 }
 
 /**
+ * Reads the rows of an entry.
+ *
  * @returns undefined where the archive has no such rows
  * @throws ToolError when the archive cannot be read, also while the rows are taken
  */
@@ -107,14 +111,14 @@ export async function readArchivedRows(
 
 async function* takeRows(lines: AsyncGenerator<string>): AsyncGenerator<Buffer> {
   let isOver = false;
-  // To the end of what is printed: only then it is known that the archive could be read.
+  // Reads the output to its end: only then it is certain that the archive could be read.
   for await (const line of lines) {
     isOver ||= line === '\\.';
     if (!isOver) yield Buffer.from(`${line}\n`, 'latin1');
   }
 }
 
-/** Byte by byte, whatever the encoding of the source. */
+/** Prints an entry as lines of latin1, which keeps every byte, whatever the encoding of the source. */
 async function* printLines(
   client: ClientTools,
   archive: string,

@@ -2,7 +2,7 @@ import type { Definition } from '../../format/supplement.ts';
 import { splitDetail, withoutMarks } from '../../postgres/catalog/printed-text.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 
-/** What the backup's description says of entries of its archive, whose table of contents has names only. */
+/** The definitions of the source by entry of the archive, whose table of contents has only names. */
 export class DefinitionIndex {
   readonly #details: ReadonlyMap<string, string>;
   readonly #places: ReadonlyMap<string, string>;
@@ -19,7 +19,10 @@ export class DefinitionIndex {
     this.#places = places;
   }
 
-  /** The detail without what only a server's words are; undefined where the backup has no such line. */
+  /**
+   * The detail without the expressions that a server prints in its own words; undefined where the backup has
+   * no such line.
+   */
   find(kind: string, schema: string | undefined, name: string): string | undefined {
     const detail = this.#details.get(identify(kind, schema ?? null, name));
     return detail === undefined ? undefined : splitDetail(detail).parts.join('');
@@ -41,7 +44,7 @@ export class DefinitionIndex {
       return this.#places.get(identify(schema ?? null, name));
     }
     if (kind !== 'CONSTRAINT') return undefined;
-    // The table before it may have spaces in its name.
+    // The name of the table, which comes first, may contain spaces.
     const at = [...name.matchAll(/ /g)].map(({ index }) => name.slice(index + 1));
     return at
       .map((index) => this.#places.get(identify(schema ?? null, index)))
@@ -55,7 +58,7 @@ export class DefinitionIndex {
   }
 }
 
-/** A table of contents has spaces where names have line ends. */
+/** A table of contents replaces line breaks in names by spaces. */
 function identify(...parts: readonly (string | null)[]): string {
   return parts.map((part) => (part ?? '').replaceAll(/[\n\r]/g, ' ')).join('\0');
 }

@@ -1,6 +1,6 @@
 import type { Session } from '../../postgres/session/connection.ts';
 
-/** What the target's catalogs tell of what the connected role may make there, and of what there is to make it with. */
+/** What the connected role may create in the target, and what it needs for that, from the catalogs. */
 export interface TargetFacts {
   readonly self: string;
   readonly superuser: boolean;
@@ -9,19 +9,19 @@ export interface TargetFacts {
   readonly roles: ReadonlyMap<string, RoleRights>;
   readonly schemas: ReadonlyMap<string, SchemaRights>;
   readonly languages: ReadonlyMap<string, { readonly trusted: boolean; readonly usable: boolean }>;
-  /** The version that a CREATE EXTENSION gives, of those whose files are there */
+  /** Extensions whose files are on the server, in the version that CREATE EXTENSION installs */
   readonly extensions: ReadonlyMap<string, ExtensionRights>;
-  /** Whether the role may put something there; where the database is, everybody may */
+  /** Whether the role may create objects there; in the tablespace of the database every role may */
   readonly tablespaces: ReadonlyMap<string, boolean>;
   readonly accessMethods: ReadonlySet<string>;
-  /** Whether the role may make servers with it */
+  /** Whether the role may create servers with it */
   readonly wrappers: ReadonlyMap<string, boolean>;
 }
 
 interface DatabaseRights {
   /** Whether the role has the rights of its owner */
   readonly owned: boolean;
-  /** As ALTER DATABASE has set them */
+  /** As ALTER DATABASE set them */
   readonly settings: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export interface RoleRights {
   readonly usable: boolean;
   /** Whether the connected role may give objects to it */
   readonly assumable: boolean;
-  /** Whether the connected role may set things for it */
+  /** Whether the connected role may alter it */
   readonly alterable: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface SchemaRights {
 }
 
 export interface ExtensionRights {
-  /** Whether its script is run by a superuser, to whom belongs what it makes */
+  /** Whether a superuser has to run its script, and then owns what it creates */
   readonly superuser: boolean;
   readonly trusted: boolean;
   readonly installed: boolean;
@@ -101,7 +101,10 @@ export async function readTargetFacts(session: Session): Promise<TargetFacts> {
   };
 }
 
-/** Since PostgreSQL 16 a role is given, and altered, by those who have been told that they may, and not by all who create roles. */
+/**
+ * Before PostgreSQL 16 a role with CREATEROLE may alter any role, and a member may give objects to its role.
+ * Since then this needs the ADMIN option and the SET option of the membership.
+ */
 function readRoles(session: Session, major: number): Promise<(RoleRights & { name: string })[]> {
   const creates = `(SELECT s.rolcreaterole FROM pg_roles s WHERE s.rolname = current_user)`;
   const alters = major < 16 ? creates : `${creates} AND pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')`;

@@ -31,25 +31,25 @@ import {
   readSettings,
 } from './settings.ts';
 
-/** A restore as it is planned. */
+/** A planned restore. */
 export interface Prospect {
   readonly entries: readonly ArchiveEntry[];
-  /** Whose rows are to come */
+  /** Tables whose rows are to be restored */
   readonly tables: readonly Pick<TableEntry, 'oid' | 'schema' | 'name' | 'rows'>[];
-  /** Without which a restore ends, where their tables come */
+  /** Entries without which the restore ends, where their tables are restored */
   readonly guards: ReadonlySet<ArchiveEntry>;
   readonly supplement: Supplement;
   readonly kind: TargetKind;
   readonly roles: Pick<RolePlan, 'created' | 'altered' | 'equipped' | 'roles'>;
   /** Undefined where all of the backup is restored */
   readonly part: Pick<FittedPart, 'isInUse' | 'replaced'> | undefined;
-  /** Schemas of the target that are dropped and made again */
+  /** Schemas of the target that are dropped and created again */
   readonly renewed: readonly string[];
 }
 
 /**
- * What the server of the target will probably refuse, for a dry run: each is tried all the same, and what is refused is told. Catalogs are
- * read, and nothing is written.
+ * Predicts what the target's server will probably refuse, for a dry run. A restore tries everything all the
+ * same, and reports what is refused. Reads catalogs, and writes nothing.
  *
  * @throws ConfigurationError when the connected role cannot restore anything there
  */
@@ -58,12 +58,16 @@ export async function foresee(session: Session, prospect: Prospect): Promise<str
   try {
     return await describeForeseen(session, prospect, await readTargetFacts(session));
   } catch (error) {
-    // A foresight is no reason to end a restore.
+    // A failed prediction is no reason to end a restore.
     return [`What the server will refuse could not be foreseen: ${refusalOf(error)}.`];
   }
 }
 
-/** The mark of the restore needs a schema of its own. */
+/**
+ * Every restore leaves a mark in a schema of its own, which needs CREATE.
+ *
+ * @throws ConfigurationError when the connected role lacks it
+ */
 async function refuseWithoutCreate(session: Session): Promise<void> {
   const [rights] = await session.query<{ self: string; database: boolean; schema: boolean }>(`
     SELECT current_user::text AS self, has_database_privilege(current_database(), 'CREATE') AS database,
@@ -97,7 +101,7 @@ async function describeForeseen(session: Session, prospect: Prospect, facts: Tar
   ];
 }
 
-/** What will be refused and why, grouped; exported for its tests. */
+/** Predicts what will be refused and why, in groups. Exported for its tests. */
 export async function foreseeRefusals(
   session: Session,
   { entries, supplement, kind, roles, part }: Prospect,
@@ -124,7 +128,7 @@ export async function foreseeRefusals(
   const groups = followRefusals(
     entries,
     (entry) => findReason(entry) ?? collisions.get(entry),
-    // It comes in the default one.
+    // The table is then created with the default access method.
     (entry, need) => entry.kind === 'TABLE' && need.kind === 'ACCESS METHOD',
   );
   return { groups, definitions, given, settings };
@@ -149,7 +153,7 @@ async function describeIrremovable(
   ];
 }
 
-/** Their tables are made by an extension, and have no entries. */
+/** Tables of message queues have no entries, because the extension creates them. */
 function describeQueues(groups: readonly RefusedGroup[], tables: Prospect['tables']): string[] {
   const isGone = groups.some(({ direct, following }) =>
     [...direct, ...following].some(({ kind, name }) => kind === 'EXTENSION' && name === 'pgmq'),
@@ -162,7 +166,7 @@ function describeQueues(groups: readonly RefusedGroup[], tables: Prospect['table
   ];
 }
 
-/** A restore ends rather than that it lets anybody see more than in the source. */
+/** Says that the restore would end: it never lets a role see more rows than in the source. */
 function describeEnd(groups: readonly RefusedGroup[], guards: ReadonlySet<ArchiveEntry>): string[] {
   const gone = groups.flatMap(({ direct, following }) => [...direct, ...following]);
   const missing = gone.filter((entry) => guards.has(entry));
@@ -173,7 +177,7 @@ function describeEnd(groups: readonly RefusedGroup[], guards: ReadonlySet<Archiv
   ];
 }
 
-/** What comes in the default tablespace, or of the default access method. */
+/** Describes what will be in the default tablespace, or use the default access method. */
 function describePlaces(
   entries: readonly ArchiveEntry[],
   definitions: DefinitionIndex,
@@ -191,7 +195,7 @@ function describePlaces(
   const methods = Map.groupBy(coming, (entry) => {
     const method = definitions.findAccessMethod(entry);
     if (method === undefined || accessMethods.has(method) || made.has(method)) return '';
-    // One that an extension may bring is not judged.
+    // An access method that an extension may bring is not judged.
     return entry.needs.some((id) => extensions.has(id)) ? '' : method;
   });
   places.delete('');

@@ -4,7 +4,7 @@ import type { Replacement } from '../part/replacement.ts';
 import type { DefinitionIndex } from './definitions.ts';
 import type { Reason } from './refusals.ts';
 
-/** Both relations and types have names that are taken once in a schema, and what has columns takes one of each. */
+/** Relations and types each have unique names in a schema; a relation with columns takes one of each. */
 type Space = 'relation' | 'type';
 
 interface Claim {
@@ -28,9 +28,11 @@ interface Taken {
 const withColumns = new Set(['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE']);
 
 /**
- * Finds entries whose names something else of the target has, and keeps. An array type that the server named itself gives way.
+ * Finds entries whose names another object of the target has and keeps. The server renames an array type that
+ * it named itself.
  *
- * @param replaced what goes before; undefined: nothing does, and nothing but parts of extensions can be there
+ * @param replaced what is removed before; undefined where nothing is, and only parts of extensions can be
+ * there
  */
 export async function findCollisions(
   session: Session,
@@ -83,7 +85,7 @@ function listClaims(entry: ArchiveEntry, definitions: DefinitionIndex, indexes: 
     const isComposite = definitions.find('type', schema, name)?.startsWith('composite') === true;
     return isComposite ? [claim('type'), claim('relation')] : [claim('type')];
   }
-  // Those of a part are looked at where it is fitted in.
+  // Indexes of a part are compared in `Fitter.findCollisions`.
   if (!indexes) return [];
   if (kind === 'INDEX') return [claim('relation')];
   if (kind !== 'CONSTRAINT' || !definitions.isIndexed(entry) || name.split(' ').length !== 2) return [];

@@ -4,12 +4,15 @@ import type { Replacement } from '../part/replacement.ts';
 import type { TargetFacts } from './facts.ts';
 import { listFew } from './refusals.ts';
 
-/** A condition on an object whose owner has rights that the connected role lacks; in the catalog of owners the first role is left out. */
+/**
+ * A condition: the connected role lacks the rights of an object's owner. pg_shdepend has no rows for the
+ * bootstrap superuser, whose oid is 10.
+ */
 const isForeign = (owner: string) => `NOT pg_has_role(${owner}, 'USAGE')`;
 
 /**
- * Objects of a target that the connected role may not remove for a part of a backup, by name: it owns neither them nor their schemas, or not
- * the tables whose foreign keys are taken away for it.
+ * Names the objects that a part of a backup replaces and the connected role may not remove: it owns neither
+ * them nor their schemas, or not a table whose foreign key has to be dropped before.
  */
 export async function findIrremovable(session: Session, { objects, held }: Replacement): Promise<string[]> {
   const keys = held.flatMap(
@@ -36,7 +39,7 @@ export async function findIrremovable(session: Session, { objects, held }: Repla
   return rows.map(({ name }) => name);
 }
 
-/** The same where all of a plain database is emptied. What of an extension cannot be removed, stays. */
+/** The same where all of a plain database is emptied. Objects of an extension stay, and are not listed. */
 export async function findUnremovable(session: Session, { database }: TargetFacts): Promise<string[]> {
   const member = (catalog: string, oid: string) =>
     `EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
@@ -66,7 +69,7 @@ export async function findUnremovable(session: Session, { database }: TargetFact
   return [...(database.owned ? [] : ['the database']), ...rows.map(({ name }) => name)];
 }
 
-/** Kinds that pg_restore gives an owner. */
+/** Kinds of entries that pg_restore gives an owner. */
 const owned = new Set([
   ...[
     'AGGREGATE',
@@ -92,15 +95,15 @@ const owned = new Set([
   ...['TABLE', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY', 'TYPE', 'VIEW'],
 ]);
 
-/** The target as a restore finds it, and what the restore makes of it before anything gets an owner. */
+/** The target as a restore finds it, and what the restore creates before objects get their owners. */
 interface Ground {
   readonly facts: TargetFacts;
   readonly renewed: ReadonlySet<string> | 'all';
-  /** Roles that the restore makes */
+  /** Roles that the restore creates */
   readonly created: ReadonlySet<string>;
 }
 
-/** Roles of the backup that will not own what they owned, in sentences. */
+/** Describes which roles of the backup will not own what they owned. */
 export async function describeLostOwners(
   session: Session,
   entries: readonly ArchiveEntry[],
@@ -132,7 +135,10 @@ export async function describeLostOwners(
   ];
 }
 
-/** An owner has to have CREATE on the schema when the connected role is no superuser, and grants come at the end. */
+/**
+ * Finds owners that will lack CREATE on a schema. The server asks for it when the connected role is no
+ * superuser, and grants come at the end of a restore.
+ */
 async function findShutOut(
   session: Session,
   given: readonly ArchiveEntry[],
@@ -153,7 +159,7 @@ async function findShutOut(
     [
       there.map(({ schema }) => schema),
       there.map(({ owner }) => owner),
-      // Of a role that the restore makes, nobody has granted anything yet.
+      // A role that the restore creates still has only the rights of PUBLIC.
       there.map(({ owner }) => (created.has(owner) ? 'public' : owner)),
     ],
   );

@@ -2,26 +2,29 @@ import type { TableEntry } from '../../format/manifest.ts';
 import { type ArchiveEntry, describeEntry } from '../../postgres/client/table-of-contents.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 
-/** Why the server will refuse something, and what to do about it; what has the same why is told together. */
+/**
+ * Why the server will refuse something, and what to do about it. Entries with the same `why` are reported
+ * together.
+ */
 export interface Reason {
-  /** Goes on from “because” */
+  /** A clause that follows “because” */
   readonly why: string;
   /** Whole sentences */
   readonly remedy: string;
-  /** The rule does not decide it. */
+  /** Set where the rule is not certain */
   readonly uncertain?: true;
 }
 
-/** What one reason keeps away. */
+/** The entries that one reason prevents. */
 export interface RefusedGroup {
   readonly reason: Reason;
   /** In the archive's order */
   readonly direct: readonly ArchiveEntry[];
-  /** What cannot be without these */
+  /** Entries that need these */
   readonly following: readonly ArchiveEntry[];
 }
 
-/** Say something about what is there, or come with it. */
+/** Kinds that describe another object, or come with it. */
 const attached = new Set([
   ...[
     'ACL',
@@ -41,9 +44,10 @@ const ofRelations = new Set([
 const relations = new Set(['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE']);
 
 /**
- * Groups what is refused by its reasons, and adds to each what needs it, however deep.
+ * Groups refused entries by reason, and adds to each group the entries that need them, directly or
+ * indirectly.
  *
- * @param staysWithout whether an entry comes although one that it needs does not
+ * @param staysWithout whether an entry is restored although one that it needs is not
  */
 export function followRefusals(
   entries: readonly ArchiveEntry[],
@@ -82,7 +86,7 @@ export function followRefusals(
       groups.get(why)?.following.push(entry);
     }
   }
-  // What an entry needs may stand after it in the archive where the two belong to a circle, so once is not enough.
+  // In a circle of dependencies an entry may precede what it needs, so one pass is not enough.
   for (let before = -1; before !== cause.size; ) {
     before = cause.size;
     for (const entry of entries) {
@@ -98,13 +102,13 @@ export function followRefusals(
     );
     const isTold = ({ kind, needs }: ArchiveEntry) =>
       !attached.has(kind) && !(ofRelations.has(kind) && needs.some((id) => gone.has(id)));
-    // A right that is refused for its own sake is what the group is about.
+    // When the server refuses only grants or other attached entries, the group is about these.
     const own = direct.filter(isTold);
     return { reason, direct: own.length === 0 ? direct : own, following: following.filter(isTold) };
   });
 }
 
-/** @param tables those whose rows are to come, by oid in the source */
+/** @param tables tables whose rows are to be restored, by oid in the source */
 export function describeRefused(
   { reason, direct, following }: RefusedGroup,
   tables: ReadonlyMap<number, Pick<TableEntry, 'rows'>>,
@@ -135,7 +139,7 @@ function describeEntries(
   ].join(' and ');
 }
 
-/** What is granted has no name that says it. */
+/** Names an entry; the name of an ACL does not say that it holds grants. */
 function name(entry: ArchiveEntry): string {
   const { kind, schema, name: of, owner } = entry;
   if (kind === 'DEFAULT ACL') return `default privileges of ${owner}`;

@@ -4,7 +4,10 @@ import type { TargetFacts } from './facts.ts';
 import type { Reason } from './refusals.ts';
 import { findFunctionSettings, judgeSetting, type KnownSettings } from './settings.ts';
 
-/** Only a superuser may make these (PostgreSQL manual, CREATE …); a platform lets its roles make some. */
+/**
+ * Kinds that only a superuser may create (PostgreSQL manual, CREATE …). A platform lets its roles create some
+ * of them.
+ */
 const ofSuperusers = new Set([
   'ACCESS METHOD',
   'EVENT TRIGGER',
@@ -17,26 +20,26 @@ const ofSuperusers = new Set([
   'TEXT SEARCH TEMPLATE',
 ]);
 
-/** Kinds that a schema must let the role create in. */
+/** Kinds that need CREATE on the schema. */
 const inSchemas = new Set([
   ...['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE', 'STATISTICS'],
   ...['FUNCTION', 'PROCEDURE', 'AGGREGATE', 'OPERATOR', 'TYPE', 'SHELL TYPE', 'DOMAIN'],
   ...['COLLATION', 'CONVERSION', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
 ]);
 
-/** What the rules look at. */
+/** What the rules read. */
 export interface RuleSources {
   readonly entries: readonly ArchiveEntry[];
   readonly definitions: DefinitionIndex;
   readonly facts: TargetFacts;
   readonly settings: KnownSettings;
-  /** Whether nothing but PostgreSQL decides what a role may; a platform lets its own do more */
+  /** Whether PostgreSQL alone decides what a role may do; a platform lets its own roles do more */
   readonly plain: boolean;
-  /** Whether all of the archive is restored, but for schemas that are there */
+  /** Whether all of the archive is restored, except for schemas that exist */
   readonly whole: boolean;
-  /** Schemas of the target that are made anew, or all of them */
+  /** Schemas of the target that are created again, or all of them */
   readonly renewed: ReadonlySet<string> | 'all';
-  /** Whether the connected role has the rights of a role, once the restore has made those that it makes */
+  /** Whether the connected role has the rights of a role, once the restore has created its roles */
   hasRightsOf(role: string): boolean;
 }
 
@@ -45,7 +48,10 @@ const bySuperuser: Reason = {
   remedy: 'Restore as a superuser if it matters.',
 };
 
-/** Finds why the server will refuse an entry by itself; undefined where no rule says that it will. */
+/**
+ * Makes a function that finds why the server will refuse an entry itself; undefined where no rule says that
+ * it will.
+ */
 export function createRules(sources: RuleSources): (entry: ArchiveEntry) => Reason | undefined {
   const { entries, facts, plain, whole } = sources;
   const made = new Map(entries.filter(({ kind }) => kind === 'SCHEMA').map((entry) => [entry.name, entry]));
@@ -107,7 +113,7 @@ const judgeKind: Rule = (entry, { definitions, facts, plain }) => {
   }
 };
 
-/** Whoever makes a cast owns one of its types, and those of the server belong to a superuser. */
+/** A role has to own one of the types to create a cast, and a superuser owns those of the server. */
 function judgeCast(types: string, definitions: DefinitionIndex): Reason | undefined {
   const method = definitions.find('cast', undefined, types) ?? '';
   return isBuiltIn(types) || method.startsWith('without function') ? bySuperuser : undefined;
@@ -159,7 +165,7 @@ function judgeSchema(
   };
 }
 
-/** It is given away before there is anything in it. */
+/** A new schema is given to its owner before anything is created in it. */
 function judgeNewSchema(schema: ArchiveEntry | undefined, { roles }: TargetFacts): Reason | undefined {
   const owner = schema === undefined ? undefined : roles.get(schema.owner);
   if (schema === undefined || owner === undefined || !owner.assumable || owner.usable) return undefined;
@@ -207,7 +213,7 @@ const judgeFunctionSettings: Rule = (entry, { definitions, facts, settings, plai
     .find((reason) => reason !== undefined);
 };
 
-/** What is granted on what belongs to others the server passes over, or refuses. */
+/** The server ignores or refuses grants on objects of other roles. */
 function judgeRights(
   entry: ArchiveEntry,
   { facts, renewed, hasRightsOf }: RuleSources,
@@ -228,7 +234,7 @@ function judgeRights(
   if (schema === 'pg_catalog' || (there !== undefined && !there.owned && !there.mayGrant)) {
     return { why: 'it grants or revokes what is not the connected role’s to grant', remedy };
   }
-  // What makes a part of an extension has no entry.
+  // The object is a part of an extension, and so has no entry.
   if (of === undefined && isOfExtension(entry)) {
     const why = 'it is about a part of an extension, which may belong to a superuser';
     return { why, remedy, uncertain: true };

@@ -6,17 +6,19 @@ import { findDifferent } from '../roles/stored-settings.ts';
 import type { TargetFacts } from './facts.ts';
 import type { Reason } from './refusals.ts';
 
-/** What the target knows of a setting. */
+/** What the target knows about a setting. */
 export interface KnownSetting {
-  /** As in pg_settings; null for what is not listed there */
+  /** As in pg_settings; null for a setting that is not listed there */
   readonly context: string | null;
-  /** Whether the server takes the name all the same, as an old one of something or as one that it does not list */
+  /**
+   * Whether the server accepts the name although it is not listed, as an old name of a setting for example
+   */
   readonly hidden: boolean;
-  /** Whether the connected role has been granted to set it */
+  /** Whether the connected role was granted SET on it */
   readonly granted: boolean;
 }
 
-/** By names in small letters */
+/** By names in lower case */
 export type KnownSettings = ReadonlyMap<string, KnownSetting>;
 
 export async function readSettings(session: Session, names: readonly string[]): Promise<KnownSettings> {
@@ -31,11 +33,12 @@ export async function readSettings(session: Session, names: readonly string[]): 
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-/** The names of the settings that a function is called under, from its definition. */
+/** Reads from a function's definition the names of the settings that it runs with. */
 export function findFunctionSettings(detail: string): string[] {
   const [, list] = /; set (.*?)(?:; library [^;]*)?; (?:body|definition) /s.exec(detail) ?? [];
   if (list === undefined) return [];
-  // The value of a setting that users name themselves may be any text, names behind commas included.
+  // The value of a custom setting may be any text, including commas and names, so what follows the first one
+  // is not read.
   const names = [...list.replaceAll(/"(?:[^"]|"")*"/g, '""').matchAll(/(?:^|, )([A-Za-z_][\w$.]*)=/g)].map(
     ([, name = '']) => name,
   );
@@ -44,10 +47,11 @@ export function findFunctionSettings(detail: string): string[] {
 }
 
 /**
- * Why the server will not take a setting in a SET of a function, a role or a database; undefined where it will.
+ * Finds why the server will refuse a setting in a SET of a function, a role or a database; undefined where it
+ * will not.
  *
  * @param called how a sentence names it
- * @param isJudged whether rights are a matter of PostgreSQL alone, and not of a platform that lets its roles do more
+ * @param isJudged whether PostgreSQL alone decides about rights, and no platform that lets its roles do more
  */
 export function judgeSetting(
   name: string,
@@ -77,14 +81,17 @@ export function judgeSetting(
   };
 }
 
-/** Settings that a restore gives to the database and to roles. */
+/** A setting that a restore gives to the database or to a role. */
 export interface GivenSetting {
-  /** Undefined: the database's */
+  /** Undefined for a setting of the database */
   readonly role: string | undefined;
   readonly name: string;
 }
 
-/** Those that the target does not have already, or that the plan of the roles says to give. */
+/**
+ * Lists the settings of the database that the target does not have already, and those of roles that are
+ * planned.
+ */
 export function listGivenSettings(
   { database }: Supplement,
   { altered, equipped, roles }: Pick<RolePlan, 'altered' | 'equipped' | 'roles'>,

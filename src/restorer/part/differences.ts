@@ -7,18 +7,24 @@ import { applySettings } from '../../postgres/session/output-settings.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import type { FittedPart } from './part.ts';
 
-/** Where a target that is in use is otherwise than the backup, of which a part is to come. */
+/** How a target in use differs from the backup of which it gets a part. */
 export interface PartDifferences {
-  /** What stays as the target has it, and rows or partitions of the backup may not fit */
+  /**
+   * Types and partitioned tables that stay as the target has them, and that rows or partitions of the backup
+   * may not fit
+   */
   readonly misfits: readonly string[];
-  /** Sequences that columns of the part are to have, and that belong to something else by now */
+  /** Sequences that columns of the part need, and that other columns own by now */
   readonly takenSequences: readonly string[];
-  /** What goes with what is replaced, and does not come back because the backup has no such thing; the gravest first */
+  /**
+   * What is dropped with the replaced tables and does not come back, because the backup lacks it; the gravest
+   * first
+   */
   readonly surplus: readonly string[];
 }
 
 /**
- * Compares what of the target stays, and what goes, with what the backup says of it.
+ * Compares with the backup what stays in the target, and what is replaced.
  *
  * @param expected the definitions of the backup
  * @param contents all of the archive
@@ -73,7 +79,9 @@ async function findOwned(
   return owned;
 }
 
-/** What a table can have besides its rows; row security first, because without it more is seen */
+/**
+ * What a table can have besides its rows; row level security first, because without it more rows can be seen
+ */
 const belongings = [
   ...['row level security', 'policy', 'column', 'trigger', 'rule', 'constraint', 'index', 'grant'],
   ...['statistics object', 'replica identity'],
@@ -97,7 +105,7 @@ class DefinitionPair {
     this.#columns = { expected: columns(expected), found: columns(found) };
   }
 
-  /** Whether values of the backup's type may be none of the target's. */
+  /** Whether the target's type may not accept values of the backup's. */
   isOtherType({ kind, schema = '', name }: ArchiveEntry): boolean {
     if (kind !== 'TYPE' && kind !== 'DOMAIN') return false;
     const key = identify({ kind: 'type', schema, relation: null, name });
@@ -111,7 +119,7 @@ class DefinitionPair {
     return normalize(wanted) !== normalize(there);
   }
 
-  /** Whether a partition of the backup's table may be none of the target's. */
+  /** Whether the target's table may not accept a partition of the backup's. */
   isOtherRoot({ schema = '', name }: ArchiveEntry): boolean {
     const key = identify({ kind: 'table', schema, relation: null, name });
     const method = (line: Definition | undefined) =>
@@ -154,7 +162,7 @@ function readLabels(detail: string): string[] {
   return detail.match(/'(?:[^']|'')*'/g) ?? [];
 }
 
-/** Without casts, parentheses and white space, which a text gains on its way through a dump */
+/** Removes casts, parentheses and white space, which an expression gains on its way through a dump. */
 function normalize(detail: string): string {
   const bare = detail.replaceAll(/::(?:"[^"]*"|[\w .]+)(?:\(\d+(?:,\d+)?\))?(?:\[\])*/g, '');
   return [...bare].filter((character) => character > ' ' && character !== '(' && character !== ')').join('');

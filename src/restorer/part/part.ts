@@ -15,24 +15,24 @@ import {
 } from './replacement.ts';
 import { findFilled } from './replacement-rows.ts';
 
-/** A part of a backup, fitted to what is in its target already. */
+/** A part of a backup, fitted to what its target already holds. */
 export interface FittedPart {
   readonly selection: RestoreSelection;
-  /** Those of its entries that need something of the target, which the server may therefore refuse */
+  /** Entries that need an object of the target, and that the server may therefore refuse */
   readonly taken: ReadonlySet<ArchiveEntry>;
   /** Whether the target holds anything, so that what is not chosen stays */
   readonly isInUse: boolean;
-  /** What the selection needs, and the target has and keeps */
+  /** What the selection needs, and the target has and keeps, for people */
   readonly notes: readonly string[];
-  /** What the selection needs and the target keeps, each for itself */
+  /** Entries that the selection needs and the target keeps, without what belongs to them */
   readonly kept: readonly ArchiveEntry[];
-  /** What of the selection the target has, to look once more */
+  /** Entries of the selection that the target has, to be looked up again when they are removed */
   readonly chosen: Chosen;
-  /** What of the target gives way to it */
+  /** Objects of the target that it replaces */
   readonly replaced: Replacement;
-  /** Tables of the platform that rows are to go into, and that hold rows already */
+  /** Tables of the platform that are to get rows, and already hold some */
   readonly filled: readonly string[];
-  /** Names of indexes that come, and that something else of the target has */
+  /** Names of restored indexes that another object of the target has */
   readonly collisions: readonly string[];
 }
 
@@ -42,14 +42,15 @@ export interface Part {
   readonly exclude: readonly string[];
   /** All of the archive */
   readonly contents: readonly ArchiveEntry[];
-  /** What is to be restored of it */
+  /** The entries to restore */
   readonly selection: RestoreSelection;
 }
 
 /**
- * Fits a part of a backup into a database that is in use. What the patterns name is replaced; what it needs besides (schemas, types,
- * functions, parents of partitions) stays as the target has it; and what was left out because the backup's own was not wanted, such as a
- * foreign key to another table, comes if the target has that. An empty database gets the part as it is.
+ * Fits a part of a backup into a database that is in use. Objects that the patterns name are replaced. What
+ * they need besides (schemas, types, functions, parents of partitions) stays as the target has it. An entry
+ * that was left out because its need was not chosen, such as a foreign key to another table, is restored if
+ * the target has that need. An empty database gets the part as it is.
  */
 export async function fitPart(session: Session, kind: TargetKind, part: Part): Promise<FittedPart> {
   const { selection } = part;
@@ -67,7 +68,7 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
   }
   const target = await readTargetCatalog(session);
   const managed = kind === 'plain' ? new Set<string>() : target.managed;
-  // What of a project's own comes, is decided where its rows are placed.
+  // `place` decides which entries are restored into a project's own schemas.
   const isOthers = ({ kind: of, schema, name }: ArchiveEntry) =>
     kind === 'supabase-project' && managed.has(schema ?? (of === 'SCHEMA' ? name : ''));
   const nothing = { chosen: new Set<ArchiveEntry>(), replaced: nothingReplaced, isOthers };
@@ -93,7 +94,10 @@ export async function fitPart(session: Session, kind: TargetKind, part: Part): P
   };
 }
 
-/** What the patterns name itself, and parts of partitioned tables that they name: not what only comes because those need it. */
+/**
+ * Entries that the patterns name, and partitions of tables that they name. Entries that only come because
+ * those need them are not included.
+ */
 function findChosen(
   { selection, manifest, include, exclude }: Part,
   taken: ReadonlySet<ArchiveEntry>,
@@ -119,7 +123,7 @@ function nameOf({ schema = '', name }: ArchiveEntry): { schema: string; name: st
   return { schema, name: name.replace(/\(.*$/s, '') };
 }
 
-/** Come and stay with what they belong to. */
+/** Kinds that come and stay with the object that they belong to. */
 const belonging = new Set([
   ...['DEFAULT', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT', 'INDEX', 'INDEX ATTACH', 'TABLE ATTACH'],
   ...['TRIGGER', 'POLICY', 'ROW SECURITY', 'RULE', 'STATISTICS', 'STATISTICS DATA', 'SEQUENCE OWNED BY'],
@@ -129,7 +133,10 @@ const relations = new Set(['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW'
 
 const shown = 20;
 
-/** Which entries are no question: what the patterns name, and what somebody else decides about. */
+/**
+ * Entries about which the fitter has no choice: those that the patterns name, and those that are decided
+ * elsewhere.
+ */
 interface Division {
   readonly chosen: ReadonlySet<ArchiveEntry>;
   readonly replaced: Replacement;
@@ -145,7 +152,7 @@ class Fitter {
   readonly #replaced: Replacement;
   readonly #restored: Set<ArchiveEntry>;
   readonly #kept: ReadonlySet<ArchiveEntry>;
-  /** What stays, each for itself */
+  /** Entries that stay, without what belongs to them */
   readonly kept: readonly ArchiveEntry[];
 
   constructor(part: Part, target: TargetCatalog, { chosen, replaced, isOthers }: Division) {
@@ -159,7 +166,7 @@ class Fitter {
     if (this.kept.length > 0) this.notes.push(describeKept(this.kept));
   }
 
-  /** @returns what was left out, and can come because the target has what it is wanting */
+  /** @returns entries that were left out, and can be restored because the target has what they need */
   takeIn(): ReadonlySet<ArchiveEntry> {
     for (const { entry } of this.#part.selection.leftOut) this.#comes(entry);
     return this.taken;
@@ -180,7 +187,10 @@ class Fitter {
     };
   }
 
-  /** A table that was renamed keeps the names of its indexes, which the backup's table of the old name has too. */
+  /**
+   * Finds names of indexes that the target keeps. A renamed table keeps the names of its indexes, which the
+   * backup's table of the old name has, too.
+   */
   findCollisions({ entries }: RestoreSelection): string[] {
     const names = entries.flatMap((entry) => {
       if (entry.kind === 'INDEX') return [{ schema: entry.schema ?? '', name: entry.name }];
@@ -207,7 +217,7 @@ class Fitter {
     return this.#target.has(entry) && !this.#replaced.goes(entry);
   }
 
-  /** Takes in what was left out, if the target has all that it is wanting. */
+  /** Takes in an entry that was left out, if the target has all that it needs. */
   #comes(entry: ArchiveEntry): boolean {
     const home = belonging.has(entry.kind) ? this.#findHome(entry) : undefined;
     if (home !== undefined && !this.#restored.has(home)) return false;
@@ -226,14 +236,15 @@ class Fitter {
     return entry.needs.every((id) => {
       const need = this.#byId.get(id);
       if (need === undefined || this.#restored.has(need) || this.#stays(need)) return true;
-      // What belongs to something that stays, such as the key of a table, the target has of its own, or has not.
+      // What belongs to an object that stays, such as the key of a table, is as the target has it, or missing
+      // there.
       if (belonging.has(need.kind) && this.#isElsewhere(need)) return true;
       const isUninvited = relations.has(need.kind) || need.schema === undefined;
       return !isUninvited && this.#resolve(need, closure);
     });
   }
 
-  /** What belongs to something that was taken in after all. */
+  /** Takes in what belongs to entries that were taken in. */
   #bringBelongings(): void {
     const others = this.#part.contents.filter(
       (entry) => belonging.has(entry.kind) && !this.#restored.has(entry) && !this.#kept.has(entry),
@@ -244,13 +255,13 @@ class Fitter {
     }
   }
 
-  /** Whether an entry belongs to something that stays, with all that the target has of it. */
+  /** Whether an entry belongs to an object that stays, with everything that the target has of it. */
   #isElsewhere(entry: ArchiveEntry): boolean {
     const home = belonging.has(entry.kind) ? this.#findHome(entry) : undefined;
     return home !== undefined && !this.#restored.has(home) && this.#stays(home);
   }
 
-  /** A database in use gets no extension that nothing of the part needs. */
+  /** Leaves out extensions that nothing in the part needs, because the database is in use. */
   #leaveExtensions(): void {
     const needed = new Set(
       [...this.#restored].flatMap(({ kind, needs }) => (belonging.has(kind) ? [] : needs)),
@@ -263,7 +274,10 @@ class Fitter {
     }
   }
 
-  /** What an entry belongs to: it may need other things, too, such as the function that a trigger calls. */
+  /**
+   * Finds what an entry belongs to. It may need other entries, too, such as the function that a trigger
+   * calls.
+   */
   #findHome(entry: ArchiveEntry): ArchiveEntry | undefined {
     const owners = entry.needs
       .map((id) => this.#byId.get(id))

@@ -4,7 +4,10 @@ import { isUserData } from '../../supabase/managed-schemas.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { findWithRows } from '../filled-tables.ts';
 
-/** Those of the platform's tables that hold rows already: the backup's cannot go in beside them, and the tables are not ours to replace. */
+/**
+ * Finds tables of the platform that already hold rows. The backup's rows cannot be loaded beside them, and
+ * the tables cannot be replaced.
+ */
 export async function findFilled(session: Session, tables: readonly TableEntry[]): Promise<string[]> {
   const asked = tables.filter((table) => table.rows > 0 && isUserData(table));
   if (asked.length === 0) return [];

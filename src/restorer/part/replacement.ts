@@ -3,43 +3,46 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { append } from '../../runtime/lists.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 
-/** An object of a target that gives way to the backup's. */
+/** An object of a target that an object of the backup replaces. */
 export interface TargetObject {
   /** oid of the catalog that it is in */
   readonly class: number;
   readonly oid: number;
 }
 
-/** What hangs on something that is replaced, is lost with it, and is given back when it is there again. */
+/**
+ * Something that depends on a replaced object, is dropped with it, and is given back when the object is there
+ * again.
+ */
 export interface Held {
   /** For people */
   readonly what: string;
-  /** What takes it away first; null where it goes by itself */
+  /** Statement that drops it first; null where it is dropped with the object */
   readonly drop: string | null;
   readonly add: string;
-  /** What gives a foreign key back that rows break; null where there is no such thing */
+  /** Statement that gives back a foreign key although rows violate it; null where there is none */
   readonly addUnchecked: string | null;
 }
 
-/** What of a target gives way to a part of a backup. */
+/** The objects of a target that a part of a backup replaces. */
 export interface Replacement {
-  /** For people, in the order of their names */
+  /** For people, by catalog and name */
   readonly names: readonly string[];
   readonly objects: readonly TargetObject[];
-  /** Tables that go, partitions included */
+  /** How many tables are dropped, partitions included */
   readonly tables: number;
   /** As the planner estimates them */
   readonly rows: number;
-  /** Those of the tables that the backup has no rows of, so that they do not come back */
+  /** Dropped tables that do not come back, because the backup has no rows of them */
   readonly lost: readonly TableSize[];
   readonly held: readonly Held[];
-  /** What would be dropped with it, and is no part of it */
+  /** Other objects that would be dropped with it */
   readonly hindrances: readonly string[];
-  /** Whether the object of that name is among what goes, or a part of it, such as the sequence of a column */
+  /** Whether the object of that name is dropped, itself or as a part, such as the sequence of a column */
   goes(entry: Pick<ArchiveEntry, 'schema' | 'name'>): boolean;
 }
 
-/** What of a backup replaces something. */
+/** The entries of a backup that replace something. */
 export interface Chosen {
   readonly entries: readonly ArchiveEntry[];
   /** The tables that the backup has rows of */
@@ -62,7 +65,7 @@ interface Catalog {
   readonly catalog: string;
   readonly name: string;
   readonly schema: string;
-  /** Kinds of an archive that it describes */
+  /** Kinds of entries that it describes */
   readonly kinds: readonly string[];
 }
 
@@ -70,7 +73,7 @@ const relations = ['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUE
 const routines = ['FUNCTION', 'PROCEDURE', 'AGGREGATE'];
 const types = ['TYPE', 'DOMAIN', 'SHELL TYPE'];
 
-/** Where what patterns can name is described. */
+/** Catalogs of the objects that patterns can name. */
 const catalogs: readonly Catalog[] = [
   { catalog: 'pg_class', name: 'relname', schema: 'relnamespace', kinds: relations },
   { catalog: 'pg_proc', name: 'proname', schema: 'pronamespace', kinds: routines },
@@ -92,8 +95,9 @@ export function isReplaceable(kind: string): boolean {
 }
 
 /**
- * Finds what gives way to some entries of an archive, and what hangs on it. Foreign keys of other tables and publications are given back
- * afterwards; whatever else would go with it is a hindrance.
+ * Finds the objects that entries of an archive replace, and what depends on them. Foreign keys of other
+ * tables and memberships in publications are given back afterwards; everything else that would be dropped is
+ * a hindrance.
  */
 export async function findReplacement(session: Session, { entries, coming }: Chosen): Promise<Replacement> {
   const objects = await findObjects(session, entries);
@@ -119,7 +123,7 @@ export async function findReplacement(session: Session, { entries, coming }: Cho
   };
 }
 
-/** A table of contents has spaces where names have line ends. */
+/** A table of contents replaces line breaks in names by spaces. */
 function identify(schema: string, name: string): string {
   return `${schema}\0${name}`.replaceAll(/[\n\r]/g, ' ');
 }
@@ -146,11 +150,14 @@ async function findObjects(session: Session, entries: readonly ArchiveEntry[]): 
   return found;
 }
 
-/** As an archive has it, with the types of its arguments. */
+/** The name of a routine as in an archive, with the types of its arguments. */
 const routineName = `(o.proname || '(' || CASE WHEN o.prokind = 'a' AND o.pronargs = 0 THEN '*' ELSE array_to_string(
   ARRAY(SELECT format_type(a.type, NULL) FROM unnest(o.proargtypes) WITH ORDINALITY AS a (type, at) ORDER BY a.at), ', ') END || ')')`;
 
-/** What goes, with all that belongs to it: indexes, constraints, triggers, policies, sequences of its columns, partitions. */
+/**
+ * The replaced objects, with all that belongs to them: indexes, constraints, triggers, policies, sequences of
+ * columns, partitions.
+ */
 const partsQuery = `
   WITH RECURSIVE parts (class, oid) AS (
     SELECT * FROM unnest($1::oid[], $2::oid[])
@@ -165,12 +172,13 @@ const relationsOfParts = `
   FROM parts p JOIN pg_class c ON p.class = 'pg_class'::regclass AND c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'i', 'I') ORDER BY 1, 2`;
 
-/** Whether a row d of pg_depend is of a foreign key. */
+/** A condition: the row d of pg_depend is about a foreign key. */
 const isForeignKey = `(d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k WHERE k.oid = d.objid AND k.contype = 'f'))`;
 
 /**
- * What DROP … CASCADE would take besides: what needs one of the parts, and what needs that in turn. A column is one thing of its table, so
- * that what needs another column of it is not meant. Only what is needed by name is told, not the parts of it.
+ * Objects that DROP … CASCADE would drop besides: those that need one of the parts, and those that need
+ * these. What needs another column of the same table does not count. Dependent objects are listed without
+ * their parts.
  */
 const beyondQuery = `
   , beyond (class, oid, sub, told) AS (
@@ -223,7 +231,7 @@ async function readHeld(session: Session, ids: readonly unknown[][]): Promise<He
   ];
 }
 
-/** Of a partitioned table, the key as it was declared. */
+/** Foreign keys of other tables; of a partitioned table, the key as it was declared. */
 const keysQuery = `
   , keys (oid, above) AS (
     SELECT k.oid, k.conparentid FROM pg_constraint k

@@ -3,11 +3,11 @@ import { readHead } from '../../postgres/decoding/test-decoding.ts';
 import { IntegrityError, messageOf, TargetError } from '../../runtime/errors.ts';
 import type { Effect } from './routes.ts';
 
-/** What to do when a replay has failed: what came before is in the target. */
+/** Next step after a failed replay. What came before the failure is in the target. */
 export const incomplete =
   'The target is incomplete: drop the database, mend the cause, and restore into a new one, or restore a backup without changes.';
 
-/** What is being done for a statement, for the error when it fails */
+/** What a statement is run for, to be named in an error */
 export interface Note {
   readonly effect: Effect | undefined;
   readonly row: DecodedRow | undefined;
@@ -15,17 +15,21 @@ export interface Note {
 
 export const nobody: Note = { effect: undefined, row: undefined };
 
-/** Every change is about one row. */
+/**
+ * Checks that a change hit exactly one row.
+ *
+ * @throws TargetError when it did not
+ */
 export function checkRows(rows: number, { effect, row }: Note): void {
   if (effect === undefined || row === undefined || rows === 1) return;
   const { kind } = readHead(row.data);
   if (kind === 'truncate') return;
-  // Where foreign keys are at work, what refers to a row that was deleted is gone with it.
+  // With foreign keys active, a row is gone already when the row that it refers to was deleted.
   if (rows === 0 && kind !== 'insert' && effect.cascades) return;
   throw diverged({ effect, row }, `the ${kind} hit ${rows} rows instead of one`);
 }
 
-/** The server's words, and what they are about */
+/** Adds to an error of the server which change it is about. */
 export function explainRefusal(error: Error, note: Note = nobody): Error {
   if (note.row === undefined) return error;
   return diverged(note, `the server refused the ${readHead(note.row.data).kind}: ${messageOf(error)}`, error);

@@ -17,15 +17,15 @@ import type { Execution } from './statements.ts';
 import { readReplayTables } from './tables.ts';
 import { ReplayTally, type SkippedTable } from './tally.ts';
 
-/** What is replayed, and onto what. */
+/** What is replayed, and on which tables. */
 export interface ReplayRequest {
-  /** In order, each going on where the one before it ends */
+  /** In order; each starts where the one before it ends */
   readonly segments: readonly ReplaySegment[];
-  /** pg_current_snapshot() of what was restored */
+  /** pg_current_snapshot() of the restored backup */
   readonly snapshot: string;
-  /** What was committed later is left out: ISO 8601, to the microsecond. */
+  /** Transactions that were committed later are left out. ISO 8601, with microseconds */
   readonly until: string;
-  /** Of the text, as in client_encoding */
+  /** Encoding of the text, as in client_encoding */
   readonly encoding: string;
   /** Restored tables that the restore created */
   readonly created: readonly TableEntry[];
@@ -33,14 +33,14 @@ export interface ReplayRequest {
   readonly present: readonly PresentTable[];
   /** The value of search_path that generated columns and indexes need; undefined: none */
   readonly searchPath?: string | undefined;
-  /** Tables with changes that do not say which row they mean: they stay as they are. */
+  /** Tables whose changes do not identify a row; they stay as they are */
   readonly uncovered: readonly TableName[];
   readonly signal: AbortSignal;
   readonly onProgress: (done: ReplayProgress) => void;
 }
 
 export interface ReplaySegment {
-  /** A number, with its epoch, above that of every transaction in it */
+  /** A transaction number with its epoch, above those of all transactions in the segment */
   readonly toXmax: string;
   /** COPY text of the columns lsn, xid and data */
   readonly text: AsyncIterable<Buffer>;
@@ -55,23 +55,28 @@ export interface ReplayProgress {
 
 /** What a replay has done. */
 export interface Replayed extends ReplayProgress {
-  /** Commit time of the first transaction that was left out because it is later; null when the text ended before that */
+  /**
+   * Commit time of the first transaction that was left out because it is later; null when the text ended
+   * before that
+   */
   readonly endedBefore: string | null;
-  /** By the table's oid in the source: those that were changed */
+  /** Changes of the tables that were changed, by oid in the source */
   readonly tables: ReadonlyMap<number, TableChanges>;
-  /** Changes that were passed over, of tables that are not covered */
+  /** Skipped changes of tables that are not covered */
   readonly uncovered: readonly SkippedTable[];
-  /** Changes that were passed over, of tables that were not restored */
+  /** Skipped changes of tables that were not restored */
   readonly elsewhere: readonly SkippedTable[];
   readonly notCarried: readonly Omission[];
 }
 
 /**
- * Brings restored tables forward: applies the transactions that their snapshot does not see, in the order in which they were committed, up
- * to the first that was committed after the wanted time, as recovery_target_time does. Each is in the target whole or not at all.
+ * Rolls restored tables forward: applies the transactions that their snapshot does not see, in the order of
+ * their commits, up to the first that was committed after `until`, as recovery_target_time does. Each is
+ * applied whole or not at all.
  *
- * @throws TargetError when a change does not hit exactly the row it is about, or the server refuses it; IntegrityError when the text is not
- *   what the source writes. The target is incomplete then.
+ * @throws TargetError when a change does not hit exactly the row that it is about, or the server refuses it
+ * @throws IntegrityError when the text is not what the source writes. The target is incomplete after any
+ * throw
  */
 export async function replayChanges(settings: ConnectionSettings, request: ReplayRequest): Promise<Replayed> {
   const session = await openSession(settings, request.signal);
@@ -84,7 +89,7 @@ export async function replayChanges(settings: ConnectionSettings, request: Repla
     await session.close();
     return { ...result, notCarried };
   } catch (cause) {
-    // With whatever is under way in it
+    // Ends the session with everything that is under way in it.
     session.destroy();
     request.signal.throwIfAborted();
     if (isKnownError(cause)) throw cause;
@@ -92,7 +97,10 @@ export async function replayChanges(settings: ConnectionSettings, request: Repla
   }
 }
 
-/** In the role of a replica neither the triggers of tables that were there before fire, nor are their foreign keys checked. */
+/**
+ * Prepares a session to replay. With session_replication_role = replica, triggers of tables that were there
+ * before do not fire, and their foreign keys are not checked.
+ */
 async function prepareSession(
   session: Session,
   { encoding, present, searchPath }: ReplayRequest,
@@ -100,9 +108,10 @@ async function prepareSession(
   await letRead(session);
   await applyInputSettings(session, encoding);
   if (searchPath !== undefined) await setSearchPath(session, searchPath);
-  // Durable at the end: the last commit of the restore waits for all of them.
+  // The last commit of the restore waits for all others, so these are durable at the end.
   await session.query('SET synchronous_commit = off');
-  // Every statement looks up one row: by its index, however small the table was when the statement was prepared.
+  // Every statement looks up one row by its index, however small the table was when the statement was
+  // prepared.
   await session.query('SET enable_seqscan = off');
   await session.query('SET plan_cache_mode = force_generic_plan');
   if (present.length === 0) return { replica: true, notCarried: [] };
@@ -116,9 +125,15 @@ async function prepareSession(
   return { replica: false, notCarried: [omission] };
 }
 
-/** Changes of one transaction of the target, which ends with that of the source in which they are reached */
+/**
+ * Changes after which a transaction of the target ends, together with the source's transaction that reaches
+ * them.
+ */
 const changesAtOnce = 10_000;
-/** Characters of one transaction of the source that are held until its end; one that is longer goes into the target as it comes. */
+/**
+ * Characters of a transaction of the source that are held until its end; a longer one is applied while it is
+ * read.
+ */
 const heldAtOnce = 16 * 1024 * 1024;
 
 const begin: PreparedStatement = { name: 'begin', sql: 'BEGIN' };
@@ -129,11 +144,11 @@ const rollback: PreparedStatement = { name: 'rollback', sql: 'ROLLBACK' };
 /** The transaction of the source that is being read. Only its end tells when it was committed. */
 interface SourceTransaction {
   readonly xid: number;
-  /** What the snapshot sees is passed over. */
+  /** Whether the snapshot sees it, so that it is skipped */
   readonly visible: boolean;
-  /** What is not in the target yet */
+  /** Changes that are not in the target yet */
   held: DecodedRow[];
-  /** Characters of these */
+  /** Characters of `held` */
   size: number;
   /** Whether it has a transaction of the target for itself */
   alone: boolean;
@@ -159,10 +174,10 @@ class Replay {
     this.#pipeline = new Pipeline(session, checkRows, explainRefusal);
   }
 
-  /** @returns false when the wanted time is reached */
+  /** @returns false when `until` is reached */
   async run({ toXmax, text }: ReplaySegment): Promise<boolean> {
     const next = BigInt(toXmax);
-    // Bytes stay what they are, whatever they mean: names are decoded where they are needed, values never.
+    // latin1 keeps every byte as it is: names are decoded where they are needed, values never.
     for await (const rows of readDecodedRows(text, 'latin1')) {
       for (const row of rows) {
         if (this.#source === undefined) this.#start(row, next);
@@ -177,7 +192,7 @@ class Replay {
     return true;
   }
 
-  /** Makes an end of it, and gives the connection back. */
+  /** Commits what is open, waits until every statement is answered, and gives the connection back. */
   async finish(): Promise<Omit<Replayed, 'notCarried'>> {
     await this.#commit();
     await this.#pipeline.settle();
@@ -198,7 +213,7 @@ class Replay {
 
   async #take(source: SourceTransaction, row: DecodedRow): Promise<void> {
     const { kind } = readHead(row.data);
-    // One that is in no transaction stands where it was written.
+    // A non-transactional message stands where it was written, even within a transaction.
     if (kind === 'message') return;
     if (kind === 'begin' || row.xid !== source.xid) {
       throw broken(`the captured changes have a part of another transaction at ${row.lsn}`);
@@ -207,14 +222,15 @@ class Replay {
     source.held.push(row);
     source.size += row.data.length + row.long.reduce((sum, { length }) => sum + length, 0);
     if (source.held.length <= changesAtOnce && source.size <= heldAtOnce) return;
-    // Whether it comes at all is known at its end: what was before it is in the target whatever becomes of it.
+    // Only its end tells whether it is applied. What came before it is committed first, whatever becomes of
+    // it.
     await this.#commit();
     source.alone = true;
     for (const held of source.held) await this.#apply(held);
     source.held = [];
   }
 
-  /** @returns false when it is later than the wanted time */
+  /** @returns false when it is later than `until` */
   async #end(source: SourceTransaction, row: DecodedRow): Promise<boolean> {
     const change = parseChange(row.data);
     if (change.kind !== 'commit' || change.xid !== source.xid) {
@@ -280,7 +296,7 @@ class Replay {
 
   async #commit(): Promise<void> {
     if (this.#open !== undefined) {
-      // Only when every statement has hit its row
+      // Commits only when every statement has hit its row.
       await this.#pipeline.settle();
       await this.#pipeline.execute(commit, [], nobody);
       this.#open = undefined;

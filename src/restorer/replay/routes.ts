@@ -3,34 +3,34 @@ import { TableStatements } from './statements.ts';
 import { decodeName, type ReplayTable } from './tables.ts';
 import type { Skipped } from './tally.ts';
 
-/** A table that a change is to change */
+/** A table that a change is applied to */
 export interface Effect {
   readonly table: ReplayTable;
   readonly statements: TableStatements;
-  /** Whether foreign keys of the target act by themselves */
+  /** Whether foreign keys of the target are active */
   readonly cascades: boolean;
   /** Its name, for people */
   readonly what: string;
 }
 
-/** What a change has to do with */
+/** Where one decoded change goes: tables to apply it to, tables that skip it */
 export interface Route {
   readonly effects: readonly Effect[];
   readonly skipped: readonly Skipped[];
 }
 
-/** Tells what becomes of the changes of each table. */
+/** Decides where the changes of each table go. */
 export class ReplayTables {
   readonly #effects = new Map<string, Effect>();
   readonly #skipped = new Map<string, Skipped>();
-  /** They have no rows of their own; what empties them names their partitions, too. */
+  /** Partitioned tables have no rows of their own: a TRUNCATE of one names its partitions, too. */
   readonly #partitioned: ReadonlySet<string>;
   /** By the names as the source wrote them */
   readonly #routes = new Map<string, Route>();
-  /** By the table that rows go through, what it is made of */
+  /** By the table that rows are written to: its partitions, or itself */
   readonly #parts: ReadonlyMap<string, readonly Effect[]>;
 
-  /** @param replica whether neither triggers nor foreign keys act */
+  /** @param replica whether triggers and foreign keys are off */
   constructor(
     { tables, partitioned }: { tables: readonly ReplayTable[]; partitioned: readonly TableName[] },
     uncovered: readonly TableName[],
@@ -69,9 +69,10 @@ export class ReplayTables {
   }
 
   /**
-   * Rows that go through a partitioned table may be in another partition than in the source.
+   * Checks that a TRUNCATE empties all partitions of a table, because rows that go through the partitioned
+   * table may be in another partition than in the source.
    *
-   * @throws Error when some of these are to be emptied, and not all
+   * @throws Error when it empties only some of them
    */
   checkEmptied({ effects }: Route): void {
     for (const { table } of effects) {

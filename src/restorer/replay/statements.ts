@@ -11,33 +11,33 @@ export interface Execution {
 
 type Row = readonly ColumnValue[];
 
-/** Which columns the rows of a table have, in the order in which they come */
+/** The columns of a table's decoded rows, in their order */
 interface Layout {
   readonly names: readonly string[];
-  /** undefined: it is not written, because it is generated or the target lacks it */
+  /** undefined for a column that is not written, because it is generated or the target lacks it */
   readonly columns: readonly (TargetColumn | undefined)[];
 }
 
-/** How the row is found that a change is about */
+/** How to find the row that a change is about */
 type Way =
   | { readonly kind: 'key'; readonly key: RowKey; readonly from: Row }
   | { readonly kind: 'whole'; readonly old: Row };
 
 /**
- * Turns the changes of one table into statements, of which each touches exactly one row. There are few different ones, so that the server
- * has prepared nearly all that come.
+ * Turns the changes of one table into statements that each touch exactly one row. There are few different
+ * ones, so that the server has already prepared nearly all of them.
  *
- * Every method throws an Error that says why when a change cannot be turned into a statement.
+ * Every method throws an Error with the reason when a change cannot be turned into a statement.
  */
 export class TableStatements {
   readonly #table: ReplayTable;
   readonly #name: string;
   readonly #statements = new Map<string, PreparedStatement>();
-  /** Columns whose values tell a row, where no key does */
+  /** Columns whose values identify a row, where no key does */
   readonly #compared: readonly (readonly [string, TargetColumn])[];
   #layout: Layout = { names: [], columns: [] };
 
-  /** @param name of no other table */
+  /** @param name begins the names of the statements; no other table has it */
   constructor(table: ReplayTable, name: string) {
     this.#table = table;
     this.#name = name;
@@ -59,7 +59,7 @@ export class TableStatements {
     return { statement, values };
   }
 
-  /** @param old what the source wrote of the row as it was; undefined when its key is that of `row` */
+  /** @param old what the source wrote of the old row; undefined when its key is that of `row` */
   update(old: Row | undefined, row: Row): Execution {
     const { columns } = this.#follow(row);
     const way = this.#findWay(old, row);
@@ -75,7 +75,7 @@ export class TableStatements {
       else {
         shape += 's';
         values.push(value);
-        // Only an INSERT can give it a value.
+        // Only an INSERT can set a column that is GENERATED ALWAYS AS IDENTITY.
         if (column.always) moves = true;
       }
     }
@@ -103,7 +103,7 @@ export class TableStatements {
     return { statement, values };
   }
 
-  /** Empties the table, and of a table that was there before touches nothing else. */
+  /** Empties the table. In a table that was there before, a DELETE touches nothing else. */
   truncate(): Execution {
     const { present, only } = this.#table;
     const statement = this.#prepare('t', () => (present ? `DELETE FROM ${only}` : `TRUNCATE ${only}`));
@@ -118,7 +118,7 @@ export class TableStatements {
     return statement;
   }
 
-  /** The layout of a row, which is the one of the row before. */
+  /** Returns the layout of a row, which has to be that of the row before. */
   #follow(row: Row): Layout {
     const { names } = this.#layout;
     if (names.length === row.length && row.every(({ name }, index) => name === names[index]))
@@ -147,7 +147,7 @@ export class TableStatements {
     throw new Error('the source does not say which row it is');
   }
 
-  /** Adds the values that a way needs, and tells what it is like. */
+  /** Adds the values that a way needs, and returns its shape and a function that writes its condition. */
   #pushWay(
     way: Way,
     values: Value[],
@@ -169,7 +169,10 @@ export class TableStatements {
     };
   }
 
-  /** Equal in every character: some types have no equality, and others take different values for equal. One row of several that are. */
+  /**
+   * Finds a row by the texts of its values: some types have no equality, and others take different values for
+   * equal. Of several equal rows it finds one.
+   */
   #writeWhole(lookup: KeyColumn | undefined, before: number): { from: string[]; where: string } {
     const conditions = this.#compared.flatMap(([key, { name, type }], index) => {
       const [column, value] = [`t.${quoteIdentifier(name)}`, `$${before + index + 1}::${type}`];
@@ -190,7 +193,7 @@ export class TableStatements {
     return `DELETE FROM ${this.#table.only} AS t${using} WHERE ${where}`;
   }
 
-  /** Takes the row away and inserts it again. */
+  /** Writes an update as a DELETE and an INSERT. */
   #writeMove(columns: Layout['columns'], shape: string, found: { from: string[]; where: string }): string {
     let parameter = 0;
     const written: TargetColumn[] = [];
@@ -207,7 +210,10 @@ export class TableStatements {
   }
 }
 
-/** Whether a value is known to be as it was: of a key that is not told, and where it may not be set for nothing. */
+/**
+ * Whether a value is known to be unchanged: it is of the key, and the source wrote no old row; or its column
+ * cannot be updated, and the old row has the same value.
+ */
 function isSame(
   way: Way,
   old: Row | undefined,

@@ -9,19 +9,22 @@ export interface ReplayTable {
   readonly entry: TableEntry;
   /** Whether the target had it before, with triggers and foreign keys of its own */
   readonly present: boolean;
-  /** Where its rows go, quoted */
+  /** The table that its rows are written to, quoted */
   readonly into: string;
-  /** The same for a statement that is to pass over what inherits from it; of a partitioned table the same as `into` */
+  /**
+   * The same for a statement that leaves out tables which inherit from it; equal to `into` for a partitioned
+   * table
+   */
   readonly only: string;
   /** By their names as `encodeName` writes them, in the table's order */
   readonly columns: ReadonlyMap<string, TargetColumn>;
   /** Columns of the source that the target lacks, named the same way */
   readonly missing: ReadonlySet<string>;
-  /** What tells one row from all others, the best first */
+  /** Keys that identify a row, the best first */
   readonly keys: readonly RowKey[];
   /** REPLICA IDENTITY FULL: the source writes all of a row that it changes */
   readonly full: boolean;
-  /** An index by which rows can be looked up that no key tells apart: its first column */
+  /** First column of an index, to look up rows that no key identifies */
   readonly lookup: KeyColumn | undefined;
 }
 
@@ -37,7 +40,7 @@ export interface TargetColumn {
 /** The columns of a unique index, none of which may be null */
 export interface RowKey {
   readonly columns: readonly KeyColumn[];
-  /** Whether it is what the server writes of a row that is changed */
+  /** Whether it is the replica identity, which the server writes of a changed row */
   readonly identity: boolean;
 }
 
@@ -69,7 +72,10 @@ interface CatalogIndex {
   readonly columns: readonly { readonly number: number; readonly operator: string | null }[];
 }
 
-/** Whole, plain B-trees only: of others PostgreSQL makes no replica identity, and no lookup by equality of columns. */
+/**
+ * Only B-trees over all rows and plain columns: PostgreSQL makes no replica identity of others, and they
+ * allow no lookup by equality of columns.
+ */
 const tablesQuery = `
   SELECT w.place::int4 AS place, c.relreplident AS identity,
     (SELECT coalesce(json_agg(json_build_object(
@@ -94,7 +100,10 @@ const tablesQuery = `
   JOIN pg_namespace s ON s.nspname = w.schema JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.name
   WHERE c.relkind = 'r' ORDER BY w.place`;
 
-/** Ordinary tables that are named, and of the partitioned ones all. Tables that the target lacks are left out. */
+/**
+ * Reads the ordinary tables that are named, and all partitioned ones. Tables that the target lacks are left
+ * out.
+ */
 export async function readReplayTables(
   session: Session,
   created: readonly TableEntry[],

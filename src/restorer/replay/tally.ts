@@ -6,12 +6,12 @@ import { formatTimestamp } from '../../values/timestamp.ts';
 
 export type ChangeKind = 'insert' | 'update' | 'delete' | 'truncate';
 
-/** A table of which changes were passed over. */
+/** A table whose changes were skipped, and how many. */
 export interface SkippedTable extends TableName {
   readonly changes: number;
 }
 
-/** A table whose changes are passed over, and why. */
+/** A table whose changes are skipped, and why. */
 export interface Skipped extends TableName {
   readonly because: 'uncovered' | 'elsewhere';
 }
@@ -26,10 +26,12 @@ interface Counts {
   readonly skipped: Map<Skipped, number>;
 }
 
-/** Counts what a replay does; what is not committed can be taken back. */
+/** Counts what a replay does. Counts that are not committed can be rolled back. */
 export class ReplayTally {
   readonly #done: Counts = createCounts();
-  /** As they will be when it is committed; of tables, only those that it touches */
+  /**
+   * Counts of the open transaction; tables as they will be after its commit, and only those that it touches
+   */
   #open: Counts = createCounts();
 
   count({ oid, rows }: TableEntry, kind: ChangeKind): void {
@@ -88,7 +90,7 @@ export class ReplayTally {
     this.#open = createCounts();
   }
 
-  /** What is committed */
+  /** The counts of all committed changes. */
   sum(): {
     transactions: number;
     changes: number;

@@ -17,7 +17,7 @@ interface DatabaseState {
   readonly owner: string;
   readonly comment: string | null;
   readonly limit: number;
-  /** Whether limits are none to the connected role */
+  /** Whether connection limits do not apply to the connected role */
   readonly superuser: boolean;
   readonly settings: readonly Setting[];
   readonly grants: readonly Grant[];
@@ -25,14 +25,14 @@ interface DatabaseState {
   readonly defaultGrants: readonly Grant[];
 }
 
-/** The key that a project signs its users' tokens with, and how long these hold: each project has its own. */
+/** The key that a project signs its users' tokens with, and their lifetime: each project has its own. */
 const projectSetting = /^app\.settings\.jwt_/;
 
 /**
- * Gives the connected database the settings, the comment and the grants that the backup has of its source. For the very end of a restore:
- * settings change all sessions that come after, and grants decide who may connect.
+ * Gives the connected database the settings, the comment and the grants of its source. To be called at the
+ * very end of a restore: settings affect all later sessions, and grants decide who may connect.
  *
- * @returns what the server refused, and what is left to people
+ * @returns what the server refused, and what is left to the user
  */
 export async function applyDatabase(
   session: Session,
@@ -54,7 +54,8 @@ export async function applyDatabase(
     const sql = `COMMENT ON DATABASE ${quoteIdentifier(state.name)} IS ${quoteLiteral(database.comment)}`;
     statements.push({ ...about({ kind: 'database', property: 'comment' }), sql });
   }
-  // Who may use a project's database the platform says; and nobody is let into that of a drill.
+  // The platform decides which roles may use a project's database, and a drill lets no other role into its
+  // database.
   if (scope === 'plain' || scope === 'supabase-image') append(statements, writeGrants(database, state));
   return [
     ...(await tryStatements(session, statements)),
@@ -65,14 +66,14 @@ export async function applyDatabase(
   ];
 }
 
-/** With a library that the server lacks, nobody can connect any more. */
+/** Settings that load libraries: with one that the server lacks, no role can connect any more. */
 const loading: ReadonlySet<string> = new Set(['local_preload_libraries', 'session_preload_libraries']);
 
 /**
- * Takes back settings that keep everybody out of the database.
+ * Resets settings with which no role can connect to the database.
  *
  * @param connect opens a new session and closes it
- * @returns what was taken back
+ * @returns the settings that were reset
  */
 export async function keepReachable(
   session: Session,
@@ -96,10 +97,13 @@ export async function keepReachable(
   }
 }
 
-/** So many connections a restore may still need when everything is there, to compare it. */
+/** Connections that a restore may still need at its end, for the comparison. */
 const neededConnections = 20;
 
-/** A limit below what the comparison takes would shut it out. That of a drill is nobody's. */
+/**
+ * Decides about the connection limit. One that is too low for the comparison is left to the user, and a drill
+ * sets none.
+ */
 function judgeLimit(
   wanted: number | undefined,
   state: DatabaseState,
@@ -116,7 +120,7 @@ function aboutSetting(name: string) {
   return about({ kind: 'database setting', name });
 }
 
-/** What a project has and the backup has not is the project's, too. */
+/** Reports settings of a project that the backup lacks: they belong to the project, too. */
 function describeOwnSettings(
   wanted: readonly Setting[],
   { settings }: DatabaseState,
@@ -170,7 +174,10 @@ function writeSettings(settings: readonly Setting[], { name }: DatabaseState): S
   }));
 }
 
-/** What the owner may do is left alone: it follows from being the owner. Grants come first, so that nobody is shut out in between. */
+/**
+ * Leaves out the rights of the owner, which follow from ownership. Grants come before revokes, so that no
+ * role is shut out in between.
+ */
 function writeGrants(database: Supplement['database'], state: DatabaseState): Statement[] {
   const wanted = without(state.owner, database.grants ?? state.defaultGrants);
   const there = without(state.owner, state.grants);

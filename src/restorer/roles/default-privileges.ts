@@ -11,26 +11,29 @@ interface Item {
   readonly grantable: boolean;
 }
 
-/** What everybody gets on the objects of one sort that a role creates. */
+/** What other roles get on the objects of one type that a role creates. */
 interface DefaultPrivileges {
   readonly role: string;
-  /** null: wherever it creates them */
+  /** null for all schemas */
   readonly schema: string | null;
   /** As in ALTER DEFAULT PRIVILEGES … ON */
   readonly objects: string;
   readonly items: readonly Item[];
 }
 
-/** Default privileges that were reset, and how to have them again. */
+/** Default privileges that were reset, and how to give them back. */
 export interface Neutralized {
   readonly entries: readonly DefaultPrivileges[];
   /** SQL that gives them back, for a restore that is continued or cleaned up by another process */
   readonly undo: readonly string[];
-  /** Gives them back, whatever has become of them since; those of a schema that is gone went with it. */
+  /** Gives them back, whatever changed them since. Those of a dropped schema are gone with it. */
   restore(session: Session): Promise<void>;
   /**
-   * Takes from the roles of the API what the backup's default privileges let them have and the target's did not, in schemas that the target
-   * had: a newer project grants nothing there on what is created, where an older one granted everything.
+   * Revokes default privileges that roles of the API got from the backup and did not have in the target, in
+   * schemas that the target had. A newer project grants nothing there on new objects, where an older one
+   * granted everything.
+   *
+   * @returns what was revoked
    */
   narrow(session: Session): Promise<Omission[]>;
 }
@@ -46,11 +49,13 @@ const objectsOf: Readonly<Record<string, string>> = {
 };
 
 /**
- * Resets the default privileges of all roles that the connected one may act as, in this database, to those that PostgreSQL has built in. A
- * dump says of an object what differs from these, so that whatever a fresh project grants to anon on every new table would come on top.
- * The archive brings those of the source at its end. Entries of other roles are left: they are about objects that only these create.
+ * Resets the default privileges of all roles that the connected one may act as, in this database, to those
+ * that PostgreSQL has built in. A dump holds how the privileges of an object differ from these, so the grants
+ * of a fresh project to anon on every new table, for example, would come on top. The archive brings the
+ * source's default privileges at its end. Entries of other roles stay, because they apply only to objects
+ * that those roles create.
  *
- * After a throw they are as before.
+ * After a throw everything is as before.
  */
 export async function neutralizeDefaultPrivileges(session: Session): Promise<Neutralized> {
   const found = await readEntries(session);
@@ -88,7 +93,10 @@ export async function neutralizeDefaultPrivileges(session: Session): Promise<Neu
   };
 }
 
-/** Whom a platform lets in, or everybody: what others get was somebody's own decision. */
+/**
+ * PUBLIC, and the roles that a platform lets in through its API. Grants to other roles were the user's own
+ * decision.
+ */
 const callers = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
 
 function findWider(now: readonly Item[], before: readonly Item[]): Item[] {
@@ -124,10 +132,11 @@ async function readSchemas(session: Session): Promise<Set<string>> {
 }
 
 /**
- * Alters entries, each as its role: one that is a member without inheriting may not alter them, but may become it. The connected role's own
- * must succeed; what a platform does not let it do as another changes nothing for what it creates itself.
+ * Alters entries, each as its role: a member that does not inherit may not alter them, but may become the
+ * role. The connected role's own must succeed. A platform may refuse those of another role, which do not
+ * affect what the connected role creates.
  *
- * @returns those that were altered
+ * @returns the changes that were made
  */
 async function alterEach<T extends { readonly entry: DefaultPrivileges }>(
   session: Session,
@@ -171,7 +180,10 @@ async function readEntries(session: Session): Promise<DefaultPrivileges[]> {
   }));
 }
 
-/** An entry of a schema comes on top of the others, so that without it there is nothing. */
+/**
+ * Reads the privileges that PostgreSQL has built in, entry by entry. An entry of a schema adds to the others,
+ * so there are none for it.
+ */
 async function readBuiltIn(session: Session, entries: readonly DefaultPrivileges[]): Promise<Item[][]> {
   const types = new Map(
     Object.entries(objectsOf).map(([type, objects]) => [objects, type === 'S' ? 's' : type]),
@@ -220,7 +232,7 @@ async function inTransaction<T>(session: Session, body: () => Promise<T>): Promi
     await session.query('COMMIT');
     return result;
   } catch (error) {
-    // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+    // In a lost session the rollback fails, too; the first error says why the session was lost.
     await Promise.allSettled([session.query('ROLLBACK')]);
     throw error;
   }

@@ -8,11 +8,12 @@ import { tryStatements } from '../omission.ts';
 import { quoteGrantee } from './database.ts';
 
 /**
- * Gives the roles of the API what they could do with the tables and sequences whose grants were refused as a whole: a list of which a
- * single item was granted by another role than the owner is refused to all but superusers. They get it from the connected role.
+ * Grants the roles of the API what they could do with the tables and sequences whose grants were refused as a
+ * whole. The server refuses a list to all but superusers when another role than the owner granted one item of
+ * it. Here the connected role grants everything.
  *
  * @param refused entries of kind ACL
- * @param definitions tell which of it they could pass on
+ * @param definitions tell which privileges the roles could grant to others
  * @returns what the server refused
  */
 export async function grantAgain(
@@ -35,13 +36,13 @@ function aboutGrants(privilege: Privilege) {
   return about({ kind: 'object', type: 'acl', schema: privilege.schema, name: nameOf(privilege) });
 }
 
-/** As the table of contents has it; sequences stand there as such, and views as tables. */
+/** The name in the table of contents, which names sequences as such, and views as tables. */
 function nameOf({ kind, name, column }: Privilege): string {
   const text = column === null ? `${kind.toUpperCase()} ${name}` : `COLUMN ${name}.${column}`;
   return text.replaceAll(/[\n\r]/g, ' ');
 }
 
-/** What the role has not as one of all */
+/** Privileges that the role does not have through PUBLIC */
 function withoutEverybodys(privilege: Privilege, wanted: readonly Privilege[]): readonly string[] {
   if (privilege.grantee === 'PUBLIC') return privilege.privileges;
   const { kind, schema, name, column } = privilege;
@@ -56,7 +57,10 @@ function withoutEverybodys(privilege: Privilege, wanted: readonly Privilege[]): 
   return privilege.privileges.filter((one) => !everybody?.privileges.includes(one));
 }
 
-/** What the role may give to others, as a definition of kind `grant option` says it: `SELECT with grant option` of `email to anon`. */
+/**
+ * Privileges that the role may grant to others, by a definition of kind `grant option`:
+ * `SELECT with grant option` of `email to anon`.
+ */
 function findPassedOn(
   { schema, name, column, grantee }: Privilege,
   definitions: readonly Definition[],
@@ -75,7 +79,7 @@ function findPassedOn(
     : line.detail.split(', ').map((one) => one.replace(/ with grant option$/, ''));
 }
 
-/** Undefined where there is nothing to give. */
+/** Undefined where there is nothing to grant. */
 function writeGrant(privilege: Privilege, list: readonly string[], option: string): string | undefined {
   const { kind, schema, name, column, grantee } = privilege;
   if (kind === 'schema' || kind === 'function' || list.length === 0) return undefined;

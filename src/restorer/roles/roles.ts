@@ -19,19 +19,19 @@ import {
   writeProperties,
 } from './statements.ts';
 
-/** What a restore does about roles; `showPlan` tells it to people. */
+/** What a restore does about roles; `showPlan` prints it for people. */
 export interface RolePlan {
   readonly created: readonly NewRole[];
-  /** Memberships, settings and comments of those that are created */
+  /** Memberships, settings and comments of created roles */
   readonly equipped: readonly Statement[];
-  /** What is altered of roles that exist, at the end of the restore */
+  /** Changes of roles that exist, made at the end of the restore */
   readonly altered: readonly Statement[];
-  /** What is left to people */
+  /** What is left to the user */
   readonly listed: readonly Omission[];
   readonly scope: RoleScope;
   /** As in the backup */
   readonly roles: readonly Role[];
-  /** Roles that the connected one became a member of, until `finishRoles`; `createRolesOf` notes them. */
+  /** Roles that the connected one became a member of, until `finishRoles`; `createRolesOf` adds them. */
   readonly borrowed: Set<string>;
 }
 
@@ -54,7 +54,7 @@ export async function planRoles(
   const own =
     scope === 'throwaway' ? [] : roles.map(({ name }) => name).filter((name) => !isReservedRole(name));
   const absent = [...new Set([...needed, ...own])].filter((name) => !server.roles.has(name));
-  // Made by hand, it would keep the platform from making its own.
+  // Created here, it would keep the platform from creating its own.
   const isLeft = (name: string) => scope === 'supabase-project' && isReservedRole(name);
   const missing = absent.filter((name) => !isLeft(name));
   const created = missing.map((name) => writeNew(name, known.get(name), needed.includes(name), scope));
@@ -86,7 +86,7 @@ function describeLeft(names: readonly string[]): Omission[] {
   const what = names.map((name) => `role ${name}`).join(', ');
   return [
     {
-      // Of several the comparison says of each that roles are the server's.
+      // Several roles have no common subject: the comparison reports of each that roles belong to the server.
       ...(names.length === 1 ? aboutRole(first) : { what }),
       why: 'it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet',
       remedy:
@@ -106,12 +106,13 @@ function refuseMissing(created: readonly NewRole[]): void {
 }
 
 /**
- * Makes the roles of the plan, before anything of the archive is restored. A connected role that is no superuser becomes a member of those
- * that the archive needs, without which it could give them nothing, until `returnRoles` or `finishRoles`.
+ * Creates the roles of the plan, before anything of the archive is restored. Until `returnRoles` or
+ * `finishRoles`, a connected role that is no superuser is a member of those that the archive needs, because
+ * it could give them nothing otherwise.
  *
- * @returns what the server refused, and what the plan leaves to people
- * @throws ConfigurationError when a role that the archive needs cannot be made; those made before it stay. Into a project the restore goes
- * on without the owner, and this is an omission too.
+ * @returns what the server refused, and what the plan leaves to the user
+ * @throws ConfigurationError when a role that the archive needs cannot be created; those created before it
+ * stay. In a project the restore goes on without the owner, which is an omission, too.
  */
 export async function createRolesOf(session: Session, plan: RolePlan): Promise<Omission[]> {
   const refused: Omission[] = [];
@@ -146,7 +147,7 @@ async function borrowRoles(session: Session, plan: RolePlan): Promise<Omission[]
   return refused;
 }
 
-/** Ends the memberships that `createRolesOf` gave the connected role; for a restore that failed too. */
+/** Ends the memberships that `createRolesOf` gave the connected role, also after a restore that failed. */
 export async function returnRoles(session: Session, plan: RolePlan): Promise<Omission[]> {
   const { self } = await readRoles(session);
   const refused = await tryStatements(
@@ -161,14 +162,15 @@ export async function returnRoles(session: Session, plan: RolePlan): Promise<Omi
 }
 
 /**
- * Gives back what was borrowed, and alters roles that exist as the plan says. For the very end: settings of the connected role would
- * change the sessions of the restore.
+ * Ends the borrowed memberships, and alters existing roles as the plan says. To be called at the very end:
+ * settings of the connected role would affect the sessions of the restore.
  *
  * @returns what the server refused
  */
 export async function finishRoles(session: Session, plan: RolePlan): Promise<Omission[]> {
   const refused = await returnRoles(session, plan);
-  // Whoever creates a role becomes its member, on PostgreSQL 16 and newer: what is missing is not what was missing then.
+  // From PostgreSQL 16 on, a role becomes a member of the roles that it creates, so the differences are not
+  // those of the plan.
   const comparison = {
     server: await readRoles(session),
     created: new Set(plan.created.map(({ name }) => name)),

@@ -12,14 +12,14 @@ export const attributeNames = [
   'connectionLimit',
 ] as const;
 
-/** The options of a membership, whichever grants it comes from; `inherit` and `set` are null before PostgreSQL 16. */
+/** The options of a membership, over all its grants; `inherit` and `set` are null before PostgreSQL 16. */
 interface Membership {
   readonly admin: boolean;
   readonly inherit: boolean | null;
   readonly set: boolean | null;
 }
 
-/** A role of the target's server. How long its password holds is left out: so is the password. */
+/** A role of the target's server, without its password and the password's expiry. */
 export interface RoleState extends Pick<Role, (typeof attributeNames)[number]> {
   /** Whether the connected role has its privileges and may become it */
   readonly ours: boolean;
@@ -106,7 +106,7 @@ async function readSettings(session: Session): Promise<(Setting & { role: string
   return rows.map(({ role, here, entry }) => ({ role, here, ...splitSetting(entry) }));
 }
 
-/** Splits an entry of setconfig; a name has no equals sign. */
+/** Splits an entry of setconfig, in which a name has no equals sign. */
 export function splitSetting(entry: string): Setting {
   const at = entry.indexOf('=');
   return { name: entry.slice(0, at), value: entry.slice(at + 1) };

@@ -7,35 +7,36 @@ import { attributeNames, type RoleState, type ServerRoles } from './server-roles
 import { findDifferent, showSet, writeSet } from './stored-settings.ts';
 
 /**
- * Whose server it is. `plain`: roles that exist may serve others and are not altered. `supabase-image` and `supabase-project`: all roles
- * are this database's. `throwaway`: a drill, which leaves its server as it was.
+ * Which databases use the server's roles. `plain`: existing roles may serve others, and are not altered.
+ * `supabase-image` and `supabase-project`: all roles belong to this database. `throwaway`: a drill, which
+ * leaves its server as it was.
  */
 export type RoleScope = 'plain' | 'supabase-image' | 'supabase-project' | 'throwaway';
 
-/** A role that is made. */
+/** A role to create. */
 export interface NewRole {
   readonly name: string;
   /** Whether something in the archive belongs to it or is granted to it */
   readonly needed: boolean;
-  /** With everything that the backup says of it, as far as a restore gives it */
+  /** Creates it with all attributes of the backup that a restore gives */
   readonly sql: string;
-  /** The same without what the connected role may not be able to give */
+  /** The same without attributes that the connected role may not be able to give */
   readonly modest: string;
   /** What `modest` leaves out, one by one */
   readonly attributes: readonly Statement[];
 }
 
-/** Between what the backup says and what a server has */
+/** What the roles of the backup are compared with */
 export interface RoleComparison {
   readonly server: ServerRoles;
-  /** Names of the roles that are made */
+  /** Names of the roles that are created */
   readonly created: ReadonlySet<string>;
   readonly scope: RoleScope;
 }
 
 type Membership = Role['memberOf'][number];
 
-/** Attributes that not everyone who may create roles may give. */
+/** Attributes that not every role with CREATEROLE may give. */
 const privileged = [
   ['createDatabase', 'CREATEDB'],
   ['createRole', 'CREATEROLE'],
@@ -44,8 +45,8 @@ const privileged = [
 ] as const;
 
 /**
- * A role of a drill has what decides how the rows of a database look to it, and nothing that is about the server. The platform's own roles
- * log in only where the platform gave them passwords.
+ * Writes how to create a role. In a drill it gets what decides which rows it sees, and nothing that concerns
+ * the server. The platform's own roles get no LOGIN: they log in only where the platform gave them passwords.
  *
  * @param role undefined when only its name is known
  */
@@ -69,7 +70,10 @@ export function writeNew(name: string, role: Role | undefined, needed: boolean, 
   };
 }
 
-/** Memberships, and unless it is a drill, where nobody logs in, settings and the comment of a role that is made. */
+/**
+ * Writes memberships, settings and the comment of a created role. In a drill no role logs in, so memberships
+ * are enough.
+ */
 export function writeProperties(role: Role, comparison: RoleComparison): Statement[] {
   const memberships = findMemberships(role, comparison).map((of) =>
     writeGrant(role.name, of, comparison.server),
@@ -81,7 +85,10 @@ export function writeProperties(role: Role, comparison: RoleComparison): Stateme
   return [...statements, { what: `comment on role ${role.name}`, sql }];
 }
 
-/** What a role that exists lacks: its settings in this database, and where all roles are this database's, other settings and memberships. */
+/**
+ * Writes what an existing role lacks: its settings in this database and, where all roles belong to this
+ * database, other settings and memberships.
+ */
 export function writeDifferences(role: Role, comparison: RoleComparison): Statement[] {
   const { server, created, scope } = comparison;
   if (scope === 'throwaway' || created.has(role.name) || !server.roles.has(role.name)) return [];
@@ -89,7 +96,7 @@ export function writeDifferences(role: Role, comparison: RoleComparison): Statem
   return scope === 'plain' ? here : [...writeOutside(role, comparison), ...here];
 }
 
-/** What a role that exists lacks and a restore does not give: one omission for all of it. */
+/** Reports what an existing role lacks and a restore does not give, as one omission. */
 export function describeExisting(role: Role, comparison: RoleComparison): Omission[] {
   const { server, scope } = comparison;
   const state = server.roles.get(role.name);
@@ -108,7 +115,7 @@ export function describeExisting(role: Role, comparison: RoleComparison): Omissi
   ];
 }
 
-/** No restore makes a superuser. */
+/** Reports superusers of the backup: a restore makes none. */
 export function describeSuperusers(roles: readonly Role[]): Omission[] {
   return roles
     .filter((role) => role.superuser)
@@ -119,7 +126,7 @@ export function describeSuperusers(roles: readonly Role[]): Omission[] {
     }));
 }
 
-/** What those that were made lack to log in. */
+/** Reports what created roles lack to log in. */
 export function describeLogins(roles: readonly Role[]): Omission[] {
   const [reserved, own] = [true, false].map((wanted) =>
     roles.filter(({ login, name }) => login && isReservedRole(name) === wanted).map(({ name }) => name),
@@ -146,7 +153,7 @@ function writeOutside(role: Role, comparison: RoleComparison): Statement[] {
   const { server, scope } = comparison;
   const state = server.roles.get(role.name);
   const memberships = findMemberships(role, comparison).filter(
-    // Which of the platform's roles are members of which others is the platform's to say.
+    // The platform decides about memberships between its own roles.
     (of) => scope === 'plain' || !isReservedRole(role.name) || !isReservedRole(of.role),
   );
   return [
@@ -170,8 +177,8 @@ function writeAttributes(role: Role, state: RoleState): Statement[] {
 }
 
 /**
- * The memberships that a role lacks. What it has beyond the backup stays. A platform's role that is nowhere here needs no members of the
- * platform.
+ * Finds the memberships that a role lacks. What it has beyond the backup stays. A membership in a role that
+ * is missing here is left out in a drill, and between two roles of the platform.
  */
 function findMemberships(role: Role, { server, created, scope }: RoleComparison): Membership[] {
   const has = server.roles.get(role.name)?.memberOf;
@@ -190,7 +197,8 @@ function findMemberships(role: Role, { server, created, scope }: RoleComparison)
 }
 
 function writeGrant(member: string, of: Membership, { major, roles }: ServerRoles): Statement {
-  // Whoever has it cannot be given it again by those that have it from them.
+  // The ADMIN OPTION is not granted to a role that has it: the server refuses that to roles which have it
+  // from that role.
   const admin = of.admin && roles.get(member)?.memberOf.get(of.role)?.admin !== true;
   const options =
     major < 16

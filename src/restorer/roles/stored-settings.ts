@@ -2,8 +2,9 @@ import type { Setting } from '../../format/supplement.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 
 /**
- * The settings that are lists of names, each quoted by itself (GUC_LIST_QUOTE). No catalog tells them, and no extension may have one
- * (DefineCustomStringVariable); dumputils.c of PostgreSQL keeps the same list.
+ * Settings that are lists of names, each quoted by itself (GUC_LIST_QUOTE). No catalog tells which they are,
+ * and no extension may define one (DefineCustomStringVariable). dumputils.c of PostgreSQL keeps the same
+ * list.
  */
 const quotedLists: ReadonlySet<string> = new Set([
   'local_preload_libraries',
@@ -14,12 +15,12 @@ const quotedLists: ReadonlySet<string> = new Set([
   'unix_socket_directories',
 ]);
 
-/** Of these the server reads unquoted names in lower case; the others are names of files. */
+/** Lists in which the server folds unquoted names to lower case; the others hold names of files. */
 const foldedLists: ReadonlySet<string> = new Set(['search_path', 'temp_tablespaces']);
 
 /**
- * Writes a setting as it stands in pg_db_role_setting as the end of an ALTER ROLE or ALTER DATABASE, so that the same is stored again. A
- * list given as one text would become a list of one name.
+ * Writes a setting of pg_db_role_setting as the end of an ALTER ROLE or ALTER DATABASE that stores the same
+ * again. A list given as one text would become a list of one name.
  */
 export function writeSet({ name, value }: Setting): string {
   const variable = name.split('.').map(quoteIdentifier).join('.');
@@ -28,7 +29,10 @@ export function writeSet({ name, value }: Setting): string {
     .join(', ')}`;
 }
 
-/** The same for people. What users name themselves is where they keep keys for their functions, and is not shown. */
+/**
+ * The same for people. The values of custom settings are not shown, because users keep keys for their
+ * functions there.
+ */
 export function showSet(setting: Setting): string {
   return setting.name.includes('.') ? writeSet({ ...setting, value: '…' }) : writeSet(setting);
 }
@@ -43,7 +47,10 @@ function listOf(name: string, value: string): string[] {
   return names.length === 0 ? [''] : names;
 }
 
-/** Those of `wanted` that are not so in `there`. What is there besides is no business of a backup. */
+/**
+ * Finds the settings of `wanted` that `there` lacks or has differently. What `there` has besides is left
+ * alone.
+ */
 export function findDifferent(wanted: readonly Setting[], there: readonly Setting[]): Setting[] {
   const values = new Map(there.map(({ name, value }) => [name.toLowerCase(), value]));
   return wanted.filter(({ name, value }) => values.get(name.toLowerCase()) !== value);

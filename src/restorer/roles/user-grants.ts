@@ -8,8 +8,8 @@ import { isReservedRole } from '../../supabase/reserved-roles.ts';
 import { omit, type Statement, tryStatement } from '../omission.ts';
 
 /**
- * Gives the user's own roles what they had on objects of the platform, whose grants are otherwise the target's: the archive has them in
- * lists that only the owner could apply.
+ * Grants the user's own roles what they had on objects of the platform. All other grants on these objects are
+ * the target's. The archive has them together in lists that only the owner could apply.
  *
  * @param wanted the definitions of the backup
  * @param managed names of the target's schemas that are the platform's
@@ -36,14 +36,18 @@ export async function grantToUsers(
     .map((grant) => ({ grant, ...write(grant, sequences.has(`${grant.schema}.${grant.relation}`)) }));
   const answers = new Map<Definition, string | undefined>();
   for (const { grant, sql } of tried) answers.set(grant, await tryStatement(session, sql));
-  // Of whom it does not take a grant, but who may do something there, the server asks no more than a warning.
+  // The server only warns a role that may do something with the object but not grant it, so the catalog is
+  // read again.
   const now = new Set((await readDefinitions(session)).map(identify));
   return tried
     .filter(({ grant }) => !now.has(identify(grant)))
     .map(({ grant, ...statement }) => omit(statement, answers.get(grant) ?? 'no privileges were granted'));
 }
 
-/** A grant on a schema has that in its name: `schema storage to reader`. Of the platform's roles the platform says what they may there. */
+/**
+ * Whether it is a grant on a schema of the platform, as in `schema storage to reader`, to a role of the user.
+ * The platform decides what its own roles may do there.
+ */
 function isOnSchema({ name }: Definition, managed: ReadonlySet<string>): boolean {
   const { schema, grantee } = readSchemaGrant(name);
   return managed.has(unquoteIdentifier(schema)) && !isReservedRole(unquoteIdentifier(grantee));
@@ -59,7 +63,10 @@ function readSchemaGrant(name: string): { schema: string; grantee: string } {
 const identify = ({ kind, schema, relation, name, detail }: Definition) =>
   JSON.stringify([kind, schema, relation, name, detail]);
 
-/** As a definition of kind `grant` reads: `SELECT, UPDATE with grant option` to `reader`, or to `email to reader` for a column. */
+/**
+ * Writes a definition of kind `grant`: `SELECT, UPDATE with grant option` to `reader`, or to
+ * `email to reader` for a column.
+ */
 function write({ schema, relation, name, detail }: Definition, isSequence: boolean): Statement {
   if (schema === null) return writeSchemaGrant(name, detail);
   const [, target = '', grantee = quoteIdentifier(name)] =
@@ -67,7 +74,7 @@ function write({ schema, relation, name, detail }: Definition, isSequence: boole
   const sql = detail.split(', ').map((privilege) => {
     const [word = '', option = ''] = privilege.split(/(?= with grant option)/);
     if (relation === null) {
-      // A function's signature has its types as the server writes them, and its name as it is.
+      // A function's signature has types as the server prints them, and its name without quotes.
       const [, routine = '', types = ''] = /^(.*)(\(.*\))$/s.exec(target) ?? [];
       return `GRANT ${word} ON ROUTINE ${quoteQualified(schema ?? '', routine)}${types} TO ${grantee}${option}`;
     }

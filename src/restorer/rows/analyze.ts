@@ -7,14 +7,18 @@ import type { Log } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 
-/** Columns; gathering takes seconds for each thousand, many times what loading the table took, and autovacuum does it in the background. */
+/**
+ * Columns of the widest table that is analyzed. Statistics of a thousand columns take seconds, many times
+ * what loading the table took, and autovacuum gathers them in the background.
+ */
 export const analyzedColumns = 200;
 
 /**
- * Gathers statistics, without which the first queries of a restored database are slow; pg_restore leaves them out. Tables are
- * named one by one: a bare ANALYZE also samples foreign tables, whose servers may not be reachable from here.
+ * Gathers statistics, without which the first queries of a restored database are slow; pg_restore leaves them
+ * out. Tables are named one by one: a bare ANALYZE also samples foreign tables, whose servers may not be
+ * reachable from here.
  *
- * @param options.done tables of which they have been gathered, as `schema.table`
+ * @param options.done tables whose statistics have been gathered, as `schema.table`
  */
 export async function analyzeTables(
   settings: ConnectionSettings,
@@ -40,13 +44,13 @@ export async function analyzeTables(
 }
 
 export interface AnalyzeOptions {
-  /** The values of search_path that the functions of indexes may count on, the most likely first */
+  /** Values of search_path that functions of indexes may rely on, the most likely first */
   readonly searchPaths: readonly string[];
   readonly signal: AbortSignal;
   readonly log: Log;
 }
 
-/** Gathers the statistics of one table. That it cannot be done is a warning: the rows are there, and only plans suffer. */
+/** Gathers the statistics of one table. A failure is a warning: the rows are there, and only plans suffer. */
 export async function analyzeTable(
   session: Session,
   table: TableName,

@@ -27,36 +27,38 @@ import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
 import { RowRelief } from './relief.ts';
 import { ChecksAside } from './set-aside.ts';
 
-/** What became of rows. */
+/** The outcome of loading rows. */
 export interface LoadOutcome {
-  /** The digests of what was sent, by the table's oid in the source; undefined where nothing was digested */
+  /** Digests of the rows that were sent, by the table's oid in the source; undefined where none were made */
   readonly digests: Map<number, RowDigest> | undefined;
-  /** Rows that the server refused whatever was done for them */
+  /** Rows that the server refused in the end */
   readonly notCarried: readonly Omission[];
-  /** Checks that were taken away for rows; whoever loads more gives them back after that. */
+  /** Checks that were dropped for rows; the caller gives them back when all rows are loaded */
   readonly checks: ChecksAside;
 }
 
 export interface LoadOptions {
   readonly workers: number;
-  /** Whether what is sent is digested, for a comparison with what arrived */
+  /** Whether sent rows are digested, for a comparison with those that arrived */
   readonly digest: boolean;
-  /**
-   * What checks and generated columns may count on; undefined: a row that the server refuses ends it.
-   */
+  /** What checks and generated columns may rely on; undefined: a row that the server refuses ends the load */
   readonly searchPaths: SearchPaths | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (rows: number, bytes: number) => void;
-  /** Called by a worker when a large table has all its rows, for what can be done while others are still being loaded */
+  /**
+   * Called by a worker when a large table has all its rows, for what can be done while others are still being
+   * loaded
+   */
   readonly onLoaded: (table: TableEntry, session: Session) => Promise<void>;
 }
 
 /**
- * Loads the rows of tables, range by range, several at a time and several into one table. Each range is one COPY, which arrives whole
- * or not at all. Rows that a check keeps out come without it, and a table whose rows the server refuses keeps no other one out, unless it is
- * told otherwise.
+ * Loads the rows of tables, range by range, several at once, also into one table. Each range is one COPY,
+ * which arrives whole or not at all. Checks that refuse rows are dropped for them, and a table whose rows the
+ * server refuses does not keep the others out, unless `searchPaths` is undefined.
  *
- * @throws IntegrityError when a stored object is not what the manifest says; TargetError when the server is lost or lacks resources
+ * @throws IntegrityError when a stored object is not what the manifest says
+ * @throws TargetError when the server is lost or lacks resources
  */
 export async function loadRows(
   settings: ConnectionSettings,
@@ -70,7 +72,8 @@ export async function loadRows(
   const lost = new Map<TableEntry, LostRows>();
   const queue = new LoadQueue(tables, options.workers);
   const ahead = new ObjectsAhead(reader, manifest.objects);
-  // A check may look into a table that comes later: rows that are refused are tried once more when all others are there.
+  // A check may read a table that is loaded later, so refused rows are tried once more when all others are
+  // there.
   const waiting: LoadPart[] = [];
   const inSession = async (
     signal: AbortSignal,
@@ -80,7 +83,7 @@ export async function loadRows(
     const session = await openSession(settings, signal);
     await letRead(session);
     await applyInputSettings(session, manifest.source.encoding);
-    // Durable at the end: the last commit of the restore waits for all of them.
+    // The last commit of the restore waits for all others, so these are durable at the end.
     await session.query('SET synchronous_commit = off');
     const loader = new Loader(session, manifest, ahead, {
       ...options,
@@ -133,7 +136,7 @@ function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): 
 type LoaderOptions = LoadOptions &
   Pick<LoadOutcome, 'digests' | 'checks'> & {
     readonly lost: Map<TableEntry, LostRows>;
-    /** Takes what the server refuses, for another try; undefined: this is that one. */
+    /** Collects the parts that the server refuses, for another try; undefined in that try */
     readonly later: LoadPart[] | undefined;
   };
 
@@ -143,7 +146,7 @@ class Loader {
   readonly #manifest: Manifest;
   readonly #reader: Pick<ObjectReader, 'read'>;
   readonly #options: LoaderOptions;
-  /** What the attempt under way has shown as progress */
+  /** What the current attempt has reported as progress */
   #sent = { rows: 0, bytes: 0 };
 
   constructor(
@@ -169,7 +172,7 @@ class Loader {
         try {
           this.#merge(job, await this.#copyRange(job, pieces, false));
         } catch (error) {
-          // They have been read in part.
+          // The pieces have been read in part.
           pieces = this.#openPieces(jobs.slice(index));
           throw error;
         }
@@ -177,7 +180,7 @@ class Loader {
     }
   }
 
-  /** All of a table in one transaction, with COPY FREEZE where this role may truncate it */
+  /** Loads a whole table in one transaction, with COPY FREEZE where this role may truncate it. */
   async #loadTogether(table: TableEntry, jobs: readonly RangeJob[]): Promise<void> {
     const pieces = this.#openPieces(jobs);
     const frozen = await beginFrozen(this.#session, table);
@@ -187,13 +190,13 @@ class Loader {
       await this.#session.query('COMMIT');
       for (const [index, job] of jobs.entries()) this.#merge(job, digests[index]);
     } catch (error) {
-      // Nothing can be rolled back in a session that is lost, and why it is says the first error.
+      // In a lost session the rollback fails, too; the first error says why the session was lost.
       await Promise.allSettled([this.#session.query('ROLLBACK')]);
       throw error;
     }
   }
 
-  /** Tries again as long as anything can be done for the rows; those that the server does not take are lost, and noted. */
+  /** Tries again as long as a relief may help. Rows that the server still refuses are recorded as lost. */
   async #untilTaken(table: TableEntry, part: LoadPart, attempt: () => Promise<void>): Promise<void> {
     const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: undefined };
@@ -236,7 +239,8 @@ class Loader {
     frozen: boolean,
   ): Promise<RowDigest | undefined> {
     this.#options.signal.throwIfAborted();
-    // Ranges of one table are loaded side by side, and a row may go on in the next piece of its own range.
+    // Ranges of one table are loaded at the same time, and a row may continue in the next piece of its range,
+    // so each range has a digest of its own.
     const digest = this.#options.digests === undefined ? undefined : new RowDigest();
     const into = table.root ?? table;
     const columns = table.columns.map(quoteIdentifier).join(', ');
@@ -258,8 +262,8 @@ class Loader {
 }
 
 /**
- * Opens the transaction in which a whole table is loaded; with FREEZE the table has to be truncated in it, and has just been created empty
- * by this restore.
+ * Begins the transaction that loads a whole table. FREEZE needs a TRUNCATE in it; the table has just been
+ * created empty by this restore.
  *
  * @returns false where this role may not truncate the table
  */
@@ -276,12 +280,15 @@ async function beginFrozen(session: Session, table: TableEntry): Promise<boolean
   }
 }
 
-/** Whether it is the server's answer about these rows, and the session goes on. */
+/** Whether the server refused these rows, and the session can go on. */
 function isRefusal(cause: unknown): cause is ServerError {
   return cause instanceof ServerError && cause.severity === 'ERROR' && !isShortage(cause);
 }
 
-/** Definitions are there and rows are not: whatever the cause, nobody may take the target for a restored database. */
+/**
+ * Makes every error say that the target is incomplete: it has definitions without rows, and must not be taken
+ * for a restored database.
+ */
 function explain(table: TableEntry, cause: unknown): Error {
   const message = `table ${qualifiedName(table)}: ${messageOf(cause)}`;
   const drop = 'The target is incomplete: drop the database,';

@@ -17,9 +17,12 @@ import type { PresentTable } from '../../supabase/project-selection.ts';
 import { tryStatement } from '../omission.ts';
 import { PieceReader, readRange } from './pieces.ts';
 
-/** What became of rows that went into tables which the target had already. */
+/** The outcome of loading rows into tables that the target had already. */
 export interface ManagedRows {
-  /** What was sent, by the table's oid in the source: of tables whose content can be compared with it */
+  /**
+   * Digests of the rows that were sent, by the table's oid in the source, for tables that can be compared by
+   * content
+   */
   readonly sent: Map<number, RowDigest>;
   /** Why the rows of a table can only be counted, by its oid in the source */
   readonly countOnly: Map<number, string>;
@@ -34,8 +37,9 @@ interface Refused {
 }
 
 /**
- * Loads rows into tables that are there and whose definitions may be of another version. Each table arrives whole or not at all, and one
- * that the server refuses does not keep the others out. Nothing is emptied first: the platform guards its tables against that.
+ * Loads rows into existing tables, whose definitions may be of another version. Each table arrives whole or
+ * not at all, and one that the server refuses does not keep the others out. No table is emptied first: the
+ * platform guards its tables against that.
  *
  * @throws IntegrityError or StorageError when a stored object is not what the manifest says
  */
@@ -49,7 +53,7 @@ export async function loadManagedRows(
   const outcome: ManagedRows = { sent: new Map(), countOnly: new Map(), notCarried: [] };
   let isTold = false;
   for (const { table, missing } of tables) {
-    // Nothing is sent, and the comparison asks for all columns of what was sent.
+    // Nothing is sent of an empty table, and a comparison of the content needs all columns.
     if (table.rows === 0 && missing.length > 0) outcome.countOnly.set(table.oid, describeMissing(missing));
   }
   const loadAll = async (wanted: readonly PresentTable[]): Promise<Refused[]> => {
@@ -58,7 +62,7 @@ export async function loadManagedRows(
     await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
       const session = await openSession(settings, signal);
       const omission = await prepareLoader(session, manifest);
-      // Each session is refused it, and it is one omission.
+      // The server refuses it to each session, and it is one omission.
       if (omission !== undefined && !isTold) outcome.notCarried.push(omission);
       isTold ||= omission !== undefined;
       for (const present of drain(queue)) {
@@ -72,7 +76,7 @@ export async function loadManagedRows(
     return refused;
   };
   let refused = await loadAll(tables.filter(({ table }) => table.rows > 0));
-  // Where the server checks foreign keys, what refers to another table waits for that.
+  // Where foreign keys are checked, a table that refers to another one waits for it.
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const waiting = refused.filter(({ code }) => code === sqlState.foreignKeyViolation);
     append(outcome.notCarried, refused.filter((item) => !waiting.includes(item)).map(describeRefused));
@@ -98,7 +102,10 @@ function describeRefused({ present: { table }, why }: Refused): Omission {
   };
 }
 
-/** In the role of a replica no trigger fires and no foreign key is checked, in this session only. Hosted projects allow it. */
+/**
+ * Prepares a session to load. session_replication_role = replica disables triggers and foreign keys in this
+ * session only, and hosted projects allow it.
+ */
 async function prepareLoader(session: Session, manifest: Manifest): Promise<Omission | undefined> {
   await letRead(session);
   await applyInputSettings(session, manifest.source.encoding);
@@ -171,9 +178,10 @@ async function copyTable(
 const staged = 'pg_temp.supabase_backup_rows';
 
 /**
- * By way of a temporary table that also has the columns which the target lacks, because COPY cannot leave any out.
+ * Loads rows through a temporary table that also has the columns which the target lacks, because COPY cannot
+ * leave any out.
  *
- * @returns what these held
+ * @returns the values of those columns, as omissions
  */
 async function loadByWay(
   session: Session,

@@ -3,15 +3,18 @@ import type { ObjectReader } from '../../repository/objects/store.ts';
 import { storageLanes } from '../../storage/storage.ts';
 import type { LoadPart } from './queue.ts';
 
-/** bytes of plaintext that are held for parts nobody loads yet */
+/** Bytes of plaintext that are held for parts that no worker loads yet. */
 const heldBytes = 32 * 1024 * 1024;
 
-/** bytes; what is larger takes its time to load, in which the next is fetched anyway */
+/**
+ * Bytes of the largest object that is fetched ahead. A larger one takes long to load, and the next is fetched
+ * meanwhile.
+ */
 const smallBytes = 4 * 1024 * 1024;
 
 /**
- * Fetches the small objects that come next while others are loaded: of a distant storage each takes a trip, and a table of few rows is
- * loaded in less time than that.
+ * Fetches the next small objects while others are loaded. From a distant storage each takes a round trip, and
+ * a table of few rows is loaded in less time.
  */
 export class ObjectsAhead implements Pick<ObjectReader, 'read'> {
   readonly #reader: Pick<ObjectReader, 'read'>;
@@ -19,13 +22,13 @@ export class ObjectsAhead implements Pick<ObjectReader, 'read'> {
   readonly #fetched = new Map<string, Promise<Buffer>>();
   #room = heldBytes;
 
-  /** @param objects those of the manifest, which parts refer to by their index */
+  /** @param objects of the manifest, to which parts refer by index */
   constructor(reader: Pick<ObjectReader, 'read'>, objects: readonly StoredObject[]) {
     this.#reader = reader;
     this.#objects = objects;
   }
 
-  /** @param parts that come next, the first of them first */
+  /** @param parts that come next, in their order */
   expect(parts: Iterable<LoadPart>): void {
     let seen = 0;
     for (const { jobs } of parts) {
@@ -46,7 +49,7 @@ export class ObjectsAhead implements Pick<ObjectReader, 'read'> {
   #fetch(object: StoredObject): void {
     if (object.bytes > smallBytes || object.bytes > this.#room || this.#fetched.has(object.name)) return;
     const plaintext = this.#reader.read(object);
-    // Whoever needs it gets the error; a restore that failed before has no more use for it.
+    // The reader of the object gets the error. A restore that failed before does not need it.
     plaintext.catch(() => undefined);
     this.#fetched.set(object.name, plaintext);
     this.#room -= object.bytes;

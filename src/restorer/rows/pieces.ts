@@ -3,7 +3,7 @@ import type { RowDigest } from '../../postgres/wire/row-digest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
 import type { LoadPart } from './queue.ts';
 
-/** The COPY text of a range, piece by piece; what is read is digested. */
+/** Reads the COPY text of a range piece by piece, and digests it. */
 export async function* readRange(
   range: TableRange,
   pieces: PieceReader,
@@ -17,20 +17,23 @@ export async function* readRange(
   }
 }
 
-/** Objects at hand: the one that is being read, and the last one before it, between which changed and unchanged ranges alternate. */
+/**
+ * Objects that are kept: the current one and the last one before it, because changed and unchanged ranges
+ * alternate between two.
+ */
 const keptObjects = 2;
 
 /**
- * Reads the objects of a part in the order in which their pieces are needed: a few are at hand, and the next is fetched and opened while the
- * server takes the rows of this one.
+ * Reads the objects of a part in the order in which their pieces are needed. A few are kept, and the next is
+ * fetched and opened while the server takes the rows of the current one.
  */
 export class PieceReader {
   readonly #reader: Pick<ObjectReader, 'read'>;
   readonly #objects: readonly StoredObject[];
-  /** Indexes of objects, each where it is needed */
+  /** Indexes of objects, in the order in which they are needed */
   readonly #order: readonly number[];
   #at = 0;
-  /** By index of the object, the one that was used last at the end */
+  /** By index of the object, the most recently used last */
   readonly #held = new Map<number, Promise<Buffer>>();
   #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
 
@@ -64,7 +67,7 @@ export class PieceReader {
   }
 
   #prefetch(): void {
-    // What was fetched for rows that were passed over since is of no more use.
+    // An object that was fetched for rows that were skipped since is no longer needed.
     if (this.#next !== undefined && this.#order.includes(this.#next.object, this.#at + 1)) return;
     const object = this.#order.slice(this.#at + 1).find((later) => !this.#held.has(later));
     if (object === undefined) return;
@@ -75,7 +78,7 @@ export class PieceReader {
     const object = this.#objects[index];
     if (!object) throw new Error(`the manifest has no object ${index}`);
     const plaintext = this.#reader.read(object);
-    // Whoever needs it gets the error; a restore that failed before has no more use for it.
+    // The reader of the object gets the error. A restore that failed before does not need it.
     plaintext.catch(() => undefined);
     return plaintext;
   }

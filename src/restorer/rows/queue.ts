@@ -10,22 +10,30 @@ export interface RangeJob {
 export interface LoadPart {
   readonly jobs: readonly RangeJob[];
   /**
-   * The jobs are all of one table, which no one else loads: it can be loaded in one transaction with COPY FREEZE, which spares the
-   * index builds and the first reads from writing every page again, and the table its first vacuum (PostgreSQL manual, COPY).
+   * Set when the jobs are a whole table, which no other worker loads. It can be loaded in one transaction
+   * with COPY FREEZE, so that index builds and first reads need not write every page again, and the table
+   * needs no first vacuum (PostgreSQL manual, COPY).
    */
   readonly whole: TableEntry | undefined;
 }
 
-/** A table above its fair share of all bytes by this much would be waited for, so it is loaded by several workers instead. */
+/**
+ * A table that exceeds its fair share of all bytes by this factor would finish last, so several workers load
+ * it.
+ */
 const shareSlack = 1.25;
 
-/** bytes; truncating a table costs more than freezing a small one saves */
+/**
+ * Bytes of the smallest table that is frozen: truncating a table costs more than freezing a smaller one
+ * saves.
+ */
 const worthFreezing = 1024 * 1024;
 
 /**
- * Hands out what is to be loaded. The ranges of a table go in their order and, as long as there are other tables, to one worker at
- * a time: rows then lie as they lay in the source, which index builds and later reads profit from, and sessions do not wait for each
- * other to extend the same file. Ranges that share an object go together, so that it is fetched once.
+ * Hands out the parts to load. The ranges of a table go in their order and, as long as there are other
+ * tables, to one worker at a time: rows then lie as they lay in the source, which speeds up index builds and
+ * later reads, and sessions do not wait for each other to extend the same file. Ranges that share an object
+ * stay together, so that it is fetched once.
  */
 export class LoadQueue {
   readonly #lanes: Lane[];
@@ -63,14 +71,14 @@ export class LoadQueue {
     return this.#lanes.reduce((sum, lane) => sum + lane.parts.length, 0);
   }
 
-  /** The parts that come next, as far as can be told before somebody takes them. */
+  /** The parts that come next, as far as this is known before a worker takes them. */
   *upcoming(): Generator<LoadPart> {
     for (const { active, parts } of this.#lanes) if (active === 0 && parts[0] !== undefined) yield parts[0];
   }
 
   /**
-   * Runs `load` on one part after another until none is left, and `loaded` when that was the last part of a large table. Several
-   * may drain the queue at once.
+   * Runs `load` on one part after another until none is left, and `loaded` after the last part of a large
+   * table. Several workers may drain the queue at once.
    */
   async drain(
     load: (part: LoadPart) => Promise<void>,
@@ -99,7 +107,7 @@ export class LoadQueue {
   }
 }
 
-/** Ranges that follow one another and begin in the same object: together, so that it is fetched once. */
+/** Groups consecutive ranges that begin in the same object, so that it is fetched once. */
 function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
   const groups: RangeJob[][] = [];
   let last: number | undefined;
@@ -112,7 +120,7 @@ function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
   return groups;
 }
 
-/** What is left of a table, or of the small tables in one object. */
+/** The parts that are left of a table, or of the small tables in one object. */
 class Lane {
   readonly parts: LoadPart[];
   /** undefined for small tables */

@@ -8,8 +8,9 @@ import type { SearchPaths } from '../search-paths.ts';
 import type { ChecksAside } from './set-aside.ts';
 
 /**
- * What is done, one thing after another, for rows of a table that the server refuses: the check that keeps them out is taken away; what
- * its functions look for is found under the paths of the source; all its checks are taken away.
+ * Tries, one after another, what may help rows of a table that the server refuses: dropping the check that
+ * refuses them; a search_path of the source, with which functions find what they name; dropping all checks of
+ * the table.
  */
 export class RowRelief {
   readonly #session: Session;
@@ -18,10 +19,10 @@ export class RowRelief {
   readonly #searchPaths: SearchPaths;
   readonly #paths: string[];
   #path = '';
-  /** Checks that had been taken away, by whomever, when the attempt under way began */
+  /** Checks that any loader had dropped when the current attempt began */
   #seen: number;
   #hasAllChecks = false;
-  /** What the server said first */
+  /** The server's first message */
   #why: string | undefined;
 
   constructor(session: Session, table: TableEntry, checks: ChecksAside, searchPaths: SearchPaths) {
@@ -33,16 +34,17 @@ export class RowRelief {
     this.#seen = checks.taken;
   }
 
-  /** Why the rows did not come, once nothing helps. */
+  /** Why the server refused the rows, once nothing helps. */
   get why(): string {
     return this.#why ?? '';
   }
 
-  /** @returns whether another try may have another end */
+  /** @returns whether another try may succeed */
   async helps(error: ServerError): Promise<boolean> {
     this.#why ??= refusalOf(error);
     const helped = await this.#tryNext(error);
-    // Those who load other parts of the table, or partitions beside it, meet the same checks, and the first takes them away for all.
+    // Loaders of other parts of the table, or of other partitions, meet the same checks, and the first drops
+    // them for all.
     const helpedByOthers = this.#checks.taken !== this.#seen;
     this.#seen = this.#checks.taken;
     return helped || helpedByOthers;
@@ -67,7 +69,7 @@ export class RowRelief {
     return this.#takeChecks(undefined);
   }
 
-  /** Leaves the session as it was found. */
+  /** Resets the search_path of the session. */
   async end(): Promise<void> {
     if (this.#path !== '') await setSearchPath(this.#session, '');
   }
@@ -75,7 +77,7 @@ export class RowRelief {
   async #takeChecks(error: ServerError | undefined): Promise<boolean> {
     const { schema = this.#table.schema, table: name = this.#table.name } = error ?? {};
     const table = error?.dataType === undefined ? { schema, name } : this.#table;
-    // What the server says of a check is to be said again in a session that finds nothing without its schema.
+    // With an empty search_path the server prints checks with qualified names, as a later session needs them.
     await this.end();
     try {
       return await this.#checks.take(this.#session, table, error);

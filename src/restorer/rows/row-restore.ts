@@ -25,11 +25,14 @@ import { loadRows } from './load.ts';
 import { loadManagedRows } from './managed.ts';
 import { ChecksAside } from './set-aside.ts';
 
-/** The rows of a restore: they are loaded as soon as there are tables for them, and are whole when everything is built on them. */
+/**
+ * Loads the rows of a restore as soon as their tables exist: most after the definitions, the others when keys
+ * have allowed their tables to be created.
+ */
 export class RowRestore {
-  /** By the table's oid in the source; undefined where what was sent is not digested */
+  /** Digests by the table's oid in the source; undefined where sent rows are not digested */
   readonly sent: Map<number, RowDigest> | undefined;
-  /** Why the rows of a table can only be counted */
+  /** Why the rows of a table can only be counted, by its oid in the source */
   readonly countOnly = new Map<number, string>();
   /** Tables whose statistics have been gathered */
   readonly analyzed = new Set<string>();
@@ -68,12 +71,18 @@ export class RowRestore {
     return { created: this.#created, present: this.#present };
   }
 
-  /** Whether a table has been made since rows were loaded: its definition needs keys, by way of a function. */
+  /**
+   * Whether a table was created after rows were loaded, because its definition needs keys by way of a
+   * function.
+   */
   get areWaiting(): boolean {
     return this.#findReady().length > 0;
   }
 
-  /** Loads what can be loaded; a large table gets its indexes and statistics while others are still being loaded. */
+  /**
+   * Loads the rows of the tables that exist. A large table gets its indexes and statistics while others are
+   * still being loaded.
+   */
   async load(): Promise<Omission[]> {
     const ready = this.#findReady();
     const queues = this.#isFirst ? await this.#makeQueues() : { present: [], notCarried: [] };
@@ -89,7 +98,10 @@ export class RowRestore {
     return notCarried;
   }
 
-  /** Changes are replayed at another time than they were made, and a check may look at the time, or at a table that has moved on. */
+  /**
+   * Drops checks that may refuse replayed changes. These come at another time than they were made, and a
+   * check may depend on the time, or on a table that has changed since.
+   */
   async freeOfDoubtfulChecks(): Promise<void> {
     const changed = new Set(
       this.#request.recovery?.segments.flatMap(({ tables }) => tables.map(qualifiedName)) ?? [],
@@ -104,7 +116,7 @@ export class RowRestore {
     });
   }
 
-  /** Checks that were taken away for rows come back, as far as these fulfil them. */
+  /** Gives dropped checks back, as far as rows fulfil them. */
   async giveChecksBack(): Promise<Omission[]> {
     const { scope } = this.#plan;
     const broken: Omission[] = [];
@@ -118,7 +130,7 @@ export class RowRestore {
     return broken;
   }
 
-  /** Tells of tables that could not be made. */
+  /** Reports tables that could not be created. */
   tellMissing(): Omission[] {
     const missing = this.#plan.created.filter(
       ({ oid, rows }) => rows > 0 && this.#definitions.stateOf(oid) !== 'made',
@@ -157,7 +169,7 @@ export class RowRestore {
     return notCarried;
   }
 
-  /** What is on tables of extensions, when grants are next, and rows and changes have come. */
+  /** Restores additions to tables of extensions, after rows and changes and before grants. */
   async completeExtensions(): Promise<Omission[]> {
     const { additions } = this.#plan.scope.supplement;
     const wanted = additions.filter(
@@ -186,7 +198,7 @@ export class RowRestore {
     });
     for (const [oid, digest] of rows.sent) this.sent?.set(oid, digest);
     for (const [oid, why] of rows.countOnly) this.countOnly.set(oid, why);
-    // What was refused stays as it is, whatever changed it since.
+    // A table whose rows were refused stays as it is: no changes are replayed on it.
     this.#present = present.filter(
       ({ table: { oid, rows: expected } }) => expected === 0 || rows.sent.has(oid) || rows.countOnly.has(oid),
     );
@@ -194,7 +206,10 @@ export class RowRestore {
   }
 }
 
-/** Rows of a queue that would be open without what guards them are deleted again; those of other extensions are the extension's own. */
+/**
+ * Deletes the rows of a queue that would be open without a refused addition. Rows of other extensions are the
+ * extension's own.
+ */
 async function completeTables(
   session: Session,
   additions: RestoreScope['supplement']['additions'],

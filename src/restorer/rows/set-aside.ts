@@ -11,9 +11,12 @@ import { sqlStateClass } from '../../postgres/sqlstate.ts';
 import { append } from '../../runtime/lists.ts';
 import { tryStatements } from '../omission.ts';
 
-/** A check that rows of the backup need not fulfil: it is taken away while they are loaded, and comes again after them. */
+/**
+ * A check that rows of the backup may violate: it is dropped while they are loaded, and added again after
+ * them.
+ */
 interface Aside {
-  /** `public.coupon`, for a domain `public.later`; as SQL has it */
+  /** The table (`public.coupon`) or the domain (`public.later`), quoted as in SQL */
   readonly holder: string;
   readonly ofDomain: boolean;
   readonly name: string;
@@ -31,11 +34,14 @@ interface Row {
   definition: string;
   comment: string | null;
   schema: string;
-  /** Of the table or the domain */
+  /** Name of the table or the domain */
   of: string;
 }
 
-/** Whether what a check says of a row may depend on more than that row: on the time, or on what a user's function looks at. */
+/**
+ * A condition: the result of a check may depend on more than the row, on the time or on what a user's
+ * function reads.
+ */
 const doubtful = `
   (x.conbin::text LIKE '%SQLVALUEFUNCTION%' OR EXISTS (
     SELECT FROM regexp_matches(x.conbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m (parts)
@@ -52,7 +58,10 @@ const described = `
   LEFT JOIN pg_type t ON t.oid = x.contypid LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
   ORDER BY x.oid`;
 
-/** The checks of a table, each where it was declared: those of its parents are inherited, and go and come with these. */
+/**
+ * The checks of a table, each where it was declared: inherited checks are dropped and added with those of the
+ * parents.
+ */
 const ofTable = `
   WITH RECURSIVE lines AS (
     SELECT x.oid, x.conrelid, x.conname, x.coninhcount FROM pg_constraint x
@@ -63,7 +72,7 @@ const ofTable = `
   ), found AS (SELECT DISTINCT oid FROM lines WHERE coninhcount = 0)
   ${described}`;
 
-/** The checks of the domains that values of a table's columns are made of, however deep. */
+/** The checks of the domains that the types of a table's columns consist of, at every depth. */
 const ofDomains = `
   WITH RECURSIVE used AS (
     SELECT a.atttypid AS oid FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -78,24 +87,25 @@ const ofDomains = `
     SELECT x.oid FROM pg_constraint x WHERE x.contype = 'c' AND x.contypid IN (TABLE used) AND ($2::text IS NULL OR x.conname = $2))
   ${described}`;
 
-/** Checks that rows of the backup do not fulfil any more: rows come before them. */
+/** Checks that are dropped so that rows of the backup can be loaded, and added again after them. */
 export class ChecksAside {
   readonly #aside: Aside[] = [];
-  /** Two loaders may meet the same check. */
+  /** One call at a time, because two loaders may meet the same check. */
   #turn: Promise<unknown> = Promise.resolve();
   #taken = 0;
 
-  /** How many were taken away so far; it never shrinks. */
+  /** How many checks were dropped so far; it never decreases. */
   get taken(): number {
     return this.#taken;
   }
 
   /**
-   * Takes away the check that a row was refused for, or all that may have a say about the rows of a table where the server does not name one.
+   * Drops the check that a row was refused for, or all that apply to the rows of a table where the server
+   * does not name one.
    *
    * @param session outside of a transaction and with an empty search_path; its role has to own the table
-   * @param refused what the server said; undefined: all of the table's
-   * @returns whether anything was taken away
+   * @param refused the server's error; undefined for all checks of the table
+   * @returns whether anything was dropped
    */
   take(
     session: Session,
@@ -105,7 +115,7 @@ export class ChecksAside {
     return this.#inTurn(() => this.#take(session, table, refused, false));
   }
 
-  /** Takes away the checks of a table that may say no to rows that were right when they were written. */
+  /** Drops the checks of a table that may refuse rows which were valid when they were written. */
   takeDoubtful(session: Session, table: Pick<TableEntry, 'schema' | 'name'>): Promise<boolean> {
     return this.#inTurn(() => this.#take(session, table, undefined, true));
   }
@@ -149,15 +159,15 @@ export class ChecksAside {
   }
 
   /**
-   * Gives back what was taken away, each check for new rows at least, and for all where all fulfil it.
+   * Adds the dropped checks again: each for new rows at least, and for all rows where these fulfil it.
    *
-   * @param searchPaths those that its functions may count on
-   * @returns the checks that rows break, and what the server did not take again
+   * @param searchPaths that functions of the checks may rely on
+   * @returns the checks that rows violate, and what the server refused
    */
   async giveBack(session: Session, searchPaths: readonly string[]): Promise<Omission[]> {
     const broken: Omission[] = [];
     const paths = ['', ...searchPaths];
-    // What is inherited comes before what was declared above it.
+    // In reverse: a check of a child comes before the same check of its parent.
     for (const check of this.#aside.splice(0).reverse()) {
       const absent = await add(session, check, paths);
       append(broken, absent);
@@ -173,7 +183,8 @@ export class ChecksAside {
 /**
  * Adds a check for new rows.
  *
- * @returns what is missing when the server refuses it: the check, and that of the tables that would inherit it
+ * @returns what is missing when the server refuses it: the check, and those of the tables that would inherit
+ * it
  */
 async function add(session: Session, check: Aside, paths: readonly string[]): Promise<Omission[]> {
   const { name, definition, ofDomain } = check;
@@ -196,7 +207,7 @@ async function comment(session: Session, { comment, ofDomain, holder, name, subj
   return tryStatements(session, [{ what: `comment on ${about(subject).what}`, sql }]);
 }
 
-/** Has all rows looked at, where the check did so in the source. */
+/** Has the server check all rows, where it had checked them in the source. */
 async function validate(session: Session, check: Aside, paths: readonly string[]): Promise<Omission[]> {
   if (notValid.test(check.definition)) return [];
   const failure = await tryUnder(session, paths, `${alter(check)} VALIDATE CONSTRAINT ${check.name}`);
@@ -212,7 +223,10 @@ function alter({ ofDomain, holder }: Pick<Aside, 'ofDomain' | 'holder'>): string
   return `ALTER ${ofDomain ? 'DOMAIN' : 'TABLE'} ${holder}`;
 }
 
-/** Runs a statement under one search_path after the other, until the server takes it or says that rows are in its way. */
+/**
+ * Runs a statement with one search_path after another, until the server accepts it or says that rows violate
+ * it.
+ */
 async function tryUnder(
   session: Session,
   paths: readonly string[],
@@ -238,7 +252,7 @@ async function tryUnder(
   return first;
 }
 
-/** The same check of the tables below, which have inherited it or lack it. */
+/** The same check of the tables below, either of those that have inherited it or of those that lack it. */
 async function listHeirs(
   session: Session,
   { holder, ofDomain, name }: Aside,
@@ -259,10 +273,10 @@ async function listHeirs(
   return tables.map((table) => ({ kind: 'part', type: 'constraint', table, name: unquoteIdentifier(name) }));
 }
 
-/** Why a check does not hold for the rows that are there */
+/** Why a check does not hold for existing rows */
 interface Failure {
   readonly why: string;
-  /** Whether rows break it; otherwise the server could not look */
+  /** Whether rows violate it; otherwise the server could not check them */
   readonly isByRows: boolean;
 }
 

@@ -2,7 +2,10 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 
-/** A table of the database in use, as far as rows of a backup can be compared with it and brought back into it. */
+/**
+ * A table of the database in use, with what is needed to compare rows of a backup with it and to bring them
+ * back into it.
+ */
 export interface LiveTable {
   readonly oid: number;
   readonly schema: string;
@@ -10,13 +13,16 @@ export interface LiveTable {
   /** A partitioned table is read with its partitions, any other without those that inherit from it. */
   readonly partitioned: boolean;
   readonly columns: readonly LiveColumn[];
-  /** Ways to tell its rows apart, the best first: primary key, replica identity, other unique indexes without nulls */
+  /**
+   * Keys that identify its rows, the best first: primary key, replica identity, other unique indexes without
+   * nulls
+   */
   readonly keys: readonly (readonly KeyColumn[])[];
   readonly sequences: readonly OwnedSequence[];
-  /** Names of the user's triggers that a brought-back row sets off */
+  /** Names of the user's triggers that bringing a row back would fire */
   readonly triggers: readonly string[];
   readonly readable: boolean;
-  /** Row security would hide rows from this role if the role could not bypass it. */
+  /** Whether row level security hides rows from this role, unless the role can bypass it */
   readonly filtered: boolean;
 }
 
@@ -35,7 +41,7 @@ export interface LiveColumn {
 
 export interface KeyColumn {
   readonly name: string;
-  /** The index's own equality, as an operator whatever the search path is */
+  /** The equality of the index, as an operator that does not depend on search_path */
   readonly equals: string;
 }
 
@@ -53,7 +59,7 @@ export interface OwnedSequence {
 export interface ForeignKey {
   readonly from: { readonly schema: string; readonly name: string };
   readonly to: { readonly schema: string; readonly name: string };
-  /** What deleting a row does to those that refer to it; undefined where it is refused */
+  /** What deleting a row does to the rows that refer to it; undefined where the delete is refused */
   readonly onDelete: 'delete' | 'clear' | undefined;
 }
 
@@ -138,7 +144,7 @@ interface CatalogRow {
   triggers: string;
 }
 
-/** Reads the catalog only. Of the names, those that are tables or partitioned tables are answered. */
+/** Reads the tables and partitioned tables of these names from the catalog. Other names are left out. */
 export async function readLiveTables(
   session: Session,
   names: readonly { readonly schema: string; readonly name: string }[],
@@ -177,7 +183,7 @@ export async function readForeignKeys(session: Session): Promise<ForeignKey[]> {
 }
 
 /**
- * Makes sure that this role sees every row of the live tables: one that is hidden would be taken for missing.
+ * Checks that this role sees every row of the live tables: a hidden row would count as missing.
  *
  * @throws ConfigurationError naming every table that it does not see whole
  */

@@ -13,21 +13,21 @@ import {
 } from './row-difference.ts';
 import { identify, type SideTable } from './tables.ts';
 
-/** What the SQL that brings rows back is written for. */
+/** What the repair SQL is written from. */
 export interface BringBack {
   /** The side schema */
   readonly schema: string;
   readonly backup: string;
-  /** When the backup shows the database, ISO 8601 */
+  /** Time of the backup's snapshot, ISO 8601 */
   readonly snapshotAt: string;
-  /** Parents before those that refer to them */
+  /** Parents before the tables that refer to them */
   readonly differences: readonly RowDifference[];
   readonly lagging: readonly LaggingSequence[];
   /** Tables that refer to each other in a circle, so that no order is right */
   readonly circular: readonly string[];
 }
 
-/** A sequence that would hand out a number which a row that is brought back has. */
+/** A sequence that would hand out a number that a row which is brought back already has. */
 export interface LaggingSequence {
   readonly table: SideTable;
   readonly sequence: OwnedSequence;
@@ -38,7 +38,10 @@ export function isAnythingToBring({ differences }: BringBack): boolean {
   return differences.some(({ table, missing, changed }) => table.live !== undefined && missing + changed > 0);
 }
 
-/** One transaction that inserts what is missing; what was changed is updated only by whoever takes the comment off. */
+/**
+ * Writes one transaction that inserts missing rows. Updates of changed rows are commented out, for the user
+ * to enable.
+ */
 export function writeBringBack(work: BringBack): string {
   const there = work.differences.filter(({ table }) => table.live !== undefined);
   const inserts = there.filter(({ missing }) => missing > 0);
@@ -105,7 +108,10 @@ function writeCautions({ circular }: BringBack, triggers: readonly string[]): st
   ];
 }
 
-/** A trigger on one table may add rows to another: a profile to each user. What is missing is noted before the first INSERT. */
+/**
+ * Writes a note of the missing rows before the first INSERT, because a trigger on one table may add rows to
+ * another: a profile to each user.
+ */
 function writeNote(schema: string, { table }: RowDifference, index: number): string[] {
   const key = (table.key ?? []).map(({ name }) => `s.${quoteIdentifier(name)}`);
   return [
@@ -172,7 +178,7 @@ function withoutPartner(table: SideTable): string[] {
   ];
 }
 
-/** Of rows that are equal, the backup may have more than the live table: the surplus is what is missing. */
+/** Of equal rows the backup may have more than the live table: the surplus is missing. */
 function surplusRows(side: string, table: SideTable, columns: readonly string[]): string[] {
   const counted = rowText('s', columns);
   return [
@@ -217,7 +223,7 @@ function writeSetval(schema: string, { table, sequence }: LaggingSequence): stri
     : [`-- The sequence of ${label(table)} stands before numbers that are brought back.`, statement];
 }
 
-/** Sequences that have to be moved: rows are brought back with numbers that they have yet to hand out. */
+/** Finds the sequences to move: rows are brought back with numbers that these have yet to hand out. */
 export async function findLagging(
   session: Session,
   schema: string,
@@ -242,7 +248,10 @@ function isBefore({ lastValue, ascending }: OwnedSequence, value: bigint): boole
   return ascending ? BigInt(lastValue) < value : BigInt(lastValue) > value;
 }
 
-/** Parents before those that refer to them; tables of a circle come in any order, and are named. */
+/**
+ * Orders tables so that parents come before the tables that refer to them. Tables in a circle come in any
+ * order, and are returned as `circular`.
+ */
 export function orderByReferences(
   tables: readonly SideTable[],
   foreignKeys: readonly ForeignKey[],
@@ -260,7 +269,7 @@ export function orderByReferences(
   while (left.size > 0) {
     const ready = [...left].filter((table) => !waits(table));
     if (ready.length === 0) circular.push(...[...left].map(qualifiedName));
-    // Whatever follows a circle waits for it too, so the rest comes as it is.
+    // A table behind a circle waits for it, too, so all that are left come as they are.
     for (const table of ready.length === 0 ? [...left] : ready) {
       ordered.push(table);
       left.delete(table);
@@ -269,7 +278,10 @@ export function orderByReferences(
   return { ordered, circular };
 }
 
-/** Tables outside of the chosen ones that rows were deleted or cleared in with theirs, one after another, or that they refer to. */
+/**
+ * Finds tables beside the chosen ones: `followers`, in which rows were deleted or cleared with those of
+ * chosen tables, directly or indirectly; `parents`, which chosen tables refer to.
+ */
 export function findRelated(
   tables: readonly SideTable[],
   foreignKeys: readonly ForeignKey[],
@@ -296,7 +308,7 @@ export function findRelated(
 
 type LiveName = Pick<LiveTable, 'schema' | 'name'>;
 
-/** PostgreSQL's own operators are found whatever the search path is. */
+/** Shortens PostgreSQL's own equality operator, which every search_path finds. */
 function readable(condition: string): string {
   return condition.replaceAll('OPERATOR(pg_catalog.=)', '=');
 }
@@ -305,7 +317,7 @@ function label(table: { schema: string; name: string }): string {
   return oneLine(qualifiedName(table));
 }
 
-/** A name may hold a line break, and a comment ends with its line. */
+/** Replaces line breaks in a name, because a comment ends with its line. */
 function oneLine(name: string): string {
   return name.replace(/\p{Cc}|\u2028|\u2029/gu, ' ');
 }

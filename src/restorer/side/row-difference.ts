@@ -3,7 +3,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import type { KeyColumn } from './live-table.ts';
 import type { SideTable } from './tables.ts';
 
-/** What of a table is otherwise in the database than in the backup. */
+/** How the rows of a live table differ from those of the backup. */
 export interface RowDifference {
   readonly table: SideTable;
   /** Rows of the backup that the live table lacks */
@@ -25,8 +25,9 @@ export interface RowDifference {
 const shownExamples = 10;
 
 /**
- * Compares a side table with the live one, on the server: keys as their index does, values by the text that their type writes, so that
- * json, xml and point can be compared too. Belongs into a transaction with one snapshot for all tables.
+ * Compares a side table with the live one, on the server: keys by the equality of their index, values by the
+ * text that their type prints, so that json, xml and point can be compared, too. To be called in a
+ * transaction with one snapshot for all tables.
  */
 export async function measureDifference(
   session: Session,
@@ -139,13 +140,13 @@ export function sharedColumns(table: SideTable): string[] {
   return table.columns.filter((column) => column.shared).map((column) => column.name);
 }
 
-/** What stands behind FROM, UPDATE or INSERT INTO for the rows of the live table. */
+/** Writes what follows FROM, UPDATE or INSERT INTO for the rows of the live table. */
 export function nameLive({ live }: SideTable): string {
   if (live === undefined) throw new Error('a table that is gone has no rows');
   return `${live.partitioned ? '' : 'ONLY '}${quoteQualified(live.schema, live.name)}`;
 }
 
-/** Compares keys, of `l` and `s` unless told otherwise, as their index does: with a citext, `A` and `a` are one. */
+/** Compares the keys of two aliases by the equality of their index: in a citext, `A` equals `a`. */
 export function matchKeys(key: readonly KeyColumn[], left = 'l', right = 's'): string {
   return key
     .map(({ name, equals }) => `${left}.${quoteIdentifier(name)} ${equals} ${right}.${quoteIdentifier(name)}`)
@@ -153,8 +154,9 @@ export function matchKeys(key: readonly KeyColumn[], left = 'l', right = 's'): s
 }
 
 /**
- * A row as one text, which two rows share only if each value has the same text or is null in both. It comes from the types' own output
- * functions, where a cast to text may be another one; "C" because a collation may take two texts for one.
+ * A row as one text, which two rows share only if each value has the same text or is null in both. The text
+ * comes from the types' output functions, because a cast to text may be another function; "C", because a
+ * collation may take two texts for equal.
  */
 export function rowText(alias: string, columns: readonly string[]): string {
   return `(ROW(${columns.map((name) => `${alias}.${quoteIdentifier(name)}`).join(', ')})::text COLLATE "C")`;

@@ -5,10 +5,10 @@ import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { type ChosenTable, identify } from './tables.ts';
 
 /**
- * The tables whose rows go into a side schema; partitions of one root are one table. The archive tells what was a partition of what, because
- * the database may no longer have it.
+ * Chooses the tables whose rows go into a side schema. Partitions of one root become one table. The archive
+ * tells which tables were partitions of which, because the database may have changed since.
  *
- * @throws ConfigurationError naming each pattern that means no table whose rows are in the backup
+ * @throws ConfigurationError naming each pattern that matches no table with rows in the backup
  */
 export function chooseSideTables(
   manifest: Manifest,
@@ -51,7 +51,7 @@ interface Parent {
   readonly name: string;
 }
 
-/** By the oid of a partition, what it is attached to. */
+/** Maps the oid of each partition to the table that it is attached to. */
 function readParents(contents: readonly ArchiveEntry[]): Map<number, Parent> {
   const byId = new Map(contents.map((entry) => [entry.id, entry]));
   const parents = new Map<number, Parent>();

@@ -5,7 +5,7 @@ import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';
 
-/** Rows of the backup that come into one table of the side schema. */
+/** Rows of the backup that go into one table of the side schema. */
 export interface ChosenTable {
   /** The name in the backup; for partitions, that of their root */
   readonly schema: string;
@@ -22,22 +22,22 @@ export interface SideTable extends ChosenTable {
   readonly sideName: string;
   /** undefined where the database has no such table any more */
   readonly live: LiveTable | undefined;
-  /** oids of the live partitions that the chosen ones are; undefined where all of the table is compared */
+  /** oids of the live partitions that were chosen; undefined where the whole table is compared */
   readonly within: readonly number[] | undefined;
   readonly columns: readonly SideColumn[];
-  /** What tells the rows of both apart; undefined where whole rows are compared */
+  /** The key that identifies rows in both; undefined where whole rows are compared */
   readonly key: readonly KeyColumn[] | undefined;
 }
 
 export interface SideColumn {
   readonly name: string;
-  /** The live column's; text where the rows of the backup are no longer of it */
+  /** Type of the live column; text where the backup's values are no longer of that type */
   readonly type: string;
-  /** Whether the live table has it as something that can be compared and written: not generated, and of this type */
+  /** Whether the live table has it, not generated and of this type, so that it can be compared and written */
   readonly shared: boolean;
 }
 
-/** Identifiers are cut to that many bytes (NAMEDATALEN). */
+/** PostgreSQL cuts identifiers to this many bytes (NAMEDATALEN). */
 const nameLimitBytes = 63;
 
 /**
@@ -64,7 +64,7 @@ export function planSideTables(chosen: readonly ChosenTable[], live: readonly Li
   });
 }
 
-/** The tables' own names when they differ, `schema__table` otherwise. */
+/** Names the side tables: by their own names when these differ, as `schema__table` otherwise. */
 export function nameSideTables(tables: readonly { schema: string; name: string }[]): string[] {
   const different = new Set(tables.map(({ name }) => name)).size === tables.length;
   const taken = new Set<string>();
@@ -106,10 +106,10 @@ function chooseKey(
 }
 
 /**
- * Creates the side schema with its empty tables, in one transaction, for nobody but this role.
+ * Creates the side schema with its empty tables in one transaction. No other role gets rights on them.
  *
- * The tables are unlogged: they are a working copy, and would otherwise go to every standby and, by way of a publication of all tables, to
- * subscribers that do not know them.
+ * The tables are unlogged: they are a working copy, and would otherwise go to every standby and, through a
+ * publication of all tables, to subscribers that do not know them.
  *
  * @throws ConfigurationError when there is a schema of that name already
  */
@@ -124,7 +124,7 @@ export async function createSideTables(
     await session.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
   } catch (cause) {
     await session.query('ROLLBACK');
-    // Somebody else was quicker since it was checked.
+    // Another session has created it since the check.
     throw (cause as { code?: string }).code === sqlState.duplicateSchema
       ? refuseExisting(schema, cause)
       : cause;
@@ -136,7 +136,7 @@ export async function createSideTables(
   await session.query('COMMIT');
 }
 
-/** @throws ConfigurationError when the schema exists, or cannot be made under this name or by this role */
+/** @throws ConfigurationError when the schema exists, or cannot be created under this name or by this role */
 export async function checkSideSchema(session: Session, schema: string): Promise<void> {
   if (Buffer.byteLength(schema) > nameLimitBytes) {
     throw new ConfigurationError(
@@ -178,7 +178,7 @@ async function createTable(session: Session, schema: string, table: SideTable): 
   );
 }
 
-/** Default privileges may grant what nobody asked for, on the schema and on each table. */
+/** Revokes what default privileges have granted on the schema and on its tables. */
 async function revokeDefaults(session: Session, schema: string): Promise<void> {
   const grantees = await session.query<{ name: string }>(
     `SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS name
@@ -197,8 +197,8 @@ async function revokeDefaults(session: Session, schema: string): Promise<void> {
 }
 
 /**
- * Drops the side schema, although sessions of this tool that were cut off may still hold locks on its tables: a server does not notice
- * that its client has gone while it waits for a lock.
+ * Drops the side schema. Sessions of this tool that were cut off are ended before: they may still hold locks
+ * on its tables, because a server does not notice that its client has gone while it waits for a lock.
  */
 export async function dropSideSchema(session: Session, schema: string): Promise<void> {
   await session.query(
@@ -218,7 +218,7 @@ export async function emptySideTable(session: Session, schema: string, table: Si
   await session.query(`TRUNCATE ${quoteQualified(schema, table.sideName)}`);
 }
 
-/** Makes an empty side table anew with all columns as text: any row of the backup fits. */
+/** Creates an empty side table again with all columns as text, so that any row of the backup fits. */
 export async function makeTextual(session: Session, schema: string, table: SideTable): Promise<void> {
   const columns = table.columns.map((column) => ({ ...column, type: 'pg_catalog.text' }));
   await session.query(`DROP TABLE ${quoteQualified(schema, table.sideName)}`);
@@ -227,9 +227,10 @@ export async function makeTextual(session: Session, schema: string, table: SideT
 }
 
 /**
- * Gives the columns of a textual side table the types of the live ones, each as far as its values are of that type.
+ * Gives the columns of a textual side table the types of the live ones, each if all its values are of that
+ * type.
  *
- * @returns the table as it is then
+ * @returns the table with its new types
  */
 export async function regainTypes(session: Session, schema: string, table: SideTable): Promise<SideTable> {
   const columns: SideColumn[] = [];
@@ -263,15 +264,15 @@ async function regainType(
   }
 }
 
-/** Whether the server refused a value for what it is: not of the type, or outside of its domain. */
+/** Whether the server refused a value itself: it is not of the type, outside of its domain, or not unique. */
 export function isMisfit(error: unknown): boolean {
   const { code = '' } = (error ?? {}) as { code?: string };
   return /^2[23]/.test(code);
 }
 
 /**
- * Makes sure that a side table has the backup's rows, and prepares it for the comparison. A live table may have got its key after the backup: rows of the backup that it does
- * not tell apart are compared as a whole.
+ * Checks that a side table has the backup's rows, and prepares it for the comparison. A live table may have
+ * got its key after the backup. Where that key does not identify the backup's rows, whole rows are compared.
  *
  * @returns the table as it is compared
  * @throws TargetError when it has more or fewer rows than the backup

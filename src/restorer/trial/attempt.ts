@@ -4,35 +4,41 @@ import type { Omission } from '../../parity/scope.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { type CheckResult, explainChecks } from './checks.ts';
 
-/** `damage`: what is stored is not what was; `refusal`: a server or a storage did not do its part, which says nothing about that. */
+/**
+ * Why a restore failed. `damage`: what is stored is not what was written. `refusal`: a server or a storage
+ * failed, which says nothing about the backup.
+ */
 export interface Failure {
   readonly kind: 'damage' | 'refusal';
   readonly message: string;
 }
 
-/** What one backup showed when it was restored. */
+/** The outcome of restoring one backup. */
 export interface Attempt {
   readonly manifest: Manifest | undefined;
   readonly backup: string;
-  /** The point in time that it was brought to, ISO 8601; undefined: as it is */
+  /** The recovery target, ISO 8601; undefined where the backup was restored as it is */
   readonly until: string | undefined;
-  /** milliseconds by phase, as far as it came */
+  /** Milliseconds by phase, as far as the restore came */
   readonly phases: Readonly<Record<string, number>>;
-  /** milliseconds until the database could have been used: everything but comparing and testing; undefined when it never could */
+  /**
+   * Milliseconds until the database could have been used, without comparison and checks; undefined when it
+   * never could
+   */
   readonly recovery: number | undefined;
   readonly parity: Parity | undefined;
-  /** What the restore could not bring, or did not, as far as it came */
+  /** What the restore left out, as far as it came */
   readonly notCarried: readonly Omission[];
   /** What differs from the source without loss, for people */
   readonly notes: readonly string[];
   readonly checks: readonly CheckResult[];
-  /** What the user's command said when it failed; undefined when it did not, or there is none */
+  /** What the user's command reported when it failed; undefined when it did not, or there is none */
   readonly command: string | undefined;
-  /** Why the restore did not come to its end; undefined when it did */
+  /** Why the restore did not complete; undefined when it did */
   readonly failure: Failure | undefined;
 }
 
-/** What was wrong first: with the restore, with what it brought, or only with the answers to what the user asks of it. */
+/** The first thing that was wrong: the restore, its result, or only the user's checks or command. */
 export type Fault = 'restore' | 'parity' | 'checks' | 'command';
 
 export function findFault({ failure, parity, checks, command }: Attempt): Fault | undefined {
@@ -42,18 +48,21 @@ export function findFault({ failure, parity, checks, command }: Attempt): Fault 
   return command === undefined ? undefined : 'command';
 }
 
-/** Whether the backup came back as it was, and passed what was asked of it. */
+/** Whether the backup was restored as it was, and passed the user's checks and command. */
 export function hasPassed(attempt: Attempt): boolean {
   return findFault(attempt) === undefined;
 }
 
-/** Whether it came back as it was, whatever was said to the user's questions: then no other backup is better proof. */
+/**
+ * Whether the backup was restored as it was, whatever the user's checks and command showed: no other backup
+ * would prove more.
+ */
 export function hasReturned(attempt: Attempt): boolean {
   const fault = findFault(attempt);
   return fault === undefined || (attempt.parity !== undefined && (fault === 'checks' || fault === 'command'));
 }
 
-/** Whether what is stored may be at fault: something differs, and the server of the drill has not said why. */
+/** Whether the stored backup may be at fault: something differs, and the drill's server has not said why. */
 export function isDoubtful({ failure, parity }: Attempt): boolean {
   return failure?.kind === 'damage' || (parity?.equal === false && !isExplained(parity));
 }
@@ -64,7 +73,7 @@ function isExplained({ groups }: Parity): boolean {
   );
 }
 
-/** In a few words what is wrong with a backup; undefined when nothing is. */
+/** Says in a few words what is wrong with a backup; undefined when nothing is. */
 export function explainFailure(attempt: Attempt): string | undefined {
   const fault = findFault(attempt);
   switch (fault) {

@@ -2,7 +2,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 
-/** A question to the restored database, and its answer. */
+/** A check of the restored database, and its answer. */
 export interface CheckResult {
   readonly sql: string;
   readonly passed: boolean;
@@ -10,7 +10,7 @@ export interface CheckResult {
   readonly answer: string | undefined;
 }
 
-/** What the server says of a name that it does not know. */
+/** SQLSTATEs of names that the server does not know. */
 const unknownName = new Set<string>([
   sqlState.undefinedTable,
   sqlState.undefinedColumn,
@@ -18,15 +18,19 @@ const unknownName = new Set<string>([
   sqlState.undefinedFunction,
   sqlState.invalidSchemaName,
 ]);
-/** What it says only when a question runs, and whatever the rows are: it would write, or this role may not read something. */
+/**
+ * SQLSTATEs that only a running check gets, whatever the rows are: it would write, or this role may not read
+ * something.
+ */
 const neverAnswered = new Set<string>([sqlState.readOnlySqlTransaction, sqlState.insufficientPrivilege]);
 
 /**
- * Makes sure that each check is a question that these definitions can answer: it can be parsed, what it names is there, and its answer is
- * true or false. Nothing is asked yet, so it does not matter that there are no rows.
+ * Makes sure that these definitions can answer each check: it can be parsed, what it names is there, and its
+ * answer is true or false. No check is run yet, so missing rows do not matter.
  *
- * @param complete whether all definitions of the backup are there; otherwise a name that is unknown may be one that the restore lacks
- * @throws ConfigurationError naming the check and what the server says of it
+ * @param complete whether all definitions of the backup are there; otherwise the restore may lack what an
+ * unknown name means
+ * @throws ConfigurationError naming the check, with the server's message
  */
 export async function refuseUnanswerable(
   session: Session,
@@ -49,9 +53,9 @@ export async function refuseUnanswerable(
   }
 }
 
-/** The type of what a check answers first. Joined to nothing, it is not run. */
+/** The type of a check's first column. The join on false keeps the check from being run. */
 async function findType(session: Session, sql: string): Promise<string> {
-  // What is wrong with it, the server says best of the check alone. The line break ends a comment at its end.
+  // The server's error is clearest for the check alone. The line break ends a comment at its end.
   await session.query(`PREPARE supabase_backup_check AS ${sql}\n`);
   await session.query('DEALLOCATE supabase_backup_check');
   const [row] = await session.query<{ type: string }>(
@@ -69,10 +73,10 @@ function explainCheck(sql: string, what: string, cause?: unknown): Configuration
 }
 
 /**
- * Asks each check, in a transaction that cannot write. One passes when its first row says true in its first column; one that fails does
- * not keep the others from being asked.
+ * Runs each check in a transaction that cannot write. A check passes when its first row has true in its first
+ * column. One that fails does not keep the others from being run.
  *
- * @throws ConfigurationError for one that can never be answered
+ * @throws ConfigurationError for a check that can never be answered
  */
 export async function runChecks(session: Session, checks: readonly string[]): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
@@ -98,7 +102,7 @@ async function ask(session: Session, sql: string): Promise<string | undefined> {
   }
 }
 
-/** The checks that failed, each with its answer, for a sentence; undefined when all passed. */
+/** Names the checks that failed, each with its answer, for a sentence; undefined when all passed. */
 export function explainChecks(checks: readonly CheckResult[]): string | undefined {
   const failed = checks.filter(({ passed }) => !passed);
   if (failed.length === 0) return undefined;

@@ -13,9 +13,9 @@ import type { CheckResult } from './checks.ts';
 import { describeChecks } from './user-checks.ts';
 
 /**
- * Makes the folder for reports where it does not exist.
+ * Creates the folder for reports where it does not exist.
  *
- * @throws ConfigurationError when nothing can be written there: better now than after the restore
+ * @throws ConfigurationError when nothing can be written there, so that the user knows before the restore
  */
 export async function makeReportFolder(folder: string | undefined): Promise<void> {
   if (folder === undefined) return;
@@ -32,8 +32,9 @@ export async function makeReportFolder(folder: string | undefined): Promise<void
 }
 
 /**
- * Writes a comparison as `parity-<backup id>.md` and `.json`, and as `parity.md` and `.json`, so that the last one has a name that is
- * known beforehand. The restore is done by then: that it cannot be written is told and no failure.
+ * Writes a comparison as `parity-<backup id>.md` and `.json`, and as `parity.md` and `.json`, so that the
+ * latest has a name that is known beforehand. The restore has succeeded by then, so a failure to write is
+ * only a warning.
  */
 export async function writeParity(
   folder: string | undefined,
@@ -73,7 +74,7 @@ function describeComparison({ manifest, target, kind, replayed }: Described, par
   ];
 }
 
-/** docs/parity.md describes it; a change of what a field means is a new format. */
+/** Creates the document that docs/parity.md describes. A change of what a field means is a new format. */
 export function createDocument(
   { manifest, target, kind, replayed }: Described,
   parity: Parity,

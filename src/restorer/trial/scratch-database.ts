@@ -19,15 +19,15 @@ import { createRolesOf, planRoles } from '../roles/roles.ts';
 export interface Throwaway extends AsyncDisposable {
   /** How to connect to it */
   readonly settings: ConnectionSettings;
-  /** In what it is not what the source's database is */
+  /** How it differs from the source's database */
   readonly notCarried: Manifest['notCarried'];
 }
 
 /**
- * A new database on the server, with the encoding and the collation of the source, and with the roles that the backup needs. What was made
- * is dropped when it is disposed of.
+ * Creates a scratch database on the server, with the encoding and the collation of the source, and with the
+ * roles that the backup needs. All of them are dropped when it is disposed of.
  *
- * @throws ConfigurationError when the role may not make them
+ * @throws ConfigurationError when the role may not create them
  */
 export async function makeThrowaway(
   server: ConnectionSettings,
@@ -90,7 +90,11 @@ async function createDatabase(
   }
 }
 
-/** What a drill that was killed has left; somebody else's database of that name is none of it. */
+/**
+ * Drops what a killed drill has left.
+ *
+ * @throws Error when a database of that name belongs to another role
+ */
 async function dropLeftover(session: Session, database: string): Promise<void> {
   const [found] = await session.query<{ own: boolean; owner: string }>(
     'SELECT pg_get_userbyid(datdba) = current_user AS own, pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = $1',
@@ -110,7 +114,10 @@ const refusedLocale = new Set<string>([
   sqlState.invalidName,
 ]);
 
-/** The server has no such locale, or not for this encoding, or not this provider; another CREATE DATABASE may do. */
+/**
+ * Whether the server lacks the locale, lacks it for this encoding, or lacks the provider; another CREATE
+ * DATABASE may succeed.
+ */
 function isRefusedLocale(error: unknown): boolean {
   return refusedLocale.has((error as { code?: string }).code ?? '');
 }
@@ -133,7 +140,7 @@ function describeLocale(
   };
 }
 
-/** The run may have been told to stop; what it made goes all the same. */
+/** Drops what was created, even when the run has been told to stop. */
 async function dropThrowaway(
   server: ConnectionSettings,
   database: string,

@@ -19,7 +19,7 @@ import { writeParity } from './parity-files.ts';
 import { makeThrowaway } from './scratch-database.ts';
 import { askChecks, runCommand } from './user-checks.ts';
 
-/** What is asked of a backup. */
+/** How backups are tried. */
 export interface Trial {
   readonly encryptionIdentity: readonly string[];
   readonly clientPath: string | undefined;
@@ -35,16 +35,17 @@ export interface Trial {
 export interface Candidate {
   readonly id: string;
   readonly snapshotAt: Date;
-  /** To bring it to a point in time; undefined: as it is */
+  /** The recovery target and the changes to replay; undefined to restore the backup as it is */
   readonly recovery?: Recovery | undefined;
 }
 
 /**
- * Tries backups one after another, each in a database made for the occasion, until one comes back as it was. One that does, and of which a
- * check says no, ends it as well: the backup is sound, and an older one would only hold older rows. What each showed is recorded on it as
- * a drill.
+ * Tries backups one after another, each in a scratch database, until one is restored as it was. A failed
+ * check of such a backup ends the trial, too: the backup is sound, and an older one would only hold older
+ * rows. Each outcome is recorded with its backup as a drill.
  *
- * @throws ConfigurationError when no database can be made on the server, or a check cannot be answered, which says nothing about a backup
+ * @throws ConfigurationError when no database can be created on the server, or a check cannot be answered,
+ * which says nothing about a backup
  */
 export async function tryInTurn(
   candidates: readonly Candidate[],
@@ -128,13 +129,13 @@ async function tryBackup(
   };
 }
 
-/** @throws the error itself where it tells nothing about the backup: a wrong input, or a defect of ours */
+/** @throws the error itself where it says nothing about the backup: a wrong input, or a defect of ours */
 function judgeFailure(error: unknown): Failure {
   if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
   return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
-/** A drill that nobody can look up has been for nothing, but it has been: that it cannot be recorded is told and no failure. */
+/** Records a drill. A failure to record it is only a warning: the drill itself has taken place. */
 async function record(attempt: Attempt, repository: Repository, world: World): Promise<void> {
   try {
     await appendRecord(repository, 'drills', world.now(), {

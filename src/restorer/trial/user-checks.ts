@@ -27,13 +27,13 @@ export async function tryChecks(
   if (checks.length === 0) return;
   await using session = await openSession(settings, world.signal);
   await letRead(session);
-  // The database gets its settings last of all, and names without a schema are found by this one.
+  // The database gets its settings last of all, and checks may rely on its search_path.
   const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
   await session.query(path === undefined ? 'RESET search_path' : writeSet(path));
   await refuseUnanswerable(session, checks, complete);
 }
 
-/** Asks the user's checks of a restored database. */
+/** Runs the user's checks on a restored database. */
 export async function askChecks(
   settings: ConnectionSettings,
   checks: readonly string[],
@@ -65,14 +65,14 @@ export function describeChecks(checks: readonly CheckResult[]): Section[] {
   ];
 }
 
-/** milliseconds that are left to a command's own children, which may be services that never end */
+/** Milliseconds that a command's own children have to end; they may be services that never do. */
 const lastWords = 5000;
 
 /**
- * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Whatever its
- * dependencies are, they find none of our secrets. What it leaves running when it ends is ended.
+ * Runs the user's command in a shell, with the restored database in the PG… variables. Its environment holds
+ * none of our secrets, so none of its dependencies can find them. Processes that it leaves running are ended.
  *
- * @returns what it said when it failed
+ * @returns why it failed; undefined when it did not
  */
 export async function runCommand(
   settings: ConnectionSettings,
