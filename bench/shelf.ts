@@ -92,10 +92,11 @@ function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[
   const bytes = objects.length * plainBytes;
   const stored = objects.length * storedBytes;
   return {
-    format: 1,
+    format: 2,
     tool: { name: toolName, version: toolVersion },
     id: `${time.replace(/[-:]|\.\d+/g, '')}-${digest(time).slice(0, 4)}`,
     kind: 'full',
+    purpose: 'ordinary',
     base: null,
     fullBecause: null,
     label: null,

@@ -225,8 +225,9 @@ FROM repository WHERE length(key) <> 32 OR pg_temp.hmac(key, convert_to('supabas
 SELECT 'the seal of the manifest does not fit its content: it was damaged or changed. Use another backup.'
 FROM sealed, repository
 WHERE pg_temp.hmac(bound, '\x6d616e696665737400'::bytea || convert_to(content, 'UTF8')) <> seal;
-SELECT format('the manifest has format %s; this script reads format 1.', content::jsonb ->> 'format')
-FROM sealed WHERE content::jsonb ->> 'format' <> '1';
+-- Format 2 also says what the backup was taken for, which a restore does not ask.
+SELECT format('the manifest has format %s; this script reads formats 1 and 2.', coalesce(content::jsonb ->> 'format', 'none'))
+FROM sealed WHERE coalesce(content::jsonb ->> 'format' NOT IN ('1', '2'), true);
 \o
 
 \o unchecked
@@ -240,7 +241,7 @@ CREATE TEMPORARY TABLE manifest AS SELECT content::jsonb AS m FROM sealed;
 -- Nothing of a manifest comes into the lists of lines, and from there to the shell and to psql, that is not of its form. The seal tells who
 -- wrote it at best, and names are quoted.
 \o problems-of-form
-SELECT format('the manifest is not of format 1: %s. Use another backup.', what)
+SELECT format('the manifest is not of format 1 or 2: %s. Use another backup.', what)
 FROM (SELECT m, (SELECT count(*) FROM pg_temp.elements(m -> 'objects')) AS objects FROM manifest) AS read, LATERAL (
   SELECT 'its id' AS what WHERE coalesce(m ->> 'id' !~ '^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$', true)
   UNION ALL SELECT 'its time' WHERE coalesce(m #>> '{source,snapshotAt}' !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}Z$', true)

@@ -1,10 +1,11 @@
 import * as v from 'valibot';
-import { timedIdPattern } from '../values/timed-id.ts';
+import { timedId, timedIdPattern } from '../values/timed-id.ts';
 import { objectSize, storedSize } from './limits.ts';
 
 /**
  * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for those who read it without us.
- * It is written last and create-only: a backup without a manifest does not exist.
+ * It is written last and create-only: a backup without a manifest does not exist. Format 2 is written; format 1, which
+ * has no purpose, is read.
  */
 
 /** What a double holds exactly, so that sums of a few are right. */
@@ -80,8 +81,14 @@ export const sequence = v.strictObject({
   latest: v.nullable(bigint),
 });
 
-export const manifestSchema = v.strictObject({
-  format: v.literal(1),
+/**
+ * What a backup was taken for. A `safety` backup is of a database that a restore was about to empty: it shows a database in
+ * trouble, so that only its own id means it, and no `latest` or the like. All others are `ordinary`, whatever their label says.
+ */
+export const purpose = v.picklist(['ordinary', 'safety']);
+
+/** What both formats have. */
+export const manifestFields = {
   tool: v.strictObject({ name: text, version: text }),
   id: backupId,
   kind: v.picklist(['full', 'incremental', 'schema']),
@@ -144,9 +151,34 @@ export const manifestSchema = v.strictObject({
   notCarried: v.array(v.strictObject({ what: text, why: text, remedy: text })),
   /** milliseconds by phase */
   durations: v.record(text, count),
-});
+};
 
-export type Manifest = v.InferOutput<typeof manifestSchema>;
+const manifestOfFormat2 = v.strictObject({ format: v.literal(2), purpose, ...manifestFields });
+const manifestOfFormat1 = v.strictObject({ format: v.literal(1), ...manifestFields });
+
+export type Manifest = v.InferOutput<typeof manifestOfFormat2>;
+
+/** Reads both formats. The output is of format 2. */
+export const manifestSchema: v.GenericSchema<unknown, Manifest> = v.variant('format', [
+  manifestOfFormat2,
+  v.pipe(manifestOfFormat1, v.transform(addPurpose)),
+]);
+
+/** The label of every safety backup of format 1; each was pinned, too. */
+const safetyLabel = new RegExp(`^before restore of ${timedId}$`);
+
+/**
+ * Turns a manifest of format 1, or its outline, into one of format 2. In format 1 only the label tells a safety backup from others.
+ * This is the one place where a label means anything.
+ */
+export function addPurpose<Old extends { readonly label: string | null; readonly pin: boolean }>(
+  old: Old,
+): Omit<Old, 'format'> & { format: 2; purpose: BackupPurpose } {
+  const isSafety = old.pin && old.label !== null && safetyLabel.test(old.label);
+  return { ...old, format: 2, purpose: isSafety ? 'safety' : 'ordinary' };
+}
+
+export type BackupPurpose = v.InferOutput<typeof purpose>;
 export type StoredObject = v.InferOutput<typeof storedObject>;
 export type Piece = v.InferOutput<typeof piece>;
 export type TableRange = v.InferOutput<typeof range>;

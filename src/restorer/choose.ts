@@ -1,5 +1,4 @@
 import { readShelf, type ShelvedBackup } from '../repository/backups/catalog.ts';
-import { isSafetyBackup } from '../repository/backups/safety-label.ts';
 import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
 import { readSegments, type Segment } from '../repository/changes/segments.ts';
 import { createReader, type ObjectReader } from '../repository/objects/store.ts';
@@ -80,7 +79,7 @@ async function readBases(
 ): Promise<readonly ShelvedBackup[]> {
   const { backups, damaged } = await readShelf(repository, { onDamaged, signal });
   if (backupId === 'latest') {
-    return backups.filter((backup) => backup.damagedAt === null && !isSafetyBackup(backup));
+    return backups.filter(({ damagedAt, purpose }) => damagedAt === null && purpose !== 'safety');
   }
   const broken = damaged.find(({ id }) => id === backupId);
   if (broken) throw new IntegrityError(broken.message, 'Choose another backup; list names them all.');

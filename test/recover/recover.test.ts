@@ -25,7 +25,7 @@ import type { Supplement } from '../../src/format/supplement.ts';
 import { compareData, connectionEnvironment, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { oddNames } from '../fixture/names.ts';
 import { reconnect, seedDatabase } from '../fixture/seed.ts';
-import { type Cluster, findServers, startCluster } from '../support/cluster.ts';
+import { bootstrapSuperuser, type Cluster, findServers, startCluster } from '../support/cluster.ts';
 
 /*
  * The script is the promise that a backup outlives its tool. It runs here with nothing on its PATH but what it says it needs.
@@ -33,6 +33,8 @@ import { type Cluster, findServers, startCluster } from '../support/cluster.ts';
 
 const script = join(import.meta.dirname, '../../recover/recover-by-hand.sh');
 const cli = join(import.meta.dirname, '../../dist/cli.cjs');
+/** Written by version 0.1.0, before there was format 2 of manifests */
+const ofFormat1 = join(import.meta.dirname, '../fixture/repository-of-format-1');
 const minutes = 60_000;
 
 const unixTools =
@@ -283,6 +285,17 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
     },
     2 * minutes,
   );
+
+  it('restores a backup of format 1', async () => {
+    const target = await createDatabase('old', bootstrapSuperuser);
+    const [id = ''] = backupIds(ofFormat1).sort();
+    const { status, stdout, stderr } = await recover([ofFormat1, id, target]);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    expect(stdout).toBe('equal\t3 of 3 rows\tpublic.customers\n');
+    expect(await query(target, 'SELECT name FROM public.customers ORDER BY id')).toEqual(
+      ['Ada', 'Grace', 'Edsger'].map((name) => ({ name })),
+    );
+  });
 
   it(
     'prints roles, settings and grants that make another server and its database what the source was',
@@ -570,10 +583,23 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       const { status, stderr } = await recover([storage, 'latest', target]);
       expect({ status, stderr }).toMatchObject({
         status: 1,
-        stderr: expect.stringContaining('error: the manifest is not of format 1: '),
+        stderr: expect.stringContaining('error: the manifest is not of format 1 or 2: '),
       });
       expect(existsSync(mark)).toBe(false);
       expect(await query(target, `SELECT 1 FROM pg_class WHERE relname = 't'`)).toEqual([]);
+    });
+
+    it.each([
+      ['a later one', 3, 'has format 3; this script reads formats 1 and 2.'],
+      ['none', undefined, 'has format none; this script reads formats 1 and 2.'],
+    ])('whose format is %s is refused', async (_, format, says) => {
+      cpSync(honest, storage, { recursive: true, force: true });
+      forge(storage, (m) => Object.assign(m, { format }));
+      const { status, stderr } = await recover([storage, 'latest', target]);
+      expect({ status, stderr }).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`error: the manifest ${says}`),
+      });
     });
 
     it('an object unpacks to no more than it is said to hold', async () => {

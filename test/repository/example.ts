@@ -25,10 +25,11 @@ function sumUp({ totals, tables, archive, supplement }: Manifest): Manifest['tot
 
 function example(): Manifest {
   return {
-    format: 1,
+    format: 2,
     tool: { name: 'supabase-backup', version: '1.0.0' },
     id: '20261120T021700Z-7f3a',
     kind: 'full',
+    purpose: 'ordinary',
     base: null,
     fullBecause: null,
     label: 'vor dem Umzug – "ü" 🎉',

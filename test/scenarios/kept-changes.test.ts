@@ -282,8 +282,8 @@ describe('cleanup', () => {
   test('keeps a backup that the policy does not, when only it leads into the last days', async () => {
     await storeBackup(100);
     const needed = await storeBackup(60);
-    // Nobody would go back to it unless it was named.
-    await storeBackup(55, {}, { label: 'before restore of 20261120T021700Z-7f3a', pin: true });
+    // Only its id means it.
+    await storeBackup(55, {}, { purpose: 'safety', pin: true });
     await storeBackup(30);
     await storeBackup(1.5);
     for (let hours = 60; hours >= 1; hours--) await storeChanges(hours);
@@ -294,6 +294,16 @@ describe('cleanup', () => {
     expect(await run({ ...words, retention: 'last=1 verified=1' })).toMatchObject({
       outputs: { removed: 0 },
     });
+  });
+
+  test('takes a backup for an ordinary one although it is labelled like a safety backup', async () => {
+    const unneeded = await storeBackup(60);
+    await storeBackup(55, {}, { label: 'before restore of 20261120T021700Z-7f3a', pin: true });
+    await storeBackup(1.5);
+    for (let hours = 60; hours >= 1; hours--) await storeChanges(hours);
+    const outcome = await run({ ...words, retention: 'last=1 verified=1' });
+    expect(outcome).toMatchObject({ outputs: { backups: 2, removed: 1 } });
+    expect(storedKeys('backups/')).not.toContain(`backups/${unneeded}.json`);
   });
 
   test('removes nothing while a segment is damaged, and says which', async () => {

@@ -6,5 +6,5 @@ import { takeBackup } from './take.ts';
 
 /** Takes a backup, and tells of it. */
 export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
-  return describeBackup(await takeBackup(inputs, world));
+  return describeBackup(await takeBackup(inputs, 'ordinary', world));
 }

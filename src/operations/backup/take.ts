@@ -1,4 +1,4 @@
-import type { Manifest } from '../../format/manifest.ts';
+import type { BackupPurpose, Manifest } from '../../format/manifest.ts';
 import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { readFacts, readSequences } from '../../postgres/catalog/facts.ts';
 import { checkMemory } from '../../postgres/catalog/memory.ts';
@@ -29,7 +29,11 @@ import type { BackupResult } from './result.ts';
  * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there
  * is no backup, and what a failed run has stored is found again by the next.
  */
-export async function takeBackup(inputs: BackupRequest, world: World): Promise<BackupResult> {
+export async function takeBackup(
+  inputs: BackupRequest,
+  purpose: BackupPurpose,
+  world: World,
+): Promise<BackupResult> {
   const clock = new PhaseClock();
   refuseUnencrypted(inputs, world);
   const calledAt = world.now();
@@ -77,6 +81,7 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
   const manifest = assembleManifest({
     id: createBackupId(destination.date(calledAt)),
     kind: plan.base === undefined && inputs.backupType === 'incremental' ? 'full' : inputs.backupType,
+    purpose,
     base: plan.base?.id ?? null,
     fullBecause: plan.fullBecause,
     label: inputs.label,

@@ -44,6 +44,7 @@ export async function capture(inputs: CaptureInputs, world: World): Promise<Outc
   const taken = await world.log.group('Backup to replay changes on', () =>
     takeBackup(
       { ...inputs, backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200), pin: false },
+      'ordinary',
       world,
     ),
   );

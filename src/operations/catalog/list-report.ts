@@ -45,6 +45,7 @@ function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): obje
   return {
     id: backup.id,
     kind: backup.kind,
+    purpose: backup.purpose,
     label: backup.label,
     snapshotAt: backup.snapshotAt,
     startedAt: backup.startedAt,
@@ -95,7 +96,7 @@ function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section
       rows: decisions.map(({ backup, keep, reasons }) => [
         backup.id,
         formatTime(backup.snapshotAt),
-        backup.kind,
+        backup.purpose === 'safety' ? `${backup.kind}, safety` : backup.kind,
         formatCount(backup.totals.rows),
         formatBytes(backup.totals.bytes),
         formatBytes(backup.totals.stored),

@@ -1,7 +1,6 @@
 import type { ListInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { readShelf } from '../../repository/backups/catalog.ts';
-import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
@@ -19,7 +18,7 @@ export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
     signal: world.signal,
   });
   const now = world.now();
-  const sound = shelf.backups.filter((backup) => backup.damagedAt === null && !isSafetyBackup(backup));
+  const sound = shelf.backups.filter(({ damagedAt, purpose }) => damagedAt === null && purpose !== 'safety');
   const recoverable = await readRecoverable(repository, sound, world);
   const planned = planRetention(shelf.backups, inputs.retention, { now, timeZone: inputs.timeZone });
   const { keepChanges } = inputs;

@@ -59,6 +59,7 @@ function describeBackup(manifest: Manifest, { pins, validations, drills }: Histo
   const standing = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
   return [
     ['kind', manifest.kind],
+    ['purpose', manifest.purpose],
     ...(manifest.base === null ? [] : ([['built upon', manifest.base]] as [string, string][])),
     ...(manifest.fullBecause === null
       ? []

@@ -49,6 +49,7 @@ export async function gate(inputs: GateInputs, world: World): Promise<Outcome> {
               label: inputs.label ?? chooseLabel(world.env),
               pin: decision.pin,
             },
+            'ordinary',
             world,
           ),
         )

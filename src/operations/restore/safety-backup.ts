@@ -1,7 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { BackupRequest, CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
-import { labelStart } from '../../repository/backups/safety-label.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
@@ -27,7 +26,8 @@ export async function takeSafetyBackup(
   const store = () =>
     world.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, world);
-      const { manifest: taken } = await takeBackup(describe(inputs, manifest, recipients), world);
+      const request = describe(inputs, manifest, recipients);
+      const { manifest: taken } = await takeBackup(request, 'safety', world);
       return taken.id;
     });
   try {
@@ -83,7 +83,7 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
     ...placeOf(inputs),
     databaseUrl: inputs.targetUrl,
     backupType: 'full',
-    label: `${labelStart}${id}`,
+    label: `before restore of ${id}`,
     pin: true,
     include: [],
     exclude: [],

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inputs } from '../../interface/inputs/types.ts';
 import { readShelf } from '../../repository/backups/catalog.ts';
-import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
 import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
@@ -42,7 +41,7 @@ async function look(
       signal,
     });
     const newest = backups.find(
-      (backup) => backup.kind !== 'schema' && backup.damagedAt === null && !isSafetyBackup(backup),
+      ({ kind, damagedAt, purpose }) => kind !== 'schema' && damagedAt === null && purpose !== 'safety',
     );
     if (newest === undefined) return null;
     const segments = await readSegments(repository, (error) => log.debug(error.message), {

@@ -1,4 +1,11 @@
-import type { Manifest, Piece, SequenceState, StoredObject, TableEntry } from '../../format/manifest.ts';
+import type {
+  BackupPurpose,
+  Manifest,
+  Piece,
+  SequenceState,
+  StoredObject,
+  TableEntry,
+} from '../../format/manifest.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
 import { compare } from '../../values/ordering.ts';
 
@@ -24,6 +31,7 @@ interface CopiedTable {
 export interface ManifestParts {
   readonly id: string;
   readonly kind: Manifest['kind'];
+  readonly purpose: BackupPurpose;
   readonly base: string | null;
   readonly fullBecause: string | null;
   readonly label: string | null;
@@ -105,10 +113,11 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   );
   const sumBytes = (pieces: readonly Piece[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
   return {
-    format: 1,
+    format: 2,
     tool: { name: toolName, version: toolVersion },
     id: parts.id,
     kind: parts.kind,
+    purpose: parts.purpose,
     base: parts.base,
     fullBecause: parts.fullBecause,
     label: parts.label,

@@ -10,6 +10,7 @@ import { type Outlines, readOutlines } from './outlines.ts';
 export interface ShelvedBackup {
   readonly id: string;
   readonly kind: ManifestOutline['kind'];
+  readonly purpose: ManifestOutline['purpose'];
   readonly label: string | null;
   /** By the source's clock; what the backup holds is as of then. */
   readonly snapshotAt: Date;
@@ -72,6 +73,7 @@ function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBacku
   return {
     id: outline.id,
     kind: outline.kind,
+    purpose: outline.purpose,
     label: outline.label,
     snapshotAt: new Date(outline.source.snapshotAt),
     startedAt: new Date(outline.startedAt),

@@ -4,12 +4,11 @@ import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import type { Repository } from '../open.ts';
 import { readShelf, type ShelvedBackup } from './catalog.ts';
 import { chooseBackup, readManifest } from './manifests.ts';
-import { isSafetyBackup } from './safety-label.ts';
 
 /** A safety backup is meant by its id alone; that one is passed over is said, because it is newer than what is taken. */
-function passOverSafety(log: World['log']): (backup: { id: string; label: string | null }) => boolean {
+function passOverSafety(log: World['log']): (backup: Pick<Manifest, 'id' | 'purpose' | 'label'>) => boolean {
   return (backup) => {
-    if (!isSafetyBackup(backup)) return true;
+    if (backup.purpose !== 'safety') return true;
     log.warn(`${backup.id} is a safety backup (${backup.label}) and passed over: only its id means it`);
     return false;
   };
@@ -32,7 +31,7 @@ export async function chooseBackups(
     signal: world.signal,
   });
   const withRows = shelf.backups.filter((backup) => backup.kind !== 'schema');
-  const backups = withRows.filter((backup) => backup.id === choice || !isSafetyBackup(backup));
+  const backups = withRows.filter((backup) => backup.id === choice || backup.purpose !== 'safety');
   const damaged = shelf.damaged.find(({ id }) => id === choice);
   if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
   const first = findFirst(backups, choice, world.now());

@@ -4,7 +4,6 @@ import { clockTolerance } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
-import { isSafetyBackup } from './safety-label.ts';
 
 /** What the shelf says of how far back one would have to go, and of what is known to work. */
 export interface BackupStanding {
@@ -79,7 +78,7 @@ export function weighStanding(
 function whyNot(backup: ShelvedBackup, latest: number): string | undefined {
   if (backup.kind === 'schema') return 'schema';
   if (backup.damagedAt !== null) return 'was found damaged';
-  if (isSafetyBackup(backup)) return `is a safety backup (${backup.label})`;
+  if (backup.purpose === 'safety') return `is a safety backup (${backup.label})`;
   return backup.snapshotAt.getTime() > latest
     ? `is of ${backup.snapshotAt.toISOString()}, which is still to come: the clock of this machine or of the server is wrong`
     : undefined;

@@ -1,6 +1,15 @@
 import * as v from 'valibot';
 import { parseBounded } from '../../format/bounded-json.ts';
-import { count, type Manifest, manifestSchema, snapshot, time } from '../../format/manifest.ts';
+import {
+  addPurpose,
+  count,
+  type Manifest,
+  manifestFields,
+  manifestSchema,
+  purpose,
+  snapshot,
+  time,
+} from '../../format/manifest.ts';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { timedId } from '../../values/timed-id.ts';
@@ -79,8 +88,7 @@ export async function readIfPresent(repository: Repository, id: string): Promise
   return manifest;
 }
 
-const { database, systemIdentifier, timeline, databaseOid, definitions } =
-  manifestSchema.entries.source.entries;
+const { database, systemIdentifier, timeline, databaseOid, definitions } = manifestFields.source.entries;
 
 /** What tells which captured changes a backup can be brought forward with: see recovery.ts. */
 const outlinePosition = {
@@ -94,23 +102,31 @@ const outlinePosition = {
   definitions,
 };
 
-/** The part of a manifest that says what a backup is. */
-export const outlineSchema = v.object({
-  format: v.literal(1),
+const outlineFields = {
   id: v.string(),
-  kind: manifestSchema.entries.kind,
-  base: manifestSchema.entries.base,
-  fullBecause: manifestSchema.entries.fullBecause,
+  kind: manifestFields.kind,
+  base: manifestFields.base,
+  fullBecause: manifestFields.fullBecause,
   label: v.nullable(v.string()),
   pin: v.boolean(),
   startedAt: time,
   finishedAt: time,
   source: v.object({ serverVersion: count, ...outlinePosition }),
-  encryption: manifestSchema.entries.encryption,
-  totals: manifestSchema.entries.totals,
-});
+  encryption: manifestFields.encryption,
+  totals: manifestFields.totals,
+};
 
-export type ManifestOutline = v.InferOutput<typeof outlineSchema>;
+const outlineOfFormat2 = v.object({ format: v.literal(2), purpose, ...outlineFields });
+const outlineOfFormat1 = v.object({ format: v.literal(1), ...outlineFields });
+
+/** The part of a manifest that says what a backup is. */
+export type ManifestOutline = v.InferOutput<typeof outlineOfFormat2>;
+
+/** Reads outlines of both formats, from a manifest or from the cache. The output is of format 2. */
+export const outlineSchema: v.GenericSchema<unknown, ManifestOutline> = v.variant('format', [
+  outlineOfFormat2,
+  v.pipe(outlineOfFormat1, v.transform(addPurpose)),
+]);
 
 /**
  * What a list of many backups needs of each. The seal is checked over the whole manifest, and only what stands before the objects is
@@ -195,10 +211,22 @@ function parse<Schema extends v.GenericSchema>(
     throw describeDamage(id, messageOf(cause), cause);
   }
   if (parsed.success) return parsed.output;
-  const paths = parsed.issues
+  throw describeForm(id, parsed.issues);
+}
+
+/** Why a manifest that was sealed with the key cannot be read: a newer version wrote it, or nothing that is known. */
+function describeForm(id: string, issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]) {
+  const [{ received }] = issues;
+  if (v.getDotPath(issues[0]) === 'format' && /^\d{1,15}$/.test(received)) {
+    return new IntegrityError(
+      `manifest ${manifestKey(id)} has format ${received}; this version reads formats 1 and 2`,
+      'Use the version of supabase-backup that wrote it, or a newer one.',
+    );
+  }
+  const paths = issues
     .slice(0, 3)
     .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message.slice(0, 150)}`);
-  throw describeDamage(id, `it is sealed but not of format 1 (${paths.join('; ')})`);
+  return describeDamage(id, `it is sealed but not of format 1 or 2 (${paths.join('; ')})`);
 }
 
 function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(

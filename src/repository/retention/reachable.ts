@@ -1,5 +1,4 @@
 import type { ShelvedBackup } from '../backups/catalog.ts';
-import { isSafetyBackup } from '../backups/safety-label.ts';
 import type { Segment } from '../changes/segments.ts';
 import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
@@ -11,12 +10,12 @@ export function keepBases(
   segments: readonly Segment[],
   policy: ChangePolicy,
 ): Decision<ShelvedBackup>[] {
-  const ordinary = decisions.filter(({ backup }) => !isSafetyBackup(backup));
+  const ordinary = decisions.filter(({ backup }) => backup.purpose !== 'safety');
   const kept = new Map(keepReachable(ordinary, segments, policy).map((one) => [one.backup, one]));
   return decisions.map((decision) => kept.get(decision.backup) ?? decision);
 }
 
 /** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */
 export function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
-  return backups.filter((backup) => !isSafetyBackup(backup));
+  return backups.filter(({ purpose }) => purpose !== 'safety');
 }

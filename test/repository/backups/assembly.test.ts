@@ -11,6 +11,7 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
   return {
     id: example.id,
     kind: 'full',
+    purpose: 'ordinary',
     base: null,
     fullBecause: null,
     label: null,

@@ -48,6 +48,7 @@ describe('the shelf', () => {
       {
         id: idAt(3),
         kind: 'incremental',
+        purpose: 'ordinary',
         label: 'v2.4',
         snapshotAt: new Date('2026-11-20T03:00:05.500Z'),
         startedAt: new Date('2026-11-20T02:17:00.000Z'),
@@ -99,7 +100,7 @@ describe('a damaged manifest', () => {
       'changed where the shelf does not look',
       (bytes: Buffer) => Buffer.from(bytes.toString().replace('postgres', 'postgrez')),
     ],
-    ['of a later format', () => sealContent(repository, 'manifest', { ...example, id: idAt(2), format: 2 })],
+    ['of a later format', () => sealContent(repository, 'manifest', { ...example, id: idAt(2), format: 3 })],
     ['of another id', () => sealContent(repository, 'manifest', example)],
     [
       'without objects',

@@ -53,7 +53,7 @@ describe('the backups one would go back to', () => {
       shelve(-1),
       shelve(1, { kind: 'schema' }),
       shelve(2, { damagedAt: ago(1) }),
-      shelve(3, { label: 'before restore of 20261120T021700Z-7f3a' }),
+      shelve(3, { purpose: 'safety' }),
       good,
       shelve(6, { damagedAt: ago(1) }),
     ]);
@@ -63,6 +63,12 @@ describe('the backups one would go back to', () => {
       expect.stringContaining('found damaged'),
       expect.stringContaining('safety backup'),
     ]);
+  });
+
+  it('are ordinary whatever their label says', () => {
+    const found = weigh([shelve(3, { label: 'before restore of 20261120T021700Z-7f3a', pinned: true })]);
+    expect(ids(found)).toHaveLength(1);
+    expect(found.warnings).toEqual([]);
   });
 
   it('may be dated a little ahead, and are then of now', () => {

@@ -141,10 +141,14 @@ describe('a manifest', () => {
     tables: [{ ...table, ranges: [{ from: 0, to: null, rows: 1, places: null, pieces: [piece] }] }],
   });
   it.each([
-    ['a later format', { ...manifest, format: 2 }, /not of format 1/],
-    ['a field of a later version', { ...manifest, chain: [] }, /not of format 1/],
-    ['a field missing', { ...manifest, objects: undefined }, /not of format 1/],
-    ['a negative count', { ...manifest, archive: { bytes: -1, objects: [] } }, /not of format 1/],
+    ['a later format', { ...manifest, format: 3 }, /has format 3; this version reads formats 1 and 2/],
+    ['a field of a later version', { ...manifest, chain: [] }, /not of format 1 or 2/],
+    ['a field missing', { ...manifest, objects: undefined }, /not of format 1 or 2/],
+    ['no purpose', { ...manifest, purpose: undefined }, /purpose/],
+    ['a purpose of a later version', { ...manifest, purpose: 'archive' }, /purpose/],
+    ['a field of format 2 in format 1', { ...manifest, format: 1 }, /not of format 1 or 2 \(purpose/],
+    ['a format that is none', { ...manifest, format: 'one' }, /not of format 1 or 2 \(format/],
+    ['a negative count', { ...manifest, archive: { bytes: -1, objects: [] } }, /not of format 1 or 2/],
     [
       'an object that would take more memory than any has',
       { ...manifest, objects: [{ ...manifest.objects[0], bytes: 33_554_433 }, manifest.objects[1]] },
@@ -240,6 +244,34 @@ describe('a manifest', () => {
     const fitting = makeManifest({ tables: tables.map((each) => ({ ...each, rows: 1, bytes: 10 })) });
     await store(manifest.id, fitting);
     expect(await readManifest(repository, manifest.id)).toEqual(fitting);
+  });
+});
+
+describe('a manifest of format 1', () => {
+  const { purpose: _, ...fields } = manifest;
+  const safety = 'before restore of 20261120T021700Z-7f3a';
+
+  it.each([
+    ['no label', null, true, 'ordinary'],
+    ['a label', 'v2.4', true, 'ordinary'],
+    ['the label and the pin that every safety backup had', safety, true, 'safety'],
+    ['that label without the pin', safety, false, 'ordinary'],
+    ['a label that begins like that', 'before restore of the shop', true, 'ordinary'],
+    ['a label that goes on after that', `${safety}, and of more`, true, 'ordinary'],
+    ['a label that has that in it', `not ${safety}`, true, 'ordinary'],
+  ])('with %s becomes one of format 2 with a purpose', async (_what, label, pin, purpose) => {
+    await store(manifest.id, { ...fields, format: 1, label, pin });
+    const expected = { ...manifest, label, pin, format: 2, purpose };
+    expect(await readManifest(repository, manifest.id)).toEqual(expected);
+    const outline = await readOutline(repository, manifest.id);
+    expect(expected).toMatchObject(outline ?? {});
+    expect(outline).toMatchObject({ format: 2, purpose });
+  });
+
+  it('is the only one whose label is asked', async () => {
+    await store(manifest.id, { ...manifest, label: safety, pin: true });
+    expect(await readManifest(repository, manifest.id)).toMatchObject({ purpose: 'ordinary' });
+    expect(await readOutline(repository, manifest.id)).toMatchObject({ purpose: 'ordinary' });
   });
 });
 

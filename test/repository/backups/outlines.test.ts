@@ -124,6 +124,31 @@ describe('the outlines of all backups', () => {
     expect(await readsOf(read)).toEqual([file]);
   });
 
+  it('of format 1, as they were kept before there was format 2, tell the purpose all the same', async () => {
+    const [safety, own] = [ofFormat1(1, 'before restore of 20261120T021700Z-7f3a'), ofFormat1(2, 'v1')];
+    for (const { id, bytes } of [safety, own]) await storage.put(manifestKey(id), bytes);
+    const listing = await listManifests(repository);
+    const entries = [safety, own].map(({ id, outline }) => ({ ...listing.get(id), outline }));
+    const kept = content(repository.id, JSON.stringify(entries));
+    await storage.put(file, sealContent(repository, 'outlines', kept));
+    expect(await readsOf(read)).toEqual([file]);
+    const shelf = await read();
+    expect(shelf.backups.map(({ id, purpose }) => [id, purpose]).sort()).toEqual([
+      [safety.id, 'safety'],
+      [own.id, 'ordinary'],
+    ]);
+    await storage.delete([file]);
+    expect(await read()).toEqual(shelf);
+    await add(3);
+    expect(await readsOf(read)).toEqual([file]);
+    expect((await read()).backups.map(({ purpose }) => purpose).sort()).toEqual([
+      'ordinary',
+      'ordinary',
+      'safety',
+    ]);
+    expect(damaged).toEqual([]);
+  });
+
   it('of a damaged manifest are not kept', async () => {
     await add(1);
     await storage.put(manifestKey(idAt(2)), Buffer.from('{}'));
@@ -141,6 +166,24 @@ describe('the outlines of all backups', () => {
     expect((await read()).backups).toHaveLength(2);
   });
 });
+
+/** A manifest as it was before there was format 2, and what was kept of it. */
+function ofFormat1(minute: number, label: string): { id: string; bytes: Buffer; outline: object } {
+  const { purpose: _, ...fields } = makeManifest({ id: idAt(minute), label, pin: true });
+  const manifest = { ...fields, format: 1 };
+  const {
+    tool: _tool,
+    notCarried,
+    durations,
+    objects,
+    archive,
+    supplement,
+    tables,
+    facts,
+    ...outline
+  } = manifest;
+  return { id: manifest.id, bytes: sealContent(repository, 'manifest', manifest), outline };
+}
 
 function content(id: string, text: string): object {
   return { format: 1, repository: id, outlines: zstdCompressSync(Buffer.from(text)).toString('base64') };

@@ -11,6 +11,7 @@ export function shelve(hours: number, overrides: Partial<ShelvedBackup> = {}): S
   return {
     id: `${at.toISOString().replace(/[-:]|\.\d+/g, '')}-0000`,
     kind: 'full',
+    purpose: 'ordinary',
     label: null,
     snapshotAt: at,
     startedAt: at,
