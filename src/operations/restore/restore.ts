@@ -36,7 +36,7 @@ import {
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { openStorage } from '../../storage/open.ts';
-import { restoreAside } from '../side-restore/side-restore.ts';
+import { sideRestore } from '../side-restore/side-restore.ts';
 import { chooseCandidates } from './candidates.ts';
 import {
   findRefusals,
@@ -59,7 +59,7 @@ import { MarkedTarget, type UnsignedMark } from './unfinished-target.ts';
  * Nothing of the target is touched before the identity, the archive and the target are known to fit. What was done is recorded.
  */
 export async function restore(inputs: RestoreInputs, world: World): Promise<Outcome> {
-  if (inputs.sideSchema !== undefined) return restoreAside(inputs, world);
+  if (inputs.sideSchema !== undefined) return sideRestore(inputs, world);
   refuseContradictions(inputs);
   const clock = new PhaseClock();
   const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
