@@ -66,8 +66,8 @@ async function preview(
   const gone = new Set([...removed, ...outdated.map(segmentKey)]);
   const garbage = await previewGarbage(repository, context, gone);
   const ending = stopFor(garbage) ?? nothing.ending;
-  const isSwept = ({ markedAt }: MarkedTally) =>
-    ending.kind === 'complete' && isDue(markedAt, context.now(), context);
+  const now = context.now();
+  const isSwept = ({ markedAt }: MarkedTally) => ending.kind === 'complete' && isDue(markedAt, now, context);
   return {
     ...nothing,
     ending,
