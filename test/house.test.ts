@@ -132,6 +132,30 @@ describe('the house plan', () => {
     expect(findCircle(between)).toEqual([]);
   });
 
+  it('has work that knows no report, and reports that ask nothing', () => {
+    const isReport = (file: string) => /^operations\/.*\breport\.ts$/.test(file);
+    const faceOf = (report: string) =>
+      report.replace(/\/([^/]+)\/report\.ts$/, '/$1/$1.ts').replace(/-report\.ts$/, '.ts');
+    const reports = imports.filter(({ to }) => isReport(to));
+    expect(reports.length).toBeGreaterThan(10);
+    expect(reports.filter(({ from, to }) => !isReport(from) && from !== faceOf(to))).toEqual([]);
+
+    const world = ['runtime/context.ts', 'postgres/session/connection.ts', 'storage/open.ts'];
+    const asking = new Set(imports.filter(({ to }) => world.includes(to)).map(({ from }) => from));
+    const reached = imports.filter(
+      ({ from, to }) => isReport(from) && to.startsWith('operations/') && asking.has(to),
+    );
+    expect(reached).toEqual([]);
+    expect(files.filter((file) => isReport(file) && asking.has(file))).toEqual([]);
+    const readers = files.filter(
+      (file) =>
+        file.startsWith('operations/') &&
+        !isReport(file) &&
+        /\boutputs\[|\.outputs\b/.test(readFileSync(path.join(source, file), 'utf8')),
+    );
+    expect(readers).toEqual([]);
+  });
+
   it('says where each thing lives: nothing is exported from where it is not', () => {
     const forwarding = files.filter((file) =>
       /^export .*\bfrom '/m.test(readFileSync(path.join(source, file), 'utf8')),

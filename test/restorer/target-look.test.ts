@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
-import { lookAtTarget, refuseAnother } from '../../src/operations/restore/guard.ts';
 import { findLost } from '../../src/operations/restore/loss.ts';
+import { lookAtTarget, refuseAnother } from '../../src/operations/restore/target-look.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';

@@ -6,7 +6,7 @@ import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import { type InputName, inputs } from '../../src/interface/inputs/schema.ts';
 import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { type OutputName, outputs } from '../../src/interface/outputs.ts';
-import { findReasons } from '../../src/operations/restore/guard.ts';
+import { describeReason, findReasons } from '../../src/operations/restore/reasons.ts';
 import type { TargetState } from '../../src/operations/restore/target-state.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/workflows/reusable.ts';
 import { isOurs, type NamedStep, readText, stepsOf, takesRole, workflowFiles } from './files.ts';
@@ -256,7 +256,7 @@ describe('what the action gets of a reusable workflow', () => {
     const source = { systemIdentifier: '1', database: 'postgres' };
     const state = { kind: 'plain', systemIdentifier: '2', database: 'postgres', occupants: [] };
     const ask = (asked: RestoreInputs) =>
-      findReasons(asked, { source } as Manifest, state as unknown as TargetState);
+      findReasons(asked, { source } as Manifest, state as unknown as TargetState).map(describeReason);
     expect(ask(inputs)).toEqual(['environment is production-restore']);
     expect(ask(inputsOf(restore, { ...given, environment: 'staging' }) as RestoreInputs)).toEqual([]);
   });

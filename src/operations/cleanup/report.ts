@@ -4,23 +4,25 @@ import type { Section } from '../../report/section.ts';
 import { formatSecond } from '../../report/time.ts';
 import { manifestKey } from '../../repository/backups/manifests.ts';
 import { formatWindow } from '../../repository/changes/windows.ts';
-import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
+import type { Tally } from '../../repository/prune/garbage-marks.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
 import { describeVerification } from '../sections/verification.ts';
-import type { Cleanup } from './result.ts';
+import { type Cleanup, type Ending, type Postponement, sumTallies } from './result.ts';
 
 /** Of what a storage did not let go, so many keys are named. */
 const shownKeys = 20;
 
+type Stop = Extract<Ending, { kind: 'stopped' }>;
+
 export function describeCleanup(done: Cleanup): Outcome {
   return {
-    exitCode: done.damaged.length === 0 && !done.blind ? 0 : 3,
+    exitCode: done.ending.kind === 'stopped' ? 3 : 0,
     outputs: {
       backups: done.backups - done.removed.length,
       removed: done.removed.length,
       'removed-objects': done.swept.objects,
       'removed-bytes': done.swept.bytes,
-      'marked-objects': sumWaiting(done).objects,
+      'marked-objects': sumTallies(done.waiting).objects,
       retained: done.retained.length,
     },
     report: [
@@ -38,25 +40,16 @@ export function describeCleanup(done: Cleanup): Outcome {
   };
 }
 
-/** What is marked and not swept. */
-export function sumWaiting(done: Cleanup): Tally {
-  const waiting = listWaiting(done);
-  return {
-    objects: waiting.reduce((sum, { objects }) => sum + objects, 0),
-    bytes: waiting.reduce((sum, { bytes }) => sum + bytes, 0),
-  };
-}
-
-function listWaiting({ marked, isSwept }: Cleanup): MarkedTally[] {
-  return marked.filter(({ markedAt }) => !isSwept(markedAt));
-}
-
-function describeTitle({ inputs, damaged, blind, removed }: Cleanup): string {
-  const title = inputs.dryRun ? 'Cleanup, dry run' : 'Cleanup';
-  if (blind) return `${title}: stopped, for no backup is listed`;
-  if (damaged.length > 0) return `${title}: stopped by ${formatCounted(damaged.length, 'damaged file')}`;
+function describeTitle({ kind, ending, removed }: Cleanup): string {
+  const title = kind === 'planned' ? 'Cleanup, dry run' : 'Cleanup';
+  if (ending.kind === 'stopped') return `${title}: stopped${describeStop(ending)}`;
   const what = removed.length === 0 ? 'no backup' : formatCounted(removed.length, 'backup');
-  return `${title}: ${what} ${inputs.dryRun ? 'would be removed' : 'removed'}`;
+  return `${title}: ${what} ${kind === 'planned' ? 'would be removed' : 'removed'}`;
+}
+
+function describeStop({ blind, damaged }: Stop): string {
+  if (blind) return ', for no backup is listed';
+  return ` by ${formatCounted(damaged.length, 'damaged file')}`;
 }
 
 function describePlan({ decisions }: Cleanup): Section[] {
@@ -86,13 +79,13 @@ function describePlan({ decisions }: Cleanup): Section[] {
   ];
 }
 
-function describeBlind({ blind, inputs }: Cleanup): Section[] {
-  if (!blind) return [];
+function describeBlind({ ending, storage }: Cleanup): Section[] {
+  if (ending.kind !== 'stopped' || !ending.blind) return [];
   return [
     {
       kind: 'paragraph',
       text:
-        `${inputs.storage} lists no backup, although it holds objects: nothing was marked, and nothing removed. Look below backups/ with the ` +
+        `${storage} lists no backup, although it holds objects: nothing was marked, and nothing removed. Look below backups/ with the ` +
         "storage's own tools. If there are files, its listings lack something: tell its operator. If there are none, and there were, bring them " +
         'back from a copy, or from the versions that the storage keeps. If no backup has ever come to its end here, or all were given up, ' +
         'run a backup first; a cleanup after it removes what it does not need.',
@@ -127,12 +120,12 @@ function describeCleared({ cleared }: Cleanup): Section[] {
   ];
 }
 
-function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
-  if (damaged.length === 0) return [];
+function describeDamaged({ kind, ending, storage, removed }: Cleanup): Section[] {
+  if (ending.kind !== 'stopped' || ending.damaged.length === 0) return [];
   const removals =
     removed.length > 0
       ? 'No object was removed'
-      : inputs.dryRun
+      : kind === 'planned'
         ? 'Nothing would be removed'
         : 'Nothing was removed';
   return [
@@ -141,19 +134,21 @@ function describeDamaged({ damaged, inputs, removed }: Cleanup): Section[] {
       text:
         `${removals}: which objects the files below need cannot be told, and no cleanup removes any before that is settled. The time of each ` +
         'is in its name. Where a backup or a capture of yours ran then, bring the file back from a copy, or delete it by hand if you give up what it ' +
-        `stands for. Where none did, somebody who may write to ${inputs.storage} has put it there: delete it, and see who that was. Then run cleanup again.`,
+        `stands for. Where none did, somebody who may write to ${storage} has put it there: delete it, and see who that was. Then run cleanup again.`,
     },
     {
       kind: 'table',
-      columns: [{ title: `file in ${inputs.storage}` }, { title: 'what is wrong' }],
-      rows: damaged.map(({ id, message }) => [id.startsWith('changes/') ? id : manifestKey(id), message]),
+      columns: [{ title: `file in ${storage}` }, { title: 'what is wrong' }],
+      rows: ending.damaged.map(({ id, message }) => [
+        id.startsWith('changes/') ? id : manifestKey(id),
+        message,
+      ]),
     },
   ];
 }
 
 function describeFigures(done: Cleanup): Section {
-  const { inputs, backups, removed, swept, hidden, retained, postponed } = done;
-  const waiting = sumWaiting(done);
+  const { kind, ending, backups, removed, swept, hidden, retained } = done;
   return {
     kind: 'table',
     columns: [{ title: 'what' }, { title: '', align: 'right' }],
@@ -168,25 +163,25 @@ function describeFigures(done: Cleanup): Section {
             ['objects hidden behind delete markers', describeTally(hidden)],
             ['bytes freed', formatBytes(swept.bytes)],
           ]),
-      ['objects marked, not yet removed', describeTally(waiting)],
-      ['retained by the storage', inputs.dryRun ? 'not known before' : formatCount(retained.length)],
-      ...(postponed === undefined ? [] : [['removal of objects', 'postponed to the next run']]),
+      ['objects marked, not yet removed', describeTally(sumTallies(done.waiting))],
+      ['retained by the storage', kind === 'planned' ? 'not known before' : formatCount(retained.length)],
+      ...(ending.kind === 'postponed' ? [['removal of objects', 'postponed to the next run']] : []),
     ],
   };
 }
 
 /** Nothing where nothing was ever captured */
-function describeChanges({ changes, inputs, damaged }: Cleanup): string[][] {
+function describeChanges({ kind, ending, changes }: Cleanup): string[][] {
   const { segments, removed, window } = changes;
   if (segments === 0) return [];
   return [
     ['segments of changes that stay', formatCount(segments - removed)],
     ['segments of changes removed', formatCount(removed)],
-    ...(damaged.length > 0
+    ...(ending.kind === 'stopped' && ending.damaged.length > 0
       ? []
       : [
           [
-            `any point in time${inputs.dryRun ? ', then' : ''}`,
+            `any point in time${kind === 'planned' ? ', then' : ''}`,
             window === undefined ? 'none' : formatWindow(window),
           ],
         ]),
@@ -250,18 +245,29 @@ function describeRetained({ retained }: Cleanup): Section[] {
 
 /** How many bytes will be freed, and when. */
 function describeOutlook(done: Cleanup): string {
-  const { inputs, postponed, damaged, blind } = done;
-  const waiting = listWaiting(done);
-  const total = sumWaiting(done);
-  if (damaged.length > 0) return 'No bytes are freed before the damaged files are dealt with.';
-  if (blind) return 'No bytes are freed before it is known which backups there are.';
-  const reason = postponed === undefined ? '' : ` What is due was left to the next run: ${postponed}`;
+  const { kind, ending, waiting, gracePeriod } = done;
+  if (ending.kind === 'stopped') {
+    return ending.damaged.length > 0
+      ? 'No bytes are freed before the damaged files are dealt with.'
+      : 'No bytes are freed before it is known which backups there are.';
+  }
+  const reason =
+    ending.kind === 'postponed'
+      ? ` What is due was left to the next run: ${describePostponement(ending.why, done)}`
+      : '';
+  const total = sumTallies(waiting);
   if (total.objects === 0) return `Nothing waits to be removed.${reason}`;
-  const times = waiting.map(({ markedAt }) => markedAt.getTime() + inputs.gracePeriod);
+  const times = waiting.map(({ markedAt }) => markedAt.getTime() + gracePeriod);
   const [first, last] = [new Date(Math.min(...times)), new Date(Math.max(...times))].map(formatSecond);
   const when = first === last ? `after ${first}` : `between ${first} and ${last}`;
   return (
-    `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that nothing needs ${inputs.dryRun ? 'would be' : 'are'} freed by ` +
-    `the cleanups that run ${when}, ${formatInterval(inputs.gracePeriod)} after they were marked.${reason}`
+    `${formatBytes(total.bytes)} in ${formatCounted(total.objects, 'object')} that nothing needs ${kind === 'planned' ? 'would be' : 'are'} freed by ` +
+    `the cleanups that run ${when}, ${formatInterval(gracePeriod)} after they were marked.${reason}`
   );
+}
+
+function describePostponement(why: Postponement, { vanished }: Cleanup): string {
+  if (why.kind === 'hindered') return why.message;
+  const more = vanished.length > 1 ? ` and ${vanished.length - 1} more` : '';
+  return `${vanished[0]}${more} is not listed any more, although no cleanup has removed it.`;
 }

@@ -1,37 +1,10 @@
 import type { DrillInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { reachDatabase } from '../../postgres/session/reach.ts';
-import { fitJobs } from '../../postgres/session/room.ts';
-import { chooseBackups } from '../../repository/backups/choose.ts';
-import { openRepository, type Repository } from '../../repository/open.ts';
-import { chooseRecovery } from '../../restorer/choose.ts';
-import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
-import { type Candidate, tryInTurn } from '../../restorer/trial/trial.ts';
 import type { World } from '../../runtime/context.ts';
-import { openStorage } from '../../storage/open.ts';
 import { describeDrill } from './report.ts';
+import { tryBackups } from './try.ts';
 
-/**
- * Restores a backup into a database made for the occasion, compares and tests it, and drops it again. When a backup fails, the ones
- * before it are tried, so that the answer says which one works. What each showed is recorded on it.
- */
+/** Restores a backup on purpose, and tells what it showed. */
 export async function drill(inputs: DrillInputs, world: World): Promise<Outcome> {
-  const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
-  await using storage = await openStorage(inputs.storage, inputs, world);
-  const repository = await openRepository(storage, inputs.repositoryKey);
-  const candidates = await chooseDrilled(repository, inputs, world);
-  await makeReportFolder(inputs.reportFolder);
-  const jobs = await fitJobs(server, inputs.jobs, world);
-  const trial = { ...inputs, jobs, include: [], exclude: [] };
-  return describeDrill(await tryInTurn(candidates, repository, server, trial, world), inputs);
-}
-
-function chooseDrilled(repository: Repository, inputs: DrillInputs, world: World): Promise<Candidate[]> {
-  const { recoveryTargetTime, fallback } = inputs;
-  if (recoveryTargetTime === undefined) {
-    return chooseBackups(repository, inputs.backupId, world).then((backups) =>
-      backups.slice(0, 1 + fallback),
-    );
-  }
-  return chooseRecovery(repository, { ...inputs, recoveryTargetTime }, 1 + fallback, world);
+  return describeDrill(await tryBackups(inputs, world));
 }

@@ -1,4 +1,3 @@
-import type { DrillInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { countNotCarried, describeParity } from '../../parity/report.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
@@ -12,20 +11,18 @@ import {
   isDoubtful,
 } from '../../restorer/trial/attempt.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
+import { assertNever } from '../../runtime/errors.ts';
 import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
+import type { Drill, Overrun } from './result.ts';
 
-/** @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed */
-export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: DrillInputs): Outcome {
-  const [chosen] = attempts;
-  const last = attempts.at(-1);
-  if (chosen === undefined || last === undefined) throw new Error('a drill without an attempt');
-  const works = hasPassed(last) ? last : undefined;
-  const tooSlow = rtoTarget !== undefined && works?.recovery !== undefined && works.recovery > rtoTarget;
+export function describeDrill(drill: Drill): Outcome {
+  const { kind, chosen, attempts } = drill;
+  const { works, overrun } = kind === 'failed' ? { works: undefined, overrun: undefined } : drill;
   return {
-    exitCode: works === chosen && !tooSlow ? 0 : 3,
+    exitCode: kind === 'passed' && overrun === undefined ? 0 : 3,
     outputs: {
       'backup-id': works?.backup ?? '',
-      drill: works === chosen ? 'passed' : works === undefined ? 'failed' : 'fell-back',
+      drill: kind,
       attempts: attempts.length,
       parity: chosen.parity === undefined ? 'skipped' : chosen.parity.equal ? 'equal' : 'different',
       'not-carried': countNotCarried(chosen.parity),
@@ -37,28 +34,42 @@ export function describeDrill(attempts: readonly Attempt[], { rtoTarget }: Drill
     report: [
       { kind: 'heading', text: `Drill of backup ${chosen.backup}` },
       ...attempts.flatMap((attempt) => describeAttempt(attempt, attempts.length > 1)),
-      { kind: 'paragraph', text: describeVerdict(chosen, works, attempts) },
-      ...(tooSlow && rtoTarget !== undefined && works?.recovery !== undefined
-        ? [
-            {
-              kind: 'paragraph' as const,
-              text: `TOO SLOW: recovery took ${formatDuration(works.recovery)}, and the target is ${formatDuration(rtoTarget)}.`,
-            },
-          ]
-        : []),
+      { kind: 'paragraph', text: describeVerdict(drill) },
+      ...describeOverrun(overrun),
     ],
   };
 }
 
-function describeVerdict(chosen: Attempt, works: Attempt | undefined, attempts: readonly Attempt[]): string {
-  if (works === undefined) return describeFailure(attempts);
-  const time = works.recovery === undefined ? '' : ` in ${formatDuration(works.recovery)}`;
-  if (works === chosen && works.until !== undefined) {
-    return `PASSED: the backup was restored, and changes replayed until ${works.until}${time}; nothing is missing.`;
+function describeOverrun(overrun: Overrun | undefined): Section[] {
+  if (overrun === undefined) return [];
+  const { took, target } = overrun;
+  const text = `TOO SLOW: recovery took ${formatDuration(took)}, and the target is ${formatDuration(target)}.`;
+  return [{ kind: 'paragraph', text }];
+}
+
+function describeVerdict(drill: Drill): string {
+  switch (drill.kind) {
+    case 'failed':
+      return describeFailure(drill.attempts);
+    case 'passed': {
+      const { until } = drill.works;
+      const time = tellTime(drill.works);
+      return until === undefined
+        ? `PASSED: the backup was restored${time}, and is what it was.`
+        : `PASSED: the backup was restored, and changes replayed until ${until}${time}; nothing is missing.`;
+    }
+    case 'fell-back': {
+      const { backup, manifest } = drill.works;
+      const takenAt = manifest?.source.snapshotAt ?? 'an unknown time';
+      return `FAILED: the newest backup that works is ${backup} of ${takenAt}; it was restored${tellTime(drill.works)}.`;
+    }
+    default:
+      return assertNever(drill);
   }
-  if (works === chosen) return `PASSED: the backup was restored${time}, and is what it was.`;
-  const takenAt = works.manifest?.source.snapshotAt ?? 'an unknown time';
-  return `FAILED: the newest backup that works is ${works.backup} of ${takenAt}; it was restored${time}.`;
+}
+
+function tellTime({ recovery }: Attempt): string {
+  return recovery === undefined ? '' : ` in ${formatDuration(recovery)}`;
 }
 
 function describeFailure(attempts: readonly Attempt[]): string {

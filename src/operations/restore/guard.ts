@@ -2,23 +2,21 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../../format/manifest.ts';
 import { defaultOf } from '../../interface/inputs/taker.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
-import { openSession, type Session } from '../../postgres/session/connection.ts';
-import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
-import { findOccupants } from '../../restorer/occupants.ts';
-import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
-import { type RestoreMark, readMark } from '../../restorer/unfinished.ts';
-import type { World } from '../../runtime/context.ts';
-import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
+import type { RestoreMark } from '../../restorer/unfinished.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import { readIdentity } from '../../source/identity.ts';
-import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
-import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
-import { day } from '../../values/duration.ts';
 import { describeLoss } from './loss.ts';
-import { isInhabited, type TargetState } from './target-state.ts';
+import { describeReason, findReasons } from './reasons.ts';
+import {
+  describeOccupants,
+  describeUnfinished,
+  isOccupied,
+  isSourceOf,
+  isWorthKeeping,
+  type TargetState,
+} from './target-state.ts';
 
 /** The words that `confirm` takes. */
 const words = 'RESTORE PRODUCTION';
@@ -44,151 +42,15 @@ export function refuseContradictions(inputs: RestoreInputs): void {
   }
 }
 
-/** @throws ConfigurationError when the target cannot be what `target-kind` says */
-export async function lookAtTarget(
-  settings: ConnectionSettings,
-  { targetKind }: RestoreInputs,
-  world: World,
-): Promise<TargetState> {
-  const session = await openSession(settings, world.signal);
-  try {
-    const kind = await chooseTargetKind(session, targetKind);
-    const found = await detectTargetKind(session);
-    const { database, databaseOid, systemIdentifier } = await readIdentity(session);
-    const occupants = await findOccupants(session, kind);
-    const mark = await readMark(session);
-    return {
-      target: describeConnection(settings),
-      ...{ kind, found },
-      ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
-      occupants: occupants
-        .filter(({ schema }) => mark === undefined || schema !== ledgerSchema)
-        .map(({ what }) => what),
-      mark,
-      ...(await readSize(session, kind)),
-    };
-  } finally {
-    await session.close();
-  }
-}
-
-async function readSize(
-  session: Session,
-  kind: TargetKind,
-): Promise<Pick<TargetState, 'tables' | 'rows' | 'held'>> {
-  const tables = await session.query<
-    TableSize & { member: boolean; made: boolean; [column: string]: unknown }
-  >(`
-    SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows,
-           x.config IS NOT NULL AS member, coalesce(c.oid = ANY (x.config), false) AS made
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
-      SELECT coalesce(e.extconfig, '{}') AS config FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
-    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
-  const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
-  // Of a plain target extensions go as well, with what somebody has added to them; what they declare as configuration, backups have.
-  const isKept = ({ member, made, rows }: (typeof tables)[number]) =>
-    member && (kind !== 'plain' || made || rows === 0);
-  return {
-    tables: tables.length,
-    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
-    held: tables.filter(
-      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ledgerSchema,
-    ),
-  };
-}
-
-export function isSourceOf({ source }: Manifest, state: TargetState): boolean {
-  return source.systemIdentifier === state.systemIdentifier && source.database === state.database;
-}
-
-/** A database keeps its oid when it is renamed. */
-function wasSourceOf({ source }: Manifest, state: TargetState): boolean {
-  return source.systemIdentifier === state.systemIdentifier && source.databaseOid === state.databaseOid;
-}
-
-/**
- * Makes sure that what is about to be emptied is what was looked at: a name may lead to another server by then, and a database to another.
- *
- * @throws TargetError
- */
-export async function refuseAnother(session: Session, state: TargetState): Promise<void> {
-  const { databaseOid, systemIdentifier } = await readIdentity(session);
-  if (databaseOid === state.databaseOid && systemIdentifier === state.systemIdentifier) return;
-  throw new TargetError(
-    `target-url: ${state.target} is another database by now than the one that was looked at when the restore began`,
-    'Nothing was touched. Give an address that always leads to the same server, and run the restore again.',
-  );
-}
-
-/** Whether something of the target has to give way first: all of it, or what a part of the backup replaces. */
-export function isOccupied(state: TargetState): boolean {
-  if (state.part === undefined) return isInhabited(state);
-  return state.part.replaced.objects.length > 0 || state.mark !== undefined;
-}
-
-/** milliseconds; nobody waits longer with a restore that did not come to its end, and somebody may have begun to use what there is */
-const freshMark = day;
-
-/**
- * Whether there is something to be lost: not where an unfinished restore made all that there is. One that stopped when everything was there
- * may have been taken for done.
- */
-export function isWorthKeeping(state: TargetState): boolean {
-  const { mark } = state;
-  if (!isInhabited(state)) return false;
-  if (mark?.wasEmpty !== true || mark.databaseOid !== state.databaseOid) return true;
-  const age = state.now - Date.parse(mark.startedAt);
-  return !(age >= 0 && age < freshMark) || mark.stepName === 'comparing';
-}
-
-const shown = 5;
-
-/** What the target holds, in words. */
-export function describeOccupants({ occupants, mark }: TargetState): string {
-  const more = occupants.length - shown;
-  const unfinished = mark === undefined ? '' : `${describeUnfinished(mark)}, `;
-  const names = occupants.slice(0, shown).join(', ');
-  return `${unfinished}${names}${more > 0 ? ` and ${more} more objects` : ''}`.replace(/, $/, '');
-}
-
-function describeUnfinished(mark: RestoreMark): string {
-  const before = mark.safetyBackup === null ? '' : ` (what was there before is backup ${mark.safetyBackup})`;
-  return `a restore of backup ${mark.backup}, begun ${mark.startedAt} by ${mark.startedBy}, that stopped at the step "${mark.step}"${before}`;
-}
-
-/** Names of environments whose users expect that they are emptied. As words: `live-testing` is two, and `attest` is none of them. */
-const expendable = /(?<![a-z])(staging|stage|test|testing|dev|development|preview|local)(?![a-z])/i;
-
-/**
- * What is named for production, or for nothing that is known to be less. Words too many are typed; words that were not asked for are a
- * database.
- */
-function mayBeProduction(environment: string | undefined): boolean {
-  if (environment === undefined) return false;
-  return /prod|live/i.test(environment) || !expendable.test(environment);
-}
-
-/** Why somebody has to answer for this restore; none when nobody has to. */
-export function findReasons(inputs: RestoreInputs, manifest: Manifest, state: TargetState): string[] {
-  return [
-    ...nameSource(manifest, state),
-    ...(mayBeProduction(inputs.environment) ? [`environment is ${inputs.environment}`] : []),
-    ...([state.kind, state.found].includes('supabase-project') && isWorthKeeping(state)
-      ? ['it is a Supabase project that is not empty']
-      : []),
-  ];
-}
-
-function nameSource(manifest: Manifest, state: TargetState): string[] {
-  if (isSourceOf(manifest, state)) return ['it is the database that was backed up'];
-  if (!wasSourceOf(manifest, state)) return [];
-  return [`it is the database that was backed up, which was ${manifest.source.database} then`];
-}
-
 /** Whether the target is backed up before it is emptied. */
 export function needsSafetyBackup({ clean, safetyBackup }: RestoreInputs, state: TargetState): boolean {
   return clean && safetyBackup && isOccupied(state) && isWorthKeeping(state);
+}
+
+/** @throws ConfigurationError, the first of what is missing */
+export function refuse(inputs: RestoreInputs, manifest: Manifest, state: TargetState): void {
+  const [refusal] = findRefusals(inputs, manifest, state);
+  if (refusal !== undefined) throw refusal;
 }
 
 /**
@@ -215,7 +77,7 @@ export function findRefusals(
   if (reasons.length > 0 && !inputs.confirmed) {
     refusals.push(
       new ConfigurationError(
-        `confirm: ${state.target} needs words that confirm the restore: ${reasons.join(', ')}; ${describeLoss(manifest, state)}`,
+        `confirm: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
         `Whoever answers for it types them: confirm: ${words}.`,
       ),
     );

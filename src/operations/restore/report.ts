@@ -1,141 +1,286 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import type { Parity } from '../../parity/compare.ts';
 import { countNotCarried, describeParity } from '../../parity/report.ts';
-import { describeEntry } from '../../postgres/client/table-of-contents.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Omission } from '../../parity/scope.ts';
+import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { summarize } from '../../restorer/clean/part.ts';
 import type { RestoreScope } from '../../restorer/scope.ts';
-import type { PhaseClock } from '../../runtime/phase-clock.ts';
-import { writePattern } from '../../values/table-patterns.ts';
-import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
+import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
+import { describeChecks } from '../../restorer/trial/user-checks.ts';
+import { assertNever } from '../../runtime/errors.ts';
+import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
+import { describeReason } from './reasons.ts';
+import {
+  findShortfalls,
+  type NonePassed,
+  type PlannedRestore,
+  type Restored,
+  type RestoreResult,
+  type SafetyBackup,
+} from './result.ts';
+import {
+  describeActs,
+  describeAmount,
+  describeLargest,
+  describeOmissions,
+  describeReplay,
+} from './scope-report.ts';
+import { describeOccupants, isOccupied } from './target-state.ts';
 
-const shownTables = 20;
+export function describeRestore(result: RestoreResult): Outcome {
+  switch (result.kind) {
+    case 'planned':
+      return describePlanned(result);
+    case 'restored':
+      return describeRestored(result);
+    case 'none-passed':
+      return describeNonePassed(result);
+    default:
+      return assertNever(result);
+  }
+}
 
-/** The plan, for a dry run: what would be created, and what would not. */
-export function describePlan(scope: RestoreScope, clock: PhaseClock): Outcome {
-  const { manifest, target, tables } = scope;
-  const largest = tables.toSorted((one, other) => other.bytes - one.bytes).slice(0, shownTables);
+/** The plan: what would be created and what would not, and what would be asked for before it. */
+function describePlanned(plan: PlannedRestore): Outcome {
+  const { manifest, state, scope, foreseen, elapsed } = plan;
   return {
     exitCode: 0,
-    outputs: summarize(scope, 'skipped', clock),
+    outputs: {
+      ...tellFigures(scope, 'skipped', elapsed),
+      'safety-backup-id': '',
+      'target-kind': state.kind,
+      attempts: 0,
+    },
     report: [
-      { kind: 'heading', text: `Plan: restore backup ${manifest.id} into ${target}` },
-      {
-        kind: 'paragraph',
-        text: `Nothing was changed. The backup shows the database as of ${manifest.source.snapshotAt}. A restore would bring ${describeAmount(scope)}.`,
-      },
-      {
-        kind: 'table',
-        columns: [
-          { title: largest.length < tables.length ? `the ${shownTables} largest tables` : 'table' },
-          { title: 'rows', align: 'right' },
-          { title: 'bytes', align: 'right' },
-        ],
-        rows: largest.map((table) => [
-          writePattern(table),
-          formatCount(table.rows),
-          formatBytes(table.bytes),
-        ]),
-      },
+      { kind: 'heading', text: `Plan: restore backup ${manifest.id} into ${scope.target}` },
+      ...[
+        ...describeMeeting(plan),
+        ...listSteps(plan),
+        ...foreseen,
+        ...plan.refusals.map(({ message, next }) => `Missing: ${message}. ${next}`),
+      ].map(tell),
+      ...describeRecovery(plan),
+      tell(
+        `Nothing was changed. The backup shows the database as of ${manifest.source.snapshotAt}. A restore would bring ${describeAmount(scope)}.`,
+      ),
+      describeLargest(scope),
       ...describeActs(scope),
       ...describeOmissions(scope),
     ],
   };
 }
 
-function describeActs({ acting }: RestoreScope): Section[] {
-  return acting === undefined ? [] : [{ kind: 'paragraph', text: acting }];
+/** What would come before anything of the target is removed */
+function listSteps({ reasons, isStaged, safetyStorage }: PlannedRestore): string[] {
+  return [
+    ...(reasons.length > 0
+      ? [`The restore has to be confirmed: ${reasons.map(describeReason).join(', ')}.`]
+      : []),
+    ...(isStaged ? ['It would be tried on staging first.'] : []),
+    ...(safetyStorage === undefined
+      ? []
+      : [`The target would be backed up to ${safetyStorage} before anything is removed.`]),
+  ];
 }
 
-/** The result of a restore; `parity` is undefined when nothing was compared. */
-export function describeRestore(scope: RestoreScope, parity: Parity | undefined, clock: PhaseClock): Outcome {
+/** The result of a restore with all that was done around it. */
+function describeRestored(restored: Restored): Outcome {
+  const { scope, state, parity, safetyBackup, attempts, elapsed } = restored;
   const verdict = parity === undefined ? 'skipped' : parity.equal ? 'equal' : 'different';
   return {
-    exitCode: verdict === 'different' || scope.notCarried.some(({ lost }) => lost === true) ? 3 : 0,
+    exitCode: findShortfalls(restored).length === 0 ? 0 : 3,
     outputs: {
-      ...summarize(scope, verdict, clock),
+      ...tellFigures(scope, verdict, elapsed),
       'recovered-to': scope.replayed?.until ?? '',
       'not-carried': countNotCarried(parity),
+      'safety-backup-id': safetyBackup?.id ?? '',
+      'target-kind': state.kind,
+      attempts: attempts?.length ?? 1,
     },
     report: [
       { kind: 'heading', text: `Restore of backup ${scope.manifest.id} into ${scope.target}` },
-      {
-        kind: 'table',
-        columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
-        rows: Object.entries(clock.milliseconds()).map(([phase, elapsed]) => [
-          phase,
-          formatDuration(elapsed),
-        ]),
-      },
-      { kind: 'paragraph', text: `Restored ${describeAmount(scope)}.` },
+      ...describeAttempts(attempts ?? []),
+      ...describeSafetyBackup(safetyBackup),
+      ...describeRemoved(restored),
+      ...describeLeft(restored.left),
+      ...describeUngiven(restored.ungiven),
+      tell(`From the start until the database could be used: ${formatDuration(restored.usableAfter)}.`),
+      describePhases(restored.phases),
+      tell(`Restored ${describeAmount(scope)}.`),
       ...describeReplay(scope),
       ...describeActs(scope),
       ...describeOmissions(scope),
       ...(parity === undefined
         ? []
         : describeParity(parity, scope.replayed?.until ?? scope.manifest.source.snapshotAt)),
+      ...describeChecks(restored.checks),
     ],
   };
 }
 
-function describeReplay({ replayed }: RestoreScope): Section[] {
-  if (replayed === undefined) return [];
-  const { until, transactions, changes, tables, lastCommitAt, endedBefore } = replayed;
-  const amount =
-    transactions === 0
-      ? 'nothing was committed in between'
-      : `${formatCounted(changes, 'change')} of ${formatCounted(transactions, 'transaction')} in ${formatCounted(tables, 'table')}, the last committed at ${lastCommitAt}`;
-  const next = endedBefore === null ? '' : `; the next transaction, of ${endedBefore}, was left out`;
-  return [{ kind: 'paragraph', text: `Brought to ${until}: ${amount}${next}.` }];
+function describeSafetyBackup(backup: SafetyBackup | undefined): Section[] {
+  if (backup === undefined) return [];
+  return [
+    tell(
+      `The target was backed up before anything was removed: ${backup.id}, pinned, in ${backup.storage}. It is no \`latest\` for a restore; its id brings it back.`,
+    ),
+  ];
 }
 
-function summarize(
+function describePhases(phases: Restored['phases']): Section {
+  return {
+    kind: 'table',
+    columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
+    rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
+  };
+}
+
+function tellFigures(
   { manifest, tables }: RestoreScope,
   parity: 'equal' | 'different' | 'skipped',
-  clock: PhaseClock,
+  elapsed: number,
 ): Outcome['outputs'] {
   return {
     'backup-id': manifest.id,
     tables: tables.length,
     rows: tables.reduce((sum, table) => sum + table.rows, 0),
     parity,
-    'duration-seconds': Math.round(clock.elapsed() / 100) / 10,
+    'duration-seconds': tellSeconds(elapsed),
   };
 }
 
-function describeAmount({ tables, selection }: RestoreScope): string {
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
-  return `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')} (${formatBytes(bytes)}), by ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive`;
+/** To a tenth */
+function tellSeconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
 }
 
-function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {
-  const sections: Section[] = describeNotes(notes);
-  if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
-    sections.push(
-      { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'left out' }, { title: 'because of' }],
-        rows: [
-          ...selection.leftOut.map(({ entry, needs }) => [describeEntry(entry), describeEntry(needs)]),
-          ...selection.definitionsOnly.map((entry) => [
-            `rows of ${describeEntry(entry)}`,
-            'only its definition is needed',
-          ]),
-        ],
-      },
-    );
+/** What of the target goes, and what stays. */
+function describeMeeting({ manifest, state }: PlannedRestore): string[] {
+  const { part } = state;
+  if (part === undefined) {
+    if (!isOccupied(state)) return [];
+    return [
+      `The target is not empty: it has ${describeOccupants(state)}.`,
+      `With clean ${describeLoss(manifest, state)}.`,
+    ];
   }
-  if (notCarried.length > 0) {
-    sections.push(
-      { kind: 'paragraph', text: 'Not brought by this restore:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-        rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
-      },
-    );
+  if (!part.isInUse) return [];
+  const { held } = part.replaced;
+  return [
+    `The target is in use, and stays as it is but for the chosen objects: ${describeLoss(manifest, state)}.`,
+    ...(held.length === 0 ? [] : [`Taken away and given back: ${summarize(held.map(({ what }) => what))}.`]),
+  ];
+}
+
+/** What was there before, in numbers: what of it did not come back is told by name. */
+function describeRemoved({ manifest, state }: Restored): Section[] {
+  if (!isOccupied(state)) return [];
+  const { part } = state;
+  if (part !== undefined) {
+    const { names, tables, rows, lost } = part.replaced;
+    if (names.length === 0) return [];
+    return [
+      tell(
+        `Replaced, and nothing else: ${summarize(names)}, ${describeSize(tables, rows)}${describeGone(lost)}${describeSurplus(part)}.`,
+      ),
+    ];
   }
-  return [...sections, ...describeNotCarried(manifest)];
+  const what = describeSize(state.tables, state.rows);
+  return [
+    tell(`Of what was in the target before, ${what} gave way${describeGone(findLost(manifest, state))}.`),
+  ];
+}
+
+function describeSize(tables: number, rows: number): string {
+  return `${formatCounted(tables, 'table')} with about ${formatCount(rows)} rows`;
+}
+
+function describeUngiven(ungiven: readonly Omission[]): Section[] {
+  if (ungiven.length === 0) return [];
+  return [
+    tell('What hung on the replaced objects and is not as it was:'),
+    {
+      kind: 'table',
+      columns: [{ title: 'what' }, { title: 'why' }, { title: 'what to do' }],
+      rows: ungiven.map(({ what, why, remedy }) => [what, why, remedy]),
+    },
+  ];
+}
+
+function describeRecovery({ recovery }: PlannedRestore): Section[] {
+  if (recovery === undefined) return [];
+  const { until, segments } = recovery;
+  const changes = segments.reduce((sum, segment) => sum + segment.changes, 0);
+  const what = `of ${formatCounted(changes, 'captured change')} in ${formatCounted(segments.length, 'segment')}`;
+  return [
+    tell(
+      `Then it would be brought to ${until}: what was committed between the two is replayed, ${what} at most.`,
+    ),
+  ];
+}
+
+function describeNonePassed({ attempts, manifest, state, elapsed }: NonePassed): Outcome {
+  return {
+    exitCode: 3,
+    outputs: {
+      'backup-id': '',
+      'recovered-to': '',
+      parity: 'skipped',
+      'safety-backup-id': '',
+      'target-kind': state.kind,
+      attempts: attempts.length,
+      'duration-seconds': tellSeconds(elapsed),
+    },
+    report: [
+      { kind: 'heading', text: `Restore of backup ${manifest.id} into ${state.target}` },
+      ...describeAttempts(attempts),
+      ...attempts.flatMap(({ checks }) => describeChecks(checks)),
+      tell(`NOT RESTORED: ${describeStop(attempts)}`),
+    ],
+  };
+}
+
+function describeStop(attempts: readonly Attempt[]): string {
+  const sound = attempts.find(hasReturned);
+  if (sound === undefined) {
+    return 'no backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.';
+  }
+  return `backup ${sound.backup} came back on staging as it was, and ${explainFailure(sound)}. The target was not touched. The backup is sound; correct the check or leave it out, or name another backup with backup-id.`;
+}
+
+function describeAttempts(attempts: readonly Attempt[]): Section[] {
+  if (attempts.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: 'tried on staging' },
+        { title: 'as of' },
+        { title: 'time', align: 'right' },
+        { title: 'result' },
+      ],
+      rows: attempts.map((attempt) => [
+        attempt.backup,
+        attempt.manifest?.source.snapshotAt ?? '',
+        formatDuration(attempt.phases.total ?? 0),
+        hasPassed(attempt) ? 'passed' : `FAILED: ${explainFailure(attempt)}`,
+      ]),
+    },
+  ];
+}
+
+function describeLeft(left: readonly Omission[]): Section[] {
+  if (left.length === 0) return [];
+  return [
+    tell('Of what was in the target before, this could not be removed:'),
+    {
+      kind: 'table',
+      columns: [{ title: 'still there' }, { title: 'why' }, { title: 'what to do' }],
+      rows: left.map(({ what, why, remedy }) => [what, why, remedy]),
+    },
+  ];
+}
+
+function tell(text: string): Section {
+  return { kind: 'paragraph', text };
 }

@@ -5,9 +5,20 @@ import type { OnStep } from '../../restorer/begun-step.ts';
 import { leaveMark, type NewMark, noteStep, removeMark } from '../../restorer/unfinished.ts';
 import type { World } from '../../runtime/context.ts';
 import { messageOf, TargetError } from '../../runtime/errors.ts';
+import type { Done, Job } from './job.ts';
+import { isWorthKeeping } from './target-state.ts';
 
 /** What a mark says of its restore, but for who began it and when. */
 export type UnsignedMark = Omit<NewMark, 'startedAt' | 'startedBy'>;
+
+export function describeMark(
+  { inputs, manifest, state }: Job,
+  { safetyBackup, held }: Pick<Done, 'safetyBackup' | 'held'>,
+): UnsignedMark {
+  const { include, exclude } = inputs;
+  const part = state.part === undefined ? {} : { part: { include, exclude, held } };
+  return { backup: manifest.id, wasEmpty: !isWorthKeeping(state), safetyBackup, ...part };
+}
 
 /** Keeps the mark of a restore in its target. */
 export class MarkedTarget {

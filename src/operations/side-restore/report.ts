@@ -1,43 +1,30 @@
-import type { Manifest } from '../../format/manifest.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Omission } from '../../parity/scope.ts';
 import { isAboutRows } from '../../parity/subject.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import type { ForeignKey } from '../../restorer/side/live-table.ts';
-import { findRelated } from '../../restorer/side/repair-sql.ts';
 import type { RowDifference } from '../../restorer/side/row-difference.ts';
 import type { SideTable } from '../../restorer/side/tables.ts';
-import type { PhaseClock } from '../../runtime/phase-clock.ts';
+import { assertNever } from '../../runtime/errors.ts';
 import { writePattern } from '../../values/table-patterns.ts';
+import type { ComparedAside, PlannedAside, SideRestore, SideScope } from './result.ts';
 
-/** What a restore beside the live tables is about to do, or has done. */
-export interface SideScope {
-  readonly manifest: Manifest;
-  readonly target: string;
-  /** The side schema */
-  readonly schema: string;
-  /** Parents before those that refer to them */
-  readonly tables: readonly SideTable[];
-  /** Tables that refer to each other in a circle */
-  readonly circular: readonly string[];
-  /** Of the live database */
-  readonly foreignKeys: readonly ForeignKey[];
+export function describeAside(done: SideRestore): Outcome {
+  switch (done.kind) {
+    case 'planned':
+      return describePlanned(done);
+    case 'compared':
+      return describeCompared(done);
+    default:
+      return assertNever(done);
+  }
 }
 
-export interface SideFindings {
-  /** In the order of the tables */
-  readonly differences: readonly RowDifference[];
-  /** What brings the rows back */
-  readonly sql: string;
-}
-
-/** The plan, for a dry run. */
-export function describeAsidePlan(scope: SideScope, clock: PhaseClock): Outcome {
+function describePlanned({ scope, elapsed }: PlannedAside): Outcome {
   const { manifest, target, schema, tables } = scope;
   return {
     exitCode: 0,
-    outputs: summarize(scope, clock),
+    outputs: summarize(scope, elapsed),
     report: [
       {
         kind: 'heading',
@@ -70,23 +57,15 @@ export function describeAsidePlan(scope: SideScope, clock: PhaseClock): Outcome 
   };
 }
 
-/**
- * The comparison, and the SQL that brings rows back or the file that has it. Of the rows, only keys are shown: a job summary may be public.
- *
- * @param file where the SQL is; undefined when the report shall show it
- */
-export function describeAside(
-  scope: SideScope,
-  { differences, sql }: SideFindings,
-  file: string | undefined,
-  clock: PhaseClock,
-): Outcome {
+/** The comparison, and the SQL that brings rows back or the file that has it. Of the rows, only keys are shown: a job summary may be public. */
+function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAside): Outcome {
+  const { differences, sql } = findings;
   const { manifest, target, schema } = scope;
   const total = (which: 'missing' | 'changed' | 'added') => sum(differences.map((line) => line[which]));
   return {
     exitCode: 0,
     outputs: {
-      ...summarize(scope, clock),
+      ...summarize(scope, elapsed),
       'rows-missing': total('missing'),
       'rows-changed': total('changed'),
       'rows-added': total('added'),
@@ -109,19 +88,19 @@ export function describeAside(
         kind: 'paragraph',
         text: `The tables of ${schema} are unlogged: a crash of the server empties them. Backups hold them too until the schema is dropped: do it when nothing is needed of it any more.`,
       },
-      describePhases(clock),
+      describePhases(phases),
     ],
   };
 }
 
-function summarize({ manifest, tables }: SideScope, clock: PhaseClock): Outcome['outputs'] {
+function summarize({ manifest, tables }: SideScope, elapsed: number): Outcome['outputs'] {
   const parts = tables.flatMap((table) => table.parts);
   return {
     'backup-id': manifest.id,
     tables: parts.length,
     rows: sum(parts.map((part) => part.rows)),
     parity: 'skipped',
-    'duration-seconds': Math.round(clock.elapsed() / 100) / 10,
+    'duration-seconds': Math.round(elapsed / 100) / 10,
   };
 }
 
@@ -255,8 +234,7 @@ function listUnwritable(table: SideTable, { missing, changedColumns }: RowDiffer
 }
 
 /** Deleting a row takes others with it, and bringing it back needs those that it refers to. */
-function describeRelated({ tables, foreignKeys }: SideScope): Section[] {
-  const { followers, parents } = findRelated(tables, foreignKeys);
+function describeRelated({ followers, parents }: SideScope): Section[] {
   const say = (names: readonly { schema: string; name: string }[], text: string): Section[] =>
     names.length === 0
       ? []
@@ -285,11 +263,11 @@ function describeSql(sql: string, file: string | undefined): Section[] {
   ];
 }
 
-function describePhases(clock: PhaseClock): Section {
+function describePhases(phases: ComparedAside['phases']): Section {
   return {
     kind: 'table',
     columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
-    rows: Object.entries(clock.milliseconds()).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
+    rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
   };
 }
 

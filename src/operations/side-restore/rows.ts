@@ -14,7 +14,7 @@ import {
   type SideTable,
 } from '../../restorer/side/tables.ts';
 import type { World } from '../../runtime/context.ts';
-import type { SideScope } from './report.ts';
+import type { SideScope } from './result.ts';
 
 /** What a restore beside the live tables works with. */
 export interface SideWork {

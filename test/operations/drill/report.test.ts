@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { DrillInputs } from '../../../src/interface/inputs/types.ts';
 import { describeDrill } from '../../../src/operations/drill/report.ts';
+import { judgeDrill } from '../../../src/operations/drill/result.ts';
 import type { Attempt } from '../../../src/restorer/trial/attempt.ts';
 import { makeLine, makeParity } from '../../parity/example.ts';
 import { makeManifest } from '../../repository/example.ts';
@@ -19,8 +19,7 @@ const attempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   failure: undefined,
   ...overrides,
 });
-const describe = (attempts: Attempt[], rtoTarget?: number) =>
-  describeDrill(attempts, { rtoTarget } as DrillInputs);
+const describe = (attempts: Attempt[], rtoTarget?: number) => describeDrill(judgeDrill(attempts, rtoTarget));
 const textOf = (outcome: ReturnType<typeof describe>) => JSON.stringify(outcome.report);
 
 it('passes a backup that came back in time', () => {
@@ -88,4 +87,22 @@ it('tells what the restore did not bring, and what was in no backup', () => {
   });
   const text = textOf(describe([attempt({ manifest, notCarried: [line] })]));
   for (const told of ['index public.i', 'rows of public.q']) expect(text).toContain(told);
+});
+
+it('is a result of its own: which backup works, and by how much it was too slow', () => {
+  const failed = attempt({ ...damage });
+  const before = attempt({ backup: '20261119T021700Z-0000' });
+  expect(judgeDrill([failed], 1)).toEqual({ kind: 'failed', chosen: failed, attempts: [failed] });
+  expect(judgeDrill([failed, before], undefined)).toMatchObject({
+    kind: 'fell-back',
+    chosen: failed,
+    works: before,
+    overrun: undefined,
+  });
+  expect(judgeDrill([before], 3999)).toMatchObject({
+    kind: 'passed',
+    works: before,
+    overrun: { took: 4000, target: 3999 },
+  });
+  expect(() => judgeDrill([], undefined)).toThrow('without an attempt');
 });

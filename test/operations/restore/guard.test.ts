@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseInputs } from '../../../src/interface/inputs/parse.ts';
 import type { RestoreInputs } from '../../../src/interface/inputs/types.ts';
-import {
-  findReasons,
-  findRefusals,
-  isWorthKeeping,
-  needsSafetyBackup,
-} from '../../../src/operations/restore/guard.ts';
-import type { TargetState } from '../../../src/operations/restore/target-state.ts';
+import { findRefusals, needsSafetyBackup } from '../../../src/operations/restore/guard.ts';
+import { describeReason, findReasons } from '../../../src/operations/restore/reasons.ts';
+import { isWorthKeeping, type TargetState } from '../../../src/operations/restore/target-state.ts';
 import { makeManifest } from '../../repository/example.ts';
+import { makeState } from './example.ts';
 
 /* What a restore asks for, by what its target is and holds. */
 
@@ -24,17 +21,6 @@ function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
   const inputs = parseInputs((name) => given[name], {});
   if (inputs.operation !== 'restore') throw new Error('other inputs than those given');
   return { ...inputs, ...overrides };
-}
-
-/** An empty database of nobody. */
-function makeState(overrides: Partial<TargetState> = {}): TargetState {
-  return {
-    ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
-    found: 'plain',
-    ...{ occupants: [], tables: 0, rows: 0, held: [], mark: undefined },
-    ...{ databaseOid: 5, now: Date.parse('2026-11-20T03:00:00Z') },
-    ...overrides,
-  };
 }
 
 const full = { occupants: ['table public.t'], tables: 1, rows: 5 };
@@ -149,9 +135,16 @@ describe('the guard of a restore', () => {
   it('gives every reason, and says what would be lost', () => {
     const state = makeState({ ...full, database, systemIdentifier, kind: 'supabase-project' });
     const inputs = makeInputs({ environment: 'production', clean: true });
-    expect(findReasons(inputs, manifest, state)).toHaveLength(3);
+    const reasons = findReasons(inputs, manifest, state);
+    expect(reasons).toHaveLength(3);
+    expect(reasons).toEqual([
+      { kind: 'source' },
+      { kind: 'environment', name: 'production' },
+      { kind: 'project in use' },
+    ]);
     const [refusal] = findRefusals(inputs, manifest, state);
     expect(refusal?.message).toMatch(/its 1 table with about 5 rows would be replaced/);
+    expect(refusal?.message).toContain(reasons.map(describeReason).join(', '));
     expect(refusal?.next).toContain('RESTORE PRODUCTION');
   });
 

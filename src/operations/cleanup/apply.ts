@@ -1,0 +1,286 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CleanupInputs } from '../../interface/inputs/types.ts';
+import { formatBytes, formatCounted } from '../../report/quantity.ts';
+import { readStandings } from '../../repository/backups/catalog.ts';
+import { keepOutlines } from '../../repository/backups/outlines.ts';
+import { segmentKey } from '../../repository/changes/segments.ts';
+import { identifyHolder } from '../../repository/locks/locks.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import type { MarkedTally } from '../../repository/prune/garbage-marks.ts';
+import {
+  lockForRemoval,
+  markGarbage,
+  type PruneContext,
+  previewGarbage,
+} from '../../repository/prune/prune.ts';
+import { removeBackups, removeProbes, removeSegments } from '../../repository/prune/removal.ts';
+import { isDue, type Sweep, sweepGarbage } from '../../repository/prune/sweep.ts';
+import { appendRecord } from '../../repository/records.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { openStorage } from '../../storage/open.ts';
+import { formatInterval } from '../../values/retention-policy.ts';
+import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './plan.ts';
+import { Removals } from './removals.ts';
+import { type Cleanup, type Ending, sumTallies } from './result.ts';
+
+/** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
+const sweepWaitSeconds = 20;
+
+/** So many of the backups that stay are named in a record: an id has 24 bytes there, each time. */
+const rememberedBackups = 1000;
+
+/**
+ * Removes the backups that the policy does not keep, the captured changes that nobody needs for the last days, and what only these
+ * needed: objects go in a run that comes a grace period after the one that found them unneeded.
+ */
+export async function applyRetention(inputs: CleanupInputs, world: World): Promise<Cleanup> {
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  refuseWholeStorage(inputs.storage);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const context: PruneContext = {
+    holder: identifyHolder(world.env),
+    now: () => world.now(),
+    signal: world.signal,
+    log: world.log,
+    gracePeriod: inputs.gracePeriod,
+    sweepWaitSeconds,
+  };
+  return inputs.dryRun
+    ? await preview(inputs, repository, context)
+    : await carryOut(inputs, repository, context);
+}
+
+/** What `carryOut` would do, except for what only a storage that is asked to delete can tell. */
+async function preview(
+  inputs: CleanupInputs,
+  repository: Repository,
+  context: PruneContext,
+): Promise<Cleanup> {
+  const plan = await makePlan(inputs, repository, context);
+  const nothing = beginWith(inputs, plan);
+  if (nothing.ending.kind === 'stopped') return nothing;
+  const removed = listRemovals(plan.decisions).map(({ backup }) => backup.id);
+  const outdated = plan.listOutdated(listOthers(plan, removed));
+  const gone = new Set([...removed, ...outdated.map(segmentKey)]);
+  const garbage = await previewGarbage(repository, context, gone);
+  const ending = stopFor(garbage) ?? nothing.ending;
+  const now = context.now();
+  const isSwept = ({ markedAt }: MarkedTally) => ending.kind === 'complete' && isDue(markedAt, now, context);
+  return {
+    ...nothing,
+    ending,
+    removed,
+    changes: weighChanges(plan, removed, new Set(outdated)),
+    waiting: garbage.marked.filter((tally) => !isSwept(tally)),
+    swept: sumTallies(garbage.marked.filter(isSwept)),
+  };
+}
+
+/** Set where it is not known what others need. */
+function stopFor({ damaged, blind }: Pick<Plan, 'damaged' | 'blind'>): Ending | undefined {
+  return damaged.length > 0 || blind ? { kind: 'stopped', damaged, blind } : undefined;
+}
+
+async function carryOut(
+  inputs: CleanupInputs,
+  repository: Repository,
+  context: PruneContext,
+): Promise<Cleanup> {
+  const { log } = context;
+  const lock = await lockForRemoval(repository, context);
+  const removals = new Removals(log);
+  let done: Cleanup;
+  try {
+    const held = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
+    const plan = await makePlan(inputs, repository, held);
+    done = beginWith(inputs, plan);
+    if (done.ending.kind === 'stopped') return done;
+    await retract(plan, repository, context);
+    try {
+      await removeProbes(repository, lock.acquiredAt);
+      await removeUnkept(plan, repository, held, removals);
+      await keepOthers(plan, repository, removals.removed, log);
+      const changes = await removeOutdated(plan, repository, held, removals);
+      const garbage = await markGarbage(repository, held);
+      const ending = stopFor(garbage) ?? done.ending;
+      done = { ...done, ending, changes, waiting: garbage.marked, ...removals.tell() };
+      await lock.release();
+      if (ending.kind === 'complete') done = await sweep(done, repository, context, lock.acquiredAt);
+    } catch (error) {
+      // What is gone belongs on record, whatever stopped the rest.
+      await record({ ...done, ...removals.tell() }, inputs, repository, context.now()).catch(
+        (failure: unknown) => log.warn(`what was removed could not be recorded: ${messageOf(failure)}`),
+      );
+      throw error;
+    }
+  } finally {
+    await lock.release();
+  }
+  await record(done, inputs, repository, context.now());
+  return done;
+}
+
+/** Takes back what records say of damage that there is not: the backups count again, and what they need is not stored anew. */
+async function retract({ cleared }: Plan, repository: Repository, context: PruneContext): Promise<void> {
+  if (cleared.length === 0) return;
+  for (const { id, objects } of cleared) {
+    context.log.warn(
+      `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
+    );
+  }
+  await appendRecord(repository, 'validations', context.now(), {
+    share: 1,
+    backups: [],
+    damagedObjects: [],
+    retracted: {
+      backups: cleared.map(({ id }) => id),
+      objects: [...new Set(cleared.flatMap(({ objects }) => objects))].sort(),
+    },
+  });
+}
+
+async function removeUnkept(
+  { decisions }: Plan,
+  repository: Repository,
+  { signal, log }: PruneContext,
+  removals: Removals,
+): Promise<void> {
+  // Whoever pinned a backup while the plan was made meant it.
+  const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
+  const reasons = new Map<string, string>();
+  // The oldest first: whatever ends this run, the newest of what was to go are what is left.
+  for (const { backup, reasons: why } of listRemovals(decisions).toReversed()) {
+    if (standings.get(backup.id)?.pinned && !backup.pinned)
+      log.info(`${backup.id} stays: it was pinned since the plan was made`);
+    else reasons.set(backup.id, why.join('; '));
+  }
+  await removeBackups(repository, [...reasons.keys()], signal, (removal) =>
+    removals.addBackups(removal, reasons),
+  );
+}
+
+/** What no backup that has stayed is brought forward with. */
+async function removeOutdated(
+  plan: Plan,
+  repository: Repository,
+  { signal, log }: PruneContext,
+  removals: Removals,
+): Promise<Changes> {
+  const outdated = plan.listOutdated(listOthers(plan, removals.removed));
+  const removal = await removeSegments(repository, outdated.map(segmentKey), signal);
+  removals.addSegments(removal);
+  const keys = new Set(removal.removed);
+  const gone = new Set(outdated.filter((segment) => keys.has(segmentKey(segment))));
+  if (gone.size > 0) log.info(`${formatCounted(gone.size, 'segment')} of captured changes removed`);
+  return weighChanges(plan, removals.removed, gone);
+}
+
+async function keepOthers(
+  { outlines }: Plan,
+  repository: Repository,
+  removed: readonly string[],
+  log: PruneContext['log'],
+): Promise<void> {
+  if (outlines.areSaved && removed.length === 0) return;
+  const gone = new Set(removed);
+  await keepOutlines(
+    repository,
+    outlines.known.filter(({ outline }) => !gone.has(outline.id)),
+    log,
+  );
+}
+
+/** @param storeNow the storage's time */
+async function sweep(
+  done: Cleanup,
+  repository: Repository,
+  context: PruneContext,
+  storeNow: Date,
+): Promise<Cleanup> {
+  const { removed, hidden, versions, retained, ...end } = await sweepGarbage(repository, context, storeNow);
+  context.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
+  const ending = endSweep(end);
+  const isSwept = ({ markedAt }: MarkedTally) =>
+    ending.kind === 'complete' && isDue(markedAt, storeNow, context);
+  return {
+    ...done,
+    ending,
+    waiting: done.waiting.filter((tally) => !isSwept(tally)),
+    swept: removed,
+    hidden,
+    versions: done.versions + versions,
+    retained: [...done.retained, ...retained],
+  };
+}
+
+function endSweep({ damaged, postponed }: Pick<Sweep, 'damaged' | 'postponed'>): Ending {
+  if (damaged.length > 0) return { kind: 'stopped', damaged, blind: false };
+  return postponed === undefined
+    ? { kind: 'complete' }
+    : { kind: 'postponed', why: { kind: 'hindered', message: postponed } };
+}
+
+/** A cleanup that has not removed anything yet; its end is the one that the plan foresees. */
+function beginWith(inputs: CleanupInputs, plan: Plan): Cleanup {
+  const { backups, vanished, cleared, decisions, segments } = plan;
+  return {
+    kind: inputs.dryRun ? 'planned' : 'done',
+    ending: stopFor(plan) ?? endWithout(vanished),
+    storage: inputs.storage,
+    gracePeriod: inputs.gracePeriod,
+    ...{ backups, decisions, vanished, cleared },
+    removed: [],
+    changes: { segments: segments.length, removed: 0, window: undefined },
+    waiting: [],
+    swept: { objects: 0, bytes: 0 },
+    hidden: { objects: 0, bytes: 0 },
+    hiddenFiles: 0,
+    versions: 0,
+    retained: [],
+  };
+}
+
+/** Where a listing lacks backups, what they need could be among what is due. The next run takes it as it is. */
+function endWithout(vanished: readonly string[]): Ending {
+  return vanished.length === 0 ? { kind: 'complete' } : { kind: 'postponed', why: { kind: 'vanished' } };
+}
+
+async function record(
+  done: Cleanup,
+  { retention, timeZone }: CleanupInputs,
+  repository: Repository,
+  now: Date,
+): Promise<void> {
+  const gone = new Set(done.removed);
+  await appendRecord(repository, 'prunes', now, {
+    retention: { ...retention, within: formatInterval(retention.within) },
+    timeZone,
+    removed: listRemovals(done.decisions)
+      .filter(({ backup }) => gone.has(backup.id))
+      .map(({ backup, reasons }) => ({ id: backup.id, why: reasons.join('; ') })),
+    kept: done.decisions
+      .map(({ backup }) => backup.id)
+      .filter((id) => !gone.has(id))
+      .slice(0, rememberedBackups),
+    segments: done.changes.removed,
+    objects: { removed: done.swept.objects, bytes: done.swept.bytes },
+    marked: sumTallies(done.waiting).objects,
+    retained: done.retained.length,
+    hidden: { ...done.hidden },
+  });
+}
+
+/** Where others keep things too, or may one day, nothing is deleted by what its name looks like. */
+function refuseWholeStorage(location: string): void {
+  const isBucket = /^s3:\/\/[^/]+\/*$/i.test(location);
+  const folder = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);
+  if (!isBucket && (/^s3:/i.test(location) || resolve(folder, '..') !== folder)) return;
+  throw new ConfigurationError(
+    `storage: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only below a ${isBucket ? 'prefix' : 'folder'} of its own`,
+    isBucket
+      ? 'Copy the repository to s3://bucket/prefix, and use that location for backups and cleanup.'
+      : 'Move the repository into a folder, and use that location for backups and cleanup.',
+  );
+}

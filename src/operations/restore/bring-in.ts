@@ -1,0 +1,103 @@
+import type { Parity } from '../../parity/compare.ts';
+import { describeConnection } from '../../postgres/session/settings.ts';
+import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
+import { writeParity } from '../../restorer/trial/parity-files.ts';
+import { askChecks } from '../../restorer/trial/user-checks.ts';
+import type { World } from '../../runtime/context.ts';
+import {
+  type ConfigurationError,
+  isKnownError,
+  type KnownError,
+  messageOf,
+  StorageError,
+  type TargetError,
+} from '../../runtime/errors.ts';
+import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { giveBack, makeRoom } from './clearing.ts';
+import { refuse } from './guard.ts';
+import type { Done, Job } from './job.ts';
+import { prepareUntouched } from './preparation.ts';
+import { type Judgement, recordRestore } from './record.ts';
+import type { Restored } from './result.ts';
+import { describeMark, MarkedTarget } from './unfinished-target.ts';
+
+/**
+ * Brings a backup into the target, compares the two, and asks the user's checks. What was done is recorded, also when it stopped.
+ *
+ * @throws ConfigurationError when the restore may not begin; nothing of the target is touched then
+ */
+export async function bringIn(job: Job, world: World): Promise<Restored> {
+  const { inputs, manifest, settings, state } = job;
+  refuse(inputs, manifest, state);
+  world.log.info(
+    `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}${job.recovery === undefined ? '' : `, and what was committed after it until ${job.recovery.until}`}`,
+  );
+  const target = new MarkedTarget(settings, world);
+  const done: Done = {
+    safetyBackup: null,
+    left: [],
+    held: state.mark?.part?.held ?? [],
+    ungiven: [],
+    incomplete: false,
+  };
+  return inScratchFolder(world, async (scratch) => {
+    const planned = await prepareUntouched(job, scratch);
+    try {
+      const prepared = planned ?? (await makeRoom(job, done, target, scratch));
+      await target.leave(describeMark(job, done));
+      done.incomplete = true;
+      const parity = await prepared.run(target.note);
+      done.ungiven = await giveBack(done.held, settings, target, world);
+      await target.remove();
+      done.incomplete = false;
+      const usableAfter = job.clock.elapsed() - (job.clock.milliseconds().parity ?? 0);
+      const checks = await askChecks(settings, inputs.checks, world);
+      if (checks.length > 0) job.clock.end('checks');
+      if (parity !== undefined) await writeParity(inputs.reportFolder, prepared.scope, parity, world, checks);
+      await recordRestore(job, done.safetyBackup, judge(parity, checks), world);
+      return gather(job, done, { scope: prepared.scope, parity, checks, usableAfter });
+    } catch (error) {
+      await recordRestore(job, done.safetyBackup, { outcome: 'failed', why: messageOf(error) }, world);
+      throw done.incomplete && isKnownError(error) ? explainStop(error, job) : error;
+    }
+  });
+}
+
+function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Judgement {
+  const failed = explainChecks(checks);
+  if (parity?.equal === false) return { outcome: 'different', why: null };
+  if (failed !== undefined) return { outcome: 'failed', why: failed };
+  return { outcome: parity === undefined ? 'unverified' : 'equal', why: null };
+}
+
+function gather(
+  { inputs, manifest, state, attempts, clock }: Job,
+  { safetyBackup, left, ungiven }: Done,
+  found: Pick<Restored, 'scope' | 'parity' | 'checks' | 'usableAfter'>,
+): Restored {
+  const storage = inputs.safetyStorage ?? inputs.storage;
+  return {
+    kind: 'restored',
+    ...{ manifest, state, attempts, left, ungiven },
+    ...found,
+    safetyBackup: safetyBackup === null ? undefined : { id: safetyBackup, storage },
+    phases: clock.milliseconds(),
+    elapsed: clock.elapsed(),
+  };
+}
+
+/** What stopped the restore, with how far it came and the two ways on. */
+function explainStop(error: KnownError, { manifest, state, clock }: Job): KnownError {
+  const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
+  const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
+  const next =
+    state.part?.isInUse === true
+      ? `Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with backup-id ${manifest.id} and clean.`
+      : `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
+  if (error instanceof StorageError) {
+    const { configuration, missing } = error;
+    return new StorageError(message, next, { cause: error, configuration, missing });
+  }
+  const Kind = error.constructor as typeof TargetError | typeof ConfigurationError;
+  return new Kind(message, next, error);
+}

@@ -1,0 +1,84 @@
+import type { Omission } from '../../parity/scope.ts';
+import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
+import { beginStep } from '../../restorer/begun-step.ts';
+import { emptyDatabase } from '../../restorer/clean/clean.ts';
+import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
+import type { PreparedRestore } from '../../restorer/execute.ts';
+import type { Held } from '../../restorer/part/replacement.ts';
+import { askServer } from '../../restorer/step.ts';
+import { hasPassed } from '../../restorer/trial/attempt.ts';
+import type { World } from '../../runtime/context.ts';
+import { needsSafetyBackup } from './guard.ts';
+import type { Done, Job } from './job.ts';
+import { prepare } from './preparation.ts';
+import { takeSafetyBackup } from './safety-backup.ts';
+import { refuseAnother } from './target-look.ts';
+import { describeMark, type MarkedTarget } from './unfinished-target.ts';
+
+/** Backs the target up, takes away what has to give way, and plans anew. */
+export async function makeRoom(
+  job: Job,
+  done: Done,
+  target: MarkedTarget,
+  world: World,
+): Promise<PreparedRestore> {
+  const { inputs, manifest, settings, state, clock } = job;
+  if (needsSafetyBackup(inputs, state)) {
+    const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
+    done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, world);
+    clock.end('safety backup');
+    world.log.info(`The target is backed up as ${done.safetyBackup}`);
+  }
+  const session = await openSession(settings, world.signal);
+  try {
+    await refuseAnother(session, state);
+    // Rules and triggers of what is emptied do what they do.
+    await letRead(session);
+    if (state.part === undefined) await empty(session, job, done, world);
+    else await replace(session, job, done, target);
+  } finally {
+    await session.close();
+  }
+  clock.end('clean');
+  // What of a Supabase target could not be removed is told, and the restore goes around it.
+  const occupied = state.kind === 'plain' && state.part === undefined ? 'refuse' : 'accept';
+  return prepare(job, occupied, world);
+}
+
+async function empty(session: Session, { state }: Job, done: Done, world: World): Promise<void> {
+  const { transactions, left } = await world.log.group('Emptying the target', () =>
+    emptyDatabase(session, state.kind),
+  );
+  done.left = left;
+  done.incomplete = true;
+  if (transactions > 1) {
+    world.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
+  }
+}
+
+/** Nothing but the chosen objects; the mark says from the same moment what has to be given back. */
+async function replace(session: Session, job: Job, done: Done, target: MarkedTarget): Promise<void> {
+  const { part } = job.state;
+  if (part === undefined) return;
+  const before = done.held;
+  await removePart(session, part.chosen, (within, held) => {
+    const known = new Set(held.map(({ add }) => add));
+    done.held = [...before.filter(({ add }) => !known.has(add)), ...held];
+    return target.leaveWithin(within, describeMark(job, done));
+  });
+  done.incomplete = true;
+}
+
+/** @returns what could not be given back as it was */
+export async function giveBack(
+  held: readonly Held[],
+  settings: ConnectionSettings,
+  target: MarkedTarget,
+  world: World,
+): Promise<Omission[]> {
+  if (held.length === 0) return [];
+  return await beginStep({ name: 'giving back', objects: held.length }, target.note, world, () =>
+    askServer({ settings }, world, 'foreign keys', (session) => giveBackHeld(session, held)),
+  );
+}

@@ -1,0 +1,49 @@
+import { nameActor } from '../../github/run.ts';
+import { maskReason } from '../../report/redact.ts';
+import { describeHolder } from '../../repository/locks/locks.ts';
+import { appendRecord, type RecordContent } from '../../repository/records.ts';
+import { isWhole } from '../../restorer/request.ts';
+import { explainFailure } from '../../restorer/trial/attempt.ts';
+import type { World } from '../../runtime/context.ts';
+import { isKnownError } from '../../runtime/errors.ts';
+import type { Job } from './job.ts';
+
+/** What came of a restore, for the record. */
+export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
+
+/**
+ * Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure.
+ *
+ * @param safetyBackup id of the backup of the target; null without one
+ */
+export async function recordRestore(
+  job: Job,
+  safetyBackup: string | null,
+  result: Judgement,
+  world: World,
+): Promise<void> {
+  const { inputs, repository, manifest, state, clock, attempts = [] } = job;
+  try {
+    await appendRecord(repository, 'restores', world.now(), {
+      backup: manifest.id,
+      target: state.target,
+      actor: nameActor(world),
+      run: describeHolder(world.env),
+      whole: isWhole(inputs),
+      kind: state.kind,
+      environment: inputs.environment ?? null,
+      confirmed: inputs.confirmed,
+      safetyBackup,
+      staging: attempts.map((attempt) => ({
+        backup: attempt.backup,
+        why: maskReason(explainFailure(attempt), world.mask),
+      })),
+      ...{ ...result, why: maskReason(result.why, world.mask) },
+      phases: clock.milliseconds(),
+      recoveredTo: job.recovery?.until ?? null,
+    });
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    world.log.warn(`the restore could not be recorded: ${error.message}`);
+  }
+}

@@ -1,0 +1,96 @@
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
+import { reachDatabase } from '../../postgres/session/reach.ts';
+import { fitJobs } from '../../postgres/session/room.ts';
+import { openRepository } from '../../repository/open.ts';
+import { isWhole } from '../../restorer/request.ts';
+import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
+import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
+import { tryInTurn } from '../../restorer/trial/trial.ts';
+import type { World } from '../../runtime/context.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { openStorage } from '../../storage/open.ts';
+import { bringIn } from './bring-in.ts';
+import { chooseCandidates } from './candidates.ts';
+import { findRefusals, needsSafetyBackup, refuse, refuseContradictions } from './guard.ts';
+import type { Job } from './job.ts';
+import { prepare, prepareQuietly } from './preparation.ts';
+import { findReasons } from './reasons.ts';
+import { recordRestore } from './record.ts';
+import type { NonePassed, PlannedRestore, RestoreResult } from './result.ts';
+import { lookAtTarget } from './target-look.ts';
+
+/**
+ * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked
+ * for before anything begins; then come the trial on staging, the safety backup and the emptying of the target, each where it applies.
+ * Nothing of the target is touched before the identity, the archive and the target are known to fit. What was done is recorded.
+ */
+export async function restoreBackup(inputs: RestoreInputs, world: World): Promise<RestoreResult> {
+  refuseContradictions(inputs);
+  const clock = new PhaseClock();
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
+  const staging =
+    inputs.stagingUrl === undefined
+      ? undefined
+      : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
+  const state = await lookAtTarget(settings, inputs, world);
+  const recoveryOf = (id: string) => candidates.find((candidate) => candidate.id === id)?.recovery;
+  const recovery = recoveryOf(manifest.id);
+  const found: Job = { inputs, settings, repository, manifest, recovery, state, clock, attempts: undefined };
+  const job = await lookAtPart(found, world);
+  if (inputs.dryRun) return await foresee(job, world);
+  refuse(inputs, manifest, job.state);
+  await makeReportFolder(inputs.reportFolder);
+  if (staging === undefined) return await bringIn(await fitToTarget(job, world), world);
+
+  const jobs = await fitJobs(staging, inputs.jobs, world);
+  const trial = { ...inputs, jobs, command: undefined };
+  const attempts = await tryInTurn(candidates, repository, staging, trial, world);
+  clock.end('staging');
+  const works = attempts.find(hasPassed)?.manifest;
+  if (works === undefined) return await leaveAlone(job, attempts, world);
+  const other = { ...found, manifest: works, recovery: recoveryOf(works.id), attempts };
+  return await bringIn(await fitToTarget(await lookAtPart(other, world), world), world);
+}
+
+/** What a part of the backup meets in the target: the archive tells what it is. */
+async function lookAtPart(job: Job, world: World): Promise<Job> {
+  if (isWhole(job.inputs)) return job;
+  const { part } = await prepareQuietly(job, world);
+  return { ...job, state: { ...job.state, part } };
+}
+
+/** With as many jobs as the target has sessions for. */
+async function fitToTarget(job: Job, world: World): Promise<Job> {
+  const jobs = await fitJobs(job.settings, job.inputs.jobs, world);
+  return { ...job, inputs: { ...job.inputs, jobs } };
+}
+
+/** The plan, and what would be asked for. */
+function foresee(job: Job, world: World): Promise<PlannedRestore> {
+  const { inputs, manifest, state, recovery, clock } = job;
+  return inScratchFolder(world, async (scratch) => {
+    const { scope, foreseen } = await prepare(job, 'accept', scratch);
+    return {
+      kind: 'planned',
+      ...{ manifest, state, scope, foreseen, recovery },
+      reasons: findReasons(inputs, manifest, state),
+      isStaged: inputs.stagingUrl !== undefined,
+      safetyStorage: needsSafetyBackup(inputs, state) ? (inputs.safetyStorage ?? inputs.storage) : undefined,
+      refusals: findRefusals(inputs, manifest, state),
+      elapsed: clock.elapsed(),
+    };
+  });
+}
+
+/** What no backup has passed on staging for, is not done to the target. */
+async function leaveAlone(job: Job, attempts: readonly Attempt[], world: World): Promise<NonePassed> {
+  const { manifest, state, clock } = job;
+  const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
+  const why = `no backup passed on staging (${last}); the target was not touched`;
+  await recordRestore({ ...job, attempts }, null, { outcome: 'failed', why }, world);
+  return { kind: 'none-passed', manifest, state, attempts, elapsed: clock.elapsed() };
+}

@@ -1,0 +1,81 @@
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
+import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { findOccupants } from '../../restorer/occupants.ts';
+import type { TableSize } from '../../restorer/part/replacement.ts';
+import { readMark } from '../../restorer/unfinished.ts';
+import type { World } from '../../runtime/context.ts';
+import { TargetError } from '../../runtime/errors.ts';
+import { readIdentity } from '../../source/identity.ts';
+import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
+import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
+import type { TargetState } from './target-state.ts';
+
+/** @throws ConfigurationError when the target cannot be what `target-kind` says */
+export async function lookAtTarget(
+  settings: ConnectionSettings,
+  { targetKind }: RestoreInputs,
+  world: World,
+): Promise<TargetState> {
+  const session = await openSession(settings, world.signal);
+  try {
+    const kind = await chooseTargetKind(session, targetKind);
+    const found = await detectTargetKind(session);
+    const { database, databaseOid, systemIdentifier } = await readIdentity(session);
+    const occupants = await findOccupants(session, kind);
+    const mark = await readMark(session);
+    return {
+      target: describeConnection(settings),
+      ...{ kind, found },
+      ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
+      occupants: occupants
+        .filter(({ schema }) => mark === undefined || schema !== ledgerSchema)
+        .map(({ what }) => what),
+      mark,
+      ...(await readSize(session, kind)),
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+async function readSize(
+  session: Session,
+  kind: TargetKind,
+): Promise<Pick<TargetState, 'tables' | 'rows' | 'held'>> {
+  const tables = await session.query<
+    TableSize & { member: boolean; made: boolean; [column: string]: unknown }
+  >(`
+    SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint AS rows,
+           x.config IS NOT NULL AS member, coalesce(c.oid = ANY (x.config), false) AS made
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
+      SELECT coalesce(e.extconfig, '{}') AS config FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
+    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
+  const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
+  // Of a plain target extensions go as well, with what somebody has added to them; what they declare as configuration, backups have.
+  const isKept = ({ member, made, rows }: (typeof tables)[number]) =>
+    member && (kind !== 'plain' || made || rows === 0);
+  return {
+    tables: tables.length,
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    held: tables.filter(
+      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ledgerSchema,
+    ),
+  };
+}
+
+/**
+ * Makes sure that what is about to be emptied is what was looked at: a name may lead to another server by then, and a database to another.
+ *
+ * @throws TargetError
+ */
+export async function refuseAnother(session: Session, state: TargetState): Promise<void> {
+  const { databaseOid, systemIdentifier } = await readIdentity(session);
+  if (databaseOid === state.databaseOid && systemIdentifier === state.systemIdentifier) return;
+  throw new TargetError(
+    `target-url: ${state.target} is another database by now than the one that was looked at when the restore began`,
+    'Nothing was touched. Give an address that always leads to the same server, and run the restore again.',
+  );
+}

@@ -1,0 +1,229 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Manifest } from '../../format/manifest.ts';
+import { nameActor } from '../../github/run.ts';
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
+import { findClient } from '../../postgres/client/find.ts';
+import { quoteIdentifier } from '../../postgres/identifier.ts';
+import { reachDatabase } from '../../postgres/session/reach.ts';
+import { fitJobs } from '../../postgres/session/room.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { maskReason } from '../../report/redact.ts';
+import { chooseManifest } from '../../repository/backups/choose.ts';
+import { describeHolder } from '../../repository/locks/locks.ts';
+import { fetchArchive } from '../../repository/objects/archive-file.ts';
+import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import { appendRecord } from '../../repository/records.ts';
+import { listArchive } from '../../restorer/plan.ts';
+import { checkComparable, readForeignKeys, readLiveTables } from '../../restorer/side/live-table.ts';
+import { findRelated, orderByReferences } from '../../restorer/side/repair-sql.ts';
+import { chooseSideTables } from '../../restorer/side/selection.ts';
+import {
+  checkSideSchema,
+  createSideTables,
+  dropSideSchema,
+  indexSideTable,
+  planSideTables,
+  type SideTable,
+} from '../../restorer/side/tables.ts';
+import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
+import type { World } from '../../runtime/context.ts';
+import {
+  ConfigurationError,
+  IntegrityError,
+  isKnownError,
+  messageOf,
+  StorageError,
+  TargetError,
+} from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { openStorage } from '../../storage/open.ts';
+import { compare } from './comparison.ts';
+import type { SideFindings, SideRestore, SideScope } from './result.ts';
+import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
+
+/**
+ * Restores the rows of chosen tables into a new schema of the database in use, compares them with its tables, and writes the SQL that
+ * brings back what is missing. The live tables are read and never written; that they differ is the answer, not a failure.
+ */
+export async function restoreAside(inputs: RestoreInputs, world: World): Promise<SideRestore> {
+  const clock = new PhaseClock();
+  const schema = checkInputs(inputs);
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  const manifest = await chooseManifest(repository, inputs.backupId, world);
+  const reader = createReader(repository, manifest, inputs.encryptionIdentity);
+  world.log.info(
+    `Restoring rows of backup ${manifest.id} of ${manifest.source.snapshotAt} into the schema ${schema} of ${describeConnection(settings)}`,
+  );
+  const scope = await planScope(inputs, schema, manifest, reader, settings, world);
+  clock.end('preflight');
+  if (inputs.dryRun) return { kind: 'planned', scope, elapsed: clock.elapsed() };
+  await makeReportFolder(inputs.reportFolder);
+  const work: SideWork = { scope, reader, settings, jobs: await fitJobs(settings, inputs.jobs, world) };
+  let findings: SideFindings;
+  try {
+    findings = await carryOut(work, world, clock);
+  } catch (error) {
+    await record(repository, scope, { outcome: 'failed', why: messageOf(error) }, clock, world);
+    throw error;
+  }
+  // Whether the live tables are what the backup has was asked, not whether the restore went well.
+  await record(repository, scope, { outcome: 'unverified', why: null }, clock, world);
+  const file = await writeSql(inputs.reportFolder, findings.sql, world);
+  const phases = clock.milliseconds();
+  return { kind: 'compared', scope, findings, file, phases, elapsed: clock.elapsed() };
+}
+
+/** @returns the name of the side schema */
+function checkInputs(inputs: RestoreInputs): string {
+  if (inputs.sideSchema === undefined) throw new Error('a restore beside the live tables without its schema');
+  if (inputs.include.length === 0) {
+    throw new ConfigurationError(
+      'include: is required with side-schema',
+      'Name the tables whose rows you miss, for example public.orders,auth.users.',
+    );
+  }
+  const contrary = [
+    ...(inputs.clean ? ['clean'] : []),
+    ...(inputs.stagingUrl === undefined ? [] : ['staging-url']),
+    ...(inputs.safetyStorage === undefined ? [] : ['safety-storage']),
+    ...(inputs.checks.length === 0 ? [] : ['checks']),
+    ...(inputs.recoveryTargetTime === undefined ? [] : ['recovery-target-time']),
+  ];
+  if (contrary.length > 0) {
+    throw new ConfigurationError(
+      `side-schema: cannot be used together with ${contrary.join(', ')}`,
+      'A restore into a side schema leaves the live tables as they are: leave the others out.',
+    );
+  }
+  return inputs.sideSchema;
+}
+
+async function planScope(
+  inputs: RestoreInputs,
+  schema: string,
+  manifest: Manifest,
+  reader: ObjectReader,
+  settings: ConnectionSettings,
+  world: World,
+): Promise<SideScope> {
+  const archive = await fetchArchive(manifest, reader, world);
+  return withSession({ settings, manifest, signal: world.signal }, async (session) => {
+    await checkSideSchema(session, schema);
+    const client = await findClient(Math.floor(session.serverVersion / 10000), world, inputs);
+    const contents = await listArchive(client, archive, manifest, world);
+    const chosen = chooseSideTables(manifest, contents, inputs);
+    const partitions = chosen.filter((table) => !table.whole).flatMap((table) => table.parts);
+    const live = await readLiveTables(session, [...chosen, ...partitions]);
+    const planned = planSideTables(chosen, live);
+    await checkComparable(
+      session,
+      planned.flatMap((table) => table.live ?? []),
+    );
+    const foreignKeys = await readForeignKeys(session);
+    const { ordered, circular } = orderByReferences(planned, foreignKeys);
+    const target = describeConnection(settings);
+    const { followers, parents } = findRelated(ordered, foreignKeys);
+    return { manifest, target, schema, tables: ordered, circular, followers, parents };
+  });
+}
+
+async function carryOut(work: SideWork, world: World, clock: PhaseClock): Promise<SideFindings> {
+  const { schema, manifest, tables } = work.scope;
+  const comment = `Rows of backup ${manifest.id}, restored by supabase-backup at ${world.now().toISOString()} beside the live tables`;
+  await inSideSchema(work, world.signal, (session) => createSideTables(session, schema, tables, comment));
+  try {
+    const filled = await fill(work, world);
+    clock.end('rows');
+    const indexed = await inSideSchema(work, world.signal, async (session) => {
+      const done: SideTable[] = [];
+      for (const table of filled) done.push(await indexSideTable(session, schema, table));
+      return done;
+    });
+    clock.end('indexes');
+    const findings = await world.log.group('Comparing with the live tables', () =>
+      compare(work, indexed, world.signal),
+    );
+    clock.end('comparison');
+    return findings;
+  } catch (cause) {
+    const state = await dropAgain(work, world);
+    world.signal.throwIfAborted();
+    throw explain(cause, state);
+  }
+}
+
+/**
+ * Drops the side schema of a restore that failed or was stopped.
+ *
+ * @returns what is there now, for people
+ */
+async function dropAgain({ scope, settings }: SideWork, world: World): Promise<string> {
+  const { schema, manifest } = scope;
+  try {
+    await withSession({ settings, manifest, signal: undefined }, (session) =>
+      dropSideSchema(session, schema),
+    );
+    return `The schema ${schema} was dropped again, and the live tables are as they were.`;
+  } catch (error) {
+    world.log.warn(`the schema ${schema} could not be dropped: ${messageOf(error)}`);
+    return `The live tables are as they were; drop what is left with: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE;`;
+  }
+}
+
+/** The loader speaks of a target that is incomplete and has to go, which this one must not. */
+function explain(cause: unknown, state: string): unknown {
+  const message = messageOf(cause);
+  const again = 'Mend the cause and run it again.';
+  if (cause instanceof ConfigurationError) return cause;
+  if (cause instanceof IntegrityError) {
+    const next = `${state} See with validate which backups are whole, and take one of those.`;
+    return new IntegrityError(message, next, cause);
+  }
+  if (cause instanceof StorageError) return new StorageError(message, `${state} ${again}`, { cause });
+  // What the server or the network says has a code, except that a connection was lost.
+  if (cause instanceof TargetError || (cause as { code?: string }).code || /connection/i.test(message)) {
+    return new TargetError(message, `${state} ${again}`, cause);
+  }
+  return cause;
+}
+
+/** @returns the path of the file; undefined when there is none, so that the report has to show the SQL */
+async function writeSql(folder: string | undefined, sql: string, world: World): Promise<string | undefined> {
+  if (folder === undefined) return undefined;
+  const file = path.join(folder, 'bring-back.sql');
+  try {
+    await writeFile(file, sql);
+    return file;
+  } catch (error) {
+    world.log.warn(`${file} could not be written, so the report has it: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure. */
+async function record(
+  repository: Repository,
+  { manifest, target, schema }: SideScope,
+  result: { outcome: 'unverified' | 'failed'; why: string | null },
+  clock: PhaseClock,
+  world: World,
+): Promise<void> {
+  try {
+    await appendRecord(repository, 'restores', world.now(), {
+      backup: manifest.id,
+      target: `${target}, beside the live tables in the schema ${schema}`,
+      actor: nameActor(world),
+      run: describeHolder(world.env),
+      whole: false,
+      ...{ ...result, why: maskReason(result.why, world.mask) },
+      phases: clock.milliseconds(),
+    });
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    world.log.warn(`the restore could not be recorded: ${error.message}`);
+  }
+}
