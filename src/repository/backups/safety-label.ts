@@ -1,7 +1,10 @@
-/** What the labels of safety backups begin with. */
+/** The beginning of the label of every safety backup. */
 export const labelStart = 'before restore of ';
 
-/** A safety backup shows a database in trouble: only its own id means it, and no `latest` or the like. */
+/**
+ * A safety backup shows a database in trouble: only its own id selects it, never `latest` or a similar
+ * choice.
+ */
 export function isSafetyBackup({ label }: { readonly label: string | null }): boolean {
   return label?.startsWith(labelStart) ?? false;
 }
