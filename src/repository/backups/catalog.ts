@@ -179,7 +179,10 @@ export function weighRecords(
   return standings;
 }
 
-/** Tells whether only the user's checks failed. Records of older versions do not say where a drill failed. */
+/**
+ * Tells whether a drill restored the data correctly, and only the checks or the command failed. Records of
+ * older versions do not say where a drill failed.
+ */
 function isAboutAnswers({ fault, parity, checks }: RecordContent<'drills'>): boolean {
   if (fault !== undefined) return parity === true && (fault === 'checks' || fault === 'command');
   return parity === true && checks.failed.length > 0;

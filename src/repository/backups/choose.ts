@@ -7,8 +7,8 @@ import { chooseBackup, readManifest } from './manifests.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
 /**
- * Excludes safety backups: only its id selects one. A warning names each, because it is newer than the backup
- * that is used.
+ * Excludes safety backups, which only their ids select, with a warning: they are newer than the backup that
+ * is used.
  */
 function passOverSafety(log: World['log']): (backup: { id: string; label: string | null }) => boolean {
   return (backup) => {
