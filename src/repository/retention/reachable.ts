@@ -5,7 +5,10 @@ import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
 import type { Decision } from './policy.ts';
 
-/** Keeps what the policy alone would not, because times that are to stay recoverable need it. */
+/**
+ * Also keeps backups that the policy alone would remove, when times that must stay recoverable depend on
+ * them.
+ */
 export function keepBases(
   decisions: readonly Decision<ShelvedBackup>[],
   segments: readonly Segment[],
@@ -16,7 +19,9 @@ export function keepBases(
   return decisions.map((decision) => kept.get(decision.backup) ?? decision);
 }
 
-/** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */
+/**
+ * A safety backup is rolled forward to a point in time only when it is named, so it replaces no other backup.
+ */
 export function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
   return backups.filter((backup) => !isSafetyBackup(backup));
 }
