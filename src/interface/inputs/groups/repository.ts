@@ -10,7 +10,10 @@ import {
 } from '../storage-values.ts';
 import { matching, oneOf } from '../values.ts';
 
-/** Where backups are kept, what opens them, and the client programs: inputs of every operation with a storage. */
+/**
+ * Where backups are kept, how they are opened, and the client programs: inputs of every operation with a
+ * storage.
+ */
 export const repositoryInputs = {
   storage: {
     operations: storing,
