@@ -10,10 +10,7 @@ const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]
 
 const sourceSchema = v.strictObject({ systemIdentifier: v.string(), database: v.string() });
 
-/**
- * Format 1: seals and object names use the given key itself, which other repositories may share. Format 2:
- * they use a key that is derived from it for this repository.
- */
+/** In format 1 the given key, which others may share, seals and names; in format 2 a key derived from it. */
 const format = v.picklist([1, 2]);
 
 const repositorySchema = v.strictObject({
@@ -31,10 +28,7 @@ const repositorySchema = v.strictObject({
 
 export type RepositorySource = v.InferOutput<typeof sourceSchema>;
 
-/**
- * An open repository: its storage, and the key that names its objects and seals its manifests, in this
- * repository and no other.
- */
+/** An open repository. Its key names the objects and seals the files of this repository and no other. */
 export interface Repository {
   readonly storage: Storage;
   readonly id: string;
@@ -44,10 +38,7 @@ export interface Repository {
   readonly config: Buffer;
 }
 
-/**
- * The run that creates a repository where there is none, as the lock shows it to runs that want to create it
- * too.
- */
+/** The run that creates a repository, as its lock shows it to runs that want to create it too. */
 export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
   /** Waits until the storage has proven that it can be written. */
   readonly proven?: () => Promise<unknown>;
@@ -61,8 +52,7 @@ const largestConfig = 64 * 1024;
 /**
  * Opens a repository for reading.
  *
- * @throws ConfigurationError when there is none, when this version does not read its format, or when the key
- * is wrong
+ * @throws ConfigurationError when there is none, this version does not read its format, or the key is wrong
  */
 export async function openRepository(
   storage: Storage,
@@ -170,16 +160,11 @@ async function createRepository(
   await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
 }
 
-/**
- * Keys of probes, of the locks of runs that create the repository too, and of the objects of runs whose
- * location was emptied meanwhile
- */
+/** Keys of probes, of locks of runs that create it too, and of objects of runs whose location was emptied */
 const harmless =
   /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
 
-/**
- * @throws ConfigurationError when the location holds anything but leftovers of a backup that never finished
- */
+/** @throws ConfigurationError when the location holds more than the leftovers of an unfinished backup */
 async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
   let objects = 0;
   for await (const { key } of storage.list('')) {
@@ -206,8 +191,7 @@ async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void
  * Asserts that the repository is still the one that was opened: if another one with another key has replaced
  * it, files sealed with the old key could never be read.
  *
- * @throws IntegrityError when another one has replaced it
- * @throws StorageError when it is gone
+ * @throws IntegrityError when it was replaced, StorageError when it is gone
  */
 export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
   const replaced = () =>
@@ -292,10 +276,7 @@ function understand(storage: Storage, bytes: Buffer, repositoryKey: string | und
   return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
 }
 
-/**
- * Returns the content, or what is wrong with it. The description never quotes the file, which may be any file
- * of this machine, or hold the key.
- */
+/** Returns the content, or what is wrong, without quoting the file: it may be any file, or hold the key. */
 function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
   let value: unknown;
   try {
