@@ -27,10 +27,7 @@ export const snapshot = v.pipe(text, v.regex(/^\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
 export const storedObject = v.strictObject({
   name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
-  /**
-   * Bytes before compression. A reader allocates this much, so a manifest may not ask for more than a backup
-   * stores.
-   */
+  /** Bytes before compression. A reader allocates them, so the limit is what a backup stores per object. */
   bytes: v.pipe(count, v.maxValue(objectSize)),
   /** bytes as stored, after compression and encryption */
   stored: v.pipe(count, v.maxValue(storedSize)),
@@ -53,8 +50,7 @@ const range = v.strictObject({
    */
   places: v.nullable(v.pipe(text, v.regex(/^-?\d{1,19}$/))),
   /**
-   * Concatenated, they are the COPY text of the range. A row longer than an object continues in the next
-   * piece.
+   * Concatenated, they are the range's COPY text. A row longer than an object continues in the next piece.
    */
   pieces: v.array(piece),
 });
@@ -70,9 +66,7 @@ const table = v.strictObject({
   fingerprint: text,
   /** The columns of the COPY text in order; generated columns are left out. */
   columns: v.array(text),
-  /**
-   * The partitioned table to load the rows into, when they may belong to another partition after a restore.
-   */
+  /** The partitioned table to load the rows into, if they may belong to another partition after a restore. */
   root: v.nullable(v.strictObject({ schema: text, name: text })),
   rows: count,
   /** bytes of COPY text */
@@ -81,8 +75,7 @@ const table = v.strictObject({
 });
 
 /**
- * A snapshot does not freeze sequences: `latest` is the value after the archive was written, if it had
- * changed by then.
+ * A snapshot does not freeze sequences: `latest` is the value after the archive, if it had changed by then.
  */
 export const sequence = v.strictObject({
   schema: text,
@@ -122,14 +115,10 @@ export const manifestSchema = v.strictObject({
     settings: v.record(text, text),
     snapshot,
     lsn: text,
-    /**
-     * The source's time just after the snapshot was taken: everything that the snapshot sees was committed by
-     * then.
-     */
+    /** The source's time just after the snapshot was taken: all that it sees was committed by then. */
     snapshotAt: time,
     /**
-     * The token that this backup left in the ledger of the database, after its snapshot; null when it keeps
-     * none.
+     * The token that this backup left in the database's ledger after its snapshot; null when it keeps none.
      */
     token: v.nullable(text),
     /**

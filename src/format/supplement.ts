@@ -12,9 +12,7 @@ import { bigint } from './manifest.ts';
 const text = v.string();
 const flag = v.boolean();
 
-/**
- * A setting of a role or a database, as ALTER … SET takes it: lists are one text, as in pg_db_role_setting.
- */
+/** A setting of a role or database, as ALTER … SET takes it: lists are one text, as in pg_db_role_setting. */
 const setting = v.strictObject({ name: text, value: text });
 
 const membership = v.strictObject({
@@ -64,10 +62,7 @@ const queue = v.strictObject({
   numbered: v.nullable(v.strictObject({ lastValue: bigint, isCalled: flag })),
 });
 
-/**
- * Something that was added to a table of an extension; `guards` when rows would be open to more roles without
- * it
- */
+/** An addition to a table of an extension; `guards` when rows would be open to more roles without it */
 const addition = v.strictObject({ schema: text, table: text, what: text, sql: text, guards: flag });
 
 /** One definition, in a form that two databases of equal definitions share. */
@@ -95,9 +90,7 @@ const privilege = v.strictObject({
   kind: v.picklist(['schema', 'table', 'column', 'sequence', 'function']),
   /** For a schema, its own name */
   schema: text,
-  /**
-   * Empty for a schema; for a column, `table.column` is split; for a function, followed by its argument types
-   */
+  /** Empty for a schema. For a column, `table.column` is split. For a function, with its argument types. */
   name: text,
   /** null unless `kind` is `column` */
   column: v.nullable(text),
@@ -137,10 +130,7 @@ export const supplementSchema = v.strictObject({
     settings: v.array(setting),
     /** -1: no limit; absent in backups of older versions */
     connectionLimit: v.optional(v.number()),
-    /**
-     * What the values of expressions may depend on, as a new session has it; absent in backups of older
-     * versions
-     */
+    /** What values of expressions may depend on, as in a new session; absent in backups of older versions */
     surroundings: v.optional(v.array(setting)),
     /** Grants on the database itself; null: PostgreSQL's default */
     grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
@@ -230,10 +220,7 @@ function rename(line: Definition): Definition {
   return { ...line, name: line.name.replace(' on language ', ' language ') };
 }
 
-/**
- * Removes lines without a name: older versions stored the comment or security label of an object that was
- * gone.
- */
+/** Removes nameless lines: older versions stored the comment or security label of a missing object. */
 function withoutOrphans(text: unknown): unknown {
   const stored = text as { definitions?: { kind: unknown; name: unknown }[] };
   const { definitions } = stored;

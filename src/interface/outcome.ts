@@ -1,14 +1,10 @@
 import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
 
-/**
- * The result of an operation. The entries turn it into outputs, a job summary, JSON on stdout and an exit
- * code.
- */
+/** The result of an operation. The entries turn it into outputs, a job summary, JSON and an exit code. */
 export interface Outcome {
   /**
-   * 0: done. 3: the operation ran, and the answer is no (a restore that differs, a damaged backup). Failures
-   * are thrown.
+   * 0: done. 3: it ran, and the answer is no (a restore that differs, a damaged backup). Failures are thrown.
    */
   readonly exitCode: Extract<ExitCode, 0 | 3>;
   /** Values for later steps: kebab-case names as in action.yml, and as keys of `--json`. */

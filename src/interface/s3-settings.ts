@@ -1,6 +1,5 @@
 /**
- * Where the address has the name of the bucket: in the host name (`virtual`), in the path, or where the store
- * accepts it.
+ * Where the address names the bucket: in the host (`virtual`), in the path, or where the store accepts it.
  */
 export const s3Addressings = ['auto', 'path', 'virtual'] as const;
 export type S3Addressing = (typeof s3Addressings)[number];

@@ -49,10 +49,7 @@ export async function commit(repository: Repository, commitment: Commitment): Pr
 
 type Found = 'same' | 'other' | 'absent';
 
-/**
- * Reads what is there now: a store may have done what it answered with an error, or not have done what it
- * confirmed.
- */
+/** Reads what is there now: a store may have done what it reported as failed, or not what it confirmed. */
 async function look(
   storage: Storage,
   { key, bytes, what }: Commitment,

@@ -5,16 +5,10 @@ import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storag
 /** How many times a value that is not as expected is read before it counts as damaged. */
 const mostReadings = 3;
 
-/**
- * A mismatch that another read cannot change: the bytes are the recorded ones, or the storage denies the
- * value.
- */
+/** A mismatch that another read cannot change: the bytes are the recorded ones, or access is denied. */
 export class SettledDamage extends IntegrityError {}
 
-/**
- * Tells whether an error says only that a value could not be read and nothing about its content, which may be
- * intact.
- */
+/** Tells whether an error says only that a value could not be read: its content may be intact. */
 export function isUnread(error: unknown): boolean {
   if (error instanceof IntegrityError) return error.cause instanceof DeniedValueError;
   return error instanceof StorageError && error.cause instanceof BrokenBodyError;

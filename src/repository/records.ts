@@ -36,10 +36,7 @@ const contentSchemas = {
     ),
     /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */
     damagedObjects: v.optional(v.array(objectName), []),
-    /**
-     * Damage that earlier records report and that is not there: a second read found the objects as they were
-     * stored.
-     */
+    /** Damage that earlier records report wrongly: a second read found the objects as they were stored. */
     retracted: v.optional(v.object({ backups: v.array(backupId), objects: v.array(objectName) })),
   }),
   /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
@@ -56,10 +53,7 @@ const contentSchemas = {
     recovery: v.nullable(count),
     /** milliseconds by phase, as far as the drill came */
     phases: v.record(v.string(), count),
-    /**
-     * Whether the restored database was what the backup had recorded; null when the drill did not get that
-     * far
-     */
+    /** Whether the restored database was what the backup had recorded; null when it was not compared */
     parity: v.nullable(v.boolean()),
     /** The point in time that the database was brought to; null or absent: that of the backup */
     recoveredTo: v.optional(v.nullable(v.string())),
@@ -128,8 +122,7 @@ export interface StoredRecord<Kind extends RecordKind> {
   /** By the clock of the machine that wrote the record */
   readonly at: Date;
   /**
-   * By the storage's clock, which is comparable with the times of objects. A copy of the repository has other
-   * times.
+   * By the storage's clock, comparable with the times of objects. A copy of the repository has other times.
    */
   readonly storedAt: Date;
   readonly content: RecordContent<Kind>;

@@ -27,11 +27,10 @@ export function parseDatabaseUrl(text: string): string {
       'Put the password of the database in its place.',
     );
   }
-  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`); the URL
-  // standard does not.
+  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), URLs do not.
   const standard = text
     .replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'))
-    // The URL standard does not allow several hosts either.
+    // URLs do not allow several hosts either.
     .replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, '$1');
   const url = URL.canParse(standard) ? new URL(standard) : undefined;
   if (url === undefined || decode(url.password) === undefined) {
@@ -51,10 +50,7 @@ export function parseDatabaseUrl(text: string): string {
   return text;
 }
 
-/**
- * A schema and a table, or a star for all of its tables. Each is quoted, or plain text that may contain
- * further dots.
- */
+/** A schema and a table, or a star for all its tables. Each is quoted, or plain text with or without dots. */
 const tablePattern =
   /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
 

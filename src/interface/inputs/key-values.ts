@@ -42,8 +42,7 @@ export function parseIdentities(text: string): readonly string[] {
     try {
       new Decrypter().addIdentity(line);
     } catch {
-      // The library's message quotes the identity, so neither the message nor the error as a cause is passed
-      // on.
+      // The library's message quotes the identity, so neither it nor the error as a cause is passed on.
       throw new Problem(
         `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
         'Copy it again from the file that `age-keygen` made, whole lines only.',
@@ -53,10 +52,7 @@ export function parseIdentities(text: string): readonly string[] {
   return lines;
 }
 
-/**
- * Returns the lines of a text that holds identities, or of the file that it names, without comments and empty
- * lines.
- */
+/** The lines of a text with identities, or of the file that it names, without comments and empty lines. */
 export function identityLines(text: string): readonly string[] {
   const content = text.includes('AGE-SECRET-KEY-') ? text : readIfPossible(text);
   return content

@@ -246,7 +246,7 @@ function takeRestore(taker: Taker, common: CommonInputs) {
 
 /**
  * Reads who is notified of the end of an operation. It is separate from the operation's own inputs, because a
- * mistake in those is a failure to notify, too.
+ * mistake in those is a failure that must be notified, too.
  *
  * @throws ConfigurationError listing everything that is wrong
  */

@@ -3,10 +3,7 @@ import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import { timedIdPattern } from '../../values/timed-id.ts';
 import { list, Problem } from './values.ts';
 
-/*
- * Parsers for times, intervals, and choices by time. Each throws `Problem` and nothing else, as those of
- * values.ts.
- */
+/* Parsers for times, intervals, and choices by time. Each throws only `Problem`, as those of values.ts. */
 
 /** The words that select a backup to restore, in addition to its id. */
 export const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];

@@ -80,7 +80,8 @@ export interface RestoreInputs extends CommonInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
   /**
-   * An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds.
+   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
+   * milliseconds.
    */
   readonly backupId: string;
   /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: the time of the backup */
@@ -116,7 +117,8 @@ export interface DrillInputs extends CommonInputs {
   /** Any database of the server */
   readonly targetUrl: string;
   /**
-   * An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds.
+   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
+   * milliseconds.
    */
   readonly backupId: string;
   /** As for a restore */

@@ -1,7 +1,4 @@
-/*
- * Parsers for the texts of inputs. Each gets a trimmed text that is not empty, and throws `Problem` and
- * nothing else.
- */
+/* Parsers for the texts of inputs. Each gets a trimmed text that is not empty, and throws only `Problem`. */
 
 /** A wrong input: the mistake, and what to write instead. Neither may quote a secret. */
 export class Problem extends Error {
@@ -22,8 +19,7 @@ export function oneOf<const T extends string>(values: readonly T[]): (text: stri
 }
 
 /**
- * Makes a parser for texts that match one pattern. Its error quotes nothing of the text, so a secret may use
- * it.
+ * Makes a parser for texts that match a pattern. Its error does not quote the text, which may be a secret.
  */
 export function matching(pattern: RegExp, message: string, remedy: string): (text: string) => string {
   return (text) => {

@@ -164,12 +164,12 @@ export function weighRecords(
   for (const { at, content } of drills) {
     const standing = standingOf(content.backup);
     const passed = content.outcome === 'passed';
-    // The data came back intact and only a check of it gave another answer: no reason to doubt an earlier
-    // proof of the data.
+    // The data came back intact, and only a check of it failed: no reason to doubt an earlier proof of the
+    // data.
     if (!passed && standing.drilled?.passed && isAboutAnswers(content)) continue;
     standing.drilled = { at, passed, recovery: content.recovery };
-    // A drill reads every byte of the backup and compares the restored database with the record: it proves
-    // more than a validation.
+    // A drill reads every byte and compares what came of it with the record: it proves more than a
+    // validation.
     const known = standing.verifiedAt ?? standing.damagedAt;
     if (passed && (known === undefined || known < at)) {
       standing.verifiedAt = at;

@@ -6,10 +6,7 @@ import { readShelf, type ShelvedBackup } from './catalog.ts';
 import { chooseBackup, readManifest } from './manifests.ts';
 import { isSafetyBackup } from './safety-label.ts';
 
-/**
- * Excludes safety backups, which only their ids select, with a warning: they are newer than the backup that
- * is used.
- */
+/** Excludes safety backups, which only their ids select, and warns: they are newer than the chosen backup. */
 function passOverSafety(log: World['log']): (backup: { id: string; label: string | null }) => boolean {
   return (backup) => {
     if (!isSafetyBackup(backup)) return true;

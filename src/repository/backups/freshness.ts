@@ -9,10 +9,7 @@ import { isSafetyBackup } from './safety-label.ts';
 /** How recent the usable backups are, and which of them are proven to work. */
 export interface BackupStanding {
   readonly shelf: Shelf;
-  /**
-   * The backups that a restore would use, newest first: with rows, not known to be damaged, and no safety
-   * backups.
-   */
+  /** The backups that a restore would use, newest first: with rows, not damaged, and no safety backups. */
   readonly usable: readonly ShelvedBackup[];
   /** When a backup was last verified, whether or not it still exists; undefined when none was. */
   readonly verified: Proof | undefined;
@@ -47,9 +44,7 @@ export async function readStanding(repository: Repository, world: World): Promis
   return weighStanding(shelf, validations, drills, { now: world.now(), warn });
 }
 
-/**
- * @param warn receives the backups that do not count although they could be newer than the newest that does
- */
+/** @param warn receives backups that do not count although they could be newer than the newest that does */
 export function weighStanding(
   shelf: Shelf,
   validations: readonly StoredRecord<'validations'>[],

@@ -34,10 +34,7 @@ export interface Outlines {
   readonly known: readonly KnownOutline[];
   /** Manifests that cannot be trusted */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
-  /**
-   * Ids of the backups whose manifest was not read: only the cache, with a matching size and time, vouches
-   * for them.
-   */
+  /** Ids of backups whose manifest was not read: only the cache vouches for them, with its size and time. */
   readonly unread: ReadonlySet<string>;
   /** Whether `outlines.json` has exactly these */
   readonly areSaved: boolean;

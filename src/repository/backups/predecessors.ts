@@ -77,10 +77,7 @@ export async function readPredecessors(
   };
 }
 
-/**
- * Indexes objects by name. The newest description of an object wins: it may have been stored anew after the
- * older one.
- */
+/** Indexes objects by name. The newest description wins: the object may have been stored anew since. */
 function indexObjects(manifests: readonly Remembered[]): Map<string, StoredObject> {
   const known = new Map<string, StoredObject>();
   for (const { objects } of manifests) {

@@ -6,10 +6,7 @@ import type { Repository } from '../open.ts';
 import { findReach } from './recoverable.ts';
 import { readSegments, recentSegments, type Segment } from './segments.ts';
 
-/**
- * Finds the newest backup that can be rolled forward to the end of the captured changes; undefined when there
- * is none.
- */
+/** Finds the newest backup that can be rolled forward to the end of all captures; undefined when none can. */
 export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {
   const { log, signal } = world;
   const onDamaged = (error: IntegrityError) => log.warn(error.message);

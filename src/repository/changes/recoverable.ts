@@ -39,9 +39,7 @@ export interface Reach {
 export interface Window {
   readonly from: string;
   readonly to: string;
-  /**
-   * Why the times after `to` cannot be reached; null for the newest window, when nothing was captured since
-   */
+  /** Why the times after `to` cannot be reached; null for the newest window if nothing was captured since */
   readonly gap: string | null;
 }
 
@@ -175,8 +173,7 @@ function stretchOf<Base extends RecoveryBase>(base: Base, runs: readonly Run[]):
       through < from
         ? { base, from, to: from, placed: [], ends: followed.ends }
         : { base, from, to: through, placed: followed.placed, ends: followed.ends };
-    // Later runs have later changes: among those that reach equally far, the last one needs the shortest
-    // replay.
+    // Later runs have later changes: of those that reach equally far, the last one needs the shortest replay.
     if (best === undefined || stretch.to >= best.to) best = stretch;
   }
   return best ?? { base, from, to: from, placed: [], ends: explainApart(base, runs) };

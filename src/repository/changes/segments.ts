@@ -75,10 +75,7 @@ const segmentSchema = v.strictObject({
     v.strictObject({ scheme: v.literal('none') }),
     v.strictObject({ scheme: v.literal('age'), recipients: v.array(text) }),
   ]),
-  /**
-   * Their concatenated plaintexts are COPY text of three columns: position, transaction, and what
-   * test_decoding wrote.
-   */
+  /** Their concatenated plaintexts are COPY text: position, transaction, and what test_decoding wrote. */
   objects: v.array(storedObject),
   /** The number of changes by table */
   tables: v.array(
@@ -90,10 +87,7 @@ const segmentSchema = v.strictObject({
   sequences: v.array(sequence),
   /** As in `source.definitions` of a manifest, after `to` */
   definitions: digest,
-  /**
-   * The file of each table after `to`, by oid: a file that is new without a TRUNCATE means that the table was
-   * rewritten.
-   */
+  /** The file of each table after `to`, by oid: a new one without a TRUNCATE means that it was rewritten. */
   filenodes: v.record(v.pipe(text, v.regex(/^\d+$/)), count),
   /** Why a backup from before `to` cannot be rolled forward past `from`; null when it can */
   barrier: v.nullable(text),

@@ -8,10 +8,7 @@ export interface Lock extends AsyncDisposable {
   readonly id: string;
   /** By the storage's clock */
   readonly acquiredAt: Date;
-  /**
-   * How far the storage's clock is ahead of this machine's; as exact as the storage's times, which may be
-   * whole seconds.
-   */
+  /** How far the storage's clock is ahead, as exact as the storage's times, which may be whole seconds. */
   readonly skewSeconds: number;
   /**
    * Aborts with a `StorageError` when the lock is lost: it could not be refreshed before it expired, or
@@ -25,10 +22,7 @@ export interface Lock extends AsyncDisposable {
    * @throws StorageError when the lock is lost
    */
   assertHeld(): Promise<void>;
-  /**
-   * Releases the lock. Never throws: a lock that cannot be removed is reported and expires. May be called
-   * twice.
-   */
+  /** Releases the lock. Never throws: a lock that cannot be removed is reported and expires. Idempotent. */
   release(): Promise<void>;
 }
 
@@ -74,8 +68,7 @@ export class HeldLock implements Lock {
   }
 
   /**
-   * Whether the lock was written so recently that it outlasts the final step. A machine that slept notices by
-   * its wall clock.
+   * Whether the lock is fresh enough to outlast the final step. A machine that slept knows by its wall clock.
    */
   #isFresh(): boolean {
     return this.#age < this.#refreshMilliseconds;

@@ -92,8 +92,7 @@ export class LockFile {
       await this.storage.put(this.key, value);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      // A retention lock (of R2 or B2, for example) may forbid overwriting; the lock then continues under
-      // another name.
+      // A retention lock (of R2 or B2, say) may forbid overwriting; the lock then gets another name.
       const next = `locks/${this.id}-${this.#keys.length}.json`;
       if (!(await this.storage.create(next, value))) throw error;
       this.#keys.push(next);
@@ -130,10 +129,7 @@ export class LockFile {
     return this.storage.stat(this.key);
   }
 
-  /**
-   * Removes the lock. A file that cannot be deleted, for whatever reason, is overwritten with one that counts
-   * as no lock.
-   */
+  /** Removes the lock. A file that cannot be deleted, for any reason, is overwritten as `released`. */
   async remove(): Promise<void> {
     if (!this.#exists) return;
     try {

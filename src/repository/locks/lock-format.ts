@@ -9,8 +9,8 @@ import {
 } from '../../storage/storage.ts';
 
 /**
- * Locks as stored: `locks/<id>.json`. They are not sealed: anyone who can write them could as well delete
- * what they protect.
+ * Stored locks: `locks/<id>.json`. They are not sealed: anyone who can write them could as well delete what
+ * they protect.
  */
 
 /** How long a lock usually holds after it was last written. A killed run blocks others for this long. */
@@ -28,10 +28,7 @@ const readers = 32;
 /** The name of a lock. A file with another name counts as a lock only if it can be read as one. */
 const keyPattern = /^locks\/[0-9a-f]{16}(-\d+)?\.json$/;
 
-/**
- * Bytes. A larger file is not a lock and blocks nothing: anyone who can write to the storage could leave it
- * there for good.
- */
+/** Bytes. A larger file is not a lock: anyone who can write to the storage could leave it there for good. */
 const largestLock = 64 * 1024;
 
 /**
@@ -100,8 +97,7 @@ export async function readLocks(
 }
 
 /**
- * Undefined when the lock was removed after it was listed, and when the file is not a lock, which is
- * reported.
+ * Undefined when the lock was removed after it was listed, or when the file is no lock, which is reported.
  */
 async function readLock(
   storage: Storage,

@@ -138,18 +138,15 @@ async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Lists every lock that was not released, including expired ones: only a run that writes to the storage
- * learns its clock.
+ * Lists every lock that was not released, also expired ones: only a run that writes learns the storage's
+ * clock.
  */
 export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
   const locks = await readLocks(storage, await listValues(storage), () => {});
   return locks.filter(({ content }) => !content?.released);
 }
 
-/**
- * Releases locks whose holder has ended. A file that cannot be deleted is overwritten with one that counts as
- * no lock.
- */
+/** Releases locks whose holder has ended. A file that cannot be deleted is overwritten as `released`. */
 export async function giveBack({ storage }: Place, locks: readonly ListedLock[]): Promise<void> {
   try {
     await storage.delete(locks.map(({ key }) => key));

@@ -10,10 +10,7 @@ import { type Decrypter, Encrypter } from 'age-encryption';
 const chunkSize = 64 * 1024;
 const tagSize = 16;
 const nonceSize = 16;
-/**
- * Bytes: for the first and the last line of a header, and for its longest stanza, that of a post-quantum
- * recipient.
- */
+/** Bytes: for the first and last line of a header, and for the longest stanza (post-quantum recipients). */
 const [headerRoom, stanzaRoom] = [1024, 4096];
 
 /** Encrypts a plaintext into an age file for all recipients. */
@@ -65,9 +62,7 @@ export async function decryptAge(
   return Buffer.concat(parts);
 }
 
-/**
- * The library writes the header of an empty file, and passes the file key to a recipient that adds no stanza.
- */
+/** The library writes the header of an empty file, and gives the file key to a recipient without a stanza. */
 async function createHeader(recipients: readonly string[]): Promise<{ header: Buffer; fileKey: Uint8Array }> {
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);

@@ -5,10 +5,7 @@ import type { World } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import type { ObjectReader } from './store.ts';
 
-/**
- * Writes the archive to a file, because pg_restore seeks in it. The file is removed with the temporary
- * folder.
- */
+/** Writes the archive to a file, because pg_restore seeks. It is removed with the temporary folder. */
 export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {
   await assertRoom(manifest, world.temporaryFolder);
   const file = path.join(world.temporaryFolder, `${manifest.id}.dump`);

@@ -7,10 +7,7 @@ import { decryptAge, encryptAge } from './age.ts';
 const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
 
-/**
- * Encodes plaintext into stored bytes: zstd, then age when there are recipients. One call per object does
- * both.
- */
+/** Encodes plaintext into stored bytes: zstd, then age if there are recipients, in one call per object. */
 export type Seal = (plaintext: Buffer) => Promise<Uint8Array>;
 
 /** @param level zstd compression level, 1 to 19 */

@@ -74,10 +74,7 @@ export class ObjectWriter {
   /** objects that were there already */
   reused = 0;
 
-  /**
-   * @param open decodes what `seal` encodes; undefined when that takes an identity, which a backup does not
-   * have
-   */
+  /** @param open decodes what `seal` encodes; undefined when that takes an identity: a backup has none */
   constructor(
     storage: Storage,
     name: NameObject,
@@ -185,9 +182,7 @@ export class ObjectWriter {
     }
   }
 
-  /**
-   * Encrypted bytes cannot be decrypted here; for equal content and equal recipients their length is equal.
-   */
+  /** Encrypted bytes cannot be decrypted here; equal content for equal recipients has equal length. */
   async #isWhole(there: Buffer, object: StoredObject, plaintext: Buffer): Promise<boolean> {
     if (hashStored(there) === object.sha256) return true;
     if (this.#open === undefined) return there.length === object.stored;
@@ -199,10 +194,7 @@ export class ObjectWriter {
   }
 }
 
-/**
- * One page of a listing costs as much as ten queries, and a repository of at most ten pages is listed in any
- * case.
- */
+/** One page of a listing costs as much as ten queries; a repository of ten pages or less is always listed. */
 const [objectsInPage, questionsForPage, pagesAlwaysListed] = [1000, 10, 10];
 
 /** Tells whether so many objects are queried one by one, rather than found in a listing of all objects. */

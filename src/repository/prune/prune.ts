@@ -25,10 +25,7 @@ export interface PruneContext {
   readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'progress'>;
   /** How long marked objects are kept, in milliseconds */
   readonly gracePeriod: number;
-  /**
-   * How long the sweep waits for others to end. A backup may run for hours; the sweep is then left to the
-   * next run.
-   */
+  /** How long the sweep waits for others to end. A backup may run for hours; the next run then sweeps. */
   readonly sweepWaitSeconds: number;
 }
 
@@ -72,10 +69,7 @@ export async function lockForRemoval(repository: Repository, context: PruneConte
   return lock;
 }
 
-/**
- * @throws ConfigurationError when the clocks of this machine and the storage disagree; the lock is released
- * first
- */
+/** @throws ConfigurationError when the clocks of machine and storage disagree; the lock is released first */
 export async function assertClocks(lock: Lock, { storage }: Repository): Promise<void> {
   if (Math.abs(lock.skewSeconds) <= maxSkewSeconds) return;
   await lock.release();

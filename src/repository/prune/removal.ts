@@ -5,8 +5,7 @@ import { listBackupIds, manifestKey } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
 
 /**
- * Keys per call of `delete`, as many as an S3 request takes. A lost lock stops the sweep before the next
- * call.
+ * Keys per call of `delete`, as many as an S3 request takes. A sweep that loses its lock stops in between.
  */
 export const deleteBatch = 1000;
 

@@ -3,10 +3,7 @@ import type { Repository } from '../open.ts';
 import { readRecords } from '../records.ts';
 import type { Mark } from './garbage-marks.ts';
 
-/**
- * Names of suspect objects, and since when by the storage's clock. An object that was stored later is trusted
- * again.
- */
+/** Names of suspect objects, and since when by the storage's clock. One stored later is trusted again. */
 export type Doubted = ReadonlyMap<string, Date>;
 
 /** How many of the newest validations are read; they have also seen damage that is older. */

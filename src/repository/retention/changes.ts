@@ -66,9 +66,7 @@ interface Span<Backup> {
   readonly to: bigint;
 }
 
-/**
- * Walks through time, and adds a backup that was to be removed only where no remaining one reaches further.
- */
+/** Walks through time, and adds a backup that was to be removed only where no kept one reaches further. */
 function chooseSpans<Backup>(spans: readonly Span<Backup>[], since: bigint): Set<Decision<Backup>> {
   const added = new Set<Decision<Backup>>();
   for (let at: bigint | undefined = since; at !== undefined; ) {

@@ -5,10 +5,7 @@ import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
 import type { Decision } from './policy.ts';
 
-/**
- * Also keeps backups that the policy alone would remove, when times that must stay recoverable depend on
- * them.
- */
+/** Also keeps backups that the policy alone would remove but that times to stay recoverable depend on. */
 export function keepBases(
   decisions: readonly Decision<ShelvedBackup>[],
   segments: readonly Segment[],
@@ -19,9 +16,7 @@ export function keepBases(
   return decisions.map((decision) => kept.get(decision.backup) ?? decision);
 }
 
-/**
- * A safety backup is rolled forward to a point in time only when it is named, so it replaces no other backup.
- */
+/** A safety backup is rolled forward to a point in time only by name, so it replaces no other backup. */
 export function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
   return backups.filter((backup) => !isSafetyBackup(backup));
 }

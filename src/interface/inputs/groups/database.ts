@@ -4,9 +4,7 @@ import { parseCertificates, parseRecipients } from '../key-values.ts';
 import { parseBackupId, parseRecoveryTarget } from '../time-values.ts';
 import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../values.ts';
 
-/**
- * The source and the target, the choice of a backup or a point in time, and how rows are read and written.
- */
+/** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
     operations: ['backup', 'capture', 'gate'],
@@ -135,7 +133,7 @@ export const databaseInputs = {
   },
   'compression-level': {
     operations: ['backup', 'capture', 'gate'],
-    // For COPY text, level 2 gives about the size of zstd's default, 3, in two thirds of the time;
+    // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
     default: '2',
     placeholder: '1-19',

@@ -11,8 +11,7 @@ import {
 import { matching, oneOf } from '../values.ts';
 
 /**
- * Where backups are kept, how they are opened, and the client programs: inputs of every operation with a
- * storage.
+ * Where backups are kept, what opens them, and the client programs: inputs of each operation on a storage.
  */
 export const repositoryInputs = {
   storage: {
