@@ -8,7 +8,7 @@ export interface Lock extends AsyncDisposable {
   readonly id: string;
   /** By the storage's clock */
   readonly acquiredAt: Date;
-  /** How far the storage's clock is ahead, as exact as the storage's times, which may be whole seconds. */
+  /** How far the storage's clock is ahead of ours, as exact as its times, which may be whole seconds. */
   readonly skewSeconds: number;
   /**
    * Aborts with a `StorageError` when the lock is lost: it could not be refreshed before it expired, or

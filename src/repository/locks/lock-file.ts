@@ -26,7 +26,7 @@ export interface LockOptions {
   readonly waitSeconds: number;
   /** How long the lock holds after it was last written; by default half an hour. */
   readonly lifetimeSeconds?: number;
-  /** Whether to remove expired locks; an exclusive lock always does. */
+  /** Whether to remove expired locks; acquiring an exclusive lock always does. */
   readonly removesSpent?: boolean;
 }
 
