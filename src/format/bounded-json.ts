@@ -1,20 +1,26 @@
 /**
- * JSON of one who may write the storage. A few bytes of text can be an object of a hundred in memory, and one who wants to end this process
- * writes nothing else; what we write has names, hashes and numbers in it.
+ * JSON from a storage that an attacker may be able to write. A few bytes of text can become an object of a
+ * hundred bytes in memory, and an attacker who wants to end this process writes only such text. Files that
+ * this tool writes contain names, hashes and numbers.
  */
 
-/** bytes of text; of so little, whatever it is does no harm */
+/** Bytes of text; parsing so little does no harm, whatever it contains. */
 const harmless = 1024 * 1024;
 
-/** bytes of text for each object or list, and for each value, on average: an empty range, and a column of one letter, have more. */
+/**
+ * The least bytes of text on average, for each object or list, and for each value: even an empty range, and a
+ * column named by one letter, have more.
+ */
 const [perContainer, perValue] = [20, 4];
 
-/** Lists and objects in one another; ours have eight. */
+/** The deepest nesting of lists and objects; files of this tool have eight levels. */
 const mostDepth = 32;
 
 /**
- * @param end what is missing at the end of the text
- * @throws Error when it is no JSON, or takes more memory than its size promises
+ * Parses JSON whose size in memory is bounded by its length.
+ *
+ * @param end the missing end of the text
+ * @throws Error when it is not JSON, or would take more memory than its length allows
  */
 export function parseBounded(text: Buffer, end = ''): unknown {
   if (text.length > harmless) assertBounded(text);
@@ -39,7 +45,7 @@ function assertBounded(text: Buffer): void {
     throw new Error('it has more in it than any backup writes into so many bytes');
 }
 
-/** @returns where a string ends that begins at `start` */
+/** Returns the index at which the string that begins at `start` ends. */
 function findEnd(text: Buffer, start: number): number {
   for (let at = text.indexOf(quote, start + 1); at >= 0; at = text.indexOf(quote, at + 1)) {
     let escapes = 0;

@@ -3,14 +3,14 @@ import { timedId, timedIdPattern } from '../values/timed-id.ts';
 import { objectSize, storedSize } from './limits.ts';
 
 /**
- * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for those who read it without us.
- * It is written last and create-only: a backup without a manifest does not exist. Format 2 is written; format 1, which
- * has no purpose, is read.
+ * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for readers without
+ * this tool. It is written last and create-only: a backup without a manifest does not exist. Format 2 is
+ * written; format 1, which has no purpose, is read.
  */
 
-/** What a double holds exactly, so that sums of a few are right. */
+/** An integer that a double holds exactly, so that sums of a few are exact. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** ISO 8601, and a time that is one: whoever has the key can write another. */
+/** ISO 8601, and a date that exists: anyone who has the key can write another text. */
 export const time = v.pipe(
   v.string(),
   v.isoTimestamp(),
@@ -22,13 +22,13 @@ export const backupId = v.pipe(text, v.regex(timedIdPattern));
 /** A bigint of the server, in decimal */
 export const bigint = v.pipe(text, v.regex(/^-?\d{1,20}$/));
 
-/** pg_current_snapshot(): numbers of transactions of 64 bits */
+/** pg_current_snapshot(): transaction numbers of 64 bits */
 export const snapshot = v.pipe(text, v.regex(/^\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?$/));
 
 /** One stored object. `name` is the HMAC of its plaintext, so it also proves the plaintext. */
 export const storedObject = v.strictObject({
   name: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
-  /** bytes before compression. Whoever unpacks it makes room for as many, so that no manifest may ask for more than a backup stores. */
+  /** Bytes before compression. A reader allocates them, so the limit is what a backup stores per object. */
   bytes: v.pipe(count, v.maxValue(objectSize)),
   /** bytes as stored, after compression and encryption */
   stored: v.pipe(count, v.maxValue(storedSize)),
@@ -45,11 +45,14 @@ const range = v.strictObject({
   to: v.nullable(count),
   rows: count,
   /**
-   * A digest of the places (ctid) of the rows, a signed 64-bit number in decimal: what an incremental compares besides counts.
-   * null where no incremental has counted the range yet; a COPY does not tell places.
+   * A digest of the positions (ctid) of the rows, a signed 64-bit number in decimal: an incremental backup
+   * compares it in addition to counts. null until an incremental backup has counted the range: a COPY does
+   * not return positions.
    */
   places: v.nullable(v.pipe(text, v.regex(/^-?\d{1,19}$/))),
-  /** Concatenated they are the range's COPY text. A row longer than an object goes on in the next piece. */
+  /**
+   * Concatenated, they are the range's COPY text. A row longer than an object continues in the next piece.
+   */
   pieces: v.array(piece),
 });
 
@@ -58,13 +61,13 @@ const table = v.strictObject({
   name: text,
   oid: count,
   relfilenode: count,
-  /** An unlogged table is emptied by a crash of its server. */
+  /** A crash of the server empties an unlogged table. */
   persistence: v.picklist(['permanent', 'unlogged']),
-  /** SHA-256 over the columns and all that their types are made of, hexadecimal */
+  /** SHA-256 over the columns and everything that their types consist of, hexadecimal */
   fingerprint: text,
   /** The columns of the COPY text in order; generated columns are left out. */
   columns: v.array(text),
-  /** The partitioned table to load the rows into, where they may belong to another partition after a restore. */
+  /** The partitioned table to load the rows into, if they may belong to another partition after a restore. */
   root: v.nullable(v.strictObject({ schema: text, name: text })),
   rows: count,
   /** bytes of COPY text */
@@ -72,7 +75,9 @@ const table = v.strictObject({
   ranges: v.array(range),
 });
 
-/** Sequences are not frozen by a snapshot: `latest` is the value after the archive was written, where it had moved by then. */
+/**
+ * A snapshot does not freeze sequences: `latest` is the value after the archive, if it had changed by then.
+ */
 export const sequence = v.strictObject({
   schema: text,
   name: text,
@@ -92,9 +97,12 @@ export const manifestFields = {
   tool: v.strictObject({ name: text, version: text }),
   id: backupId,
   kind: v.picklist(['full', 'incremental', 'schema']),
-  /** The backup whose ranges an incremental one found unchanged. Nothing of it is needed to restore: all ranges are listed here too. */
+  /**
+   * The backup whose ranges an incremental one found unchanged. A restore needs nothing of it: this manifest
+   * lists all ranges too.
+   */
   base: v.nullable(backupId),
-  /** Why a backup that was to be incremental read everything; null for all others. */
+  /** Why a backup that was meant to be incremental read everything; null for all others. */
   fullBecause: v.nullable(text),
   label: v.nullable(text),
   pin: v.boolean(),
@@ -114,11 +122,16 @@ export const manifestFields = {
     settings: v.record(text, text),
     snapshot,
     lsn: text,
-    /** The source's time just after the snapshot was taken: whatever it sees was committed by then. */
+    /** The source's time just after the snapshot was taken: all that it sees was committed by then. */
     snapshotAt: time,
-    /** What this backup left in the ledger of the database, after its snapshot; null where it keeps none. */
+    /**
+     * The token that this backup left in the database's ledger after its snapshot; null when it keeps none.
+     */
     token: v.nullable(text),
-    /** A digest of all definitions, by the key of the repository: what changed them, no capture of changes can bring back. */
+    /**
+     * A digest of all definitions, keyed by the repository: captured changes cannot be replayed across a
+     * change of definitions.
+     */
     definitions: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
   }),
   encryption: v.variant('scheme', [
@@ -128,7 +141,10 @@ export const manifestFields = {
   objects: v.array(storedObject),
   /** The pg_dump custom archive: the concatenated plaintexts of these objects. */
   archive: v.strictObject({ bytes: count, objects: v.array(count) }),
-  /** What pg_dump leaves out and what parity compares: the concatenated plaintexts are one JSON text, see supplement.ts. */
+  /**
+   * What pg_dump leaves out and what parity compares: the concatenated plaintexts are one JSON text, see
+   * supplement.ts.
+   */
   supplement: v.strictObject({ bytes: count, objects: v.array(count) }),
   tables: v.array(table),
   facts: v.strictObject({
@@ -143,7 +159,7 @@ export const manifestFields = {
     rows: count,
     /** bytes of COPY text and of the archive */
     bytes: count,
-    /** stored bytes of all objects that it refers to */
+    /** Stored bytes of all objects that this backup refers to */
     stored: count,
     /** stored bytes that this backup added to the repository */
     added: count,

@@ -4,22 +4,22 @@ import { parseBounded } from './bounded-json.ts';
 import { bigint } from './manifest.ts';
 
 /**
- * What a restore needs besides rows and the archive, and what a restored database is compared with: roles, settings and jobs, which
- * pg_dump leaves out, and a description of every definition and privilege. One JSON text, stored and sealed like rows, because it tells
- * what a database is like inside.
+ * What a restore needs in addition to rows and the archive, and what a restored database is compared with:
+ * roles, settings and jobs, which pg_dump leaves out, and a description of every definition and privilege. It
+ * is one JSON text, stored and encrypted like rows because it describes the inside of a database.
  */
 
 const text = v.string();
 const flag = v.boolean();
 
-/** A setting of a role or a database, as ALTER … SET takes it: lists are one text, as in pg_db_role_setting. */
+/** A setting of a role or database, as ALTER … SET takes it: lists are one text, as in pg_db_role_setting. */
 const setting = v.strictObject({ name: text, value: text });
 
 const membership = v.strictObject({
-  /** The role that the other one is a member of */
+  /** The role that the described role is a member of */
   role: text,
   admin: flag,
-  /** null before PostgreSQL 16, where a membership has no such options of its own */
+  /** null before PostgreSQL 16, where a membership does not have these options */
   inherit: v.nullable(flag),
   set: v.nullable(flag),
 });
@@ -39,9 +39,9 @@ const role = v.strictObject({
   validUntil: v.nullable(text),
   comment: v.nullable(text),
   memberOf: v.array(membership),
-  /** Set in every database */
+  /** Settings for every database */
   settings: v.array(setting),
-  /** Set in this database only */
+  /** Settings for this database only */
   settingsHere: v.array(setting),
 });
 
@@ -54,60 +54,66 @@ const cronJob = v.strictObject({
   active: flag,
 });
 
-/** A table of message queues (pgmq) that its extension makes */
+/** A table of message queues (pgmq) that the extension creates */
 const queue = v.strictObject({
   name: text,
   owner: text,
-  /** How far its messages are numbered; null for a table that numbers none */
+  /** The position of its message numbering; null for a table that numbers no messages */
   numbered: v.nullable(v.strictObject({ lastValue: bigint, isCalled: flag })),
 });
 
-/** Something that was added to a table of an extension; `guards` where rows would be open to more without it */
+/** An addition to a table of an extension; `guards` when rows would be open to more roles without it */
 const addition = v.strictObject({ schema: text, table: text, what: text, sql: text, guards: flag });
 
 /** One definition, in a form that two databases of equal definitions share. */
 const definition = v.strictObject({
   /** For example `policy`, `trigger`, `function`, `row level security` */
   kind: text,
-  /** null for what lives in no schema */
+  /** null for an object outside of schemas */
   schema: v.nullable(text),
-  /** The relation that it belongs to; null for what belongs to none */
+  /** The relation that the object belongs to; null for an object of no relation */
   relation: v.nullable(text),
-  /** A function's has its argument types behind it. Empty for what a relation has one of, such as row level security */
+  /**
+   * The name of a function is followed by its argument types. Empty for a property that a relation has only
+   * once, such as row level security.
+   */
   name: text,
-  /** What there is to know of it; bodies as their SHA-256, and what a server prints in its own words marked off (printed-text.ts) */
+  /**
+   * The properties of the object; bodies as their SHA-256, and text that the server prints in its own form is
+   * marked (printed-text.ts)
+   */
   detail: text,
 });
 
-/** What a role can do with an object, whichever way it came to it: memberships, PUBLIC, ownership. */
+/** What a role can do with an object, however it got the privilege: memberships, PUBLIC, ownership. */
 const privilege = v.strictObject({
   kind: v.picklist(['schema', 'table', 'column', 'sequence', 'function']),
-  /** The schema's own name for a schema */
+  /** For a schema, its own name */
   schema: text,
-  /** Empty for a schema; `table.column` is split for a column; a function's has its argument types behind it */
+  /** Empty for a schema. For a column, `table.column` is split. For a function, with its argument types. */
   name: text,
   /** null unless `kind` is `column` */
   column: v.nullable(text),
-  /** `PUBLIC`, or a role */
+  /** `PUBLIC` or a role */
   grantee: text,
-  /** In alphabetical order, none of them grantable or not: `SELECT`, `INSERT`, … */
+  /** In alphabetical order, without grant options: `SELECT`, `INSERT`, … */
   privileges: v.array(text),
-  /** Whether a function runs as its owner: what may be executed is then as much as the owner may do */
+  /** Whether a function runs as its owner: a role that may execute it can then do as much as the owner */
   definer: flag,
 });
 
-/** A question of the user, and what the source answered under the snapshot of the backup. */
+/** A question of the user, and the source's answer under the snapshot of the backup. */
 const answer = v.strictObject({
   sql: text,
   /** Rows of the answer; null when the question failed */
   rows: v.nullable(v.number()),
   /** SHA-256 of all rows in COPY's text format, in the order of the answer; null when the question failed */
   digest: v.nullable(text),
-  /** The first rows in COPY's text format, for people, or what the server said */
+  /** The first rows in COPY's text format, for people, or the server's error message */
   sample: text,
 });
 
-/** The newest value of a column that tells how fresh the data is. */
+/** The newest value of a column that shows how fresh the data is. */
 const freshness = v.strictObject({
   schema: text,
   table: text,
@@ -122,17 +128,17 @@ export const supplementSchema = v.strictObject({
     owner: text,
     comment: v.nullable(text),
     settings: v.array(setting),
-    /** -1: no limit; backups of before do not have it */
+    /** -1: no limit; absent in backups of older versions */
     connectionLimit: v.optional(v.number()),
-    /** What the values of expressions may depend on, as a new session has it; backups of before do not have it */
+    /** What values of expressions may depend on, as in a new session; absent in backups of older versions */
     surroundings: v.optional(v.array(setting)),
-    /** Grants on the database itself; null: PostgreSQL's own default */
+    /** Grants on the database itself; null: PostgreSQL's default */
     grants: v.nullable(v.array(v.strictObject({ grantee: text, privilege: text, grantable: flag }))),
   }),
   cronJobs: v.array(cronJob),
-  /** Backups of before do not have it */
+  /** Absent in backups of older versions */
   queues: v.optional(v.array(queue), []),
-  /** In an order in which they can be made; backups of before do not have it */
+  /** In an order in which they can be created; absent in backups of older versions */
   additions: v.optional(v.array(addition), []),
   definitions: v.array(definition),
   privileges: v.array(privilege),
@@ -150,10 +156,11 @@ export type Answer = v.InferOutput<typeof answer>;
 export type Freshness = v.InferOutput<typeof freshness>;
 
 /**
- * Its JSON text in parts of a line each, because the whole may be longer than memory should hold twice. Each part has passed the schema of
- * those who read it: a backup whose supplement nobody can read would be found out by a restore.
+ * Yields the JSON text in parts of a line each, because the whole may be too long to be in memory twice. Each
+ * part has passed the schema that readers use: otherwise only a restore would find out that the supplement of
+ * a backup cannot be read.
  *
- * @throws IntegrityError naming the line that nobody could read
+ * @throws IntegrityError naming the line that no reader could parse
  */
 export function* writeSupplement(supplement: Supplement): Generator<string> {
   let separator = '{';
@@ -187,8 +194,8 @@ function writeChecked(key: string, schema: v.GenericSchema, value: unknown): str
 }
 
 /**
- * Columns of backups that were made on 15.20 or 17.12 before the tool knew better have a note of the server among their options
- * (`pg_attver`), which is another one in every copy.
+ * Removes the server's note (`pg_attver`) from the options of a column: older versions of the tool stored it
+ * in backups of 15.20 and 17.12, and it differs in every copy.
  */
 function withoutNotes(line: Definition): Definition {
   if (line.kind !== 'column' || !serverNote.test(line.detail)) return line;
@@ -199,18 +206,21 @@ function withoutNotes(line: Definition): Definition {
   return { ...line, detail };
 }
 
-/** An operator that is only named by another one has no function, and pg_dump passes over it, as the tool has done since. */
+/**
+ * An operator that exists only because another one names it has no function. pg_dump skips it, and newer
+ * versions of this tool do too.
+ */
 function isDefined({ kind, detail }: Definition): boolean {
   return kind !== 'operator' || detail.startsWith('function ');
 }
 
-/** Servers before 17 call a transform otherwise. */
+/** Servers before 17 identify a transform as `… on language …`, newer ones as `… language …`. */
 function rename(line: Definition): Definition {
   if (line.kind !== 'transform') return line;
   return { ...line, name: line.name.replace(' on language ', ' language ') };
 }
 
-/** Until it was noticed, a comment whose object was gone was stored without a name. */
+/** Removes nameless lines: older versions stored the comment or security label of a missing object. */
 function withoutOrphans(text: unknown): unknown {
   const stored = text as { definitions?: { kind: unknown; name: unknown }[] };
   const { definitions } = stored;
@@ -220,10 +230,10 @@ function withoutOrphans(text: unknown): unknown {
   return { ...stored, definitions: definitions.filter((line) => !isOrphan(line)) };
 }
 
-/** The options of a column stand at the end, before those of a foreign table. */
+/** The options of a column stand at the end of its line, before those of a foreign table. */
 const serverNote = /(^|; )with ((?:[a-z_]+=[^;,]*, )*pg_attver=\d+(?:, [a-z_]+=[^;,]*)*)(?=$|; options )/;
 
-/** @throws Error when it is not what a backup of this format has */
+/** @throws Error when the text does not match this format */
 export function parseSupplement(text: Buffer): Supplement {
   const supplement = v.parse(supplementSchema, withoutOrphans(parseBounded(text)), { abortEarly: true });
   return {

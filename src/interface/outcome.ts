@@ -1,11 +1,13 @@
 import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
 
-/** What an operation found and did. The entries turn it into outputs, a job summary, JSON on stdout and an exit code. */
+/** The result of an operation. The entries turn it into outputs, a job summary, JSON and an exit code. */
 export interface Outcome {
-  /** 0: done. 3: it ran, and the answer is no (a restore that differs, a damaged backup). Failures are thrown. */
+  /**
+   * 0: done. 3: it ran, and the answer is no (a restore that differs, a damaged backup). Failures are thrown.
+   */
   readonly exitCode: Extract<ExitCode, 0 | 3>;
-  /** Figures a later step could want: kebab-case names as in action.yml, and as keys of `--json`. */
+  /** Values for later steps: kebab-case names as in action.yml, and as keys of `--json`. */
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];

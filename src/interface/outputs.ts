@@ -1,8 +1,8 @@
 import { announced, type Operation } from './inputs/operations.ts';
 
 /**
- * Every output, once: what `Outcome.outputs` may hold, and what action.yml and the keys of `--json` promise. Whole numbers and
- * bytes are written without separators; a duration has its unit in its name.
+ * Every output, defined once: the keys of `Outcome.outputs`, action.yml and `--json`. Whole numbers and bytes
+ * are written without separators; the name of a duration contains its unit.
  */
 export interface Output {
   /** The operations that set it. */

@@ -1,13 +1,15 @@
-/** Where the bucket stands: in the host name (`virtual`), in the path, or where the store takes it. */
+/**
+ * Where the address names the bucket: in the host (`virtual`), in the path, or where the store accepts it.
+ */
 export const s3Addressings = ['auto', 'path', 'virtual'] as const;
 export type S3Addressing = (typeof s3Addressings)[number];
 
-/** What the store is asked to encrypt with. */
+/** The encryption that the store is asked for. */
 export interface S3Encryption {
   readonly algorithm: 'AES256' | 'aws:kms';
-  /** Of KMS; absent: the account's own for S3 */
+  /** The id of a KMS key; absent: the account's own key for S3 */
   readonly keyId?: string;
 }
 
-/** Classes whose objects are given out hours after they were asked for. */
+/** Storage classes whose objects become readable only hours after a request. */
 export const archivingClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);

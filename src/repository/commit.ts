@@ -3,25 +3,29 @@ import { ForeignValueError, type Storage } from '../storage/storage.ts';
 import { assertUnreplaced, type Repository } from './open.ts';
 import { readAgain } from './reading.ts';
 
-/** A file that makes something exist */
+/** A file that makes a backup or a segment exist */
 export interface Commitment {
   readonly key: string;
   readonly bytes: Buffer;
   /** For people: `this backup` */
   readonly what: string;
-  /** What has to hold before it is written, and takes its time; throws where it does not. */
+  /**
+   * A condition that must hold before the file is written; throws when it does not hold. It runs while the
+   * repository is checked, and may take time.
+   */
   readonly prove?: (() => Promise<unknown>) | undefined;
 }
 
 /**
- * Writes the file with which a backup, or a segment of changes, exists: never in the place of another, and never with the key of a
- * repository that another run has replaced. When this returns true, the storage has given back every byte of it, whatever it answered when
- * it was asked to store it.
+ * Writes the file that makes a backup or a segment of changes exist. It never replaces another file, and
+ * never uses the key of a repository that another run has replaced. When it returns true, the storage has
+ * returned every byte of the file, whatever it answered to the write.
  *
- * After an error, one of other bytes is of another run, and is left alone.
+ * A file with other bytes that is there after an error belongs to another run, and is left alone.
  *
- * @returns whether it was written; false when there is another one of its name
- * @throws StorageError when it is not there afterwards; or, and then it says so, when it is not known whether it is
+ * @returns whether it was written; false when a file of that name exists already
+ * @throws StorageError when the file is not there afterwards, or when that is not known; the message then
+ * says so
  * @throws IntegrityError when the repository was replaced since it was opened; nothing was written then
  */
 export async function commit(repository: Repository, commitment: Commitment): Promise<boolean> {
@@ -45,7 +49,7 @@ export async function commit(repository: Repository, commitment: Commitment): Pr
 
 type Found = 'same' | 'other' | 'absent';
 
-/** What is there now: a store may have done what it answered with an error, and not have done what it confirmed. */
+/** Reads what is there now: a store may have done what it reported as failed, or not what it confirmed. */
 async function look(
   storage: Storage,
   { key, bytes, what }: Commitment,
@@ -73,7 +77,10 @@ function doubt({ location }: Storage, what: string, cause: StorageError): Storag
   );
 }
 
-/** What the store keeps otherwise than it was sent is sent once more, and taken away where that does not help: nobody could use it. */
+/**
+ * Writes once more a file that the store keeps differently from what it was sent, and deletes it if that does
+ * not help: no reader could use it.
+ */
 async function mend(storage: Storage, commitment: Commitment, found: Exclude<Found, 'same'>): Promise<void> {
   const { key, bytes, what } = commitment;
   await storage.put(key, bytes);

@@ -10,14 +10,14 @@ const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]
 
 const sourceSchema = v.strictObject({ systemIdentifier: v.string(), database: v.string() });
 
-/** 1: seals and names are made with the key itself, which may be another repository's, too. 2: with one that is made of it for this one. */
+/** In format 1 the given key, which others may share, seals and names; in format 2 a key derived from it. */
 const format = v.picklist([1, 2]);
 
 const repositorySchema = v.strictObject({
   format,
   id: hex(32),
   createdAt: v.pipe(v.string(), v.isoTimestamp()),
-  /** The key of object names: here, or with the user, in which case only a check value is here. */
+  /** The key of object names. It is either here, or with the user; then only a check value is here. */
   key: v.variant('held', [
     v.strictObject({ held: v.literal('repository'), value: hex(64) }),
     v.strictObject({ held: v.literal('outside'), check: hex(64) }),
@@ -28,7 +28,7 @@ const repositorySchema = v.strictObject({
 
 export type RepositorySource = v.InferOutput<typeof sourceSchema>;
 
-/** An open repository: where it is, and the key that names its objects and seals its manifests, in this repository and no other. */
+/** An open repository. Its key names the objects and seals the files of this repository and no other. */
 export interface Repository {
   readonly storage: Storage;
   readonly id: string;
@@ -38,7 +38,7 @@ export interface Repository {
   readonly config: Buffer;
 }
 
-/** Who makes a repository where there is none, for those who want to make it at the same time. */
+/** The run that creates a repository, as its lock shows it to runs that want to create it too. */
 export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
   /** Waits until the storage has proven that it can be written. */
   readonly proven?: () => Promise<unknown>;
@@ -46,13 +46,13 @@ export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | '
 
 const location = 'repository.json';
 
-/** bytes; ours has some 400, and the longest name of a database 63 */
+/** Bytes. A file that this tool writes has some 400; the name of a database has 63 at most. */
 const largestConfig = 64 * 1024;
 
 /**
  * Opens a repository for reading.
  *
- * @throws ConfigurationError when there is none, or when it is not of a format this version reads, or the key is wrong
+ * @throws ConfigurationError when there is none, this version does not read its format, or the key is wrong
  */
 export async function openRepository(
   storage: Storage,
@@ -67,9 +67,9 @@ export async function openRepository(
 }
 
 /**
- * Opens the repository for a backup of `source`, making it when the place is empty.
+ * Opens the repository for a backup of `source`, and creates it when the location is empty.
  *
- * @throws ConfigurationError when it belongs to another database
+ * @throws ConfigurationError when the repository belongs to another database
  */
 export async function openForBackup(
   storage: Storage,
@@ -99,15 +99,16 @@ const nobody: Maker = {
   now: () => new Date(),
 };
 
-/** So long one who makes a repository waits for another who does. */
+/** How long a run that creates a repository waits for another that does the same. */
 const makingWaitSeconds = 120;
 
-/** So long one who was killed while he made a repository stands in the way of the next. */
+/** How long a run that was killed while it created a repository blocks the next one. */
 const makingLifetimeSeconds = 30;
 
 /**
- * Makes a repository of an empty place, or opens the one that another run has made meanwhile. Two that are made at once would have two keys,
- * of which one is lost; and not every store that is told to create a file only if it is absent heeds that. So one makes it at a time.
+ * Creates a repository in an empty location, or opens the one that another run has created meanwhile. Two
+ * runs that create one at once would have two keys, one of which is lost, and not every store heeds the
+ * request to create a file only if it is absent. So a lock lets one run create it at a time.
  */
 async function makeOnce(
   storage: Storage,
@@ -155,15 +156,15 @@ async function createRepository(
         : { held: 'outside', check: checkValue(key) },
     source: { systemIdentifier: source.systemIdentifier, database: source.database },
   };
-  // Whether it was created, or another one has come first after all: what is there afterwards counts.
+  // The answer does not matter: if another run came first, the file that is there afterwards counts.
   await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
 }
 
-/** Of probes, of those who want to make the repository too, and of runs whose place was emptied under them */
+/** Keys of probes, of locks of runs that create it too, and of objects of runs whose location was emptied */
 const harmless =
   /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
 
-/** @throws ConfigurationError when the place holds what is not of a backup that never came to its end */
+/** @throws ConfigurationError when the location holds more than the leftovers of an unfinished backup */
 async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
   let objects = 0;
   for await (const { key } of storage.list('')) {
@@ -187,10 +188,10 @@ async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void
 }
 
 /**
- * Looks whether the repository is still the one that was opened: what is sealed with the key of another that stands in its place by now
- * could never be read.
+ * Asserts that the repository is still the one that was opened: if another one with another key has replaced
+ * it, files sealed with the old key could never be read.
  *
- * @throws IntegrityError when it is not
+ * @throws IntegrityError when it was replaced, StorageError when it is gone
  */
 export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
   const replaced = () =>
@@ -231,7 +232,7 @@ async function findRepository(
         error,
       );
     if (error instanceof ForeignValueError) throw describeDamage(storage, error.how, error);
-    // The first thing that is read of a repository: nothing was done yet, so it is the location that is wrong.
+    // This is the first read from a repository: nothing was done yet, so the location is wrong.
     if (error instanceof StorageError && error.configuration) {
       throw new ConfigurationError(error.message, error.next, error);
     }
@@ -240,8 +241,8 @@ async function findRepository(
 }
 
 /**
- * Its bytes, or undefined when there is none. Nothing seals them, and with one wrong digit of the key everything else looks damaged: they
- * count when two readings bring the same.
+ * Reads the bytes of the file; undefined when there is none. No seal protects them, and one wrong digit of
+ * the key makes everything else look damaged, so they count only when two reads return the same.
  */
 async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffer | undefined> {
   const read = async () => {
@@ -253,7 +254,7 @@ async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffe
     }
   };
   const [one, other] = await Promise.all([read(), read()]);
-  // It is made at this moment.
+  // Another run creates it at this moment.
   if (one === undefined || other === undefined) return one ?? other;
   if (!one.equals(other)) throw describeDamage(storage, 'two readings brought different bytes');
   return one;
@@ -275,7 +276,7 @@ function understand(storage: Storage, bytes: Buffer, repositoryKey: string | und
   return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
 }
 
-/** What it says, or what is wrong with it: in words of ours alone, for it may be any file of this machine, or hold the key. */
+/** Returns the content, or what is wrong, without quoting the file: it may be any file, or hold the key. */
 function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
   let value: unknown;
   try {
@@ -328,8 +329,8 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
 }
 
 /**
- * The key of one repository. Somebody may give one to several, and whoever can write to two of these without knowing it must not be able to
- * pass off a file of the one for a file of the other.
+ * Derives the key of one repository. A user may give the same key to several. A person who can write to two
+ * of them, without knowing the key, must not be able to pass off a file of one as a file of the other.
  */
 function bindKey(
   { format, id }: Pick<v.InferOutput<typeof repositorySchema>, 'format' | 'id'>,
@@ -338,7 +339,7 @@ function bindKey(
   return format === 1 ? key : createHmac('sha256', key).update(`supabase-backup repository ${id}`).digest();
 }
 
-/** Tells a right key from a wrong one without telling the key. */
+/** Tells a right key from a wrong one without revealing the key. */
 function checkValue(key: Buffer): string {
   return createHmac('sha256', key).update('supabase-backup repository key check').digest('hex');
 }

@@ -2,24 +2,25 @@ import { IntegrityError, StorageError } from '../runtime/errors.ts';
 import { BrokenBodyError } from '../storage/s3/failure.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storage/storage.ts';
 
-/** So often what is not as it should be is read before it counts as damaged. */
+/** How many times a value that is not as expected is read before it counts as damaged. */
 const mostReadings = 3;
 
-/** What was read is not what was stored, for a reason that no other reading can change: its bytes are the recorded ones. */
+/** A mismatch that another read cannot change: the bytes are the recorded ones, or access is denied. */
 export class SettledDamage extends IntegrityError {}
 
-/** Whether an error says that a value could not be read, and nothing of what it is: it may be whole. */
+/** Tells whether an error says only that a value could not be read: its content may be intact. */
 export function isUnread(error: unknown): boolean {
   if (error instanceof IntegrityError) return error.cause instanceof DeniedValueError;
   return error instanceof StorageError && error.cause instanceof BrokenBodyError;
 }
 
 /**
- * Reads a value, and where it is not what it should be once more, over a new connection, and again: one byte that was changed on the way, or
- * an answer that a middlebox ended early, is no damage of what is stored.
+ * Reads a value, and while it is not as expected reads it again over a new connection, three times in all: a
+ * byte that changed in transit, or an answer that a middlebox cut short, is not damage of the stored value.
  *
- * @param read throws `IntegrityError`, or what a storage throws of a value that is none of ours, for what is not as it should be
- * @throws what the last reading threw; an `IntegrityError` says how often it was read
+ * @param read throws `IntegrityError`, or the storage's error for a foreign value, when the value is not as
+ * expected
+ * @throws the error of the last read; an `IntegrityError` says how many times the value was read
  */
 export async function readAgain<Result>(read: (options: ReadOptions) => Promise<Result>): Promise<Result> {
   for (let readings = 1; ; readings++) {
@@ -32,7 +33,7 @@ export async function readAgain<Result>(read: (options: ReadOptions) => Promise<
   }
 }
 
-/** Whether another reading may bring something else. What is missing or denied is no matter of single bytes. */
+/** Tells whether another read may return something else. It does not for a missing or denied value. */
 function isDoubtful(error: unknown): boolean {
   if (error instanceof SettledDamage || error instanceof DeniedValueError) return false;
   if (error instanceof ForeignValueError) return true;

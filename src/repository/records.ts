@@ -8,17 +8,18 @@ import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
 /**
- * Facts that came to be known after a manifest was written, which never changes: `records/<kind>/<time>-<random>.json`. Each is
- * written once and never replaced; of records that contradict each other the newest holds.
+ * Facts that became known after a manifest was written, which never changes:
+ * `records/<kind>/<time>-<random>.json`. Each is written once and never replaced; among records that
+ * contradict each other the newest wins.
  */
 
 const objectName = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
-/** Fields of a later version are passed over: a fact that we know in part is better than none. */
+/** Unknown fields of a later version are ignored: a fact that is known in part is better than none. */
 const contentSchemas = {
   /** A run of `validate`. */
   validations: v.object({
-    /** The part of the objects that was read, above 0; 1 is all of them. */
+    /** The share of the objects that was read, above 0; 1 means all of them. */
     share: v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
     backups: v.array(
       v.object({
@@ -26,13 +27,16 @@ const contentSchemas = {
         outcome: v.picklist(['passed', 'damaged']),
         /** Whether its objects were decrypted and decompressed, or only the stored bytes hashed. */
         opened: v.boolean(),
-        /** Where the damage is: whoever looks again knows where. Absent in what older versions wrote, and of what passed. */
+        /**
+         * Where the damage is, so that a later check knows where to look. Absent in records of older
+         * versions, and for a backup that passed.
+         */
         part: v.optional(v.picklist(['manifest', 'objects', 'contents'])),
       }),
     ),
     /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */
     damagedObjects: v.optional(v.array(objectName), []),
-    /** What records before this one say of damage and is not so: a second look has found the objects as they were stored. */
+    /** Damage that earlier records report wrongly: a second read found the objects as they were stored. */
     retracted: v.optional(v.object({ backups: v.array(backupId), objects: v.array(objectName) })),
   }),
   /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
@@ -47,15 +51,15 @@ const contentSchemas = {
     fault: v.optional(v.nullable(v.picklist(['restore', 'parity', 'checks', 'command']))),
     /** milliseconds until the restored database could have been used; null when it never could */
     recovery: v.nullable(count),
-    /** milliseconds by phase, as far as it came */
+    /** milliseconds by phase, as far as the drill came */
     phases: v.record(v.string(), count),
-    /** Whether the restored database was what the backup had recorded; null when it did not come so far */
+    /** Whether the restored database was what the backup had recorded; null when it was not compared */
     parity: v.nullable(v.boolean()),
-    /** The point in time that it was brought to; null or absent: as it is */
+    /** The point in time that the database was brought to; null or absent: that of the backup */
     recoveredTo: v.optional(v.nullable(v.string())),
     checks: v.object({ asked: count, failed: v.array(v.string()) }),
   }),
-  /** A run of `restore`, a dry run aside: who brought which backup where, and what came of it. */
+  /** A run of `restore`, except a dry run: who restored which backup where, and the result. */
   restores: v.object({
     backup: backupId,
     /** User, host, port and database of the target */
@@ -64,24 +68,24 @@ const contentSchemas = {
     actor: v.string(),
     /** The run on GitHub, or machine and process */
     run: v.string(),
-    /** The point in time that it was brought to; null or absent: as it is */
+    /** The point in time that the database was brought to; null or absent: that of the backup */
     recoveredTo: v.optional(v.nullable(v.string())),
-    /** Whether all of the backup was restored, or chosen tables */
+    /** Whether the whole backup was restored, rather than chosen tables */
     whole: v.boolean(),
-    /** What the target was taken for */
+    /** The kind that the target was recognized as */
     kind: v.optional(v.string()),
-    /** What the user says it is used for */
+    /** The environment that the user has declared for the target */
     environment: v.optional(v.nullable(v.string())),
-    /** Whether the words that confirm it were typed */
+    /** Whether the words that confirm the restore were typed */
     confirmed: v.optional(v.boolean()),
-    /** The backup that was taken of the target before it was emptied */
+    /** The backup of the target that was taken before it was emptied */
     safetyBackup: v.optional(v.nullable(backupId)),
-    /** Backups that were tried elsewhere first, in turn; `why` is null for the one that passed */
+    /** Backups that were tried elsewhere first, in order; `why` is null for the one that passed */
     staging: v.optional(v.array(v.object({ backup: backupId, why: v.nullable(v.string()) }))),
     outcome: v.picklist(['equal', 'different', 'unverified', 'failed']),
     /** Why it failed; null when it did not */
     why: v.nullable(v.string()),
-    /** milliseconds by phase, as far as it came */
+    /** milliseconds by phase, as far as the restore came */
     phases: v.record(v.string(), count),
   }),
   /** A run of `cleanup`. */
@@ -90,7 +94,10 @@ const contentSchemas = {
     retention: v.record(v.string(), v.union([v.string(), v.number()])),
     timeZone: v.string(),
     removed: v.array(v.object({ id: backupId, why: v.string() })),
-    /** The backups that it has left, the newest of them: which of them are gone without a cleanup, the next one can tell. */
+    /**
+     * The newest of the backups that this cleanup left: with them the next cleanup can tell which ones
+     * vanished without a cleanup.
+     */
     kept: v.optional(v.array(backupId)),
     /** How many segments of captured changes were removed */
     segments: v.optional(count),
@@ -99,11 +106,11 @@ const contentSchemas = {
       /** stored bytes that were freed */
       bytes: count,
     }),
-    /** objects that were found to be needed by no backup, and wait for the grace period to pass */
+    /** Objects that no backup needed, which wait for the grace period to pass */
     marked: count,
-    /** stored files that the storage did not let go */
+    /** Stored files that the storage refused to delete */
     retained: count,
-    /** objects that are not listed any more, and whose bytes the storage keeps as versions */
+    /** Objects that are no longer listed, and whose bytes the storage keeps as versions */
     hidden: v.optional(v.object({ objects: count, bytes: count })),
   }),
 } as const;
@@ -112,9 +119,11 @@ export type RecordKind = keyof typeof contentSchemas;
 export type RecordContent<Kind extends RecordKind> = v.InferOutput<(typeof contentSchemas)[Kind]>;
 
 export interface StoredRecord<Kind extends RecordKind> {
-  /** By the clock of the machine that wrote it */
+  /** By the clock of the machine that wrote the record */
   readonly at: Date;
-  /** By the storage's clock: what to compare with the times of objects. A copy of the repository has times of its own. */
+  /**
+   * By the storage's clock, comparable with the times of objects. A copy of the repository has other times.
+   */
   readonly storedAt: Date;
   readonly content: RecordContent<Kind>;
 }
@@ -128,7 +137,7 @@ const maxAttempts = 8;
 const envelope = <Kind extends RecordKind>(kind: Kind) =>
   v.object({
     format: v.literal(1),
-    /** Its own name: a copy of an old record under a newer one would be a lie. */
+    /** The record's own name, so that a copy of an old record under a newer name is detected. */
     id: v.string(),
     at: time,
     content: contentSchemas[kind],
@@ -137,8 +146,8 @@ const envelope = <Kind extends RecordKind>(kind: Kind) =>
 /**
  * Writes a record, and returns when it is durable.
  *
- * @param now the time that the record gets: what is to overrule another record must be later
- * @throws StorageError when the storage does not take it, for example because the credentials may only read
+ * @param now the time of the record; it must be later than that of a record that it is meant to overrule
+ * @throws StorageError when the storage refuses it, for example because the credentials are read-only
  */
 export async function appendRecord<Kind extends RecordKind>(
   repository: Repository,
@@ -159,11 +168,11 @@ export async function appendRecord<Kind extends RecordKind>(
 }
 
 /**
- * Records of a kind, oldest first. One that is damaged, forged or out of its place is reported to `onDamaged` and counts for
- * nothing.
+ * Reads the records of one kind, oldest first. A record that is damaged, forged or misplaced is reported to
+ * `onDamaged` and ignored.
  *
- * @param newest so many at most, the newest by their names; by default all
- * @throws StorageError when one cannot be read at all
+ * @param newest the most records to read, the newest by name; by default all
+ * @throws StorageError when a record cannot be read at all
  */
 export async function readRecords<Kind extends RecordKind>(
   repository: Repository,

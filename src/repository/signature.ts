@@ -8,11 +8,15 @@ import type { Repository } from './open.ts';
 import { readAgain } from './reading.ts';
 
 /**
- * Sealed files: one line of JSON whose last field is an HMAC over all before it, by the key of the repository. It detects any
- * change by one who does not hold the key, and any truncation. docs/format.md shows how to check one by hand.
+ * Sealed files: one line of JSON whose last field is an HMAC over all bytes before it, with the key of the
+ * repository. The seal detects any truncation, and any change by a person without the key. docs/format.md
+ * shows how to check one by hand.
  */
 
-/** What a file is. It goes into the seal, so that a record never passes for a manifest, nor one kind of record for another. */
+/**
+ * The kind of a file. It is part of the seal, so a record never passes for a manifest, nor one kind of record
+ * for another.
+ */
 export type SealedKind = 'manifest' | 'outlines' | 'segment' | `record ${string}`;
 
 /** `,"seal":"<64 digits>"}` and a line break */
@@ -21,11 +25,14 @@ const sealPattern = /,"seal":"([0-9a-f]{64})"\}\n?$/;
 
 const mebibyte = 1024 * 1024;
 
-/** The most bytes that a file of a kind has. What is larger is not ours, and is not read: anyone who writes the storage can put it there. */
+/**
+ * The most bytes of a file of one kind. A larger file is not ours and is not read: anyone who can write to
+ * the storage could have put it there.
+ */
 export function sizeLimit(kind: SealedKind): number {
   switch (kind) {
     case 'manifest':
-      // Of a database of 25 TB, or of 200,000 tables
+      // Enough for a database of 25 TB, or of 200,000 tables
       return largestValue;
     case 'segment':
       return 64 * mebibyte;
@@ -36,22 +43,24 @@ export function sizeLimit(kind: SealedKind): number {
   }
 }
 
-/** Parsed, what is read takes several times that. */
+/** Bytes of sealed files in memory at once; parsed, they take several times as much. */
 const readBytes = 32 * mebibyte;
 
-/** Keeps those who read many sealed files from having too much of them in memory. */
+/** Bounds the memory of readers of many sealed files. */
 export class SealedReading {
   readonly #budget = new ByteBudget(readBytes);
 
-  /** @param size as listed; undefined when it is not known */
+  /** @param size as listed; undefined when unknown */
   next<Result>(kind: SealedKind, size: number | undefined, read: () => Promise<Result>): Promise<Result> {
     return this.#budget.hold(size === undefined || size > sizeLimit(kind) ? 0 : size, read);
   }
 }
 
 /**
+ * Returns the bytes of a sealed file.
+ *
  * @param content an object with at least one field, none of them named `seal`
- * @throws StorageError when it is so large that no reader would take it
+ * @throws StorageError when it is too large for any reader
  */
 export function sealContent(repository: Repository, kind: SealedKind, content: object): Buffer {
   const open = Buffer.from(JSON.stringify(content).slice(0, -1));
@@ -65,20 +74,21 @@ export function sealContent(repository: Repository, kind: SealedKind, content: o
   return Buffer.concat([open, Buffer.from(`,"seal":"${computeSeal(repository, kind, open)}"}\n`)]);
 }
 
-/** Why a file is not what this repository has sealed. Its reader knows what to do about it. */
+/** Says how a file differs from a file that this repository has sealed. The caller adds the next step. */
 export class BrokenSealError extends Error {}
 
 /**
- * The JSON text that was sealed.
+ * Returns the JSON text that was sealed.
  *
- * @throws BrokenSealError when the file is damaged or truncated, of another kind, or was not written with this repository's key
+ * @throws BrokenSealError when the file is damaged or truncated, of another kind, or was not written with
+ * this repository's key
  */
 export function openSealed(repository: Repository, kind: SealedKind, bytes: Buffer): string {
   return `${checkSeal(repository, kind, bytes).toString('utf8')}}`;
 }
 
 /**
- * The bytes that were sealed, but for the brace that ends them: for those who need a part only.
+ * Returns the bytes that were sealed, without the closing brace: for callers that need only a part of them.
  *
  * @throws BrokenSealError as `openSealed` does
  */
@@ -96,15 +106,16 @@ export function checkSeal(repository: Repository, kind: SealedKind, bytes: Buffe
   return open;
 }
 
-/** @param open the content without the brace that ends it */
+/** @param open the content without its closing brace */
 function computeSeal({ key }: Repository, kind: SealedKind, open: Buffer): string {
   return createHmac('sha256', key).update(`${kind}\0`).update(open).update('}').digest('hex');
 }
 
 /**
- * The content of a sealed file without the brace that ends it; undefined when there is none of the key. What does not fit is read again.
+ * Reads the content of a sealed file, without its closing brace; undefined when there is no such key. A file
+ * that does not match its seal is read again.
  *
- * @param damaged the error for a file that is not what this repository has sealed
+ * @param damaged makes the error for a file that is not what this repository has sealed
  * @throws StorageError when it cannot be read at all
  */
 export async function fetchSealed(
@@ -126,9 +137,11 @@ export async function fetchSealed(
 }
 
 /**
- * Reads a sealed file of a form. Undefined when there is none of the key, for example because it was removed since it was listed.
+ * Reads a sealed file and parses it with a schema. Undefined when there is no such key, for example because
+ * it was removed after it was listed.
  *
- * @param damaged the error for a file that is not what this repository has sealed, or not of the form
+ * @param damaged makes the error for a file that is not what this repository has sealed, or does not match
+ * the schema
  * @throws StorageError when it cannot be read at all
  */
 export async function readSealed<Schema extends v.GenericSchema>(

@@ -3,11 +3,14 @@ import type { ColumnName } from '../../values/column-name.ts';
 import { splitPatterns } from '../../values/table-patterns.ts';
 import { matching, Problem, splitList } from './values.ts';
 
-/* What the texts of inputs about databases mean. Each function throws `Problem` and nothing else, as those of values.ts. */
+/* Parsers for inputs about databases. Each throws `Problem` and nothing else, as those of values.ts. */
 
 export const databaseUrlForm = 'postgresql://user:password@host:5432/database';
 
-/** What is in a backup is read by its server, and so is the password of whatever else that can reach. */
+/**
+ * Only known images are accepted: the server of the image reads the contents of a backup, and the password of
+ * anything else that it can reach.
+ */
 export const parseImage = matching(
   /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
   'is not an image of postgres or of supabase/postgres',
@@ -24,17 +27,17 @@ export function parseDatabaseUrl(text: string): string {
       'Put the password of the database in its place.',
     );
   }
-  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), the URL standard does not.
+  // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), URLs do not.
   const standard = text
     .replace(/@(:\d+)?\//, (match) => match.replace('@', '@localhost'))
-    // Nor does that know more hosts than one.
+    // URLs do not allow several hosts either.
     .replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, '$1');
   const url = URL.canParse(standard) ? new URL(standard) : undefined;
   if (url === undefined || decode(url.password) === undefined) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem('is not a valid URL', remedy);
   }
-  // A service, or libpq's variables, say all that a URL leaves out.
+  // A service, or libpq's variables, supply everything that a URL leaves out.
   if (url.searchParams.get('service') || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
   if (url.hostname === '' && !url.searchParams.get('host') && !url.searchParams.get('hostaddr'))
     throw new Problem('names no host', `Write it as ${databaseUrlForm}.`);
@@ -47,7 +50,7 @@ export function parseDatabaseUrl(text: string): string {
   return text;
 }
 
-/** A schema and a table, or the star for all of its tables: each quoted, or plain text in which further dots may stand. */
+/** A schema and a table, or a star for all its tables. Each is quoted, or plain text with or without dots. */
 const tablePattern =
   /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
 
@@ -81,7 +84,10 @@ export function decode(text: string): string | undefined {
   }
 }
 
-/** SQL statements, one a line, or in a file; empty lines and those that begin with `--` or `#` are passed over. */
+/**
+ * SQL statements, one per line, given as text or as the path of a file; empty lines and lines that begin with
+ * `--` or `#` are ignored.
+ */
 export function parseChecks(text: string): readonly string[] {
   const source = text.includes('\n') || /^select\b/i.test(text) ? text : readFileAsText(text);
   const checks = source

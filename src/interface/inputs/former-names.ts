@@ -1,11 +1,11 @@
 import { type InputName, inputs, type ReadInput } from './schema.ts';
 
-/** The inputs that had another name before, by that name. It is still read, with a warning. */
+/** Renamed inputs, by their former name, which is still read, with a warning. */
 export const formerNames = { ledger: 'rollback-token' } as const satisfies Record<string, InputName>;
 
 export type FormerName = keyof typeof formerNames;
 
-/** Reads an input under its former name where its own name has no text, or no more than its default. */
+/** Reads an input under its former name when its own name has no text, or only its default. */
 export function acceptFormerNames(read: (name: InputName | FormerName) => string | undefined): ReadInput {
   const formerOf = new Map<InputName, FormerName>(
     listFormerNames().map((former) => [formerNames[former], former]),
@@ -18,7 +18,7 @@ export function acceptFormerNames(read: (name: InputName | FormerName) => string
   };
 }
 
-/** The warning for a user who wrote a former name. */
+/** Returns the warning for a user who wrote a former name. */
 export function adviseRename(former: FormerName): string {
   return `the input ${former} is named ${formerNames[former]} now; its former name is still read`;
 }

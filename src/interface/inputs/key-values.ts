@@ -4,11 +4,14 @@ import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
 import { Problem, splitList } from './values.ts';
 
-/* Recipients, identities, certificates, and the files that hold them. Each function throws `Problem` and nothing else, as those of values.ts. */
+/*
+ * Parsers for recipients, identities and certificates, and for the files that hold them. Each throws
+ * `Problem` and nothing else, as those of values.ts.
+ */
 
 export function parseRecipients(text: string): readonly string[] {
   return splitList(text).map((recipient) => {
-    // Someone who pastes the wrong half of a key pair must not see it in a log.
+    // A user who pastes the wrong half of a key pair must not see it in a log.
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
         'holds an identity, which is the secret half',
@@ -39,7 +42,7 @@ export function parseIdentities(text: string): readonly string[] {
     try {
       new Decrypter().addIdentity(line);
     } catch {
-      // The library's message quotes the identity, so neither it nor the error as a cause goes on.
+      // The library's message quotes the identity, so neither it nor the error as a cause is passed on.
       throw new Problem(
         `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
         'Copy it again from the file that `age-keygen` made, whole lines only.',
@@ -49,7 +52,7 @@ export function parseIdentities(text: string): readonly string[] {
   return lines;
 }
 
-/** The lines of a text that holds identities, or of the file that it names, without comments and empty lines. */
+/** The lines of a text with identities, or of the file that it names, without comments and empty lines. */
 export function identityLines(text: string): readonly string[] {
   const content = text.includes('AGE-SECRET-KEY-') ? text : readIfPossible(text);
   return content
@@ -79,7 +82,10 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** The path of a file with certificates, or they themselves in PEM form: a job that checks nothing out has no file of its repository. */
+/**
+ * The path of a file with certificates, or the certificates in PEM form: a job without a checkout has no file
+ * of its repository.
+ */
 export function parseCertificates(text: string): string {
   parsePem(text.includes('-----BEGIN') ? text : readFile(text));
   return text;
@@ -96,7 +102,7 @@ function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).raw.length > 0;
   } catch {
-    // What OpenSSL cannot read says nothing to people.
+    // OpenSSL's message about unreadable text would not help a user.
     return false;
   }
 }

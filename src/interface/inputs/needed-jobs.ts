@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Problem } from './values.ts';
 
-/** What GitHub tells a job of one that it needs. */
+/** What GitHub passes to a job about a job that it needs. */
 export interface NeededJob {
   readonly id: string;
   /** `success`, `failure`, `cancelled` or `skipped` */
@@ -15,6 +15,8 @@ const schema = v.record(
 );
 
 /**
+ * Parses the jobs that a job needs.
+ *
  * @param text the `needs` of a job, as `toJSON` writes it
  * @throws Problem
  */

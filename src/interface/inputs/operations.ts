@@ -34,10 +34,10 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
 };
 
-/** Those that work on a storage. */
+/** Operations that work on a storage. */
 export const storing = operations.filter((name) => name !== 'schedule');
 
-/** Those whose failure somebody should hear of, and whose success ends the alarm. */
+/** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [
   'backup',
   'capture',
@@ -50,5 +50,5 @@ export const announced = [
   'schedule',
 ] as const;
 
-/** The same, and what speaks for one of them */
+/** The same, and `alarm`, which raises the alarm of one of them */
 export const alarming = [...announced, 'alarm'] as const;

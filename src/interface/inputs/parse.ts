@@ -7,8 +7,9 @@ import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
 import { list, Problem } from './values.ts';
 
 /**
- * Reads, checks and types the inputs of the operation they name. Throws one `ConfigurationError` that tells all that is wrong,
- * so that nobody has to run it once per mistake.
+ * Reads, checks and types the inputs of the operation that they name.
+ *
+ * @throws ConfigurationError listing everything that is wrong, so a user need not run it once per mistake
  */
 export function parseInputs(read: ReadInput, env: NodeJS.ProcessEnv): Inputs {
   const taker = new Taker(parseOperation(read), read);
@@ -30,7 +31,7 @@ function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, en
   );
 }
 
-/** Each operation takes its own; the order of the mistakes is the order in which they are taken. */
+/** Each operation takes its own inputs; mistakes are listed in the order in which inputs are taken. */
 function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const { operation } = taker;
   if (operation === 'schedule') return takeSchedule(taker);
@@ -76,7 +77,7 @@ function takeSchedule(taker: Taker) {
 
 function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
   const storage = taker.take('storage');
-  // The SDK would follow these on its own, but as if they were Amazon's.
+  // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
   const awsEndpoint = storage?.startsWith('s3:')
     ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
     : undefined;
@@ -244,9 +245,10 @@ function takeRestore(taker: Taker, common: CommonInputs) {
 }
 
 /**
- * Who wants to hear of the end of an operation. Read apart from the operation's own inputs, because a mistake in these is a failure, too.
+ * Reads who is notified of the end of an operation. It is separate from the operation's own inputs, because a
+ * mistake in those is a failure that must be notified, too.
  *
- * @throws ConfigurationError
+ * @throws ConfigurationError listing everything that is wrong
  */
 export function parseAlarms(read: ReadInput): AlarmInputs {
   const problems: Mistake[] = [];
@@ -287,14 +289,17 @@ function parseOperation(read: ReadInput): Operation {
   );
 }
 
-/** Someone who forgot the `--name` of a secret input must not see it in a log: only what looks like a word is repeated. */
+/**
+ * Quotes only a text that looks like a word: a user who forgot the `--name` of a secret input must not see
+ * the secret in a log.
+ */
 export function quoteWord(text: string): string {
   return /^[a-z][a-z-]{0,19}$/i.test(text)
     ? JSON.stringify(text)
     : `what stands there (${text.length} characters)`;
 }
 
-/** Those of the given inputs that the operation does not read. An input at its default counts as not given. */
+/** Lists the given inputs that the operation does not read. An input at its default counts as not given. */
 export function findUnused(operation: Operation, read: ReadInput): readonly InputName[] {
   return inputNames.filter((name) => {
     const input = inputs[name];

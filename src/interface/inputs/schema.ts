@@ -11,8 +11,9 @@ import { operations, storing } from './operations.ts';
 import { oneOf, parseBoolean, parseShare, wholeNumber } from './values.ts';
 
 /**
- * Every input, once, in the order in which they are listed. The Action's `with:`, the command line, the environment, action.yml, `--help` and
- * the README's table all come from `schema`; past `parseInputs` nobody reads a raw input again.
+ * Every input, defined once, in the order in which they are listed. The Action's `with:`, the command line,
+ * the environment, action.yml, `--help` and the README's table all come from `schema`. After `parseInputs`
+ * no code reads a raw input.
  */
 export const schema = {
   operation: {
@@ -70,8 +71,8 @@ export type InputName = keyof typeof schema;
 
 export const inputNames = Object.keys(schema) as readonly InputName[];
 
-/** The schema for those who print it rather than parse with it. */
+/** The schema for code that prints it rather than parses with it. */
 export const inputs: Readonly<Record<InputName, Input>> = schema;
 
-/** The text of an input as the user gave it; undefined or empty means not given. */
+/** Returns the text of an input as the user gave it; undefined or empty means not given. */
 export type ReadInput = (name: InputName) => string | undefined;

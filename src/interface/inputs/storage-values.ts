@@ -1,7 +1,7 @@
 import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 import { oneOf, Problem } from './values.ts';
 
-/* What the texts of inputs about storages mean. Each function throws `Problem` and nothing else, as those of values.ts. */
+/* Parsers for inputs about storages. Each throws `Problem` and nothing else, as those of values.ts. */
 
 export const parseS3Addressing = oneOf(s3Addressings);
 
@@ -26,7 +26,10 @@ export function parseStorageClass(text: string): string {
   throw new Problem('is not the name of a storage class', 'Write it as in STANDARD_IA.');
 }
 
-/** The form only, and early; what a bucket may be called is known to storage/open.ts, which refuses it before contacting anyone. */
+/**
+ * Checks only the form, and early. storage/open.ts knows the rules for names of buckets, and refuses a wrong
+ * one before it contacts a server.
+ */
 export function parseStorage(text: string): string {
   if (/^artifact:\/\/[^":<>|*?\\/\p{Cc}]{1,200}$/iu.test(text)) return text;
   if (/^artifact:/i.test(text)) {

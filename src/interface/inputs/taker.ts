@@ -4,20 +4,20 @@ import { type InputName, inputs, type ReadInput, type schema } from './schema.ts
 import { drillable } from './time-values.ts';
 import { Problem } from './values.ts';
 
-/* How inputs are taken one after another, and what is wrong with them is told at once. */
+/* Takes inputs one after another, and reports everything that is wrong with them in one error. */
 
 export type Parsed<N extends InputName> = ReturnType<(typeof schema)[N]['parse']>;
 type Taken<N extends InputName> = (typeof schema)[N] extends { required: true } | { default: unknown }
   ? Parsed<N>
   : Parsed<N> | undefined;
 
-/** What is wrong with one input. */
+/** A problem of one input. */
 export interface Mistake {
   readonly name: InputName;
   readonly problem: Problem;
 }
 
-/** Takes one input after another for an operation, and notes what is wrong with each. */
+/** Takes the inputs of an operation one after another, and collects the problems of each. */
 export class Taker {
   readonly operation: Operation;
   readonly mistakes: Mistake[] = [];
@@ -39,7 +39,7 @@ export class Taker {
       if (!(error instanceof Problem)) throw error;
       this.mistakes.push({ name, problem: error });
     }
-    // Either it may be absent, or the problem just noted is thrown before anyone sees this value.
+    // Either the input may be absent, or the problem just noted is thrown before this value is used.
     return undefined as Taken<N>;
   }
 
@@ -47,7 +47,7 @@ export class Taker {
     this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
 
-  /** @param words what an operation takes besides an id */
+  /** @param words the words that an operation accepts in addition to an id */
   takeBackupId(words: readonly string[]): string {
     const id = this.take('backup-id');
     if (id === undefined) {
@@ -65,7 +65,10 @@ export class Taker {
     return id;
   }
 
-  /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
+  /**
+   * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
+   * on one that another rule has chosen.
+   */
   takeRecoverable() {
     const backupId = this.takeBackupId(drillable);
     const recoveryTargetTime = this.take('recovery-target-time');
@@ -91,7 +94,7 @@ export function toConfigurationError(operation: string, problems: readonly Mista
   );
 }
 
-/** What an absent input means for an operation; undefined when it simply is absent. */
+/** Returns the value of an absent input for an operation; undefined when the input simply is absent. */
 export function defaultOf(name: InputName, operation: Operation): string | undefined {
   const value = inputs[name].default;
   return typeof value === 'object' ? value[operation] : value;

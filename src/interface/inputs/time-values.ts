@@ -3,9 +3,9 @@ import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import { timedIdPattern } from '../../values/timed-id.ts';
 import { list, Problem } from './values.ts';
 
-/* Times, intervals, and what is chosen by them. Each function throws `Problem` and nothing else, as those of values.ts. */
+/* Parsers for times, intervals, and choices by time. Each throws only `Problem`, as those of values.ts. */
 
-/** What stands for a backup besides its id, where it is to be restored. */
+/** The words that select a backup to restore, in addition to its id. */
 export const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
 
 export function parseBackupId(text: string): string {
@@ -27,7 +27,7 @@ export function parseBackupId(text: string): string {
   );
 }
 
-/** `latest`, or a time in UTC, ISO 8601 to the microsecond: commit times are that exact. */
+/** Returns `latest`, or an ISO 8601 time in UTC to the microsecond, the precision of commit times. */
 export function parseRecoveryTarget(text: string): string {
   if (text === 'latest') return text;
   const date = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : undefined;
@@ -41,7 +41,7 @@ export function parseRecoveryTarget(text: string): string {
   return date.toISOString().replace(/\.\d+Z$/, `.${fraction.slice(0, 6).padEnd(6, '0')}Z`);
 }
 
-/** A time without a zone would mean something else on every machine: undefined. */
+/** Undefined for a time without a zone, which would mean a different time on every machine. */
 function parseTime(text: string): Date | undefined {
   const isAbsolute = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
   const date = new Date(text.replace(' ', 'T'));
@@ -50,7 +50,7 @@ function parseTime(text: string): Date | undefined {
 
 const intervalUnits: Readonly<Record<string, number>> = { h: hour, d: day, w: week };
 
-/** milliseconds of `36h`, `7d` or `2w` */
+/** Parses `36h`, `7d` or `2w` into milliseconds. */
 export function parseInterval(text: string): number {
   const [, digits, unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? [];
   const milliseconds = Number(digits) * (intervalUnits[unit] ?? Number.NaN);
@@ -104,7 +104,7 @@ export function parseRetention(text: string): RetentionPolicy {
 
 const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: minute, h: hour, d: day };
 
-/** milliseconds of `90s`, `30m` or `4h` */
+/** Parses `90s`, `30m` or `4h` into milliseconds. */
 export function parseDuration(text: string): number {
   const [, digits, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const milliseconds = Number(digits) * (shortUnits[unit] ?? Number.NaN);

@@ -1,8 +1,6 @@
-/* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
+/* Parsers for the texts of inputs. Each gets a trimmed text that is not empty, and throws only `Problem`. */
 
-/* What the texts of inputs mean: each function gets a trimmed text that is not empty, and throws `Problem` and nothing else. */
-
-/** One wrong input: what is wrong with it, and what to write instead. Neither may quote a secret. */
+/** A wrong input: the mistake, and what to write instead. Neither may quote a secret. */
 export class Problem extends Error {
   readonly remedy: string;
 
@@ -20,7 +18,9 @@ export function oneOf<const T extends string>(values: readonly T[]): (text: stri
   };
 }
 
-/** For texts that fit one pattern. Quotes nothing of what was given, so that a secret may use it. */
+/**
+ * Makes a parser for texts that match a pattern. Its error does not quote the text, which may be a secret.
+ */
 export function matching(pattern: RegExp, message: string, remedy: string): (text: string) => string {
   return (text) => {
     if (!pattern.test(text)) throw new Problem(message, remedy);
@@ -64,7 +64,7 @@ export function list(values: readonly string[]): string {
   return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 }
 
-/** A list of names of one form. */
+/** Makes a parser for a list of names of one form. */
 export function listOf(form: RegExp, wrong: string, remedy: string): (text: string) => readonly string[] {
   return (text) =>
     splitList(text).map((name) => {
@@ -73,7 +73,7 @@ export function listOf(form: RegExp, wrong: string, remedy: string): (text: stri
     });
 }
 
-/** An address that messages are sent to: https, or this machine. */
+/** An address to send messages to: https, or this machine. */
 export function parseWebhook(text: string): string {
   let url: URL;
   try {

@@ -27,7 +27,7 @@ interface CopiedTable {
   readonly root: { readonly schema: string; readonly name: string } | undefined;
 }
 
-/** What a run has found and stored. */
+/** Everything that a run has found and stored. */
 export interface ManifestParts {
   readonly id: string;
   readonly kind: Manifest['kind'];
@@ -62,7 +62,7 @@ export interface ManifestParts {
   readonly durations: Manifest['durations'];
 }
 
-/** Puts the parts of a finished run together: each object once, tables and ranges in a stable order. */
+/** Builds the manifest of a finished run: each object once, tables and ranges in a stable order. */
 export function assembleManifest(parts: ManifestParts): Manifest {
   const objects: StoredObject[] = [];
   const indexes = new Map<string, number>();
@@ -137,7 +137,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
     },
     notCarried: parts.notCarried,
     durations: parts.durations,
-    // What a list of many backups does not read comes last: see readOutline.
+    // Fields that a list of many backups does not read come last: see readOutline.
     objects,
     archive: { bytes: sumBytes(archive), objects: archive.map((piece) => piece.object) },
     supplement: { bytes: sumBytes(supplement), objects: supplement.map((piece) => piece.object) },

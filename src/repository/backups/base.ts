@@ -4,16 +4,16 @@ import type { Inventory } from '../objects/inventory.ts';
 import { objectKey } from '../objects/store.ts';
 import type { Doubted } from '../prune/suspects.ts';
 
-/** What an incremental backup builds upon, or why there is nothing. */
+/** The manifest that an incremental backup builds upon, or the reason why there is none. */
 export type Base =
   | { readonly manifest: Manifest; readonly isStored: (object: StoredObject) => boolean }
   | { readonly manifest: undefined; readonly why: string };
 
 /**
- * Sees whether a backup can be built upon, and which of its objects are still stored in their full length: what was lost is read again, so
- * that no new backup inherits a hole.
+ * Decides whether a backup can be built upon, and which of its objects are still stored in their full length:
+ * ranges of lost objects are read again, so no new backup inherits a hole.
  *
- * @param manifest of the newest backup with rows that is intact
+ * @param manifest of the newest intact backup with rows
  */
 export async function findBase(
   inputs: Pick<BackupRequest, 'encryptionRecipients'>,

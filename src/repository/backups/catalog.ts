@@ -6,13 +6,13 @@ import { type RecordContent, readRecords, type StoredRecord } from '../records.t
 import { listManifests, type ManifestOutline } from './manifests.ts';
 import { type Outlines, readOutlines } from './outlines.ts';
 
-/** A backup as one who chooses among many sees it: what its manifest says, and what has become known since. */
+/** A backup in a list of many: what its manifest says, and what became known since. */
 export interface ShelvedBackup {
   readonly id: string;
   readonly kind: ManifestOutline['kind'];
   readonly purpose: ManifestOutline['purpose'];
   readonly label: string | null;
-  /** By the source's clock; what the backup holds is as of then. */
+  /** By the source's clock; the backup holds the database as of then. */
   readonly snapshotAt: Date;
   readonly startedAt: Date;
   readonly finishedAt: Date;
@@ -21,13 +21,13 @@ export interface ShelvedBackup {
   readonly totals: ManifestOutline['totals'];
   /** server_version_num */
   readonly serverVersion: number;
-  /** What tells which captured changes it can be brought forward with: see recovery.ts */
+  /** Determines which captured changes can be replayed on it: see changes/recoverable.ts. */
   readonly source: ManifestOutline['source'];
   readonly encrypted: boolean;
   readonly pinned: boolean;
-  /** When all of it was last read and found whole; null when it never was, or was found damaged since. */
+  /** When all of it was last read and found intact; null when it never was, or was found damaged since. */
   readonly verifiedAt: Date | null;
-  /** When it was last found damaged; null when it never was, or when all of it was found whole since. */
+  /** When it was last found damaged; null when it never was, or when all of it was found intact since. */
   readonly damagedAt: Date | null;
   /** Its newest drill; null when it never had one. */
   readonly drilled: Drilled | null;
@@ -36,22 +36,23 @@ export interface ShelvedBackup {
 export interface Shelf {
   /** Newest snapshot first. */
   readonly backups: readonly ShelvedBackup[];
-  /** Manifests that cannot be trusted, newest id first. What their backups would need is not known. */
+  /** Manifests that cannot be trusted, newest id first. The objects that their backups need are unknown. */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
 }
 
 export interface ShelfOptions {
-  /** Told of every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
+  /** Receives every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
-  /** Told what was read, for one who keeps it: see `keepOutlines` */
+  /** Receives the outlines that were read, for a caller that caches them: see `keepOutlines`. */
   readonly onOutlines?: (outlines: Outlines) => void;
 }
 
 /**
  * Reads what is known of every backup of a repository. A backup that is removed meanwhile is left out.
  *
- * @throws StorageError when a manifest or a record cannot be read at all: a shelf that is not whole is no ground for a decision
+ * @throws StorageError when a manifest or a record cannot be read at all: an incomplete catalog must not be
+ * the basis of a decision
  */
 export async function readShelf(repository: Repository, options: ShelfOptions): Promise<Shelf> {
   const { onDamaged, signal = new AbortController().signal } = options;
@@ -91,18 +92,18 @@ function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBacku
   };
 }
 
-/** What records say about a backup; a field is absent where none does. */
+/** What records say about a backup; a field is absent when no record says it. */
 export interface Standing {
   pinned?: boolean;
   /** When a record last pinned or unpinned it. */
   pinnedAt?: Date;
   verifiedAt?: Date;
   damagedAt?: Date;
-  /** The newest drill of it */
+  /** The backup's newest drill */
   drilled?: Drilled;
 }
 
-/** What a drill has shown. */
+/** The result of a drill. */
 export interface Drilled {
   readonly at: Date;
   readonly passed: boolean;
@@ -110,7 +111,11 @@ export interface Drilled {
   readonly recovery: number | null;
 }
 
-/** @throws StorageError when a record cannot be read at all */
+/**
+ * Reads what records say about each backup, by id.
+ *
+ * @throws StorageError when a record cannot be read at all
+ */
 export async function readStandings(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
@@ -125,9 +130,9 @@ export async function readStandings(
 }
 
 /**
- * What records, oldest first, say of each backup. Only a run that read everything verifies a backup, or clears it of damage found
- * before: one that read a share may have passed over what is damaged. For the same reason it does not take back what a whole run
- * has found.
+ * Derives from records, oldest first, what they say about each backup. Only a validation that read everything
+ * verifies a backup, or clears it of damage found before: one that read a share may have missed the damage.
+ * For the same reason a share that passed does not revoke what a whole validation found.
  */
 export function weighRecords(
   pins: readonly StoredRecord<'pins'>[],
@@ -161,10 +166,12 @@ export function weighRecords(
   for (const { at, content } of drills) {
     const standing = standingOf(content.backup);
     const passed = content.outcome === 'passed';
-    // The data came back as it was, and a question about it got another answer: no reason to doubt an earlier proof of the data.
+    // The data came back intact, and only a check of it failed: no reason to doubt an earlier proof of the
+    // data.
     if (!passed && standing.drilled?.passed && isAboutAnswers(content)) continue;
     standing.drilled = { at, passed, recovery: content.recovery };
-    // Every byte of it was read, and what came of them is what was recorded: more than a validation does.
+    // A drill reads every byte and compares what came of it with the record: it proves more than a
+    // validation.
     const known = standing.verifiedAt ?? standing.damagedAt;
     if (passed && (known === undefined || known < at)) {
       standing.verifiedAt = at;
@@ -174,7 +181,10 @@ export function weighRecords(
   return standings;
 }
 
-/** Older versions did not say where a drill failed. */
+/**
+ * Tells whether a drill restored the data correctly, and only the checks or the command failed. Records of
+ * older versions do not say where a drill failed.
+ */
 function isAboutAnswers({ fault, parity, checks }: RecordContent<'drills'>): boolean {
   if (fault !== undefined) return parity === true && (fault === 'checks' || fault === 'command');
   return parity === true && checks.failed.length > 0;

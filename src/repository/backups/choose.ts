@@ -5,7 +5,7 @@ import type { Repository } from '../open.ts';
 import { readShelf, type ShelvedBackup } from './catalog.ts';
 import { chooseBackup, readManifest } from './manifests.ts';
 
-/** A safety backup is meant by its id alone; that one is passed over is said, because it is newer than what is taken. */
+/** Excludes safety backups, which only their ids select, and warns: they are newer than the chosen backup. */
 function passOverSafety(log: World['log']): (backup: Pick<Manifest, 'id' | 'purpose' | 'label'>) => boolean {
   return (backup) => {
     if (backup.purpose !== 'safety') return true;
@@ -15,11 +15,12 @@ function passOverSafety(log: World['log']): (backup: Pick<Manifest, 'id' | 'purp
 }
 
 /**
- * The backups that a drill may fall back upon, in turn: the one that `choice` means, and those before it, newest first. Backups without
- * rows are none of them, nor are safety backups, unless one is named.
+ * Returns the backups that a drill may try, in order: the one that `choice` selects, and those before it,
+ * newest first. Backups without rows are left out, and so are safety backups, unless `choice` names one.
  *
  * @param choice an id, `latest`, `latest-verified`, `before:<time>` or `random:<milliseconds>`
- * @throws ConfigurationError when none fits
+ * @throws ConfigurationError when no backup fits
+ * @throws IntegrityError when the named one is damaged
  */
 export async function chooseBackups(
   repository: Repository,
@@ -54,8 +55,8 @@ export async function chooseBackups(
 }
 
 /**
- * The one backup that `choice` means. An id, `latest` and `before:<time>` are found without what else the repository holds: a restore shall
- * not fail because of a file that it does not need.
+ * Reads the one manifest that `choice` selects. An id, `latest` and `before:<time>` are resolved without
+ * reading the rest of the repository: a restore must not fail because of a file that it does not need.
  */
 export async function chooseManifest(
   repository: Repository,
@@ -71,7 +72,7 @@ export async function chooseManifest(
   return readManifest(repository, first.id);
 }
 
-/** An index into `backups`, which are newest first; -1 when none fits. */
+/** Returns an index into `backups`, which are newest first; -1 when none fits. */
 function findFirst(backups: readonly ShelvedBackup[], choice: string, now: Date): number {
   if (choice === 'latest') return backups.length === 0 ? -1 : 0;
   if (choice === 'latest-verified') return backups.findIndex((backup) => backup.verifiedAt !== null);

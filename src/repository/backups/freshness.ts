@@ -5,14 +5,14 @@ import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
 
-/** What the shelf says of how far back one would have to go, and of what is known to work. */
+/** How recent the usable backups are, and which of them are proven to work. */
 export interface BackupStanding {
   readonly shelf: Shelf;
-  /** Those one would go back to, newest first: with rows, not known to be damaged, and no safety backups. */
+  /** The backups that a restore would use, newest first: with rows, not damaged, and no safety backups. */
   readonly usable: readonly ShelvedBackup[];
-  /** When a backup was last verified, whether it is still there or not; undefined when none was. */
+  /** When a backup was last verified, whether or not it still exists; undefined when none was. */
   readonly verified: Proof | undefined;
-  /** The last drill that passed. Of each backup its newest drill counts. */
+  /** The last drill that passed. For each backup only its newest drill counts. */
   readonly drilled: (Proof & { readonly recovery: number | null }) | undefined;
   readonly validations: readonly StoredRecord<'validations'>[];
   readonly drills: readonly StoredRecord<'drills'>[];
@@ -24,7 +24,7 @@ export interface Proof {
 }
 
 /**
- * Reads it. What is passed over is told as a warning.
+ * Reads the catalog and the records of proofs. Everything that is ignored is reported as a warning.
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
@@ -37,20 +37,20 @@ export async function readStanding(repository: Repository, world: World): Promis
   };
   const onDamaged = (error: IntegrityError) => warn(`${error.message}; passed over`);
   const shelf = await readShelf(repository, { onDamaged, signal });
-  // Drills of backups that retention has removed since have shown what they have shown.
+  // Drills of backups that retention has removed since still count.
   const validations = await readRecords(repository, 'validations', onDamaged, { signal });
   const drills = await readRecords(repository, 'drills', onDamaged, { signal });
   return weighStanding(shelf, validations, drills, { now: world.now(), warn });
 }
 
-/** @param warn is told of backups that do not count although they could be newer than the newest that does */
+/** @param warn receives backups that do not count although they could be newer than the newest that does */
 export function weighStanding(
   shelf: Shelf,
   validations: readonly StoredRecord<'validations'>[],
   drills: readonly StoredRecord<'drills'>[],
   { now, warn }: { now: Date; warn: (message: string) => void },
 ): BackupStanding {
-  // What is dated later is of a clock that is wrong: it would be fresh for too long.
+  // A later date comes from a wrong clock: the backup would count as fresh for too long.
   const latest = now.getTime() + clockTolerance;
   const usable: ShelvedBackup[] = [];
   for (const backup of shelf.backups) {
@@ -74,7 +74,7 @@ export function weighStanding(
   };
 }
 
-/** Why one would not go back to a backup; undefined when nothing speaks against it. */
+/** Says why a restore would not use a backup; undefined when it would. */
 function whyNot(backup: ShelvedBackup, latest: number): string | undefined {
   if (backup.kind === 'schema') return 'schema';
   if (backup.damagedAt !== null) return 'was found damaged';
@@ -93,7 +93,7 @@ function findNewest<P extends Proof>(proofs: readonly (P | undefined)[], latest:
   return newest;
 }
 
-/** milliseconds; undefined: nobody asks */
+/** milliseconds; undefined: no limit was asked for */
 export interface Limits {
   readonly maxAge: number;
   readonly verifiedWithin: number | undefined;
@@ -107,7 +107,7 @@ export interface Ages {
   readonly drilled: number | undefined;
 }
 
-/** What is dated a little ahead happened now. */
+/** An event that is dated slightly ahead counts as happening now. */
 export function measureAges({ usable, verified, drilled }: BackupStanding, now: Date): Ages {
   const since = (time: Date | undefined) => time && Math.max(0, now.getTime() - time.getTime());
   return { newest: since(usable[0]?.snapshotAt), verified: since(verified?.at), drilled: since(drilled?.at) };
@@ -122,7 +122,7 @@ export interface JudgedLimit {
   readonly met: boolean;
 }
 
-/** Only the limits that were asked for. What is exactly as old as it may be is not too old. */
+/** Judges only the limits that were asked for. An age exactly at its limit meets it. */
 export function judgeLimits(ages: Ages, limits: Limits): JudgedLimit[] {
   const judge = (
     input: JudgedLimit['input'],

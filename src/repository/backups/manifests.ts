@@ -23,12 +23,12 @@ export function manifestKey(id: string): string {
   return `backups/${id}.json`;
 }
 
-/** The ids of all backups that exist, oldest first. */
+/** Lists the ids of all backups that exist, oldest first. */
 export async function listBackupIds(repository: Repository): Promise<string[]> {
   return [...(await listManifests(repository)).keys()].sort();
 }
 
-/** The manifests there are, by the id of the backup. */
+/** Lists the manifests that exist, by the id of the backup. */
 export async function listManifests({ storage }: Repository): Promise<Map<string, StoredValue>> {
   const manifests = new Map<string, StoredValue>();
   for await (const value of storage.list('backups/')) {
@@ -39,10 +39,10 @@ export async function listManifests({ storage }: Repository): Promise<Map<string
 }
 
 /**
- * The commit of a backup: after this it exists, before this it does not. Never replaces a manifest.
+ * Commits a backup: after this it exists, before this it does not. Never replaces a manifest.
  *
- * @param prove throws where something does not hold that has to before it is written
- * @throws as `commit` does
+ * @param prove throws when a condition does not hold that must hold before the manifest is written
+ * @throws StorageError when the manifest exists already, and as `commit` does
  */
 export async function writeManifest(
   repository: Repository,
@@ -60,6 +60,8 @@ export async function writeManifest(
 }
 
 /**
+ * Reads and checks a manifest.
+ *
  * @throws IntegrityError when it is damaged, truncated or was not written with this repository's key
  * @throws ConfigurationError when there is no such backup
  */
@@ -73,7 +75,8 @@ export async function readManifest(repository: Repository, id: string): Promise<
 }
 
 /**
- * Like `readManifest`, for those who go through all backups: undefined when a cleanup has removed it since they were listed.
+ * Like `readManifest`, for callers that go through all backups: undefined when a cleanup has removed the
+ * backup after it was listed.
  *
  * @throws IntegrityError as `readManifest` does
  */
@@ -90,7 +93,7 @@ export async function readIfPresent(repository: Repository, id: string): Promise
 
 const { database, systemIdentifier, timeline, databaseOid, definitions } = manifestFields.source.entries;
 
-/** What tells which captured changes a backup can be brought forward with: see recovery.ts. */
+/** Determines which captured changes can be replayed on a backup: see changes/recoverable.ts. */
 const outlinePosition = {
   database,
   systemIdentifier,
@@ -119,7 +122,7 @@ const outlineFields = {
 const outlineOfFormat2 = v.object({ format: v.literal(2), purpose, ...outlineFields });
 const outlineOfFormat1 = v.object({ format: v.literal(1), ...outlineFields });
 
-/** The part of a manifest that says what a backup is. */
+/** The part of a manifest that describes the backup, without its contents. */
 export type ManifestOutline = v.InferOutput<typeof outlineOfFormat2>;
 
 /** Reads outlines of both formats, from a manifest or from the cache. The output is of format 2. */
@@ -129,8 +132,9 @@ export const outlineSchema: v.GenericSchema<unknown, ManifestOutline> = v.varian
 ]);
 
 /**
- * What a list of many backups needs of each. The seal is checked over the whole manifest, and only what stands before the objects is
- * parsed, which takes a fraction of the time of `readManifest`. Undefined when there is no such backup.
+ * Reads what a list of many backups needs of each. It checks the seal over the whole manifest, but parses
+ * only what precedes the objects, which takes a fraction of the time of `readManifest`. Undefined when there
+ * is no such backup.
  *
  * @throws IntegrityError as `readManifest` does
  */
@@ -139,19 +143,19 @@ export async function readOutline(repository: Repository, id: string): Promise<M
   return open && parseAs(repository, id, outlineSchema, open.subarray(0, findObjects(id, open)));
 }
 
-/** What `readOutline` would tell of a manifest. */
+/** Returns what `readOutline` would read of a manifest. */
 export function outlineOf(manifest: Manifest): ManifestOutline {
   return v.parse(outlineSchema, manifest);
 }
 
-/** What the newest backup that is whole says of itself; undefined when there is none. */
+/** Reads the outline of the newest intact backup; undefined when there is none. */
 export async function readNewestOutline(repository: Repository): Promise<ManifestOutline | undefined> {
   for (const id of (await listBackupIds(repository)).toReversed()) {
     try {
       const outline = await readOutline(repository, id);
       if (outline) return outline;
     } catch (error) {
-      // Which are damaged is told when it is looked for a base, and by validate.
+      // Damaged manifests are reported by the search for a base, and by validate.
       if (!(error instanceof IntegrityError)) throw error;
     }
   }
@@ -159,7 +163,7 @@ export async function readNewestOutline(repository: Repository): Promise<Manifes
 }
 
 /**
- * The names of all objects that a backup needs; undefined when there is no such backup.
+ * Reads the names of all objects that a backup needs; undefined when there is no such backup.
  *
  * @throws IntegrityError as `readManifest` does
  */
@@ -184,17 +188,17 @@ export async function readObjectNames(repository: Repository, id: string): Promi
 const nameField = '{"name":"';
 const nameLength = 64;
 
-/** Unescaped quotes stand between fields only, so nothing that a user wrote looks like this. */
+/** Only quotes between fields are unescaped, so no text of a user can look like this. */
 const objectsField = ',"objects":[';
 
-/** Where the objects begin; everything that tells what a backup is stands before them. */
+/** Finds where the objects begin; every field that describes the backup precedes them. */
 function findObjects(id: string, open: Buffer): number {
   const at = open.indexOf(objectsField);
   if (at < 0) throw describeDamage(id, 'it is sealed but lists no objects');
   return at;
 }
 
-/** The content of a manifest without its last brace; undefined when there is no such backup. */
+/** Reads the content of a manifest without its closing brace; undefined when there is no such backup. */
 function readSealed(repository: Repository, id: string): Promise<Buffer | undefined> {
   return fetchSealed(repository, 'manifest', manifestKey(id), (how, cause) => describeDamage(id, how, cause));
 }
@@ -237,7 +241,7 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
 ): v.InferOutput<Schema> {
   const output = parse(id, schema, open);
   if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
-  // With a key that several repositories have, its seal fits all the same.
+  // When several repositories share a key, a manifest of another one has a valid seal too.
   const { systemIdentifier, database } = output.source;
   if (systemIdentifier !== source.systemIdentifier || database !== source.database) {
     throw describeDamage(
@@ -256,7 +260,7 @@ function describeDamage(id: string, how: string, cause?: unknown): IntegrityErro
   );
 }
 
-/** Names what refers to bytes that no object has. */
+/** Names the part that refers to bytes beyond its objects. */
 function findDanglingPiece(manifest: Manifest): string | undefined {
   const { objects } = manifest;
   if (manifest.archive.objects.some((index) => objects[index] === undefined)) return 'its archive';
@@ -269,8 +273,8 @@ function findDanglingPiece(manifest: Manifest): string | undefined {
 }
 
 /**
- * Names what has other numbers than its parts have together. What a restore would bring is told, and room looked for, by the numbers, and
- * it is the parts that come: the same object may be listed any number of times.
+ * Names the part whose numbers are not the sum of its own parts. A restore announces sizes and checks free
+ * space by these numbers, but loads the parts, and the parts may list the same object any number of times.
  */
 function findMiscounted({ objects, archive, supplement, tables, totals }: Manifest): string | undefined {
   const sum = (parts: readonly number[]) => parts.reduce((one, other) => one + other, 0);
@@ -289,10 +293,11 @@ function findMiscounted({ objects, archive, supplement, tables, totals }: Manife
 }
 
 /**
- * Finds the backup that an input means: an id, `latest`, or `before:<time>`, by the time of its snapshot. Damaged manifests are
- * passed over for the two latter and reported to `onDamaged`.
+ * Finds the backup that an input selects: an id, `latest`, or `before:<time>`, by the time of its snapshot.
+ * `latest` and `before:` skip damaged manifests and report them to `onDamaged`.
  *
- * @param isMeant tells, for the two latter, what no such choice means
+ * @param isMeant tells, for `latest` and `before:`, whether a backup may be selected
+ * @throws ConfigurationError when no backup fits
  */
 export async function chooseBackup(
   repository: Repository,
@@ -304,7 +309,7 @@ export async function chooseBackup(
   if (choice !== 'latest' && before === undefined) return readManifest(repository, choice);
   const limit = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(before);
   const ids = await listBackupIds(repository);
-  // Ids tell the order of backups to the second; which of one second is the newest, only their snapshots tell.
+  // Ids order backups to the second; within one second only their snapshots tell which is the newest.
   for (const group of Map.groupBy(ids.toReversed(), (id) => id.slice(0, id.indexOf('-'))).values()) {
     let newest: Manifest | undefined;
     for (const id of group) {

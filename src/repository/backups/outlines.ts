@@ -12,14 +12,15 @@ import { readSealed, SealedReading, sealContent } from '../signature.ts';
 import { type ManifestOutline, outlineSchema, readOutline } from './manifests.ts';
 
 /**
- * `outlines.json`: what the manifests of all backups say of them, so that one who looks at many does not download each whole. It is a
- * cache. An outline in it counts only for a manifest that the storage lists with the very size and time that are written beside the
- * outline; all others are read. Whoever writes the repository replaces it; of two who do so at once one loses his outlines, and the next
- * reader reads those manifests. Anybody may delete it.
+ * `outlines.json`: the outlines of all manifests, so that a reader of many does not download each whole. It
+ * is a cache. An outline counts only for a manifest that the storage lists with exactly the size and time
+ * recorded beside the outline; all other manifests are read. A run that writes to the repository replaces the
+ * file; of two that do so at once one loses its outlines, and the next reader reads those manifests. The file
+ * may be deleted at any time.
  */
 const location = 'outlines.json';
 
-/** An outline, and the file that it is of as the storage lists it. */
+/** An outline, with the size and time of its manifest as the storage lists it. */
 export interface KnownOutline {
   readonly outline: ManifestOutline;
   /** bytes of the manifest */
@@ -27,22 +28,22 @@ export interface KnownOutline {
   readonly modifiedAt: Date;
 }
 
-/** What all manifests of a repository say. */
+/** The outlines of all manifests of a repository. */
 export interface Outlines {
   /** In no particular order */
   readonly known: readonly KnownOutline[];
   /** Manifests that cannot be trusted */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
-  /** Ids of those whose manifest was not read: the cache, and its size and time, speak for it. */
+  /** Ids of backups whose manifest was not read: only the cache vouches for them, with its size and time. */
   readonly unread: ReadonlySet<string>;
-  /** Whether these, and no others, are what `outlines.json` has */
+  /** Whether `outlines.json` has exactly these */
   readonly areSaved: boolean;
 }
 
 /** How many manifests are read at once. */
 const readers = 16;
 
-/** bytes of all outlines as JSON: of some 60,000 backups */
+/** Bytes of all outlines as JSON: enough for some 60,000 backups */
 const largestText = 64 * 1024 * 1024;
 
 const fileSchema = v.object({
@@ -58,10 +59,10 @@ const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
 
 /**
- * Reads the outlines of all backups. One that is removed meanwhile may be left out.
+ * Reads the outlines of all backups. A backup that is removed meanwhile may be left out.
  *
- * @param listing the manifests there are, by id
- * @param onDamaged told of every manifest that cannot be trusted, and of the cache, when that cannot be
+ * @param listing the manifests that exist, by id
+ * @param onDamaged receives every manifest that cannot be trusted, and the cache when it cannot
  * @throws StorageError when a manifest cannot be read at all
  */
 export async function readOutlines(
@@ -89,10 +90,10 @@ export async function readOutlines(
 }
 
 /**
- * Reads the manifests of some backups whose outlines the cache told, for one who relies on them: a disk changes bytes, and neither size
- * nor time of a file.
+ * Reads the manifests of the given backups whose outlines came from the cache, for a caller that relies on
+ * them: a disk may change bytes and leave the size and time of a file as they were.
  *
- * @returns those that cannot be trusted
+ * @returns the manifests that cannot be trusted
  */
 export async function checkUnread(
   repository: Repository,
@@ -109,11 +110,11 @@ export async function checkUnread(
 type ReadOutline = (id: string) => Promise<ManifestOutline | undefined>;
 
 /**
- * Sees to it that the cache has all backups that there are, as far as it can be read and written. Backups are found without it: nothing of
- * this fails anything.
+ * Completes the cache with all backups that exist, as far as it can be read and written. Backups are found
+ * without it, so a failure of the storage is only logged.
  *
- * @param listing the manifests there are, by id
- * @param atHand outlines of manifests that were read since
+ * @param listing the manifests that exist, by id
+ * @param atHand outlines of manifests that were read already
  */
 export async function completeOutlines(
   repository: Repository,
@@ -122,7 +123,7 @@ export async function completeOutlines(
   log: Pick<Log, 'debug'>,
   signal: AbortSignal,
 ): Promise<void> {
-  // Which manifests are damaged is told when one is to be built upon, and by validate.
+  // Damaged manifests are reported when a backup would build upon one, and by validate.
   const ignore = () => undefined;
   const read: ReadOutline = async (id) => atHand.get(id) ?? readOutline(repository, id);
   try {
@@ -140,7 +141,7 @@ export async function completeOutlines(
   }
 }
 
-/** Replaces the cache, where the storage takes it. */
+/** Replaces the cache. A refusal of the storage is only logged. */
 export async function keepOutlines(
   repository: Repository,
   known: readonly KnownOutline[],
@@ -157,7 +158,10 @@ export async function keepOutlines(
   }
 }
 
-/** Two manifests of one size and time, to what the storage tells of it, are one. */
+/**
+ * Tells whether the manifest is the one of the outline: manifests of one id with equal size and time are
+ * taken for the same.
+ */
 function isOf({ size, modifiedAt }: KnownOutline, listed: StoredValue | undefined): boolean {
   return listed?.size === size && listed.modifiedAt.getTime() === modifiedAt.getTime();
 }
@@ -188,7 +192,7 @@ async function readWhole(
   return { known, damaged };
 }
 
-/** What the cache has; nothing when it is not there or cannot be trusted. */
+/** Reads the outlines of the cache; none when it is absent or cannot be trusted. */
 async function readSaved(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
@@ -205,7 +209,7 @@ async function readSaved(
 async function openSaved(repository: Repository): Promise<readonly KnownOutline[] | undefined> {
   const file = await readSealed(repository, 'outlines', location, fileSchema, describeDamage);
   if (file === undefined) return undefined;
-  // With a key that several repositories have, its seal fits all the same.
+  // When several repositories share a key, the cache of another one has a valid seal too.
   if (file.repository !== repository.id) throw describeDamage('it is of another repository');
   try {
     const compressed = Buffer.from(file.outlines, 'base64');

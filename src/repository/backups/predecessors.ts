@@ -6,30 +6,33 @@ import type { Repository } from '../open.ts';
 import { SealedReading } from '../signature.ts';
 import { type ManifestOutline, outlineOf, readIfPresent } from './manifests.ts';
 
-/** What the backups before this one tell it. */
+/** What a new backup uses of the ones before it. */
 export interface Predecessors {
-  /** The newest that is whole; undefined when there is none. */
+  /** The newest intact backup; undefined when there is none. */
   readonly newest: Pick<Manifest, 'id' | 'encryption'> | undefined;
-  /** The newest of them that has rows */
+  /** The newest intact backup with rows */
   readonly base: Manifest | undefined;
-  /** The objects of the last few, by name: what need not be compressed and stored again */
+  /** The objects of the last few backups, by name; they need not be compressed and stored again */
   readonly known: ReadonlyMap<string, StoredObject>;
-  /** What the last few say of themselves, by id */
+  /** The outlines of the last few backups, by id */
   readonly outlines: ReadonlyMap<string, ManifestOutline>;
 }
 
-/** What a backup stores again is nearly always what one of the last few holds; the rest is found when it is written. */
+/**
+ * How many backups are remembered. An object that a backup needs again is nearly always one of the last few
+ * backups; others are found when they are written.
+ */
 const rememberedBackups = 3;
 
-/** What stays in memory of each; of the base all does. */
+/** What stays in memory of each backup; the base stays whole. */
 type Remembered = Pick<Manifest, 'id' | 'encryption' | 'objects'> & { readonly outline: ManifestOutline };
 
 /**
- * Reads the newest manifests, several at a time. A damaged one refers to nothing and is reported. An object that only older backups hold is
- * found there when it is about to be stored (see `ObjectWriter`), so that the time and memory that this takes do not grow with the number of
- * backups.
+ * Reads the newest manifests, several at a time. A damaged manifest is reported and contributes no objects.
+ * An object that only older backups hold is found when it is about to be stored (see `ObjectWriter`), so the
+ * time and memory needed here do not grow with the number of backups.
  *
- * @param listing the manifests there are, by id
+ * @param listing the manifests that exist, by id
  */
 export async function readPredecessors(
   repository: Repository,
@@ -39,7 +42,7 @@ export async function readPredecessors(
 ): Promise<Predecessors> {
   const waiting = [...[...listing.keys()].sort().reverse().entries()];
   const reading = new SealedReading();
-  /** By rank, 0 being the newest */
+  /** By rank; 0 is the newest */
   const remembered = new Map<number, Remembered>();
   let base: { readonly rank: number; readonly manifest: Manifest } | undefined;
   const read = async (rank: number, id: string): Promise<void> => {
@@ -74,7 +77,7 @@ export async function readPredecessors(
   };
 }
 
-/** The newest description of an object counts: it may have been stored anew since the older one. */
+/** Indexes objects by name. The newest description wins: the object may have been stored anew since. */
 function indexObjects(manifests: readonly Remembered[]): Map<string, StoredObject> {
   const known = new Map<string, StoredObject>();
   for (const { objects } of manifests) {

@@ -2,15 +2,15 @@ import type { IntegrityError } from '../../runtime/errors.ts';
 import type { Repository } from '../open.ts';
 import { readRecords } from '../records.ts';
 
-/** Names of records tell their order to the second. */
+/** The newest records to read: the names of records order them only to the second. */
 const ofOneSecond = 8;
 
 /**
- * The backups that the last cleanup has left, or that records tell of since, and that are not listed: no cleanup has removed them. Somebody
- * has, or the storage's listing lacks something.
+ * Finds backups that the last cleanup left, or that later records mention, and that are not listed although
+ * no cleanup removed them. Either someone removed them, or the storage's listing is incomplete.
  *
  * @param listed ids of all backups that are listed
- * @returns their ids, the oldest first
+ * @returns their ids, oldest first
  */
 export async function findVanished(
   repository: Repository,

@@ -3,7 +3,7 @@ import { compare } from '../../values/ordering.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { type Segment, segmentKey } from './segments.ts';
 
-/** A segment with its figures as numbers */
+/** A segment with its positions and time as numbers */
 export interface Placed {
   readonly segment: Segment;
   readonly from: bigint;
@@ -13,18 +13,19 @@ export interface Placed {
   readonly through: bigint;
 }
 
-/** Segments of one history of which each begins where the one before ends; at least one. */
+/** Segments of one history, each of which begins where the previous one ends; at least one. */
 export interface Run {
   readonly chain: Segment['chain'];
   readonly placed: readonly Placed[];
-  /** Why it does not go on; null when nothing was captured since */
+  /** Why the run does not continue; null when nothing was captured since */
   readonly ends: string | null;
 }
 
 /**
- * Arranges segments, whatever their order, into runs without a gap. Where segments overlap, because two captures ran at once, a run
- * goes the way that leads furthest: each segment has all that was committed between its positions, so that any unbroken way is right.
- * Every segment is in one run, except for those that say they end before they begin.
+ * Arranges segments, given in any order, into runs without a gap. Where segments overlap because two captures
+ * ran at once, a run takes the way that reaches furthest: each segment has everything that was committed
+ * between its positions, so any unbroken way is right. Every segment is in one run, except those that claim
+ * to end before they begin.
  */
 export function arrangeRuns(segments: readonly Segment[]): Run[] {
   const distinct = new Map(segments.map((segment) => [segmentKey(segment), segment]));
@@ -49,16 +50,16 @@ function place(segment: Segment): Placed {
   };
 }
 
-/** Of equal names are segments that may follow one another. */
+/** Segments with equal names may follow one another. */
 function nameHistory({ id, systemIdentifier, timeline, databaseOid }: Segment['chain']): string {
   return [id, systemIdentifier, timeline, databaseOid].join(' ');
 }
 
 interface Link {
   readonly placed: Placed;
-  /** What goes on from it and leads furthest */
+  /** The segment that continues this one and reaches furthest */
   readonly next: Link | undefined;
-  /** How far that is */
+  /** The position that it reaches */
   readonly end: bigint;
 }
 
@@ -70,7 +71,7 @@ function linkChain(placed: readonly Placed[]): Placed[][] {
     const link = { placed: one, next, end: next?.end ?? one.to };
     links.push(link);
     const rival = furthest.get(one.from);
-    // Of ways that lead equally far the one of shorter segments tells more exactly what can be reached.
+    // Among ways that reach equally far, the one of shorter segments shows more exactly what can be reached.
     if (rival === undefined || link.end >= rival.end) furthest.set(one.from, link);
   }
   const taken = new Set<Link>();
@@ -99,7 +100,7 @@ function chainOf([first]: readonly Placed[]): Segment['chain'] {
   return first.segment.chain;
 }
 
-/** @param later runs that come after this one */
+/** @param later the runs that follow this one */
 function explainEnd(run: readonly Placed[], later: readonly (readonly Placed[])[]): string | null {
   const { id } = chainOf(run);
   const end = run.at(-1);

@@ -6,7 +6,7 @@ import type { Repository } from '../open.ts';
 import { findReach } from './recoverable.ts';
 import { readSegments, recentSegments, type Segment } from './segments.ts';
 
-/** The newest backup that can be brought to the end of what is captured; undefined when none can. */
+/** Finds the newest backup that can be rolled forward to the end of all captures; undefined when none can. */
 export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {
   const { log, signal } = world;
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
@@ -30,7 +30,7 @@ async function findBase(
       if (base === undefined || base.kind === 'schema') continue;
       const reach = findReach(base, segments);
       if (reach !== undefined && parseTimestamp(reach.to) >= parseTimestamp(last.through)) return id;
-      // Whatever is older than the first of the segments has nothing to be brought forward with.
+      // A backup from before the first segment's chain has no changes to replay, nor has any older one.
       if (base.source.snapshotAt < first.chain.startedAt) return undefined;
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;

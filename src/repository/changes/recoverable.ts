@@ -7,13 +7,14 @@ import { arrangeRuns, type Placed, type Run } from './contiguous.ts';
 import type { Segment } from './segments.ts';
 
 /**
- * Which points in time can be recovered: a backup, brought forward by the changes that were committed after it. docs/format.md tells the
- * rule and why it holds; test/repository/changes/recoverable.test.ts proves it over random histories. Nothing is asked of the outside.
+ * Which points in time can be recovered: a backup, rolled forward by the changes that were committed after
+ * it. docs/format.md states the rule and why it holds; test/repository/changes/recoverable.test.ts proves it
+ * over random histories. All functions are pure.
  *
  * Points in time are ISO 8601 in UTC with microseconds, or microseconds since 1970.
  */
 
-/** What must be known of a backup to bring it forward. A manifest has it, and so has its outline. */
+/** What must be known about a backup to roll it forward. Both a manifest and its outline have it. */
 export interface RecoveryBase {
   readonly id: string;
   readonly kind: Manifest['kind'];
@@ -23,22 +24,22 @@ export interface RecoveryBase {
   >;
 }
 
-/** The times that one backup can be brought to: all from `from` to `to`, both included. */
+/** The times that one backup can be rolled forward to: all from `from` to `to`, both included. */
 export interface Reach {
-  /** That of its snapshot */
+  /** The time of the snapshot */
   readonly from: string;
   readonly to: string;
-  /** What is replayed to reach `to`, in order; none when there is only the backup itself */
+  /** The segments to replay to reach `to`, in order; none when only the backup itself can be reached */
   readonly segments: readonly Segment[];
-  /** Why it can be brought no further; null when nothing was captured after `to` */
+  /** Why the backup can be rolled forward no further; null when nothing was captured after `to` */
   readonly ends: string | null;
 }
 
-/** Times that can all be reached, from the first to the last; equal where there is only a backup. */
+/** An interval of times that can all be reached; `from` equals `to` for a backup alone. */
 export interface Window {
   readonly from: string;
   readonly to: string;
-  /** Why the times after `to` cannot be reached; null for the newest window, when nothing was captured since */
+  /** Why the times after `to` cannot be reached; null for the newest window if nothing was captured since */
   readonly gap: string | null;
 }
 
@@ -46,9 +47,9 @@ export type RecoveryPlan<Base extends RecoveryBase = RecoveryBase> =
   | {
       readonly kind: 'plan';
       readonly base: Base;
-      /** To be replayed in this order; may be none */
+      /** The segments to replay, in this order; may be none */
       readonly segments: readonly Segment[];
-      /** The point in time, also where `latest` was asked for */
+      /** The point in time, also when `latest` was asked for */
       readonly until: string;
     }
   | {
@@ -60,8 +61,8 @@ export type RecoveryPlan<Base extends RecoveryBase = RecoveryBase> =
     };
 
 /**
- * Chooses what to restore and to replay for a point in time. Of the backups that it can be reached from it is the newest: least is to be
- * replayed.
+ * Chooses the backup and the segments to replay for a point in time. Of the backups from which it can be
+ * reached, the newest is chosen: it needs the shortest replay.
  *
  * @param target a point in time, or `latest` for the newest that can be reached
  * @param only the id of the only backup that may be used
@@ -88,12 +89,12 @@ export function planRecovery<Base extends RecoveryBase>(
   };
 }
 
-/** What a backup reaches; undefined for one of definitions only. */
+/** Returns what a backup reaches; undefined for a backup of definitions only. */
 export function findReach(base: RecoveryBase, segments: readonly Segment[]): Reach | undefined {
   return findReaches([base], segments)[0];
 }
 
-/** What each of many backups reaches */
+/** Returns what each of the backups reaches. */
 export function findReaches(
   bases: readonly RecoveryBase[],
   segments: readonly Segment[],
@@ -112,7 +113,7 @@ export function findReaches(
   });
 }
 
-/** All times that can be reached, oldest first. */
+/** Returns all windows of times that can be reached, oldest first. */
 export function findWindows(bases: readonly RecoveryBase[], segments: readonly Segment[]): Window[] {
   const runs = arrangeRuns(segments);
   const stretches = bases.flatMap((base) => stretchOf(base, runs) ?? []);
@@ -121,7 +122,7 @@ export function findWindows(bases: readonly RecoveryBase[], segments: readonly S
     const last = windows.at(-1);
     if (last === undefined || from > last.to) windows.push({ from, to, ends });
     else if (to > last.to) Object.assign(last, { to, ends });
-    // Of backups that reach equally far the newest knows best what comes next.
+    // Among backups that reach equally far, the newest knows best what comes next.
     else if (to === last.to) last.ends = ends ?? last.ends;
   }
   return windows.map(({ from, to, ends }, index) => ({
@@ -132,8 +133,8 @@ export function findWindows(bases: readonly RecoveryBase[], segments: readonly S
 }
 
 /**
- * The segments that any of the backups can be brought forward with, now or when more are captured, in order. Those that cleanup keeps for
- * them, and validation reads for them.
+ * Lists the segments that any of the backups can be rolled forward with, now or after further captures, in
+ * order. Cleanup keeps these segments, and validation reads them.
  */
 export function listUsable(bases: readonly RecoveryBase[], segments: readonly Segment[]): Segment[] {
   return arrangeRuns(segments).flatMap((run) => {
@@ -142,7 +143,7 @@ export function listUsable(bases: readonly RecoveryBase[], segments: readonly Se
   });
 }
 
-/** A run that ended before the backup leads nowhere from it. */
+/** Lists the segments of a run that lead on from a backup: none when the run ended before the backup. */
 function listLeading(base: RecoveryBase, run: Run): readonly Placed[] {
   const { placed, ends } = follow(base, run) ?? { placed: [], ends: null };
   const last = placed.at(-1);
@@ -150,7 +151,7 @@ function listLeading(base: RecoveryBase, run: Run): readonly Placed[] {
   return ends === null || last.through >= parseTimestamp(base.source.snapshotAt) ? placed : [];
 }
 
-/** A backup and what is replayed on it */
+/** A backup and the segments replayed on it */
 interface Stretch<Base extends RecoveryBase> {
   readonly base: Base;
   /** Microseconds */
@@ -172,16 +173,17 @@ function stretchOf<Base extends RecoveryBase>(base: Base, runs: readonly Run[]):
       through < from
         ? { base, from, to: from, placed: [], ends: followed.ends }
         : { base, from, to: through, placed: followed.placed, ends: followed.ends };
-    // Later runs come later: of those that reach equally far the last one replays least.
+    // Later runs have later changes: of those that reach equally far, the last one needs the shortest replay.
     if (best === undefined || stretch.to >= best.to) best = stretch;
   }
   return best ?? { base, from, to: from, placed: [], ends: explainApart(base, runs) };
 }
 
 /**
- * The part of a run that is replayed on a backup, from the last segment that surely has everything the snapshot of the backup does not
- * see: what had ended before that segment began is numbered below its fromXmax, and the snapshot sees all that is numbered below its
- * own xmin. Undefined when the run has no such segment, or is of another history.
+ * Returns the part of a run that is replayed on a backup. It begins with the last segment that surely has
+ * everything that the snapshot of the backup does not see: every transaction that ended before that segment
+ * began has a number below its fromXmax, and the snapshot sees all transactions with numbers below its own
+ * xmin. Undefined when the run has no such segment, or belongs to another history.
  */
 function follow(
   base: RecoveryBase,
@@ -193,7 +195,7 @@ function follow(
   const snapshotAt = parseTimestamp(base.source.snapshotAt);
   const begin = placed.findLastIndex(({ fromXmax, from }) => fromXmax <= xmin && from <= position);
   if (begin < 0) return undefined;
-  // What was over when the backup began, the backup has, whatever was changed.
+  // The backup contains everything that was over when it began, whatever was changed.
   const isOver = ({ through, to }: Placed) => through <= snapshotAt && to <= position;
   const stop = placed.findIndex(
     (one, index) => index >= begin && !isOver(one) && !fits(one.segment, base.source),
@@ -206,12 +208,15 @@ function follow(
   };
 }
 
-/** Whether changes can be replayed on a database with certain definitions, wherever in them something else may be. */
+/**
+ * Tells whether a whole segment can be replayed on a database with the backup's definitions: no position in
+ * it has other ones.
+ */
 function fits({ barrier, definitions }: Segment, source: RecoveryBase['source']): boolean {
   return barrier === null && definitions === source.definitions;
 }
 
-/** @param before until when the segment before was complete */
+/** @param before until when the previous segment was complete */
 function explainBarrier({ segment, through }: Placed, before: bigint, snapshotAt: bigint): string {
   const since = before > snapshotAt ? before : snapshotAt;
   return (
@@ -220,14 +225,14 @@ function explainBarrier({ segment, through }: Placed, before: bigint, snapshotAt
   );
 }
 
-/** Why a chain is no history of a backup; undefined when it is. */
+/** Says why a chain is not part of a backup's history; undefined when it is. */
 function whyApart({ source }: RecoveryBase, chain: Segment['chain']): string | undefined {
   if (chain.systemIdentifier !== source.systemIdentifier) return 'another server';
   if (chain.databaseOid !== source.databaseOid) return 'another database';
   return chain.timeline === source.timeline ? undefined : 'another timeline of the server';
 }
 
-/** Why no run goes on from a backup; null when there is none at all. */
+/** Says why no run continues from a backup; null when there are no runs. */
 function explainApart(base: RecoveryBase, runs: readonly Run[]): string | null {
   const [first] = runs;
   if (first === undefined) return null;
@@ -238,8 +243,9 @@ function explainApart(base: RecoveryBase, runs: readonly Run[]): string | null {
 }
 
 /**
- * What is replayed to reach a time: all up to the first segment from which on none was complete before that time. Usually that is the
- * first that was complete at that time; where the clock of the server was set back, what came after has to be looked at, too.
+ * Returns the segments to replay to reach a time: all up to the first one from which on none was complete
+ * before that time. Usually that is the first segment that was complete at that time; if the clock of the
+ * server was set back, later segments count, too.
  */
 function takeUntil(placed: readonly Placed[], until: bigint): readonly Placed[] {
   return placed.slice(0, placed.findLastIndex(({ through }) => through < until) + 2);

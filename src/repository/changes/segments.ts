@@ -14,9 +14,10 @@ import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
 
 /**
- * What one `capture` has stored: the transactions that were committed between two positions of the write-ahead log, as a header
- * `changes/<chain>/<from>-<to>.json`, written last and create-only, and objects with the text that the server decoded. Segments whose
- * positions meet make a chain; a chain ends where changes were lost. docs/format.md describes it for those who read it without us.
+ * The result of one `capture`: the transactions that were committed between two positions of the write-ahead
+ * log, as a header `changes/<chain>/<from>-<to>.json`, written last and create-only, and objects with the
+ * text that the server decoded. Segments whose positions meet form a chain; a chain ends where changes were
+ * lost. docs/format.md describes it for readers without this tool.
  */
 
 /** In UTC */
@@ -36,24 +37,31 @@ const segmentSchema = v.strictObject({
     id: backupId,
     slot: text,
     startedAt: time,
-    /** Why it does not go on where the chain before it ended; null for the first of a repository */
+    /** Why the chain does not continue the one before it; null for the first of a repository */
     because: v.nullable(text),
     database: text,
     databaseOid: count,
     systemIdentifier: text,
     timeline: count,
   }),
-  /** Every transaction whose commit record ends after `from`, and at `to` at the latest, is in it, or wrote nothing that is decoded. */
+  /**
+   * Every transaction whose commit record ends after `from` and not after `to` is in the segment, or wrote
+   * nothing that is decoded.
+   */
   from: lsn,
   to: lsn,
   /**
-   * Whatever ended at or before `from` is numbered below this: a snapshot whose xmin is at least this sees all of it that was committed.
-   * What is numbered below may end later, too.
+   * Every transaction that ended at or before `from` has a number below this: a snapshot whose xmin is at
+   * least this sees all of them that were committed. A transaction with a number below this may end later,
+   * too.
    */
   fromXmax: xid,
   /** The same for `to` */
   toXmax: xid,
-  /** The source's time just before `to` was chosen: what anybody could see by then is in this segment or one before it. */
+  /**
+   * The source's time just before `to` was chosen: everything that was visible by then is in this segment or
+   * one before it.
+   */
   through: time,
   /** Commit times of the first and the last transaction in the order of the log; null without any */
   firstCommitAt: v.nullable(time),
@@ -67,27 +75,27 @@ const segmentSchema = v.strictObject({
     v.strictObject({ scheme: v.literal('none') }),
     v.strictObject({ scheme: v.literal('age'), recipients: v.array(text) }),
   ]),
-  /** Their plaintexts, one behind the other, are COPY text of three columns: position, transaction, and what test_decoding wrote. */
+  /** Their concatenated plaintexts are COPY text: position, transaction, and what test_decoding wrote. */
   objects: v.array(storedObject),
-  /** What was changed, by table */
+  /** The number of changes by table */
   tables: v.array(
     v.strictObject({ ...tableName, inserts: count, updates: count, deletes: count, truncates: count }),
   ),
-  /** Tables with updates or deletes that do not say which row they mean */
+  /** Tables with updates or deletes that do not identify their row */
   uncovered: v.array(v.strictObject({ ...tableName, why: text })),
   /** Values of the sequences after `to` */
   sequences: v.array(sequence),
   /** As in `source.definitions` of a manifest, after `to` */
   definitions: digest,
-  /** The file of each table after `to`, by oid: one that is new without a TRUNCATE was rewritten. */
+  /** The file of each table after `to`, by oid: a new one without a TRUNCATE means that it was rewritten. */
   filenodes: v.record(v.pipe(text, v.regex(/^\d+$/)), count),
-  /** Why a backup from before `to` cannot be brought past `from`; null when it can */
+  /** Why a backup from before `to` cannot be rolled forward past `from`; null when it can */
   barrier: v.nullable(text),
 });
 
 export type Segment = v.InferOutput<typeof segmentSchema>;
 
-/** What tells a table from all others there ever were, and from itself with other columns */
+/** Tells a table from all others that ever existed, and from itself with other columns */
 export interface TableIdentity {
   readonly oid: number;
   readonly schema: string;
@@ -96,9 +104,9 @@ export interface TableIdentity {
 }
 
 /**
- * What all definitions of a database are, as 64 hexadecimal digits that tell nothing to one without the key. A table that was dropped
- * and made again is another, although it looks the same. The order of the arguments' elements does not count, nor do definitions that no
- * change of rows depends on.
+ * Returns a digest of all definitions of a database, as 64 hexadecimal digits that reveal nothing without the
+ * key. A table that was dropped and created again is a different one, even if it looks the same. The order of
+ * the elements in the arguments does not matter, nor do definitions that no change of rows depends on.
  */
 export function digestDefinitions(
   { key }: Repository,
@@ -114,14 +122,14 @@ export function digestDefinitions(
     lines.push(JSON.stringify([oid, schema, name, fingerprint]));
   }
   const hmac = createHmac('sha256', key).update('definitions\0');
-  // By code units, as everything that has to come to the same on every machine.
+  // By code units, so that the digest is the same on every machine.
   for (const line of lines.sort(compare)) {
     hmac.update(`${line}\n`);
   }
   return hmac.digest('hex');
 }
 
-/** Names of one chain sort by position. */
+/** Returns the key of a segment; keys of one chain sort by position. */
 export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {
   return `changes/${chain.id}/${padPosition(from)}-${padPosition(to)}.json`;
 }
@@ -131,7 +139,8 @@ function padPosition(position: string): string {
 }
 
 /**
- * The commit of a capture: after this its transactions are stored, before this they are not. Never replaces a segment.
+ * Commits a capture: after this its transactions are stored, before this they are not. Never replaces a
+ * segment.
  *
  * @throws StorageError when it exists already, and as `commit` does
  */
@@ -146,15 +155,15 @@ export async function writeSegment(repository: Repository, segment: Segment): Pr
   );
 }
 
-/** Segments of two days, captured every quarter of an hour: more than since the newest backup, mostly */
+/** Segments of two days when captured every quarter of an hour: usually more than since the newest backup */
 export const recentSegments = 200;
 
-/** Headers in memory at once */
+/** How many headers are read at once */
 const readers = 16;
 
 const keyPattern = new RegExp(`^changes/${timedId}/[0-9a-f]{16}-[0-9a-f]{16}\\.json$`);
 
-/** The files of all segments, by chain and position. */
+/** Lists the files of all segments, by chain and position. */
 export async function listSegmentFiles({ storage }: Repository): Promise<StoredValue[]> {
   const files: StoredValue[] = [];
   for await (const file of storage.list('changes/')) if (keyPattern.test(file.key)) files.push(file);
@@ -162,10 +171,11 @@ export async function listSegmentFiles({ storage }: Repository): Promise<StoredV
 }
 
 /**
- * The headers of segments, by chain and position. One that is damaged, forged or out of its place is reported to `onDamaged` and left
- * out: its chain has a gap there, which is what it means for a recovery. One that was removed meanwhile is left out, too.
+ * Reads the headers of segments, by chain and position. One that is damaged, forged or misplaced is reported
+ * to `onDamaged` and left out: a recovery then sees a gap in its chain. One that was removed meanwhile is
+ * left out, too.
  *
- * @param newest so many at most, the last by their names; by default all
+ * @param newest the most segments to read, the last by name; by default all
  * @throws StorageError when one cannot be read at all
  */
 export async function readSegments(
@@ -196,8 +206,8 @@ export async function readSegments(
 }
 
 /**
- * Where the newest chain ends; undefined without any segment, and when the last one is damaged, which is reported: what came before
- * it is no end to go on from.
+ * Reads the end of the newest chain; undefined without any segment, and when the last one is damaged, which
+ * is reported: a capture must not continue from the one before it.
  */
 export async function readNewestSegment(
   repository: Repository,
@@ -208,9 +218,10 @@ export async function readNewestSegment(
 }
 
 /**
- * Undefined when it was removed since it was listed.
+ * Reads the header of a segment; undefined when it was removed after it was listed.
  *
- * @throws IntegrityError when it is damaged, truncated, in another's place or was not written with this repository's key
+ * @throws IntegrityError when it is damaged, truncated, misplaced or was not written with this repository's
+ * key
  */
 export async function readSegment(repository: Repository, key: string): Promise<Segment | undefined> {
   const damaged = (how: string, cause?: unknown) =>
@@ -223,7 +234,7 @@ export async function readSegment(repository: Repository, key: string): Promise<
   if (segment === undefined) return undefined;
   if (segmentKey(segment) !== key) throw damaged(`it says that it is ${segmentKey(segment)}`);
   const { systemIdentifier, database } = segment.chain;
-  // With a key that several repositories have, its seal fits all the same.
+  // When several repositories share a key, a segment of another one has a valid seal too.
   if (systemIdentifier !== repository.source.systemIdentifier || database !== repository.source.database)
     throw damaged(
       `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose changes these are`,

@@ -6,9 +6,9 @@ import type { Repository } from '../open.ts';
 import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
 import { readSegments, type Segment } from './segments.ts';
 
-/** What can be recovered besides the backups themselves. */
+/** The points in time that can be recovered, and the state of the captured changes. */
 export interface Recoverable {
-  /** Oldest first; a backup that nothing was captured after is one, too */
+  /** Oldest first; a backup without changes captured after it is a window, too */
   readonly windows: readonly Window[];
   /** Keys of segments that cannot be trusted */
   readonly damaged: readonly string[];
@@ -17,9 +17,10 @@ export interface Recoverable {
 }
 
 /**
- * Reads which points in time can be recovered, and from which segments, by chain and position. What is passed over is told as a warning.
+ * Reads which points in time can be recovered, and the segments for them, by chain and position. Everything
+ * that is ignored is reported as a warning.
  *
- * @param bases the backups that one would go back to
+ * @param bases the backups that a restore would use
  */
 export async function readRecoverable(
   repository: Repository,
@@ -43,12 +44,15 @@ export async function readRecoverable(
   return { windows: findWindows(bases, sound), damaged, captured: segments.length > 0, segments: sound };
 }
 
-/** Whether it is more than a backup alone */
+/** Tells whether the window is more than a single backup. */
 export function isStretch({ from, to }: Window): boolean {
   return from < to;
 }
 
-/** Whole seconds, UTC, all of which can be recovered; where there is none, the exact times. */
+/**
+ * Formats the window in whole seconds, UTC, all of which can be recovered; in exact times when it contains no
+ * whole second.
+ */
 export function formatWindow({ from, to }: Window): string {
   const [first, last] = [(parseTimestamp(from) + 999_999n) / 1_000_000n, parseTimestamp(to) / 1_000_000n];
   if (first > last) return `${from} to ${to}`;

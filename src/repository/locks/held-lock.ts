@@ -1,27 +1,28 @@
 import { messageOf, StorageError } from '../../runtime/errors.ts';
 import type { LockFile, LockOptions, Written } from './lock-file.ts';
 
-/** After a refresh that failed. */
+/** The delay after a refresh that failed. */
 const retryMilliseconds = 60_000;
 
 export interface Lock extends AsyncDisposable {
   readonly id: string;
   /** By the storage's clock */
   readonly acquiredAt: Date;
-  /** How far the storage's clock is ahead of this machine's; as exact as the storage's times, which may be whole seconds. */
+  /** How far the storage's clock is ahead of ours, as exact as its times, which may be whole seconds. */
   readonly skewSeconds: number;
   /**
-   * Aborted, with a `StorageError`, when the lock is lost: it could not be refreshed before it expired, or somebody removed it.
-   * Others may then do what it was to keep them from.
+   * Aborts with a `StorageError` when the lock is lost: it could not be refreshed before it expired, or
+   * someone removed it. Others may then do what the lock kept them from.
    */
   readonly signal: AbortSignal;
   /**
-   * Looks whether the lock still holds, and refreshes it: to be called before what it was got for becomes final.
+   * Checks that the lock still holds, and refreshes it if needed: call it before the protected work becomes
+   * final.
    *
-   * @throws StorageError when it is lost
+   * @throws StorageError when the lock is lost
    */
   assertHeld(): Promise<void>;
-  /** Gives the lock back. Never throws: a lock that cannot be removed is reported and expires. May be called twice. */
+  /** Releases the lock. Never throws: a lock that cannot be removed is reported and expires. Idempotent. */
   release(): Promise<void>;
 }
 
@@ -66,12 +67,14 @@ export class HeldLock implements Lock {
     this.signal.throwIfAborted();
   }
 
-  /** Whether it was written so lately that what is to be made final ends before it does. A machine that slept knows by its wall clock. */
+  /**
+   * Whether the lock is fresh enough to outlast the final step. A machine that slept knows by its wall clock.
+   */
   #isFresh(): boolean {
     return this.#age < this.#refreshMilliseconds;
   }
 
-  /** Milliseconds since it was written, by whichever clock of this machine has gone further */
+  /** Milliseconds since the lock was written, by the clock of this machine that has advanced further */
   get #age(): number {
     const { startedAt, writtenAt } = this.#written;
     return Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
@@ -98,7 +101,7 @@ export class HeldLock implements Lock {
   async #release(): Promise<void> {
     clearTimeout(this.#refreshTimer);
     clearTimeout(this.#expiryTimer);
-    // It could write the lock again after it was removed.
+    // A refresh under way could write the lock again after its removal.
     await this.#refreshing;
     await this.#file.removeOrReport();
   }
@@ -128,7 +131,7 @@ export class HeldLock implements Lock {
       const span = await this.#file.write(this.#since);
       const found = await this.#file.stat();
       const written = this.#file.date(span, found ? [found] : []);
-      // A machine that was suspended does not notice by its own timers that the lock had expired in between.
+      // The timers of a suspended machine do not notice that the lock expired meanwhile.
       const passed = written.modifiedAt.getTime() - this.#written.modifiedAt.getTime();
       if (passed >= this.#file.lifetimeSeconds * 1000) {
         return this.#lose('it expired before it was refreshed');

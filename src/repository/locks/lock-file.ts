@@ -6,35 +6,35 @@ import { renderLock, usualLifetimeSeconds } from './lock-format.ts';
 
 /** Who holds a lock. */
 export interface LockHolder {
-  /** The same in all locks of one step or process, and in no lock of another */
+  /** Equal in all locks of one step or process, and different in the locks of any other */
   readonly id: string;
   /** For people, never compared */
   readonly name: string;
 }
 
 export interface LockOptions {
-  /** For those who meet the lock, like the name of `holder`. */
+  /** Shown to others that meet the lock, as is the name of `holder`. */
   readonly operation: string;
-  /** Shared locks stand beside each other; an exclusive one stands alone. */
+  /** Shared locks coexist; an exclusive one excludes all others. */
   readonly mode: 'shared' | 'exclusive';
   readonly holder: LockHolder;
   readonly now: () => Date;
-  /** Ends the waiting. Says nothing about the lock once it is held. */
+  /** Ends the waiting; has no effect on a lock that is held. */
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
   /** How long to wait for others; 0: try once. */
   readonly waitSeconds: number;
-  /** How long it holds after it was last written; by default half an hour. */
+  /** How long the lock holds after it was last written; by default half an hour. */
   readonly lifetimeSeconds?: number;
-  /** Whether to remove the locks that hold no longer; who gets one alone always does. */
+  /** Whether to remove expired locks; acquiring an exclusive lock always does. */
   readonly removesSpent?: boolean;
 }
 
 /** When a write began and ended. */
 export interface Span {
-  /** By the clock that only goes forward, before the write began: the storage's time of it cannot be earlier. */
+  /** By the monotonic clock, before the write began: the storage's time of the write cannot be earlier. */
   readonly startedAt: number;
-  /** Its middle by this machine's clock: milliseconds since 1970 */
+  /** The middle of the write by this machine's clock: milliseconds since 1970 */
   readonly middle: number;
 }
 
@@ -47,15 +47,15 @@ export interface Written extends Pick<Span, 'startedAt'> {
   readonly skewSeconds: number;
 }
 
-/** The file of one lock, through all attempts to get it. */
+/** The file of one lock, through all attempts to acquire it. */
 export class LockFile {
   readonly id = randomBytes(8).toString('hex');
   readonly storage: Storage;
   readonly lifetimeSeconds: number;
   readonly #options: LockOptions;
-  /** The last is the one that holds. There are more where a storage lets nothing be overwritten. */
+  /** The last one holds the lock. There are several when a storage forbids overwriting. */
   readonly #keys = [`locks/${this.id}.json`];
-  /** Whether there may be something to remove. */
+  /** Whether there may be a file to remove. */
   #exists = false;
 
   constructor(storage: Storage, options: LockOptions) {
@@ -72,14 +72,14 @@ export class LockFile {
     return this.#keys.includes(key);
   }
 
-  /** @param since when it was got; by default now */
+  /** @param since when the lock was acquired; by default now */
   async write(since = this.#options.now()): Promise<Span> {
     const startedAt = performance.now();
     const before = this.#options.now().getTime();
     try {
       await this.#store(this.#render(since, false));
     } catch (error) {
-      // What was never written is not left behind.
+      // A file that was never written need not be removed.
       this.#exists ||= await this.#mayExist();
       throw error;
     }
@@ -92,7 +92,7 @@ export class LockFile {
       await this.storage.put(this.key, value);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      // A retention lock (of R2 or B2, for one) may forbid overwriting; then the lock goes on under another name.
+      // A retention lock (of R2 or B2, say) may forbid overwriting; the lock then gets another name.
       const next = `locks/${this.id}-${this.#keys.length}.json`;
       if (!(await this.storage.create(next, value))) throw error;
       this.#keys.push(next);
@@ -109,9 +109,9 @@ export class LockFile {
   }
 
   /**
-   * When it was written by the storage's clock, which a listing or a look right after it tells.
+   * Dates a write by the storage's clock, which a listing or a stat right after the write shows.
    *
-   * @throws StorageError when it is not there
+   * @throws StorageError when the lock is not there
    */
   date({ startedAt, middle }: Span, values: readonly StoredValue[]): Written {
     const found = values.find(({ key }) => key === this.key);
@@ -129,7 +129,7 @@ export class LockFile {
     return this.storage.stat(this.key);
   }
 
-  /** Where it cannot be deleted, for whatever reason, the file is overwritten with one that counts as no lock. */
+  /** Removes the lock. A file that cannot be deleted, for any reason, is overwritten as `released`. */
   async remove(): Promise<void> {
     if (!this.#exists) return;
     try {

@@ -8,24 +8,33 @@ import {
   type StoredValue,
 } from '../../storage/storage.ts';
 
-/** Locks as they lie in a storage: `locks/<id>.json`. They are not sealed: one who can write them could as well delete what they protect. */
+/**
+ * Stored locks: `locks/<id>.json`. They are not sealed: anyone who can write them could as well delete what
+ * they protect.
+ */
 
-/** How long a lock holds after it was last written, mostly. A killed run stands in the way for so long. */
+/** How long a lock usually holds after it was last written. A killed run blocks others for this long. */
 export const usualLifetimeSeconds = 30 * 60;
 
-/** A lock that claims to hold for longer than this is not believed. One that was written longer ago need not be read: it holds no longer. */
+/**
+ * The longest lifetime. A lock that claims a longer one is not believed; a lock written longer ago has
+ * expired and need not be read.
+ */
 export const maxLifetimeSeconds = 60 * 60;
 
-/** Locks that are read at once */
+/** How many locks are read at once */
 const readers = 32;
 
-/** The name of a lock. What has another, and cannot be read as one, is none. */
+/** The name of a lock. A file with another name counts as a lock only if it can be read as one. */
 const keyPattern = /^locks\/[0-9a-f]{16}(-\d+)?\.json$/;
 
-/** bytes. What is larger is no lock, and keeps nobody waiting: one who writes the storage could put it there once and for all. */
+/** Bytes. A larger file is not a lock: anyone who can write to the storage could leave it there for good. */
 const largestLock = 64 * 1024;
 
-/** Anyone who can write to the storage can write these, and they are printed: no line breaks, with which a runner would take orders. */
+/**
+ * Printed text that anyone who can write to the storage controls. It has no line breaks: a runner would obey
+ * commands in lines of their own.
+ */
 const words = v.pipe(v.string(), v.maxLength(500), v.regex(/^\P{Cc}*$/u));
 
 const contentSchema = v.object({
@@ -39,18 +48,18 @@ const contentSchema = v.object({
   /** By the holder's clock: for people, never compared */
   since: v.pipe(v.string(), v.isoTimestamp()),
   ttlSeconds: v.pipe(v.number(), v.minValue(1), v.maxValue(maxLifetimeSeconds)),
-  /** Given back, on a storage that does not let it be deleted */
+  /** Released, on a storage that does not let the file be deleted */
   released: v.optional(v.boolean()),
 });
 
 export type LockContent = v.InferOutput<typeof contentSchema>;
 
-/** A lock as it lies in the storage. */
+/** A lock as the storage lists it. */
 export interface ListedLock {
   readonly key: string;
   /** By the storage's clock */
   readonly modifiedAt: Date;
-  /** By the storage's clock: from then on it holds no longer, unless it is refreshed before */
+  /** By the storage's clock: the lock holds until then, unless it is refreshed before */
   readonly expiresAt: Date;
   /** Undefined when it cannot be read: such a lock counts as exclusive until it expires. */
   readonly content: LockContent | undefined;
@@ -87,7 +96,9 @@ export async function readLocks(
   return locks;
 }
 
-/** Undefined when it was removed since it was listed, and when it is none, which is told. */
+/**
+ * Undefined when the lock was removed after it was listed, or when the file is no lock, which is reported.
+ */
 async function readLock(
   storage: Storage,
   { key, modifiedAt }: StoredValue,
@@ -98,7 +109,7 @@ async function readLock(
     text = (await storage.get(key, largestLock)).toString('utf8');
   } catch (error) {
     if (error instanceof StorageError && error.missing) return undefined;
-    // Of another user of a shared folder: he holds it as well as one who lets it be read.
+    // A lock of another user of a shared folder counts even if it cannot be read.
     if (error instanceof DeniedValueError) text = '';
     else if (error instanceof ForeignValueError) return void passOver(error.message);
     else throw error;

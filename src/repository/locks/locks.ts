@@ -15,19 +15,22 @@ import {
 } from './lock-format.ts';
 
 /**
- * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock of one's own, then
- * list them all; who sees one that conflicts takes back his own and tries again later. Of two who do so at once at least one sees
- * the other, because storages show what was written to every listing that starts afterwards.
+ * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock,
+ * then list all locks; a run that sees a conflicting one removes its own and tries again later. Of two runs
+ * that do so at once at least one sees the other, because a storage shows a written file in every listing
+ * that starts afterwards.
  *
- * Only the storage's clock decides whether a lock still holds: its time of the last change against that of a lock written just
- * now. The clocks of the machines that hold locks may be wrong by any amount.
+ * Only the storage's clock decides whether a lock still holds: the time of the lock's last change is compared
+ * with that of a lock written just now. The clocks of the machines that hold locks may be wrong by any
+ * amount.
  *
- * Locks are not sealed. One who can write them could as well delete what they protect.
+ * Locks are not sealed: anyone who can write them could as well delete what they protect.
  */
 
 /**
- * A lock whose file claims to have been written later than this after now, by the clock of the storage, was not: a clock was set back, or
- * somebody gave the file a time of his own, with which it would hold for years. One that is held has the right time when it is refreshed.
+ * How far a lock's time may be ahead of the storage's clock. A lock that claims to have been written later
+ * was not: a clock was set back, or someone gave the file a false time, with which it would hold for years. A
+ * lock in use gets the right time when it is refreshed.
  */
 const aheadSeconds = usualLifetimeSeconds;
 
@@ -35,18 +38,19 @@ const aheadSeconds = usualLifetimeSeconds;
 const firstPause = 1000;
 const longestPause = 30_000;
 
-/** Somebody else holds a lock that conflicts. */
+/** Another holder has a conflicting lock. */
 export class LockedError extends StorageError {}
 
-/** Where locks are. */
+/** Where locks are stored. */
 interface Place {
   readonly storage: Storage;
 }
 
 /**
- * Gets a lock, waiting for others to end: by one write, one listing, and the readings of the others' together.
+ * Acquires a lock, and waits for conflicting ones to end: one write, one listing, and one parallel reading of
+ * the other locks for each attempt.
  *
- * @throws LockedError when somebody else still holds one that conflicts; it names the holder
+ * @throws LockedError when another holder still has a conflicting lock; it names the holder
  */
 export async function acquireLock({ storage }: Place, options: LockOptions): Promise<Lock> {
   const { log, signal } = options;
@@ -81,18 +85,21 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
     if (left <= 0) throw describeConflict(conflict, storage, options);
     if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
     const pause = Math.min(firstPause * 2 ** Math.min(attempt, 10), longestPause);
-    // Jitter, so that two who met once do not meet for ever.
+    // Jitter keeps two runs that met once from meeting for ever.
     await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
   }
 }
 
 interface Weighed {
   readonly holding: readonly ListedLock[];
-  /** Keys of those that hold no longer, or never did */
+  /** Keys of locks that have expired, or never held */
   readonly spent: readonly string[];
 }
 
-/** Tells the locks of others that hold by the storage's time. The older ones, of which there may be thousands, are not read. */
+/**
+ * Separates the locks of others that hold by the storage's time from the expired ones. Older locks, of which
+ * there may be thousands, are not read.
+ */
 async function weigh(
   storage: Storage,
   values: readonly StoredValue[],
@@ -130,13 +137,16 @@ async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Every lock that was not given back, expired ones too: only who writes to the storage learns its clock. */
+/**
+ * Lists every lock that was not released, also expired ones: only a run that writes learns the storage's
+ * clock.
+ */
 export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
   const locks = await readLocks(storage, await listValues(storage), () => {});
   return locks.filter(({ content }) => !content?.released);
 }
 
-/** Gives back locks whose holder has ended. What cannot be deleted is overwritten with what counts as no lock. */
+/** Releases locks whose holder has ended. A file that cannot be deleted is overwritten as `released`. */
 export async function giveBack({ storage }: Place, locks: readonly ListedLock[]): Promise<void> {
   try {
     await storage.delete(locks.map(({ key }) => key));
@@ -148,7 +158,7 @@ export async function giveBack({ storage }: Place, locks: readonly ListedLock[])
   }
 }
 
-/** The step of a run on GitHub that is under way, or this process. */
+/** The current step of a run on GitHub, or this process. */
 export function identifyHolder(env: NodeJS.ProcessEnv): LockHolder {
   return { id: env.SUPABASE_BACKUP_STEP || `${hostname()}/${process.pid}`, name: describeHolder(env) };
 }

@@ -2,23 +2,24 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import { type Decrypter, Encrypter } from 'age-encryption';
 
 /**
- * The age file format, version 1 (c2sp.org/age). Headers, recipients and identities are the age library's. The payload, which is
- * nearly all of the work, is encrypted with the ChaCha20-Poly1305 of Node's OpenSSL, twenty times as fast as one in JavaScript.
+ * The age file format, version 1 (c2sp.org/age). The age library handles headers, recipients and identities.
+ * The payload, which is nearly all of the work, is encrypted with the ChaCha20-Poly1305 of Node's OpenSSL,
+ * twenty times as fast as an implementation in JavaScript.
  */
 
 const chunkSize = 64 * 1024;
 const tagSize = 16;
 const nonceSize = 16;
-/** bytes: the first line and the last one of a header, and the longest of its stanzas, that of a post-quantum recipient */
+/** Bytes: for the first and last line of a header, and for the longest stanza (post-quantum recipients). */
 const [headerRoom, stanzaRoom] = [1024, 4096];
 
-/** @returns an age file for all recipients */
+/** Encrypts a plaintext into an age file for all recipients. */
 export async function encryptAge(recipients: readonly string[], plaintext: Uint8Array): Promise<Buffer> {
   const { header, fileKey } = await createHeader(recipients);
   const nonce = randomBytes(nonceSize);
   const key = derivePayloadKey(fileKey, nonce);
   const parts: Buffer[] = [header, nonce];
-  // An empty plaintext has one empty chunk; any other has no empty one at its end.
+  // An empty plaintext has one empty chunk; any other plaintext ends without an empty chunk.
   for (let at = 0, counter = 0; at === 0 || at < plaintext.length; at += chunkSize, counter++) {
     const last = at + chunkSize >= plaintext.length;
     const cipher = createCipheriv('chacha20-poly1305', key, chunkNonce(counter, last), {
@@ -30,9 +31,11 @@ export async function encryptAge(recipients: readonly string[], plaintext: Uint8
 }
 
 /**
- * @param recipients for how many it may be encrypted: each more is a millisecond and an identity to try, and a file has room for hundreds
- * of thousands
- * @throws Error when no identity fits, or a byte of the file is not as it was written
+ * Decrypts an age file.
+ *
+ * @param recipients the most recipients that the file may have: each further one costs a millisecond per
+ * identity, and a file has room for hundreds of thousands
+ * @throws Error when no identity fits, or when any byte of the file has changed
  */
 export async function decryptAge(
   decrypter: Decrypter,
@@ -59,7 +62,7 @@ export async function decryptAge(
   return Buffer.concat(parts);
 }
 
-/** The library writes the header of an empty file, and shows its file key to a recipient that adds nothing. */
+/** The library writes the header of an empty file, and gives the file key to a recipient without a stanza. */
 async function createHeader(recipients: readonly string[]): Promise<{ header: Buffer; fileKey: Uint8Array }> {
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);

@@ -5,7 +5,7 @@ import type { World } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import type { ObjectReader } from './store.ts';
 
-/** Writes the archive to a file, because pg_restore moves about in it. It is removed with the temporary folder. */
+/** Writes the archive to a file, because pg_restore seeks. It is removed with the temporary folder. */
 export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {
   await assertRoom(manifest, world.temporaryFolder);
   const file = path.join(world.temporaryFolder, `${manifest.id}.dump`);
@@ -18,7 +18,10 @@ export async function fetchArchive(manifest: Manifest, reader: ObjectReader, wor
   return file;
 }
 
-/** A disk that fills up harms whatever else the machine does, and an archive is told its size by who wrote the backup. */
+/**
+ * Checks for free space first: a full disk harms everything else on the machine, and the author of the backup
+ * determines the size of the archive.
+ */
 async function assertRoom({ id, archive }: Manifest, folder: string): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (archive.bytes < bavail * bsize) return;

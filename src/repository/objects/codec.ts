@@ -7,14 +7,14 @@ import { decryptAge, encryptAge } from './age.ts';
 const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
 
-/** Turns plaintext into what is stored: zstd, then age when there are recipients. Both run in one call per object. */
+/** Encodes plaintext into stored bytes: zstd, then age if there are recipients, in one call per object. */
 export type Seal = (plaintext: Buffer) => Promise<Uint8Array>;
 
 /** @param level zstd compression level, 1 to 19 */
 export function createSeal(recipients: readonly string[], level: number): Seal {
   return async (plaintext) => {
     const compressed = await compress(plaintext, {
-      // One output chunk for most objects: each one more is a trip through the event loop.
+      // One output chunk for most objects: each further chunk is a trip through the event loop.
       chunkSize: Math.max(65_536, plaintext.length >> 2),
       params: {
         [zlib.constants.ZSTD_c_compressionLevel]: level,
@@ -28,13 +28,13 @@ export function createSeal(recipients: readonly string[], level: number): Seal {
 
 export type Encryption = 'none' | 'age';
 
-/** Turns stored bytes back into plaintext of a known length, and no more than that whatever the bytes say. */
+/** Decodes stored bytes into plaintext of a known length, and never into more, whatever the bytes say. */
 export type Open = (stored: Uint8Array, bytes: number) => Promise<Buffer>;
 
 /**
- * @param recipients how many the backup is encrypted for
- * @throws ConfigurationError when the backup is encrypted and no identity is at hand
- * @throws IntegrityError from the returned function, when the bytes are not what was sealed
+ * @param recipients the number of recipients of the backup
+ * @throws ConfigurationError when the backup is encrypted and no identity was given
+ * @throws IntegrityError from the returned function, when the bytes are not what was stored
  */
 export function createOpen(encryption: Encryption, identities: readonly string[], recipients?: number): Open {
   if (encryption === 'age' && identities.length === 0) {

@@ -2,23 +2,23 @@ import { drain, runWorkers } from '../../runtime/workers.ts';
 import { type Storage, type StoredValue, storageLanes } from '../../storage/storage.ts';
 
 /**
- * Which objects are stored, as one listing told: it names a thousand at a time, where a question is about one. A backup takes it under its
- * lock, so that no cleanup removes anything since.
+ * Which objects are stored, from one listing: a page of a listing names a thousand objects, a query only one.
+ * A backup takes the inventory under its lock, so no cleanup removes anything afterwards.
  */
 
 /** What is known of a stored object. */
 export type StoredFacts = Pick<StoredValue, 'size' | 'modifiedAt'>;
 
-/** Objects of a repository that is listed to its end whatever a backup needs of it */
+/** How many objects are listed in any case, however few a backup looks for */
 const alwaysListed = 10_000;
 
 /**
- * Objects that are listed for each one that is looked for. Questions go side by side and pages of a listing one after another, so
- * that with more of them questions are the shorter way.
+ * How many objects may be listed for each one that is looked for. Queries run in parallel and pages of a
+ * listing one after another, so for longer listings queries are faster.
  */
 const listedForEach = 20;
 
-/** Objects in a listing at most, of which each takes a quarter of a kB of memory */
+/** The most objects of a listing; each takes a quarter of a kB of memory */
 const mostListed = 200_000;
 
 export class Inventory {
@@ -32,15 +32,15 @@ export class Inventory {
     this.#isWhole = isWhole;
   }
 
-  /** For those who store little: asks for each object. */
+  /** Makes an inventory that queries each object, for a run that stores little. */
   static askEach(storage: Storage): Inventory {
     return new Inventory(storage, new Map(), false);
   }
 
   /**
-   * Lists what there is, as long as that is the shorter way to find so many objects.
+   * Lists the stored objects, as long as that is the faster way to find the wanted ones.
    *
-   * @param wanted how many are looked for
+   * @param wanted how many objects are looked for
    */
   static async take(storage: Storage, wanted: number, signal: AbortSignal): Promise<Inventory> {
     const found = new Map<string, StoredFacts>();
@@ -53,17 +53,17 @@ export class Inventory {
     return new Inventory(storage, found, true);
   }
 
-  /** How many objects a listing would name, as far as is known */
+  /** How many objects a listing would name, as far as known */
   get size(): number {
     return this.#isWhole ? this.#found.size : Math.max(this.#found.size, alwaysListed);
   }
 
-  /** Undefined when the object was not there. */
+  /** Looks up one object; undefined when it was not there. */
   async look(key: string): Promise<StoredFacts | undefined> {
     return this.#found.get(key) ?? (this.#isWhole ? undefined : this.#storage.stat(key));
   }
 
-  /** What is there of some objects, by key. */
+  /** Looks up several objects, by key; those that were not there are left out. */
   async lookForAll(keys: Iterable<string>, signal: AbortSignal): Promise<Map<string, StoredFacts>> {
     const found = new Map<string, StoredFacts>();
     const queue = [...keys];

@@ -24,13 +24,14 @@ export function objectKey(name: string): string {
   return `objects/${name.slice(0, 2)}/${name}`;
 }
 
-/** Gives an object its name. */
+/** Computes the name of an object. */
 export type NameObject = (plaintext: Buffer) => string;
 
 /**
- * The name of an object: HMAC-SHA256 over for whom it is sealed and the SHA-256 of its plaintext. Equal plaintext gets an equal
- * name, and without the key the name tells nothing about it. Other recipients make another object: what was stored in the
- * clear is never taken for its encrypted copy. The inner hash is taken first so that the plaintext is read once.
+ * Makes the function that names objects: HMAC-SHA256 over the recipients and the SHA-256 of the plaintext.
+ * Equal plaintext gets an equal name, and without the key the name reveals nothing about it. Other recipients
+ * make another object: one stored in the clear is never taken for its encrypted copy. The inner hash is
+ * computed first so that the plaintext is read once.
  */
 export function createNaming(key: Buffer, recipients: readonly string[]): NameObject {
   const audience = recipients.length === 0 ? 'none' : recipients.toSorted().join(' ');
@@ -45,9 +46,9 @@ function hashStored(stored: Uint8Array): string {
   return createHash('sha256').update(stored).digest('hex');
 }
 
-/** What a writer of objects has to know of the repository that it writes to. */
+/** What a writer of objects must know about its repository. */
 export interface WriterContents {
-  /** What is stored, as it was seen under the lock of the run */
+  /** The stored objects, as seen under the lock of the run */
   readonly inventory: Inventory;
   /** The objects that listed backups refer to */
   readonly known: ReadonlyMap<string, StoredObject>;
@@ -64,7 +65,7 @@ export class ObjectWriter {
   readonly #known: ReadonlyMap<string, StoredObject>;
   readonly #doubted: Doubted;
   readonly #open: Open | undefined;
-  /** Contents of this run, under way or done. */
+  /** Contents of this run, in progress or done. */
   readonly #ours = new Map<string, Promise<StoredObject>>();
   /** Names of objects that the storage has confirmed to this run */
   readonly #written = new Set<string>();
@@ -73,7 +74,7 @@ export class ObjectWriter {
   /** objects that were there already */
   reused = 0;
 
-  /** @param open opens what `seal` makes; undefined when that takes an identity, which a backup does not have */
+  /** @param open decodes what `seal` encodes; undefined when that takes an identity: a backup has none */
   constructor(
     storage: Storage,
     name: NameObject,
@@ -91,8 +92,8 @@ export class ObjectWriter {
   }
 
   /**
-   * When this resolves the storage has confirmed the content, and `assertStored` is what proves it. The buffer may be used again then, not
-   * before.
+   * Stores a content once. When this resolves, the storage has confirmed the content; only `assertStored`
+   * proves it. The buffer must not be reused before.
    */
   store(plaintext: Buffer): Promise<StoredObject> {
     const name = this.#name(plaintext);
@@ -119,9 +120,10 @@ export class ObjectWriter {
       );
     }
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
-    // Offering it to `create` would send all of it, only to be told that it is there.
+    // `create` would send the whole object only to answer that it exists.
     if (found === undefined && (await this.#storage.create(key, sealed))) return this.#count(object);
-    // Unless it shrank, was found damaged, or is about to be removed, which would make this backup unrestorable too.
+    // Adopts the object that is there, unless it shrank, was found damaged, or is about to be removed: that
+    // would make this backup unrestorable too.
     if (found === undefined || (known === undefined && sound)) {
       const there = await this.#adopt(object, plaintext);
       if (there !== undefined) return there;
@@ -137,8 +139,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Proves that objects are there in their full length, which the word of a storage does not: to be called before what refers to them is
-   * written. Where few of very many were stored, only these are looked at; the others were seen when the run began.
+   * Proves that objects are there in their full length, which a storage's confirmation does not: call it
+   * before writing anything that refers to them. When few of very many objects were stored by this run, only
+   * those are checked; the others were seen when the run began.
    *
    * @throws StorageError naming the first that is not
    */
@@ -158,9 +161,10 @@ export class ObjectWriter {
   }
 
   /**
-   * Another run stored the same content, now or before it was killed. Encryption gives every copy other bytes, so the manifest
-   * must describe the bytes that are there. Undefined when they are not whole: no manifest vouches for them, and a store that
-   * confirmed less than it was sent is why a run before this one may have failed.
+   * Uses the object of another run that stored the same content, now or before it was killed. Encryption
+   * gives every copy other bytes, so the manifest must describe the bytes that are there. Undefined when they
+   * are not intact: no manifest vouches for them, and a store that kept less than it confirmed may be why an
+   * earlier run failed.
    */
   async #adopt(object: StoredObject, plaintext: Buffer): Promise<StoredObject | undefined> {
     const there = await this.#fetchFound(objectKey(object.name));
@@ -178,7 +182,7 @@ export class ObjectWriter {
     }
   }
 
-  /** Encrypted bytes cannot be opened here; of equal content for equal recipients they have equal length. */
+  /** Encrypted bytes cannot be decrypted here; equal content for equal recipients has equal length. */
   async #isWhole(there: Buffer, object: StoredObject, plaintext: Buffer): Promise<boolean> {
     if (hashStored(there) === object.sha256) return true;
     if (this.#open === undefined) return there.length === object.stored;
@@ -190,10 +194,10 @@ export class ObjectWriter {
   }
 }
 
-/** One page of a listing costs as much as ten questions, and a repository of so few pages is listed all the same. */
+/** One page of a listing costs as much as ten queries; a repository of ten pages or less is always listed. */
 const [objectsInPage, questionsForPage, pagesAlwaysListed] = [1000, 10, 10];
 
-/** Whether so many objects are asked for one by one, rather than listed among all that there are. */
+/** Tells whether so many objects are queried one by one, rather than found in a listing of all objects. */
 function isFew(objects: number, all: number): boolean {
   const pages = Math.ceil(all / objectsInPage);
   return pages > pagesAlwaysListed && objects <= pages * questionsForPage;
@@ -211,7 +215,7 @@ function describeLoss(
   );
 }
 
-/** Reads objects back, and gives out nothing that is not exactly what was stored. */
+/** Reads objects back, and never returns anything but exactly what was stored. */
 export class ObjectReader {
   readonly #storage: Storage;
   readonly #name: NameObject;
@@ -224,9 +228,9 @@ export class ObjectReader {
   }
 
   /**
-   * The plaintext of an object. Its stored bytes have the SHA-256 of a sealed manifest, and zstd's own checksum has proven what came
-   * out of them. A lost object that a later backup has stored again has other bytes when it is encrypted: it is accepted when its
-   * content is what its name says.
+   * Reads the plaintext of an object. Its stored bytes must have the SHA-256 of the sealed manifest, and
+   * zstd's checksum proves the plaintext. A lost object that a later backup has stored again has other bytes
+   * when it is encrypted: it is accepted when its content matches its name.
    *
    * @throws IntegrityError when it is missing or differs; the message names the object
    */
@@ -234,7 +238,10 @@ export class ObjectReader {
     return this.#read(object, false);
   }
 
-  /** Like `read`, and proves the name too: that the backup compressed what it had read. For validation, which has the time. */
+  /**
+   * Like `read`, and also proves the name, and thereby that the backup compressed what it had read. For
+   * validation, which has the time.
+   */
   prove(object: StoredObject): Promise<Buffer> {
     return this.#read(object, true);
   }
@@ -257,7 +264,7 @@ export class ObjectReader {
     try {
       return await this.#open(stored, object.bytes);
     } catch (error) {
-      // Of other bytes than were stored nobody can say whom they are for: that is no fault of the identity.
+      // Bytes that differ from the stored ones may be encrypted for anyone: the identity is not at fault.
       if (error instanceof ConfigurationError && difference === undefined) throw error;
       const cause = error instanceof ConfigurationError ? undefined : error;
       throw difference === undefined
@@ -268,9 +275,9 @@ export class ObjectReader {
 }
 
 /**
- * A reader for the objects of one backup, or of one segment of changes.
+ * Creates a reader for the objects of one backup, or of one segment of changes.
  *
- * @throws ConfigurationError when the backup is encrypted and no identity is at hand
+ * @throws ConfigurationError when the backup is encrypted and no identity was given
  */
 export function createReader(
   repository: Repository,

@@ -4,7 +4,11 @@ import { parseSupplement, type Supplement } from '../../format/supplement.ts';
 import { IntegrityError, messageOf } from '../../runtime/errors.ts';
 import type { ObjectReader } from './store.ts';
 
-/** @throws IntegrityError when it is not what a backup of this format has */
+/**
+ * Reads the supplement of a backup.
+ *
+ * @throws IntegrityError when it does not match this format
+ */
 export async function readSupplement(manifest: Manifest, reader: ObjectReader): Promise<Supplement> {
   const objects = manifest.supplement.objects.map((index) => {
     const object = manifest.objects[index];

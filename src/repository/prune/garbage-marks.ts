@@ -7,21 +7,21 @@ import type { Repository } from '../open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from '../signature.ts';
 
 /**
- * The names of objects that no backup needed when a cleanup looked: `garbage/<time>-<random>.json`. An object is removed only
- * when its mark is older than the grace period and still no backup needs it. The time that counts is the mark file's own in the
- * storage, so that no machine's clock can shorten the grace.
+ * The names of objects that no backup needed when a cleanup looked: `garbage/<time>-<random>.json`. An object
+ * is removed only when its mark is older than the grace period and still no backup needs it. The time of the
+ * mark file in the storage counts, so a wrong clock of a machine cannot shorten the grace period.
  */
 export interface Mark {
   readonly key: string;
   /** By the storage's clock */
   readonly markedAt: Date;
-  /** Empty when the file cannot be trusted: it marks nothing then. */
+  /** Empty when the file cannot be trusted: it then marks nothing. */
   readonly names: readonly string[];
 }
 
 export interface Tally {
   readonly objects: number;
-  /** as stored */
+  /** Stored bytes */
   readonly bytes: number;
 }
 
@@ -34,7 +34,7 @@ export interface MarkedTally extends Tally {
 /** How many mark files are read at once. */
 const readers = 16;
 
-/** A mark file of so many names has less than 4 MB. */
+/** The most names in a mark file, which then has less than 4 MB. */
 const maxNames = 50_000;
 
 /** Two files of one second share an id once in 65,536 times. */
@@ -50,11 +50,12 @@ const schema = v.object({
 });
 
 /**
- * All mark files, in no particular order; those that are damaged are reported and have no names.
+ * Reads all mark files, in no particular order; damaged ones are reported and have no names.
  *
- * A backup must not rely on finding an object that is marked and that no listed manifest needs: it stores it anew with `put`, which
- * makes it newer than its mark. One that a manifest needs must stay as it is, for stored anew and encrypted it would no longer have
- * the bytes that this manifest describes; no sweep removes it, because the backup holds a lock until its own manifest is written.
+ * A backup must not rely on an object that is marked and that no listed manifest needs: it stores the object
+ * anew with `put`, which makes it newer than its mark. An object that a manifest needs must stay as it is:
+ * stored anew and encrypted, it would no longer have the bytes that this manifest describes. No sweep removes
+ * it, because the backup holds a lock until its own manifest is written.
  *
  * @throws StorageError when a mark cannot be read at all
  */
@@ -88,7 +89,7 @@ export async function listMarkFiles({ storage }: Repository): Promise<StoredValu
   return files;
 }
 
-/** Undefined when it was removed since it was listed. */
+/** Reads the names of a mark file; undefined when it was removed after it was listed. */
 async function readNames(repository: Repository, key: string): Promise<string[] | undefined> {
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(`mark ${key}: ${how}`, 'It is ignored, and removed after the grace period.', cause);
@@ -99,7 +100,7 @@ async function readNames(repository: Repository, key: string): Promise<string[] 
   return found.names;
 }
 
-/** By name, when it was last marked: milliseconds since 1970 by the storage's clock. */
+/** Indexes by name when each object was last marked: milliseconds since 1970 by the storage's clock. */
 export function indexMarks(marks: readonly Mark[]): Map<string, number> {
   const index = new Map<string, number>();
   for (const { names, markedAt } of marks) {
@@ -109,14 +110,14 @@ export function indexMarks(marks: readonly Mark[]): Map<string, number> {
 }
 
 /**
- * An object that was stored anew after its mark is not meant by it. Where times are whole seconds, one of the mark's own second may
- * have been; it gets another mark.
+ * Tells whether a mark applies to an object: it does not when the object was stored anew after the mark.
+ * Where times are whole seconds, an object of the mark's own second may be newer; it gets another mark.
  */
 export function isMarked(marks: ReadonlyMap<string, number>, name: string, modifiedAt: Date): boolean {
   return modifiedAt.getTime() < (marks.get(name) ?? Number.NEGATIVE_INFINITY);
 }
 
-/** Writes mark files as names come, each as soon as it is full. */
+/** Collects names and writes each mark file as soon as it is full. */
 export class MarkWriter {
   readonly #repository: Repository;
   readonly #now: () => Date;
@@ -136,7 +137,7 @@ export class MarkWriter {
     if (this.#names.length >= maxNames) await this.#write();
   }
 
-  /** Writes what is left. What it returns is durable. */
+  /** Writes the remaining names. The marks that it returns are durable. */
   async finish(): Promise<readonly MarkedTally[]> {
     if (this.#names.length > 0) await this.#write();
     return this.#written;

@@ -9,12 +9,13 @@ import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } fro
 import { type DamagedHeader, readNeeded } from './references.ts';
 
 /**
- * Removal in two phases. The first deletes manifests and headers of segments, and writes down which objects none of those that are left
- * needs any more; nothing else goes. The second, a grace period later, deletes those of them that still nobody needs, while it alone uses
- * the repository. A backup or a capture that was under way in the first phase has its manifest or header by the second, so its objects
- * are needed again.
+ * Removal in two phases. The first deletes manifests and headers of segments, and records which objects no
+ * remaining one needs; it deletes nothing else. The second, a grace period later, deletes those objects that
+ * are still not needed, while it has exclusive use of the repository. A backup or a capture that was under
+ * way in the first phase has written its manifest or header by the second, so its objects are needed again.
  *
- * A run that dies at any point leaves every listed backup and segment whole: at worst objects that nobody needs wait for the next run.
+ * A run that dies at any point leaves every listed backup and segment intact: at worst, unneeded objects wait
+ * for the next run.
  */
 
 export interface PruneContext {
@@ -24,15 +25,18 @@ export interface PruneContext {
   readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'progress'>;
   /** How long marked objects are kept, in milliseconds */
   readonly gracePeriod: number;
-  /** How long the sweep waits for others to end. A backup may run for hours; what does not end is left to the next run. */
+  /** How long the sweep waits for others to end. A backup may run for hours; the next run then sweeps. */
   readonly sweepWaitSeconds: number;
 }
 
 /** Objects that no backup and no segment needs. */
 export interface Garbage {
-  /** While there are any, what the others need is not known: nothing was looked at, marked or removed. */
+  /** If there are any, the objects that they need are unknown: nothing was looked at, marked or removed. */
   readonly damaged: readonly DamagedHeader[];
-  /** No backup is listed, and there are objects: that is a listing that lacks something, or a place that was emptied. Nothing was marked. */
+  /**
+   * No backup is listed although there are objects: the listing is incomplete, or the location was emptied.
+   * Nothing was marked.
+   */
   readonly blind: boolean;
   /** Oldest mark first */
   readonly marked: readonly MarkedTally[];
@@ -44,14 +48,14 @@ const maxSkewSeconds = clockTolerance / 1000;
 /** Another cleanup holds its exclusive lock for as long as it deletes. */
 const sharedWaitSeconds = 600;
 
-/** Its second group is the name of the object. */
+/** The second group is the name of the object. */
 export const objectPattern = /^objects\/([0-9a-f]{2})\/(\1[0-9a-f]{62})$/;
 
 /**
- * Keeps others from sweeping while a plan is made and carried out. Backups go on beside it.
+ * Keeps others from sweeping while a plan is made and executed. Backups may run in parallel.
  *
  * @throws ConfigurationError when the clocks of this machine and the storage disagree
- * @throws StorageError when somebody else sweeps for too long
+ * @throws StorageError when another run sweeps for too long
  */
 export async function lockForRemoval(repository: Repository, context: PruneContext): Promise<Lock> {
   const lock = await acquireLock(repository, {
@@ -65,7 +69,7 @@ export async function lockForRemoval(repository: Repository, context: PruneConte
   return lock;
 }
 
-/** @throws ConfigurationError when the clocks of this machine and the storage disagree; the lock is given back then */
+/** @throws ConfigurationError when the clocks of machine and storage disagree; the lock is released first */
 export async function assertClocks(lock: Lock, { storage }: Repository): Promise<void> {
   if (Math.abs(lock.skewSeconds) <= maxSkewSeconds) return;
   await lock.release();
@@ -79,7 +83,7 @@ export async function assertClocks(lock: Lock, { storage }: Repository): Promise
   );
 }
 
-/** Writes down which objects no backup and no segment needs, unless a mark has them already. */
+/** Marks the objects that no backup and no segment needs, unless a mark has them already. */
 export async function markGarbage(repository: Repository, context: PruneContext): Promise<Garbage> {
   const writer = new MarkWriter(repository, context.now);
   const survey = await surveyObjects(repository, context, {
@@ -90,7 +94,7 @@ export async function markGarbage(repository: Repository, context: PruneContext)
 }
 
 /**
- * What `markGarbage` would find after some removals. Changes nothing.
+ * Returns what `markGarbage` would find after some removals. Changes nothing.
  *
  * @param removed ids of backups and keys of segments
  */
@@ -113,13 +117,13 @@ export async function previewGarbage(
 }
 
 interface SurveyOptions {
-  /** Ids of backups and keys of segments to take for removed already */
+  /** Ids of backups and keys of segments to treat as removed */
   readonly removed?: ReadonlySet<string>;
-  /** Told of every object that neither a backup, nor a segment, nor a mark names. */
+  /** Receives every object that no backup, segment or mark names. */
   readonly onUnmarked: (name: string, size: number) => Promise<void>;
 }
 
-/** Looks at all objects; foreign files are passed over. */
+/** Surveys all objects; foreign files are ignored. */
 async function surveyObjects(
   repository: Repository,
   context: PruneContext,
@@ -157,7 +161,7 @@ async function surveyObjects(
   return { damaged: [], blind: false, marked };
 }
 
-/** Whether there is any object. */
+/** Tells whether there is any object. */
 export async function hasObjects({ storage }: Repository): Promise<boolean> {
   for await (const { key } of storage.list('objects/')) if (objectPattern.test(key)) return true;
   return false;

@@ -7,25 +7,25 @@ import { type SealedKind, SealedReading } from '../signature.ts';
 
 /** A manifest, or the header of a segment, that cannot be trusted */
 export interface DamagedHeader {
-  /** Of a backup its id, of a segment its key */
+  /** The id of a backup, or the key of a segment */
   readonly id: string;
   readonly message: string;
 }
 
-/** What backups and segments need. */
+/** The objects that backups and segments need. */
 export interface Needed {
   readonly names: ReadonlySet<string>;
   readonly damaged: readonly DamagedHeader[];
   /** Keys of manifests and segments that were removed between the listing and the reading */
   readonly vanished: readonly string[];
-  /** How many manifests are listed, those that are taken for removed included */
+  /** How many manifests are listed, including those treated as removed */
   readonly manifests: number;
 }
 
-/** Manifests and headers of segments in memory at once */
+/** How many manifests and headers of segments are in memory at once */
 const readers = 16;
 
-/** A file that names objects */
+/** A file that refers to objects */
 interface Naming {
   readonly id: string;
   readonly key: string;
@@ -39,7 +39,7 @@ interface Naming {
 /**
  * Reads which objects are needed.
  *
- * @param removed ids of backups and keys of segments to take for removed already
+ * @param removed ids of backups and keys of segments to treat as removed
  */
 export async function readNeeded(
   repository: Repository,

@@ -4,10 +4,12 @@ import { day } from '../../values/duration.ts';
 import { listBackupIds, manifestKey } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
 
-/** Keys of one call to `delete`: what an S3 request takes. A lost lock stops the sweep before the next call. */
+/**
+ * Keys per call of `delete`, as many as an S3 request takes. A sweep that loses its lock stops in between.
+ */
 export const deleteBatch = 1000;
 
-/** Manifests that go at once: the oldest first, so that it is the newest of them that are left when a run ends early. */
+/** How many manifests are deleted at once, oldest first: when a run ends early, the newest ones are left. */
 const manifestBatch = 100;
 
 /** Keys of probes: of a bucket, and of a folder */
@@ -16,13 +18,16 @@ const probePattern = /^probe(\/[0-9a-f-]+|-[0-9a-f-]{36})$/;
 /** milliseconds; a probe takes seconds */
 const probeLifetime = day;
 
-/** Something that the storage did not let go */
+/** A value that the storage did not delete */
 export interface Retained extends RetainedValue {
-  /** Whether it confirmed that it is gone, and shows it all the same */
+  /** Whether the storage confirmed the deletion and still lists the value */
   readonly confirmed?: boolean;
 }
 
-/** Removes keys for good, as far as the storage lets these credentials do that, and tells what became of the others. */
+/**
+ * Removes keys permanently, as far as the storage permits it with these credentials, and returns what became
+ * of the others.
+ */
 export async function removeKeys({ storage }: Repository, keys: readonly string[]): Promise<Purge> {
   if (keys.length === 0) return { hidden: [], retained: [], versions: 0 };
   if (storage.purge) return storage.purge(keys);
@@ -36,21 +41,22 @@ export async function removeKeys({ storage }: Repository, keys: readonly string[
   }
 }
 
-/** What became of manifests or segments that were to go. */
+/** The result of removing manifests or segments. */
 export interface Removal {
   /** Ids of backups, or keys of segments */
   readonly removed: readonly string[];
-  /** Of these, the keys whose bytes the storage keeps as versions */
+  /** The keys of those whose bytes the storage keeps as versions */
   readonly hidden: readonly string[];
   readonly retained: readonly Retained[];
-  /** How many versions that the storage kept of them are gone */
+  /** How many versions that the storage kept of them were removed */
   readonly versions: number;
 }
 
 /**
- * Deletes manifests in the order given, and with them the backups; their objects stay.
+ * Deletes manifests in the given order, and with them the backups; their objects stay.
  *
- * @param onRemoved told of each part as soon as it is done: whatever ends the rest, what is gone is known
+ * @param onRemoved receives each part as soon as it is done, so the removals are known even when a later part
+ * fails
  */
 export async function removeBackups(
   repository: Repository,
@@ -81,7 +87,7 @@ export async function removeBackups(
   }
 }
 
-/** What a storage has confirmed to be gone, and shows all the same */
+/** Describes a value whose deletion the storage confirmed and that it still lists. */
 export function describeUndone(key: string): Retained {
   return { key, until: undefined, confirmed: true };
 }
@@ -106,7 +112,7 @@ export async function removeSegments(
   return { removed: keys.filter((key) => !kept.has(key)), hidden, retained, versions };
 }
 
-/** Removes what probes have left that were killed, or could not delete it. */
+/** Removes the files of probes that were killed, or could not delete them. */
 export async function removeProbes(repository: Repository, storeNow: Date): Promise<void> {
   const left: string[] = [];
   for await (const { key, modifiedAt } of repository.storage.list('probe')) {

@@ -3,13 +3,13 @@ import type { Repository } from '../open.ts';
 import { readRecords } from '../records.ts';
 import type { Mark } from './garbage-marks.ts';
 
-/** Names of objects not to be relied upon as they were at a time, by the storage's clock: stored anew since, they are sound again. */
+/** Names of suspect objects, and since when by the storage's clock. One stored later is trusted again. */
 export type Doubted = ReadonlyMap<string, Date>;
 
-/** So many of the newest validations are asked; what was damaged before them has been seen by them too. */
+/** How many of the newest validations are read; they have also seen damage that is older. */
 const askedValidations = 20;
 
-/** The objects that a validation found missing or damaged. */
+/** Reads which objects a validation found missing or damaged. */
 export async function readDamaged(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
@@ -24,8 +24,9 @@ export async function readDamaged(
 }
 
 /**
- * The objects that no backup needed when a cleanup looked. One that a listed backup needs by now is left out: it will not be removed,
- * and stored anew, encrypted, it would not be what the manifest of that backup describes.
+ * Returns the objects that no backup needed when a cleanup looked. An object that a listed backup needs by
+ * now is left out: it will not be removed, and stored anew and encrypted it would not match the manifest of
+ * that backup.
  *
  * @param isNeeded whether a listed backup needs an object
  */

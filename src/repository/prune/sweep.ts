@@ -11,26 +11,27 @@ import { deleteBatch, describeUndone, type Retained, removeKeys } from './remova
 export interface Sweep {
   readonly damaged: readonly DamagedHeader[];
   readonly removed: Tally;
-  /** Objects that are listed no longer, and whose bytes the storage keeps as versions */
+  /** Objects that are no longer listed, and whose bytes the storage keeps as versions */
   readonly hidden: Tally;
-  /** How many versions that the storage kept are gone */
+  /** How many versions that the storage kept were removed */
   readonly versions: number;
-  /** Objects and marks that the storage did not let go */
+  /** Objects and marks that the storage did not delete */
   readonly retained: readonly Retained[];
-  /** Why marks whose time has come were left to the next run */
+  /** Why due marks were left to the next run */
   readonly postponed: string | undefined;
 }
 
-/** Whether the grace period of what was marked at a time has passed. Both times are the storage's. */
+/** Tells whether the grace period of a mark has passed. Both times are the storage's. */
 export function isDue(markedAt: Date, storeNow: Date, { gracePeriod }: PruneContext): boolean {
   return markedAt.getTime() + gracePeriod <= storeNow.getTime();
 }
 
 /**
- * Deletes what was marked a grace period ago, is not newer than its mark, and is still needed by no backup and no segment. Everything
- * that decides is read under an exclusive lock. A mark file is deleted when all of its objects were seen to.
+ * Deletes objects that were marked a grace period ago, are not newer than their mark, and are still needed by
+ * no backup and no segment. Everything that decides is read under an exclusive lock. A mark file is deleted
+ * when all of its objects were handled.
  *
- * @param storeNow the storage's time; without a mark that is due by then no lock is asked for
+ * @param storeNow the storage's time; without a mark that is due by then, no lock is acquired
  * @throws ConfigurationError when the clocks of this machine and the storage disagree
  */
 export async function sweepGarbage(
@@ -73,7 +74,7 @@ export async function sweepGarbage(
   return { ...nothing, ...swept, retained: [...swept.retained, ...keptMarks.retained] };
 }
 
-/** An exclusive lock, or who holds the repository instead. */
+/** Acquires an exclusive lock, or returns a message that names the current holder. */
 async function lockAlone(repository: Repository, context: PruneContext): Promise<Lock | string> {
   try {
     return await acquireLock(repository, {
@@ -114,12 +115,12 @@ async function deleteUnneeded(
     if (batch.size >= deleteBatch) await flush();
   }
   if (batch.size > 0) await flush();
-  // A store may confirm what it has not done.
+  // A store may confirm a deletion that it has not done.
   if (tally.removed.objects > 0) for await (const { key, size } of listUnneeded()) tally.takeBack(key, size);
   return tally;
 }
 
-/** What a sweep comes to. */
+/** The running totals of a sweep. */
 class SweepTally {
   readonly removed = { objects: 0, bytes: 0 };
   readonly hidden = { objects: 0, bytes: 0 };
@@ -127,7 +128,7 @@ class SweepTally {
   readonly retained: Retained[] = [];
   readonly #kept = new Set<string>();
 
-  /** @param sizes by key, of what was to be removed */
+  /** @param sizes stored bytes by key of the objects that were to be removed */
   add(sizes: ReadonlyMap<string, number>, { hidden, retained, versions }: Purge): void {
     this.versions += versions;
     append(this.retained, retained);
@@ -141,7 +142,7 @@ class SweepTally {
     }
   }
 
-  /** Counts what is listed after it was removed. */
+  /** Corrects the totals for an object that is still listed after its removal. */
   takeBack(key: string, size: number): void {
     if (this.#kept.has(key)) return;
     this.retained.push(describeUndone(key));

@@ -6,11 +6,12 @@ import { type Segment, segmentKey } from '../changes/segments.ts';
 import type { Decision } from './policy.ts';
 
 /**
- * Which captured changes stay, and which backups stay for their sake: what is asked for is that any point in time of the last days can be
- * recovered as long as it could be, whatever the rules for backups say. docs/retention.md tells it.
+ * Which captured changes stay, and which backups stay for their sake: any point in time of the last days
+ * stays recoverable for as long as it is wanted, whatever the rules for backups say. docs/retention.md
+ * describes it.
  */
 
-/** What retention of changes must know of a backup. */
+/** What retention of changes must know about a backup. */
 export interface ChangeBase extends RecoveryBase {
   readonly snapshotAt: Date;
   readonly damagedAt: Date | null;
@@ -26,9 +27,9 @@ export interface ChangePolicy {
 const reason = 'keep-changes';
 
 /**
- * Keeps those of the backups that were to go without which a time of the last days, or the newest time of all, could not be reached any
- * more, and no others. A backup that is damaged or of the future keeps nothing from being kept, and neither do changes of the future: a
- * clock was wrong.
+ * Rescues a backup from removal only if some time in the `keep-changes` window, or the newest recoverable
+ * time, depends on it. Damaged backups, and backups or changes dated in the future, do not make another
+ * backup dispensable: in the latter case a clock was wrong.
  */
 export function keepReachable<Backup extends ChangeBase>(
   decisions: readonly Decision<Backup>[],
@@ -65,7 +66,7 @@ interface Span<Backup> {
   readonly to: bigint;
 }
 
-/** Goes through time, and adds a backup that was to go only where none that stays leads on. */
+/** Walks through time, and adds a backup that was to be removed only where no kept one reaches further. */
 function chooseSpans<Backup>(spans: readonly Span<Backup>[], since: bigint): Set<Decision<Backup>> {
   const added = new Set<Decision<Backup>>();
   for (let at: bigint | undefined = since; at !== undefined; ) {
@@ -84,19 +85,20 @@ function chooseSpans<Backup>(spans: readonly Span<Backup>[], since: bigint): Set
   return added;
 }
 
-/** Of those that lead equally far the newest: least is to be replayed. */
+/** Among those that reach equally far, picks the newest: it needs the shortest replay. */
 function pickFurthest<Backup>(spans: readonly Span<Backup>[]): Span<Backup> | undefined {
   return spans.toSorted((one, other) => compare(other.to, one.to) || compare(other.from, one.from))[0];
 }
 
 /**
- * The segments that nobody needs any more, oldest first: they ended and were stored before the last days, and no backup that stays is
- * brought forward with them to a time of the last days, or to the newest time of all. The newest segment stays whatever its age: the
- * next capture goes on from it.
+ * Lists the segments that are no longer needed, oldest first: they ended and were stored before the
+ * `keep-changes` window, and no remaining backup is rolled forward with them to a time in the window, or to
+ * the newest time of all. The newest segment stays whatever its age: the next capture continues from it.
  *
  * @param bases the backups that stay
- * @param segments all there are, by chain and position
- * @param storedAt when each was stored by the storage's clock, by key: the clock of the source alone could make all of them old
+ * @param segments all that exist, by chain and position
+ * @param storedAt when each was stored by the storage's clock, by key: the source's clock alone could make
+ * all of them look old
  */
 export function listOutdated(
   bases: readonly ChangeBase[],
@@ -115,7 +117,7 @@ export function listOutdated(
   });
 }
 
-/** Every backup of the last days, and the newest before them that can be brought into them. */
+/** Lists every backup in the window, and the newest one before it that can be rolled forward into it. */
 function listNeeding(
   bases: readonly ChangeBase[],
   segments: readonly Segment[],
@@ -133,15 +135,16 @@ function listNeeding(
     const reaches = findReaches(older, among);
     return older[reaches.findIndex((reach) => reach !== undefined && parseTimestamp(reach.to) >= since)];
   };
-  // With a wrong time of the future a backup may seem to lead further than it does: then the next older one is kept whole, too.
+  // A wrong time in the future may make a backup seem to reach further than it does: then the segments of the
+  // next older backup are kept, too.
   return [...bases.filter(isRecent), findFirst(segments), findFirst(honest)].filter(
     (base) => base !== undefined,
   );
 }
 
 /**
- * Where the times begin that are to stay recoverable: where the last days do, but before the newest time that can be recovered, if that is
- * long ago. Microseconds since 1970.
+ * Returns the beginning of the times that stay recoverable: that of the window, or just before the newest
+ * recoverable time if that is older. Microseconds since 1970.
  */
 function sinceWhen(bases: readonly ChangeBase[], honest: readonly Segment[], policy: ChangePolicy): bigint {
   const since = BigInt(policy.now.getTime() - policy.keepChanges) * 1000n;
@@ -155,7 +158,7 @@ function isGood({ damagedAt, snapshotAt }: ChangeBase, { now }: ChangePolicy): b
   return damagedAt === null && snapshotAt.getTime() <= now.getTime() + clockTolerance;
 }
 
-/** Without those of the future */
+/** Leaves out segments dated in the future. */
 function listHonest(segments: readonly Segment[], { now }: ChangePolicy): Segment[] {
   return segments.filter(({ through }) => Date.parse(through) <= now.getTime() + clockTolerance);
 }

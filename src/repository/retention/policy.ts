@@ -4,15 +4,15 @@ import { compare } from '../../values/ordering.ts';
 import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
 
 /**
- * Which backups stay. docs/retention.md tells the rules and the guarantees; test/repository/retention/policy.test.ts proves them over
- * random histories.
+ * Which backups stay. docs/retention.md states the rules and the guarantees;
+ * test/repository/retention/policy.test.ts proves them over random histories.
  */
 
-/** What retention must know of a backup. */
+/** What retention must know about a backup. */
 export interface Candidate {
   readonly id: string;
   readonly kind: 'full' | 'incremental' | 'schema';
-  /** The state of the database that it holds: the time that all rules mean. */
+  /** The time of the database state that the backup holds; all rules refer to it. */
   readonly snapshotAt: Date;
   readonly finishedAt: Date;
   readonly pinned: boolean;
@@ -23,13 +23,13 @@ export interface Candidate {
 export interface Decision<Backup> {
   readonly backup: Backup;
   readonly keep: boolean;
-  /** What keeps it, or why nothing does; never empty. */
+  /** The rules that keep it, or why none does; never empty. */
   readonly reasons: readonly string[];
 }
 
 type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
 
-/** The bucket of each period that a time falls into, as people write it. Equal texts mean the same bucket. */
+/** The bucket of each period that a time falls into, written for people. Equal texts mean the same bucket. */
 type Buckets = Readonly<Record<Period, string>>;
 
 const periods: Readonly<Record<Period, string>> = {
@@ -42,8 +42,8 @@ const periods: Readonly<Record<Period, string>> = {
 const periodNames = Object.keys(periods) as readonly Period[];
 
 /**
- * Decides for every backup whether it stays, in the order given. Nothing is asked of the outside: the same arguments give the
- * same plan, and the plan of what is left keeps all of it.
+ * Decides for every backup whether it stays, in the given order. A pure function: the same arguments give the
+ * same plan, and a plan for the remaining backups keeps all of them.
  *
  * @param timeZone a name of the IANA database; decides when hours, days, weeks, months and years begin
  */
@@ -56,7 +56,7 @@ export function planRetention<Backup extends Candidate>(
     return backups.map((backup) => ({ backup, keep: true, reasons: ['the policy has no rule'] }));
   }
   const nameBuckets = createBucketing(timeZone);
-  // Definitions alone cannot stand in for a backup with rows, nor push one out.
+  // A backup of definitions alone neither replaces a backup with rows nor displaces one.
   const isSchema = ({ kind }: Backup) => kind === 'schema';
   const withRows = backups.filter((backup) => !isSchema(backup));
   const decideWithRows = weighGroup(withRows, policy, now, nameBuckets);
@@ -68,7 +68,7 @@ function hasNoRule(policy: RetentionPolicy): boolean {
   return policy.last === 0 && policy.within === 0 && periodNames.every((period) => policy[period] === 0);
 }
 
-/** Applies the policy to the backups of a group; what is returned decides for each of them. */
+/** Applies the policy to the backups of a group; the returned function decides for each of them. */
 function weighGroup<Backup extends Candidate>(
   group: readonly Backup[],
   policy: RetentionPolicy,
@@ -96,7 +96,8 @@ function weighGroup<Backup extends Candidate>(
   keep(good[0]?.backup, 'newest');
   keep(verified[0]?.backup, 'newest verified');
   applyRules(good, policy, now, keep);
-  // What nobody has proven, and what one with a stolen key writes, may take places among all, but none of these.
+  // Unproven backups, and backups that a person with a stolen key writes, may take places among all backups,
+  // but none among the verified ones.
   applyRules(verified, policy, now, (backup, reason) => {
     if (!kept.get(backup)?.has(reason)) keep(backup, `${reason} of the verified`);
   });
@@ -147,7 +148,11 @@ function applyRules<Backup extends Candidate>(
   }
 }
 
-/** The `count` newest buckets that have a backup. @param places newest first */
+/**
+ * Returns the `count` newest buckets that have a backup.
+ *
+ * @param places newest first
+ */
 function takeNewestBuckets<Backup>(
   places: readonly Place<Backup>[],
   period: Period,
@@ -161,7 +166,7 @@ function takeNewestBuckets<Backup>(
   return newest;
 }
 
-/** Tells of a backup that no rule keeps what each of the rules keeps instead. */
+/** Makes the function that explains, for a backup that no rule keeps, what each rule keeps instead. */
 function createExplanation<Backup>(
   good: readonly Place<Backup>[],
   policy: RetentionPolicy,
@@ -185,14 +190,14 @@ function newestFirst(one: Candidate, other: Candidate): number {
 }
 
 /**
- * Calendar buckets in a time zone. The offset from UTC belongs to the hour: where a wall clock is set back, one hour on it is
- * two hours in time.
+ * Names calendar buckets in a time zone. The offset from UTC is part of the hour: when a wall clock is set
+ * back, one hour on it is two hours in time.
  */
 function createBucketing(timeZone: string): (time: Date) => Buckets {
   const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
   return (time) => {
     const name = format.formatToParts(time).find(({ type }) => type === 'timeZoneName')?.value ?? '';
-    // The fields of a Date in UTC are those of the wall clock once the offset is added.
+    // With the offset added, the UTC fields of the Date are those of the wall clock.
     const wall = new Date(time.getTime() + parseOffset(name));
     const text = wall.toISOString();
     const date = text.slice(0, text.indexOf('T'));
@@ -207,7 +212,7 @@ function createBucketing(timeZone: string): (time: Date) => Buckets {
   };
 }
 
-/** milliseconds of `GMT`, `GMT+02:00` or `GMT-00:44:30` */
+/** Parses `GMT`, `GMT+02:00` or `GMT-00:44:30` into milliseconds. */
 function parseOffset(name: string): number {
   const [, sign, hours, minutes, seconds = '0'] = /([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(name) ?? [];
   if (sign === undefined) return 0;
@@ -215,13 +220,13 @@ function parseOffset(name: string): number {
   return sign === '-' ? -size : size;
 }
 
-/** The week of ISO 8601: it begins on Monday and belongs to the year that has its Thursday. */
+/** Names the week of ISO 8601: it begins on Monday and belongs to the year of its Thursday. */
 function nameWeek(wall: Date): string {
   const weekday = (wall.getUTCDay() + 6) % 7;
   const thursday = new Date(wall.getTime() + (3 - weekday) * day);
   const year = thursday.getUTCFullYear();
   const firstDay = new Date(0);
-  // Date.UTC would take the years 0 to 99 for those of the last century.
+  // Date.UTC would read the years 0 to 99 as 1900 to 1999.
   firstDay.setUTCFullYear(year, 0, 1);
   const week = Math.floor((thursday.getTime() - firstDay.getTime()) / (7 * day)) + 1;
   return `${String(year).padStart(4, '0')}-W${pad(week)}`;

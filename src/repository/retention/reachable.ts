@@ -4,7 +4,7 @@ import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
 import type { Decision } from './policy.ts';
 
-/** Keeps what the policy alone would not, because times that are to stay recoverable need it. */
+/** Also keeps backups that the policy alone would remove but that times to stay recoverable depend on. */
 export function keepBases(
   decisions: readonly Decision<ShelvedBackup>[],
   segments: readonly Segment[],
@@ -15,7 +15,7 @@ export function keepBases(
   return decisions.map((decision) => kept.get(decision.backup) ?? decision);
 }
 
-/** A safety backup is only brought to a point in time when it is named, so it stands in for no other. */
+/** A safety backup is rolled forward to a point in time only by name, so it replaces no other backup. */
 export function listBases(backups: readonly ShelvedBackup[]): ShelvedBackup[] {
   return backups.filter(({ purpose }) => purpose !== 'safety');
 }

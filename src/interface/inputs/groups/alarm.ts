@@ -4,7 +4,7 @@ import { alarming, announced, operations } from '../operations.ts';
 import { parseDuration } from '../time-values.ts';
 import { listOf, matching, oneOf, parseBoolean, parseWebhook } from '../values.ts';
 
-/** Who hears of the end of an operation, and how. */
+/** Who is notified of the end of an operation, and how. */
 export const alarmInputs = {
   'alarm-of': {
     operations: ['alarm'],

@@ -4,7 +4,7 @@ import { parseCertificates, parseRecipients } from '../key-values.ts';
 import { parseBackupId, parseRecoveryTarget } from '../time-values.ts';
 import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../values.ts';
 
-/** The databases at both ends, which backup or point in time, and how rows are read and written. */
+/** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
     operations: ['backup', 'capture', 'gate'],
@@ -133,7 +133,8 @@ export const databaseInputs = {
   },
   'compression-level': {
     operations: ['backup', 'capture', 'gate'],
-    // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
+    // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
+    // docs/benchmarks.md.
     default: '2',
     placeholder: '1-19',
     description: 'The zstd level, 1 to 19. Higher is smaller and slower.',

@@ -3,7 +3,7 @@ import type { Input } from '../input.ts';
 import { parseDuration } from '../time-values.ts';
 import { matching, wholeNumber } from '../values.ts';
 
-/** How a backup is tried and questioned. */
+/** How backups are tried and checked. */
 export const proofInputs = {
   fallback: {
     operations: ['restore', 'drill'],

@@ -2,7 +2,7 @@ import type { Input } from '../input.ts';
 import { parseDuration } from '../time-values.ts';
 import { matching, oneOf } from '../values.ts';
 
-/** How fresh and proven backups have to be, and what a release does when they are not. */
+/** How fresh and proven backups must be, and what a release does when they are not. */
 export const releaseInputs = {
   'max-age': {
     operations: ['gate', 'status'],

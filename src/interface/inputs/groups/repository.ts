@@ -10,7 +10,9 @@ import {
 } from '../storage-values.ts';
 import { matching, oneOf } from '../values.ts';
 
-/** Where backups are kept, what opens them, and the client programs: inputs of every operation with a storage. */
+/**
+ * Where backups are kept, what opens them, and the client programs: inputs of each operation on a storage.
+ */
 export const repositoryInputs = {
   storage: {
     operations: storing,

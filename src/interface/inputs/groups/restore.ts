@@ -3,7 +3,7 @@ import type { Input } from '../input.ts';
 import { parseStorage } from '../storage-values.ts';
 import { matching, oneOf, parseBoolean } from '../values.ts';
 
-/** What a restore compares, refuses, saves and leaves beside. */
+/** How a restore compares, when it is refused, and what it saves and writes besides. */
 export const restoreInputs = {
   verify: {
     operations: ['restore'],

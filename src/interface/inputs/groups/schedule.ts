@@ -1,7 +1,7 @@
 import type { Input } from '../input.ts';
 import { matching, parseBoolean } from '../values.ts';
 
-/** The policy file, and the workflows made from it. */
+/** The policy file, and the workflows generated from it. */
 export const scheduleInputs = {
   policy: {
     operations: ['schedule'],
