@@ -8,10 +8,7 @@ export type RunEvent = RunSuccess | RunFailure;
 
 interface RunFacts {
   readonly operation: string;
-  /**
-   * Name of the database, or of the storage where no database is involved; the same text in every run,
-   * without a secret
-   */
+  /** Name of the database, or of the storage where there is none; constant over runs, and no secret */
   readonly database: string;
   readonly outputs: Outcome['outputs'];
   /** Undefined outside of a runner */
@@ -54,10 +51,7 @@ export interface AlarmSettings {
   readonly notifyUrl?: string | undefined;
   readonly slackWebhookUrl?: string | undefined;
   readonly heartbeatUrl?: string | undefined;
-  /**
-   * Replaces every secret in a text, in all notations of `createMask`; applied to everything that leaves the
-   * machine.
-   */
+  /** Replaces every secret in a text, in all notations of `createMask`, before the text is sent. */
   mask(text: string): string;
 }
 

@@ -1,9 +1,6 @@
 import type { Outcome } from '../interface/outcome.ts';
 
-/**
- * Error codes of PostgreSQL (SQLSTATE), the operating system and S3, grouped by the cause that has to be
- * fixed
- */
+/** Error codes of PostgreSQL (SQLSTATE), the operating system and S3, by the cause to fix */
 const causes: readonly (readonly [cause: string, code: RegExp, words: string])[] = [
   [
     'authentication',
@@ -98,10 +95,7 @@ export function describeClass(failureClass: string): string {
   return because === undefined ? words : `${words}: ${because}`;
 }
 
-/**
- * Lists the codes and names of an error and its causes, from the outermost in. `seen` guards against circular
- * causes.
- */
+/** Lists codes and names of an error and its causes, outermost first; `seen` ends circular causes. */
 function codesOf(error: unknown, seen = new Set<unknown>()): string[] {
   if (typeof error !== 'object' || error === null || seen.has(error)) return [];
   seen.add(error);

@@ -62,7 +62,7 @@ export async function announce(
   }
 }
 
-/** Sends the heartbeat to a dead man's switch, which alarms when none arrives. */
+/** Sends the heartbeat to a dead man's switch, which raises an alarm when the heartbeat stays away. */
 async function beat(announcement: Announcement): Promise<void> {
   const { event, settings, env } = announcement;
   const url = settings.heartbeatUrl;

@@ -83,10 +83,7 @@ export class Issues {
     }
   }
 
-  /**
-   * Opens an issue; leaves out labels or assignees when the repository rejects them, and returns them as
-   * `dropped`.
-   */
+  /** Opens an issue; labels or assignees that the repository rejects are left out and returned. */
   async open(content: IssueContent): Promise<{ issue: Issue; dropped: readonly string[] }> {
     const path = `${this.#path}/issues`;
     try {
@@ -121,10 +118,7 @@ export class Issues {
     await this.#api.send('POST', `${this.#path}/issues/${number}/labels`, { labels: [name] });
   }
 
-  /**
-   * Creates a label unless it exists. Returns false when the label is missing and the token may not create
-   * it.
-   */
+  /** Creates a label unless it exists. Returns false when it is missing and may not be created. */
   async ensureLabel(label: Label): Promise<boolean> {
     try {
       await this.#api.send('POST', `${this.#path}/labels`, label);

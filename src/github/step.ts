@@ -4,10 +4,7 @@
  */
 export const stepVariable = 'SUPABASE_BACKUP_STEP';
 
-/**
- * Names of the state that the runner hands from a step's main part to its post part; the state holds no
- * secret.
- */
+/** Names of the state that the runner hands from a step's main to its post part; it holds no secret. */
 export const stepState = {
   /** The value of `stepVariable` */
   step: 'step',

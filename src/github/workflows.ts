@@ -32,10 +32,7 @@ export interface WorkflowsApi {
   listWorkflows(): Promise<Workflow[]>;
   /** Lists runs that a schedule started, created at `since` or later: the newest `mostRuns` of them. */
   listScheduledRuns(workflow: Workflow, since: Date): Promise<ScheduledRun[]>;
-  /**
-   * Finds when a file was last changed on the default branch; undefined when the token may not read it, or no
-   * commit has it.
-   */
+  /** Finds the last change of a file on the default branch; undefined if unreadable or never committed. */
   findLastChange(path: string): Promise<Date | undefined>;
   /** Enables a workflow; idempotent. Returns false when the token may not. */
   enable(workflow: Workflow): Promise<boolean>;

@@ -3,10 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { listAuthorities, type Use } from './authorities.ts';
 import { readProxyEnvironment } from './proxy.ts';
 
-/**
- * Milliseconds that a proxy may be silent before it has opened a tunnel; a connection in use has no such
- * limit.
- */
+/** Milliseconds that a proxy may be silent before a tunnel is open; later there is no such limit. */
 const tunnelTimeout = 30_000;
 
 /**

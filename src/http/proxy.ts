@@ -105,10 +105,7 @@ function listBypassed(env: NodeJS.ProcessEnv): readonly string[] {
   return [...ownMachine, ...entries.filter((entry) => entry !== '').flatMap(translateEntry)];
 }
 
-/**
- * Expands a domain to its subdomains, as curl and the runner do, and a network in CIDR notation to a range of
- * addresses.
- */
+/** Expands a domain to its subdomains, as curl and the runner do, and a CIDR network to a range. */
 function translateEntry(entry: string): string[] {
   if (entry === '*') return [entry];
   const [, address = '', bits] = /^([\d.]+)\/(\d+)$/.exec(entry) ?? [];

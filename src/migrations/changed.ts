@@ -33,7 +33,7 @@ export type Migrations =
     }
   /** Neither the user nor the event names a commit to compare with. */
   | { readonly kind: 'not-asked'; readonly why: string }
-  /** The event names a commit, and git cannot compare with it. */
+  /** The event names a commit, and git cannot compare with it or cannot read the migrations. */
   | { readonly kind: 'unseen'; readonly why: string; readonly remedy: string };
 
 interface Question {
@@ -105,10 +105,7 @@ async function requireCommit(base: string, world: GitWorld): Promise<void> {
 }
 
 interface Change {
-  /**
-   * Git's file mode: 100644 and 100755 are files, 120000 is a symbolic link, 160000 a submodule; empty when
-   * not committed
-   */
+  /** Git's mode: 100644 and 100755 files, 120000 symbolic link, 160000 submodule; empty if not committed */
   readonly mode: string;
   readonly blob: string;
   readonly path: string;
@@ -145,10 +142,7 @@ async function listLoose(folder: string, world: GitWorld): Promise<Change[]> {
     .map((entry) => ({ mode: '', blob: '', path: entry.slice(3) }));
 }
 
-/**
- * Parses entries of `:<old mode> <new mode> <old blob> <new blob> <letter>` and a path, each followed by a
- * NUL.
- */
+/** Parses `:<old mode> <new mode> <old blob> <new blob> <letter>` and a path, each ended by a NUL. */
 function parseRaw(text: string): Change[] {
   const fields = text.split('\0');
   const changes: Change[] = [];

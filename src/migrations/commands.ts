@@ -43,10 +43,7 @@ function judgeDrop(command: readonly Token[]): string | undefined {
   return parts.includes(kind) && cascades ? `DROP ${kind.toUpperCase()} … CASCADE` : undefined;
 }
 
-/**
- * Judges DELETE and UPDATE. WHERE CURRENT OF counts: a cursor may visit every row, and its query is not known
- * here.
- */
+/** Judges DELETE and UPDATE. WHERE CURRENT OF counts, too: a cursor may visit every row. */
 function judgeRows(verb: string, command: readonly Token[]): string | undefined {
   if (sparesNothing(command)) return `${verb} without WHERE`;
   const outer = outerTokens(command);
@@ -87,10 +84,7 @@ function isConstant(condition: readonly Token[]): boolean {
   return middle > 0 && write(left) === write(right);
 }
 
-/**
- * Judges MERGE: without a condition, WHEN [NOT] MATCHED … DELETE deletes all rows that the source has, or all
- * that it lacks.
- */
+/** Judges MERGE: a DELETE without a condition deletes all rows that the source has, or all that it lacks. */
 function judgeMerge(outer: readonly Token[]): string | undefined {
   for (const [index] of outer.entries()) {
     if (wordAt(outer, index) !== 'delete' || wordAt(outer, index - 1) !== 'then') continue;

@@ -114,10 +114,7 @@ function isOfCursor(statement: readonly Token[], index: number, word: string): b
   return ['open', 'cursor'].some((name) => before.includes(name)) && !before.includes('select');
 }
 
-/**
- * Finds the index of the command that runs: behind EXPLAIN ANALYZE, which executes it, or behind PREPARE …
- * AS.
- */
+/** Finds the command that runs: behind EXPLAIN ANALYZE, which executes it, or behind PREPARE … AS. */
 function findStart(statement: readonly Token[]): number {
   if (wordAt(statement, 0) === 'prepare') {
     return statement.findIndex((_, index) => wordAt(statement, index) === 'as') + 1;
@@ -200,10 +197,7 @@ function findInText(body: Token, inside: 'do' | 'function', depth: number): Foun
   return staysInPlace(body) ? found : found.map(({ what }) => ({ at: body, what, inside }));
 }
 
-/**
- * Judges texts of a body that may reach EXECUTE in a variable, and texts that are DO blocks or functions
- * themselves.
- */
+/** Judges texts of a body that may reach EXECUTE in a variable, or are DO blocks or functions. */
 function findHandedOn(body: readonly Token[], inside: 'do' | 'function', depth: number): Found[] {
   const executes = body.flatMap((_, index) =>
     wordAt(body, index) === 'execute' && wordAt(body, index + 1) !== 'function' ? index : [],
@@ -251,10 +245,7 @@ function place(token: Token, { inner }: Token): Token {
   return { ...token, start: token.start + inner, end: token.end + inner, inner: token.inner + inner };
 }
 
-/**
- * Shows the first tokens as they are written, with any white space as one space and without the content of
- * strings.
- */
+/** Shows the first tokens as written, with single spaces and without the content of strings. */
 function showWords(sql: string, command: readonly Token[]): string {
   const shown = command.slice(0, 8).map((token, index, all) => {
     const spaced = (all[index + 1]?.start ?? token.end) > token.end ? ' ' : '';

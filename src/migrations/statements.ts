@@ -2,10 +2,7 @@ import type { Token } from './tokens.ts';
 
 /* Statements, lists and parentheses in a sequence of tokens. */
 
-/**
- * Returns the unquoted word at an index, in lower case; empty for any other token. A quoted name is no key
- * word.
- */
+/** Returns the unquoted word at an index, in lower case; empty for any other token, as a quoted name. */
 export function wordAt(tokens: readonly Token[], index: number): string {
   const token = tokens[index];
   return token?.kind === 'word' ? token.value : '';
@@ -51,10 +48,7 @@ function split(tokens: readonly Token[], sign: string, nests: boolean): { parts:
   return { parts, depth };
 }
 
-/**
- * Counts the ENDs that a BEGIN ATOMIC body still needs; the only blocks inside such a body are CASE
- * expressions.
- */
+/** Counts the ENDs that a BEGIN ATOMIC body still needs; its only inner blocks are CASE expressions. */
 function followAtomic(tokens: readonly Token[], index: number, open: number): number {
   const word = wordAt(tokens, index);
   if (open === 0) return word === 'atomic' && wordAt(tokens, index - 1) === 'begin' ? 1 : 0;

@@ -8,20 +8,14 @@ export interface Token {
    * other single character, a number, or a command of psql.
    */
   readonly kind: 'word' | 'name' | 'text' | 'sign';
-  /**
-   * A `word` in lower case; of a `name` or `text` the characters between the quotes, with escapes as they are
-   * written
-   */
+  /** A `word` in lower case; the characters between the quotes of a `name` or `text`, escapes unchanged */
   readonly value: string;
   /** Index of the first character in the SQL; `end` is the index behind the last one. */
   readonly start: number;
   readonly end: number;
   /** Index at which `value` begins in the SQL */
   readonly inner: number;
-  /**
-   * How a `text` is quoted: `dollars` (no escapes), `escape` (E'…') or `unicode` (U&'…'); plain quotes when
-   * undefined
-   */
+  /** How a `text` is quoted: `dollars` (no escapes), `escape` (E'…') or `unicode` (U&'…'); else plain */
   readonly style?: 'dollars' | 'escape' | 'unicode';
   /** Set for a string, name or comment without an end, which takes in the rest of the SQL */
   readonly open?: true;
@@ -123,10 +117,7 @@ function readComment(sql: string, start: number): Token | number {
   return { kind: 'sign', value: '/*', start, end: sql.length, inner: start, open: true };
 }
 
-/**
- * Reads a string or a quoted name. A doubled quote is part of it; in E'…' a backslash escapes the next
- * character.
- */
+/** Reads a string or a quoted name, with doubled quotes, and in E'…' with backslash escapes. */
 function readQuoted(sql: string, start: number, prefix: string): Token {
   const inner = start + prefix.length + 1;
   const quote = sql.charAt(inner - 1);

@@ -53,10 +53,7 @@ export async function compareWithBackup(
   supplement: Supplement,
   scope: ParityScope,
   options: RowsOptions & {
-    /**
-     * Called after everything that depends on rows has been compared: the right to read rows may be withdrawn
-     * then.
-     */
+    /** Called when everything that depends on rows is compared: the right to read rows may end then. */
     readonly afterRows?: () => Promise<void>;
   },
 ): Promise<Parity> {

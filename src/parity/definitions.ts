@@ -37,10 +37,7 @@ export function compareDefinitions(
   });
 }
 
-/**
- * Tells whether a line adds information: a detail of an object that only one side has is covered by the
- * object's own line.
- */
+/** Tells whether a line adds information: the line of a missing object covers its details. */
 function saysMore(
   subject: Definition,
   want: readonly Definition[],
@@ -161,10 +158,7 @@ function show(want: string | undefined, have: string | undefined): { expected: s
   return { expected: `${expected} (${digestOf(want ?? '')})`, found: `${found} (${digestOf(have ?? '')})` };
 }
 
-/**
- * Matches digests of details that may hold passwords. They are not shown: a digest would confirm a right
- * guess.
- */
+/** Matches digests of details that may be passwords; they are hidden, as a digest confirms a guess. */
 const secretDigest = /\b(values|connection) [0-9a-f]{64}/;
 
 const relationKinds = ['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE'];

@@ -13,10 +13,7 @@ export interface DefinitionContext {
   readonly isRestored: (subject: Subject) => boolean;
   /** Names of the schemas that the source had */
   readonly schemas: ReadonlySet<string>;
-  /**
-   * Whether the backup has rows; without rows, materialized views are not populated and there are no large
-   * objects.
-   */
+  /** Whether the backup has rows; without them no materialized view is populated or large object stored. */
   readonly withRows: boolean;
   /** The major version of the target's server */
   readonly major: number;
@@ -27,10 +24,7 @@ export interface DefinitionContext {
 /** Roles that stand for every user of a project's API, and PUBLIC */
 export const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
 
-/**
- * Returns the known reason for a difference, among them that the object is the platform's own; undefined when
- * there is none.
- */
+/** Returns the known reason for a difference, such as the platform's own version; undefined without one. */
 export function explain(
   subject: Definition,
   want: string | undefined,
@@ -114,10 +108,7 @@ function explainAccessMethod(
   return excuse({ kind: 'access method', schema: null, relation: null, name: wanted });
 }
 
-/**
- * Explains different rights on an object of an extension or of the server, for which the target lists every
- * right.
- */
+/** Explains different rights on an object of an extension or the server, all of which the target lists. */
 function explainRights(
   subject: Definition,
   want: string | undefined,

@@ -4,10 +4,7 @@ import { type Excuse, judge, type Reason } from './known-differences.ts';
 import { absent, digestOf, type ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
 
-/**
- * Compares the parts that pg_dump leaves out: the properties of the database, its jobs, and the roles of the
- * server.
- */
+/** Compares what pg_dump leaves out: properties of the database, its jobs, and the server's roles. */
 export function compareGlobals(
   expected: Globals,
   found: Globals,
@@ -55,10 +52,7 @@ function compareDatabase(
   ];
 }
 
-/**
- * Settings that each hosted project has for its services, such as the key that signs tokens; in an image only
- * that key is its own.
- */
+/** Settings of each hosted project for its services, such as the signing key; an image has only that key. */
 const ownSettings: Readonly<Partial<Record<ParityScope['kind'], RegExp>>> = {
   'supabase-project': /^app\.settings\./,
   'supabase-image': /^app\.settings\.jwt_/,

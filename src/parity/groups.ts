@@ -29,10 +29,7 @@ export function placeLines({ groups }: Parity): Placed[] {
   return byWeight.flatMap((group) => groups[group].map((line) => ({ group, line })));
 }
 
-/**
- * The most lines of one kind with the same difference or reason that get rows of their own; more are gathered
- * in one row.
- */
+/** The most lines of one kind and one reason with rows of their own; more are gathered in one row. */
 const flood = 5;
 /** Names that a gathered row shows */
 const shownNames = 3;

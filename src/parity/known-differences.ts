@@ -9,10 +9,7 @@ import { keyOf, keyOfEntry, keyOfStored, type Subject } from './subject.ts';
 /** A reason for a difference that is known before the comparison */
 export interface Known {
   readonly why: string;
-  /**
-   * True when something is missing that should exist: `why` then explains the difference and does not excuse
-   * it.
-   */
+  /** True when something that should exist is missing: `why` explains the difference without excusing it. */
   readonly isLoss: boolean;
   /** Omissions of this restore; empty when the backup or the selection left the object out */
   readonly omissions: readonly Omission[];
@@ -36,10 +33,7 @@ const makers: Readonly<Record<string, readonly string[]>> = {
   'statistics object': ['statistics', 'statistics object'],
 };
 
-/**
- * Kinds of archive entries for a part of a kind of definition: leaving out the part also explains a
- * difference
- */
+/** Kinds of archive entries for a part of a definition: leaving out the part explains a difference, too. */
 const parts: Readonly<Record<string, readonly string[]>> = {
   table: ['rows', 'table data', 'table attach'],
   sequence: ['sequence set', 'sequence owned by'],
@@ -96,10 +90,7 @@ function addLoss(before: Known | undefined, omission: Omission): Known {
   return { why: `${before.why}; ${why}`, isLoss: true, omissions: [...before.omissions, omission] };
 }
 
-/**
- * Returns lines for certain losses that no other line reports, so that every loss makes the comparison
- * different.
- */
+/** Returns lines for certain losses that no other line reports, so that no loss passes as equal. */
 export function tellLosses(
   notCarried: readonly Omission[],
   lines: readonly ParityLine[],
@@ -115,10 +106,7 @@ export function tellLosses(
     }));
 }
 
-/**
- * Returns a function that tells whether this restore created a definition, by the archive entries that it
- * ran.
- */
+/** Returns a function that tells whether an archive entry that this restore ran created a definition. */
 export function collectRestored({ entries }: ParityScope['selection']): (subject: Subject) => boolean {
   const made = new Set(entries.map(keyOfEntry));
   return (subject) => keysUnder(kindsOf(subject), subject).some((key) => made.has(key));
@@ -197,10 +185,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
 }
 
-/**
- * Matches the kind before an owner's object, which is there when objects of other kinds may have the same
- * name.
- */
+/** Matches the kind before an owner's object, where objects of several kinds may share a name. */
 const owned = /^(statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
 
 /**
@@ -218,10 +203,7 @@ function unquote(name: string): string {
   return name.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
 }
 
-/**
- * Returns the keys of the objects that a subject depends on: its relation, its schema, and the object that it
- * describes.
- */
+/** Returns the keys of a subject's relation, its schema, and the object that it describes. */
 function homesOf({ kind, schema, relation, name }: Subject): string[] {
   const about = describing.has(kind) && relation === null ? [name] : [];
   if (schema === null) return about;

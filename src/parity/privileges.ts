@@ -30,10 +30,7 @@ export function comparePrivileges(
   context: DefinitionContext & {
     /** Names of the roles that the source had */
     readonly roles: ReadonlySet<string>;
-    /**
-     * Roles that the source's database does not mention and the target lacks; their privileges are not
-     * compared.
-     */
+    /** Roles that the source's database does not mention and the target lacks; they are not compared. */
     readonly unknown: ReadonlySet<string>;
   },
 ): PrivilegeComparison {

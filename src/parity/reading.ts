@@ -21,9 +21,10 @@ interface Doubt {
 }
 
 /**
- * Rewrites the source's definitions as the target's server prints them, because servers of different versions
- * print the same definition differently. Where two texts differ, the target's server parses the text of the
- * source and prints it again. A text that it cannot parse stays as it is.
+ * Rewrites the source's definitions as the target's server prints them, because a server may print the same
+ * definition differently after a dump and restore, or in another major version. Where two texts differ, the
+ * target's server parses the text of the source and prints it again. A text that it cannot parse stays as it
+ * is.
  *
  * The texts are parsed in a transaction that is rolled back, on temporary objects: expressions are parsed for
  * empty tables, and no event trigger fires. The user's tables are locked as by a SELECT. Where nothing
@@ -222,10 +223,7 @@ async function makeReader(session: Session): Promise<boolean> {
   return made !== undefined;
 }
 
-/**
- * @returns the rows of a statement; undefined when the server refused it, after which the transaction is
- * still usable
- */
+/** @returns the rows; undefined when the server refused, after which the transaction is still usable */
 async function attempt<Row extends Record<string, unknown>>(
   session: Session,
   sql: string,

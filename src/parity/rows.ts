@@ -152,10 +152,7 @@ function describeDigest(rows: number, digest: RowDigest): string {
 /** Bytes of heap that one range covers */
 const readBackRange = 64 * 1024 * 1024;
 
-/**
- * Reads tables of the target and returns digests of their rows, by table; tables that the target lacks are
- * left out.
- */
+/** Reads tables of the target and returns the digests of their rows; missing tables are left out. */
 async function readBack(
   session: Session,
   settings: ConnectionSettings,
@@ -213,10 +210,7 @@ async function readSlices(reader: Session, slices: readonly Slice[]): Promise<Ro
   }
 }
 
-/**
- * Tells whether the server refused to read: row security applies to an owner without BYPASSRLS, too, when it
- * is forced.
- */
+/** Tells whether row security hides rows: when forced, it applies to an owner without BYPASSRLS, too. */
 function isHidden(error: unknown): boolean {
   return (error as { code?: unknown }).code === sqlState.insufficientPrivilege;
 }

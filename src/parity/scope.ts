@@ -9,15 +9,9 @@ export interface ParityScope {
   readonly tables: readonly TableEntry[];
   /** False when only chosen relations were restored: facts about other objects are not compared. */
   readonly whole: boolean;
-  /**
-   * Digests of the rows that were sent, by oid of the table in the source; undefined when rows are only
-   * counted
-   */
+  /** Digests of the rows sent, by oid of the table in the source; undefined when rows are only counted */
   readonly sent: ReadonlyMap<number, RowDigest> | undefined;
-  /**
-   * Why the rows of a table are only counted and their content is not compared, by oid of the table in the
-   * source
-   */
+  /** Why the rows of a table are only counted, not compared, by oid of the table in the source */
   readonly countOnly?: ReadonlyMap<number, string>;
   readonly selection: RestoreSelection;
   readonly kind: TargetKind;

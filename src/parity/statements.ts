@@ -4,10 +4,7 @@ import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/ident
 
 /** Statements that make a server parse a text and print it again */
 export interface Reading {
-  /**
-   * SQL that creates an empty table like the user's own, under its name in pg_temp; `SELECT` when none is
-   * needed
-   */
+  /** SQL for an empty copy of the user's table, of the same name in pg_temp; `SELECT` when not needed */
   readonly setup: string;
   /** SQL that creates an object with the text */
   readonly make: string;

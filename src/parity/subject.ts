@@ -109,10 +109,7 @@ export function writeKey(kind: string, schema: string | null, name: string): str
   return `${kind} ${schema === null ? '' : `${schema}.`}${name}`;
 }
 
-/**
- * An omission of the backup as its manifest stores it: as a text only, which no later version of the tool can
- * change.
- */
+/** An omission of the backup in its manifest: a text only, which no later version can change */
 type Stored = Pick<Manifest['notCarried'][number], 'what'>;
 
 const rows = 'rows of ';

@@ -2,10 +2,7 @@
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
-/**
- * Writes a size with three digits, in the decimal units that storage is billed in: `512 B`, `1.23 kB`, `45.6
- * MB`.
- */
+/** Writes a size in decimal units, as storage is billed, with three digits: `512 B`, `1.23 kB`, `45.6 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;

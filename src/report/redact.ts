@@ -57,10 +57,7 @@ export function maskReason(reason: string | null | undefined, mask: Mask): strin
   return typeof reason === 'string' ? mask(reason) : null;
 }
 
-/**
- * Tells whether a password looks like a word, as `owner` does: as part of a longer word or name it is no
- * secret.
- */
+/** Tells whether a password looks like a word, as `owner` does: within a longer word it is no secret. */
 function isWord(text: string): boolean {
   return /^[A-Za-z][a-z]{0,8}$/.test(text);
 }
@@ -73,10 +70,7 @@ function asWord(writing: Writing): Writing {
   return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, '(?![A-Za-z0-9_])'] };
 }
 
-/**
- * Tells whether the case of letters does not matter: identities of age and hexadecimal digits are read in
- * either.
- */
+/** Tells whether case does not matter, as in identities of age and in hexadecimal digits. */
 function ignoresCase(text: string): boolean {
   return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
 }
@@ -124,10 +118,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   $: [String.raw`\$\$`],
 };
 
-/**
- * Patterns for one character by its number: in a URL (encoded repeatedly, too), in JSON and other languages,
- * in XML
- */
+/** Patterns for one character by its number: in a URL (encoded repeatedly, too), JSON, code and XML */
 function encodedWaysOf(sign: string): string[] {
   const bytes = [...Buffer.from(sign)];
   const inUrl = bytes.map((byte) => `%(?:25){0,3}${hexDigits(byte)}`).join('');

@@ -98,10 +98,7 @@ function withHint(words: string, error: Error): string {
   return typeof hint === 'string' && hint !== '' ? `${words}; hint: ${hint.replace(/\.$/, '')}` : words;
 }
 
-/**
- * Server routines that report an error raised by a user's function, in PL/pgSQL, PL/Python, PL/Perl and
- * PL/Tcl
- */
+/** Server routines that report an error raised by a function in PL/pgSQL, PL/Python, PL/Perl or PL/Tcl */
 const raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
 
 /**

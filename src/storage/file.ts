@@ -219,10 +219,7 @@ export class FileStorage implements Storage {
     }
   }
 
-  /**
-   * Refuses to create a removed folder again: values written into a new one would lack everything that they
-   * refer to.
-   */
+  /** Refuses to create a removed folder again: new values would lack everything that they refer to. */
   async #refuseRemoved(): Promise<void> {
     if (!this.#isMade || (await isTaken(this.#root))) return;
     throw new StorageError(

@@ -15,10 +15,7 @@ export interface StorageOptions {
   readonly s3StorageClass?: string | undefined;
   /** Token with which an `artifact://` storage reads the artifacts of other runs */
   readonly githubToken?: string | undefined;
-  /**
-   * Days that an `artifact://` storage keeps its artifacts; the setting of the GitHub repository when
-   * undefined
-   */
+  /** Days that an `artifact://` storage keeps its artifacts; by default the GitHub repository's setting */
   readonly artifactRetentionDays?: number | undefined;
 }
 

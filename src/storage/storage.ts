@@ -58,16 +58,10 @@ export interface Storage extends AsyncDisposable {
    */
   get(key: string, limit?: number, options?: ReadOptions): Promise<Buffer>;
 
-  /**
-   * Returns the size in bytes and the time of the last change by the storage's clock; undefined when the key
-   * is absent.
-   */
+  /** Returns the size in bytes and the last change by the storage's clock; undefined for an absent key. */
   stat(key: string): Promise<StoredValue | undefined>;
 
-  /**
-   * Lists all keys that start with `prefix`, in no particular order and without a limit. An absent prefix is
-   * an empty list.
-   */
+  /** Lists all keys that start with `prefix`, unordered and unlimited. An absent prefix is an empty list. */
   list(prefix: string): AsyncIterable<StoredValue>;
 
   /**

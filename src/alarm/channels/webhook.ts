@@ -7,10 +7,7 @@ import { cut } from '../issues/text.ts';
 /** UTF-16 code units of one text; outputs are limited, too, because one may be a list of backups. */
 const textLimit = 4000;
 
-/**
- * The JSON that `notify-url` receives; docs/alarms.md describes it. Changing a field needs a new version,
- * adding one does not.
- */
+/** The JSON for `notify-url` (docs/alarms.md). A changed field needs a new version, an added one does not. */
 export interface WebhookContent {
   readonly version: 1;
   /** The same in every attempt to deliver the event */

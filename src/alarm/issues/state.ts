@@ -96,10 +96,7 @@ export function fingerprintOf({ operation, database }: RunEvent, failureClass: s
 
 const ids = new RegExp(timedId, 'g');
 
-/**
- * Digests a message without its ids, numbers and quantities: another duration or backup id is not another
- * cause.
- */
+/** Digests a message without ids, numbers and quantities: these differ for the same cause. */
 export function messageDigest(message: string): string {
   const words = message
     .replace(ids, '#')

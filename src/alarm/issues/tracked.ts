@@ -86,10 +86,7 @@ function recognise(issue: Issue, at: Date): Known[] {
   return state === undefined ? [] : [{ issue, state: withoutFuture(state, at) }];
 }
 
-/**
- * Resets times in the future: with them, every failure until then would count as outdated and not be
- * reported.
- */
+/** Resets times in the future, with which every failure until then would count as outdated. */
 function withoutFuture(state: IssueState, at: Date): IssueState {
   const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkew;
   return {

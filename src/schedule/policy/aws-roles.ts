@@ -15,10 +15,7 @@ export interface Credentials {
   readonly 'aws-secret-access-key'?: string | undefined;
 }
 
-/**
- * Returns the role of a job of this kind; undefined when the job uses keys, or its storage needs no
- * credentials.
- */
+/** Returns the role of a job of this kind; undefined when it uses keys or needs no credentials. */
 export function roleOf(
   kind: JobKind,
   written: WrittenDatabase,

@@ -159,10 +159,7 @@ function child(schema: unknown, key: string | number): readonly unknown[] {
   return found === undefined ? [] : [found];
 }
 
-/**
- * Returns the closest known key within an edit distance of 2, or of a third of its length; undefined
- * otherwise.
- */
+/** Returns the closest known key within an edit distance of 2 or a third of its length. */
 export function nearest(key: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name) }))

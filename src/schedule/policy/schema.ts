@@ -100,10 +100,7 @@ const cron = text(
 const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
 const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
 
-/**
- * The schedule of a kind of job: false (off), true (its default times), one or more times, or times with
- * settings
- */
+/** The schedule of a kind of job: false (off), true (default times), times, or times with settings */
 function schedule<const Entries extends v.ObjectEntries>(entries: Entries) {
   return v.union([v.boolean(), cron, cronList, v.strictObject({ cron: v.optional(crons), ...entries })]);
 }

@@ -5,10 +5,7 @@ import { dueMark } from '../workflows/callers.ts';
 
 /* Compares the due times of one workflow file with the runs that GitHub lists for it. */
 
-/**
- * Milliseconds after the end of a due time's span until its run counts as missing: GitHub may start hours
- * late.
- */
+/** Milliseconds after a due time's span until its run is missing: GitHub may start hours late. */
 export const grace = 2 * hour;
 /** Milliseconds that a run may be created before its due time, because clocks differ */
 const early = minute;
@@ -16,10 +13,7 @@ const early = minute;
 export interface DueRun {
   readonly cron: string;
   readonly at: Date;
-  /**
-   * The end of the span in which a run counts for this time: the next due time of the cron, at most a day
-   * later
-   */
+  /** The end of the span of this due time: the next due time of the cron, at most a day later */
   readonly until: Date;
   /** Undefined when no run was found */
   readonly run: ScheduledRun | undefined;

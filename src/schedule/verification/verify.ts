@@ -80,10 +80,7 @@ async function verifyWorkflow(
   return { file, ...enabled, punctuality, problems: [...enabled.problems, ...stalled] };
 }
 
-/**
- * Enables a workflow that GitHub disabled for inactivity. One that a person disabled stays: that was a
- * decision.
- */
+/** Enables a workflow that GitHub disabled for inactivity; a person's decision to disable one stands. */
 async function ensureEnabled(
   api: WorkflowsApi,
   workflow: Workflow,

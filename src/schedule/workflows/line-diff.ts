@@ -1,7 +1,4 @@
-/**
- * Lists the lines that only the first text has (`-`) and that only the second has (`+`), with their line
- * numbers.
- */
+/** Lists the lines that only the first (`-`) or only the second text (`+`) has, with line numbers. */
 export function listDifferences(before: string, after: string): string[] {
   const [old, now] = [toLines(before), toLines(after)];
   const common = measureCommon(old, now);

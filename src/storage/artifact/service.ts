@@ -54,10 +54,7 @@ export class ArtifactService {
   readonly #token: string;
   #defaultBranch: Promise<string> | undefined;
 
-  /**
-   * @throws ConfigurationError when the GitHub repository or the token is missing, or the server has no such
-   * artifacts
-   */
+  /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactServiceOptions) {
     const { env, token } = options;
     const { GITHUB_REPOSITORY = '', ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env;
@@ -290,10 +287,7 @@ async function openClient() {
   return new DefaultArtifactClient();
 }
 
-/**
- * Tells whether this is GitHub Enterprise Server, by the rule of GitHub's client, which refuses to work
- * there.
- */
+/** Tells whether this is GitHub Enterprise Server, where GitHub's own client refuses to work. */
 function isEnterpriseServer({ GITHUB_SERVER_URL }: NodeJS.ProcessEnv): boolean {
   if (!GITHUB_SERVER_URL || !URL.canParse(GITHUB_SERVER_URL)) return false;
   return !/^(github\.com|.*\.ghe\.com|.*\.localhost)$/i.test(new URL(GITHUB_SERVER_URL).hostname);

@@ -68,10 +68,7 @@ export class ArtifactStorage implements Storage {
   #opening: Promise<Copy> | undefined;
   #isClosed = false;
 
-  /**
-   * @throws ConfigurationError when the GitHub repository or the token is missing, or the server has no such
-   * artifacts
-   */
+  /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactOptions) {
     const { name, token, world, pause } = options;
     this.location = `artifact://${name}`;

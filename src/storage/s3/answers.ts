@@ -10,10 +10,7 @@ import { BrokenBodyError, SilenceError } from './failure.ts';
 /** Bytes of the body of an error; those of S3 have a few hundred. Of a longer one only the status is used. */
 const largestFailure = 64 * 1024;
 
-/**
- * Bytes of any other answer except a value: a listing of a thousand keys of the longest names has a quarter
- * of this.
- */
+/** Bytes of any other answer except a value: four times a listing of a thousand of the longest keys */
 const largestAnswer = 32 * 1024 * 1024;
 
 /**

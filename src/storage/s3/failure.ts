@@ -3,10 +3,7 @@ import { isPassingTunnel } from '../../http/trouble.ts';
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-/**
- * Codes of a store that is busy or failing, or that got a damaged or conflicting request; a retry may
- * succeed.
- */
+/** Codes of a store that is busy or failing, or got a damaged or conflicting request; a retry may succeed */
 const passingNames = new Set([
   'SlowDown',
   'Throttling',
