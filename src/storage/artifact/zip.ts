@@ -29,7 +29,11 @@ export interface ZipEntry {
 export interface Zip {
   /** The files that the central directory lists, without folders */
   readonly entries: readonly ZipEntry[];
-  /** Unpacks an entry below a folder. @throws IntegrityError when the entry is damaged */
+  /**
+   * Unpacks an entry below a folder.
+   *
+   * @throws IntegrityError when the entry is damaged, or its name cannot be used here
+   */
   unpack(entry: ZipEntry, folder: string): Promise<void>;
   close(): Promise<void>;
 }
