@@ -1,34 +1,42 @@
 import type { WorkflowRun } from '../github/run.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
-/** What an operation came to, as the entries tell it once it has ended. No text of it needs to be free of secrets. */
+/**
+ * The end of an operation, which the entries report. Its texts may hold secrets; `maskEvent` replaces them.
+ */
 export type RunEvent = RunSuccess | RunFailure;
 
 interface RunFacts {
   readonly operation: string;
-  /** Names the database or, where there is none, the storage: the same text in every run, without a secret. */
+  /** Name of the database, or of the storage where there is none; constant over runs, and no secret */
   readonly database: string;
   readonly outputs: Outcome['outputs'];
   /** Undefined outside of a runner */
   readonly run: WorkflowRun | undefined;
-  /** When the operation began: of two runs, which one knows better. */
+  /** When the operation began, by which events are ordered across workflows */
   readonly startedAt: Date;
   /** When it ended */
   readonly at: Date;
-  /** The newest backup that is not damaged, and as of when it can bring the database back; null when there is none, undefined when nobody knows. */
+  /**
+   * The newest undamaged backup, and the time that it restores the database to; null when there is none,
+   * undefined when that is not known
+   */
   readonly lastGood?: { readonly id: string; readonly takenAt: Date } | null | undefined;
-  /** How old the newest good backup may become, in milliseconds */
+  /** Milliseconds: the greatest age that the newest good backup may reach */
   readonly rpoTarget?: number | undefined;
 }
 
 export interface RunSuccess extends RunFacts {
   readonly state: 'succeeded';
-  /** Only part was looked at, as with `share: 10%`: that says nothing of what failed before, and closes no issue. */
+  /**
+   * True when only a part was checked, as with `share: 10%`: such a success does not refute an earlier
+   * failure, and closes no issue.
+   */
   readonly partial?: boolean;
 }
 
 export interface RunFailure extends RunFacts {
-  /** `negative`: it ran, and the answer is no (exit code 3). */
+  /** `negative`: the operation ran, and its answer is no (exit code 3). */
   readonly state: 'failed' | 'negative';
   /** From `classifyFailure` or `classifyNegative` */
   readonly failureClass: string;
@@ -37,38 +45,41 @@ export interface RunFailure extends RunFacts {
   readonly next: string;
 }
 
-/** Where to announce; what is undefined is off. */
+/** Where to send notifications; an undefined channel is off. */
 export interface AlarmSettings {
   readonly issues?: IssueSettings | undefined;
   readonly notifyUrl?: string | undefined;
   readonly slackWebhookUrl?: string | undefined;
   readonly heartbeatUrl?: string | undefined;
-  /** Takes every secret out of a text, in every form; `createMask` makes one. Applied to all that leaves the machine. */
+  /** Replaces every secret in a text, in all notations of `createMask`, before the text is sent. */
   mask(text: string): string;
 }
 
 export interface IssueSettings {
-  /** Needs `issues: write`; empty when there is none. */
+  /** A token with `issues: write`; empty when there is none */
   readonly token: string;
-  /** Beside `supabase-backup`, by which issues are found again */
+  /** Labels besides `supabase-backup`, by which issues are found again */
   readonly labels: readonly string[];
-  /** Names of users, without `@` */
+  /** Logins of users, with or without `@` */
   readonly assignees: readonly string[];
   /** Users and teams, with or without `@` */
   readonly mentions: readonly string[];
 }
 
-/** milliseconds */
+/** Limits of time, in milliseconds */
 export interface AlarmLimits {
-  /** For everything */
+  /** For all notifications together */
   readonly total: number;
-  /** For everything, once the user or the runner asked to stop: the entries end the process 6.5 s after that, and may set less. */
+  /**
+   * For all notifications after the user or the runner asked to stop; the entries end the process 6.5 s after
+   * that, and may set less.
+   */
   readonly afterStop: number;
-  /** For the issues, of the total */
+  /** For the issues, as a part of `total` */
   readonly issues: number;
   /** For one request */
   readonly request: number;
-  /** Before the first retry */
+  /** The pause before the first retry */
   readonly pause: number;
 }
 
@@ -81,7 +92,7 @@ export const defaultLimits: AlarmLimits = {
 };
 
 /**
- * Operations whose successes close each other's issues. What is not here is a group of its own.
+ * Groups of operations whose successes close each other's issues. Any other operation is a group of its own.
  */
 const groups: Readonly<Record<string, string>> = {
   list: 'shelf',
@@ -94,7 +105,10 @@ export function groupOf(operation: string): string {
   return groups[operation] ?? operation;
 }
 
-/** The event without secrets. Words that we choose ourselves stay, whatever somebody's password is. */
+/**
+ * Masks the secrets of an event. Fields that hold words of our own are not masked, even if a password is the
+ * same word.
+ */
 export function maskEvent(event: RunEvent, mask: (text: string) => string): RunEvent {
   const { database, outputs, run, lastGood } = event;
   const shared = {
@@ -121,14 +135,17 @@ function maskRun(run: WorkflowRun, mask: (text: string) => string): WorkflowRun 
 }
 
 export interface RpoStanding {
-  /** milliseconds */
+  /** Milliseconds */
   readonly target: number;
-  /** When the newest good backup becomes, or became, too old; undefined when there is none. */
+  /** When the newest good backup becomes or became too old; undefined when there is none */
   readonly brokenAt: Date | undefined;
   readonly broken: boolean;
 }
 
-/** Undefined when there is no target, or nobody knows the newest backup. */
+/**
+ * Compares the newest good backup with the RPO target; undefined when there is no target or the newest backup
+ * is not known.
+ */
 export function judgeRpo({ lastGood, rpoTarget, at }: RunEvent): RpoStanding | undefined {
   if (rpoTarget === undefined || lastGood === undefined) return undefined;
   if (lastGood === null) return { target: rpoTarget, brokenAt: undefined, broken: true };

@@ -1,6 +1,6 @@
 import type { Outcome } from '../interface/outcome.ts';
 
-/** Codes of PostgreSQL (SQLSTATE), of the system and of S3, by what somebody would have to look after. */
+/** Error codes of PostgreSQL (SQLSTATE), the operating system and S3, by the cause to fix */
 const causes: readonly (readonly [cause: string, code: RegExp, words: string])[] = [
   [
     'authentication',
@@ -22,7 +22,7 @@ const causes: readonly (readonly [cause: string, code: RegExp, words: string])[]
   ],
 ];
 
-/** What a class says to people, the part before the slash. */
+/** Descriptions for people of the part of a class before the slash */
 const kinds: Readonly<Record<string, string>> = {
   ConfigurationError: 'an input or a setting is wrong',
   SourceError: 'the database cannot be read',
@@ -45,13 +45,14 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 /**
- * A short word that stays the same while the cause is the same: one issue is kept for each. From the kind of the error and, where
- * one is known, a code among its causes: messages have numbers and names in them, and change with a version.
+ * Classifies a failure by a short word that stays the same as long as the cause does; one issue is kept for
+ * each class. The class is the kind of the error and, if the error or one of its causes has a known code, the
+ * cause of that code. Messages are not used: they hold numbers and names, and change between versions.
  *
- * @param kind as `describeFailure` tells it
+ * @param kind the kind that `describeFailure` returns
  */
 export function classifyFailure(kind: string, error: unknown): string {
-  // Whatever broke while a run was being stopped is no cause.
+  // An error during an interruption is its consequence, not the cause.
   if (kind === 'Interruption') return kind;
   for (const code of codesOf(error)) {
     const cause = causes.find(([, pattern]) => pattern.test(code))?.[0];
@@ -60,7 +61,7 @@ export function classifyFailure(kind: string, error: unknown): string {
   return kind;
 }
 
-/** The same for an operation that ran, and whose answer is no. */
+/** Classifies an operation that ran and whose answer is no. */
 export function classifyNegative(operation: string, outputs: Outcome['outputs']): string {
   switch (operation) {
     case 'backup':
@@ -86,7 +87,7 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
   }
 }
 
-/** The class in words, as the end of a sentence. */
+/** Describes a class for people, as the end of a sentence. */
 export function describeClass(failureClass: string): string {
   const [kind = '', cause] = failureClass.split('/');
   const words = kinds[kind] ?? kind;
@@ -94,7 +95,7 @@ export function describeClass(failureClass: string): string {
   return because === undefined ? words : `${words}: ${because}`;
 }
 
-/** Codes of an error and of what caused it, from the outside in. An error may be its own cause. */
+/** Lists codes and names of an error and its causes, outermost first; `seen` ends circular causes. */
 function codesOf(error: unknown, seen = new Set<unknown>()): string[] {
   if (typeof error !== 'object' || error === null || seen.has(error)) return [];
   seen.add(error);

@@ -21,11 +21,11 @@ import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
 
 type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;
 
-/** What one announcement works with. */
+/** The event and the means of one notification */
 interface Announcement {
-  /** As it happened, for digests: nothing of it leaves this machine. */
+  /** The unmasked event, for digests only: none of its texts leaves this machine. */
   readonly raw: RunEvent;
-  /** Without secrets */
+  /** The event without secrets */
   readonly event: RunEvent;
   readonly settings: AlarmSettings;
   readonly env: NodeJS.ProcessEnv;
@@ -36,8 +36,9 @@ interface Announcement {
 }
 
 /**
- * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
- * throws, and takes `limits.total` at most: what cannot be told is a warning, because it must not change what the operation came to.
+ * Notifies people of how an operation ended: by an issue that opens and closes itself, a webhook, Slack and a
+ * heartbeat. It never throws and takes `limits.total` at most. A notification that fails is a warning,
+ * because it must not change the operation's outcome.
  */
 export async function announce(
   raw: RunEvent,
@@ -54,13 +55,14 @@ export async function announce(
     const announcement = { raw, event, settings, env, limits, signal: timer.signal, mask, warn };
     await Promise.all([beat(announcement), tell(announcement)]);
   } catch (error) {
-    // What channels throw is caught with each; what is left is ours or the mask's, and may be told by its kind alone.
+    // Each channel catches its own errors. Any other error is a defect, perhaps of the mask, so its message
+    // may hold secrets and is not shown.
     const kind = error instanceof Error ? error.name : typeof error;
     world.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
   }
 }
 
-/** A dead man's switch: it rings when this stays away. */
+/** Sends the heartbeat to a dead man's switch, which raises an alarm when the heartbeat stays away. */
 async function beat(announcement: Announcement): Promise<void> {
   const { event, settings, env } = announcement;
   const url = settings.heartbeatUrl;
@@ -70,7 +72,7 @@ async function beat(announcement: Announcement): Promise<void> {
   );
 }
 
-/** Issues first: from them the others know whether a success is news. */
+/** Updates the issues, and then sends the other messages: a success is sent only when it closed an issue. */
 async function tell(announcement: Announcement): Promise<void> {
   const { event, settings, env, limits } = announcement;
   const news = await keepIssues(announcement);
@@ -110,7 +112,7 @@ function note(announcement: Announcement, settings: IssueSettings): Promise<Issu
   return noteFailure({ ...shared, event, fingerprint: fingerprintOf(raw, event.failureClass) });
 }
 
-/** @throws ConfigurationError */
+/** @throws ConfigurationError when the token or the repository is missing */
 function openIssues({ raw, env, limits, signal }: Announcement, { token }: IssueSettings): Issues {
   const repository = raw.run?.repository ?? env.GITHUB_REPOSITORY ?? '';
   if (token === '') {
@@ -131,7 +133,7 @@ function openIssues({ raw, env, limits, signal }: Announcement, { token }: Issue
   return new Issues(api, repository);
 }
 
-/** Does one thing of many; what becomes of it is told, and stops nothing else. */
+/** Runs one of several actions; its failure becomes a warning and does not stop the others. */
 async function attempt(
   { signal, warn }: Announcement,
   failed: string,
@@ -170,13 +172,13 @@ function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
   }
 }
 
-/** The token stays as it is: it is what proves who asks. */
+/** Masks the settings of issues, except for the token, which authenticates the requests. */
 function maskSettings(settings: IssueSettings, mask: (text: string) => string): IssueSettings {
   const { token, labels, assignees, mentions } = settings;
   return { token, labels: labels.map(mask), assignees: assignees.map(mask), mentions: mentions.map(mask) };
 }
 
-/** Addresses and tokens are secrets, too, also where the caller does not know them as such. */
+/** Adds the addresses and the token to the secrets that the caller's mask replaces. */
 function maskWith(settings: AlarmSettings): (text: string) => string {
   const { notifyUrl, slackWebhookUrl, heartbeatUrl, issues } = settings;
   const secrets = [notifyUrl, slackWebhookUrl, heartbeatUrl, issues?.token].filter(

@@ -3,18 +3,18 @@ import { explainSilence, NoAnswer, request } from '../http/request.ts';
 import { readRetryAfter, retry } from '../http/retry.ts';
 import { isKnownError } from '../runtime/errors.ts';
 
-/** A request that GitHub's REST API refused, or that it could not be asked. */
+/** Thrown when GitHub's REST API refuses a request, answers in an unexpected form, or does not answer */
 export class GitHubFailure extends Error {
   /** HTTP status; 0 when there was no answer */
   readonly status: number;
-  /** The fields that a 422 finds wrong, such as `assignees` */
+  /** The fields that a 422 rejects, such as `assignees` */
   readonly fields: readonly string[];
-  /** Codes of a 422, such as `already_exists` */
+  /** The error codes of a 422, such as `already_exists` */
   readonly codes: readonly string[];
-  /** milliseconds to wait before the same request may succeed; undefined when waiting does not help */
+  /** Milliseconds to wait before a retry may succeed; undefined when waiting does not help */
   readonly wait: number | undefined;
   readonly rateLimited: boolean;
-  /** What to do where there was no answer, as far as that is known */
+  /** What to do when there was no answer; undefined when that is not known */
   readonly advice: string | undefined;
 
   constructor(message: string, options: Partial<Omit<GitHubFailure, keyof Error>> & { cause?: unknown }) {
@@ -30,32 +30,32 @@ export class GitHubFailure extends Error {
 }
 
 export interface GitHubApiOptions {
-  /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com, which it is when undefined. */
+  /** `GITHUB_API_URL`, which differs on GitHub Enterprise Server; `https://api.github.com` when undefined */
   readonly url: string | undefined;
   readonly token: string;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
-  /** Ends whatever is under way, its pauses included. */
+  /** Aborts the request under way, and the pauses between retries. */
   readonly signal: AbortSignal;
-  /** milliseconds for one request */
+  /** Milliseconds that one request may take */
   readonly timeout: number;
-  /** milliseconds before the first retry; twice as many before the next */
+  /** Milliseconds before the first retry; twice as many before each further one */
   readonly pause: number;
-  /** How often a request is made again; 2 when undefined */
+  /** The most retries of a request; 2 when undefined */
   readonly retries?: number;
 }
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT';
 
-/** How many elements one page of a list has. GitHub has no larger ones. */
+/** Elements on one page of a list; GitHub allows no more. */
 export const pageSize = 100;
 const maxRedirects = 3;
-/** milliseconds; whoever is told to wait longer gives up */
+/** Milliseconds; a request that would have to wait longer is not retried. */
 const longestWait = 10_000;
 
 /**
- * A client of the REST API, for the few requests that we make. Lost answers, 5xx and short rate limits are asked again, also of
- * requests that create something: a caller must be able to live with two of it.
+ * A client of the REST API. It retries after a lost answer, a 5xx and a short rate limit. That includes
+ * requests that create something, so a caller has to tolerate that it is created twice.
  */
 export class GitHubApi {
   readonly #options: GitHubApiOptions;
@@ -67,8 +67,10 @@ export class GitHubApi {
   }
 
   /**
+   * Sends one request, with retries.
+   *
    * @param path from the root of the API, such as `/repos/owner/name/labels`
-   * @returns the JSON of the answer, unchecked
+   * @returns the JSON of the answer, unchecked; undefined when the answer is empty
    * @throws GitHubFailure
    */
   async send(method: Method, path: string, body?: object): Promise<unknown> {
@@ -76,10 +78,10 @@ export class GitHubApi {
   }
 
   /**
-   * All elements of a list, page by page.
+   * Reads a list page by page.
    *
-   * @param pages at most, of `pageSize` elements
-   * @param field of the answer that is the list; undefined where the answer itself is
+   * @param pages the most pages to read, of `pageSize` elements each
+   * @param field the field of the answer that holds the list; undefined when the answer itself is the list
    * @throws GitHubFailure
    */
   async list(
@@ -143,7 +145,7 @@ export class GitHubApi {
     return { content: parseJson(text), next: readNext(response.headers.get('link')) };
   }
 
-  /** The token goes nowhere else, whatever an answer names as the next page or a new place. */
+  /** Keeps the token from another server that an answer names as the next page or in a redirect. */
   #checkOrigin(url: string): void {
     if (new URL(url).origin === new URL(this.#root).origin) return;
     throw new GitHubFailure(`GitHub's API points at another server: ${new URL(url).host}`, {});
@@ -156,7 +158,12 @@ interface Answer {
   readonly next: string | undefined;
 }
 
-/** @throws GitHubFailure when the answer is of another form, `what` being what it should be, such as `issue` */
+/**
+ * Parses an answer by a schema.
+ *
+ * @param what the expected content, for the message, such as `issue`
+ * @throws GitHubFailure when the answer has another form
+ */
 export function parseAnswer<const Schema extends v.GenericSchema>(
   schema: Schema,
   content: unknown,
@@ -207,9 +214,12 @@ function readRefusal(response: Response, text: string): GitHubFailure {
   });
 }
 
-/** @returns milliseconds. Where nothing is said the rule is a minute at least, and that is too long for us. */
+/**
+ * Returns the milliseconds that a rate limit asks to wait; undefined when the answer says nothing, for which
+ * GitHub's rule is a minute or more: longer than we wait.
+ */
 function waitOf({ status, headers }: Response): number | undefined {
-  // GitHub tells in every answer what is left; this one is of a server in between.
+  // Every answer of GitHub has these headers; this 429 comes from a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
   const told = readRetryAfter(headers);
   if (told !== undefined) return told;
@@ -232,7 +242,7 @@ function readErrorBody(text: string): ErrorBody {
       errors: Array.isArray(errors) ? errors.filter((error) => typeof error === 'object' && error) : [],
     };
   } catch {
-    // A page of a proxy in between: its status is what there is to tell.
+    // The body is no JSON, mostly a page of a proxy in between; its status says enough.
     return { message: '', errors: [] };
   }
 }

@@ -5,7 +5,7 @@ import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 
 const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
 
-/** Of GitHub's webhook payloads, what names the commit that was there before. */
+/** The fields of GitHub's webhook payloads that name the commit before the event */
 const eventSchema = v.object({
   pull_request: v.optional(v.object({ base: v.object({ sha: commit }) })),
   merge_group: v.optional(v.object({ base_sha: commit })),
@@ -13,10 +13,11 @@ const eventSchema = v.object({
 });
 
 /**
- * The commit before what the event of the run brings: the base of a pull request or of a merge queue's group, or what a branch was before a
- * push. Undefined for a new branch, for other events, and outside of a runner.
+ * Reads the commit before the changes of the run's event: the base of a pull request or of a merge queue's
+ * group, or the tip of the branch before a push. Undefined for a new branch, for other events, and outside of
+ * a runner.
  *
- * @throws ConfigurationError when there is an event that cannot be read
+ * @throws ConfigurationError when the event cannot be read
  */
 export async function readEventBase({ env }: Pick<World, 'env'>): Promise<string | undefined> {
   const file = env.GITHUB_EVENT_PATH;

@@ -23,9 +23,12 @@ export interface Issue {
   readonly url: string;
   readonly closedAt: Date | undefined;
   readonly labels: readonly string[];
-  /** Login of who wrote it; empty where the account is gone */
+  /** Login of the author; empty when the account was deleted */
   readonly author: string;
-  /** Whether who wrote it is a member, who may have no more than a look at the repository, or an app, which may copy words of others */
+  /**
+   * Whether the author is an owner, member or collaborator, possibly with read access only, or a bot, which
+   * may copy text of others
+   */
   readonly trusted: boolean;
 }
 
@@ -55,10 +58,11 @@ export class Issues {
   }
 
   /**
-   * Issues, and no pull requests, which the API lists among them. By listing and not by search, whose index is minutes late.
+   * Lists issues without the pull requests that the API lists among them. The search API is not used, because
+   * its index is minutes late.
    *
-   * @param query of `GET /repos/{owner}/{repo}/issues`
-   * @param pages of 100 at most
+   * @param query the parameters of `GET /repos/{owner}/{repo}/issues`
+   * @param pages the most pages to read, of 100 elements each
    */
   async list(query: Readonly<Record<string, string>>, pages: number): Promise<Issue[]> {
     const elements = await this.#api.list(`${this.#path}/issues`, query, pages);
@@ -66,9 +70,9 @@ export class Issues {
   }
 
   /**
-   * The login that issues of ours have. The token of a workflow, as that of any app, may not ask who it is, and writes as the app of GitHub
-   * Actions unless it is that of another. So it is where nobody tells: an issue that is not known again is opened twice, and one that is
-   * not opened is missed.
+   * Returns the login that issues opened with this token have. A workflow's token, like that of any app, may
+   * not ask for its login; it writes as the app of GitHub Actions, which is assumed where GitHub does not
+   * tell. With another app's token that assumption opens an issue twice, which is better than opening none.
    */
   async whoAmI(): Promise<string> {
     try {
@@ -79,7 +83,7 @@ export class Issues {
     }
   }
 
-  /** Opens an issue without those labels and assignees that the repository does not take. */
+  /** Opens an issue; labels or assignees that the repository rejects are left out and returned. */
   async open(content: IssueContent): Promise<{ issue: Issue; dropped: readonly string[] }> {
     const path = `${this.#path}/issues`;
     try {
@@ -114,7 +118,7 @@ export class Issues {
     await this.#api.send('POST', `${this.#path}/issues/${number}/labels`, { labels: [name] });
   }
 
-  /** Creates a label unless it is there. `false` when the repository does not take it from us. */
+  /** Creates a label unless it exists. Returns false when it is missing and may not be created. */
   async ensureLabel(label: Label): Promise<boolean> {
     try {
       await this.#api.send('POST', `${this.#path}/labels`, label);

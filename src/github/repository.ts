@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 
-/** The repository on GitHub whose workflow runs. */
+/** The GitHub repository whose workflow runs */
 export interface GitHubRepository {
-  /** Who can see it, and with it its logs and artifacts; undefined when the event does not tell */
+  /** Who can see the repository and its logs and artifacts; undefined when the event does not say */
   readonly visibility: 'public' | 'private' | 'internal' | undefined;
 }
 
@@ -15,7 +15,8 @@ const eventSchema = v.object({
 });
 
 /**
- * What the event of the run tells about its repository; undefined outside of a runner. Payloads of `schedule` have it since September 2022
+ * Reads what the run's event says about its repository; undefined outside of a runner. Payloads of `schedule`
+ * have it since September 2022
  * (https://github.blog/changelog/2022-09-27-github-actions-additional-information-available-in-github-event-payload-for-scheduled-workflow-runs/).
  */
 export function readRepository(env: NodeJS.ProcessEnv): GitHubRepository | undefined {
@@ -28,7 +29,7 @@ export function readRepository(env: NodeJS.ProcessEnv): GitHubRepository | undef
   };
 }
 
-/** Undefined when there is none, or it cannot be read. */
+/** Reads the event; undefined when there is no event or it cannot be read. */
 function readEvent(path: string | undefined): unknown {
   if (!path) return undefined;
   try {

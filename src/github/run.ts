@@ -1,25 +1,25 @@
 import { userInfo } from 'node:os';
 import type { World } from '../runtime/context.ts';
 
-/** The run of GitHub Actions that this process is part of. */
+/** The run of GitHub Actions that this process is part of */
 export interface WorkflowRun {
   readonly url: string;
-  /** Unique in the repository; an attempt to run it again keeps it. */
+  /** Unique in the repository; a re-run keeps it. */
   readonly id: number;
-  /** Counts the runs of one workflow. */
+  /** Counts the runs of one workflow file. */
   readonly number: number;
-  /** 1, and more when the run was started again. */
+  /** 1 for the first attempt; each re-run adds 1. */
   readonly attempt: number;
-  /** For people; several workflows may have the same name. */
+  /** The workflow's name, for people; several workflows may share one. */
   readonly workflow: string;
-  /** The workflow's file, which is what `number` counts the runs of. */
+  /** The workflow's file, whose runs `number` counts; the workflow's name where the runner does not say */
   readonly workflowFile: string;
   /** `owner/name` */
   readonly repository: string;
   readonly actor: string;
 }
 
-/** What the runner's environment tells of the run; undefined outside of a runner. */
+/** Reads the run from the runner's environment; undefined outside of a runner. */
 export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
   const repository = env.GITHUB_REPOSITORY ?? '';
   const id = Number(env.GITHUB_RUN_ID);
@@ -38,12 +38,12 @@ export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
   };
 }
 
-/** Whether a text is `owner/name`, and so fit to be part of an address. */
+/** Tells whether a text is `owner/name`, and so safe as part of a URL. */
 export function isRepository(text: string): boolean {
   return /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/.test(text);
 }
 
-/** The workflow's actor, or the user of the machine. */
+/** Returns the workflow's actor, or outside of a runner the machine's user. */
 export function nameActor(world: World): string {
   return world.env.GITHUB_ACTOR ?? userInfo().username;
 }

@@ -1,13 +1,13 @@
 /**
- * The variable of the environment that tells the steps of one run from each other. GitHub has none: jobs of a run share its number, and those of
- * a matrix the name of the job, too.
+ * The environment variable that identifies one step of a run. GitHub has none: the jobs of a run share its
+ * id, and the jobs of a matrix also share their name.
  */
 export const stepVariable = 'SUPABASE_BACKUP_STEP';
 
-/** What a step's main part tells its post part, by the state that the runner keeps. Nothing in it is secret. */
+/** Names of the state that the runner hands from a step's main to its post part; it holds no secret. */
 export const stepState = {
   /** The value of `stepVariable` */
   step: 'step',
-  /** Set when the main part came to its end, well or not, and so has given back what it held */
+  /** Set when the main part ended, successfully or not, and so has released what it held */
   ended: 'ended',
 } as const;

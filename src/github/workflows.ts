@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { GitHubApi, GitHubFailure, pageSize, parseAnswer } from './api.ts';
 
-/** Workflows and their scheduled runs, of one repository, by GitHub's REST API. */
+/* Workflows of one repository and their scheduled runs, by GitHub's REST API. */
 
 export interface Workflow {
   readonly id: number;
@@ -19,23 +19,26 @@ export interface ScheduledRun {
   readonly createdAt: Date;
   readonly startedAt: Date;
   readonly updatedAt: Date;
-  /** null while it runs */
+  /** Null while the run is not finished */
   readonly conclusion: string | null;
   readonly url: string;
 }
 
-/** Each throws `ConfigurationError` when the token does not do, and `GitHubUnreachable` when GitHub does not answer. */
+/**
+ * Every method throws `ConfigurationError` when GitHub refuses the token or does not know the repository, and
+ * `GitHubUnreachable` when GitHub does not answer, is at fault itself, or limits the rate.
+ */
 export interface WorkflowsApi {
   listWorkflows(): Promise<Workflow[]>;
-  /** Runs that a schedule started, created at `since` or later. */
+  /** Lists runs that a schedule started, created at `since` or later: the newest `mostRuns` of them. */
   listScheduledRuns(workflow: Workflow, since: Date): Promise<ScheduledRun[]>;
-  /** When the file was last changed on the default branch; undefined when the token may not know. */
+  /** Finds the last change of a file on the default branch; undefined if unreadable or never committed. */
   findLastChange(path: string): Promise<Date | undefined>;
-  /** Idempotent. Returns whether the token was allowed to. */
+  /** Enables a workflow; idempotent. Returns false when the token may not. */
   enable(workflow: Workflow): Promise<boolean>;
 }
 
-/** GitHub did not answer, or answered with an error of its own, every time it was asked. */
+/** GitHub gave no answer, a server error, or a rate limit that outlasts the retries. */
 export class GitHubUnreachable extends Error {}
 
 export interface ApiSettings {
@@ -44,14 +47,14 @@ export interface ApiSettings {
   /** OWNER/REPO */
   readonly repository: string;
   readonly token: string;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
-  /** Of the wait before the second try, milliseconds */
+  /** Milliseconds before the first retry; 1000 when undefined */
   readonly retryDelay?: number;
 }
 
-/** GitHub lists no more for one question, the newest first. */
+/** The most runs that GitHub lists for one query, the newest first */
 export const mostRuns = 1000;
 const pages = mostRuns / pageSize;
 
@@ -131,7 +134,7 @@ function toRun(content: unknown): ScheduledRun {
 
 const forbidden = Symbol('what the token may not');
 
-/** GitHub says 404 of what a token may not even know of. */
+/** Returns `forbidden` for 403 and 404: GitHub answers 404 for what a token may not know to exist. */
 async function unlessForbidden(answer: Promise<unknown>): Promise<unknown> {
   try {
     return await answer;

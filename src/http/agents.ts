@@ -3,20 +3,20 @@ import { createSecureContext } from 'node:tls';
 import { listAuthorities, type Use } from './authorities.ts';
 import { readProxyEnvironment } from './proxy.ts';
 
-/** milliseconds that a proxy may be silent before a tunnel is there; of a connection in use nobody asks it */
+/** Milliseconds that a proxy may be silent before a tunnel is open; later there is no such limit. */
 const tunnelTimeout = 30_000;
 
 /**
- * What Node's agents need to find their way: the proxies, and whom to trust.
+ * Returns the options that Node's agents need: the proxies, and the authorities to trust.
  *
- * @throws ConfigurationError where a variable names no proxy that there can be
+ * @throws ConfigurationError when a variable names no valid HTTP proxy, or this Node.js cannot use one
  */
 export function describeWay(env: NodeJS.ProcessEnv, use: Use): AgentOptions {
   const proxyEnv = readProxyEnvironment(env);
   const ca = listAuthorities(env, use);
   return {
     ...(proxyEnv && { proxyEnv, timeout: tunnelTimeout }),
-    // Read once, and not for each connection.
+    // Parsing the authorities once, instead of for each connection.
     ...(ca && { secureContext: createSecureContext({ ca }) }),
   };
 }

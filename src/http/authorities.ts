@@ -2,13 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 
-/* Certificates of private authorities, from the variables that name a file with them. */
+/* Certificates of private authorities, from the files that environment variables name. */
 
-/** Node itself reads NODE_EXTRA_CA_CERTS as it starts; the others are ours to read. */
+/** Node reads NODE_EXTRA_CA_CERTS itself when it starts; the other variables are read here. */
 const known = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'AWS_CA_BUNDLE'] as const;
 type Variable = (typeof known)[number];
 
-/** Whom a request trusts: a storage, besides, whom the tools of Amazon trust */
+/** What a request is for: one to a storage also trusts the authorities that Amazon's tools trust. */
 export type Use = 'any' | 'storage';
 
 const variablesOf: Readonly<Record<Use, readonly Variable[]>> = {
@@ -17,8 +17,9 @@ const variablesOf: Readonly<Record<Use, readonly Variable[]>> = {
 };
 
 /**
- * The authorities that Node trusts, and those of the variables; undefined where these add none. A file that cannot be read is passed over,
- * as Node and OpenSSL do; where something is not trusted then, `adviseTrust` tells it.
+ * Returns the authorities that Node trusts and those that the variables add; undefined where they add none. A
+ * file that cannot be read is skipped, as Node and OpenSSL do; if a certificate is not trusted then,
+ * `adviseTrust` names the file's variable.
  */
 export function listAuthorities(env: NodeJS.ProcessEnv, use: Use): string[] | undefined {
   const added = variablesOf[use].flatMap((variable) => {
@@ -28,16 +29,16 @@ export function listAuthorities(env: NodeJS.ProcessEnv, use: Use): string[] | un
   return added.length === 0 ? undefined : [...tls.getCACertificates('default'), ...added];
 }
 
-/** Has the libraries of others that make requests trust them, too, as far as this Node can (24.5). */
+/** Makes requests of third-party libraries trust the same authorities, where Node has the function (24.5). */
 export function trustAuthorities(env: NodeJS.ProcessEnv): void {
   const authorities = listAuthorities(env, 'any');
   if (authorities !== undefined) tls.setDefaultCACertificates?.(authorities);
 }
 
 /**
- * What to do where a certificate is not trusted.
+ * Says what to do about a certificate that is not trusted.
  *
- * @param code why it is not, as Node says it
+ * @param code Node's error code, which says why
  */
 export function adviseTrust(code: string, env: NodeJS.ProcessEnv): string {
   if (code === 'CERT_HAS_EXPIRED')

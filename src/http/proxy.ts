@@ -1,38 +1,41 @@
 import { isIPv4 } from 'node:net';
 import { ConfigurationError } from '../runtime/errors.ts';
 
-/* Which proxy a request goes through, by the variables that curl and the runner know. Node's own agents do the work (docs/network.md). */
+/*
+ * Which proxy a request goes through, by the variables that curl and the runner read. Node's agents open the
+ * connection (docs/network.md).
+ */
 
-/** What a request goes through, for messages: no credentials. */
+/** The proxy of a request, for messages: it holds no credentials. */
 export interface WebProxy {
-  /** Name of the variable that says so */
+  /** The name of the variable that names the proxy */
   readonly variable: string;
   /** Host and port */
   readonly host: string;
-  /** Of the way to the proxy itself */
+  /** How the proxy itself is spoken to */
   readonly protocol: 'http:' | 'https:';
   readonly hasCredentials: boolean;
 }
 
 export const proxyVariables = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'] as const;
 
-/** The way that names it in small letters goes first, as with curl. */
+/** The variable in lower case wins, as with curl. */
 const variablesOf: Readonly<Record<string, readonly string[]>> = {
   'https:': ['https_proxy', 'HTTPS_PROXY'],
   'http:': ['http_proxy', 'HTTP_PROXY'],
 };
 
-/** What a proxy cannot reach for us, as it has a localhost of its own */
+/** Hosts that are never reached through a proxy: its localhost is another machine. */
 const ownMachine = ['localhost', '.localhost', '127.0.0.0-127.255.255.255', '::1', '[::1]'];
 
 /** The first Node.js whose agents know `proxyEnv` */
 const leastNode = { major: 24, minor: 5 };
 
 /**
- * The variables in the form that Node's agents read: addresses with a scheme, and every way to write NO_PROXY brought to those that they
- * know. Undefined where no proxy is named.
+ * Translates the variables into the form that Node's agents read: addresses with a scheme, and the entries of
+ * NO_PROXY in the notations that the agents know. Undefined where no proxy is named.
  *
- * @throws ConfigurationError where an address is none, or of another kind of proxy
+ * @throws ConfigurationError when an address is invalid or of another kind of proxy, or Node.js is too old
  */
 export function readProxyEnvironment(
   env: NodeJS.ProcessEnv,
@@ -56,9 +59,9 @@ export function readProxyEnvironment(
 }
 
 /**
- * The proxy that a request to this address goes through; undefined where it goes there itself.
+ * Returns the proxy that a request to this address goes through; undefined where the request goes directly.
  *
- * @throws ConfigurationError as above
+ * @throws ConfigurationError when the proxy's address is invalid or of another kind of proxy
  */
 export function findProxy(target: URL, env: NodeJS.ProcessEnv): WebProxy | undefined {
   const address = readAddress(target.protocol, env);
@@ -93,19 +96,22 @@ function isDecodable({ username, password }: URL): boolean {
   }
 }
 
-/** As Node's agents match it: a host, `.domain` for it and all under it, `first-last` for addresses, `*` for all. */
+/**
+ * Entries of NO_PROXY as Node's agents match them: a host, `.domain` and its subdomains, `first-last` for
+ * addresses, `*` for all.
+ */
 function listBypassed(env: NodeJS.ProcessEnv): readonly string[] {
   const entries = (env.no_proxy || env.NO_PROXY || '').toLowerCase().split(/[\s,]+/);
   return [...ownMachine, ...entries.filter((entry) => entry !== '').flatMap(translateEntry)];
 }
 
-/** A domain stands for what is under it, too, as with curl and the runner; and a range may be written as addresses of a network. */
+/** Expands a domain to its subdomains, as curl and the runner do, and a CIDR network to a range. */
 function translateEntry(entry: string): string[] {
   if (entry === '*') return [entry];
   const [, address = '', bits] = /^([\d.]+)\/(\d+)$/.exec(entry) ?? [];
   if (isIPv4(address) && Number(bits) <= 32) return [rangeOf(address, Number(bits))];
   const domain = entry.replace(/^\*?\./, '');
-  // An address has nothing under it, and with a port the entry is for that host alone.
+  // An address has no subdomains, and an entry with a port is for that host alone.
   return domain.includes(':') || isIPv4(domain) || isRange(domain) ? [domain] : [domain, `.${domain}`];
 }
 

@@ -10,15 +10,15 @@ export interface WebRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Ends the request, and the reading of its answer */
+  /** Aborts the request, and the reading of its answer. */
   readonly signal: AbortSignal;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A request that got no answer. */
+/** Thrown when a request got no answer */
 export class NoAnswer extends Error {
-  /** What to do about it, where that is known */
+  /** What to do about it; undefined when that is not known */
   readonly next: string | undefined;
 
   constructor(message: string, next: string | undefined, cause: unknown) {
@@ -29,16 +29,17 @@ export class NoAnswer extends Error {
 }
 
 /**
- * Asks one web address once: through the proxy that the environment names, and with the authorities that it names. Redirects are answers
- * like others, since not everyone may see what is sent.
+ * Sends one request once, through the proxy and with the authorities that the environment names. A redirect
+ * is returned like any other answer: another server may not be allowed to see what is sent.
  *
- * @throws NoAnswer, or the reason of the signal; reading the body may throw, too
+ * @throws NoAnswer; the reason of the signal when it aborts; ConfigurationError when a variable names no
+ * valid proxy. Reading the body may throw, too.
  */
 export async function request(url: URL, options: WebRequest): Promise<Response> {
   const { method = 'GET', headers = {}, body, signal, env } = options;
   const { request: start, agent } = agentsOf(env)[url.protocol === 'http:' ? 'http' : 'https'];
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  // Node looks at a signal only once there is a connection, which a proxy that is silent never gives.
+  // Node heeds a signal only once there is a connection, and a silent proxy never opens one.
   const giveUp = () => reject(signal.reason);
   signal.addEventListener('abort', giveUp, { once: true });
   try {
@@ -64,13 +65,15 @@ function explain(error: unknown, url: URL, env: NodeJS.ProcessEnv): NoAnswer {
     : new NoAnswer(trouble.what, trouble.next, error);
 }
 
-/** Why there was no answer, or not the whole of it; an end by a signal tells its reason only in its cause. */
+/**
+ * Says why there was no answer, or only a part of one. An abort by a signal has its reason in the cause only.
+ */
 export function explainSilence(error: unknown): string {
   const { name, cause } = error as { name?: string; cause?: { name?: string } };
   return [name, cause?.name].includes('TimeoutError') ? 'no answer in time' : messageOf(error);
 }
 
-/** Statuses that the standard gives no body */
+/** Statuses whose answers have no body by the Fetch standard */
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
 function toResponse(answer: http.IncomingMessage, signal: AbortSignal): Response {
@@ -91,7 +94,10 @@ interface Agents {
   readonly https: { readonly request: typeof https.request; readonly agent: https.Agent };
 }
 
-/** Connections are kept for the next request of the same environment, and hold up no process. */
+/**
+ * Agents of each environment, which keep connections for its next request. Idle connections do not keep the
+ * process alive.
+ */
 const known = new WeakMap<NodeJS.ProcessEnv, Agents>();
 
 function agentsOf(env: NodeJS.ProcessEnv): Agents {

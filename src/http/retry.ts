@@ -2,25 +2,28 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pRetry from 'p-retry';
 
 export interface RetryPolicy {
-  /** How often the same is tried again, at most */
+  /** The most retries after the first attempt */
   readonly retries: number;
-  /** milliseconds before the first retry; `factor` times as many before each further one, and up to twice that by chance */
+  /**
+   * Milliseconds before the first retry, times `factor` before each further one; a random factor between 1
+   * and 2 is applied.
+   */
   readonly pause: number;
   /** 2 when undefined */
   readonly factor?: number;
-  /** Ends the attempts, and the pauses between them. */
+  /** Aborts the retries and the pauses between attempts. */
   readonly signal: AbortSignal;
   /**
-   * milliseconds that have to pass before the same may succeed, besides the pause: what the server says, mostly, or 0; undefined where
-   * waiting does not help. Only the caller knows whether his request may be made twice.
+   * Returns the milliseconds to wait in addition to the pause, mostly as the server says, or 0; undefined
+   * when a retry cannot help or must not be made. Only the caller knows whether a request may be sent twice.
    */
   waitOf(error: unknown): number | undefined;
 }
 
 /**
- * Tries something again for as long as waiting may help.
+ * Retries an attempt while `waitOf` says that waiting may help.
  *
- * @throws what the last attempt threw; when the signal ends it, an AbortError or the reason of the signal
+ * @throws the error of the last attempt; when the signal aborts, an AbortError or the signal's reason
  */
 export function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy): Promise<T> {
   const { retries, pause, factor = 2, signal, waitOf } = policy;
@@ -36,7 +39,10 @@ export function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy): Promis
   });
 }
 
-/** milliseconds that an answer asks to wait by its Retry-After in seconds; undefined without one, or with one that is none */
+/**
+ * Milliseconds of a Retry-After header that counts seconds; undefined without the header, or when it holds
+ * anything else
+ */
 export function readRetryAfter(headers: Headers): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   return seconds >= 0 ? seconds * 1000 : undefined;

@@ -1,11 +1,11 @@
 import { adviseTrust } from './authorities.ts';
 import { findProxy, type WebProxy } from './proxy.ts';
 
-/** Why a request got no answer, where the way to the server has to do with it. */
+/** Why a request got no answer, where the connection to the server is the cause. */
 export interface Trouble {
   readonly what: string;
   readonly next: string;
-  /** Whether another proxy, address or authority is needed, so that later does not help */
+  /** True when the proxy, the address or the authorities have to change, so that a retry cannot help */
   readonly configuration: boolean;
 }
 
@@ -16,7 +16,9 @@ const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT',
 const distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
 const notTls = /^(EPROTO|ERR_SSL_)/;
 
-/** What the proxy in between has to do with it; undefined where there is none, or nothing of it is known. */
+/**
+ * Explains a failure by the proxy in between; undefined where there is no proxy or the error is not known.
+ */
 export function explainProxy(error: unknown, target: URL, env: NodeJS.ProcessEnv): Trouble | undefined {
   const proxy = findProxy(target, env);
   if (proxy === undefined) return undefined;
@@ -56,13 +58,13 @@ export function explainProxy(error: unknown, target: URL, env: NodeJS.ProcessEnv
   return undefined;
 }
 
-/** An answer to a request of ours that only a proxy gives. */
+/** Explains an answer that comes from the proxy and not from the server; undefined for all other answers. */
 export function explainProxyAnswer(status: number, target: URL, env: NodeJS.ProcessEnv): Trouble | undefined {
   const proxy = findProxy(target, env);
   return proxy !== undefined && status === 407 ? explainCredentials(proxy) : undefined;
 }
 
-/** Whether a proxy that opened no way to a server may do so a moment later. */
+/** Tells whether a proxy that opened no tunnel may open it a moment later. */
 export function isPassingTunnel(error: unknown): boolean {
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   return code === 'ERR_PROXY_TUNNEL' && isPassing(statusCode);
@@ -103,7 +105,7 @@ function explainCredentials({ variable, host, hasCredentials }: WebProxy): Troub
   };
 }
 
-/** What may help where no proxy is in between. */
+/** Says what may help where no proxy is in between; undefined where that is not known. */
 export function adviseWay(error: unknown, target: URL, env: NodeJS.ProcessEnv): string | undefined {
   const { code = '' } = error as { code?: string };
   if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env)}.`);

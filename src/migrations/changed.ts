@@ -7,52 +7,53 @@ import { askGit, type GitWorld, NoComparison, readGit } from './git.ts';
 import { decodeScript, isPointer } from './script-text.ts';
 
 export interface DestructiveMigration {
-  /** From the top of the repository */
+  /** Relative to the top of the repository */
   readonly path: string;
   readonly findings: readonly Finding[];
 }
 
-/** What was not looked at, and why not. */
+/** A file or folder that was not inspected, and why */
 export interface PassedOver {
   readonly path: string;
   readonly why: string;
-  /** How it comes to be looked at, where it may run with the release; undefined where it cannot */
+  /** What makes an inspection possible; undefined for a file that cannot run with the release */
   readonly remedy?: string;
 }
 
 export type Migrations =
   | {
       readonly kind: 'looked-at';
-      /** What was compared, as the user or the event has named it */
+      /** The commit that HEAD was compared with, as the user or the event names it */
       readonly base: string;
-      /** SQL files that were added or changed since, in the order of their names */
+      /** SQL files that were added or changed since then, sorted by path */
       readonly files: readonly string[];
       readonly destructive: readonly DestructiveMigration[];
-      /** Of the folder, too */
+      /** Files, and the folder itself where it is not what it seems */
       readonly passedOver: readonly PassedOver[];
     }
-  /** Nothing names a commit to compare with: nobody asked. */
+  /** Neither the user nor the event names a commit to compare with. */
   | { readonly kind: 'not-asked'; readonly why: string }
-  /** There was something to look at, and it could not be. */
+  /** The event names a commit, and git cannot compare with it or cannot read the migrations. */
   | { readonly kind: 'unseen'; readonly why: string; readonly remedy: string };
 
 interface Question {
-  /** A folder, seen from the working folder */
+  /** A folder, relative to the working folder */
   readonly folder: string;
   readonly baseRef: string | undefined;
-  /** What the event of the run says, when `baseRef` is not given */
+  /** The base commit by the run's event, which counts when `baseRef` is undefined */
   readonly derived: string | undefined;
 }
 
-/** Where migrations are when nobody says so. */
+/** The folder of migrations by default */
 const usualFolder = 'supabase/migrations';
-/** bytes */
+/** Bytes */
 const largestScript = 64 * 1024 * 1024;
 
 /**
- * Looks through the migrations that HEAD has and the base has not, or has otherwise. What is not committed is told, and not looked at.
+ * Inspects the migrations that HEAD adds to the base or changes. Files that are not committed are reported as
+ * passed over.
  *
- * @throws ConfigurationError when the user named a base, and git cannot compare with it
+ * @throws ConfigurationError when the user named a base that git cannot compare with
  */
 export async function lookAtMigrations(
   { folder, baseRef, derived }: Question,
@@ -104,17 +105,17 @@ async function requireCommit(base: string, world: GitWorld): Promise<void> {
 }
 
 interface Change {
-  /** As git writes it: 100644 and 100755 are files, 120000 is a link, 160000 a repository of its own. Of what is not committed, empty. */
+  /** Git's mode: 100644 and 100755 files, 120000 symbolic link, 160000 submodule; empty if not committed */
   readonly mode: string;
   readonly blob: string;
   readonly path: string;
 }
 
-/** What .gitmodules says may be hidden, and a pull request writes that itself. */
+/** Shows submodules that .gitmodules hides: a pull request can change that file itself. */
 const withSubmodules = '--ignore-submodules=none';
 
 async function listChanges(folder: string, base: string, world: GitWorld): Promise<Change[]> {
-  // Renames are no special case: under a new name, a migration runs again.
+  // A renamed migration counts as added: it runs again under its new name.
   const words = ['diff', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--diff-filter=AMT'];
   const differences = await askGit([...words, withSubmodules, `${base}...HEAD`, '--', folder], world).catch(
     (cause) => {
@@ -129,7 +130,7 @@ async function listChanges(folder: string, base: string, world: GitWorld): Promi
   return changes.sort((one, other) => compare(one.path, other.path));
 }
 
-/** What is there and not committed as it is: it runs with the release, whether git is to ignore it or not. */
+/** Lists files whose content is not committed: they run with the release, even where git ignores them. */
 async function listLoose(folder: string, world: GitWorld): Promise<Change[]> {
   const words = ['status', '--porcelain', '-z', '--no-renames', '-uall', '--ignored', withSubmodules];
   const status = await readGit([...words, '--', folder], world);
@@ -141,7 +142,7 @@ async function listLoose(folder: string, world: GitWorld): Promise<Change[]> {
     .map((entry) => ({ mode: '', blob: '', path: entry.slice(3) }));
 }
 
-/** `:<old mode> <new mode> <old blob> <new blob> <letter>` and the path, each with a NUL behind it. */
+/** Parses `:<old mode> <new mode> <old blob> <new blob> <letter>` and a path, each ended by a NUL. */
 function parseRaw(text: string): Change[] {
   const fields = text.split('\0');
   const changes: Change[] = [];
@@ -178,7 +179,8 @@ async function lookThrough(changes: readonly Change[], top: string, world: GitWo
 const isSql = (file: string): boolean => /\.(sql|psql|pgsql|ddl)$/i.test(file);
 
 function whyNot({ path: file, mode }: Change): PassedOver | undefined {
-  // A link may be a folder, and a repository, whose name ends with a slash where it is not committed, is one.
+  // Links and repositories come before the test of the name, as both may hold scripts. A repository that is
+  // not committed is listed with a slash at the end.
   if (mode === '160000' || (mode === '' && file.endsWith('/'))) {
     const remedy = 'Keep migrations in this repository: those of another one cannot be compared.';
     return { path: file, why: 'a repository of its own', remedy };
@@ -191,9 +193,9 @@ function whyNot({ path: file, mode }: Change): PassedOver | undefined {
 const asFile = 'Commit it as a file, or remove it.';
 
 interface ScriptFacts {
-  /** bytes, by blob */
+  /** Bytes, by blob */
   readonly sizes: ReadonlyMap<string, number>;
-  /** Those that git keeps otherwise than they are checked out: Git LFS, git-crypt */
+  /** Paths whose stored content differs from the checked-out file: Git LFS, git-crypt */
   readonly filtered: ReadonlySet<string>;
 }
 
@@ -220,7 +222,7 @@ async function readFacts(scripts: readonly Change[], top: string, world: GitWorl
   };
 }
 
-/** The text of what runs, or why there is none to be had. */
+/** Reads the text of a script as it will run, or says why it cannot be read. */
 async function readScript(
   { path: file, blob }: Change,
   { sizes, filtered }: ScriptFacts,
@@ -250,12 +252,15 @@ function readChecked(file: string): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch {
-    // Not checked out; what git keeps of it says nothing.
+    // The file is not checked out, and the blob that git stores in its place is no SQL.
     return undefined;
   }
 }
 
-/** A folder that is not what it seems has no changes, and neither has one whose name has a slip in it: everything would pass. */
+/**
+ * Reports a folder that is a link, a submodule or missing: git lists no changes in it, so every migration
+ * would pass.
+ */
 async function judgeFolder(
   folder: string,
   base: string,

@@ -1,7 +1,7 @@
 import { isSign, outerTokens, splitList, wordAt } from './statements.ts';
 import type { Token } from './tokens.ts';
 
-/** What of a command destroys data, in the words of PostgreSQL; undefined when nothing does. */
+/** Names the part of a command that destroys data, in PostgreSQL's terms; undefined when no part does. */
 export function judgeCommand(command: readonly Token[]): string | undefined {
   switch (wordAt(command, 0)) {
     case 'drop':
@@ -26,12 +26,13 @@ export function judgeCommand(command: readonly Token[]): string | undefined {
 }
 
 /**
- * A dropped view, index, function or policy can be made again from its definition, and a materialized view from what it reads. A sequence
- * holds what it has counted, an extension the tables it keeps for its user.
+ * Kinds of objects that hold data. A dropped view, index, function or policy can be created again from its
+ * definition, and a materialized view be refreshed from its tables. A sequence holds its counter, and an
+ * extension may hold tables with the user's rows.
  */
 const holders = ['table', 'schema', 'database', 'owned', 'sequence', 'extension'];
 
-/** Columns can be of these, and go with them: without CASCADE the server refuses. */
+/** Kinds of types that columns can have. CASCADE drops such columns, too; without it the server refuses. */
 const parts = ['type', 'domain', 'collation'];
 
 function judgeDrop(command: readonly Token[]): string | undefined {
@@ -42,7 +43,7 @@ function judgeDrop(command: readonly Token[]): string | undefined {
   return parts.includes(kind) && cascades ? `DROP ${kind.toUpperCase()} … CASCADE` : undefined;
 }
 
-/** A cursor comes by every row of its query, which stands elsewhere, or comes in a variable. */
+/** Judges DELETE and UPDATE. WHERE CURRENT OF counts, too: a cursor may visit every row. */
 function judgeRows(verb: string, command: readonly Token[]): string | undefined {
   if (sparesNothing(command)) return `${verb} without WHERE`;
   const outer = outerTokens(command);
@@ -51,13 +52,15 @@ function judgeRows(verb: string, command: readonly Token[]): string | undefined 
   return isAtCursor ? `${verb} … WHERE CURRENT OF` : undefined;
 }
 
-/** What stands for a part of a command that is not known */
+/** Stands for a part of a command that is not known */
 export const unknownWord = 'unknown__part';
 
-/** Words of conditions that name no column */
+/** Key words of conditions, which name no column */
 const constants = new Set(['true', 'false', 'null', 'not', 'and', 'or', 'is', 'in', 'between']);
 
-/** Whether there is no WHERE, or one that lets every row through, as those write who have been asked for one. */
+/**
+ * Tells whether there is no WHERE, or one that every row passes, written only because a WHERE was demanded.
+ */
 function sparesNothing(command: readonly Token[]): boolean {
   const outer = outerTokens(command);
   const where = findWord(outer, 'where');
@@ -67,13 +70,13 @@ function sparesNothing(command: readonly Token[]): boolean {
   return isConstant(end < 0 ? condition : condition.slice(0, end));
 }
 
-/** Whether it is the same for every row, in parentheses or not: it names no column, or compares one with itself. */
+/** Tells whether a condition is the same for every row: it names no column, or compares one with itself. */
 function isConstant(condition: readonly Token[]): boolean {
   const tokens = condition.filter((token) => !isSign(token, '(') && !isSign(token, ')'));
   const names = tokens.filter(
     ({ kind, value }) => kind === 'name' || (kind === 'word' && !constants.has(value)),
   );
-  // A parameter is known to somebody else.
+  // The value of a parameter is not known here, so the condition does not count as constant.
   if (names.length === 0) return tokens.length > 0 && !tokens.some(({ value }) => value.startsWith('$'));
   const middle = tokens.findIndex((token) => isSign(token, '='));
   const [left, right] = [tokens.slice(0, middle), tokens.slice(middle + 1)];
@@ -81,7 +84,7 @@ function isConstant(condition: readonly Token[]): boolean {
   return middle > 0 && write(left) === write(right);
 }
 
-/** Where no condition is added, all rows go that the source has, or all that it has not. */
+/** Judges MERGE: a DELETE without a condition deletes all rows that the source has, or all that it lacks. */
 function judgeMerge(outer: readonly Token[]): string | undefined {
   for (const [index] of outer.entries()) {
     if (wordAt(outer, index) !== 'delete' || wordAt(outer, index - 1) !== 'then') continue;
@@ -97,7 +100,7 @@ function judgeCopy(outer: readonly Token[]): string | undefined {
   return isClause ? 'COPY … PROGRAM (runs what is not SQL)' : undefined;
 }
 
-/** With it, strings end elsewhere than where they are seen to. */
+/** Judges SET: without standard_conforming_strings, strings end elsewhere than the tokenizer sees. */
 function judgeSetting(command: readonly Token[]): string | undefined {
   const name = findWord(command, 'standard_conforming_strings');
   if (name < 0 || command.length > name + 3) return undefined;
@@ -119,7 +122,7 @@ function judgeAlter(command: readonly Token[]): string | undefined {
   return found.length === 0 ? undefined : [...new Set(found)].join(', ');
 }
 
-/** An action of ALTER TABLE, in which the word COLUMN may be left out. */
+/** Judges an action of ALTER TABLE, in which the word COLUMN is optional. */
 function judgeColumn(action: readonly Token[]): string | undefined {
   const [verb, second] = [wordAt(action, 0), wordAt(action, 1)];
   if (verb === 'drop') return second === 'constraint' ? undefined : 'DROP COLUMN';
@@ -127,12 +130,12 @@ function judgeColumn(action: readonly Token[]): string | undefined {
   let at = second === 'column' ? 3 : 2;
   if (wordAt(action, at) === 'set' && wordAt(action, at + 1) === 'data') at += 2;
   if (wordAt(action, at) !== 'type') return undefined;
-  // Any value can be written as text, and is then no less than it was.
+  // Every value converts to text without loss.
   const isText = action.length === at + 2 && wordAt(action, at + 1) === 'text';
   return isText ? undefined : 'ALTER COLUMN … TYPE (may lose)';
 }
 
-/** An action of ALTER TYPE: every column of this type has such an attribute. */
+/** Judges an action of ALTER TYPE: every column of the type holds a value of the attribute. */
 function judgeAttribute(action: readonly Token[]): string | undefined {
   const isAttribute = wordAt(action, 1) === 'attribute';
   if (wordAt(action, 0) === 'drop' && isAttribute) return 'DROP ATTRIBUTE';

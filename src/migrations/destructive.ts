@@ -3,22 +3,23 @@ import { findTexts, isOfVariable, judgeDynamic, judgeScript, readText, staysInPl
 import { isSign, outerTokens, splitStatements, untilClosed, wordAt } from './statements.ts';
 import { type Token, tokenize } from './tokens.ts';
 
-/** A command that destroys data, or may. */
+/** A command that destroys data, or may destroy it */
 export interface Finding {
-  /** From 1 */
+  /** Counted from 1 */
   readonly line: number;
-  /** What it is, as in `DROP COLUMN` */
+  /** What the command does, such as `DROP COLUMN` */
   readonly what: string;
-  /** How the command begins, without any text between quotes: rows may be private. */
+  /** The beginning of the command, without the content of strings, which may be private rows */
   readonly words: string;
-  /** A DO block runs with the migration; a function when somebody calls it. */
+  /** A DO block runs with the migration, a function only when it is called. Null at the top level. */
   readonly inside: 'do' | 'function' | null;
 }
 
 /**
- * Finds what of a script destroys data: dropped tables, columns and schemas, TRUNCATE, DELETE and UPDATE that spare no row, changed
- * types. Bodies of functions and DO blocks in SQL and PL/pgSQL are looked at, and the texts that these hand to EXECUTE. What stands in
- * comments and other strings is none of it. docs/gate.md lists what is found, and what is not.
+ * Finds commands of a script that destroy data: dropped tables, columns and schemas, TRUNCATE, DELETE and
+ * UPDATE that spare no row, changed types. It inspects bodies of functions and DO blocks in SQL and PL/pgSQL,
+ * and the texts that they pass to EXECUTE. Comments and other strings are ignored. docs/gate.md lists what is
+ * found and what is not.
  */
 export function findDestructive(sql: string): Finding[] {
   const tokens = tokenize(sql);
@@ -47,15 +48,16 @@ interface Found {
   readonly command?: readonly Token[];
 }
 
-/** What `judgeCommand` knows, and what PL/pgSQL hands texts to. */
+/** The commands that `judgeCommand` knows, and EXECUTE of PL/pgSQL */
 const verbs = new Set([
   ...['drop', 'truncate', 'delete', 'update', 'alter', 'merge', 'copy', 'set', 'execute'],
 ]);
 
 /**
- * Commands that lie in each other, or follow each other without a semicolon, are each read up to the end of the last. PostgreSQL takes
- * few such in one statement; where the reading comes to more than so many times the length of the statement, the rest is left unread,
- * and told: time is in proportion to the length, whatever somebody writes.
+ * Limits on reading a statement. Commands that are nested, or follow each other without a semicolon, are each
+ * read up to the end of the last. PostgreSQL accepts few of them in one statement. Once the characters read
+ * exceed `mostReadings` times the statement's length (counted as `shortStatement` at least), the rest is not
+ * read and a finding says so: time stays proportional to the length for any input.
  */
 const [mostReadings, shortStatement] = [12, 50_000];
 
@@ -82,7 +84,7 @@ function findCommands(statement: readonly Token[], inside: Finding['inside']): F
   return found;
 }
 
-/** What PL/pgSQL may put before a command in the same statement. */
+/** Key words of PL/pgSQL that may precede a command in the same statement */
 const beforeCommand = new Set(['begin', 'then', 'else', 'loop', 'query', 'in']);
 
 function beginsCommand(
@@ -94,7 +96,7 @@ function beginsCommand(
   const word = wordAt(statement, index);
   if (word === '') return false;
   const before = statement[index - 1];
-  // A data-modifying WITH: in its parentheses, and behind the last of them.
+  // A data-modifying WITH has commands in its parentheses, and one behind the last of them.
   if (isSign(before, '('))
     return index === 1 || ['as', 'materialized', 'copy'].includes(wordAt(statement, index - 2));
   if (isSign(before, ')') && ['delete', 'update', 'merge'].includes(word)) return hasWith();
@@ -102,14 +104,17 @@ function beginsCommand(
   return inBody && (beforeCommand.has(wordAt(statement, index - 1)) || isSign(before, '>'));
 }
 
-/** Behind FOR stands the query of a cursor, its text, or a lock: `OPEN c NO SCROLL FOR UPDATE …`, `SELECT … FOR UPDATE`. */
+/**
+ * Tells whether FOR precedes a command of a cursor (`OPEN c NO SCROLL FOR UPDATE …`) and not a row lock
+ * (`SELECT … FOR UPDATE`).
+ */
 function isOfCursor(statement: readonly Token[], index: number, word: string): boolean {
   if (word !== 'update') return true;
   const before = statement.slice(Math.max(0, index - 6), index).map((_, at, all) => wordAt(all, at));
   return ['open', 'cursor'].some((name) => before.includes(name)) && !before.includes('select');
 }
 
-/** Where the command is that runs: behind EXPLAIN ANALYZE, which runs it, or behind what prepares it. */
+/** Finds the command that runs: behind EXPLAIN ANALYZE, which executes it, or behind PREPARE … AS. */
 function findStart(statement: readonly Token[]): number {
   if (wordAt(statement, 0) === 'prepare') {
     return statement.findIndex((_, index) => wordAt(statement, index) === 'as') + 1;
@@ -122,7 +127,7 @@ function findStart(statement: readonly Token[]): number {
   return isRun ? start : 0;
 }
 
-/** What psql reads of a file, and what it does that is no SQL */
+/** Commands of psql that run something that the script does not show */
 const psqlCommands: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ['\\i', '\\ir', '\\include', '\\include_relative'].map((name) => [
@@ -141,7 +146,9 @@ function findPsql(tokens: readonly Token[]): Found[] {
   });
 }
 
-/** Bodies lie in each other: functions that functions make, and blocks that EXECUTE gets. */
+/**
+ * The most levels of nested bodies: functions that functions create, and blocks that are passed to EXECUTE
+ */
 const deepest = 4;
 
 function findInTokens(tokens: readonly Token[], inside: Finding['inside'], depth: number): Found[] {
@@ -153,7 +160,7 @@ function findInTokens(tokens: readonly Token[], inside: Finding['inside'], depth
   });
 }
 
-/** Where in a statement of a body something is that has a body itself; 0 where there is none. */
+/** Finds the index of a DO or CREATE FUNCTION inside a statement of a body; 0 when there is none. */
 function findMaker(statement: readonly Token[]): number {
   const at = statement.findIndex(
     ({ value }, index) =>
@@ -167,7 +174,7 @@ function findMaker(statement: readonly Token[]): number {
 function findInBody(statement: readonly Token[], outside: Finding['inside'], depth: number): Found[] {
   const kind = findBodyKind(statement);
   if (kind === null || !['sql', 'plpgsql'].includes(findLanguage(statement))) return [];
-  // What a function makes is made when somebody calls it.
+  // A body inside a function runs only when the function is called.
   const inside = outside ?? kind;
   const atomic = statement.findIndex((_, index) => wordAt(statement, index) === 'atomic');
   if (kind === 'function' && atomic >= 0 && wordAt(statement, atomic - 1) === 'begin') {
@@ -186,11 +193,11 @@ function findInText(body: Token, inside: 'do' | 'function', depth: number): Foun
   if (depth >= deepest) return [{ at: body, what: 'bodies within bodies: this one is not read', inside }];
   const tokens = tokenize(readText(body)).map((token) => place(token, body));
   const found = [...findInTokens(tokens, inside, depth + 1), ...findHandedOn(tokens, inside, depth)];
-  // Where its own characters stand is not known: nothing of it can be shown.
+  // Escapes shift the characters of the body, so a finding cannot show words and points at the whole body.
   return staysInPlace(body) ? found : found.map(({ what }) => ({ at: body, what, inside }));
 }
 
-/** What EXECUTE is handed in a variable was a text of the same body, most likely; and a text may be a block with a body itself. */
+/** Judges texts of a body that may reach EXECUTE in a variable, or are DO blocks or functions. */
 function findHandedOn(body: readonly Token[], inside: 'do' | 'function', depth: number): Found[] {
   const executes = body.flatMap((_, index) =>
     wordAt(body, index) === 'execute' && wordAt(body, index + 1) !== 'function' ? index : [],
@@ -223,19 +230,22 @@ function isBody(statement: readonly Token[], index: number): boolean {
   return wordAt(statement, index - 1) === 'as';
 }
 
-/** PL/pgSQL is what DO means without a language; a function with BEGIN ATOMIC is of SQL. */
+/**
+ * Returns the language in lower case. Without LANGUAGE, DO is in PL/pgSQL; a BEGIN ATOMIC body is SQL, read
+ * alike.
+ */
 function findLanguage(statement: readonly Token[]): string {
   const options = outerTokens(statement);
   const at = options.findIndex((_, index) => wordAt(options, index) === 'language');
   return at < 0 ? 'plpgsql' : (options[at + 1]?.value.toLowerCase() ?? '');
 }
 
-/** A token of a text, by where the text stands. */
+/** Moves the offsets of a token within a text to offsets within the script. */
 function place(token: Token, { inner }: Token): Token {
   return { ...token, start: token.start + inner, end: token.end + inner, inner: token.inner + inner };
 }
 
-/** Few tokens, as they are written, with one space where any stands. */
+/** Shows the first tokens as written, with single spaces and without the content of strings. */
 function showWords(sql: string, command: readonly Token[]): string {
   const shown = command.slice(0, 8).map((token, index, all) => {
     const spaced = (all[index + 1]?.start ?? token.end) > token.end ? ' ' : '';
@@ -244,7 +254,7 @@ function showWords(sql: string, command: readonly Token[]): string {
   return `${shown.join('').slice(0, 100)}${command.length > 8 ? ' …' : ''}`;
 }
 
-/** Finds the lines of offsets, each in the time of a search. */
+/** Returns a function that finds the line of an offset, counted from 1, by binary search. */
 function countLines(sql: string): (offset: number) => number {
   const ends = Array.from(sql.matchAll(/\n/g), ({ index }) => index);
   return (offset) => {

@@ -3,11 +3,11 @@ import { isSign, splitList, splitStatements, wordAt } from './statements.ts';
 import { type Token, tokenize } from './tokens.ts';
 
 /*
- * SQL that PL/pgSQL puts together and hands to EXECUTE. What is not written out is not known; what is, is read in every way in which it
- * could be meant.
+ * SQL that PL/pgSQL assembles and passes to EXECUTE. Only its literal parts are known; they are read in every
+ * way in which they may be assembled.
  */
 
-/** What a string means. Lines stay where they are, but for escapes. */
+/** Returns the value of a string. Its characters keep their offsets, except behind escapes. */
 export function readText({ value, style }: Token): string {
   switch (style) {
     case 'dollars':
@@ -23,7 +23,7 @@ export function readText({ value, style }: Token): string {
   }
 }
 
-/** Whether its characters stand where those of the source stand. */
+/** Tells whether the characters of `readText` have the offsets that they have in the script. */
 export const staysInPlace = ({ value, style }: Token): boolean =>
   style === undefined || style === 'dollars' || !value.includes('\\');
 
@@ -48,7 +48,7 @@ function readCode(digits: string, radix: number): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : '\uFFFD';
 }
 
-/** Judges what is handed to EXECUTE, of which the parts between the texts are not known. */
+/** Judges the text that is passed to EXECUTE, by its literal parts; undefined when they destroy nothing. */
 export function judgeDynamic(execute: readonly Token[]): string | undefined {
   const texts = execute.filter(({ kind }) => kind === 'text').map(readText);
   if (texts.length === 0) return undefined;
@@ -60,7 +60,7 @@ export function judgeDynamic(execute: readonly Token[]): string | undefined {
   return undefined;
 }
 
-/** What of a script destroys, told of the first that does. */
+/** Names what the first destructive command of a script does; undefined when there is none. */
 export function judgeScript(text: string): string | undefined {
   for (const statement of splitStatements(
     tokenize(text.replace(/%(\d+\$)?-?\d*[IsL]/g, ` ${unknownWord} `)),
@@ -71,7 +71,7 @@ export function judgeScript(text: string): string | undefined {
   return undefined;
 }
 
-/** As `||` joins them: two texts that nothing stands between are one. */
+/** Joins the literal parts as `||` does: with the unknown word for values between them. */
 function joinParts(execute: readonly Token[]): string {
   let joined = '';
   let isKnown = true;
@@ -86,7 +86,7 @@ function joinParts(execute: readonly Token[]): string {
   return joined;
 }
 
-/** As format() does, with what is written out. */
+/** Fills a template as format() does, with its literal arguments; the others become the unknown word. */
 function fillTemplate(execute: readonly Token[]): string {
   const at = execute.findIndex(({ kind }) => kind === 'text');
   const [template] = execute.slice(at, at + 1).map(readText);
@@ -100,7 +100,9 @@ function fillTemplate(execute: readonly Token[]): string {
   });
 }
 
-/** Whether it is handed something that begins with no text: what that holds was written elsewhere. */
+/**
+ * Tells whether EXECUTE gets an expression that begins with a variable, whose text was assembled elsewhere.
+ */
 export function isOfVariable(execute: readonly Token[]): boolean {
   for (let index = 1; index < execute.length; index++) {
     const token = execute[index];
@@ -111,7 +113,7 @@ export function isOfVariable(execute: readonly Token[]): boolean {
   return false;
 }
 
-/** The texts of a body that may be commands: what is shown to people is none. */
+/** Returns the texts of a body that may be commands: all but messages of RAISE and names of languages. */
 export function findTexts(body: readonly Token[]): Token[] {
   return body.filter((token, index) => {
     if (token.kind !== 'text') return false;

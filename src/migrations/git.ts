@@ -6,7 +6,7 @@ import { messageOf } from '../runtime/errors.ts';
 
 export type GitWorld = Pick<World, 'env' | 'signal'>;
 
-/** Git cannot tell what changed. */
+/** Thrown when git cannot tell what changed */
 export class NoComparison extends Error {
   readonly next: string;
 
@@ -16,7 +16,7 @@ export class NoComparison extends Error {
   }
 }
 
-/** Answers are read by a program, and a look writes nothing. */
+/** Settings for output that a program reads, and for commands that write nothing and ask no questions */
 const forAnswers = {
   LC_ALL: 'C',
   GIT_LITERAL_PATHSPECS: '1',
@@ -24,15 +24,19 @@ const forAnswers = {
   GIT_TERMINAL_PROMPT: '0',
 };
 
-/** @throws ToolError */
+/**
+ * Runs git and returns its output.
+ *
+ * @throws ToolError when git fails
+ */
 export async function askGit(args: readonly string[], world: GitWorld, input?: string): Promise<string> {
   return (await askForBytes(args, world, input)).toString();
 }
 
 /**
- * Asks for what must be there.
+ * Runs git for an answer that a whole checkout always has.
  *
- * @throws NoComparison
+ * @throws NoComparison when git fails
  */
 export async function readGit(args: readonly string[], world: GitWorld, input?: string): Promise<Buffer> {
   try {

@@ -1,16 +1,18 @@
-/** What a file begins with that only says where another one is kept (Git LFS, docs/spec.md) */
+/**
+ * The beginning of a pointer file, which Git LFS commits in place of the content (docs/spec.md of Git LFS)
+ */
 const pointer = 'version https://git-lfs.github.com/spec/';
 
-/** Whether Git LFS has put it in the place of a file. */
+/** Tells whether the bytes are a pointer of Git LFS. */
 export function isPointer(bytes: Buffer): boolean {
   return bytes.subarray(0, pointer.length).toString('latin1') === pointer;
 }
 
 /**
- * The text of a script. PowerShell writes UTF-16, with or without a mark; what is in none of these encodings is read as far as it is ASCII,
- * as all that destroys is.
+ * Decodes a script from UTF-8, or from UTF-16 with or without a byte order mark, which PowerShell writes. Of
+ * any other encoding the ASCII characters are read, which suffices: all destructive commands are ASCII.
  *
- * @returns undefined when it is no text: PostgreSQL takes no NUL in one
+ * @returns undefined when the bytes are no text: PostgreSQL accepts no NUL in a text
  */
 export function decodeScript(bytes: Buffer): string | undefined {
   const text = new TextDecoder(guessEncoding(bytes)).decode(bytes);
@@ -21,7 +23,7 @@ function guessEncoding(bytes: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' {
   const [first = 1, second = 1] = bytes;
   if (first === 0xff && second === 0xfe) return 'utf-16le';
   if (first === 0xfe && second === 0xff) return 'utf-16be';
-  // ASCII has every other byte empty, and a script begins with some.
+  // A script begins with ASCII, of which every other byte is zero in UTF-16.
   if (first !== 0 && second === 0) return 'utf-16le';
   return first === 0 && second !== 0 ? 'utf-16be' : 'utf-8';
 }

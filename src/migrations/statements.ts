@@ -1,8 +1,8 @@
 import type { Token } from './tokens.ts';
 
-/** What the tokens of SQL are to those who look for commands. */
+/* Statements, lists and parentheses in a sequence of tokens. */
 
-/** The key word at an index; empty where there is something else. A quoted name is no key word. */
+/** Returns the unquoted word at an index, in lower case; empty for any other token, as a quoted name. */
 export function wordAt(tokens: readonly Token[], index: number): string {
   const token = tokens[index];
   return token?.kind === 'word' ? token.value : '';
@@ -13,15 +13,16 @@ export function isSign(token: Token | undefined, value: string): boolean {
 }
 
 /**
- * The statements of a script; a command of psql ends one, too. A semicolon between parentheses, or in a function body that begins with BEGIN ATOMIC, ends none
- * (as in psql); where a parenthesis is never closed, each semicolon counts.
+ * Splits a script into statements. A statement ends at a semicolon or a command of psql. As in psql, a
+ * semicolon in parentheses or in a function body that begins with BEGIN ATOMIC ends no statement. When a
+ * parenthesis is never closed, every semicolon counts.
  */
 export function splitStatements(tokens: readonly Token[]): Token[][] {
   const { parts, depth } = split(tokens, ';', true);
   return (depth > 0 ? split(tokens, ';', false).parts : parts).filter((part) => part.length > 0);
 }
 
-/** The parts of a list, at commas that are not in parentheses. */
+/** Splits a list at commas that are not in parentheses. */
 export function splitList(tokens: readonly Token[]): Token[][] {
   return split(tokens, ',', true).parts;
 }
@@ -47,7 +48,7 @@ function split(tokens: readonly Token[], sign: string, nests: boolean): { parts:
   return { parts, depth };
 }
 
-/** How many END are still to come in a body that began with BEGIN ATOMIC; the only blocks in one are CASE. */
+/** Counts the ENDs that a BEGIN ATOMIC body still needs; its only inner blocks are CASE expressions. */
 function followAtomic(tokens: readonly Token[], index: number, open: number): number {
   const word = wordAt(tokens, index);
   if (open === 0) return word === 'atomic' && wordAt(tokens, index - 1) === 'begin' ? 1 : 0;
@@ -55,7 +56,7 @@ function followAtomic(tokens: readonly Token[], index: number, open: number): nu
   return word === 'end' ? open - 1 : open;
 }
 
-/** From an index to the end of the parentheses that it stands in, or of all. */
+/** Returns the tokens from an index to the end of the enclosing parentheses, or to the last token. */
 export function untilClosed(tokens: readonly Token[], from: number): Token[] {
   let end = from;
   for (let depth = 0; end < tokens.length; end++) {
@@ -65,7 +66,7 @@ export function untilClosed(tokens: readonly Token[], from: number): Token[] {
   return tokens.slice(from, end);
 }
 
-/** What of it is not in parentheses. */
+/** Returns the tokens that are not in parentheses. */
 export function outerTokens(tokens: readonly Token[]): Token[] {
   let depth = 0;
   return tokens.filter((token) => {

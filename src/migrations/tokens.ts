@@ -1,45 +1,46 @@
 /**
- * SQL as PostgreSQL splits it into words (manual, section 4.1), as far as it takes to know what is code and what is text. Comments and
- * white space are no tokens.
+ * A token of SQL, by PostgreSQL's lexical structure (manual, section 4.1), as far as needed to tell code from
+ * text. Comments and white space are no tokens.
  */
 export interface Token {
   /**
-   * `word`: a name or key word that is not quoted. `name`: one that is. `text`: a string of any kind. `sign`: one character of anything
-   * else, or a number.
+   * `word`: an unquoted name or key word. `name`: a quoted name. `text`: a string of any kind. `sign`: any
+   * other single character, a number, or a command of psql.
    */
   readonly kind: 'word' | 'name' | 'text' | 'sign';
-  /** Of a `word` in lower case; of a `name` and a `text` what stands between the quotes, with every escape as it was written. */
+  /** A `word` in lower case; the characters between the quotes of a `name` or `text`, escapes unchanged */
   readonly value: string;
-  /** Where it begins in the SQL, and where it ends: the index behind its last character. */
+  /** Index of the first character in the SQL; `end` is the index behind the last one. */
   readonly start: number;
   readonly end: number;
-  /** Where `value` begins in the SQL */
+  /** Index at which `value` begins in the SQL */
   readonly inner: number;
-  /** Of a `text`, how it is written: `dollars` holds no escapes, `escape` is E'…', `unicode` is U&'…'. */
+  /** How a `text` is quoted: `dollars` (no escapes), `escape` (E'…') or `unicode` (U&'…'); else plain */
   readonly style?: 'dollars' | 'escape' | 'unicode';
-  /** A string, name or comment without an end: all that follows is part of it. */
+  /** Set for a string, name or comment without an end, which takes in the rest of the SQL */
   readonly open?: true;
 }
 
-/** All that is not ASCII is part of a name. */
+/** Every character outside of ASCII can be part of a name. */
 const patterns = {
   space: /[ \t\n\r\f\v]+/y,
   word: /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y,
   number: /\d[\w.]*|\$\d+/y,
   dollar: /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y,
   command: /\\(?:[A-Za-z_]+|!)?/y,
-  /** What makes a string of another kind of the quote that follows */
+  /** A prefix of a quote that changes the kind of string */
   prefix: /(?:[eE]|[bBxXnN]|[uU]&)(?=')|[uU]&(?=")/y,
 };
 
 /**
- * Never fails: SQL that PostgreSQL would refuse gives tokens, too. Of a command of psql, which goes from a backslash to the end of the line,
- * there is one token, a sign such as `\gexec`; the rows behind a COPY FROM stdin are left out.
+ * Splits SQL into tokens; it never throws, even for SQL that PostgreSQL would refuse. A command of psql, from
+ * the backslash to the end of the line, is one token, a sign such as `\gexec`. The rows behind a COPY FROM
+ * stdin are left out.
  */
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
   let statement = 0;
-  // Of a \copy, which needs no semicolon
+  // The end of a \copy, which needs no semicolon
   let lineEnd = Number.POSITIVE_INFINITY;
   for (let at = sql.startsWith('\uFEFF') ? 1 : 0; at < sql.length; ) {
     const next = at >= lineEnd ? plain('sign', ';', lineEnd, lineEnd + 1) : readNext(sql, at);
@@ -58,12 +59,15 @@ export function tokenize(sql: string): Token[] {
   return tokens;
 }
 
-/** The token at `at`, or where to go on when there is none. */
+/** Returns the token at an index, or the index to continue at when there is no token. */
 function readNext(sql: string, at: number): Token | number {
   return sql[at] === '\\' ? readCommand(sql, at) : readToken(sql, at);
 }
 
-/** Two commands are SQL: what stands for a semicolon, and the rest of a \copy. */
+/**
+ * Reads a command of psql, up to the end of the line. `\;` is a semicolon, and the rest of a \copy is read as
+ * SQL.
+ */
 function readCommand(sql: string, at: number): Token | number {
   if (sql[at + 1] === ';') return at + 1;
   const name = match(patterns.command, sql, at) ?? '\\';
@@ -102,7 +106,7 @@ function plain(kind: 'word' | 'sign', value: string, start: number, end: number)
   return { kind, value, start, end, inner: start };
 }
 
-/** Comments nest, other than in C. */
+/** Reads a block comment; comments nest, unlike in C. */
 function readComment(sql: string, start: number): Token | number {
   const edge = /\/\*|\*\//g;
   edge.lastIndex = start;
@@ -113,7 +117,7 @@ function readComment(sql: string, start: number): Token | number {
   return { kind: 'sign', value: '/*', start, end: sql.length, inner: start, open: true };
 }
 
-/** A quote that stands twice is part of the string. In E'…' a backslash takes the next character along. */
+/** Reads a string or a quoted name, with doubled quotes, and in E'…' with backslash escapes. */
 function readQuoted(sql: string, start: number, prefix: string): Token {
   const inner = start + prefix.length + 1;
   const quote = sql.charAt(inner - 1);

@@ -3,10 +3,14 @@ import { type Excuse, judge } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
 
-/** What a column that tells the freshness holds in the target, or why that cannot be said. */
+/** The newest value of a freshness column in the target, or why it cannot be read */
 export type FreshnessFound = { readonly newest: string | null } | { readonly refused: string };
 
-/** @param found in the order of `expected` */
+/**
+ * Compares the newest values of the freshness columns.
+ *
+ * @param found in the order of `expected`
+ */
 export function compareFreshness(
   expected: readonly Freshness[],
   found: readonly FreshnessFound[],
@@ -26,9 +30,9 @@ export function compareFreshness(
 const noRows = 'no rows';
 
 /**
- * Compares what was asked when the backup was made with what the target answers now.
+ * Compares the answers to the checks that the backup recorded with the target's answers now.
  *
- * @param found in the order of `expected`; empty where the questions were not asked again
+ * @param found in the order of `expected`; empty when the questions were not asked again
  */
 export function compareAnswers(
   expected: readonly Answer[],
@@ -54,7 +58,7 @@ function explain(failed: boolean, whole: boolean): string | undefined {
   return whole ? undefined : 'only a part was restored';
 }
 
-/** characters of the first rows; a job summary may be public */
+/** Characters of the first rows that are shown; a job summary may be public. */
 const shown = 100;
 
 function describeAnswer({ rows, digest, sample }: Answer): string {

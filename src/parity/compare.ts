@@ -22,7 +22,7 @@ import { compareRows, type RowsOptions } from './rows.ts';
 import type { ParityScope } from './scope.ts';
 import { compareSequences, expectSequences } from './sequences.ts';
 
-/** In the order of a report; docs/parity.md describes each. */
+/** The groups of lines in the order of a report; docs/parity.md describes each. */
 export const parityGroups = [
   'tables',
   'sequences',
@@ -36,24 +36,24 @@ export const parityGroups = [
 
 export type ParityGroup = (typeof parityGroups)[number];
 
-/** A restored database, compared with what the backup says of its source. */
+/** The comparison of a restored database with the facts of its backup */
 export interface Parity {
-  /** Whether no line is different. What was not carried was known before, and is told. */
+  /** True when no line is `different`; lines that are `not carried` have a known reason, and are reported. */
   readonly equal: boolean;
-  /** A group that was not compared has no lines. */
+  /** The lines of each group; a group that was not compared has no lines. */
   readonly groups: Readonly<Record<ParityGroup, readonly ParityLine[]>>;
-  /** What each role can reach; empty where only a part was restored */
+  /** What each role can reach; empty when only a part was restored */
   readonly reach: readonly Reach[];
 }
 
-/** Reads the target back and compares. Never throws because of a difference. */
+/** Reads the target back and compares it with the backup. A difference is a result and never throws. */
 export async function compareWithBackup(
   settings: ConnectionSettings,
   manifest: Manifest,
   supplement: Supplement,
   scope: ParityScope,
   options: RowsOptions & {
-    /** Called when what rows say has been compared: whoever could read them need not go on to be able to. */
+    /** Called when everything that depends on rows is compared: the right to read rows may end then. */
     readonly afterRows?: () => Promise<void>;
   },
 ): Promise<Parity> {
@@ -96,7 +96,10 @@ async function compareValues(
   return compareSequences(session, facts, excuse);
 }
 
-/** What a user asks may be about views, which the other sessions keep from reading. */
+/**
+ * Runs `body` in a session that may read views, which the other sessions prevent: the user's questions may be
+ * about views.
+ */
 async function inOwnSession<Result>(
   settings: ConnectionSettings,
   manifest: Manifest,
@@ -116,7 +119,7 @@ async function compareAsked(
   scope: ParityScope,
   excuse: Excuse,
 ): Promise<Pick<Parity['groups'], Asked>> {
-  // What was newest in the backup, and what it answered, says nothing of a later time.
+  // Newest values and answers of the backup do not apply to a later point in time.
   const asBackedUp = manifest.kind !== 'schema' && scope.advanced === undefined;
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const groups = {
@@ -137,7 +140,7 @@ async function compareRest(
 ): Promise<{ groups: Omit<Parity['groups'], 'tables' | 'sequences' | Asked>; reach: readonly Reach[] }> {
   const isRestored = collectRestored(scope.selection);
   const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
-  // Definitions alone carry no values of sequences, and nothing that depends on rows.
+  // A backup of definitions holds no values of sequences and nothing that depends on rows.
   const withRows = manifest.kind !== 'schema';
   const context: DefinitionContext = {
     ...{ scope, excuse, isRestored, withRows },
@@ -146,7 +149,7 @@ async function compareRest(
     present: await readNames(session, 'SELECT nspname FROM pg_namespace'),
   };
   const globals = await readGlobals(session);
-  // Every database is made with a schema public, and that of the source was dropped.
+  // Every new database has a schema public; where the source had dropped its own, the target's is ignored.
   const isTheirs = schemas.includes('public') ? () => true : isNotPublic;
   const definitions = compareDefinitions(expected, found.filter(isTheirs), context);
   const roles = new Set(supplement.roles.map((role) => role.name));
@@ -182,7 +185,7 @@ function isNotPublic({ kind, schema, name }: Pick<Definition, 'kind' | 'schema' 
     : !(kind === 'owner' && schema === 'public' && name === '(schema)');
 }
 
-/** Roles of the API that the source's server had and its database does not mention, and that this server lacks. */
+/** Finds roles of the API that the source's database does not mention and that the target's server lacks. */
 async function findUnknownRoles(session: Session, { facts }: Manifest): Promise<Set<string>> {
   const there = await readNames(session, 'SELECT rolname FROM pg_roles');
   return new Set(apiRoles.filter((role) => !facts.roles.includes(role) && !there.has(role)));
@@ -213,7 +216,7 @@ async function askNewest(session: Session, column: Freshness): Promise<Freshness
     const [answer] = await readFreshness(session, [column]);
     return { newest: answer?.newest ?? null };
   } catch (error) {
-    // There is no such column here: an answer, and no wrong input.
+    // The column is missing in the target, which is a result of the comparison and no wrong input.
     if (error instanceof ConfigurationError) return { refused: messageOf(error) };
     throw error;
   }

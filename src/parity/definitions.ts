@@ -9,7 +9,7 @@ import { absent, digestOf, type ParityLine } from './line.ts';
 import { areSame } from './same.ts';
 import type { Subject } from './subject.ts';
 
-/** Compares definition by definition, each with the one of the same kind, schema, relation and name. */
+/** Compares each definition with the one of the same kind, schema, relation and name. */
 export function compareDefinitions(
   expected: readonly Definition[],
   found: readonly Definition[],
@@ -37,7 +37,7 @@ export function compareDefinitions(
   });
 }
 
-/** Whether it is no more to know of something that only one of them has: the line of that says it. */
+/** Tells whether a line adds information: the line of a missing object covers its details. */
 function saysMore(
   subject: Definition,
   want: readonly Definition[],
@@ -45,12 +45,12 @@ function saysMore(
 ): boolean {
   const kind = kindBehind(subject.kind);
   if (kind === undefined) return true;
-  // A dump does not say that an extension has no comment, and each comes with one.
+  // Every extension is created with a comment, and a dump cannot say that the comment was removed.
   if (kind === 'extension' && want.length === 0) return false;
   return sides.every((side) => side.has(identify({ ...subject, kind })));
 }
 
-/** What the options of a user mapping are, where one side could not read them. */
+/** Returns a function that empties the detail of user mappings whose options one side could not read. */
 function findUnread(lines: readonly Definition[]): (line: Definition) => Definition {
   const unread = new Set(
     lines
@@ -60,14 +60,20 @@ function findUnread(lines: readonly Definition[]): (line: Definition) => Definit
   return (line) => (line.kind === 'user mapping' && unread.has(line.name) ? { ...line, detail: '' } : line);
 }
 
-/** Without row level security, or a policy that restricts, more can be seen than in the source: no reason makes that good. */
+/**
+ * Tells whether row level security or a restrictive policy is missing: roles then see more than in the
+ * source, which no reason excuses.
+ */
 function lacksGuard({ kind, status, found }: ParityLine, want: readonly Definition[]): boolean {
   if (status === 'equal' || want.length === 0) return false;
   if (kind === 'row level security') return true;
   return kind === 'policy' && found === absent && want.some(({ detail }) => detail.startsWith('restrictive'));
 }
 
-/** That something is the platform's own is no reason for it to be open. */
+/**
+ * Turns a line into a difference that lets a role do more. That an object is the platform's own does not
+ * excuse it.
+ */
 function widen({ why, ...line }: ParityLine): ParityLine {
   return {
     ...line,
@@ -77,14 +83,17 @@ function widen({ why, ...line }: ParityLine): ParityLine {
   };
 }
 
-/** Who may VACUUM, ANALYZE and lock what it could not is everybody here. */
+/** Tells whether a role that stands for everybody gained MAINTAIN, and so may VACUUM, ANALYZE and lock. */
 function maintains({ kind, status }: ParityLine, have: Definition | undefined): boolean {
   return (
     kind === 'maintain' && status === 'different' && everybodys.has(have?.name.split(' to ').at(-1) ?? '')
   );
 }
 
-/** Whether a role of everybody may do something on an object of an extension or the server, which the source had forbidden. */
+/**
+ * Tells whether a role that stands for everybody has a privilege on an object of an extension or the server
+ * that it lacked in the source.
+ */
 function opens(
   { status }: ParityLine,
   want: Definition | undefined,
@@ -102,7 +111,7 @@ function identify({ kind, schema, relation, name }: Definition): string {
   return JSON.stringify([kind, schema, relation, name]);
 }
 
-/** Of what has no name of its own, such as a cast, there may be several. */
+/** Joins the details of definitions that share a subject, as those without a name of their own may. */
 function join(definitions: readonly Definition[]): string | undefined {
   if (definitions.length === 0) return undefined;
   return definitions
@@ -129,7 +138,9 @@ function compareOne(
   return judge(line, same, explain(subject, want, have, context));
 }
 
-/** What differs and is no difference, and yet to be known. */
+/**
+ * Returns a note about a deviation that counts as equal and has to be known; undefined for any other subject.
+ */
 function noteOf({ kind, name }: Subject): string | undefined {
   if (kind !== 'database' || name === 'connection limit') return undefined;
   return name === 'encoding'
@@ -142,18 +153,21 @@ function show(want: string | undefined, have: string | undefined): { expected: s
     detail === undefined ? absent : redactDefinition(detail.replace(secretDigest, '$1 …')) || 'there',
   ) as [string, string];
   if (expected !== found || want === have) return { expected, found };
-  // They differ in what is not shown.
+  // The two differ in a part that is not shown.
   if (secretDigest.test(want ?? '')) return { expected, found: `${found} (others)` };
   return { expected: `${expected} (${digestOf(want ?? '')})`, found: `${found} (${digestOf(have ?? '')})` };
 }
 
-/** Of passwords not even a digest is shown: it tells a guess that is right from one that is not. */
+/** Matches digests of details that may be passwords; they are hidden, as a digest confirms a guess. */
 const secretDigest = /\b(values|connection) [0-9a-f]{64}/;
 
 const relationKinds = ['TABLE', 'FOREIGN TABLE', 'VIEW', 'MATERIALIZED VIEW', 'SEQUENCE'];
 const ofTheWholeDatabase = /^(publication|subscription)/;
 
-/** Of a part: lines about the relations, types and functions that were chosen, or that these brought along. */
+/**
+ * Returns a filter for a partial restore: it selects lines about the chosen relations, types and functions,
+ * and those that they brought along.
+ */
 export function selectRestored({
   scope,
   isRestored,

@@ -5,26 +5,26 @@ import type { Excuse, Reason } from './known-differences.ts';
 import type { ParityScope } from './scope.ts';
 import type { Subject } from './subject.ts';
 
-/** What decides whether a difference is one. */
+/** The facts that decide whether a deviation counts as a difference */
 export interface DefinitionContext {
   readonly scope: Pick<ParityScope, 'whole' | 'kind' | 'managed' | 'selection'>;
   readonly excuse: Excuse;
-  /** Whether this restore made the definition itself */
+  /** Tells whether this restore created the definition itself. */
   readonly isRestored: (subject: Subject) => boolean;
   /** Names of the schemas that the source had */
   readonly schemas: ReadonlySet<string>;
-  /** Whether the backup has rows; without them materialized views are not populated, and there are no large objects. */
+  /** Whether the backup has rows; without them no materialized view is populated or large object stored. */
   readonly withRows: boolean;
   /** The major version of the target's server */
   readonly major: number;
-  /** Names of the schemas that the target has, those of extensions among them */
+  /** Names of the schemas that the target has, including those of extensions */
   readonly present: ReadonlySet<string>;
 }
 
-/** Roles that stand for everybody here */
+/** Roles that stand for every user of a project's API, and PUBLIC */
 export const everybodys = new Set(['PUBLIC', 'anon', 'authenticated', 'service_role']);
 
-/** Why a definition differs, as far as that was known before, or is the platform's doing. */
+/** Returns the known reason for a difference, such as the platform's own version; undefined without one. */
 export function explain(
   subject: Definition,
   want: string | undefined,
@@ -95,7 +95,7 @@ function explainByKind(
 
 const ownerOf = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
 
-/** A table whose access method could not be made is one of the default method. */
+/** Explains a table with the default access method, where its own access method could not be created. */
 function explainAccessMethod(
   want: string | undefined,
   have: string | undefined,
@@ -108,7 +108,7 @@ function explainAccessMethod(
   return excuse({ kind: 'access method', schema: null, relation: null, name: wanted });
 }
 
-/** What an object that is not the user's lets somebody do; the target told of each that it has. */
+/** Explains different rights on an object of an extension or the server, all of which the target lists. */
 function explainRights(
   subject: Definition,
   want: string | undefined,
@@ -132,7 +132,7 @@ function explainRights(
 
 export const platforms = "the platform's own: the target keeps the version that it has";
 
-/** An extension comes in the version that the server has, and not at all where the server has none. */
+/** Explains an extension that the server lacks, has in another version, or brought along itself. */
 function explainExtension(
   subject: Definition,
   want: string | undefined,
@@ -146,7 +146,10 @@ function explainExtension(
   return `version ${version.exec(want)?.[1]} in the source; the server has ${version.exec(have)?.[1]}`;
 }
 
-/** A project has its own schemas in its own version. What users have hung on them is theirs, and has to be there. */
+/**
+ * Tells whether a definition is the platform's own: a project keeps its managed schemas in its own version.
+ * Objects that users attached to managed schemas are the users' and have to exist.
+ */
 function isPlatforms(
   subject: Definition,
   want: string | undefined,
@@ -155,7 +158,7 @@ function isPlatforms(
 ): boolean {
   const { scope } = context;
   if (scope.kind === 'plain') return false;
-  // What the platform's roles own elsewhere is made by a role that cannot give it to them.
+  // The restoring role cannot give objects to the platform's roles.
   if (subject.kind === 'owner' && want !== undefined && isPlatformRole(want)) return true;
   if (subject.kind === 'default privileges' && isPlatformRole(creatorOf(subject.name))) return true;
   if (want === undefined && homeOf(subject) === null) return true;
@@ -167,12 +170,14 @@ function isPlatforms(
   return subject.kind !== 'trigger' || callsManaged(want, scope.managed);
 }
 
-/** `tables of supabase_admin to anon` */
+/** Returns the role of `tables of supabase_admin to anon`: `supabase_admin`. */
 function creatorOf(defaults: string): string {
   return /^[a-z ]+? of (\w+) to /.exec(defaults)?.[1] ?? '';
 }
 
-/** The schema that decides whose it is; null for what lives in none. */
+/**
+ * Returns the schema that decides whether an object is the platform's; null for an object outside of schemas.
+ */
 function homeOf({ kind, schema, name }: Subject): string | null {
   if (schema !== null) return schema;
   if (kind === 'schema') return name;
@@ -180,8 +185,8 @@ function homeOf({ kind, schema, name }: Subject): string | null {
 }
 
 /**
- * Whether it came with the target, in a schema that the source did not have, or lives in one of the platform and is not of this restore's
- * making.
+ * Tells whether an object belongs to the platform: it is in a schema that only the target has, or in a
+ * managed schema and was not created by this restore.
  */
 export function isOfPlatform(subject: Subject, { scope, isRestored, schemas }: DefinitionContext): boolean {
   const home = homeOf(subject);
@@ -190,7 +195,11 @@ export function isOfPlatform(subject: Subject, { scope, isRestored, schemas }: D
   return scope.kind === 'supabase-project' && scope.managed.has(home) && !isRestored(subject);
 }
 
-/** @param trigger CREATE TRIGGER … EXECUTE FUNCTION schema.name(…), as the server writes it */
+/**
+ * Tells whether a trigger calls a function of a managed schema.
+ *
+ * @param trigger CREATE TRIGGER … EXECUTE FUNCTION schema.name(…), as the server prints it
+ */
 function callsManaged(trigger: string, managed: ReadonlySet<string>): boolean {
   const schema = /EXECUTE (?:FUNCTION|PROCEDURE) (?:"((?:[^"]|"")*)"|([^".(]{1,126}))\./.exec(trigger);
   return managed.has(schema?.[1]?.replaceAll('""', '"') ?? schema?.[2] ?? '');

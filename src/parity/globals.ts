@@ -4,7 +4,7 @@ import { type Excuse, judge, type Reason } from './known-differences.ts';
 import { absent, digestOf, type ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
 
-/** Compares what pg_dump leaves out: the properties of the database, its jobs, and the roles of the server. */
+/** Compares what pg_dump leaves out: properties of the database, its jobs, and the server's roles. */
 export function compareGlobals(
   expected: Globals,
   found: Globals,
@@ -52,7 +52,7 @@ function compareDatabase(
   ];
 }
 
-/** Settings that a project keeps for its services, such as the key that it signs tokens with; in an image the key alone is its own. */
+/** Settings of each hosted project for its services, such as the signing key; an image has only that key. */
 const ownSettings: Readonly<Partial<Record<ParityScope['kind'], RegExp>>> = {
   'supabase-project': /^app\.settings\./,
   'supabase-image': /^app\.settings\.jwt_/,
@@ -62,7 +62,10 @@ function byName(settings: readonly Setting[]): Map<string, string> {
   return new Map(settings.map(({ name, value }) => [name, value]));
 }
 
-/** An application keeps secrets in settings of its own, whose names have a dot in them: of these only a digest is shown. */
+/**
+ * Describes a setting. Settings whose names have a dot belong to applications and may be secrets: only a
+ * digest is shown.
+ */
 function describeSetting(name: string, value: string | undefined): string {
   if (value === undefined) return absent;
   return name.includes('.') ? digestOf(value) : value;
@@ -73,7 +76,7 @@ const defaultGrants: NonNullable<Globals['database']['grants']> = [
   { grantee: 'PUBLIC', privilege: 'TEMPORARY', grantable: false },
 ];
 
-/** Without those of owners, who have all. */
+/** Describes grants on the database, without those of owners, who have all privileges. */
 function describeGrants(grants: Globals['database']['grants'], owners: readonly string[]): string {
   return (
     (grants ?? defaultGrants)
@@ -86,7 +89,9 @@ function describeGrants(grants: Globals['database']['grants'], owners: readonly 
   );
 }
 
-/** A command may hold a key, so it is shown as a digest. Two jobs may have no name. */
+/**
+ * Compares cron jobs. A command may hold a key, so only its digest is shown. Several jobs may have no name.
+ */
 function compareJobs(
   expected: readonly CronJob[],
   found: readonly CronJob[],
@@ -94,7 +99,7 @@ function compareJobs(
   excuse: Excuse,
 ): ParityLine[] {
   const [wanted, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
-  // Without pg_cron none is there, and a job without a name is told by its schedule.
+  // An omission of all jobs explains each of them; a job without a name takes the reason of any omitted job.
   const all = notCarried.find(({ subject }) => subject?.kind === 'cron jobs')?.why;
   const nameless = notCarried.find(({ subject }) => subject?.kind === 'cron job')?.why;
   return [...new Set([...wanted.keys(), ...there.keys()])].map((name) => {
@@ -113,7 +118,7 @@ function identifyJob({ name, command }: CronJob): string {
   return name ?? digestOf(command);
 }
 
-/** The database is left out: a job of this database is one of the target, whatever that is called. */
+/** Describes jobs without the name of their database, which may differ in the target. */
 function describeJobs(jobs: readonly CronJob[] = []): string {
   return (
     jobs
@@ -125,14 +130,15 @@ function describeJobs(jobs: readonly CronJob[] = []): string {
   );
 }
 
-/** The roles that Supabase's API takes for its clients. */
+/** Roles that Supabase's API assumes for its clients */
 const apiRoles = new Set(['anon', 'authenticated']);
 
 const ofServer = "roles belong to the server: the target's stay as they are";
 
 /**
- * Roles that the source had. They belong to the server, so what differs is told and no difference, with one exception: that the API's roles
- * stand above row level security.
+ * Compares the roles that the source had. Roles belong to the server, so a deviation is reported as `not
+ * carried`. The one exception is a role of the API that bypasses row level security in the target only, which
+ * is a difference.
  */
 function compareRoles(expected: readonly Role[], found: readonly Role[], excuse: Excuse): ParityLine[] {
   const there = new Map(found.map((role) => [role.name, role]));

@@ -2,23 +2,23 @@ import { formatCount, formatCounted } from '../report/quantity.ts';
 import { type Parity, type ParityGroup, parityGroups } from './compare.ts';
 import type { ParityLine } from './line.ts';
 
-/** A line, and what it is a line of. */
+/** A line with its group */
 export interface Placed {
   readonly group: ParityGroup;
   readonly line: ParityLine;
 }
 
-/** What a table shows in one row: a line, or many that say the same. */
+/** One row of a table: a line, or many lines that say the same */
 export interface Gathered {
   readonly name: string;
   readonly expected: string;
   readonly found: string;
   readonly why: string | undefined;
-  /** How many lines it stands for */
+  /** The number of lines that the row stands for */
   readonly count: number;
 }
 
-/** The worst first: who may do what, then rows, then what these are made of. */
+/** Groups by weight, the worst first: privileges, then rows, then definitions and the rest */
 const byWeight: readonly ParityGroup[] = [
   'privileges',
   'tables',
@@ -29,12 +29,16 @@ export function placeLines({ groups }: Parity): Placed[] {
   return byWeight.flatMap((group) => groups[group].map((line) => ({ group, line })));
 }
 
-/** Lines of one kind, with one difference or for one reason, of which more than these are one row */
+/** The most lines of one kind and one reason with rows of their own; more are gathered in one row. */
 const flood = 5;
-/** Names that such a row has */
+/** Names that a gathered row shows */
 const shownNames = 3;
 
-/** @param fold false where every line is wanted */
+/**
+ * Turns lines into rows of a table.
+ *
+ * @param fold false to give every line a row of its own
+ */
 export function gatherLines(lines: readonly Placed[], fold: boolean): Gathered[] {
   const alike = Map.groupBy(lines, ({ group, line: { kind, expected, found, why } }) =>
     JSON.stringify([group, kind, why === undefined ? [expected, found] : why]),
@@ -45,7 +49,7 @@ export function gatherLines(lines: readonly Placed[], fold: boolean): Gathered[]
 }
 
 function toRow({ kind, what, expected, found, why }: ParityLine): Gathered {
-  // Names say of themselves what they are where a group has one kind only.
+  // The text of a check says by itself that it is one.
   return { name: kind === 'check' ? what : `${kind} ${what}`, expected, found, why, count: 1 };
 }
 
@@ -70,10 +74,10 @@ function pluralOf(kind: string): string {
   return /[^aeiou]y$/.test(kind) ? `${kind.slice(0, -1)}ies` : `${kind}s`;
 }
 
-/** Kinds that the sentence names; the others are a number. */
+/** The most kinds that the sentence names; the others are one number. */
 const namedKinds = 8;
 
-/** The answer in one sentence: how many lines differ, of what kinds, the worst first. */
+/** Summarizes the comparison: how many lines differ, and of which kinds, the worst first. */
 export function summarizeParity(parity: Parity): string {
   const lines = placeLines(parity);
   const different = lines.filter(({ line }) => line.status === 'different');
@@ -98,7 +102,7 @@ export function summarizeParity(parity: Parity): string {
   ].join('');
 }
 
-/** Privileges are of one kind here, whatever they are privileges on. */
+/** Names the kind of a line for the summary; all privileges are one kind, whatever their objects. */
 function describeKind(group: ParityGroup, kind: string): string {
   if (group === 'privileges') return 'privilege';
   return group === 'tables' ? rowsOf : kind;

@@ -6,24 +6,24 @@ import { absent, type ParityLine } from './line.ts';
 import type { Omission, ParityScope } from './scope.ts';
 import { keyOf, keyOfEntry, keyOfStored, type Subject } from './subject.ts';
 
-/** What is known of a difference before anybody compares. */
+/** A reason for a difference that is known before the comparison */
 export interface Known {
   readonly why: string;
-  /** Whether something is missing that should be there: `why` explains the difference then, and does not excuse it. */
+  /** True when something that should exist is missing: `why` explains the difference without excusing it. */
   readonly isLoss: boolean;
-  /** What this restore left out; empty where the backup or the choice of what is restored did */
+  /** Omissions of this restore; empty when the backup or the selection left the object out */
   readonly omissions: readonly Omission[];
 }
 
 export type Reason = string | Known;
 
-/** Why a difference is no surprise; undefined when it is one. */
+/** Returns the known reason for a difference of a subject; undefined when there is none. */
 export type Excuse = (subject: Subject) => Reason | undefined;
 
-/** The entries of an archive that make a kind of definition, where these are called otherwise. */
+/** Kinds of archive entries that create a kind of definition, where their names differ */
 const makers: Readonly<Record<string, readonly string[]>> = {
   constraint: ['constraint', 'check constraint', 'fk constraint'],
-  // The index of a primary key is a part of the constraint.
+  // The entry of a primary key is a constraint, which creates the index.
   index: ['index', 'constraint'],
   'row level security': ['row security'],
   function: ['function', 'procedure', 'aggregate'],
@@ -33,7 +33,7 @@ const makers: Readonly<Record<string, readonly string[]>> = {
   'statistics object': ['statistics', 'statistics object'],
 };
 
-/** What else may be said of it where something of it is left out. */
+/** Kinds of archive entries for a part of a definition: leaving out the part explains a difference, too. */
 const parts: Readonly<Record<string, readonly string[]>> = {
   table: ['rows', 'table data', 'table attach'],
   sequence: ['sequence set', 'sequence owned by'],
@@ -46,8 +46,8 @@ const parts: Readonly<Record<string, readonly string[]>> = {
 const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 'sequence'];
 
 /**
- * Gathers what this restore, or the backup before it, has said that it leaves out, by what it is about. Of several reasons a loss is the one
- * that counts.
+ * Collects the omissions of this restore and of its backup by their subjects. When a subject has several
+ * reasons, a loss takes precedence.
  */
 export function collectExcuses(
   { selection, notCarried }: Pick<ParityScope, 'selection' | 'notCarried'>,
@@ -71,7 +71,7 @@ export function collectExcuses(
   }
   return (subject) => {
     const kinds = [...kindsOf(subject), ...(parts[subject.kind] ?? [])];
-    // A table of contents has spaces where names have line ends.
+    // A table of contents writes line breaks in names as spaces.
     const keys = [
       ...keysUnder(kinds, subject),
       ...tagsOf(subject),
@@ -90,12 +90,12 @@ function addLoss(before: Known | undefined, omission: Omission): Known {
   return { why: `${before.why}; ${why}`, isLoss: true, omissions: [...before.omissions, omission] };
 }
 
-/** What is lost for sure and in no line: nothing that is lost may pass. */
+/** Returns lines for certain losses that no other line reports, so that no loss passes as equal. */
 export function tellLosses(
   notCarried: readonly Omission[],
   lines: readonly ParityLine[],
 ): readonly ParityLine[] {
-  // One line has all that is lost of one thing.
+  // One line reports all losses of one subject.
   const told = lines.flatMap(({ status, why }) => (status === 'different' && why !== undefined ? [why] : []));
   const known = new Set(told);
   return notCarried
@@ -106,7 +106,7 @@ export function tellLosses(
     }));
 }
 
-/** Tells which definitions the restore has made itself, from the entries of the archive that it ran. */
+/** Returns a function that tells whether an archive entry that this restore ran created a definition. */
 export function collectRestored({ entries }: ParityScope['selection']): (subject: Subject) => boolean {
   const made = new Set(entries.map(keyOfEntry));
   return (subject) => keysUnder(kindsOf(subject), subject).some((key) => made.has(key));
@@ -117,7 +117,7 @@ function kindsOf({ kind }: Subject): readonly string[] {
   return makers[behind] ?? [behind];
 }
 
-/** As a table of contents names it, and as older backups do. */
+/** Returns the keys of a subject as tables of contents and manifests of older versions write them. */
 function keysUnder(kinds: readonly string[], { schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
   const of = `${prefix}${relation}`;
@@ -130,13 +130,19 @@ function keysUnder(kinds: readonly string[], { schema, relation, name }: Subject
   ]);
 }
 
-/** The kind of an object and its name, which may begin like the rest of a kind. */
+/**
+ * Splits a kind of one or more words from the name behind it; kinds of several words are listed, as a name
+ * may begin with the same word.
+ */
 const commented =
   /^(table constraint|domain constraint|event trigger|text search \w+|operator (?:class|family)|statistics object|large object|\S+) (.*)$/s;
 
 const granting = new Set(['grant', 'grant option', 'owner grant', 'predefined role grant', 'maintain']);
 
-/** An entry of comments, labels or grants is called after what these are about: `comment auth.TRIGGER on_new_user ON users`. */
+/**
+ * Returns the keys of entries that are named after another object, as comments, labels and grants are:
+ * `comment auth.TRIGGER on_new_user ON users`.
+ */
 function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   const prefix = schema === null ? '' : `${schema}.`;
   if (kind === 'extension comment') return [`comment EXTENSION ${name}`];
@@ -151,7 +157,7 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
     return ['FUNCTION', 'PROCEDURE', 'AGGREGATE'].map((type) => `acl ${prefix}${type} ${of}`);
   }
   if (kind === 'security label') {
-    // Those of a relation and its columns are one entry.
+    // The labels of a relation and of its columns are one entry.
     const about = relation === null ? name.replace(/ by \S+$/, '') : '';
     const tags = tagsOf({ kind: 'comment', schema, relation, name: about });
     return tags.map((tag) => tag.replace(/^comment/, kind));
@@ -179,10 +185,13 @@ function tagsOf({ kind, schema, relation, name }: Subject): string[] {
   return [`comment ${prefix}${tag} ${rest} ON ${relation}`, `comment ${prefix}COLUMN ${relation}.${name}`];
 }
 
-/** What the name of an owner's object begins with, where others may have the same name */
+/** Matches the kind before an owner's object, where objects of several kinds may share a name. */
 const owned = /^(statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
 
-/** `public.=(integer,integer)` and `public.ops USING btree` as a table of contents names them: `public.=` and `public.ops` */
+/**
+ * Converts a name to that of a table of contents: `public.=(integer,integer)` to `public.=`, `public.ops
+ * USING btree` to `public.ops`.
+ */
 function tagName(schema: string, name: string): string {
   const bare = name.replace(/ USING \S+$/, '').replace(/\([^()]*\)$/, '');
   const prefix = [schema, quoteIdentifier(schema)].find((one) => bare.startsWith(`${one}.`)) ?? '';
@@ -194,7 +203,7 @@ function unquote(name: string): string {
   return name.replace(/^"(.*)"$/s, (_, quoted: string) => quoted.replaceAll('""', '"'));
 }
 
-/** What it cannot be without. */
+/** Returns the keys of a subject's relation, its schema, and the object that it describes. */
 function homesOf({ kind, schema, relation, name }: Subject): string[] {
   const about = describing.has(kind) && relation === null ? [name] : [];
   if (schema === null) return about;
@@ -206,7 +215,10 @@ function homesOf({ kind, schema, relation, name }: Subject): string[] {
   ];
 }
 
-/** Of an owner, the object: `owner public.operator =(integer,integer)` is about `operator public.=`. */
+/**
+ * Returns the keys of an owner's object (`operator public.=` for `owner public.operator =(integer,integer)`),
+ * and of a view's rule.
+ */
 function objectOf({ kind, schema, relation, name }: Subject): string[] {
   if (kind === 'view' && schema !== null) return [`rule ${schema}.${name} _RETURN`];
   if (kind !== 'owner' || relation !== null) return [];
@@ -218,11 +230,14 @@ function objectOf({ kind, schema, relation, name }: Subject): string[] {
   return [of, ...(makers[of] ?? [])].map((one) => `${one} ${what}`);
 }
 
-/** Kinds that say something of an object, which their names name, with its kind or without. */
+/** Kinds that describe another object; their names hold its name, with or without its kind. */
 const describing = new Set(['comment', 'owner', 'security label']);
 const routinesAndTypes = ['function', 'procedure', 'aggregate', 'type', 'domain'];
 
-/** A line whose two sides are the same or not, and why that is none of this restore's doing. */
+/**
+ * Builds a line. A difference with a known reason is `not carried`; one without a reason, or by a loss, is
+ * `different`.
+ */
 export function judge(
   line: Pick<ParityLine, 'kind' | 'what' | 'expected' | 'found'>,
   equal: boolean,

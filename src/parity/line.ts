@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Omission } from './scope.ts';
 
 /**
- * `equal`: as in the backup. `different`: not so, and nothing that was known before explains it: the answer is no.
- * `not carried`: not so, for the reason that stands beside it.
+ * `equal`: the target is as in the backup. `different`: it deviates, by a loss or without a known reason, and
+ * the answer of the comparison is no. `not carried`: it deviates for the known reason in `why`.
  */
 export type ParityStatus = 'equal' | 'different' | 'not carried';
 
-/** One line of the comparison of a restored database with what the backup says of its source. */
+/** One line of the comparison of a restored database with the facts of its backup */
 export interface ParityLine {
   /** `table`, `policy`, `function`, …, in the singular */
   readonly kind: string;
@@ -15,17 +15,17 @@ export interface ParityLine {
   readonly expected: string;
   readonly found: string;
   readonly status: ParityStatus;
-  /** Why it is not carried, or what else there is to know */
+  /** The known reason, or a note */
   readonly why?: string;
-  /** What the restore left out that explains the difference */
+  /** The restore's omissions that explain the deviation */
   readonly because?: readonly Omission[];
-  /** Set where somebody may do more than in the source */
+  /** Set when a role may do more than in the source */
   readonly wider?: true;
 }
 
 export const absent = 'nothing';
 
-/** Stands for a text that is not shown, so that one can see whether two are the same. */
+/** Returns the beginning of a digest, shown in place of a secret text so that two of them can be compared. */
 export function digestOf(text: string): string {
   return `SHA-256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}…`;
 }

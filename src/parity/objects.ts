@@ -2,17 +2,22 @@ import type { Manifest } from '../format/manifest.ts';
 import { judge } from './known-differences.ts';
 import { absent, type ParityLine } from './line.ts';
 
-/** Of these the descriptions below a version counted some that pg_dump passes over; the definitions tell the others. */
+/**
+ * Kinds whose counts also held objects that pg_dump skips, up to this version of the description (exclusive).
+ * They are not compared by number, but by definition.
+ */
 const countedOtherwise: Readonly<Record<string, number>> = { operator: 2, comment: 3, 'foreign key': 3 };
 
-/** No definition tells of these: where their number differs, nothing else would show it. */
+/** Kinds whose missing objects no definition explains: a different number is always a difference. */
 const untold = new Set(['large object']);
 
 /**
- * Compares how many objects of each kind there are: a second look, which does not depend on how definitions are described.
+ * Compares the number of objects of each kind: a second check, which does not depend on how definitions are
+ * described.
  *
- * @param definitions the first look: where something is missing for a reason, the numbers cannot be the same
- * @param version of the description in the backup
+ * @param definitions the lines of the definitions: when one is missing for a known reason, the numbers differ
+ * for it
+ * @param version the version of the description in the backup
  */
 export function compareObjects(
   { kind, facts }: Pick<Manifest, 'kind' | 'facts'>,
@@ -21,7 +26,7 @@ export function compareObjects(
   version: number,
 ): ParityLine[] {
   const kinds = [...new Set([...Object.keys(facts.objects), ...Object.keys(found)])]
-    // Definitions alone carry no large objects.
+    // A backup of definitions holds no large objects.
     .filter((name) => kind !== 'schema' || name !== 'large object')
     .filter((name) => version >= (countedOtherwise[name] ?? 0))
     .sort();

@@ -5,29 +5,32 @@ import { judge } from './known-differences.ts';
 import { absent, type ParityLine } from './line.ts';
 import type { Subject } from './subject.ts';
 
-/** What a role can reach, in the source and in the target. */
+/** The number of objects that a role can reach, in the source and in the target */
 export interface Reach {
   readonly grantee: string;
-  /** Tables and views whose rows it can read or change */
+  /** Tables and views whose rows the role can read or change */
   readonly tables: { readonly expected: number; readonly found: number };
-  /** Functions that it may execute and that run as their owner */
+  /** SECURITY DEFINER functions that the role may execute */
   readonly definers: { readonly expected: number; readonly found: number };
 }
 
 export interface PrivilegeComparison {
-  /** The wider ones first */
+  /** Lines by which a role may do more come first. */
   readonly lines: ParityLine[];
   readonly reach: Reach[];
 }
 
-/** Compares what roles can do with each object, whichever way they came to it. A privilege more is a difference that nothing excuses. */
+/**
+ * Compares the effective privileges of roles on each object, however they were granted. An additional
+ * privilege is a difference that no reason excuses.
+ */
 export function comparePrivileges(
   recorded: readonly Privilege[],
   found: readonly Privilege[],
   context: DefinitionContext & {
     /** Names of the roles that the source had */
     readonly roles: ReadonlySet<string>;
-    /** Roles that nothing in the source's database concerned, and that the target does not know: what they could do there is no matter */
+    /** Roles that the source's database does not mention and the target lacks; they are not compared. */
     readonly unknown: ReadonlySet<string>;
   },
 ): PrivilegeComparison {
@@ -58,11 +61,11 @@ function identify({ kind, schema, name, column, grantee }: Grant): string {
   return JSON.stringify([kind, schema, name, column, grantee]);
 }
 
-/** What all have, of one database. */
+/** The privileges of all roles in one database */
 class Grants {
   readonly #all: readonly Privilege[];
   readonly #byObject: ReadonlyMap<string, readonly string[]>;
-  /** Whose privileges a role has: its own, or where there was no such role, those of everybody */
+  /** Returns the grantee whose privileges a role has: itself, or PUBLIC where the role does not exist. */
   readonly #actAs: (grantee: string) => string;
 
   constructor(all: readonly Privilege[], actAs: (grantee: string) => string) {
@@ -75,7 +78,10 @@ class Grants {
     return this.#byObject.has(identify(grant));
   }
 
-  /** For a column those of its table count as well: only what a column has beyond them is a line of its own. */
+  /**
+   * Returns the privileges of a grant. Those of a column include its table's: only additional ones are
+   * recorded for a column.
+   */
   of(grant: Grant): ReadonlySet<string> {
     const grantee = this.#actAs(grant.grantee);
     const own = this.#byObject.get(identify({ ...grant, grantee })) ?? [];
@@ -96,7 +102,7 @@ class Grants {
     return this.#countReached(grantee, ({ kind, definer }) => kind === 'function' && definer);
   }
 
-  /** Nothing is reached in a schema that one may not use. */
+  /** Counts objects in schemas on which the role has USAGE; it can reach no others. */
   #countReached(grantee: string, fits: (privilege: Privilege) => boolean): number {
     const who = this.#actAs(grantee);
     const own = this.#all.filter((privilege) => privilege.grantee === who);
@@ -139,14 +145,14 @@ function compareOne(
 
 const relationKinds = ['table', 'view', 'materialized view', 'foreign table'];
 
-/** Under each of these it may have been left out. */
+/** Returns the subjects under which the object of a privilege may have been left out. */
 function subjectsOf({ kind, schema, name }: Privilege): Subject[] {
   if (kind === 'schema') return [{ kind, schema: null, relation: null, name: schema }];
   if (kind === 'function' || kind === 'sequence') return [{ kind, schema, relation: null, name }];
   return relationKinds.map((relation) => ({ kind: relation, schema, relation: null, name }));
 }
 
-/** The entries of an archive that grant it. */
+/** Returns the archive entries that grant a privilege. */
 function grantsOf({ kind, schema, name, column }: Privilege): Subject[] {
   const acl = (tag: string): Subject => ({ kind: 'acl', schema, relation: null, name: tag });
   switch (kind) {

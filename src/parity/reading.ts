@@ -8,26 +8,29 @@ import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { definitionDigest } from './same.ts';
 import { type Reading, writeReading } from './statements.ts';
 
-/** A text of the source that the target prints otherwise, in one place of one definition. */
+/** One text of one definition that the source and the target print differently */
 interface Doubt {
   /** Index into the expected definitions */
   readonly line: number;
-  /** Which of its texts */
+  /** Index of the text within the definition */
   readonly at: number;
   readonly want: Reading;
   readonly have: Reading;
-  /** What the target prints of itself */
+  /** The text that the target prints for its own definition */
   readonly found: string;
 }
 
 /**
- * Puts what the source printed into the words of the target: where two texts are not the same, the target's server reads that of the source,
- * and prints it again. What it cannot read stays as it is.
+ * Rewrites the source's definitions as the target's server prints them, because a server may print the same
+ * definition differently after a dump and restore, or in another major version. Where two texts differ, the
+ * target's server parses the text of the source and prints it again. A text that it cannot parse stays as it
+ * is.
  *
- * It reads in a transaction that is rolled back, on objects of its own in pg_temp: expressions are parsed, for tables without a row, and no
- * event trigger fires. The user's tables are locked as a SELECT does. Where nothing differs, the server is not asked.
+ * The texts are parsed in a transaction that is rolled back, on temporary objects: expressions are parsed for
+ * empty tables, and no event trigger fires. The user's tables are locked as by a SELECT. Where nothing
+ * differs, the server is not asked.
  *
- * @param found what `readDefinitions` says of the target
+ * @param found the definitions that `readDefinitions` reads from the target
  * @returns the expected definitions, in their order
  */
 export async function putInWordsOf(
@@ -46,7 +49,8 @@ export async function putInWordsOf(
     session,
     doubts.map(({ want }) => want),
   );
-  // The target's own may be as they were typed, and change when they are read, as those of the source once did.
+  // The target's own texts may be as they were typed; they are parsed and printed, too, before the two are
+  // compared.
   const open = doubts.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
   const there = await readTexts(
     session,
@@ -68,7 +72,7 @@ interface Pair {
   readonly have: SplitDetail;
 }
 
-/** Definitions that differ in their texts and in nothing else, by their index. */
+/** Pairs definitions that differ only in their texts, by index into the expected ones. */
 function pairTexts(expected: readonly Definition[], found: readonly Definition[]): Map<number, Pair> {
   const targets = Map.groupBy(found, identify);
   return new Map(
@@ -111,15 +115,15 @@ function putAnew(
   };
 }
 
-/** Texts that are read in one statement, however long they are. */
+/** The most texts that are read in one statement, whatever their length */
 const batch = 500;
 
-/** milliseconds; whoever keeps a table locked keeps its texts unread */
+/** Milliseconds to wait for a lock; the texts of a table that stays locked remain unread. */
 const lockTimeout = 250;
 
-/** @returns what the server prints, in the order of the readings; null for what it cannot read */
+/** @returns the printed texts, in the order of the readings; null for a text that the server cannot parse */
 async function readTexts(session: Session, readings: readonly Reading[]): Promise<(string | null)[]> {
-  // Those of one relation share what they are made on.
+  // Readings of one relation share its setup.
   const sorted = [...Map.groupBy(readings, ({ setup }) => setup).values()].flat();
   const texts = new Map<Reading, string | null>();
   await session.query('BEGIN READ WRITE');
@@ -137,7 +141,7 @@ async function readTexts(session: Session, readings: readonly Reading[]): Promis
   return readings.map((reading) => texts.get(reading) ?? null);
 }
 
-/** @returns undefined where the server gave up, for want of memory or of locks */
+/** @returns undefined when the server refused the statement, for lack of memory or locks */
 function readBatch(
   session: Session,
   readings: readonly Reading[],
@@ -152,12 +156,13 @@ function readBatch(
 }
 
 /**
- * Disables event triggers until the transaction is rolled back, in the gentlest way that the server and the role allow.
+ * Disables event triggers until the transaction is rolled back, in the least intrusive way that the server
+ * and the role allow.
  *
- * @returns whether nothing of the user's would run because we make something
+ * @returns whether all event triggers are disabled, so that creating objects runs no code of the user's
  */
 async function silenceEventTriggers(session: Session): Promise<boolean> {
-  // From PostgreSQL 17
+  // Available since PostgreSQL 17
   if ((await attempt(session, 'SET LOCAL event_triggers = off')) !== undefined) return true;
   await attempt(session, 'SET LOCAL session_replication_role = replica');
   for (const { name } of await session.query<{ name: string }>(firingTriggers)) {
@@ -174,8 +179,8 @@ const firingTriggers = `
 const reader = 'supabase_backup_read';
 
 /**
- * One trip to the server for many texts. What is made is unmade before the next one: by the error that ends each block, while the
- * variables keep what they hold.
+ * Reads many texts in one round trip. The exception that ends each block rolls back the objects that it
+ * created, before the next block; PL/pgSQL variables keep their values.
  */
 const readerBody = `
 DECLARE
@@ -207,7 +212,9 @@ BEGIN
   END LOOP;
 END`;
 
-/** @returns whether the server lets us: it may have no PL/pgSQL, or no temporary objects for this role */
+/**
+ * @returns false when the server refuses: it has no PL/pgSQL, or this role may create no temporary objects
+ */
 async function makeReader(session: Session): Promise<boolean> {
   const made = await attempt(
     session,
@@ -216,7 +223,7 @@ async function makeReader(session: Session): Promise<boolean> {
   return made !== undefined;
 }
 
-/** @returns the rows of a statement; undefined when the server refused it, and then the transaction goes on */
+/** @returns the rows; undefined when the server refused, after which the transaction is still usable */
 async function attempt<Row extends Record<string, unknown>>(
   session: Session,
   sql: string,

@@ -15,14 +15,17 @@ const titles: Readonly<Record<ParityGroup, string>> = {
   answers: 'recorded checks',
 };
 
-/** Rows in a summary, which a runner shows whole or not at all. */
+/** Rows in a job summary, which GitHub shows as a whole or not at all */
 const shownRows = 200;
 
 /**
- * One sentence, the counts of each group, and every line that is not equal: who may do more first, and many that say the same as one. Equal
- * lines are left out: a table of 2,000 equal tables would hide the one that is not.
+ * Describes a comparison: one sentence, the counts of each group, and every line that is not equal, those
+ * first by which a role may do more, and many lines that say the same as one. Equal lines are left out,
+ * because 2,000 equal tables would hide the one that differs.
  *
- * @param snapshotAt when the source was as the backup has it, ISO 8601; undefined: the ages of newest values are not told
+ * @param snapshotAt the time of the backup's snapshot, ISO 8601; undefined to leave out the ages of newest
+ * values
+ * @param limit the most rows of all tables together; without a limit (Infinity) every line has its own row
  */
 export function describeParity(parity: Parity, snapshotAt: string | undefined, limit = shownRows): Section[] {
   const groups = parityGroups.filter((group) => parity.groups[group].length > 0);
@@ -47,14 +50,14 @@ export function describeParity(parity: Parity, snapshotAt: string | undefined, l
   ];
 }
 
-/** Lines that are otherwise for a reason that was known; empty when nothing was compared. */
+/** Counts the lines that are `not carried`; empty when nothing was compared. */
 export function countNotCarried(parity: Parity | undefined): number | '' {
   if (parity === undefined) return '';
   const lines = parityGroups.flatMap((group) => parity.groups[group]);
   return lines.filter(({ status }) => status === 'not carried').length;
 }
 
-/** How many more rows a report takes. Without a limit every line has one of its own. */
+/** The rows that a report still has room for. Without a limit, lines are not gathered. */
 class Room {
   #left: number;
   #omitted = 0;
@@ -146,12 +149,12 @@ function tabulate(title: string, lines: readonly Gathered[]): Section {
   };
 }
 
-/** characters of a text that is shown in a table */
+/** Characters of a text that a table shows */
 const shownText = 240;
-/** characters that stay before the first that differs */
+/** Characters that are kept before the first difference */
 const lead = 40;
 
-/** Of two long texts the part in which they begin to differ. */
+/** Cuts two long texts to the part in which they begin to differ. */
 function excerpt(one: string, other: string): [string, string] {
   let same = 0;
   while (same < Math.min(one.length, other.length) && one[same] === other[same]) same++;
@@ -163,7 +166,7 @@ function excerpt(one: string, other: string): [string, string] {
   return [cut(one), cut(other)];
 }
 
-/** What is equal and yet to be known. */
+/** Describes lines that count as equal and have a note. */
 function describeNotes(lines: readonly Gathered[]): Section[] {
   if (lines.length === 0) return [];
   return [
@@ -196,12 +199,16 @@ function describeFreshness(lines: readonly ParityLine[], snapshotAt: string | un
   ];
 }
 
-/** A clock that writes times of the future gives a negative age. */
+/** Describes an age, which is negative when the newest value lies in the future. */
 function describeAge(milliseconds: number): string {
   return milliseconds < 0 ? `${formatDuration(-milliseconds)} ahead` : formatDuration(milliseconds);
 }
 
-/** @returns milliseconds; undefined for what is no time */
+/**
+ * Computes the age of a newest value at the time of the snapshot.
+ *
+ * @returns milliseconds; undefined when the value is no time in UTC or the snapshot's time is not known
+ */
 export function ageAt(newest: string, snapshotAt: string | undefined): number | undefined {
   if (snapshotAt === undefined) return undefined;
   const time = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d+)?))?(?:\+00(?::00)?|Z)?$/.exec(newest);

@@ -22,18 +22,21 @@ export interface RowsOptions {
   readonly onProgress: (rows: number) => void;
 }
 
-/** All the partitions of one root, where a restore may have moved rows between them, or one table. */
+/** One table, or all partitions of one root, between which a restore may have moved rows */
 interface Group {
   readonly tables: readonly TableEntry[];
-  /** What was sent; undefined: its rows are counted */
+  /** Digest of the rows that were sent; undefined when rows are only counted */
   readonly sent: RowDigest | undefined;
-  /** Why they are only counted although others are not */
+  /** Why the rows of this group are only counted, where those of others are compared */
   readonly why: string | undefined;
-  /** Those that were changed after they were loaded, by oid in the source */
+  /** Changes replayed after the load, by oid of the table in the source */
   readonly changes: ReadonlyMap<number, TableChanges>;
 }
 
-/** Compares the rows of every restored table: their whole content where it is known what was sent, otherwise how many there are. */
+/**
+ * Compares the rows of every restored table: the whole content where a digest of the sent rows exists,
+ * otherwise the number of rows.
+ */
 export async function compareRows(
   session: Session,
   settings: ConnectionSettings,
@@ -128,7 +131,7 @@ function compareCounts(
   };
 }
 
-/** How rows came to be so many. */
+/** Describes how the expected number of rows follows from the backup and the changes since. */
 function describeChanges(before: number, changes: readonly TableChanges[]): string {
   if (changes.length === 0) return '';
   if (changes.some(({ truncates }) => truncates > 0)) return ', emptied since the backup';
@@ -142,14 +145,14 @@ function sumRows(tables: readonly TableEntry[]): number {
 }
 
 function describeDigest(rows: number, digest: RowDigest): string {
-  // A sum: of few rows only its end tells.
+  // The digest is a sum, and for few rows only its last digits differ.
   return `${rows} rows, …${digest.toString().slice(-8)}`;
 }
 
-/** bytes of heap that one reading covers */
+/** Bytes of heap that one range covers */
 const readBackRange = 64 * 1024 * 1024;
 
-/** The digests of what the target holds, by table; tables that it lacks are left out. */
+/** Reads tables of the target and returns the digests of their rows; missing tables are left out. */
 async function readBack(
   session: Session,
   settings: ConnectionSettings,
@@ -159,7 +162,8 @@ async function readBack(
   options: RowsOptions,
 ): Promise<Map<string, RowDigest>> {
   const columns = new Map(tables.map((table) => [identify(table), table.columns]));
-  // Read with the backup's own column list: the target's must come to the same text, as far as it has these columns.
+  // Tables are read with the column list of the backup, as far as the target has these columns, so that equal
+  // rows give the same text.
   const named = existing.flatMap((table): TableInfo[] => {
     const wanted = columns.get(identify(table));
     if (wanted === undefined) return [];
@@ -185,7 +189,9 @@ async function readBack(
   return found;
 }
 
-/** One after another where the server does not let all of them be read in one message, which is one transaction. */
+/**
+ * Reads ranges in one message, which is one transaction; reads them one by one when the server refuses that.
+ */
 async function readSlices(reader: Session, slices: readonly Slice[]): Promise<RowDigest[]> {
   const sink = new DigestSink();
   try {
@@ -204,7 +210,7 @@ async function readSlices(reader: Session, slices: readonly Slice[]): Promise<Ro
   }
 }
 
-/** Row security holds for the owner, too (FORCE ROW LEVEL SECURITY), who is neither superuser nor BYPASSRLS */
+/** Tells whether row security hides rows: when forced, it applies to an owner without BYPASSRLS, too. */
 function isHidden(error: unknown): boolean {
   return (error as { code?: unknown }).code === sqlState.insufficientPrivilege;
 }
@@ -231,12 +237,15 @@ async function withoutForce<T>(
   }
 }
 
-/** Of the lock table: max_locks_per_transaction */
+/** Tells whether the server's lock table is full (max_locks_per_transaction). */
 function isOutOfLocks(error: unknown): boolean {
   return (error as { code?: unknown }).code === sqlState.outOfMemory;
 }
 
-/** The tables of the target; of those that cannot be planned for, `heap` is false, so that each is read as a whole. */
+/**
+ * Lists the tables of the target. A table that cannot be planned for gets `heap` false, so that it is read as
+ * a whole.
+ */
 async function readExisting(session: Session): Promise<TableInfo[]> {
   await session.query('BEGIN');
   const tables = await readTables(session);
@@ -245,7 +254,7 @@ async function readExisting(session: Session): Promise<TableInfo[]> {
   return markUnplannable(tables, unplannable);
 }
 
-/** Takes rows in and keeps nothing but their digest. */
+/** Receives rows and keeps only their digests, one for each COPY. */
 class DigestSink implements RowSink {
   buffer: Buffer = Buffer.allocUnsafeSlow(1 << 20);
   length = 0;
@@ -265,10 +274,10 @@ class DigestSink implements RowSink {
   }
 }
 
-/** Tables counted in one statement. */
+/** The most tables that are counted in one statement */
 const countBatch = 200;
 
-/** Rows by oid in the source. */
+/** Counts rows, by oid of the table in the source. */
 async function countRows(session: Session, tables: readonly TableEntry[]): Promise<Map<number, number>> {
   const found = new Map<number, number>();
   for (let start = 0; start < tables.length; start += countBatch) {
@@ -284,7 +293,7 @@ interface Count extends Record<string, unknown> {
   readonly count: number;
 }
 
-/** One after another where the server does not let all of them be counted in one statement. */
+/** Counts tables in one statement; counts them one by one when the server refuses that. */
 async function countTogether(session: Session, tables: readonly TableEntry[]): Promise<Count[]> {
   const counts = tables.map(
     ({ oid, schema, name }) => `SELECT ${oid} AS oid, count(*) FROM ONLY ${quoteQualified(schema, name)}`,

@@ -3,15 +3,17 @@ import { unreadable } from '../postgres/catalog/large-objects.ts';
 import { notReadable } from '../postgres/catalog/particulars.ts';
 import { opening, withoutMarks } from '../postgres/catalog/printed-text.ts';
 
-/** What decides whether two details say the same. */
+/** The facts that decide whether two details mean the same */
 export interface Reading {
-  /** Whether the backup has rows; without them materialized views are not populated. */
+  /** Whether the backup has rows; without rows, materialized views are not populated. */
   readonly withRows: boolean;
   /** The major version of the target's server */
   readonly major: number;
 }
 
-/** Whether two details of a kind of definition say the same; undefined stands for none. */
+/**
+ * Tells whether two details of a kind of definition mean the same; undefined stands for a missing definition.
+ */
 export function areSame(
   kind: string,
   want: string | undefined,
@@ -38,7 +40,7 @@ const populated = /; (not )?populated(?=;|$)/;
 const content = /(?:^|; )(?:\d+ (?:bytes|objects); sha256 [0-9a-f]{64}|content not readable)$/;
 const connection = /^connection (?:not readable|[0-9a-f]{64})/;
 
-/** Columns that only one of them has are told by lines of their own. */
+/** Compares the order of the columns that both sides have; other columns have lines of their own. */
 function areInOneOrder(want: string, have: string): boolean {
   const [wanted, found] = [splitNames(want), splitNames(have)];
   const common = (names: readonly string[], others: readonly string[]) =>
@@ -50,12 +52,13 @@ function splitNames(list: string): readonly string[] {
   return list.match(/"(?:[^"]|"")*"|[^, ]+/g) ?? [];
 }
 
-/** How a detail of an older version ends whose text it did not keep. */
+/** Matches the end of a detail that an older version of the tool stored as a digest instead of the text. */
 export const definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
 
 /**
- * Older versions of the tool kept the digest of a view, a rule or an SQL body: it says something only to a server of the same major, and
- * between two majors only that there is one.
+ * Rewrites a detail of the target in the form of older versions of the tool, which stored the digest of a
+ * view, a rule or an SQL body. The digest can be compared only between servers of the same major version;
+ * between two majors only the existence of the text is compared.
  */
 function digestAsBefore(have: string, want: string, major: number): string {
   const digest = definitionDigest.exec(want);

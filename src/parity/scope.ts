@@ -4,65 +4,65 @@ import type { RowDigest } from '../postgres/wire/row-digest.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import type { OmissionSubject } from './subject.ts';
 
-/** What was restored, and what was not. */
+/** What was restored and is compared, and what was left out */
 export interface ParityScope {
   readonly tables: readonly TableEntry[];
-  /** False where only chosen relations were restored: what is said of others is not compared. */
+  /** False when only chosen relations were restored: facts about other objects are not compared. */
   readonly whole: boolean;
-  /** What was sent, by the table's oid in the source; undefined: rows are counted and their content is not read back. */
+  /** Digests of the rows sent, by oid of the table in the source; undefined when rows are only counted */
   readonly sent: ReadonlyMap<number, RowDigest> | undefined;
-  /** Why the content of a table cannot be compared with what was sent, only its rows counted; by the table's oid in the source */
+  /** Why the rows of a table are only counted, not compared, by oid of the table in the source */
   readonly countOnly?: ReadonlyMap<number, string>;
   readonly selection: RestoreSelection;
   readonly kind: TargetKind;
-  /** Names of the target's schemas that are the platform's own */
+  /** Names of the managed schemas of the target */
   readonly managed: ReadonlySet<string>;
   readonly notCarried: readonly Omission[];
-  /** What the target holds beyond the backup; undefined: nothing */
+  /** The changes that were replayed on the backup; undefined when there were none */
   readonly advanced?: Advance | undefined;
 }
 
-/** How a restored database was brought to a point in time after its backup. */
+/** The changes that brought a restored database to a time after its backup */
 export interface Advance {
-  /** Tables that were changed, by oid in the source: their content is no longer what was sent. */
+  /** Changed tables, by oid in the source; their content differs from the rows that were sent. */
   readonly tables: ReadonlyMap<number, TableChanges>;
-  /** Values that sequences were set to */
+  /** The values that sequences were set to */
   readonly sequences: readonly SequenceFact[];
 }
 
 /**
- * Something that a restore could not bring, for its report. `lost` where the target lacks what the backup has, `unless equal` where only the
- * comparison tells: a grant that was refused may be there already.
+ * Something that a restore left out, for its report. `lost` is true when the target lacks what the backup
+ * has, and `unless equal` when only the comparison can tell: a refused grant may exist in the target already.
  */
 export type Omission = Manifest['notCarried'][number] & {
   readonly lost?: true | 'unless equal';
-  /** Undefined where no line of the comparison is about it */
+  /** Undefined when no line of the comparison concerns the omission */
   readonly subject?: OmissionSubject;
 };
 
-/** What a restore will create, and what it leaves out. */
+/** The selection of a restore: what it creates, and what it leaves out */
 export interface RestoreSelection {
   /** Entries of the archive to restore, in the archive's order */
   readonly entries: readonly ArchiveEntry[];
-  /** oids, in the source, of the tables whose rows are restored */
+  /** Tables whose rows are restored, by oid in the source */
   readonly tables: ReadonlySet<number>;
   readonly leftOut: readonly LeftOut[];
-  /** Tables that come empty, because a chosen table needs their definition: a partition's or a child's parent. */
+  /** Tables that are created empty, because a chosen partition or child needs the definition of its parent */
   readonly definitionsOnly: readonly ArchiveEntry[];
 }
 
 export interface LeftOut {
   readonly entry: ArchiveEntry;
-  /** The entry that is not restored and that this one cannot be without */
+  /** The entry that this one needs and that is not restored */
   readonly needs: ArchiveEntry;
 }
 
-/** What became of the rows of one table. */
+/** Counts of the changes that were replayed on one table */
 export interface TableChanges {
   readonly inserts: number;
   readonly updates: number;
   readonly deletes: number;
   readonly truncates: number;
-  /** Rows that it has now, counted from those of the backup, or from when it was emptied */
+  /** Rows that the table has now, counted from those of the backup, or from its last TRUNCATE */
   readonly rows: number;
 }

@@ -8,7 +8,7 @@ import { type Excuse, judge } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import { identify } from './rows.ts';
 
-/** The values that sequences should have: those of the backup, or those that they were set to since. */
+/** Returns the expected values of sequences: those of the backup, or those that a replay set since. */
 export function expectSequences(
   recorded: readonly SequenceFact[],
   advanced: readonly SequenceFact[] = [],
@@ -18,8 +18,8 @@ export function expectSequences(
 }
 
 /**
- * Compares values, and looks whether the column that a sequence numbers is already past it: the next insert would then fail, and that
- * is told even where it was the same in the source.
+ * Compares the values of sequences, and checks whether a column is already past the sequence that numbers it.
+ * The next insert would then fail, which is noted even if it was the same in the source.
  */
 export async function compareSequences(
   session: Session,
@@ -55,7 +55,10 @@ export async function compareSequences(
   });
 }
 
-/** A sequence that moved while the archive was written may have been read at any point of its way. */
+/**
+ * Tells whether a value fits. A sequence that advanced while the archive was written may have any value of
+ * that interval.
+ */
 function isWithin(fact: SequenceFact, state: SequenceState): boolean {
   if (fact.latest === null) return state.lastValue === fact.lastValue && state.isCalled === fact.isCalled;
   const [first, last, value] = [BigInt(fact.lastValue), BigInt(fact.latest), BigInt(state.lastValue)];
@@ -67,7 +70,7 @@ function describeState(state: { lastValue: string; isCalled: boolean }): string 
 }
 
 interface OwnedSequence {
-  /** The table's */
+  /** oid of the table */
   oid: number;
   schema: string;
   name: string;
@@ -77,7 +80,7 @@ interface OwnedSequence {
   down: boolean;
 }
 
-/** Sequences that a column of whole numbers owns, which an index can tell the largest of. */
+/** Sequences owned by an integer column whose largest value an index can find */
 const ownedQuery = `
   SELECT t.oid, n.nspname AS schema, c.relname AS name, tn.nspname AS table_schema, t.relname AS table_name, a.attname AS column,
          s.seqincrement < 0 AS down
@@ -95,10 +98,10 @@ const ownedQuery = `
     AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indkey[0] = a.attnum AND i.indisvalid
                                          AND i.indpred IS NULL)`;
 
-/** Columns whose last value is read in one statement. */
+/** The most columns whose last value is read in one statement */
 const batch = 200;
 
-/** By sequence, in words; those that are not behind are left out. */
+/** Describes the sequences that are behind their columns, by sequence; the others are left out. */
 async function findBehind(
   session: Session,
   states: ReadonlyMap<string, SequenceState>,
@@ -139,7 +142,7 @@ async function findBehind(
   return behind;
 }
 
-/** A sequence that was not called yet gives its value out first. */
+/** Tells whether a sequence is behind. One that was not called yet returns its value itself first. */
 function isBehind(state: SequenceState, last: bigint, down: boolean): boolean {
   const value = BigInt(state.lastValue);
   const ahead = down ? value - last : last - value;

@@ -2,25 +2,28 @@ import type { Definition } from '../format/supplement.ts';
 import type { SplitDetail } from '../postgres/catalog/printed-text.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
 
-/** How a server is made to read a text and to print it again; each of the three is SQL. */
+/** Statements that make a server parse a text and print it again */
 export interface Reading {
-  /** What it is made on: an empty table like the user's own, under its name in pg_temp; or nothing */
+  /** SQL for an empty copy of the user's table, of the same name in pg_temp; `SELECT` when not needed */
   readonly setup: string;
+  /** SQL that creates an object with the text */
   readonly make: string;
-  /** One row with the text */
+  /** SQL that returns one row with the printed text */
   readonly print: string;
 }
 
 const nothing = 'SELECT';
 
-/** The name of what is made to hold a text, where it may have any */
+/** The name of the object that holds a text, where its name does not matter */
 const made = 'supabase_backup_reading';
 
 /**
- * @param line of the source
- * @param detail its detail, taken apart
- * @param at which of its texts
- * @returns undefined for a place that is not known
+ * Writes the statements for one text of a definition.
+ *
+ * @param line the definition of the source
+ * @param detail its detail, split into parts and texts
+ * @param at the index of the text
+ * @returns undefined when no statement is known for this kind of text
  */
 export function writeReading(line: Definition, detail: SplitDetail, at: number): Reading | undefined {
   const text = detail.texts[at] ?? '';
@@ -62,17 +65,17 @@ export function writeReading(line: Definition, detail: SplitDetail, at: number):
   }
 }
 
-/** An empty table in pg_temp with the columns and the name of the user's. */
+/** An empty table in pg_temp with the columns and the name of the user's table */
 class Clone {
   readonly setup: string;
-  /** As it stands in a statement */
+  /** Qualified and quoted for a statement */
   readonly name: string;
-  /** Its oid */
+  /** An SQL expression for the table's oid */
   readonly oid: string;
 
   /**
-   * @param original qualified and quoted
-   * @param name quoted
+   * @param original name of the user's table, qualified and quoted
+   * @param name the same name, quoted and without its schema
    */
   constructor(original: string, name: string) {
     this.name = `pg_temp.${name}`;
@@ -89,7 +92,7 @@ function oidOf(relation: string): string {
   return `${quoteLiteral(relation)}::regclass`;
 }
 
-/** The name of a relation that a server has written out: `app.t`, `app."T"`. */
+/** Returns the last part of a qualified name as a server prints it, quoted as it is: `"T"` of `app."T"`. */
 function lastName(qualified: string): string {
   return /(?:"(?:[^"]|"")*"|[^".]+)$/.exec(qualified)?.[0] ?? qualified;
 }
@@ -101,7 +104,7 @@ function readDefault(clone: Clone, column: string, text: string): Reading {
   );
 }
 
-/** @param before `integer; collate "C"; not null; generated ` */
+/** @param before the detail before the text: `integer; collate "C"; not null; generated ` */
 function readGenerated(clone: Clone, column: string, before: string, text: string): Reading {
   const [type = ''] = before.split('; ', 1);
   const collation = /; (collate .*?);/.exec(before)?.[1] ?? '';
@@ -120,9 +123,9 @@ function readConstraint(clone: Clone, name: string, text: string): Reading {
   );
 }
 
-/** @param text from USING on */
+/** @param text the definition from USING on */
 function readIndex(clone: Clone, unique: boolean, text: string): Reading {
-  // Tables and indexes share their names.
+  // Tables and indexes share one namespace.
   const index = clone.name.endsWith(`"${made}"`) ? `${made}_index` : made;
   return clone.read(
     `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${index} ON ${clone.name} ${text}`,
@@ -130,7 +133,7 @@ function readIndex(clone: Clone, unique: boolean, text: string): Reading {
   );
 }
 
-/** A policy may say whatever a row can be asked. */
+/** Reads a condition as a policy, which accepts any condition on a row. */
 function readCondition(clone: Clone, text: string): Reading {
   return clone.read(
     `CREATE POLICY ${made} ON ${clone.name} USING (${text})`,
@@ -138,7 +141,9 @@ function readCondition(clone: Clone, text: string): Reading {
   );
 }
 
-/** After an update of a row there are both an old one and a new one, with all their columns. */
+/**
+ * Reads a WHEN condition in a trigger AFTER UPDATE FOR EACH ROW, which has both OLD and NEW with all columns.
+ */
 function readTrigger(clone: Clone, text: string): Reading {
   return clone.read(
     `CREATE TRIGGER ${made} AFTER UPDATE ON ${clone.name} FOR EACH ROW ${text} EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()`,
@@ -147,8 +152,8 @@ function readTrigger(clone: Clone, text: string): Reading {
 }
 
 /**
- * @param before `on delete instead; …`
- * @param text from behind the relation on
+ * @param before the detail before the text: `on delete instead; …`
+ * @param text the rule from behind the relation's name on
  */
 function readRule(clone: Clone, before: string, text: string): Reading | undefined {
   const event = /^on (select|update|insert|delete) /.exec(before)?.[1]?.toUpperCase();
@@ -170,7 +175,7 @@ function readStatistics(clone: Clone, text: string): Reading {
   );
 }
 
-/** @param original qualified and quoted */
+/** @param original name of the table, qualified and quoted */
 function readPartitionKey(original: string, text: string): Reading {
   return {
     setup: nothing,
@@ -187,7 +192,7 @@ function readQuery(text: string): Reading {
   };
 }
 
-/** @param signature name(types) */
+/** @param signature the function as `name(types)` */
 function readOfFunction(signature: string, { parts, texts }: SplitDetail, at: number): Reading {
   const name = /^(.*)\(.*?\)$/s.exec(signature)?.[1] ?? signature;
   const isArguments = (index: number) => parts[index]?.endsWith('arguments ') === true;
@@ -204,7 +209,7 @@ function readOfFunction(signature: string, { parts, texts }: SplitDetail, at: nu
   };
 }
 
-/** @param before what stands before all texts: `domain over text; collate "C"; not null; …` */
+/** @param before the detail before the first text: `domain over text; collate "C"; not null; …` */
 function readOfDomain(name: string, before: string, text: string): Reading {
   const type = `pg_temp.${quoteIdentifier(name)}`;
   const base = /^domain over (.*?)(?:; |$)/s.exec(before)?.[1] ?? '';

@@ -2,12 +2,12 @@ import type { Manifest } from '../format/manifest.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 
-/** What a line of the comparison is about, in the terms of the supplement. */
+/** The object of a line of the comparison, in the terms of the supplement */
 export interface Subject {
   readonly kind: string;
-  /** null for what lives in no schema */
+  /** Null for an object outside of schemas */
   readonly schema: string | null;
-  /** The relation that it belongs to; null for what belongs to none */
+  /** The relation that the object belongs to; null for an object of its own */
   readonly relation: string | null;
   readonly name: string;
 }
@@ -17,32 +17,35 @@ interface TableName {
   readonly name: string;
 }
 
-/** What an omission is about: by it, and by no words, the lines of the comparison that it explains are found. */
+/**
+ * The object of an omission. The lines of the comparison that the omission explains are found by this field
+ * and never by its text.
+ */
 export type OmissionSubject =
-  /** What an entry of the archive makes, or who is to own that */
+  /** An object that an entry of the archive creates, or the owner of such an object */
   | { readonly kind: 'entry' | 'owner'; readonly entry: Pick<ArchiveEntry, 'kind' | 'schema' | 'name'> }
-  /** `changes`: what was captured of a table after the backup */
+  /** The rows of a table in the backup, or its `changes` captured since */
   | { readonly kind: 'rows' | 'changes'; readonly table: TableName }
   | { readonly kind: 'column'; readonly table: TableName; readonly name: string }
-  /** A policy, a constraint or something else of a table that has a name there, or none, as its row security */
+  /** A part of a table: a policy or a constraint by its name, or row security, whose name is empty */
   | { readonly kind: 'part'; readonly type: string; readonly table: TableName; readonly name: string }
-  /** Anything else that has a type and a name */
+  /** Any other object with a type and a name */
   | {
       readonly kind: 'object';
       readonly type: string;
-      /** null for what lives in no schema */
+      /** Null for an object outside of schemas */
       readonly schema: string | null;
       readonly name: string;
     }
-  /** A property of the database itself, or a setting of it */
+  /** A property of the database, or a setting of it */
   | { readonly kind: 'database'; readonly property: 'comment' | 'connection limit' | 'grants' | 'owner' }
   | { readonly kind: 'database setting'; readonly name: string }
-  /** `name`: without one, the digest of its command */
+  /** A job; one without a name has the digest of its command as `name`. */
   | { readonly kind: 'cron job'; readonly name: string }
-  /** All jobs, because none can be scheduled or none may run */
+  /** All jobs, when no job can be scheduled or may run */
   | { readonly kind: 'cron jobs' };
 
-/** The first two fields of an omission: its subject, and how it is called for people. */
+/** Returns the first two fields of an omission: its subject, and the subject's name for people. */
 export function about(subject: OmissionSubject): { what: string; subject: OmissionSubject } {
   return { what: nameSubject(subject), subject };
 }
@@ -64,7 +67,7 @@ function nameSubject(subject: OmissionSubject): string {
   }
 }
 
-/** By which what is said of a subject is found; never shown. */
+/** Returns the key by which omissions of a subject are found; it is never shown. */
 export function keyOf(subject: OmissionSubject): string {
   switch (subject.kind) {
     case 'entry':
@@ -98,12 +101,15 @@ export function keyOfEntry({ kind, schema, name }: Pick<ArchiveEntry, 'kind' | '
   return writeKey(kind.toLowerCase(), schema ?? null, name);
 }
 
-/** As a table of contents names what it has: its kind, then its schema, then its name, and behind that of a relation the name of a part. */
+/**
+ * Writes a key in the order of a table of contents: kind, schema, name, and for a part its name behind that
+ * of its relation.
+ */
 export function writeKey(kind: string, schema: string | null, name: string): string {
   return `${kind} ${schema === null ? '' : `${schema}.`}${name}`;
 }
 
-/** Something that the backup lacks, as its manifest says it: in words only, which no later version of the tool can change. */
+/** An omission of the backup in its manifest: a text only, which no later version can change */
 type Stored = Pick<Manifest['notCarried'][number], 'what'>;
 
 const rows = 'rows of ';
@@ -112,7 +118,7 @@ export function isAboutRows({ what }: Stored): boolean {
   return what.startsWith(rows);
 }
 
-/** The key of what a manifest's words are about: they name it as `keyOf` does, but for rows. */
+/** Returns the key of a stored omission: its text is the key that `keyOf` writes, except for rows. */
 export function keyOfStored(stored: Stored): string {
   return isAboutRows(stored) ? `rows ${stored.what.slice(rows.length)}` : stored.what;
 }

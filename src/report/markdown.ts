@@ -2,12 +2,12 @@ import { assertNever } from '../runtime/errors.ts';
 import { printableCode, printableLines } from './printable.ts';
 import type { Section } from './section.ts';
 
-/** GitHub drops a job summary that is larger. */
+/** GitHub drops a larger job summary. */
 const summaryLimitBytes = 1024 * 1024;
 const truncationNote =
   '\n\n_The rest is left out: a job summary holds 1 MiB. The log of this step has all of it._\n';
 
-/** A report as GitHub-flavoured Markdown. All text of the report is data and shows as it is, whatever it holds. */
+/** Renders a report as GitHub-flavoured Markdown. All text of the report is data and is shown literally. */
 export function renderMarkdown(report: readonly Section[]): string {
   return report.map((section) => `${renderSection(section)}\n`).join('\n');
 }
@@ -35,7 +35,7 @@ function renderSection(section: Section): string {
   }
 }
 
-/** What a block of code begins and ends with: a fence ends at the next run of backticks that is as long. */
+/** Chooses a fence longer than any run of backticks in the code: a run as long as the fence would end it. */
 export function chooseFence(text: string): string {
   let longest = 2;
   for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length);
@@ -43,8 +43,8 @@ export function chooseFence(text: string): string {
 }
 
 /**
- * Makes a text mean itself in Markdown and in the HTML that Markdown may hold. Line breaks stay, and addresses become
- * no links: these would lead to where somebody else wants.
+ * Escapes a text for Markdown and for the HTML that Markdown may hold. Line breaks stay. Addresses do not
+ * become links, whose destination the author of the text would choose.
  */
 export function escapeMarkdown(text: string): string {
   return (
@@ -53,20 +53,22 @@ export function escapeMarkdown(text: string): string {
       .replace(/&/g, '&amp;')
       .replace(/</g, '&lt;')
       .replace(/>/g, '&gt;')
-      // What makes a heading, a list or a rule of a line stands at its start.
+      // A sign at the start of a line can make it a heading, a list item or a rule.
       .replace(/^([ \t]*)([#+=-])/gm, '$1\\$2')
       .replace(/^([ \t]*\d+)([.)])(?=\s|$)/gm, '$1\\$2')
-      // GitHub makes links of these.
+      // GitHub turns bare addresses into links.
       .replace(/(?<=https?|ftp):(?=\/\/)|(?<=\bwww)\./gi, '\\$&')
   );
 }
 
-/** For a table cell or a heading, which end with their line. */
+/** Escapes a text for a table cell or a heading, both of which end at a line break. */
 function escapeLine(text: string): string {
   return escapeMarkdown(text).replace(/\r\n|[\r\n]/g, '<br>');
 }
 
-/** Cuts a job summary to what GitHub accepts, after a whole line, and says so. */
+/**
+ * Cuts a job summary at the end of a line to the size that GitHub accepts, and adds a note that it was cut.
+ */
 export function fitSummary(markdown: string, limitBytes = summaryLimitBytes): string {
   if (Buffer.byteLength(markdown) <= limitBytes) return markdown;
   const room = limitBytes - Buffer.byteLength(truncationNote);

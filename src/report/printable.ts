@@ -1,13 +1,19 @@
 /*
- * Texts hold names and messages of databases, and of files that others may write. On a terminal they must not move the cursor or change the
- * order of what is read, in the log of a runner they must not become commands, and nowhere may two names look alike because one holds
- * something that is not seen.
+ * Texts hold names and messages from databases and from files that others may write. On a terminal they must
+ * not move the cursor or change the reading order, in a runner's log they must not become commands, and
+ * nowhere may two names look alike because one of them holds an invisible character.
  */
 
-/** Control characters, line and paragraph separators, what turns the direction of writing (Unicode TR 9), and all that shows nothing */
+/**
+ * Control characters, line and paragraph separators, directional formatting characters (Unicode TR 9), and
+ * all invisible characters
+ */
 const unprintable = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
 
-/** Joiners between letters of scripts that join them, and what emoji are made of: there they are part of what is seen. */
+/**
+ * Joiners between letters of scripts that use them, and the joiners and selectors inside emoji: these change
+ * what is seen, and stay.
+ */
 const joined =
   String.raw`(?<=[\u0600-\u0DFF])[\u200C\u200D](?=[\u0600-\u0DFF])` +
   String.raw`|(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})` +
@@ -15,7 +21,7 @@ const joined =
 
 const pattern = new RegExp(`(?:${joined})|(${unprintable})`, 'gu');
 
-/** @param show writes a character that does not show as itself */
+/** @param show writes an unprintable character visibly */
 function replaceUnprintable(text: string, show: (character: string, code: number) => string): string {
   return text.replace(pattern, (kept: string, character: string | undefined) =>
     character === undefined ? kept : show(character, character.codePointAt(0) ?? 0),
@@ -24,17 +30,17 @@ function replaceUnprintable(text: string, show: (character: string, code: number
 
 const escapeCode = (code: number): string => `\\u{${code.toString(16)}}`;
 
-/** For one line: a line break is shown as such. */
+/** Makes a text printable on one line: a line break becomes `\n`. */
 export function printable(text: string): string {
   return replaceUnprintable(text, (character, code) => (character === '\n' ? '\\n' : escapeCode(code)));
 }
 
-/** For several: line breaks stay. */
+/** Makes a text of several lines printable: line breaks stay. */
 export function printableLines(text: string): string {
   return replaceUnprintable(text, (character, code) => (character === '\n' ? character : escapeCode(code)));
 }
 
-/** Tabs and ends of lines are part of how code is written. */
+/** Makes code printable: tabs, and both LF and CRLF, stay as they are. */
 export function printableCode(text: string): string {
   return text
     .split(/(\t|\r?\n)/)
@@ -42,12 +48,13 @@ export function printableCode(text: string): string {
     .join('');
 }
 
-/** Invisible, and enough that a runner reads no command */
+/** A zero-width space: invisible, and enough to keep a runner from reading a command */
 const breaker = '\u200B';
 
 /**
- * The same for the log of a GitHub runner. It takes `::name::` at the start of a line for a command, whatever space stands before it, and
- * `##[name]` anywhere in one (ActionCommand.TryParseV2 and TryParse of actions/runner); other runners read `##vso[name]`.
+ * Like `printableLines`, for the log of a GitHub runner. The runner takes `::name::` at the start of a line,
+ * after any space, for a command, and `##[name]` anywhere in a line (ActionCommand.TryParseV2 and TryParse of
+ * actions/runner); other runners read `##vso[name]`.
  */
 export function printableForRunner(text: string): string {
   return printableLines(text)
@@ -55,7 +62,9 @@ export function printableForRunner(text: string): string {
     .replace(/##(?=\w*\[)/g, `##${breaker}`);
 }
 
-/** The same for JSON, which stays the same JSON: it knows escapes of its own. */
+/**
+ * Writes a value as JSON that is safe to print, with JSON's own escapes, so that it parses to the same value.
+ */
 export function printableJson(value: unknown): string {
   return replaceUnprintable(JSON.stringify(value), escapeUnits).replace(/##(?=\w*\[)/g, '#\\u0023');
 }

@@ -1,10 +1,10 @@
 import type { Log } from '../runtime/context.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './quantity.ts';
 
-/** Counts what has been moved and tells it, with a rate and an estimate of what is left. */
+/** Counts rows and bytes that have been moved, and logs them with a rate and an estimate of the time left. */
 export class Progress {
   readonly #log: Log;
-  /** What all of it weighs, in the unit of `advance`'s weight */
+  /** The total weight, in the unit of the weight that `advance` takes */
   readonly #total: number;
   readonly #start = performance.now();
   #rows = 0;

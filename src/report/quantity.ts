@@ -1,12 +1,12 @@
-/** Quantities as people read them. Machines get the bare numbers, from the outputs. */
+/* Quantities for people to read. Machines read the bare numbers in the outputs. */
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
-/** Decimal units, as storage is sold and billed, with three digits: `512 B`, `1.23 kB`, `45.6 MB`. */
+/** Writes a size in decimal units, as storage is billed, with three digits: `512 B`, `1.23 kB`, `45.6 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  // 999.5 would round to 1000 of a unit, which is 1 of the next.
+  // 999.5 would round to 1000, which is 1 of the next unit.
   while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
@@ -14,17 +14,17 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-/** `1,234,567` whatever the machine's locale. */
+/** Writes `1,234,567`, whatever the machine's locale. */
 export function formatCount(count: number | bigint): string {
   return count.toLocaleString('en-US');
 }
 
-/** A count with its noun: `1 table`, `1,234 rows`. */
+/** Writes a count with its noun: `1 table`, `1,234 rows`. */
 export function formatCounted(count: number, singular: string, plural = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : plural}`;
 }
 
-/** `340 ms`, `12.3 s`, `3 min 05 s`, `2 h 07 min`. */
+/** Writes `340 ms`, `12.3 s`, `3 min 05 s` or `2 h 07 min`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)} s`;
@@ -34,12 +34,12 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
 }
 
-/** Bytes per second: `45.6 MB/s`. */
+/** Writes bytes per second: `45.6 MB/s`. */
 export function formatRate(bytes: number, milliseconds: number): string {
   return `${formatBytes((bytes * 1000) / Math.max(milliseconds, 1))}/s`;
 }
 
-/** A part of a whole: `12.5%`. Of nothing, everything is there. */
+/** Writes a part of a whole: `12.5%`, and `100%` where the whole is 0. */
 export function formatShare(part: number, whole: number): string {
   return `${whole === 0 ? 100 : Number(((part / whole) * 100).toFixed(1))}%`;
 }

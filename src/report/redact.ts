@@ -2,32 +2,33 @@ import { assertNever } from '../runtime/errors.ts';
 import type { Section } from './section.ts';
 import { Form, type Writing } from './written-form.ts';
 
-/** A shorter text protects nothing, and its letters are all over the words of a report. */
+/** A shorter secret protects nothing, and its letters occur in ordinary words of every report. */
 const shortest = 4;
 
 export type Mask = (text: string) => string;
 
 /**
- * Replaces secrets, however they are written: each sign as it is, percent-encoded, escaped as in JSON, SQL, a shell, libpq, XML or Markdown,
- * one way within another, mixed; the whole in hexadecimal digits or in base64, at any place of it and broken into lines. A runner masks its
- * log only, by fewer forms, and nothing that we send.
+ * Creates a function that replaces secrets in all common notations. Each character may be literal,
+ * percent-encoded, or escaped as in JSON, SQL, a shell, libpq, XML or Markdown; notations may be nested and
+ * mixed. The whole secret may stand in hexadecimal digits or in base64, at any offset and broken into lines.
+ * The runner's own masking covers its log only, knows fewer notations, and covers nothing that we send.
  */
 export function createMask(secrets: readonly string[]): Mask {
   const texts = [...new Set(secrets.flatMap((secret) => [secret, decode(secret)]))]
     .filter((text) => text.length >= shortest)
-    // One that is part of another would leave the rest of it.
+    // Longest first: a secret that is part of another one would leave the rest of it standing.
     .sort((one, other) => other.length - one.length);
   const forms = texts.flatMap((text) => {
     const written = [
       new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
-      // Where another is part of it, its forms are found in those of the whole.
+      // A secret that contains another long one needs no encoded forms: those of the part match inside.
       ...(texts.some((part) => part !== text && part.length >= 8 && text.includes(part))
         ? []
         : describeEncoded(text).map((form) => new Form(form))),
     ];
     return written.map((form) => ({ form, least: text.length }));
   });
-  // No way to write a text is shorter than the text.
+  // No notation of a secret is shorter than the secret.
   return (text) =>
     forms.reduce(
       (masked, { form, least }) => (masked.length < least ? masked : form.replaceIn(masked, '***')),
@@ -35,7 +36,7 @@ export function createMask(secrets: readonly string[]): Mask {
     );
 }
 
-/** A report before it is rendered: escaped for Markdown, a secret would be another text. */
+/** Masks a report before it is rendered, because escaping for Markdown would change the text of a secret. */
 export function maskReport(report: readonly Section[], mask: Mask): readonly Section[] {
   return report.map((section) => {
     switch (section.kind) {
@@ -51,31 +52,39 @@ export function maskReport(report: readonly Section[], mask: Mask): readonly Sec
   });
 }
 
-/** For a record: what there is nothing to say of stays null. */
+/** Masks the reason that a record stores; a missing reason becomes null. */
 export function maskReason(reason: string | null | undefined, mask: Mask): string | null {
   return typeof reason === 'string' ? mask(reason) : null;
 }
 
-/** A password like `owner` or `tiger`: as a part of other words, of names above all, it is none. */
+/** Tells whether a password looks like a word, as `owner` does: within a longer word it is no secret. */
 function isWord(text: string): boolean {
   return /^[A-Za-z][a-z]{0,8}$/.test(text);
 }
 
-/** Nothing of a word stands beside it; what ends an escaped sign is nothing of one. */
+/**
+ * Requires that no letter, digit or underscore adjoins the word, except as the end of an escaped character.
+ */
 function asWord(writing: Writing): Writing {
   const escaped = String.raw`(?<=%[0-9A-Fa-f]{2}|\\[nrtbf]|\\[ux][0-9A-Fa-f]{2,4})`;
   return { ...writing, edges: [`(?:(?<![A-Za-z0-9_])|${escaped})`, '(?![A-Za-z0-9_])'] };
 }
 
-/** Whoever reads an identity of age, or hexadecimal digits, takes letters of either case. */
+/** Tells whether case does not matter, as in identities of age and in hexadecimal digits. */
 function ignoresCase(text: string): boolean {
   return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
 }
 
-/** What may stand before an escaped sign: JSON in JSON in JSON has seven. Every number here is bounded, so that no text takes long. */
+/**
+ * Backslashes before an escaped character: JSON in JSON in JSON has seven. All repetitions are bounded, which
+ * bounds the time of a match.
+ */
 const backslashes = String.raw`\\{0,7}`;
 
-/** Matches a text each of whose signs is written in any way. Backslashes are counted together: each may be doubled several times. */
+/**
+ * Matches a text of which each character is in any notation. A run of backslashes is one part, as each may be
+ * doubled several times.
+ */
 function describeSigns(text: string): Writing {
   const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
     const { length } = part;
@@ -85,14 +94,14 @@ function describeSigns(text: string): Writing {
   return { parts, between: '', ignoresCase: ignoresCase(text) };
 }
 
-/** The ways in which one sign is written, besides the backslash that may stand before it */
+/** Patterns for the notations of one character, without a backslash before it */
 function waysOf(sign: string): string[] {
   const named = names[sign] ?? [];
-  // The longer first: of a shorter one something would be left.
+  // Longer notations first: a shorter match would leave the rest standing.
   return [...named, ...encodedWaysOf(sign), quoteForPattern(sign)];
 }
 
-/** Names and doublings of the signs that a notation takes for its own */
+/** Named and doubled forms of characters that have a meaning in some notation */
 const names: Readonly<Record<string, readonly string[]>> = {
   '\n': [String.raw`\\{1,8}n`, String.raw`\r\n`],
   '\r': [String.raw`\\{1,8}r`],
@@ -104,12 +113,12 @@ const names: Readonly<Record<string, readonly string[]>> = {
   '&': ['&(?:amp;){1,4}'],
   '<': ['&(?:amp;){0,3}lt;'],
   '>': ['&(?:amp;){0,3}gt;'],
-  // In a format string, and in the interpolation of Compose files.
+  // Doubled in format strings, and `$` in the interpolation of Compose files.
   '%': ['%%'],
   $: [String.raw`\$\$`],
 };
 
-/** By its number: in a URL (encoded again and again, too), in JSON and other languages, in XML */
+/** Patterns for one character by its number: in a URL (encoded repeatedly, too), JSON, code and XML */
 function encodedWaysOf(sign: string): string[] {
   const bytes = [...Buffer.from(sign)];
   const inUrl = bytes.map((byte) => `%(?:25){0,3}${hexDigits(byte)}`).join('');
@@ -120,7 +129,7 @@ function encodedWaysOf(sign: string): string[] {
   return [inUrl, inString, inJson, inXml];
 }
 
-/** Of either case */
+/** A pattern for hexadecimal digits of either case */
 function hexDigits(value: number, width = 2): string {
   return value
     .toString(16)
@@ -132,7 +141,7 @@ function quoteForPattern(sign: string): string {
   return /[\^$\\.*+?()[\]{}|/]/.test(sign) ? `\\${sign}` : sign;
 }
 
-/** The whole in other letters. What was encoded may have been a URL, or JSON. */
+/** Hexadecimal and base64 forms of a text, also of the text as JSON or a URL would hold it. */
 function describeEncoded(text: string): Writing[] {
   const contents = new Set([
     text,
@@ -142,28 +151,31 @@ function describeEncoded(text: string): Writing[] {
   return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
 }
 
-/** `70 77`, `70:77` and `\x70\x77` as well as `7077` */
+/** Matches `70 77`, `70:77` and `\x70\x77` as well as `7077`. */
 function describeHex(text: string): Writing {
   const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
   return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
 }
 
-/** Base64 of a text depends on how many bytes stand before it: there are three ways, less the letters that neighbours share. */
+/**
+ * Base64 of a text depends on the number of bytes before it, modulo three. Letters that encode bits of a
+ * neighbouring byte are left out.
+ */
 function describeBase64(text: string): Writing[] {
   return [0, 1, 2].flatMap((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
     const whole = Math.floor((bytes.length * 8) / 6);
     const core = bytes.toString('base64').slice(Math.ceil((shift * 8) / 6), whole);
-    // Few letters of base64 are part of ordinary words.
+    // A short run of base64 may be part of an ordinary word.
     if (core.length < 8) return [];
     return [{ parts: [...core].map(describeLetter), between: lineBreak, ignoresCase: false }];
   });
 }
 
-/** MIME and PEM break lines, and JSON writes the break as letters. */
+/** A line break as in MIME and PEM, or escaped as in JSON */
 const lineBreak = String.raw`(?:\s{1,2}|(?:\\{1,4}[rn]){1,2})?`;
 
-/** Base64, base64url, and either in a URL */
+/** A pattern for one letter of base64 or base64url, also percent-encoded */
 function describeLetter(letter: string): string {
   if (letter === '+') return '(?:[+-]|%2[Bb])';
   if (letter === '/') return String.raw`(?:\\{0,4}\/|_|%2[Ff])`;
@@ -174,12 +186,12 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Not percent-encoded: then it is its own plain form.
+    // The text is not percent-encoded, and so is its own plain form.
     return text;
   }
 }
 
-/** Keys and passwords that stand in definitions */
+/** Patterns of keys and passwords that definitions hold */
 const keysInDefinitions: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ…'],
   [/\bsb_secret_[\w-]+/g, 'sb_secret_…'],
@@ -187,7 +199,10 @@ const keysInDefinitions: readonly (readonly [RegExp, string])[] = [
   [/(:\/\/[^\s:/@]+):[^\s@/]+@/g, '$1:…@'],
 ];
 
-/** A definition for a report that others may read: without what looks like a key or a password, and without the arguments of a trigger. */
+/**
+ * Redacts a definition for a report that others may read: replaces what looks like a key or a password, and
+ * the arguments of a trigger.
+ */
 export function redactDefinition(text: string): string {
   return keysInDefinitions.reduce(
     (shown, [pattern, instead]) => shown.replace(pattern, instead),
@@ -196,8 +211,9 @@ export function redactDefinition(text: string): string {
 }
 
 /**
- * The arguments of a webhook's trigger hold a whole request, with its headers. Names are written by others: their quotes are counted, and
- * tried in no other way.
+ * Replaces the arguments of a trigger, because those of a webhook's trigger hold a whole request with its
+ * headers. Names are untrusted text and may hold parentheses, so the scan counts double quotes; a regular
+ * expression could backtrack without bound.
  */
 function withoutArguments(text: string): string {
   const start = text.search(/EXECUTE (?:FUNCTION|PROCEDURE) /);

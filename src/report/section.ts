@@ -6,11 +6,11 @@ export type Section =
       readonly columns: readonly Column[];
       readonly rows: readonly (readonly string[])[];
     }
-  /** Text to be copied and run: it stays as it is, line by line. */
+  /** Text to copy and run; it is kept line by line. */
   | { readonly kind: 'code'; readonly language: 'sql' | 'diff'; readonly text: string };
 
 export interface Column {
   readonly title: string;
-  /** Numbers stand right. */
+  /** Numbers are aligned right; `left` when undefined. */
   readonly align?: 'left' | 'right';
 }

@@ -5,7 +5,7 @@ import type { Column, Section } from './section.ts';
 
 const gap = '  ';
 
-/** A report for a terminal or a log. Nothing is cut: a table may be wider than the screen. */
+/** Renders a report for a terminal or a log. Nothing is cut: a table may be wider than the screen. */
 export function renderText(report: readonly Section[]): string {
   return report.map((section) => `${renderSection(section)}\n`).join('\n');
 }

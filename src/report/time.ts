@@ -1,16 +1,16 @@
-/** Points in time as people read them, in UTC whatever the machine's zone. */
+/* Points in time for people to read, in UTC whatever the machine's time zone. */
 
-/** To the minute, where the zone is said elsewhere: `2026-11-20 02:17` */
+/** Writes a time to the minute, for places that name the zone themselves: `2026-11-20 02:17` */
 export function formatTime(time: Date): string {
   return time.toISOString().slice(0, 16).replace('T', ' ');
 }
 
-/** `2026-11-20 02:17 UTC` */
+/** Writes a time to the minute with its zone: `2026-11-20 02:17 UTC` */
 export function formatTimeWithZone(time: Date): string {
   return `${formatTime(time)} UTC`;
 }
 
-/** `2026-11-20 02:17:01Z` */
+/** Writes a time to the second: `2026-11-20 02:17:01Z` */
 export function formatSecond(time: Date): string {
   return time.toISOString().replace('T', ' ').replace(/\.\d+/, '');
 }

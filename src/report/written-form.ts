@@ -1,20 +1,24 @@
-/** One way to write a text, part by part, as patterns. */
+/** One notation of a text, as patterns of its parts in order */
 export interface Writing {
   readonly parts: readonly string[];
-  /** What may stand between two parts */
+  /** A pattern for text that may stand between two parts */
   readonly between: string;
   readonly ignoresCase: boolean;
-  /** Before the first part and behind the last */
+  /** Patterns before the first part and behind the last */
   readonly edges?: readonly [before: string, behind: string];
 }
 
-/** So many parts tell soon enough that a text is not there. */
+/** Parts in the pattern that is tried first: enough to reject nearly every text */
 const startLength = 8;
-/** Of larger patterns the engine makes programs that take seconds, or none at all: some tokens have several thousand letters. */
+/**
+ * Parts in one compiled pattern: a larger one takes seconds to compile or fails, and some tokens have several
+ * thousand letters.
+ */
 const groupLength = 128;
 
 /**
- * A way in which a secret may be written, found in a text. Its pattern is made when a text has its beginning, which hardly one has.
+ * Finds one notation of a secret in texts. The whole pattern is compiled once a text matches its beginning,
+ * which few texts do.
  */
 export class Form {
   readonly #writing: Writing;
@@ -24,7 +28,7 @@ export class Form {
   constructor(writing: Writing) {
     this.#writing = writing;
     const { parts, between, edges = ['', ''] } = writing;
-    // The end of a short one may be all that tells it apart.
+    // The edge behind the last part is left out: this test may match too much, but misses nothing.
     this.#start = this.#compile(edges[0] + parts.slice(0, startLength).join(between), '');
   }
 
@@ -67,7 +71,10 @@ export class Form {
   }
 }
 
-/** Where the groups behind the first end that follow each other from a place on; undefined where one is missing */
+/**
+ * Matches the groups one after another from an index on; returns the end of the last, or undefined where one
+ * does not match.
+ */
 function endOf(groups: readonly RegExp[], text: string, from: number): number | undefined {
   let at = from;
   for (const group of groups) {
@@ -79,8 +86,9 @@ function endOf(groups: readonly RegExp[], text: string, from: number): number | 
 }
 
 /**
- * Where the pattern is cut: between two letters or digits, as near to the length of a group as there are two. Another sign may be doubled, and u and
- * x begin the number of a sign: what ends a group could take what the next one needs, or leave it something.
+ * Returns the indexes at which the pattern is cut into groups: between two letters or digits, at the first
+ * such place once a group has its length. Other characters may be doubled, and u and x begin the number of an
+ * escaped character: a group that ends in one could match too much or too little for the next group.
  */
 function findCuts(parts: readonly string[]): number[] {
   const cuts: number[] = [];
@@ -91,6 +99,6 @@ function findCuts(parts: readonly string[]): number[] {
   return cuts;
 }
 
-/** Whether a part stands for a letter or a digit */
+/** Tells whether a part matches a plain letter or digit. */
 const isPlain = (part = ''): boolean =>
   /(?:^|\|)[A-TVWYZa-tvwyz0-9]\)?$|^(?:\[[a-f][A-F]\]|\d){2}$/.test(part);

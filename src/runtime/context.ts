@@ -1,24 +1,26 @@
-/** What an operation may touch besides its inputs. Passed in, so that a test decides each of them. */
+/** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
 export interface World {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
-  /** Takes secrets out of a text that is stored or sent. What goes through the log has passed it. */
+  /** Replaces secrets in a text that is stored or sent. The log applies it by itself. */
   readonly mask: (text: string) => string;
-  /** Aborted when the user or the runner asks to stop. */
+  /** Aborts when the user or the runner asks to stop. */
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */
   readonly temporaryFolder: string;
   now(): Date;
 }
 
-/** Words for people; on stderr, or the runner's log. Nothing below an entry point writes to the console. */
+/**
+ * Messages for people, on stderr or in the runner's log. Only an entry point writes to the console itself.
+ */
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
   warn(message: string): void;
   error(message: string): void;
-  /** Runs `body` under a heading; on a runner the lines inside fold. */
+  /** Runs `body` under a heading, which folds its lines in a runner's log. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>;
-  /** A line of progress that replaces the one before it on a terminal, and is printed now and then on a runner. */
+  /** Shows progress: a terminal replaces the line before, a runner prints one now and then. */
   progress(line: string): void;
 }

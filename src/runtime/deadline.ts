@@ -1,11 +1,13 @@
 export interface Timer extends Disposable {
-  /** Aborted when the time is over, with words for people as the reason. */
+  /** Aborts when the time is over; the reason is an error whose message is for people. */
   readonly signal: AbortSignal;
 }
 
 /**
+ * Starts a timer that runs until it is disposed.
+ *
  * @param milliseconds until the time is over
- * @param stop aborted when it has to be over sooner, in `grace` milliseconds
+ * @param stop cuts the time to `grace` milliseconds from the moment it aborts
  */
 export function startTimer(milliseconds: number, stop: AbortSignal, grace: number): Timer {
   const controller = new AbortController();

@@ -1,11 +1,12 @@
 /**
- * The ways an operation can end badly. Each carries a message that says what is wrong and `next`, what to do about it.
- * No message may hold a secret: callers pass host names and object names, never URLs with passwords.
+ * The ways an operation can fail. Each error has a message that says what is wrong, and `next`, which says
+ * what to do about it. No message may hold a secret: callers pass host names and object names, never URLs
+ * with passwords.
  */
 export type ExitCode = 0 | 1 | 2 | 3;
 
 abstract class BackupError extends Error {
-  /** What the person who reads this should do, as one sentence. */
+  /** What the reader should do now, as one sentence */
   readonly next: string;
   abstract readonly exitCode: ExitCode;
 
@@ -21,18 +22,19 @@ export class ConfigurationError extends BackupError {
   readonly exitCode = 2;
 }
 
-/** The source database could not be read whole. */
+/** The source database could not be read completely. */
 export class SourceError extends BackupError {
   readonly exitCode = 1;
 }
 
-/** The storage did not keep its contract. `missing` tells an absent key from a failure, `configuration` a wrong location or key. */
+/** The storage broke its contract, or is set up wrong. */
 export class StorageError extends BackupError {
   readonly exitCode = 1;
+  /** The key does not exist; any other failure leaves this false. */
   readonly missing: boolean;
-  /** The location or the credentials are wrong, so that trying again cannot help. */
+  /** The location or the credentials are wrong, so a retry cannot help. */
   readonly configuration: boolean;
-  /** A write failed, and the value may have been stored all the same. */
+  /** A write failed, but the value may have been stored nevertheless. */
   readonly uncertain: boolean;
 
   constructor(
@@ -52,12 +54,12 @@ export class TargetError extends BackupError {
   readonly exitCode = 1;
 }
 
-/** Stored bytes, or restored content, are not what the manifest says. */
+/** Stored bytes or restored content differ from what the manifest says. */
 export class IntegrityError extends BackupError {
   readonly exitCode = 1;
 }
 
-/** A job that was to run an operation ended before the operation could tell how it went. */
+/** A job ended before its operation could report an outcome. */
 export class JobError extends BackupError {
   readonly exitCode = 1;
 }
@@ -74,7 +76,10 @@ export function isKnownError(error: unknown): error is KnownError {
   return error instanceof BackupError;
 }
 
-/** The text of anything thrown, without a stack; of what a server says, with its hint, which holds the remedy, and without rows. */
+/**
+ * Returns the message of anything thrown, without a stack. A server's error keeps its hint, which holds the
+ * remedy, and loses what may hold rows.
+ */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
@@ -83,7 +88,7 @@ export function messageOf(error: unknown): string {
   return isRaised(error) ? tellWords(error) : withHint(tellWords(error), error);
 }
 
-/** The same, for statements with which no row is at hand: what functions raise is told, too. */
+/** Like `messageOf`, for statements that handle no rows: text that a function raised is kept, too. */
 export function wholeMessageOf(error: unknown): string {
   return error instanceof Error ? withHint(error.message, error) : messageOf(error);
 }
@@ -93,20 +98,22 @@ function withHint(words: string, error: Error): string {
   return typeof hint === 'string' && hint !== '' ? `${words}; hint: ${hint.replace(/\.$/, '')}` : words;
 }
 
-/** The functions of the server that report what a function of a user raises: of PL/pgSQL, PL/Python, PL/Perl and PL/Tcl */
+/** Server routines that report an error raised by a function in PL/pgSQL, PL/Python, PL/Perl or PL/Tcl */
 const raising = /^(exec_stmt_(raise|assert)|PLy_elog.*|plperl_.*|pltcl_.*|throw_tcl_error)$/;
 
-/** Whether somebody wrote the text of an error, its hint and its detail, and may have put rows into them. */
+/**
+ * Tells whether a user's function wrote an error's text, hint and detail, and may have put rows into them.
+ */
 export function isRaised(error: unknown): boolean {
   const { routine } = error as { routine?: unknown };
   return typeof routine === 'string' && raising.test(routine);
 }
 
-/** What stands for a text that somebody has raised */
+/** Replaces the text of an error that a user's function raised */
 export const raisedWords =
   'a function raised an exception; what it says may hold rows, and is in the log of the server';
 
-/** Without the value that an error about data (class 22) quotes, whatever quotes the server's language has */
+/** Removes the value that a data exception (class 22) quotes, in the quotes of any language of the server. */
 export function withoutValue(message: string): string {
   return message.replace(/["„“”«»「『].*["“”«»」』]/s, '"…"');
 }
@@ -114,7 +121,7 @@ export function withoutValue(message: string): string {
 function tellWords(error: Error): string {
   const { code } = error as { code?: unknown };
   if (isRaised(error)) return `${raisedWords} (SQLSTATE ${code})`;
-  // Of a parameter (22023) the value is no row's.
+  // The value of a parameter (22023) comes from no row.
   return typeof code === 'string' && /^22(?!023)[0-9A-Z]{3}$/.test(code)
     ? withoutValue(error.message)
     : error.message;

@@ -2,7 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { World } from './context.ts';
 
-/** Gives one restore of several a folder of its own, which is gone afterwards: an archive may be large. */
+/**
+ * Gives one restore of several a temporary folder of its own and removes it at once afterwards: its archive
+ * may be large.
+ */
 export async function inScratchFolder<T>(world: World, body: (world: World) => Promise<T>): Promise<T> {
   const temporaryFolder = await mkdtemp(path.join(world.temporaryFolder, 'restore-'));
   try {

@@ -3,5 +3,5 @@ declare const BUNDLED_VERSION: string | undefined;
 
 export const toolName = 'supabase-backup';
 
-/** The version of a bundle; what runs from source has none yet. */
+/** The version of the bundle; a run from source has none. */
 export const toolVersion = typeof BUNDLED_VERSION === 'string' ? BUNDLED_VERSION : '0.0.0-source';

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
 /**
- * Runs tasks side by side. The first failure aborts the signal that all of them got, and is what is thrown, after every task has
- * ended: when this returns or throws, none is under way any more.
+ * Runs tasks side by side. The first failure aborts the signal of all tasks, and is thrown once every task
+ * has ended: when this returns or throws, no task is under way.
  */
 export async function runTogether<Results extends readonly unknown[]>(
   signal: AbortSignal,
@@ -10,7 +10,7 @@ export async function runTogether<Results extends readonly unknown[]>(
 ): Promise<Results> {
   const controller = new AbortController();
   const combined = AbortSignal.any([signal, controller.signal]);
-  // Every session and child process of a task listens.
+  // Every session and child process of a task adds a listener.
   setMaxListeners(0, combined);
   const results = await Promise.all(
     tasks.map((task) => task(combined).catch((error: unknown) => controller.abort(error))),
@@ -20,7 +20,7 @@ export async function runTogether<Results extends readonly unknown[]>(
   return results as unknown as Results;
 }
 
-/** The same tasks one after another, where there is no room for them side by side. */
+/** Runs tasks one after another, where connections do not suffice to run them together. */
 export async function runInTurn<Results extends readonly unknown[]>(
   signal: AbortSignal,
   tasks: { readonly [Index in keyof Results]: (signal: AbortSignal) => Promise<Results[Index]> },
@@ -30,7 +30,7 @@ export async function runInTurn<Results extends readonly unknown[]>(
   return results as unknown as Results;
 }
 
-/** Runs `count` workers of one kind until each has returned; see `runTogether`. */
+/** Runs `count` workers of one kind until all have returned, with the guarantees of `runTogether`. */
 export async function runWorkers(
   count: number,
   signal: AbortSignal,
@@ -48,8 +48,8 @@ export function* drain<Job>(jobs: Job[]): Generator<Job> {
 }
 
 /**
- * How much is in memory at once of what workers read, whose sizes differ: one file of the largest size there is waits until it is alone,
- * and many small ones do not wait for each other.
+ * Limits how many bytes workers hold in memory at once, where files differ in size: small files are held
+ * together, and a file larger than the limit waits until it is alone.
  */
 export class ByteBudget {
   readonly #total: number;
@@ -61,7 +61,7 @@ export class ByteBudget {
     this.#total = total;
   }
 
-  /** Does something that takes so many bytes when there is room for them, or nobody else who takes any. */
+  /** Runs `task` once `bytes` fit into the budget, or nothing else is held. */
   async hold<Result>(bytes: number, task: () => Promise<Result>): Promise<Result> {
     while (this.#used > 0 && this.#used + bytes > this.#total) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -18,37 +18,42 @@ import {
   type StoredValue,
 } from './storage.ts';
 
-/** How many files `list` looks at together. */
+/** Files that `list` examines concurrently */
 const looksAtOnce = 64;
 
-/** A write that takes longer than this was killed. Milliseconds. */
+/** Milliseconds after which a temporary file counts as left by a killed write */
 const abandonedAfter = day;
 
-/** The names of files that are being written: those of `randomUUID`. */
+/** Names of files that are being written, as `randomUUID` returns them */
 const temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A value that is a link fails to open, and what is no file (a pipe, say) keeps nobody waiting. */
+/** Flags with which opening a link fails, and opening a pipe does not block. */
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** What `link` answers on a filesystem without hard links: FAT, and many network and FUSE mounts. */
+/** Error codes of `link` on a filesystem without hard links: FAT, and many network and FUSE mounts */
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /**
- * A local folder. A value is written to `tmp/`, flushed, and only then given its name, in one step of the filesystem:
- * `rename` for `put`, `link` (which refuses a name that exists) for `create`. Files are 0600 and folders 0700.
+ * A storage in a local folder. A value is written to `tmp/`, flushed, and then published under its name in
+ * one step of the filesystem: `rename` for `put`, `link` (which refuses an existing name) for `create`. Files
+ * have mode 0600 and folders 0700.
  *
- * Symbolic links are not followed, save on the way to the folder itself, which people mount: whoever may write to a shared folder would
- * otherwise read, write and delete elsewhere with the rights of the job. A folder that is one is a `ConfigurationError`; a value that is
- * one is listed, but cannot be read.
+ * Symbolic links are followed only in the path of the folder itself, which may be a mount. Otherwise a person
+ * with write access to a shared folder could read, write and delete elsewhere with the rights of the job. A
+ * link in place of a folder is a `ConfigurationError`; a link in place of a value is listed, but cannot be
+ * read.
  */
 export class FileStorage implements Storage {
   readonly location: string;
   readonly #root: string;
-  /** Whether something was written, so that the folder is there. */
+  /** True after the first write: the folder exists from then on. */
   #isMade = false;
   #hardLinks = true;
 
-  /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
+  /**
+   * @param root a path, absolute or relative to the working folder
+   * @param location the name of the folder for people
+   */
   constructor(root: string, location = root) {
     this.#root = resolve(root);
     this.location = location;
@@ -151,7 +156,7 @@ export class FileStorage implements Storage {
       }
       for (let from = 0; from < keys.length; from += looksAtOnce) {
         const values = await Promise.all(keys.slice(from, from + looksAtOnce).map((key) => this.#look(key)));
-        // A value may be deleted between the two looks; then it is simply not there.
+        // A value may be deleted after the folder was read; then it is not listed.
         yield* values.filter((value) => value !== undefined);
       }
     }
@@ -189,7 +194,7 @@ export class FileStorage implements Storage {
     return join(this.#root, key);
   }
 
-  /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
+  /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
   async #write(
     key: string,
     value: Uint8Array,
@@ -208,13 +213,13 @@ export class FileStorage implements Storage {
       this.#isMade = true;
       return published;
     } catch (error) {
-      // The first failure is the one to tell; a file that cannot be removed now is removed by a later probe.
+      // The first error is thrown; a temporary file that cannot be removed now is removed by a later probe.
       await rm(temporary, { force: true }).catch(() => {});
       throw this.#failure('store', key, error);
     }
   }
 
-  /** The folder is made once: what is written into a new one, after somebody has removed it, would lie there without all it belongs to. */
+  /** Refuses to create a removed folder again: new values would lack everything that they refer to. */
   async #refuseRemoved(): Promise<void> {
     if (!this.#isMade || (await isTaken(this.#root))) return;
     throw new StorageError(
@@ -239,9 +244,10 @@ export class FileStorage implements Storage {
     try {
       return await readdir(join(this.#root, folder), { withFileTypes: true });
     } catch (error) {
-      // A root that is a file is a mistake; below it, a value where a folder could be means that nothing is under it.
+      // A root that is a file is an error; below the root, a file in place of a folder means that there are
+      // no keys below it.
       if (codeOf(error) === 'ENOENT' || (folder !== '' && codeOf(error) === 'ENOTDIR')) return [];
-      // Folders in folders of somebody else, deeper than any path that a value could have been given.
+      // Folders that others nested deeper than any key can be
       if (folder !== '' && codeOf(error) === 'ENAMETOOLONG') return [];
       throw this.#failure('list', folder, error);
     }
@@ -262,8 +268,11 @@ export class FileStorage implements Storage {
   }
 
   /**
+   * Refuses links in the path of a folder. It is checked before each use, because others can change it at any
+   * time.
+   *
    * @param folder relative to the root; `.` or empty for the root, which may be a link
-   * @throws ConfigurationError when the folder, or one on the way to it, is a link. Looked at each time, for others can change it.
+   * @throws ConfigurationError when the folder or one above it, below the root, is a link
    */
   async #refuseLinks(folder: string): Promise<void> {
     let path = this.#root;

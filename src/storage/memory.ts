@@ -9,7 +9,7 @@ import {
   type StoredValue,
 } from './storage.ts';
 
-/** A storage that ends with the process; for tests of what is built on storages. */
+/** A storage in memory, for tests of code that uses storages */
 export class MemoryStorage implements Storage {
   readonly location = 'memory';
   readonly #values = new Map<string, { bytes: Buffer; modifiedAt: Date }>();

@@ -7,30 +7,31 @@ import { FileStorage } from './file.ts';
 import { isKey, longestKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {
-  /** URL of an S3-compatible store; absent for Amazon's own. */
+  /** URL of an S3-compatible store; absent for Amazon S3 */
   readonly s3Endpoint?: string | undefined;
   readonly s3Region?: string | undefined;
   readonly s3Addressing?: S3Addressing | undefined;
   readonly s3Sse?: S3Encryption | undefined;
   readonly s3StorageClass?: string | undefined;
-  /** Of an `artifact://` storage: reads the artifacts of other runs */
+  /** Token with which an `artifact://` storage reads the artifacts of other runs */
   readonly githubToken?: string | undefined;
-  /** Of an `artifact://` storage; undefined: as the GitHub repository is set */
+  /** Days that an `artifact://` storage keeps its artifacts; by default the GitHub repository's setting */
   readonly artifactRetentionDays?: number | undefined;
 }
 
-/** What a storage may touch besides its own place. */
+/** What a storage may touch besides its own place */
 export type StorageWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
-/** bytes: user guide of S3, "Naming Amazon S3 objects" */
+/** Bytes of an object's name (user guide of S3, "Naming Amazon S3 objects") */
 const longestS3Key = 1024;
 
 const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 
 /**
- * The storage that the `storage` input names. Nothing is contacted yet: `probe` does that.
- * Throws `ConfigurationError` when the location or an option has no meaning.
+ * Opens the storage that the `storage` input names, without any request: `probe` makes the first one.
+ *
+ * @throws ConfigurationError when the location or an option is invalid
  */
 export async function openStorage(
   location: string,
@@ -95,7 +96,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
       `Leave ${bucket}. out of it: with virtual addressing it is put there.`,
     );
   }
-  // The SDK is most of the program: it is loaded by those who use it.
+  // The SDK is most of the program's code and is loaded only for an s3:// storage.
   const { S3Storage } = await import('./s3/store.ts');
   return new S3Storage({
     ...{ bucket, prefix, env },
@@ -107,7 +108,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
   });
 }
 
-/** What GitHub takes as the name of an artifact. */
+/** Names that GitHub accepts for an artifact */
 const artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
 
 async function openArtifact(
@@ -131,7 +132,7 @@ async function openArtifact(
   });
 }
 
-/** For callers that have no world of their own. */
+/** Creates a world from the process, for callers without one. */
 function processWorld(): StorageWorld {
   const ignore = () => undefined;
   return {
@@ -163,7 +164,8 @@ function parseEndpoint(text: string, bucket: string): URL {
       'Pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave out the query.',
     );
   }
-  // Cloudflare R2 shows its users the endpoint with the bucket; every object would then lie under a second `bucket/`.
+  // Cloudflare R2 shows the endpoint with the bucket; with it every object would be stored below a second
+  // `bucket/`.
   if (url.pathname === `/${bucket}` || url.pathname === `/${bucket}/`) {
     throw new ConfigurationError(
       '`s3-endpoint` ends with the bucket',

@@ -1,127 +1,145 @@
 import { StorageError } from '../runtime/errors.ts';
 
 /**
- * Requests that a storage takes side by side. With 32 a store 50 ms away confirms 600 small objects in a second; with 16, half as
- * many, and a processor that waits.
+ * The most concurrent requests to a storage. With 32, a store 50 ms away confirms 600 small objects in a
+ * second; with 16, it confirms half as many, and the processor idles.
  */
 export const storageLanes = 32;
 
 /**
- * Where a repository lives. Every value is a whole buffer of bounded size (a row object holds about 32 MiB of text), so a
- * storage needs no streams and no multipart uploads, and memory is bounded by how many calls are under way.
+ * The place of a repository. Every value is a whole buffer of bounded size (a row object holds about 32 MiB
+ * of text), so a storage needs no streams and no multipart uploads, and memory is bounded by the number of
+ * calls under way.
  *
- * The contract, which `test/storage.contract.ts` runs for every storage:
+ * The contract, which `test/storage.contract.ts` checks for every storage:
  *
  * - A value appears whole or not at all: a reader never sees part of a `put`, even when the writer is killed.
- * - When `put` or `create` returns, the value is durable, and the storage has confirmed its hash or at least its size.
- * - A storage retries what is worth retrying, within bounds, and its callers never do. What a method throws is final. A write that failed
- *   has not changed what is stored, unless its error is `uncertain`.
- * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a key is absent. Only where
- *   the place itself is not what a repository may lie in, as with links in a folder, it is a `ConfigurationError`, and where all of it
- *   is one damaged file, an `IntegrityError`.
- * - Keys are relative paths of `[A-Za-z0-9._/-]`; anything that could leave the repository (`..`, a leading `/`) is refused,
- *   and so is `tmp/`, which belongs to the storage itself. What others left beside a repository and is no key is not listed.
+ * - When `put` or `create` returns, the value is durable, and the storage has confirmed its hash or at least
+ *   its size.
+ * - A storage retries requests that may succeed later, within bounds, and its callers never do. An error of a
+ *   method is final. A failed write has not changed the stored value, unless its error is `uncertain`.
+ * - Every method throws `StorageError` with the key and the location in its message; `missing` is set when a
+ *   key is absent. There are two exceptions: a place that cannot hold a repository, as a folder with links
+ *   inside, is a `ConfigurationError`, and a place that is one damaged file is an `IntegrityError`.
+ * - Keys are relative paths of `[A-Za-z0-9._/-]`. A path that could leave the repository (`..`, a leading
+ *   `/`) is refused, and so is `tmp/`, which belongs to the storage itself. Files of others whose names are
+ *   no keys are not listed.
  */
 export interface Storage extends AsyncDisposable {
-  /** For people: `./backups`, `s3://bucket/prefix`. Holds no secret. */
+  /** Name for people: `./backups`, `s3://bucket/prefix`; it holds no secret. */
   readonly location: string;
 
   /**
-   * Prepares the storage for writing and proves that it can be written, listed and read, leaving nothing behind where
-   * deleting is allowed. Learns whether create-only writes are honoured and whether values can be deleted at all.
-   * Throws `ConfigurationError` when the location itself is wrong.
+   * Prepares the storage for writing and proves that it can be written, listed and read; where deleting is
+   * allowed, nothing of the probe stays. Learns whether create-only writes are honoured and whether values
+   * can be deleted at all.
+   *
+   * @throws ConfigurationError when the location itself is wrong
    */
   probe(): Promise<Capabilities>;
 
-  /** Stores a value, replacing an older one. Idempotent. */
+  /** Stores a value and replaces an older one; idempotent. */
   put(key: string, value: Uint8Array): Promise<void>;
 
   /**
-   * Stores a value only if the key is absent: `false` when it was there already, and then nothing has changed. Where the
-   * storage cannot decide this in one step (`Capabilities.createOnly` is false) the answer is a look followed by a write.
+   * Stores a value only if the key is absent. Returns `false` and changes nothing when the key exists. A
+   * storage that cannot do this in one step (`Capabilities.createOnly` is false) checks first and then
+   * writes.
    */
   create(key: string, value: Uint8Array): Promise<boolean>;
 
   /**
-   * Throws `ForeignValueError` when the value has more than `limit` bytes, of which no more are read into memory than that, and when
-   * what is there is a link, a pipe or whatever else is no file: a repository has none of these, whoever put them there.
-   * `DeniedValueError` when this value alone may not be read.
+   * Reads a value.
    *
-   * @param limit bytes; by default `largestValue`
+   * @param limit the most bytes to accept and to hold in memory; by default `largestValue`
+   * @throws ForeignValueError when the value has more than `limit` bytes, or is a link, a pipe or anything
+   * else but a file
+   * @throws DeniedValueError when this value alone may not be read
    */
   get(key: string, limit?: number, options?: ReadOptions): Promise<Buffer>;
 
-  /** The size in bytes and the time of the last change by the storage's own clock, or undefined when the key is absent. */
+  /** Returns the size in bytes and the last change by the storage's clock; undefined for an absent key. */
   stat(key: string): Promise<StoredValue | undefined>;
 
-  /** All keys that start with `prefix`, in no particular order, any number of them. An absent prefix is an empty list. */
+  /** Lists all keys that start with `prefix`, unordered and unlimited. An absent prefix is an empty list. */
   list(prefix: string): AsyncIterable<StoredValue>;
 
   /**
-   * Removes keys. An absent key is not an error. Throws `RetainedError`, after removing all that can be removed, when the
-   * storage forbids removing some: a retention lock, or credentials without that right.
+   * Removes keys; an absent key is no error. Where the place keeps versions, a deleted value is neither
+   * listed nor found any more, and its bytes stay: see `purge`.
    *
-   * Where the place keeps versions of what is deleted, that is no longer listed nor found, and its bytes stay: see `purge`.
+   * @throws RetainedError after all other keys are removed, when the storage forbids removing some: by a
+   * retention lock, or because the credentials lack the right
    */
   delete(keys: readonly string[]): Promise<void>;
 
   /**
-   * Removes keys and what the place keeps of them, as far as it lets these credentials; and tells what became of each, without an error for
-   * what is forbidden. Absent where nothing is kept of what is deleted, so that `delete` does all of that.
+   * Removes keys with all versions that the place keeps of them, as far as these credentials may. Forbidden
+   * keys are reported, without an error. The method is absent where the place keeps no versions, and `delete`
+   * suffices.
    */
   purge?(keys: readonly string[]): Promise<Purge>;
 
-  /** What `await using` does at the end of a block. */
+  /** Ends the use of the storage; `await using` calls it at the end of a block. */
   close(): Promise<void>;
 }
 
 export interface ReadOptions {
   /**
-   * Over a connection of its own: what was read before is in doubt, and what has changed a byte of it on the way may still be in the middle
-   * of the connections that are open.
+   * Reads over a new connection: the value read before is suspect, and the device that changed a byte on the
+   * way may still be in the path of the open connections.
    */
   readonly fresh?: boolean;
 }
 
-/** What became of keys that were to go for good. Keys that are in neither list are gone, with their bytes. */
+/** The outcome of a purge. Keys in neither list are gone, with all their bytes. */
 export interface Purge {
-  /** No longer listed nor found, but the place keeps their bytes as versions, and these credentials may not remove these. */
+  /**
+   * Keys that are neither listed nor found any more, but whose bytes stay as versions that these credentials
+   * may not remove
+   */
   readonly hidden: readonly string[];
-  /** There as before */
+  /** Values that are unchanged */
   readonly retained: readonly RetainedValue[];
-  /** How many versions that the place kept are gone */
+  /** The number of versions that were removed */
   readonly versions: number;
 }
 
 export interface RetainedValue {
   readonly key: string;
-  /** When the lock that holds it ends; undefined when there is none, or it is not told */
+  /** When its retention lock ends; undefined when there is no lock, or its end is not known */
   readonly until: Date | undefined;
 }
 
 export interface StoredValue {
   readonly key: string;
-  /** bytes */
+  /** Bytes */
   readonly size: number;
   readonly modifiedAt: Date;
 }
 
 export interface Capabilities {
-  /** Whether `create` is one indivisible step in this storage. */
+  /** Whether `create` is one atomic step in this storage */
   readonly createOnly: boolean;
-  /** False when values can be written but not removed: what a stolen key cannot delete. There is nothing to prune then. */
+  /**
+   * False when values can be written and not removed, so that a stolen key cannot delete them; pruning is
+   * impossible then.
+   */
   readonly deletes: boolean;
 }
 
-/** No value of any repository has more bytes. Text of this size can still be a string, of which Node takes half a GiB. */
+/**
+ * The most bytes of a value in any repository. Text of this size still fits a string, which Node limits to
+ * half a GiB.
+ */
 export const largestValue = 256 * 1024 * 1024;
 
 /**
- * What lies under a key was not stored by us, or not as it is: those who read many values pass it over, or count it as damage, and go
- * on. Its cause is never a passing failure.
+ * The value under a key was not stored by us, or was changed since. Readers of many values skip it, or count
+ * it as damage, and continue. Its cause is never a transient failure.
  */
 export class ForeignValueError extends StorageError {
-  /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
+  /** What is wrong with the value, as the end of a sentence: `it has 5368709120 bytes, …` */
   readonly how: string;
 
   constructor(
@@ -136,16 +154,19 @@ export class ForeignValueError extends StorageError {
   }
 }
 
-/** A value that is there and is not given out, while others are: it may be what it should be, and cannot be told. */
+/**
+ * The storage has a value and refuses to return it, while it returns others. Whether the value is intact is
+ * not known.
+ */
 export class DeniedValueError extends ForeignValueError {}
 
-/** @throws ForeignValueError when there are more bytes than a reader takes */
+/** @throws ForeignValueError when a value has more bytes than its reader accepts */
 export function assertSize(key: string, location: string, bytes: number, limit: number): void {
   if (bytes <= limit) return;
   throw new ForeignValueError(key, location, `it has ${bytes} bytes, where ${limit} are the most`);
 }
 
-/** The storage forbids removing `keys`. All others of the same call are gone. */
+/** The storage forbids removing `keys`; all other keys of the same call are removed. */
 export class RetainedError extends StorageError {
   readonly keys: readonly string[];
 
@@ -160,7 +181,10 @@ export class RetainedError extends StorageError {
   }
 }
 
-/** Characters of a key at most; those of objects have 75. What a probe proves holds for them all. */
+/**
+ * The most characters of a key; keys of objects have 75. A probe uses a key of this length, so its proof
+ * holds for all keys.
+ */
 export const longestKey = 80;
 
 const keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;

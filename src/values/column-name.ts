@@ -1,4 +1,4 @@
-/** A column of a table, by the names of the database */
+/** A column of a table, spelled as the catalog spells it */
 export interface ColumnName {
   readonly schema: string;
   readonly table: string;

@@ -1,4 +1,4 @@
-/** Levenshtein's distance, one row of the matrix at a time. */
+/** Levenshtein distance in UTF-16 code units, computed one row of the matrix at a time. */
 export function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [i, character] of [...from].entries()) {

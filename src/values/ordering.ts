@@ -1,9 +1,9 @@
-/** Orders by size, and texts by code unit: the same on every machine, in every locale and under every collation. */
+/** Orders numbers by size and texts by code unit, which is independent of machine, locale and collation. */
 export function compare<Value extends string | bigint>(one: Value, other: Value): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** Orders lists of texts by their first part that differs. */
+/** Orders lists of texts by the first element that differs, up to the length of `one`. */
 export function compareKeys(one: readonly string[], other: readonly string[]): number {
   for (const [index, part] of one.entries()) {
     const against = other[index] ?? '';

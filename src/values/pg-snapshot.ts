@@ -1,14 +1,16 @@
-/** A snapshot as text, `10:20:10,14,15` (pg_snapshot, PostgreSQL manual 9.26.8): which transactions it sees. */
+/**
+ * The transactions that a snapshot sees, parsed from `10:20:10,14,15` (pg_snapshot, PostgreSQL manual 9.26.8)
+ */
 export interface SnapshotText {
-  /** Every transaction numbered below it had ended. */
+  /** Every transaction with a lower xid had ended. */
   readonly xmin: bigint;
-  /** No transaction numbered from here on had begun. */
+  /** No transaction with this xid or a higher one had begun. */
   readonly xmax: bigint;
-  /** Those between that were running */
+  /** Transactions between the two that were running */
   readonly running: ReadonlySet<bigint>;
 }
 
-/** @throws Error when it is not what pg_current_snapshot() writes */
+/** @throws Error when the text is not in the form that pg_current_snapshot() writes */
 export function parseSnapshot(text: string): SnapshotText {
   const [, xmin, xmax, running] = /^(\d+):(\d+):((?:\d+(?:,\d+)*)?)$/.exec(text) ?? [];
   if (xmin === undefined || xmax === undefined || running === undefined)
@@ -21,18 +23,18 @@ export function parseSnapshot(text: string): SnapshotText {
 }
 
 /**
- * Whether a snapshot sees what a transaction did, if that was committed (pg_visible_in_snapshot).
+ * Tells whether a snapshot sees the changes of a transaction that committed (pg_visible_in_snapshot).
  *
- * @param xid with its epoch, of a transaction and not of a part of one: snapshots list no subtransactions
+ * @param xid of a top-level transaction, with its epoch: snapshots list no subtransactions
  */
 export function isVisible({ xmin, xmax, running }: SnapshotText, xid: bigint): boolean {
   return xid < xmin || (xid < xmax && !running.has(xid));
 }
 
 /**
- * The number with its epoch of a transaction that has only 32 bits of it.
+ * Adds the epoch to a 32-bit xid.
  *
- * @param next a number with its epoch that is above it, by less than 2³²
+ * @param next a later xid with its epoch, less than 2³² ahead
  */
 export function widenXid(xid: number, next: bigint): bigint {
   return next - BigInt.asUintN(32, next - BigInt(xid));

@@ -1,6 +1,6 @@
 import { day, hour } from './duration.ts';
 
-/** How many backups stay; 0 means that a rule keeps none. */
+/** How many backups each retention rule keeps; 0 switches the rule off. */
 export interface RetentionPolicy {
   readonly last: number;
   readonly hourly: number;
@@ -8,13 +8,13 @@ export interface RetentionPolicy {
   readonly weekly: number;
   readonly monthly: number;
   readonly yearly: number;
-  /** milliseconds */
+  /** Milliseconds: every backup younger than this stays. */
   readonly within: number;
-  /** So many verified backups stay whatever the other rules say; at least 1. */
+  /** The number of verified backups that stay whatever the other rules say; at least 1 */
   readonly verified: number;
 }
 
-/** `7d` or `36h`, as the input has it. */
+/** Writes a duration as the inputs spell it: `7d` or `36h`. */
 export function formatInterval(milliseconds: number): string {
   return milliseconds % day === 0 ? `${milliseconds / day}d` : `${milliseconds / hour}h`;
 }

@@ -1,18 +1,23 @@
-/** Tells whether a table is meant by `include` and `exclude`. */
+/** Tells whether `include` and `exclude` select a table. */
 export type Selection = (table: Selectable) => boolean;
 
 interface Selectable {
   readonly schema: string;
   readonly name: string;
-  /** The partitioned tables it is a part of. */
+  /** The partitioned tables that it is a partition of */
   readonly ancestors?: readonly { readonly schema: string; readonly name: string }[];
 }
 
 /**
- * Patterns are `schema.table`, with `*` for any characters in either part; `*` alone is everything, and a name without a dot is a
- * table of `public`. Names are taken as they are, upper case included; double quotes around a part make its dots, stars and commas
- * ordinary, as in SQL. Where there are more dots than one outside of quotes, every table is meant whose schema and name, joined by a dot, are
- * that text: a person who reads `public.audit.log` somewhere can write it. No include means everything; exclude wins.
+ * Compiles two lists of patterns into a selection. No include pattern selects everything; exclude wins.
+ *
+ * A pattern is `schema.table`, with `*` for any characters in either part; `*` alone selects everything, and
+ * a name without a dot is a table of `public`. Names are case-sensitive. Double quotes around a part make its
+ * dots, stars and commas ordinary characters, as in SQL. With more than one dot outside of quotes, the
+ * pattern selects every table whose schema and name, joined by a dot, are that text: a name such as
+ * `public.audit.log` can be copied as it was printed.
+ *
+ * @throws Error when a pattern is malformed; inputs have been checked before
  */
 export function createSelection(include: readonly string[], exclude: readonly string[]): Selection {
   const included = include.map(compilePattern);
@@ -24,7 +29,7 @@ export function createSelection(include: readonly string[], exclude: readonly st
   };
 }
 
-/** Those of the patterns that mean none of the tables. */
+/** Returns the patterns that select none of the tables. */
 export function findUnmatched(patterns: readonly string[], tables: readonly Selectable[]): string[] {
   return patterns.filter((pattern) => {
     const compiled = compilePattern(pattern);
@@ -32,7 +37,7 @@ export function findUnmatched(patterns: readonly string[], tables: readonly Sele
   });
 }
 
-/** The name of a table as a pattern that means it: quoted where it would mean something else otherwise. */
+/** Writes the pattern that selects one table by its name, with quotes where the bare name would mean more. */
 export function writePattern({ schema, name }: { schema: string; name: string }): string {
   return [schema, name].map(quoteIfNeeded).join('.');
 }
@@ -41,14 +46,16 @@ function quoteIfNeeded(part: string): string {
   return /^[^".,*\s]+( +[^".,*\s]+)*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
 }
 
-/** Splits a list at commas and line ends that stand outside of double quotes. */
+/** Splits a list at commas and line breaks outside of double quotes. */
 export function splitPatterns(text: string): string[] {
   return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)]
     .map(([pattern]) => pattern.trim())
     .filter((pattern) => pattern !== '');
 }
 
-/** A character that no identifier can hold keeps the two parts apart. */
+/**
+ * Names of a table and its ancestors; U+0000 separates schema and name, because no identifier can hold it.
+ */
 function namesOf(table: Selectable): string[] {
   return [table, ...(table.ancestors ?? [])].map(({ schema, name }) => `${schema}\0${name}`);
 }
@@ -59,14 +66,14 @@ interface Part {
   readonly isQuoted: boolean;
 }
 
-/** @throws Error when it is not a pattern; inputs have been checked by then */
+/** @throws Error when the pattern is malformed; inputs have been checked before */
 export function compilePattern(pattern: string): RegExp {
   if (pattern === '*') return /^/;
   const parts = readParts(pattern);
   if (parts.length === 1) parts.unshift({ source: 'public', isQuoted: false });
   const meanings = parts.flatMap((_, at) => {
     const sides = [parts.slice(0, at), parts.slice(at)];
-    // What is quoted is a part for itself.
+    // A quoted part is a whole name and is never joined to another part.
     const isName = (side: Part[]) => side.length === 1 || (side.length > 1 && !side.some((p) => p.isQuoted));
     // `\0` before a digit would be an octal escape.
     return sides.every(isName) ? [sides.map(joinParts).join('\\x00')] : [];

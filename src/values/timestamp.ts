@@ -1,13 +1,13 @@
-/** Points in time to the microsecond, as PostgreSQL keeps them; a Date has milliseconds. */
+/* Points in time to the microsecond, as PostgreSQL stores them; a Date has milliseconds only. */
 
 const pattern =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)$/;
 
 /**
- * Microseconds since 1970 of an ISO 8601 time, or of one that PostgreSQL wrote with DateStyle ISO. What is below a microsecond is cut off.
- * From the year 100 on.
+ * Parses an ISO 8601 time, or one that PostgreSQL wrote with DateStyle ISO, into microseconds since 1970.
+ * Digits below a microsecond are cut off. The year is 100 or later.
  *
- * @throws RangeError when it is no such time, or says no time zone
+ * @throws RangeError when the text is no such time or has no time zone
  */
 export function parseTimestamp(text: string): bigint {
   const [, year, month, day, hour, minute, second = '0', fraction = '', sign, ...offset] =
@@ -28,7 +28,10 @@ export function parseTimestamp(text: string): bigint {
   );
 }
 
-/** ISO 8601 in UTC with all six digits: `2026-11-20T18:47:00.693123Z`. `parseTimestamp` of it is the same. */
+/**
+ * Writes ISO 8601 in UTC with all six digits: `2026-11-20T18:47:00.693123Z`. `parseTimestamp` reads the same
+ * time back.
+ */
 export function formatTimestamp(microseconds: bigint): string {
   const within = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const seconds = new Date(Number((microseconds - within) / 1000n)).toISOString().slice(0, -5);

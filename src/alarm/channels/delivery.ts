@@ -3,10 +3,13 @@ import { readRetryAfter, retry } from '../../http/retry.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import type { AlarmLimits } from '../event.ts';
 
-/** A message that did not arrive. Its words name the host and no more of the address: whoever knows that may write there, too. */
+/**
+ * Thrown when a message did not arrive. Its text names only the host: the whole address is a secret that lets
+ * others send, too.
+ */
 export class DeliveryFailure extends Error {
   readonly next: string;
-  /** milliseconds to wait before the same may succeed; undefined when waiting does not help */
+  /** Milliseconds to wait before a retry may succeed; undefined when waiting does not help */
   readonly wait: number | undefined;
 
   constructor(message: string, next: string, options: { wait?: number; cause?: unknown } = {}) {
@@ -21,22 +24,22 @@ export interface Delivery {
   /** Name of the input with the address */
   readonly input: string;
   readonly url: string;
-  /** What is sent, as JSON; without it the address is only asked for. */
+  /** The content to POST as JSON; undefined for a GET without content */
   readonly content?: object;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
 }
 
 const retries = 2;
 const maxRedirects = 3;
-/** milliseconds; whoever is told to wait longer gives up */
+/** Milliseconds; a message that would have to wait longer is not retried. */
 const longestWait = 5000;
 const passing = [408, 425, 429];
 
 /**
- * Sends to an address, three times at most.
+ * Sends a message, with three attempts at most.
  *
- * @throws DeliveryFailure when it did not arrive
+ * @throws DeliveryFailure when the message did not arrive
  */
 export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: AbortSignal): Promise<void> {
   const url = checkAddress(delivery);
@@ -46,7 +49,10 @@ export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: A
   });
 }
 
-/** What is wrong in a production goes over the network encrypted; a receiver on the same machine needs no certificate. */
+/**
+ * Requires https, because the message says what is wrong in a production; a receiver on the same machine may
+ * use http.
+ */
 function checkAddress({ input, url: text }: Delivery): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && isPrivate(url)) return url;
@@ -101,7 +107,10 @@ async function send(
   throw readRefusal(delivery, response, url, text);
 }
 
-/** To the same host only; and a body only where the redirect says that it goes along (RFC 9110, 15.4). */
+/**
+ * Allows a redirect to the same host only, and one of a POST only where the redirect keeps the body (RFC
+ * 9110, 15.4).
+ */
 function mayFollow({ content }: Delivery, { status }: Response, url: URL, location: string): boolean {
   if (!URL.canParse(location, url.href)) return false;
   const target = new URL(location, url);

@@ -15,7 +15,7 @@ const addressLimit = 3000;
 
 type Text =
   | { readonly type: 'plain_text'; readonly text: string }
-  /** Verbatim: Slack makes no links and mentions of names that look like some. */
+  /** With `verbatim`, Slack does not turn names into links or mentions. */
   | { readonly type: 'mrkdwn'; readonly text: string; readonly verbatim: true };
 
 type Block =
@@ -31,13 +31,13 @@ interface Button {
 }
 
 export interface SlackMessage {
-  /** What a notification shows */
+  /** The text of Slack's own notification */
   readonly text: string;
   readonly blocks: readonly Block[];
   readonly unfurl_links: false;
 }
 
-/** A message for an incoming webhook. */
+/** Renders a message for an incoming webhook of Slack. */
 export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news: IssueNews): SlackMessage {
   const { operation, database } = event;
   const answer = event.state === 'negative' ? `: ${describeClass(event.failureClass)}` : '';
@@ -59,7 +59,7 @@ export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news:
   };
 }
 
-/** Slack takes three signs for its own; what else it takes for markup changes the looks and no more. */
+/** Escapes Slack's three control characters and cuts to `limit`; other markup changes the appearance only. */
 export function escapeSlack(text: string, limit: number): string {
   const signs = Array.from(
     printableLines(text),
@@ -74,7 +74,7 @@ export function escapeSlack(text: string, limit: number): string {
   return `${kept}…`;
 }
 
-/** Ten at most. */
+/** Lists the facts of the message: ten at most, Slack's limit for fields. */
 function listFacts(event: RunEvent, news: IssueNews): [title: string, value: string][] {
   const { failures, failingSince } = news;
   const rpo = tellRpo(event);

@@ -4,13 +4,13 @@ import { judgeRpo, type RunEvent } from '../event.ts';
 import type { IssueNews } from '../issues/lifecycle.ts';
 import { cut } from '../issues/text.ts';
 
-/** UTF-16 units; a list of backups is an output, too. */
+/** UTF-16 code units of one text; outputs are limited, too, because one may be a list of backups. */
 const textLimit = 4000;
 
-/** What `notify-url` receives; docs/alarms.md describes it. A field is added without, and changed with, a new version. */
+/** The JSON for `notify-url` (docs/alarms.md). A changed field needs a new version, an added one does not. */
 export interface WebhookContent {
   readonly version: 1;
-  /** The same in every try to deliver it */
+  /** The same in every attempt to deliver the event */
   readonly id: string;
   readonly kind: 'failed' | 'negative' | 'recovered';
   readonly operation: string;
@@ -41,7 +41,7 @@ export interface WebhookContent {
   } | null;
 }
 
-/** Undefined for what needs no message: a success after a success. That it was after a failure is known from the issue it closed. */
+/** Returns the kind of message; undefined for a success that closed no issue, which needs none. */
 export function kindOf(event: RunEvent, { standing }: IssueNews): WebhookContent['kind'] | undefined {
   if (event.state !== 'succeeded') return event.state;
   return standing === 'closed' ? 'recovered' : undefined;

@@ -11,20 +11,20 @@ const severeLabel = 'severity: high';
 const labelColors: Readonly<Record<string, string>> = { [ownLabel]: '3ecf8e', [severeLabel]: 'b60205' };
 
 const severeFailures = 3;
-/** Of messages told within a day */
+/** The most message digests that an issue keeps */
 const toldLimit = 8;
 const labelRemedy = 'it does not exist and could not be created. Create it in the repository.';
 
-/** What the other channels, and a test, may want to know of the issues. */
+/** What happened to the issues, for the other channels */
 export interface IssueNews {
-  /** `outdated`: a newer run was noted already, and nothing was changed. */
+  /** `outdated`: an issue already records a newer run, and nothing was changed. */
   readonly standing: 'opened' | 'repeated' | 'reopened' | 'outdated' | 'closed' | 'none';
   readonly issue?: { readonly number: number; readonly url: string };
   readonly failures?: number;
   readonly failingSince?: Date;
 }
 
-/** What a life cycle works with. `event` is masked, the digests were made of what it was before. */
+/** The input of a step in an issue's life. `event` is masked; the digests were computed before masking. */
 export interface Chronicle<Event extends RunEvent> {
   readonly event: Event;
   readonly group: string;
@@ -37,7 +37,7 @@ export interface Chronicle<Event extends RunEvent> {
 type FailureChronicle = Chronicle<RunFailure> & { readonly fingerprint: string };
 
 /**
- * Opens, repeats or reopens the one issue of this failure class, group of operations and database.
+ * Opens, updates or reopens the one issue of this failure class, group of operations and database.
  *
  * @throws GitHubFailure
  */
@@ -51,7 +51,8 @@ export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNew
     return repeat(chronicle, oldest);
   }
   const latest = closed.at(-1);
-  // An older failure does not take back that it was over. It is told all the same: one issue too many is closed by the next success.
+  // A failure older than the recovery does not reopen the issue, and opens a new one: the next success closes
+  // an issue too many.
   if (latest !== undefined && !precedes(order, latest.state.last)) {
     const closedAt = latest.issue.closedAt?.getTime() ?? 0;
     if (event.at.getTime() - closedAt < reopenWindow) return reopen(chronicle, latest);
@@ -60,9 +61,9 @@ export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNew
 }
 
 /**
- * Closes all issues of this group of operations and database that are older than this success.
+ * Closes all issues of this group of operations and database whose last event is older than this success.
  *
- * @returns of the issue that was failing for longest
+ * @returns the change of the issue that had been failing for longest
  * @throws GitHubFailure
  */
 export async function noteSuccess(chronicle: Chronicle<RunSuccess>): Promise<IssueNews> {
@@ -102,7 +103,10 @@ async function openNew(chronicle: FailureChronicle): Promise<IssueNews> {
   return settleRace(chronicle, { issue, state });
 }
 
-/** Two runs that fail at once both find no issue and open one each: the younger gives way, and its failure counts with the older. */
+/**
+ * Resolves a race of two runs that each opened an issue: the younger issue is closed, and its failure counts
+ * in the older.
+ */
 async function settleRace(chronicle: FailureChronicle, own: Known): Promise<IssueNews> {
   const { issues, fingerprint, event } = chronicle;
   const { open } = await findSame(issues, fingerprint, event.at);
@@ -115,7 +119,8 @@ async function settleRace(chronicle: FailureChronicle, own: Known): Promise<Issu
 async function repeat(chronicle: FailureChronicle, { issue, state: before }: Known): Promise<IssueNews> {
   const { event, order, issues, settings } = chronicle;
   if (precedes(order, before.last)) return newsOf('outdated', issue, before);
-  // An issue whose creation was answered to nobody was opened again, and is the same failure.
+  // The answer to the creation was lost and the retry opened a second issue: this is the same failure,
+  // already counted.
   if (isDeepStrictEqual(order, before.last)) return newsOf('repeated', issue, before);
   const cause = messageDigest(event.message);
   const isDue = event.at.getTime() - Date.parse(before.lastCommentAt) >= day;
@@ -127,7 +132,8 @@ async function repeat(chronicle: FailureChronicle, { issue, state: before }: Kno
     ...((isDue || isNew) && { lastCommentAt: event.at.toISOString() }),
     told: isDue ? [cause] : isNew ? [...before.told, cause].slice(-toldLimit) : before.told,
   };
-  // Told before it is noted: what fails in between is told twice, rather than never.
+  // The comment comes before the state: if the run fails between the two, the failure is commented twice
+  // instead of never.
   if (isDue || isNew) {
     const opening = isNew ? 'It fails for another cause.' : 'It still fails.';
     await comment(chronicle, issue.number, describeRepeat(event, state, opening, settings.mentions));
@@ -144,7 +150,7 @@ async function escalate({ issues, warn }: FailureChronicle, { number }: Issue): 
   warn(`issue ${number} is without the label "${severeLabel}": ${labelRemedy}`);
 }
 
-/** What comes back counts from one again. */
+/** Reopens a closed issue; its failures are counted from one again. */
 async function reopen(chronicle: FailureChronicle, { issue }: Known): Promise<IssueNews> {
   const { event, issues, settings } = chronicle;
   const state = startState(chronicle);
@@ -175,7 +181,10 @@ async function closeDuplicate(
   });
 }
 
-/** In a conversation that somebody has locked apps cannot speak, and what the issue itself says is to change all the same. */
+/**
+ * Comments on an issue. Apps cannot comment in a locked conversation: that is a warning, so that the issue's
+ * text still changes.
+ */
 async function comment({ issues, warn }: Chronicle<RunEvent>, number: number, text: string): Promise<void> {
   try {
     await issues.comment(number, text);
@@ -205,7 +214,9 @@ function judgeLevel(event: RunFailure, failures: number): IssueState['level'] {
   return failures >= severeFailures || judgeRpo(event)?.broken ? 'high' : 'normal';
 }
 
-/** Those labels that the repository has or takes, and those that it does not. */
+/**
+ * Creates labels that do not exist; returns the labels that exist now, and those that could not be created.
+ */
 async function ensureLabels(
   { issues, settings }: FailureChronicle,
   { level }: IssueState,

@@ -4,10 +4,11 @@ import { day } from '../../values/duration.ts';
 import { timedId } from '../../values/timed-id.ts';
 import { groupOf, type RunEvent } from '../event.ts';
 
-/**
- * What an issue remembers of its failures, in a comment at the end of its text that only the source shows. It holds digests, times
- * and numbers, and no words.
+/*
+ * The state of a failure issue, stored in an HTML comment at the end of its text, which GitHub does not show.
+ * It holds digests, times and numbers only, and no text of an error.
  */
+
 const timestamp = v.pipe(
   v.string(),
   v.isoTimestamp(),
@@ -24,19 +25,19 @@ const orderSchema = v.object({
 
 const stateSchema = v.object({
   version: v.literal(1),
-  /** Digest of failure class, group of operations and database: one open issue each */
+  /** Digest of failure class, group of operations and database; each has one open issue. */
   fingerprint: v.string(),
-  /** Digest of group and database: a success closes all of these */
+  /** Digest of group of operations and database; a success closes all issues with it. */
   group: v.string(),
   firstFailureAt: timestamp,
   failures: v.number(),
-  /** The newest event that was noted, be it a failure or the success that closed it */
+  /** The newest event that the issue records: a failure, or the success that closed it */
   last: orderSchema,
   lastCommentAt: timestamp,
-  /** Digests of the messages told since the last daily comment */
+  /** Digests of the messages commented since the last daily comment */
   told: v.array(v.string()),
   level: v.picklist(['normal', 'high']),
-  /** The older issue of the same, when two runs opened one at once */
+  /** Number of the older issue, when two runs opened one at once */
   duplicateOf: v.optional(v.number()),
 });
 
@@ -45,7 +46,7 @@ export type EventOrder = v.InferOutput<typeof orderSchema>;
 
 const [opening, closing] = ['<!-- supabase-backup-alarm ', ' -->'];
 
-/** Ends a text with the state. */
+/** Appends the state to a text, and removes any other state from it. */
 export function writeState(text: string, state: IssueState): string {
   const lines = text.split('\n').map((line) => {
     const found = findMarker(line);
@@ -55,8 +56,8 @@ export function writeState(text: string, state: IssueState): string {
 }
 
 /**
- * From the first beginning of a marker in a line to the last end. A message may hold as many of both as it likes, which a regular
- * expression would try one against the other.
+ * Finds the text from the first start of a marker in a line to the last end. A message may hold many of both;
+ * a regular expression would try every combination.
  */
 function findMarker(line: string): { start: number; end: number; json: string } | undefined {
   const start = line.indexOf(`${opening}{`);
@@ -66,7 +67,10 @@ function findMarker(line: string): { start: number; end: number; json: string } 
   return { start, end: last + 1 + closing.length, json: line.slice(json, last + 1) };
 }
 
-/** Undefined when the text is none of ours. The last one counts: a message further up may hold anything. */
+/**
+ * Reads the state from an issue's text; undefined when it has none. The last marker counts: a message above
+ * it may hold anything.
+ */
 export function readState(text: string): IssueState | undefined {
   const json = text
     .split('\n')
@@ -77,7 +81,7 @@ export function readState(text: string): IssueState | undefined {
     const parsed = v.safeParse(stateSchema, JSON.parse(json));
     return parsed.success ? parsed.output : undefined;
   } catch {
-    // Somebody edited it; an issue without a state is a stranger's.
+    // The state was edited by hand; an issue without a readable state is treated like a stranger's.
     return undefined;
   }
 }
@@ -92,7 +96,7 @@ export function fingerprintOf({ operation, database }: RunEvent, failureClass: s
 
 const ids = new RegExp(timedId, 'g');
 
-/** Of a message without ids, numbers and quantities: a duration or a backup that differs is no other cause. */
+/** Digests a message without ids, numbers and quantities: these differ for the same cause. */
 export function messageDigest(message: string): string {
   const words = message
     .replace(ids, '#')
@@ -112,9 +116,10 @@ export function orderOf({ run, startedAt }: RunEvent): EventOrder {
 }
 
 /**
- * Whether an event is older than another. Runs of one workflow are counted, and machines' clocks differ; but a run that was started
- * again keeps its number, so that between runs of which one was, and between workflows, the clock decides. What began a day later is not
- * older, whatever the numbers say: no machine's clock is so wrong, and somebody may have made them up, to keep failures back.
+ * Tells whether an event is older than another. Between runs of one workflow the run numbers decide, because
+ * the clocks of machines differ. A re-run keeps its number, so the clock decides when either run is one, and
+ * between workflows. An event that began more than a day later is never older, whatever the numbers say: no
+ * machine's clock is that wrong, and the numbers may be forged to suppress failures.
  */
 export function precedes(event: EventOrder, other: EventOrder): boolean {
   if (Date.parse(event.startedAt) - Date.parse(other.startedAt) > day) return false;

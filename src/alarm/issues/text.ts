@@ -6,8 +6,9 @@ import { judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../ev
 import { describeClass } from '../failure-class.ts';
 import type { IssueState } from './state.ts';
 
-/** GitHub refuses a longer title, and a text of 65,536 characters. */
+/** Characters of a title; GitHub refuses more. */
 const titleLimit = 256;
+/** Characters of a message; GitHub refuses a text of 65,536 in all. */
 const messageLimit = 8000;
 
 export function titleIssue(event: RunFailure): string {
@@ -40,7 +41,9 @@ export function describeFailing(event: RunFailure, state: IssueState, mentions: 
   ].join('\n\n');
 }
 
-/** For a comment: a failure that goes on, has another cause, or is back. */
+/**
+ * Describes a repeated failure for a comment: it goes on, has another cause, or is back, as `opening` says.
+ */
 export function describeRepeat(
   event: RunFailure,
   state: IssueState,
@@ -61,7 +64,9 @@ export function describeRepeat(
   ].join('\n\n');
 }
 
-/** For the comment that closes an issue: what proves that it works again. */
+/**
+ * Describes the success for the comment that closes an issue, with evidence that the operation works again.
+ */
 export function describeRecovery(event: RunSuccess, state: IssueState): string {
   const { operation, outputs, run } = event;
   const evidence = [
@@ -87,17 +92,19 @@ export function describeRecovery(event: RunSuccess, state: IssueState): string {
   ].join('\n\n');
 }
 
-/** What a closed issue shows first. */
+/** Puts a note of the recovery above the text of an issue. */
 export function markRecovered(body: string, { at }: RunSuccess): string {
   return `> **Recovered** at ${formatTimeWithZone(at)}. What follows is the last failure.\n\n${body}`;
 }
 
-/** milliseconds from the first failure to this event */
+/** Milliseconds from the first failure to this event */
 export function failedFor({ at }: RunEvent, state: IssueState): number {
   return Math.max(0, at.getTime() - Date.parse(state.firstFailureAt));
 }
 
-/** One sentence without markup, for every channel; undefined without a target. */
+/**
+ * Describes the recovery point against its target, in a sentence without markup; undefined without a target.
+ */
 export function tellRpo(event: RunEvent): string | undefined {
   const standing = judgeRpo(event);
   if (standing === undefined) return undefined;
@@ -109,14 +116,14 @@ export function tellRpo(event: RunEvent): string | undefined {
     : `${target} will be missed in ${distance}, at ${formatTimeWithZone(standing.brokenAt)}`;
 }
 
-/** One phrase without markup, for every channel. */
+/** Names the newest good backup and its age, in a phrase without markup. */
 export function tellLastGood({ lastGood, at }: RunEvent): string {
   if (lastGood === null) return 'none';
   if (lastGood === undefined) return 'not known';
   return `${lastGood.id}, ${formatDuration(Math.max(0, at.getTime() - lastGood.takenAt.getTime()))} old`;
 }
 
-/** Cuts to so many UTF-16 units at most, between characters. */
+/** Cuts a text to at most `limit` UTF-16 code units, without splitting a surrogate pair. */
 export function cut(text: string, limit: number): string {
   if (text.length <= limit) return text;
   return `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
@@ -146,17 +153,20 @@ function renderMentions(mentions: readonly string[]): string[] {
   return [mentions.map((name) => `@${name.replace(/^@/, '').replace(/[^\w/.-]/g, '')}`).join(' ')];
 }
 
-/** Text that shows as it is within a line. */
+/** Escapes a text to be shown literally within a line. */
 function inline(text: string): string {
   return lines(oneLine(text));
 }
 
-/** Text that shows as it is. A space of no width keeps `@name`, `#1` and `GH-1` from calling people and issues. */
+/**
+ * Escapes a text to be shown literally. A zero-width space keeps `@name`, `#1` and `GH-1` from becoming
+ * mentions and references.
+ */
 function lines(text: string): string {
   return escapeMarkdown(cut(text, messageLimit)).replace(/[@#]|\bGH-(?=\d)/gi, '$&\u200b');
 }
 
-/** Text of several lines that shows as it is: nobody is mentioned out of a block of code. */
+/** Puts a text of several lines into a code block, in which GitHub makes no mentions. */
 function fence(text: string): string {
   const shown = printableLines(cut(text, messageLimit));
   const ticks = chooseFence(shown);

@@ -2,17 +2,17 @@ import type { Issue, Issues } from '../../github/issues.ts';
 import { day, minute } from '../../values/duration.ts';
 import { type EventOrder, type IssueState, readState } from './state.ts';
 
-/** By which issues are found again. */
+/** The label by which issues are found again */
 export const ownLabel = 'supabase-backup';
 
-/** milliseconds after which a failure that comes back is a new one */
+/** Milliseconds after the close in which a failure reopens its issue; a later failure opens a new one. */
 export const reopenWindow = 7 * day;
-/** milliseconds back in which an issue without our label is looked for */
+/** Milliseconds that a search for issues without our label goes back */
 const unlabelledWindow = 30 * day;
-/** milliseconds by which clocks of machines differ that are set at all */
+/** Milliseconds that the clocks of two machines may differ */
 const clockSkew = 10 * minute;
 const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
-/** Of a hundred issues each */
+/** The most pages to read, of a hundred issues each */
 const pages = 10;
 
 export interface Known {
@@ -21,7 +21,8 @@ export interface Known {
 }
 
 /**
- * Issues of one fingerprint: open ones, the oldest first; or, where there is none, those closed of late, the last closed last.
+ * Finds the issues of one fingerprint: the open ones, oldest first; if none is open, the recently closed
+ * ones, the last closed last.
  *
  * @throws GitHubFailure
  */
@@ -44,7 +45,7 @@ export async function findSame(
 }
 
 /**
- * Open issues of one group of operations and database.
+ * Finds the open issues of one group of operations and database.
  *
  * @throws GitHubFailure
  */
@@ -54,7 +55,10 @@ export async function findFailing(issues: Issues, group: string, at: Date): Prom
   return labelled.length > 0 ? labelled : (await listRecent(issues, at)).filter(isFailing);
 }
 
-/** Who may set a label triages issues. What a stranger wrote is not believed for it: it may be labelled for what it reports. */
+/**
+ * Lists issues with our label whose author is trusted. The label is no proof by itself: a maintainer may set
+ * it on a stranger's issue because of its subject.
+ */
 async function listLabelled(
   issues: Issues,
   at: Date,
@@ -65,8 +69,9 @@ async function listLabelled(
 }
 
 /**
- * Where a label cannot be set, or was taken away: of the hundred issues that changed last those that we have written. Whoever opens an issue
- * with a copy of our state would otherwise take our failures in, or silence them.
+ * Lists issues whose label could not be set or was removed: those among the last hundred changed issues that
+ * we opened ourselves. The test of the author matters: a stranger's issue with a copy of our state could
+ * otherwise absorb our failures or silence them.
  */
 async function listRecent(issues: Issues, at: Date): Promise<Known[]> {
   const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindow) };
@@ -81,7 +86,7 @@ function recognise(issue: Issue, at: Date): Known[] {
   return state === undefined ? [] : [{ issue, state: withoutFuture(state, at) }];
 }
 
-/** A time that is still to come would make every failure until then an old one, and keep it from being told. */
+/** Resets times in the future, with which every failure until then would count as outdated. */
 function withoutFuture(state: IssueState, at: Date): IssueState {
   const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkew;
   return {

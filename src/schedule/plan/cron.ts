@@ -1,9 +1,10 @@
 import { Cron } from 'croner';
 import { Problem } from '../../interface/inputs/values.ts';
 
-/**
- * Cron as GitHub reads it: five fields of POSIX, in a time zone. In the spring, a time that the clock skips moves to the next one
- * there is; in the autumn, a time that the clock shows twice is due once, the first time.
+/*
+ * Cron as GitHub reads it: five fields of POSIX, in a time zone. In the spring, a time that the clock skips
+ * moves to the next time that exists; in the autumn, a time that the clock shows twice is due once, the first
+ * time.
  */
 
 const names: Readonly<Record<string, readonly string[]>> = {
@@ -19,17 +20,17 @@ const fields = [
 ] as const;
 type Field = (typeof fields)[number];
 
-/** Steps of `auto/<step>` that fill an hour evenly and are no shorter than GitHub allows. */
+/** Minutes for `auto/<step>`: they divide an hour evenly and are at least the five that GitHub requires. */
 const steps = [5, 6, 10, 12, 15, 20, 30];
 
 export interface CronExpression {
-  /** `auto` or `auto/<step>` when the minute is for us to choose */
+  /** `auto` or `auto/<step>` when the plan chooses the minute */
   readonly minute: string;
-  /** the other four fields */
+  /** The other four fields, separated by single spaces */
   readonly rest: string;
 }
 
-/** Throws `Problem`. */
+/** @throws Problem when the text is no cron expression that GitHub accepts */
 export function parseCron(text: string): CronExpression {
   const parts = text.trim().split(/\s+/);
   if (parts.length !== fields.length) {
@@ -78,7 +79,7 @@ function checkField(part: string, field: Field): void {
   }
 }
 
-/** GitHub starts a schedule at most every five minutes. */
+/** Checks GitHub's limit: a schedule is due at most every five minutes. */
 function checkInterval(minute: string): void {
   if (minute.startsWith('auto')) return;
   const due = nextTimes(`${minute} * * * *`, 'UTC', new Date(0), 61);
@@ -89,16 +90,16 @@ function checkInterval(minute: string): void {
     throw new Problem('is due more often than GitHub allows', 'Leave five minutes or more between two runs');
 }
 
-/** The first `count` times after `from`, in order. */
+/** Lists the first `count` times after `from`, in order. */
 export function nextTimes(cron: string, timeZone: string, from: Date, count: number): Date[] {
   return new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' }).nextRuns(count, from);
 }
 
-/** The times that are due in [from, until), in order. */
+/** Lists the times that are due in [from, until), in order. */
 export function timesBetween(cron: string, timeZone: string, from: Date, until: Date): Date[] {
   const job = new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' });
   const times: Date[] = [];
-  // The next run is looked for after a time, and one exactly at `from` counts.
+  // `nextRun` is exclusive, and a time exactly at `from` counts.
   let next = job.nextRun(new Date(from.getTime() - 1000));
   while (next !== null && next < until) {
     if (next >= from) times.push(next);

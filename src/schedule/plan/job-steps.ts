@@ -3,14 +3,17 @@ import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
 import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
 
-/** What a planned job calls, and what it passes: inputs and secrets that the reusable workflow takes, and no others. */
+/*
+ * The reusable workflow that a planned job calls, and the inputs and secrets that it passes: only those that
+ * the workflow takes.
+ */
 
 export interface Context {
   readonly policy: WrittenPolicy;
   readonly plan: Plan;
-  /** A comment behind the pinned commit */
+  /** The version, for a comment behind the pinned commit; empty when not known */
   readonly actionVersion: string;
-  /** Path of the policy in its repository */
+  /** Path of the policy within its repository */
   readonly policyPath: string;
 }
 
@@ -18,7 +21,7 @@ export interface Job {
   readonly id: string;
   readonly name: string;
   readonly calls: ReusableName;
-  /** undefined: the job is about no single database */
+  /** Undefined for a job that concerns all databases */
   readonly database: string | undefined;
   readonly kind: JobKind;
   readonly crons: readonly string[];
@@ -39,13 +42,17 @@ const callees: Readonly<Record<JobKind, ReusableName>> = {
   watch: 'watch',
 };
 
-/** @param owner the database whose job it is */
+/**
+ * Creates the job for a planned one.
+ *
+ * @param owner the database of the job
+ */
 export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Context): Job {
   const { policy } = context;
   const { kind, database } = planned;
   const { written, retention, keepChanges, jobs } = owner;
   const role = roleOf(kind, written, policy);
-  // A backup that is chosen by another rule is restored as it is: changes lead on from the newest that fits.
+  // Changes are replayed only on the latest backup; a backup chosen by another rule is drilled as it is.
   const drillsChanges =
     jobs.some((job) => job.kind === 'capture') && (policy.drill?.['backup-id'] ?? 'latest') === 'latest';
   const given: Values = {
@@ -99,7 +106,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Co
   };
 }
 
-/** Once, not once per database: whether all the workflows are there, enabled, and ran. */
+/** Creates the one job, for all databases, that checks whether the workflows exist, are enabled, and ran. */
 export function makeScheduleJob(crons: readonly string[], context: Context): Job {
   const given = { ...commonInputs(context), policy: context.policyPath };
   return {
@@ -126,7 +133,7 @@ function commonInputs({ policy, plan }: Context): Values {
   };
 }
 
-/** @param role the one that the job takes, which then gets no keys */
+/** @param role the role that the job assumes; a job with a role gets no keys */
 function secretsOf(
   kind: JobKind,
   written: PlannedDatabase['written'],
@@ -134,7 +141,7 @@ function secretsOf(
   policy: WrittenPolicy,
 ): Values {
   const hasKeys = /^s3:/i.test(written.storage) && role === undefined;
-  // Only what removes backups gets credentials that can.
+  // Only cleanups get credentials that may delete.
   const own = kind === 'cleanup' ? policy.cleanup : undefined;
   const id = own?.['aws-access-key-id'] ?? written['aws-access-key-id'] ?? 'AWS_ACCESS_KEY_ID';
   const key = own?.['aws-secret-access-key'] ?? written['aws-secret-access-key'] ?? 'AWS_SECRET_ACCESS_KEY';
@@ -156,7 +163,7 @@ function alarmSecrets({ alarms }: WrittenPolicy): Values {
   };
 }
 
-/** A text of GitHub's expressions. */
+/** Writes a string literal of GitHub's expressions. */
 export function quote(text: string): string {
   return `'${text.replace(/'/g, "''")}'`;
 }

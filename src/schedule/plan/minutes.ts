@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 
-/**
- * Minutes off the peaks. GitHub delays and drops schedules where many are due at once, above all at the full and the half hour.
- * A minute follows from names alone, so that it is the same on every machine and no file changes without a reason.
+/*
+ * Minutes off the peaks. GitHub delays and drops schedules when many are due at once, above all at the full
+ * and the half hour. A minute is derived from names only, so that it is the same on every machine and no
+ * workflow file changes without a reason.
  */
 
 const peaks = new Set([0, 15, 30, 45]);
 
 /**
+ * Chooses the minutes of a schedule.
+ *
  * @param minute `auto` or `auto/<step>`
- * @param key what the minute is for: the same key gets the same minute
- * @param taken minutes that others have in this hour; they are avoided while there are free ones, and the chosen one is added
+ * @param key names the schedule; with equal `taken`, the same key gets the same minutes
+ * @param taken minutes of other schedules, avoided while others are free; the chosen minutes are added
  * @returns the minute field of a cron expression
  */
 export function chooseMinute(minute: string, key: string, taken: Set<number>): string {

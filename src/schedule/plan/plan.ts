@@ -2,7 +2,7 @@ import type { JobKind, WrittenDatabase, WrittenPolicy, WrittenSchedules } from '
 import { parseCron } from './cron.ts';
 import { chooseMinute } from './minutes.ts';
 
-/** One kind of job of one database, and when it is due. */
+/** One kind of job of one database, and its schedules */
 export interface PlannedJob {
   readonly kind: JobKind;
   readonly database: string;
@@ -10,7 +10,7 @@ export interface PlannedJob {
   readonly crons: readonly string[];
   readonly label: string | undefined;
   readonly pin: boolean;
-  /** Whether a capture may make its slot on a server that lets slots keep any amount of write-ahead log */
+  /** Whether a capture may create its slot on a server where slots retain any amount of write-ahead log */
   readonly unlimitedWal: boolean;
   /** Name of the workflow file */
   readonly file: string;
@@ -21,7 +21,7 @@ export interface PlannedDatabase {
   readonly written: WrittenDatabase;
   readonly jobs: readonly PlannedJob[];
   readonly retention: string;
-  /** How long captured changes stay; undefined where none are captured and nothing is said */
+  /** How long captured changes stay; undefined when no changes are captured and the policy does not say */
   readonly keepChanges: string | undefined;
 }
 
@@ -43,16 +43,17 @@ export const jobKinds = [
   'watch',
 ] as const;
 
-/** Kinds whose runs end with a backup that rows can be restored from. */
+/** Kinds that take a backup with rows */
 export const backupKinds: readonly JobKind[] = ['full', 'incremental', 'archive'];
 
-/** When a kind runs that is switched on without a time of its own. */
+/** The default schedule of each kind, when it is switched on without times */
 const usualCrons: Readonly<Record<JobKind, string>> = {
   full: 'auto 2 * * *',
   incremental: 'auto 9-17 * * 1-5',
   schema: 'auto 3 * * 0',
   archive: 'auto 4 1 * *',
-  // With all other schedules of one database it fits the 2,000 minutes that GitHub's Free plan has for private repositories.
+  // All default schedules of one database fit the 2,000 minutes of GitHub's Free plan for private
+  // repositories.
   capture: 'auto * * * *',
   drill: 'auto 5 2 * *',
   cleanup: 'auto 6 * * *',
@@ -60,8 +61,8 @@ const usualCrons: Readonly<Record<JobKind, string>> = {
 };
 
 /**
- * Which file a kind stands in. GitHub disables a schedule together with all triggers of its file, so what runs often, what runs
- * seldom and what watches do not share one.
+ * The workflow file of each kind. GitHub disables a schedule together with all triggers of its file, so jobs
+ * that run often, jobs that run rarely and the watch have separate files.
  */
 export const workflowFiles: Readonly<Record<JobKind, string>> = {
   full: 'supabase-backup.yml',
@@ -78,7 +79,10 @@ export const defaultRetention = 'hourly=24 daily=7 weekly=5 monthly=12';
 export const usualRunner = 'ubuntu-latest';
 export const defaultKeepChanges = '8d';
 
-/** Resolves the policy: which jobs there are, in which file, at which minutes. The same policy makes the same plan anywhere. */
+/**
+ * Resolves a policy into jobs with their files and minutes. The same policy and repository give the same plan
+ * on every machine.
+ */
 export function planJobs(policy: WrittenPolicy, repository: string): Plan {
   const taken = new Map<JobKind, Set<number>>();
   const databases = Object.entries(policy.databases).map(([name, written]): PlannedDatabase => {
@@ -110,14 +114,15 @@ export function planJobs(policy: WrittenPolicy, repository: string): Plan {
   };
 }
 
-/** Whether GitHub's own machines run it, whose disks and minutes are GitHub's. */
+/** Tells whether GitHub hosts the runner: its disk is gone after a job, and GitHub counts its minutes. */
 export function isHosted(runsOn: string): boolean {
   return /^(ubuntu|macos|windows)-/.test(runsOn);
 }
 
 /**
- * Whether a kind is on, as it is written or by default: all are, but captures only where backups follow on which changes can be replayed, and
- * not into an artifact, which each of them would upload anew as a whole.
+ * Tells whether a kind is switched on, by the policy or by default. By default every kind is on. The
+ * exception is capture: it needs backups on which changes can be replayed, and is off for an artifact, which
+ * every capture would upload again as a whole.
  */
 export function isSwitchedOn(kind: JobKind, schedules: WrittenSchedules, storage: string): boolean {
   const written = schedules[kind];
@@ -149,7 +154,10 @@ function optionsOf(
   return none;
 }
 
-/** Single spaces, too: `github.event.schedule` repeats the text of the workflow, and is compared with it. */
+/**
+ * Resolves `auto` and normalizes spaces: `github.event.schedule` repeats the workflow's text and is compared
+ * with it.
+ */
 function resolve(cron: string, key: string, taken: Set<number>): string {
   const { minute, rest } = parseCron(cron);
   return `${minute.startsWith('auto') ? chooseMinute(minute, key, taken) : minute} ${rest}`;

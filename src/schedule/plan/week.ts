@@ -5,11 +5,13 @@ import type { JobKind } from '../policy/schema.ts';
 import { timesBetween } from './cron.ts';
 import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
 
-/** What a policy means in hours and days, from its schedules alone. */
+/* The effect of a policy in hours and days, computed from its schedules alone. */
 
-/** Both changes of the clock and every month's length are in it. */
+/** Milliseconds simulated: enough for both changes of the clock and every length of a month */
 const horizon = 400 * day;
-/** Capture makes a hundred times a day, which say the same after a few weeks. */
+/**
+ * Milliseconds simulated for captures: up to hundreds a day are due, and their pattern repeats within weeks.
+ */
 const denseHorizon = 35 * day;
 
 export interface Due {
@@ -17,7 +19,7 @@ export interface Due {
   readonly job: PlannedJob;
 }
 
-/** Every run that is due in [from, until), in order. */
+/** Lists the runs that are due in [from, until), in order. */
 export function listDue(jobs: readonly PlannedJob[], timeZone: string, from: Date, until: Date): Due[] {
   return jobs
     .flatMap((job) =>
@@ -34,21 +36,23 @@ export interface Gap {
 
 export interface Outlook {
   /**
-   * The longest time between two restore points that the schedules leave: what is lost at worst when every run starts on time.
-   * Undefined when fewer than two are due.
+   * The longest time between two restore points or captures: the most that can be lost when every run starts
+   * on time. Undefined when fewer than two are due.
    */
   readonly gap: Gap | undefined;
   readonly kept: Kept;
 }
 
 export interface Kept {
-  /** Restore points that retention leaves at the end */
+  /** The number of restore points that retention keeps at the end of the simulation */
   readonly backups: number;
-  /** Age of the oldest of them, milliseconds */
+  /** Age of the oldest of these, in milliseconds */
   readonly oldest: number;
 }
 
-/** What comes of a database's schedules in the next 400 days, every run on time and every backup verified. */
+/**
+ * Simulates a database's schedules over the next 400 days, with every run on time and every backup verified.
+ */
 export function foresee(database: PlannedDatabase, timeZone: string, now: Date): Outlook {
   const { jobs } = database;
   const end = new Date(now.getTime() + horizon);
@@ -97,7 +101,7 @@ function simulateRetention(due: readonly Due[], retention: string, timeZone: str
   return { backups: kept.length, oldest: now.getTime() - oldest.getTime() };
 }
 
-/** Minutes that a run is taken to last while none was measured. */
+/** Minutes that a run is assumed to last until one has been measured */
 export const assumedMinutes: Readonly<Record<JobKind, number>> = {
   full: 10,
   incremental: 3,
@@ -115,9 +119,9 @@ export interface Estimate {
 }
 
 /**
- * Runs and billed minutes of the next thirty days; every run is billed in whole minutes.
+ * Estimates the runs and billed minutes of the next thirty days. Every run is rounded up to whole minutes.
  *
- * @param measured minutes of a run of each file and kind, where known
+ * @param measured minutes of a run of each kind, where known
  */
 export function estimateMonth(
   jobs: readonly PlannedJob[],
@@ -135,7 +139,7 @@ export function estimateMonth(
 export interface Day {
   /** `Fri 2026-11-20` */
   readonly name: string;
-  /** What is due in each hour that a clock shows, 0 to 23; a letter for each kind, empty when nothing is */
+  /** For each hour on the clock, 0 to 23, one letter for each kind that is due; empty when no job is due */
   readonly hours: readonly string[];
 }
 
@@ -150,10 +154,10 @@ export const marks: Readonly<Record<JobKind, string>> = {
   watch: 'w',
 };
 
-/** The seven days that begin today, in the policy's time zone. */
+/** Draws the seven days from today on, in the policy's time zone. */
 export function drawWeek({ jobs }: PlannedDatabase, { timeZone }: Plan, now: Date): Day[] {
   const clock = createClock(timeZone);
-  // A day may have 25 hours; what is outside of the seven days is left out below.
+  // A day may have 25 hours; runs outside of the seven days are left out below.
   const due = listDue(jobs, timeZone, new Date(now.getTime() - 26 * hour), new Date(now.getTime() + 8 * day));
   const today = clock(now).date;
   const names = Array.from({ length: 7 }, (_, index) => new Date(Date.parse(today) + index * day));
@@ -169,7 +173,7 @@ export function drawWeek({ jobs }: PlannedDatabase, { timeZone }: Plan, now: Dat
   });
 }
 
-/** What a wall clock shows. */
+/** Returns a function that reads the date and hour of a time on a wall clock of the zone. */
 function createClock(timeZone: string): (time: Date) => { date: string; hour: number } {
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone,

@@ -1,13 +1,13 @@
 import type { JobKind, WrittenDatabase, WrittenPolicy } from './schema.ts';
 
-/** A role of AWS that a job takes in place of keys. */
+/** An AWS role that a job assumes instead of using keys */
 export interface Role {
   readonly arn: string;
-  /** For how long it is taken; undefined: as long as the reusable workflow does */
+  /** Seconds that the role is assumed for; the default of the reusable workflow when undefined */
   readonly seconds: number | undefined;
 }
 
-/** Keys of a policy that say who a job is to the storage */
+/** Keys of a policy that authenticate a job to the storage */
 export interface Credentials {
   readonly 'aws-role'?: string | undefined;
   readonly 'aws-role-seconds'?: number | undefined;
@@ -15,13 +15,13 @@ export interface Credentials {
   readonly 'aws-secret-access-key'?: string | undefined;
 }
 
-/** Of a job of this kind. Undefined where it has keys, or a storage that wants none. */
+/** Returns the role of a job of this kind; undefined when it uses keys or needs no credentials. */
 export function roleOf(
   kind: JobKind,
   written: WrittenDatabase,
   { cleanup }: Pick<WrittenPolicy, 'cleanup'>,
 ): Role | undefined {
-  // Only what removes backups gets credentials that can.
+  // Only cleanups get credentials that may delete.
   const own = kind === 'cleanup' ? cleanup : undefined;
   if (hasKeys(own)) return undefined;
   const holder: Credentials = own?.['aws-role'] !== undefined && takesRoles(written) ? own : written;
@@ -29,7 +29,7 @@ export function roleOf(
   return arn === undefined ? undefined : { arn, seconds };
 }
 
-/** Whether the storage is Amazon's own S3: no other service knows AWS's roles. */
+/** Tells whether the storage is Amazon's own S3: no other service accepts AWS roles. */
 export function takesRoles({ storage, 's3-endpoint': endpoint }: WrittenDatabase): boolean {
   const isAmazon = /^https?:\/\/[^/?#]*\.amazonaws\.com(\.cn)?(:\d+)?([/?#]|$)/i.test(endpoint ?? '');
   return /^s3:/i.test(storage) && (endpoint === undefined || isAmazon);

@@ -3,12 +3,12 @@ import { type Credentials, hasKeys, roleOf, takesRoles } from './aws-roles.ts';
 import type { JobKind, WrittenDatabase, WrittenPolicy } from './schema.ts';
 
 export interface Contradiction {
-  /** Keys of the policy, from the outside to where the mistake is */
+  /** Keys of the policy, from the outermost to the one with the mistake */
   readonly path: readonly [string, ...string[]];
   readonly message: string;
 }
 
-/** What each key allows by itself, and together cannot work. */
+/** Finds values that are valid by themselves and cannot work together. */
 export function findContradictions(policy: WrittenPolicy): Contradiction[] {
   return [...findInDatabases(policy), ...findInRoles(policy)];
 }
@@ -24,7 +24,7 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
     const schedules = { ...policy.schedules, ...written.schedules };
     const isOn = (kind: JobKind) => isSwitchedOn(kind, schedules, storage);
     const at = (key: keyof WrittenDatabase) => ['databases', database, key] as const;
-    // An environment may have the identity; nobody can look there.
+    // The secret may be in the environment, whose secrets cannot be read from here.
     const canOpen = written['encryption-identity'] !== undefined || written.environment !== undefined;
     const found: Contradiction[] = [];
     if (losesDisk && !/^(s3|artifact):/i.test(storage)) {
@@ -76,7 +76,7 @@ function findInRole(
   }
   const cleansUp = isSwitchedOn('cleanup', { ...policy.schedules, ...written.schedules }, written.storage);
   const isTaken = hasOwn || (cleansUp && roleOf('cleanup', written, policy) !== undefined);
-  // `auto` is a region of other services.
+  // AWS has no region `auto`; other S3 services do.
   if (!isTaken || !['auto', undefined].includes(written['s3-region'])) return unfit;
   const message = 'must name the region of AWS in which the role is taken, such as eu-central-1';
   return [...unfit, { path: [...path, 's3-region'], message }];

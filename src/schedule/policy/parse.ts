@@ -8,7 +8,7 @@ import { policySchema, type WrittenPolicy } from './schema.ts';
 
 export interface ParsedPolicy {
   readonly policy: WrittenPolicy;
-  /** The comment behind `action`, which tells people its version; empty when there is none. */
+  /** The comment behind `action`, which tells people the version; empty when there is none */
   readonly actionVersion: string;
 }
 
@@ -21,7 +21,7 @@ interface Problem {
 type Path = readonly (string | number)[];
 type Issue = v.BaseIssue<unknown>;
 
-/** A policy whose keys are right, each by itself and all together. */
+/** Checks a policy: each key by itself, and then all keys together. */
 const checkedPolicySchema = v.pipe(
   policySchema,
   v.rawCheck(({ dataset, addIssue }) => {
@@ -33,7 +33,7 @@ const checkedPolicySchema = v.pipe(
 
 type Step = v.ObjectPathItem;
 
-/** A path of keys as issues have it: each with what it stands in. */
+/** Converts a path of keys to the form of valibot's issues, in which each step holds its parent value. */
 function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy): [Step, ...Step[]] {
   const stepTo = (key: string, value: unknown): Step => {
     const input = { ...(value as Readonly<Record<string, unknown>>) };
@@ -45,9 +45,10 @@ function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy)
 }
 
 /**
- * Reads a policy. Throws one `ConfigurationError` that tells all that is wrong, each with its line and column.
+ * Parses a policy.
  *
- * @param file for messages
+ * @param file the name of the file, for messages
+ * @throws ConfigurationError one error that lists every mistake with its line and column
  */
 export function parsePolicy(source: string, file: string): ParsedPolicy {
   const lines = new LineCounter();
@@ -86,7 +87,7 @@ function resolveAliases(document: Document.Parsed, file: string): unknown {
   }
 }
 
-/** Of a union, the issues of the alternative that was meant: the one whose kind of value fits. */
+/** Replaces an issue of a union by those of the alternatives whose kind of value fits: they were meant. */
 function unfold(issue: Issue, prefix: Path): { issue: Issue; path: Path }[] {
   const path = [...prefix, ...(issue.path ?? []).map(({ key }) => key as string | number)];
   if (issue.type !== 'union') return [{ issue, path }];
@@ -125,7 +126,7 @@ function describeType(issue: Issue): string {
   return `is not ${list(expected.map((kind) => kinds[kind] ?? kind))}`;
 }
 
-/** The keys that the schema knows where an unknown one stands. */
+/** Lists the keys that the schema knows at the place of an unknown key. */
 function keysBeside(path: Path): string[] {
   let schemas: readonly unknown[] = [policySchema];
   for (const key of path.slice(0, -1))
@@ -158,7 +159,7 @@ function child(schema: unknown, key: string | number): readonly unknown[] {
   return found === undefined ? [] : [found];
 }
 
-/** The known key that is a few letters away; undefined when none is. */
+/** Returns the closest known key within an edit distance of 2 or a third of its length. */
 export function nearest(key: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name) }))
@@ -168,7 +169,11 @@ export function nearest(key: string, known: readonly string[]): string | undefin
     : undefined;
 }
 
-/** The node at a path, or the nearest one around it. @param key whether the key itself is meant, not its value */
+/**
+ * Finds the node at a path, or the nearest enclosing node.
+ *
+ * @param key true for the node of the last key, false for that of its value
+ */
 function findNode(root: unknown, path: Path, key: boolean): Node | undefined {
   let node = isNode(root) ? root : undefined;
   for (const [index, step] of path.entries()) {

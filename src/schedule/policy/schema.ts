@@ -17,12 +17,12 @@ import {
 import { Problem } from '../../interface/inputs/values.ts';
 import { parseCron } from '../plan/cron.ts';
 
-/**
- * What a policy file may hold. The texts stay as they are written, for they go into the workflows; that they mean something is
- * checked here by what reads the inputs. schema/policy.schema.json is made from this, for editors.
+/*
+ * The schema of a policy file. Texts stay as they are written, because they go into the workflows; they are
+ * checked by the parsers of the inputs. schema/policy.schema.json is generated from this schema, for editors.
  */
 
-/** A text that one of the parsers of the inputs accepts. */
+/** A text that a parser of the inputs accepts */
 function text(description: string, parse?: (text: string) => unknown) {
   return v.pipe(
     v.string(),
@@ -37,7 +37,7 @@ function text(description: string, parse?: (text: string) => unknown) {
 
 function refuse(value: string, parse: ((text: string) => unknown) | undefined): string | undefined {
   if (value.trim() === '') return 'is empty. Leave the key out instead';
-  // It would be evaluated by GitHub, in a job that has the secrets.
+  // GitHub would evaluate the expression in a job that has the secrets.
   if (value.includes('${{')) return 'holds an expression (${{). Write the value itself';
   try {
     parse?.(value.trim());
@@ -54,7 +54,7 @@ function shaped(description: string, pattern: RegExp, message: string, remedy: s
   });
 }
 
-/** One text or a list of them; either way they are joined by commas for the input. */
+/** One text or a list of texts; a list is joined by commas for the input. */
 function texts(description: string, parse?: (text: string) => unknown) {
   return v.union(
     [text(description, parse), v.array(text(description, parse))],
@@ -71,7 +71,7 @@ function secretName(description: string) {
   );
 }
 
-/** In place of keys. */
+/** The entries for a role, which is used instead of keys */
 const roleEntries = {
   'aws-role': v.optional(
     shaped(
@@ -100,7 +100,7 @@ const cron = text(
 const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
 const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
 
-/** A kind of job: off, by its usual times, at one or more times, or with settings of its own. */
+/** The schedule of a kind of job: false (off), true (default times), times, or times with settings */
 function schedule<const Entries extends v.ObjectEntries>(entries: Entries) {
   return v.union([v.boolean(), cron, cronList, v.strictObject({ cron: v.optional(crons), ...entries })]);
 }
@@ -246,7 +246,7 @@ const databaseName = v.pipe(
   ),
 );
 
-/** A policy in which each key by itself is right. */
+/** A policy in which each key is valid by itself */
 export const policySchema = v.strictObject({
   $schema: v.optional(v.string()),
   action: shaped(

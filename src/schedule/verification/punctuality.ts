@@ -3,39 +3,41 @@ import { day, hour, minute, week } from '../../values/duration.ts';
 import { nextTimes, timesBetween } from '../plan/cron.ts';
 import { dueMark } from '../workflows/callers.ts';
 
-/** Did a schedule's runs happen? Its due times against the runs that GitHub has, both of one workflow file. */
+/* Compares the due times of one workflow file with the runs that GitHub lists for it. */
 
-/** GitHub is known to start hours late; a run that is later than this after its time has passed is missing. */
+/** Milliseconds after a due time's span until its run is missing: GitHub may start hours late. */
 export const grace = 2 * hour;
-/** Clocks differ, and a run is created some seconds around its time. */
+/** Milliseconds that a run may be created before its due time, because clocks differ */
 const early = minute;
 
 export interface DueRun {
   readonly cron: string;
   readonly at: Date;
-  /** Until when a run counts for this time: the next one of the same cron, at most a day */
+  /** The end of the span of this due time: the next due time of the cron, at most a day later */
   readonly until: Date;
-  /** undefined: none was found */
+  /** Undefined when no run was found */
   readonly run: ScheduledRun | undefined;
 }
 
 export interface Punctuality {
-  /** Of the last seven days, or the last one before them where none was due; oldest first */
+  /** Due times of the last seven days, or for a cron without any the last one before; oldest first */
   readonly due: readonly DueRun[];
   readonly missed: readonly DueRun[];
-  /** Neither here nor missing yet */
+  /** Without a run, and within the grace period */
   readonly waiting: readonly DueRun[];
   readonly failed: readonly DueRun[];
-  /** milliseconds; undefined when no run was found */
+  /** Milliseconds; undefined when no run was found */
   readonly medianDelay: number | undefined;
   readonly maxDelay: number | undefined;
-  /** Of each cron, the first of the due times since its last run, where it is missing: the schedule stands still. */
+  /** For each cron that stands still, the first due time since its last run, which is missing */
   readonly stalled: readonly DueRun[];
 }
 
 /**
- * @param since the schedule is not older than this: what was due before it does not count
- * @param runs of the event `schedule`, in any order
+ * Judges which due times had a run, and how late it was.
+ *
+ * @param runs runs of the event `schedule`, in any order
+ * @param since the schedule's earliest possible start: times due before it do not count
  */
 export function judgePunctuality(
   crons: readonly string[],
@@ -71,9 +73,9 @@ export function judgePunctuality(
 }
 
 /**
- * The longest time from one run of these schedules that succeeded to the next, or to now. Undefined when none did.
+ * Measures the longest time between successful runs of these schedules, or from the last one to now.
  *
- * @returns milliseconds
+ * @returns milliseconds; undefined when no run succeeded
  */
 export function measureLongestPause(
   due: readonly DueRun[],
@@ -93,7 +95,7 @@ function isFailure({ conclusion }: ScheduledRun): boolean {
   return conclusion !== null && !['success', 'skipped', 'neutral'].includes(conclusion);
 }
 
-/** The earliest time from which runs must be known to judge these schedules. */
+/** Returns the earliest time from which runs must be known to judge schedules. */
 export function lookBack(now: Date): Date {
   return new Date(now.getTime() - 32 * day);
 }
@@ -110,8 +112,9 @@ function listExpected(cron: string, timeZone: string, now: Date, since: Date): D
 }
 
 /**
- * Gives each run the due time that it is for. The run's name tells its schedule; where it does not, the time whose span ends first
- * is taken, which leaves the fewest without a run.
+ * Assigns each run to a due time. The run's name may end with its schedule, which narrows the choice. Of the
+ * due times that are left, the one whose span ends first is taken, which leaves the fewest due times without
+ * a run.
  */
 function matchRuns(
   expected: readonly DueRun[],

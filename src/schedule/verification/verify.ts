@@ -5,22 +5,22 @@ import type { JobKind } from '../policy/schema.ts';
 import type { FileChange } from '../workflows/files.ts';
 import { judgePunctuality, lookBack, type Punctuality } from './punctuality.ts';
 
-/** What GitHub says of one workflow. */
+/** The state of one workflow on GitHub, and of its runs */
 export interface WorkflowVerdict {
   readonly file: string;
-  /** `enabled again` when it was disabled until now */
+  /** `enabled again` when this verification enabled it */
   readonly state: 'active' | 'enabled again' | 'disabled' | 'not on GitHub' | 'not pushed yet';
-  /** undefined where its runs were not looked at */
+  /** Undefined when its runs were not examined */
   readonly punctuality: Punctuality | undefined;
-  /** What is wrong, and what to do about it, as complete sentences */
+  /** Problems and their remedies, as complete sentences */
   readonly problems: readonly string[];
 }
 
 export interface Verification {
   readonly verdicts: readonly WorkflowVerdict[];
-  /** Minutes of a run of each kind, the median of the runs that were found */
+  /** Median minutes of the successful runs of each kind */
   readonly minutes: ReadonlyMap<JobKind, number>;
-  /** undefined: GitHub answered */
+  /** Why GitHub did not answer; undefined when it did */
   readonly unreachable: string | undefined;
 }
 
@@ -31,7 +31,11 @@ interface Asked {
   readonly now: Date;
 }
 
-/** Throws `ConfigurationError` when the token does not do. */
+/**
+ * Verifies the workflows of a plan; a GitHub that does not answer is reported as `unreachable`.
+ *
+ * @throws ConfigurationError when GitHub refuses the token or does not know the repository
+ */
 export async function verifyWorkflows(api: WorkflowsApi, asked: Asked): Promise<Verification> {
   try {
     const known = new Map((await api.listWorkflows()).map((workflow) => [workflow.path, workflow]));
@@ -53,7 +57,7 @@ async function verifyWorkflow(
   workflow: Workflow | undefined,
   { plan, mayEnable, now }: Asked,
 ): Promise<WorkflowVerdict> {
-  // What GitHub runs is not what the policy says, so its runs tell nothing about the policy.
+  // GitHub still runs another version of this workflow, whose runs say nothing about this policy.
   if (state !== 'same') return { file, state: 'not pushed yet', punctuality: undefined, problems: [] };
   if (workflow === undefined || workflow.state === 'deleted') {
     const problem = `${file} is not on GitHub: merge it into the default branch, the only one whose schedules run.`;
@@ -63,7 +67,7 @@ async function verifyWorkflow(
   const changed = await api.findLastChange(workflow.path);
   const born = Math.max(workflow.createdAt.getTime(), changed?.getTime() ?? 0);
   const runs = await api.listScheduledRuns(workflow, new Date(Math.max(born, lookBack(now).getTime())));
-  // Of a list that GitHub cut, only the time that it covers can be judged.
+  // GitHub may cut the list of runs; only the time that the list covers can be judged.
   const listed = runs.length < mostRuns ? 0 : Math.min(...runs.map(({ createdAt }) => createdAt.getTime()));
   const since = new Date(Math.max(born, listed));
   const crons = [...new Set(jobsOf(plan, file).flatMap((job) => job.crons))];
@@ -76,7 +80,7 @@ async function verifyWorkflow(
   return { file, ...enabled, punctuality, problems: [...enabled.problems, ...stalled] };
 }
 
-/** Only what GitHub disabled by itself: what a person disabled is a decision. */
+/** Enables a workflow that GitHub disabled for inactivity; a person's decision to disable one stands. */
 async function ensureEnabled(
   api: WorkflowsApi,
   workflow: Workflow,

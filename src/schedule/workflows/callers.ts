@@ -11,10 +11,11 @@ import {
 } from '../plan/job-steps.ts';
 import { reusableWorkflows } from './reusable.ts';
 
-/** The text of a workflow, without its header. */
+/** A generated workflow that calls reusable ones */
 export interface Caller {
   /** File name */
   readonly file: string;
+  /** The content without the header */
   readonly text: string;
 }
 
@@ -27,10 +28,10 @@ const titles: Readonly<Record<string, string>> = {
   'supabase-backup-watch.yml': 'Database backup watch',
 };
 
-/** A job's schedule in a run's name, by which `schedule` tells later what the run was for. */
+/** Precedes the schedule in a run's name, by which `schedule` later assigns the run to a due time. */
 export const dueMark = ', due ';
 
-/** The workflows of a policy, each with at least one job. */
+/** Renders the workflows of a policy; each has at least one job. */
 export function renderCallers(context: Context): Caller[] {
   const jobs = context.plan.databases.flatMap((database) =>
     database.jobs.map((planned) => ({ file: planned.file, job: makeJob(planned, database, context) })),
@@ -68,7 +69,7 @@ function renderWorkflow(file: string, jobs: readonly Job[], context: Context): s
   return document.toString({ lineWidth: 0 });
 }
 
-/** What a person who starts it by hand may choose; nothing where there is nothing to choose. */
+/** Renders the inputs of a manual start; empty when there is nothing to choose. */
 function renderDispatch(jobs: readonly Job[]): object {
   const names = [...new Set(jobs.flatMap(({ database }) => database ?? []))];
   const kinds = [...new Set(jobs.map(({ kind }) => kind))];
@@ -101,13 +102,15 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
   const { file, permissions } = reusableWorkflows[job.calls];
   const [repository, commit] = policy.action.split('@');
   const condition = conditionOf(job, beside);
-  // Only the job that looks at workflows has to do with them, and whoever reads the artifact of another run.
+  // Only the schedules job needs write access to workflows. A job with an artifact storage reads artifacts of
+  // other runs.
   const reads = isArtifact(job.with.storage) ? ('read' as const) : undefined;
   const granted = job.database === undefined ? permissions : { ...permissions, actions: reads };
   const wanted = {
     ...granted,
     issues: (policy.alarms?.issues ?? true) ? permissions.issues : undefined,
-    // With it a job asks GitHub to vouch for it, which is all that a role asks for: so no other job may.
+    // With this permission a job gets a token of its identity, which is all that assuming a role requires: no
+    // other job gets it.
     'id-token': job.with['aws-role'] === undefined ? undefined : ('write' as const),
   };
   const secrets = defined(job.secrets);
@@ -115,7 +118,7 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
     name: job.name,
     ...(condition !== undefined && { if: condition }),
     permissions: defined(wanted),
-    // Nothing that waits is dropped: `queue: max` keeps up to 100 waiting, where one would be without it.
+    // `queue: max` lets up to 100 runs wait; without it only one waits, and a newer one cancels it.
     concurrency: {
       group: groupOf(job),
       'cancel-in-progress': false,
@@ -128,8 +131,10 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
 }
 
 /**
- * Backups and cleanups of a database wait for each other. What only reads, or has to be on time, waits for none of them: except where
- * all that is stored is one artifact, of which two writers would each keep half.
+ * Names the concurrency group of a job. Backups and cleanups of a database share a group and wait for each
+ * other. Other jobs only read or have to be on time, and wait only for their own kind. A capture into an
+ * artifact shares the group, too: the artifact holds the whole repository, and two writers would each keep
+ * only their own changes.
  */
 function groupOf({ database, kind, calls, with: { storage } }: Job): string {
   const group = `supabase-backup-${database ?? 'schedules'}`;
@@ -138,7 +143,10 @@ function groupOf({ database, kind, calls, with: { storage } }: Job): string {
   return isWriter || isShared || database === undefined ? group : `${group}-${kind}`;
 }
 
-/** When a run is this job's: its own schedule, or chosen by hand. Undefined when every run is. */
+/**
+ * Returns the condition for a run of this job: its own schedule, or a choice by hand. Undefined when every
+ * run includes the job.
+ */
 function conditionOf(job: Job, beside: readonly Job[]): string | undefined {
   const sameCrons = beside.every(({ crons }) => crons.join() === job.crons.join());
   const names = new Set(beside.flatMap(({ database }) => database ?? []));
@@ -165,7 +173,7 @@ function quoteNode(node: unknown): void {
   if (isScalar(node)) (node as Scalar).type = 'QUOTE_DOUBLE';
 }
 
-/** An empty line before each job and each part of the file. */
+/** Adds an empty line before each top-level key and each job. */
 function separate(document: Document): void {
   for (const map of [document.contents, document.get('jobs', true)]) {
     if (!isMap(map)) continue;

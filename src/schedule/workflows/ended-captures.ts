@@ -3,8 +3,8 @@ import { workflowFiles } from '../plan/plan.ts';
 import type { FileChange } from './files.ts';
 
 /**
- * Databases whose changes the workflows captured until now, and do not any more: the slot of each stays on its server, which keeps its
- * write-ahead log from there on, until somebody drops it.
+ * Finds databases whose changes the workflows no longer capture. The slot of each stays on its server, which
+ * retains write-ahead log for it until a person drops the slot.
  */
 export function findEndedCaptures(changes: readonly FileChange[]): string[] {
   const change = changes.find(({ file }) => file === workflowFiles.capture);

@@ -4,22 +4,23 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import type { Caller } from './callers.ts';
 import { addHeader, meansSame, readHeader } from './header.ts';
 
-/** How a workflow in the folder differs from what the policy says. */
+/** How a workflow file in the folder differs from the one that the policy gives */
 export interface FileChange {
   /** File name */
   readonly file: string;
-  /** `foreign`: it is not ours, or was edited by hand, and is not touched */
+  /** A `foreign` file was not generated from this policy, or was edited by hand; it is not touched. */
   readonly state: 'same' | 'create' | 'update' | 'remove' | 'foreign';
-  /** Why it is foreign; empty otherwise */
+  /** Why the file is foreign; empty for every other state */
   readonly reason: string;
   readonly before: string;
   readonly after: string;
 }
 
 /**
- * Compares the folder with the callers; changes nothing.
+ * Compares the folder with the rendered workflows; changes nothing.
  *
- * @param policyPath in its repository
+ * @param policyPath path of the policy within its repository
+ * @throws ConfigurationError when the folder or a file in it cannot be read
  */
 export async function compareFiles(
   callers: readonly Caller[],
@@ -37,7 +38,7 @@ export async function compareFiles(
   });
   const wanted = new Set(callers.map(({ file }) => file));
   const left = [...existing].flatMap(([file, before]): FileChange[] => {
-    // Workflows of others, and of other policies, are none of our business.
+    // Workflows that other people wrote, or that belong to other policies, are not listed.
     if (wanted.has(file) || readHeader(before)?.policyPath !== policyPath) return [];
     const reason = whyForeign(before, policyPath);
     return [{ file, state: reason === '' ? 'remove' : 'foreign', reason, before, after: '' }];
@@ -69,8 +70,11 @@ async function readFolder(folder: string): Promise<Map<string, string>> {
 }
 
 /**
- * Makes the folder what the policy says. Throws `ConfigurationError` before anything is written when a file is foreign. After an
- * error midway each file is either old or new, never half of both; running again completes it.
+ * Applies the changes to the folder. Each file is replaced as a whole: after an error midway it is either old
+ * or new, and another run completes the changes.
+ *
+ * @throws ConfigurationError before anything is written when a file is foreign, or when the folder cannot be
+ * written
  */
 export async function applyChanges(changes: readonly FileChange[], folder: string): Promise<void> {
   const foreign = changes.filter(({ state }) => state === 'foreign');

@@ -1,4 +1,4 @@
-/** Lines of two texts side by side: what only the first has with `-`, what only the second has with `+`, and where. */
+/** Lists the lines that only the first (`-`) or only the second text (`+`) has, with line numbers. */
 export function listDifferences(before: string, after: string): string[] {
   const [old, now] = [toLines(before), toLines(after)];
   const common = measureCommon(old, now);
@@ -22,7 +22,10 @@ export function listDifferences(before: string, after: string): string[] {
   return lines;
 }
 
-/** Of the longest common subsequence of what follows each pair of places. Workflows have a few hundred lines. */
+/**
+ * Computes, for each pair of indexes, the length of the longest common subsequence of the lines from there
+ * on. Its quadratic size is fine: workflows have a few hundred lines.
+ */
 function measureCommon(old: readonly string[], now: readonly string[]): number[][] {
   const common = Array.from({ length: old.length + 1 }, () => new Array<number>(now.length + 1).fill(0));
   for (let i = old.length - 1; i >= 0; i -= 1) {

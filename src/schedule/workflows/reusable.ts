@@ -1,6 +1,6 @@
-/**
- * What our reusable workflows take. The generated workflows pass nothing else, and a test compares this with the files in
- * .github/workflows. docs/schedule.md tells why.
+/*
+ * The inputs, secrets and permissions of our reusable workflows. The generated workflows pass nothing else,
+ * and a test compares this list with the files in .github/workflows. docs/schedule.md says why.
  */
 
 export interface ReusableInput {
@@ -13,13 +13,16 @@ export interface ReusableWorkflow {
   /** In .github/workflows of this repository */
   readonly file: string;
   readonly inputs: Readonly<Record<string, ReusableInput>>;
-  /** None is `required`: one that only an environment has reaches the caller as an empty text. */
+  /** No secret is `required`: a secret that only an environment has is an empty text in the caller. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** What its callers can read, by the names that the operation's outputs have */
+  /** The outputs that callers can read, by the names of the operation's outputs */
   readonly outputs?: readonly string[];
-  /** What the caller grants, and `id-token: write` where it passes a role. The file declares none of its own, so that a caller may grant less. */
+  /**
+   * The permissions that the caller grants, besides `id-token: write` when it passes a role. The file
+   * declares no permissions, so that a caller may grant fewer.
+   */
   readonly permissions: Readonly<Record<string, 'read' | 'write'>>;
-  /** Of its job: a caller cannot set it. */
+  /** The timeout of the workflow's job; a caller cannot set it. */
   readonly timeoutMinutes: number;
 }
 
@@ -43,7 +46,7 @@ const clientInputs = {
   'install-client': text('auto, always or never; auto when empty, which changes no runner of your own.'),
 } as const;
 
-/** Where the database is not the runner's own */
+/** Inputs for a database that is not a server on the runner itself */
 const connectionInputs = {
   sslrootcert: text("The authority of the server's certificate, in PEM form."),
 } as const;
@@ -125,7 +128,7 @@ export const reusableWorkflows = {
     secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
-    // The first one takes a backup, and so does one after a change of the schema.
+    // The first capture takes a backup, and so does one after a change of the schema.
     timeoutMinutes: 350,
   },
   drill: {
@@ -173,7 +176,7 @@ export const reusableWorkflows = {
       policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
     },
     secrets: { ...storageSecrets, ...alarmSecrets },
-    // To see the runs of workflows, and to enable one that GitHub disabled.
+    // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
   },
@@ -185,7 +188,8 @@ export const reusableWorkflows = {
       ...connectionInputs,
       ...alarmInputs,
       ...tableInputs,
-      // Whoever answers for the target approves there. Without its protection rules nobody is asked.
+      // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
+      // approval.
       environment: {
         ...text('The GitHub environment of the target, whose reviewers approve.'),
         required: true,

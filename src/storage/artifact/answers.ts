@@ -6,18 +6,18 @@ import type { ReadableStream } from 'node:stream/web';
 import { request } from '../../http/request.ts';
 import { ConfigurationError, StorageError } from '../../runtime/errors.ts';
 
-/* What GitHub's answers about artifacts come to, and the file that one of them leads to. */
+/* GitHub's answers about artifacts: their errors, and the download that an answer redirects to. */
 
-/** An artifact as GitHub lists it. */
+/** An artifact as GitHub lists it */
 export interface StoredArtifact {
-  /** Grows with time */
+  /** Increases with the time of creation */
   readonly id: number;
   readonly name: string;
-  /** bytes of the zip file */
+  /** Bytes of the zip file */
   readonly size: number;
-  /** `sha256:…`; undefined where GitHub has none */
+  /** `sha256:…`; undefined when GitHub has no digest */
   readonly digest: string | undefined;
-  /** Only the run's own list has it yet */
+  /** True when only the list of this run contains it yet */
   readonly isOfThisRun: boolean;
 }
 
@@ -25,11 +25,11 @@ export interface ArtifactServiceOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly token: string | undefined;
   readonly signal: AbortSignal;
-  /** milliseconds before the first retry; three times as many before the next */
+  /** Milliseconds before the first retry; three times as many before each further one */
   readonly pause?: number | undefined;
 }
 
-/** Worth another try. */
+/** Thrown for a failure that a retry may overcome */
 export class Unanswered extends StorageError {}
 
 export const tryLater = 'Run it again later; https://www.githubstatus.com tells whether GitHub has trouble.';
@@ -46,7 +46,8 @@ export async function fetchTo(
     throw new Error(`the place of the artifact answers ${response.status}`);
   }
   const hash = createHash('sha256');
-  // The digest tells whether it is whole, and without one the directory at the zip file's end; this keeps the disk from filling.
+  // The digest, or without one the zip file's directory, shows whether the file is complete; this limit keeps
+  // the disk from filling up.
   const most = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
   const check = new Transform({

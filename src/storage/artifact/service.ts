@@ -39,22 +39,22 @@ type ListedArtifact = v.InferOutput<typeof listSchema>['artifacts'][number];
 
 const pageSize = 100;
 const mostPages = 100;
-/** milliseconds */
+/** Milliseconds for one request, until its answer has begun */
 const answerTimeout = 60_000;
 
 /**
- * The artifacts of one GitHub repository. They are read by the REST API, with a token; they are written by the service of the
- * runner, through GitHub's own client, which nobody but a JavaScript action can use.
+ * The artifacts of one GitHub repository. They are read by the REST API, with a token. They are written
+ * through GitHub's own client to the runner's service, which only a JavaScript action can use.
  */
 export class ArtifactService {
   readonly repository: string;
-  /** Whether this process was given what an upload needs */
+  /** Whether this process has the token and the address that an upload needs */
   readonly canWrite: boolean;
   readonly #options: ArtifactServiceOptions;
   readonly #token: string;
   #defaultBranch: Promise<string> | undefined;
 
-  /** @throws ConfigurationError when it is not known which repository, or there is no token */
+  /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactServiceOptions) {
     const { env, token } = options;
     const { GITHUB_REPOSITORY = '', ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env;
@@ -83,24 +83,25 @@ export class ArtifactService {
   }
 
   /**
-   * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Only runs of
-   * the default branch are believed, and the one that this process is part of: anybody can open a pull request, and whoever may push a
-   * branch chooses what its jobs do, which need no permission and no secret to store whatever they like under any name.
+   * Lists artifacts of these names that have not expired, newest first. Older artifacts may be missing, a
+   * newer one never. Only artifacts of the default branch and of this run are trusted: a pull request, or a
+   * push to another branch, can run any job, and a job needs neither permission nor secret to store any
+   * artifact under any name.
    *
-   * @throws ConfigurationError when the token does not do
+   * @throws ConfigurationError when GitHub refuses the token or does not know the repository
    * @throws StorageError when GitHub does not answer
    */
   async list(names: readonly string[]): Promise<StoredArtifact[]> {
     const found = new Map<number, StoredArtifact>();
     for (const name of names)
       for (const artifact of await this.#listByName(name)) found.set(artifact.id, artifact);
-    // What this run has just stored may not be in the repository's list yet.
+    // An artifact that this run has just stored may be missing in the repository's list.
     for (const artifact of await this.listOfRun(names))
       if (!found.has(artifact.id)) found.set(artifact.id, artifact);
     return [...found.values()].sort((one, other) => other.id - one.id);
   }
 
-  /** Why no other run would believe what this one stores; undefined when they do */
+  /** Says why other runs would not trust an artifact of this run; undefined when they would. */
   async findDistrust(): Promise<string | undefined> {
     const [trusted, ref] = [await this.#findDefaultBranch(), this.#options.env.GITHUB_REF];
     return ref === `refs/heads/${trusted}`
@@ -108,7 +109,7 @@ export class ArtifactService {
       : `only runs of ${trusted}, the default branch, are believed, and this is one of ${ref ?? 'no branch that is known'}`;
   }
 
-  /** Those of the run that this process is part of, newest first; none outside of a runner. */
+  /** Lists the artifacts of this run, newest first; empty outside of a runner. */
   async listOfRun(names: readonly string[]): Promise<StoredArtifact[]> {
     if (!this.canWrite) return [];
     const client = await openClient();
@@ -120,9 +121,11 @@ export class ArtifactService {
   }
 
   /**
-   * Writes the zip file of an artifact to `path`, in a folder that holds nothing else.
+   * Downloads the zip file of an artifact.
    *
-   * @throws StorageError when it cannot be had, or is not what GitHub stored
+   * @param folder an empty folder
+   * @returns the path of the zip file in it
+   * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
    */
   async download(artifact: StoredArtifact, folder: string): Promise<string> {
     const path = join(folder, 'artifact.zip');
@@ -154,9 +157,10 @@ export class ArtifactService {
   /**
    * Stores files as an artifact of this run.
    *
-   * @param retentionDays undefined: as the repository is set
-   * @returns its id; undefined when the run has one of this name already, or is just storing it
-   * @throws StorageError
+   * @param retentionDays the setting of the GitHub repository when undefined
+   * @returns the artifact's id; undefined when the run has an artifact of this name already, or is just
+   * storing one
+   * @throws StorageError when the service fails
    */
   async upload(
     name: string,
@@ -200,7 +204,8 @@ export class ArtifactService {
         if (artifact.name === name && !artifact.expired && isOf(artifact, trusted))
           found.push(toStored(artifact));
       }
-      // GitHub lists the newest first, but nowhere promises it.
+      // GitHub lists the newest first without promising it, so the order is checked before the listing ends
+      // early.
       if (artifacts.length < pageSize || (sorted && found.length > 0)) break;
     }
     return found;
@@ -217,7 +222,7 @@ export class ArtifactService {
     return this.#defaultBranch;
   }
 
-  /** @returns an answer that is good, or sends elsewhere */
+  /** @returns a successful answer, or a redirect */
   async #ask(path: string): Promise<Response> {
     const { env, signal } = this.#options;
     const api = (env.GITHUB_API_URL || 'https://api.github.com').replace(/\/+$/, '');
@@ -228,7 +233,7 @@ export class ArtifactService {
         'user-agent': 'supabase-backup',
         'x-github-api-version': '2022-11-28',
       },
-      // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
+      // Redirects are not followed: an artifact is on another server, which must not see the token.
       env,
       signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]),
     });
@@ -262,7 +267,7 @@ export class ArtifactService {
     );
   }
 
-  /** What GitHub's client does; it tries again by itself what is worth it. */
+  /** Runs an action of GitHub's client, which retries by itself. */
   async #carryOut<T>(what: string, action: () => Promise<T>): Promise<T> {
     try {
       return await action();
@@ -276,19 +281,22 @@ export class ArtifactService {
   }
 }
 
-/** The client is larger than all the rest, and a bundle of its own: loaded by those who use it. */
+/** Loads GitHub's client, which is larger than the rest of the program and a bundle of its own. */
 async function openClient() {
   const { DefaultArtifactClient } = await import('@actions/artifact');
   return new DefaultArtifactClient();
 }
 
-/** By the rule of GitHub's client, which refuses to work there. */
+/** Tells whether this is GitHub Enterprise Server, where GitHub's own client refuses to work. */
 function isEnterpriseServer({ GITHUB_SERVER_URL }: NodeJS.ProcessEnv): boolean {
   if (!GITHUB_SERVER_URL || !URL.canParse(GITHUB_SERVER_URL)) return false;
   return !/^(github\.com|.*\.ghe\.com|.*\.localhost)$/i.test(new URL(GITHUB_SERVER_URL).hostname);
 }
 
-/** A fork's branch may have the same name. */
+/**
+ * Tells whether a run of this branch stored an artifact. A fork may have a branch of the same name, so its
+ * runs are excluded.
+ */
 function isOf({ workflow_run: run }: ListedArtifact, branch: string): boolean {
   return (
     typeof run?.repository_id === 'number' &&

@@ -10,37 +10,37 @@ import { ArtifactService } from './service.ts';
 import { openZip } from './zip.ts';
 
 export interface ArtifactOptions {
-  /** Of the artifact */
+  /** Name of the artifact */
   readonly name: string;
   readonly token: string | undefined;
-  /** undefined: as the repository is set */
+  /** The setting of the GitHub repository when undefined */
   readonly retentionDays: number | undefined;
   readonly world: Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
-  /** milliseconds before something is tried again */
+  /** Milliseconds before the first retry */
   readonly pause?: number;
 }
 
 /**
- * Ends the name under which a run stores its second artifact, fourth, and so on. A run may have one of a name, and the old one must
- * not go before the new one is there.
+ * The suffix of the name of a run's second artifact, fourth, and so on. A run can have only one artifact of a
+ * name, and the old one must not be removed before the new one exists.
  */
 export const secondSlot = '~2';
 
-/** How often others may be quicker. */
+/** The most rounds of merging and uploading, when other runs store artifacts in between */
 const mostRounds = 6;
 
-/** Locks are those of this run's copy: no other run sees them, and none outlives it. */
+/** Tells whether a key is stored in the artifact. Locks are not: they are valid in this run's copy only. */
 const isShared = (key: string): boolean => !key.startsWith('locks/');
 
-/** The copy of the artifact that one process works on. */
+/** The copy of the artifact that one process works on */
 interface Copy {
-  /** Holds `files`, and for a time what is downloaded */
+  /** The folder with `files` and temporary downloads */
   readonly root: string;
   readonly files: string;
   readonly storage: FileStorage;
-  /** What it was unpacked from or merged with last; 0: nothing */
+  /** Id of the artifact that the copy was unpacked from or merged with last; 0 when there was none */
   base: number;
-  /** Keys of the artifact that it was unpacked from */
+  /** Keys of the artifact that the copy was unpacked from */
   readonly original: ReadonlySet<string>;
   /** Keys that this process has stored */
   readonly written: Set<string>;
@@ -49,14 +49,16 @@ interface Copy {
 }
 
 /**
- * A repository in an artifact of GitHub Actions. The first call downloads the newest artifact of that name and unpacks it; from then on it
- * is a folder of this machine, so that everything is as durable as that until `close` stores the folder as an artifact of this run.
- * That happens when something was changed, also by an operation that failed: the next one builds upon what it stored.
+ * A repository in an artifact of GitHub Actions. The first call downloads the newest artifact of that name
+ * and unpacks it into a folder on this machine. Writes are only as durable as that folder, until `close`
+ * uploads it as an artifact of this run. `close` uploads when anything was changed, also by an operation that
+ * failed: the next operation builds upon the values that it stored.
  *
- * When another run has stored an artifact meanwhile, both are merged: values are created once and named by their content, so that all
- * of both is a sound repository. What this run has deleted stays there then, since the other run may need it.
+ * When another run has stored an artifact meanwhile, both are merged: values are created once and named by
+ * their content, so the union of both is a sound repository. Values that this run deleted stay in a merge,
+ * because the other run may need them.
  *
- * `close` throws when the artifact could not be stored, and then nothing of this run is kept.
+ * `close` throws when the artifact could not be stored; then no change of this run is kept.
  */
 export class ArtifactStorage implements Storage {
   readonly location: string;
@@ -66,7 +68,7 @@ export class ArtifactStorage implements Storage {
   #opening: Promise<Copy> | undefined;
   #isClosed = false;
 
-  /** @throws ConfigurationError when it is not known which repository, or there is no token */
+  /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactOptions) {
     const { name, token, world, pause } = options;
     this.location = `artifact://${name}`;
@@ -119,12 +121,12 @@ export class ArtifactStorage implements Storage {
     const opening = this.#opening;
     this.#opening = undefined;
     this.#isClosed = true;
-    // Whoever made the call that opened it was told why it could not be.
+    // The call that opened the copy has thrown the error already.
     const copy = await opening?.catch(() => undefined);
     if (copy === undefined) return;
     try {
       const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
-      // The runner waits for a few seconds only, in which nothing can be stored whole.
+      // After a stop the runner waits a few seconds only, which do not suffice for an upload.
       if (isChanged && !this.#options.world.signal.aborted) await this.#publish(copy);
     } finally {
       await rm(copy.root, { recursive: true, force: true });
@@ -136,7 +138,7 @@ export class ArtifactStorage implements Storage {
   }
 
   #open(): Promise<Copy> {
-    // It would be downloaded again, and what is stored from now on would be lost.
+    // A new copy would be downloaded, and writes into it would never be uploaded.
     if (this.#isClosed) throw new Error(`${this.location} is used after it was closed`);
     this.#opening ??= this.#makeCopy();
     return this.#opening;
@@ -203,7 +205,7 @@ export class ArtifactStorage implements Storage {
         root,
         zip.entries.reduce((sum, { size }) => sum + size, 0),
       );
-      // A lock in it is nobody's: none is stored, and one of somebody else's making would keep every run waiting.
+      // We store no locks, so a lock in an artifact is forged, and would keep every run waiting.
       const entries = zip.entries.filter(({ name }) => isShared(name));
       for (const entry of entries) await zip.unpack(entry, folder);
       return entries.map(({ name }) => name);
@@ -222,7 +224,7 @@ export class ArtifactStorage implements Storage {
     );
   }
 
-  /** Stores the copy as an artifact, merged with what others have stored since it was made. */
+  /** Uploads the copy as an artifact, merged with the artifacts that other runs stored since it was made. */
   async #publish(copy: Copy): Promise<void> {
     let blocked: string | undefined;
     for (let round = 1; round <= mostRounds; round++) {
@@ -250,7 +252,10 @@ export class ArtifactStorage implements Storage {
     );
   }
 
-  /** The name that the newest artifact of this run does not have. */
+  /**
+   * Chooses the name that the newest artifact of this run does not have, and removes an older artifact of
+   * that name.
+   */
   async #chooseSlot(blocked: string | undefined): Promise<string> {
     const [first, second] = this.#names;
     const own = await this.#service.listOfRun(this.#names);
@@ -266,7 +271,10 @@ export class ArtifactStorage implements Storage {
     return this.#service.upload(slot, paths, files, this.#options.retentionDays);
   }
 
-  /** The newer one is there: the older one of this run is in nobody's way, but counts against the quota. */
+  /**
+   * Removes the older artifact of this run. A failure is a warning: the older one does no harm, but counts
+   * against the quota.
+   */
   async #discardOther(slot: string): Promise<void> {
     const own = await this.#service.listOfRun(this.#names);
     const other = own.find(({ name }) => name !== slot);
@@ -278,7 +286,9 @@ export class ArtifactStorage implements Storage {
     }
   }
 
-  /** Takes over all that another run has stored, except for what this one has stored, too. */
+  /**
+   * Copies all values of another run's artifact into the copy, except for those that this run has written.
+   */
   async #merge(copy: Copy, newer: StoredArtifact): Promise<void> {
     const { log } = this.#options.world;
     const folder = join(copy.root, `merge-${newer.id}`);
@@ -300,9 +310,10 @@ export class ArtifactStorage implements Storage {
 }
 
 /**
- * Two first backups at once make a repository each, with keys of their own: neither could read what the other has stored.
+ * Refuses to merge two repositories: two concurrent first backups create one each, with its own key, and
+ * neither could read the other's objects.
  *
- * @throws StorageError
+ * @throws StorageError when the repositories differ
  */
 async function assertSameRepository(ours: string, theirs: string, location: string): Promise<void> {
   const [one, other] = await Promise.all(

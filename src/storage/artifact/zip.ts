@@ -5,51 +5,62 @@ import { crc32, inflateRaw } from 'node:zlib';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { largestValue } from '../storage.ts';
 
-/* The part of the zip format (PKWARE's APPNOTE) in which GitHub keeps artifacts: stored or deflated entries, zip64, UTC times. */
+/*
+ * The part of the zip format (PKWARE's APPNOTE) that GitHub's artifacts use: stored or deflated entries,
+ * zip64, UTC times.
+ */
 
 const inflate = promisify(inflateRaw);
 
 export interface ZipEntry {
   readonly name: string;
-  /** bytes, unpacked */
+  /** Bytes, unpacked */
   readonly size: number;
-  /** Of an exactness of two seconds */
+  /** With a resolution of two seconds */
   readonly modifiedAt: Date;
   readonly packedSize: number;
   readonly method: number;
   readonly crc: number;
-  /** Of its local header */
+  /** Offset of the local header */
   readonly offset: number;
 }
 
-/** An open zip file. */
+/** An open zip file */
 export interface Zip {
-  /** Files only, as the directory at the end names them */
+  /** The files that the central directory lists, without folders */
   readonly entries: readonly ZipEntry[];
-  /** @throws IntegrityError when an entry is damaged */
+  /**
+   * Unpacks an entry below a folder.
+   *
+   * @throws IntegrityError when the entry is damaged, or its name cannot be used here
+   */
   unpack(entry: ZipEntry, folder: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Of a name, between slashes */
+/** The most parts of a name, between slashes */
 const mostParts = 64;
 const endSize = 22;
 const longestComment = 65_535;
-/** What stands in a field of 32 bits when the value is in the zip64 extension */
+/** The content of a 32-bit field whose value is in the zip64 extension */
 const elsewhere = 0xffffffff;
-/** bytes; of a million files of a repository, and of three millions with the shortest of names, which memory has room for. */
+/**
+ * Bytes of the central directory: enough for a million files of a repository, and small enough for memory
+ * with three million of the shortest names.
+ */
 const largestDirectory = 1 << 27;
 
 /**
  * Opens a zip file.
  *
- * @throws IntegrityError when it is none, or is damaged
+ * @throws IntegrityError when the file is no zip file, or is damaged
  */
 export async function openZip(path: string): Promise<Zip> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    // Whatever an offset or a length says, and wherever it stands: only what is in the file is asked for, and room made for.
+    // Offsets and lengths in the file are untrusted: only ranges within the file are read, and memory is
+    // allocated for no others.
     const read = async (offset: number, length: number): Promise<Buffer> => {
       if (offset < 0 || offset + length > size) throw damaged('it ends too early');
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
@@ -80,7 +91,7 @@ export async function openZip(path: string): Promise<Zip> {
   }
 }
 
-/** What a name is answered that is too long, or the same as another to this filesystem. */
+/** Error codes for a name that is too long, or that this filesystem takes for the same as another */
 const wrongNames = new Set(['ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR', 'EINVAL']);
 
 type Read = (offset: number, length: number) => Promise<Buffer>;
@@ -106,14 +117,17 @@ function readBounded(read: Read, offset: number, length: number): Promise<Buffer
   return read(offset, length);
 }
 
-/** Two files of one name, or one in the place of a folder, cannot both be unpacked; which of them is meant, nobody knows. */
+/**
+ * Refuses two files of one name, and a file in place of a folder: both cannot be unpacked, and which one is
+ * meant is not known.
+ */
 function refuseClashes(entries: readonly ZipEntry[]): void {
   const files = new Set<string>();
   const folders = new Set<string>();
   for (const { name } of entries) {
     if (files.has(name)) throw damaged(`it holds ${quote(name)} twice`);
     if (!name.endsWith('/')) files.add(name);
-    // Names have few parts: one that has not makes as many folders, each of which would be looked at.
+    // Keys have few parts. A name with very many would create as many folders, each of which would be listed.
     if (name.split('/', mostParts + 1).length > mostParts) throw damaged(`${quote(name)} lies too deep`);
     for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at));
   }
@@ -151,7 +165,7 @@ function readDirectory(directory: Buffer): ZipEntry[] {
   return entries;
 }
 
-/** Size, packed size and offset; each that does not fit 32 bits is in the zip64 field of the extra ones. */
+/** Reads size, packed size and offset; a value that does not fit 32 bits is in the zip64 extra field. */
 function readSizes(directory: Buffer, at: number, extra: Buffer): [number, number, number] {
   const short = [24, 20, 42].map((field) => directory.readUInt32LE(at + field));
   let long: Buffer = Buffer.alloc(0);
@@ -187,7 +201,7 @@ async function unpackValue(packed: Buffer, method: number, size: number, name: s
   if (method === 0) return packed;
   if (method !== 8) throw damaged(`${name} is packed by the method ${method}`);
   try {
-    // One more than promised, so that an entry that is larger than it says is found out and not unpacked.
+    // One byte more than declared, so that a larger entry is detected and not unpacked.
     return await inflate(packed, { maxOutputLength: size + 1 });
   } catch (error) {
     throw damaged(`${name} cannot be unpacked`, error);

@@ -2,12 +2,15 @@ import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from './failures.ts';
 
-/* Files and folders that are there after a power cut, and reads that end. */
+/* Writes files and folders that survive a power cut, and reads files with a limit. */
 
-/** What `fsync` of a folder answers where the filesystem has no such thing; there the rename itself is all one can have. */
+/**
+ * Error codes of `fsync` on a folder where the filesystem does not support it; there only the rename itself
+ * is assured.
+ */
 const noFolderSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR']);
 
-/** Also by a link that leads nowhere. */
+/** Tells whether a path exists, also as a dangling link. */
 export async function isTaken(path: string): Promise<boolean> {
   try {
     await lstat(path);
@@ -18,7 +21,7 @@ export async function isTaken(path: string): Promise<boolean> {
   }
 }
 
-/** Not `readFile`, which goes on for as long as somebody makes the file longer. */
+/** Reads at most `size` bytes; `readFile` would not end while another process appends to the file. */
 export async function readBytes(file: FileHandle, size: number): Promise<Buffer> {
   const value = Buffer.allocUnsafe(size);
   let length = 0;
@@ -30,6 +33,9 @@ export async function readBytes(file: FileHandle, size: number): Promise<Buffer>
   return value.subarray(0, length);
 }
 
+/**
+ * Writes a new file with mode 0600 and flushes it. Throws when the file exists or is not written completely.
+ */
 export async function writeDurably(path: string, value: Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
@@ -43,9 +49,9 @@ export async function writeDurably(path: string, value: Uint8Array): Promise<voi
 }
 
 /**
- * Makes a folder and those above it; each new name is flushed, for a file is only as durable as the path to it. Not by the
- * `recursive` of Node's own mkdir, which never returns where a folder exists but takes no folders (/proc), and calls a
- * read-only filesystem ENOENT.
+ * Creates a folder and its parents, and flushes each new name: a file is only as durable as its path. Node's
+ * own recursive mkdir is not used: it never returns for a folder in which none can be created (/proc), and it
+ * reports a read-only filesystem as ENOENT.
  */
 export async function makeFolder(path: string): Promise<void> {
   if (await makeOneFolder(path, 'ENOENT')) return;
@@ -53,7 +59,10 @@ export async function makeFolder(path: string): Promise<void> {
   await makeOneFolder(path);
 }
 
-/** False when it failed with `expected`. A name that exists is no failure; if it is a file, what is put under it fails. */
+/**
+ * Creates one folder; returns false when that fails with the code `expected`. An existing name is no failure:
+ * if it is a file, writing below it fails.
+ */
 async function makeOneFolder(path: string, expected?: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 });
@@ -66,6 +75,7 @@ async function makeOneFolder(path: string, expected?: string): Promise<boolean> 
   return true;
 }
 
+/** Flushes the names in a folder, where the filesystem supports it. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {

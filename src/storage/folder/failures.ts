@@ -1,12 +1,14 @@
 import { DeniedValueError, ForeignValueError } from '../storage.ts';
 
-/* What a filesystem answers, and what that means for a storage. */
+/* Error codes of a filesystem, and what they mean for a storage */
 
-/** What is in the place of a value and is none: of one who can write there, and no reason to stop whoever reads the others. */
+/**
+ * Codes for something in place of a value that cannot be read as one. Another writer put it there; readers of
+ * other values go on.
+ */
 export const foreignValues: Record<string, { kind: typeof ForeignValueError; how: string } | undefined> = {
   ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, which is not followed' },
   EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, and no file' },
-  // A socket
   ENXIO: { kind: ForeignValueError, how: 'it is a socket, and no file' },
   EACCES: { kind: DeniedValueError, how: 'this user may not read it (EACCES)' },
   EPERM: { kind: DeniedValueError, how: 'this user may not read it (EPERM)' },
@@ -14,7 +16,7 @@ export const foreignValues: Record<string, { kind: typeof ForeignValueError; how
 
 const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
 
-/** The folder itself is wrong: a configuration error when found before anything was written. */
+/** Codes that mean that the folder itself is wrong: a configuration error when a probe finds it */
 export const wrongFolder: Record<string, { what: string; next: string } | undefined> = {
   EACCES: { what: 'may not be written or read by this user (EACCES)', next: chooseFolder },
   EPERM: { what: 'may not be written by this user (EPERM)', next: chooseFolder },
@@ -36,7 +38,7 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/** No such file, or a part of its path is a file, so that nothing can be below it. */
+/** Tells whether a code means that a file does not exist, or that a part of its path is a file. */
 export function isAbsence(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }

@@ -5,17 +5,18 @@ import { ForeignValueError } from '../storage.ts';
 import { slowestRate } from './deadline.ts';
 import { BrokenBodyError, SilenceError } from './failure.ts';
 
-/* Answers of a store are read within bounds of size and time, whoever gives them: it may be no store, or one who stands in between. */
+/* Reads answers within limits of size and time: the sender may be no store, or a device in between. */
 
-/** bytes of an answer that tells an error; those of S3 have a few hundred. Of a longer one the status alone counts. */
+/** Bytes of the body of an error; those of S3 have a few hundred. Of a longer one only the status is used. */
 const largestFailure = 64 * 1024;
 
-/** bytes of any other answer but a value: a listing of a thousand keys of the longest names has a quarter of this. */
+/** Bytes of any other answer except a value: four times a listing of a thousand of the longest keys */
 const largestAnswer = 32 * 1024 * 1024;
 
 /**
- * The SDK takes the whole of an answer into memory before it parses it, whatever its size: all but values, which are read with a limit
- * of their own, end here where no store's answer would go on.
+ * Limits the size and pace of the client's answers, because the SDK reads a whole answer into memory before
+ * it parses it, whatever its size. Bodies of values are not limited here; `readWhole` reads them with a limit
+ * of their own.
  */
 export function boundAnswers(client: S3Client, silence: number): void {
   client.middlewareStack.add(
@@ -26,7 +27,7 @@ export function boundAnswers(client: S3Client, silence: number): void {
         if (!(response.body instanceof Readable)) return result;
         if (response.statusCode >= 300) {
           const body = await readFailure(pace(response.body, silence));
-          // The SDK keeps it only of what it could parse.
+          // The SDK keeps the text only of an answer that it could parse.
           Object.assign(response, { text: Buffer.concat(body).toString() });
           response.body = Readable.from(body, { objectMode: false });
         } else if (commandName !== 'GetObjectCommand') {
@@ -38,13 +39,13 @@ export function boundAnswers(client: S3Client, silence: number): void {
   );
 }
 
-/** Nothing of what is too long: half of an XML text is none. */
+/** Reads the body of an error; empty when it is too long, because a part of an XML text cannot be parsed. */
 async function readFailure(body: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Ending the loop ends the connection.
+    // Leaving the loop closes the connection.
     if (size > largestFailure) return [];
     chunks.push(chunk);
   }
@@ -52,9 +53,10 @@ async function readFailure(body: AsyncIterable<Buffer>): Promise<Buffer[]> {
 }
 
 /**
- * An answer that comes drop by drop is cut off: each drop ends a silence, and none is the last.
+ * Ends an answer that is slower than the slowest rate: a trickle of bytes would never count as silence.
  *
- * @throws SilenceError
+ * @param silence milliseconds over which the rate is measured
+ * @throws SilenceError when the answer is too slow or stops
  */
 async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
   const least = (slowestRate * silence) / 1000;
@@ -71,7 +73,7 @@ async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
       yield chunk;
     }
   } catch (cause) {
-    // The SDK ends a silent connection as well, and what is read of it then has just broken off.
+    // The SDK ends a silent connection, too, which shows here as a broken body.
     if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
     throw new SilenceError('the rest of the answer did not come', { cause });
   } finally {
@@ -88,7 +90,14 @@ async function* readAnswer(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   }
 }
 
-/** @param check throws when so many bytes are too many; nothing more is read then */
+/**
+ * Reads the whole body of a value.
+ *
+ * @param silence milliseconds without enough bytes after which reading ends
+ * @param length the bytes that the answer announces; undefined when it does not
+ * @param check throws when a number of bytes is too large; reading ends then
+ * @throws SilenceError, BrokenBodyError, or the ForeignValueError of `check`
+ */
 export async function readWhole(
   body: Readable,
   silence: number,

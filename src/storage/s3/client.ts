@@ -5,31 +5,34 @@ import { boundAnswers } from './answers.ts';
 
 export interface S3Options {
   readonly bucket: string;
-  /** Without slashes at its ends; empty for the root of the bucket. */
+  /** Without slashes at its ends; empty for the root of the bucket */
   readonly prefix: string;
-  /** Absent for Amazon's own endpoints. */
+  /** Undefined for Amazon's own endpoints */
   readonly endpoint?: URL;
-  /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
+  /**
+   * When undefined: `auto` (R2) or `us-east-1` at a custom endpoint, otherwise the region of this machine's
+   * AWS configuration
+   */
   readonly region?: string;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env?: NodeJS.ProcessEnv;
   readonly addressing?: S3Addressing;
   readonly encryption?: S3Encryption;
-  /** Absent: as the bucket is set, which is STANDARD */
+  /** The bucket's default, STANDARD, when undefined */
   readonly storageClass?: string;
-  /** The pause before the first retry, in milliseconds, doubled for each one after it. Tests shorten it. */
+  /** Milliseconds before the first retry, doubled for each further one; tests shorten it. */
   readonly firstPause?: number;
-  /** How long a connection may carry no byte in either direction, in milliseconds. Tests shorten it. */
+  /** Milliseconds that a connection may carry no byte in either direction; tests shorten it. */
   readonly silence?: number;
 }
 
-/** milliseconds */
+/** Milliseconds */
 const defaultSilence = 60_000;
 
 /**
- * A client of the SDK that neither retries nor reads an answer without bounds.
+ * Opens a client of the SDK that does not retry, and reads no answer without limits.
  *
- * @param keepAlive whether a connection serves one request after another, or each has its own
+ * @param keepAlive whether connections are reused; false for a new connection for each request
  */
 export function openClient(options: S3Options, keepAlive = true): S3Client {
   const client = new S3Client(configure(options, keepAlive));
@@ -37,7 +40,7 @@ export function openClient(options: S3Options, keepAlive = true): S3Client {
   return client;
 }
 
-/** How long a connection may carry no byte in either direction, in milliseconds. */
+/** Milliseconds that a connection may carry no byte in either direction */
 export function silenceOf({ silence = defaultSilence }: S3Options): number {
   return silence;
 }
@@ -45,7 +48,8 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
   const { endpoint, region, env = process.env } = options;
   const silence = silenceOf(options);
-  // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
+  // `S3Requests` limits concurrency itself: `connectionTimeout` would also count the wait for a free
+  // connection.
   const agent = { ...describeWay(env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
@@ -62,7 +66,7 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
     ...custom,
     maxAttempts: 1,
     forcePathStyle: isByPath(options),
-    // With it the SDK opens a connection for each upload.
+    // With `Expect: 100-continue` the SDK opens a new connection for each upload.
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
@@ -74,7 +78,7 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
 }
 
 function isByPath({ addressing = 'auto', endpoint, bucket }: S3Options): boolean {
-  // A bucket with dots in its name has no valid certificate as a host name.
+  // No certificate is valid for a host name that contains a bucket with dots.
   if (addressing === 'auto') return endpoint !== undefined || bucket.includes('.');
   return addressing === 'path';
 }

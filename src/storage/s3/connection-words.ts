@@ -12,10 +12,10 @@ import {
 } from './failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './sentences.ts';
 
-/** What stands for Amazon's hosts, of which there is one for each bucket and region */
+/** Stands for Amazon's hosts, of which each bucket and region has its own */
 const amazon = new URL('https://s3.amazonaws.com');
 
-/** What is wrong where there was no answer of the store; undefined where there was one. */
+/** Explains why the store did not answer; undefined when it answered. */
 export function explainConnection(error: unknown, failed: Failed): S3Failure | undefined {
   const name = nameOf(error);
   const host = hostOf(failed);
@@ -57,7 +57,7 @@ export function explainConnection(error: unknown, failed: Failed): S3Failure | u
   return undefined;
 }
 
-/** Why TLS did not come about. */
+/** Explains a failed TLS handshake. */
 function explainDistrust(name: string, failed: Failed): Words | undefined {
   const host = hostOf(failed);
   switch (name) {

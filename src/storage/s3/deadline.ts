@@ -1,14 +1,17 @@
-/** Bytes in a second: so few over each of 32 connections are a megabit, and who has less has no line for backups. */
+/**
+ * Bytes per second of one connection; over 32 connections that is one megabit per second, and a slower line
+ * does not suffice for backups.
+ */
 export const slowestRate = 4 * 1024;
 
-/** How long a request may take until its answer has begun, in milliseconds, as a share of the silence that ends a connection. */
+/** The time until an answer has begun, as a multiple of the silence that ends a connection */
 const share = { usual: 2, short: 0.25 };
 
 /**
- * The end of one request, whatever comes of it: silence alone does not end what goes out or comes in drop by drop.
+ * The deadline of one request. A limit of silence alone would not end a request whose bytes trickle.
  *
- * The time is for the bytes that are sent, at the slowest of rates, and a silence more. What is done after the store was given up, such
- * as removing a lock, has a quarter of a silence.
+ * The time suffices for the bytes to send at the slowest rate, and twice the silence more. A request after
+ * the store was given up, such as the removal of a lock, gets a quarter of the silence instead.
  */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -24,6 +27,6 @@ export class Deadline {
     return this.abortSignal.aborted;
   }
 
-  /** The answer has come, or what is left of it is watched by others. */
+  /** Stops the timer: the answer is complete, or its body is read with a limit of its own. */
   readonly meet = (): void => clearTimeout(this.#timer);
 }

@@ -3,26 +3,29 @@ import { StorageError } from '../../runtime/errors.ts';
 import { isDenial, nameOf, statusOf } from './failure.ts';
 import type { S3Requests } from './requests.ts';
 
-/** As many keys as one DeleteObjects may name. */
+/** The most keys of one DeleteObjects request */
 export const deleteBatch = 1000;
 
-/** Answers to a request of a kind that the store does not know. */
+/** Statuses of a store that does not support a kind of request */
 export const unsupported = new Set([400, 405, 411, 501]);
 
-/** What is to be deleted. Without a version, a bucket that keeps versions puts a marker over the value, and keeps it. */
+/**
+ * A value or a version to delete. Without a version, a bucket with versions only puts a delete marker over
+ * the value.
+ */
 export interface Target {
   readonly key: string;
   readonly version?: string | undefined;
 }
 
-/** What became of targets; those in neither list are gone. */
+/** The outcome of a deletion; targets in neither list are gone. */
 export interface Deleted<Kind extends Target> {
   readonly retained: readonly Kind[];
-  /** Keys over which a marker was put */
+  /** Keys that a delete marker hides now */
   readonly hidden: readonly string[];
 }
 
-/** Deletes by batches where the store knows them, else one by one. */
+/** Deletes in batches where the store supports them, otherwise one by one. */
 export class S3Deletion {
   readonly #requests: S3Requests;
   #inBatches = true;
@@ -102,7 +105,10 @@ export class S3Deletion {
   }
 }
 
-/** Why a target was not deleted; undefined when it was. Not every store says which version of a key an error is about. */
+/**
+ * Returns the code with which a target was not deleted; undefined when it was. Some stores do not name the
+ * version of a failed key.
+ */
 function findCode(errors: readonly S3Error[], root: string, { key, version }: Target): string | undefined {
   const error = errors.find(
     ({ Key, VersionId }) => Key === root + key && (!version || !VersionId || VersionId === version),

@@ -3,7 +3,7 @@ import { isPassingTunnel } from '../../http/trouble.ts';
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-/** Answers of a store that is busy, failing, or got a damaged or conflicting request; each may differ next time. */
+/** Codes of a store that is busy or failing, or got a damaged or conflicting request; a retry may succeed */
 const passingNames = new Set([
   'SlowDown',
   'Throttling',
@@ -18,13 +18,13 @@ const passingNames = new Set([
 ]);
 const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
 
-/** What stores answer that take the bucket in the host name only. */
+/** Codes of stores that accept the bucket in the host name only */
 const pathRefusals = new Set(['SecondLevelDomainForbidden', 'PathStyleDomainForbidden', 'InvalidPathAccess']);
 
-/** A response whose body ended early or broke off after the headers had come. */
+/** Thrown when the body of a response ended early or broke off */
 export class BrokenBodyError extends Error {}
 
-/** A store that answers nothing, or so slowly that it comes to the same. */
+/** Thrown when a store does not answer, or answers too slowly */
 export class SilenceError extends Error {}
 
 interface Told {
@@ -38,7 +38,7 @@ interface Told {
 interface Response {
   readonly statusCode?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The text of an error, as it came */
+  /** The unparsed body of an error */
   readonly text?: string;
 }
 
@@ -46,13 +46,13 @@ function read(error: unknown): Told {
   return (error ?? {}) as Told;
 }
 
-/** The HTTP status of the store's answer; undefined when there was none. */
+/** Returns the HTTP status of the store's answer; undefined when there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const { $metadata, $response } = read(error);
   return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
-/** The store's own code of an error, such as `NoSuchBucket`, or the system's, such as `ENOTFOUND`. */
+/** Returns the store's code of an error, such as `NoSuchBucket`, or the system's, such as `ENOTFOUND`. */
 export function nameOf(error: unknown): string {
   const { name, code, Code } = read(error);
   return Code ?? code ?? name ?? 'Error';
@@ -62,26 +62,28 @@ export function responseOf(error: unknown): Response {
   return read(error).$response ?? {};
 }
 
-/** Whether the answer gives no code, as answers to HEAD do and what is no S3. */
+/**
+ * Tells whether a failed answer has no code, as an answer to HEAD, or one of a server that is no S3 store.
+ */
 export function isWordless(error: unknown): boolean {
   const status = statusOf(error);
   return status !== undefined && status < 500 && read(error).Code === undefined;
 }
 
-/** Whether it was answered, by something that does not speak the protocol. */
+/** Tells whether the answer came from a server that does not speak the S3 protocol. */
 export function isForeign(error: unknown): boolean {
   const { text = '' } = responseOf(error);
   return read(error).Code === undefined && text.trim() !== '' && !/<Code>/.test(text);
 }
 
-/** Whether the store says that there is no such value. A page of the web that is not found is something else. */
+/** Tells whether the store says that a value does not exist. A 404 of a web server does not count. */
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket' && !isForeign(error);
 }
 
 /**
- * Whether the store gives out other values and may still refuse this one: it is archived (Glacier), or under a key that the reader has not.
- * One who may write chooses that for what he writes.
+ * Tells whether a code may concern this value alone, while the store returns others: the value is archived
+ * (Glacier), or encrypted with a key that the reader lacks. A writer can choose both for each value.
  */
 export function isWithheld(code: string): boolean {
   return (
@@ -89,12 +91,14 @@ export function isWithheld(code: string): boolean {
   );
 }
 
-/** Whether the value is where it is given out hours after it was asked for. */
+/**
+ * Tells whether a value is archived, so that the store returns it only hours after a request to restore it.
+ */
 export function isArchived(error: unknown): boolean {
   return nameOf(error) === 'InvalidObjectState';
 }
 
-/** Whether the same request may succeed a moment later. */
+/** Tells whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof BrokenBodyError || isSilence(error)) return true;
   const status = statusOf(error);
@@ -104,10 +108,10 @@ export function isPassing(error: unknown): boolean {
   return status !== undefined && passingStatuses.has(status);
 }
 
-/** Whether nothing came, for as long as a connection may be silent. */
+/** Tells whether the connection was silent for as long as it may be. */
 export function isSilence(error: unknown): boolean {
   if (error instanceof SilenceError || nameOf(error) === 'ETIMEDOUT') return true;
-  // The SDK gives this name to broken connections, too, which have a code.
+  // The SDK also gives this name to errors of broken connections, which have a code.
   const { name, code } = read(error);
   return name === 'TimeoutError' && code === undefined && statusOf(error) === undefined;
 }
@@ -120,7 +124,10 @@ export function isBroken(error: unknown): boolean {
   return broken.has(nameOf(error));
 }
 
-/** Whether the SDK signs by the store's clock from now on, for which the refusal may have come. It says so of most answers. */
+/**
+ * Tells whether a request was refused, perhaps for a wrong clock, and the SDK signs by the store's clock from
+ * now on. The SDK sets the flag on most answers, so only a refusal counts.
+ */
 export function isClockCorrected(error: unknown): boolean {
   const { $metadata } = read(error);
   const isRefused = $metadata?.httpStatusCode === 400 || $metadata?.httpStatusCode === 403;
@@ -131,7 +138,7 @@ export function isPathRefused(error: unknown): boolean {
   return pathRefusals.has(nameOf(error));
 }
 
-/** Whether the store refuses this deed to this key, now and later. */
+/** Tells whether a code refuses this action on this key for good. */
 export function isDenial(code: string): boolean {
   return code === 'AccessDenied' || code === 'ObjectLocked' || code === 'RetentionPolicyNotMet';
 }

@@ -5,13 +5,16 @@ import type { S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
 import { explainForeigner } from './words.ts';
 
-/** Of a listing, one after another. Stores that skip what was deleted give some. */
+/** The most consecutive empty pages of a listing. Stores that skip deleted keys return some. */
 const mostEmptyPages = 1000;
 
-/** As many as a listing of a thousand keys may have: it is given the time for them */
+/** Bytes of a listing of a thousand keys, for which the deadline allows time */
 const pageBytes = 1024 * 1024;
 
-/** All keys that start with `prefix`, from all pages, or an error: never a part of them. */
+/**
+ * Lists all keys that start with `prefix`, from all pages. Throws when the listing is incomplete, so that a
+ * caller never takes a part for the whole.
+ */
 export async function* listValues(requests: S3Requests, prefix: string): AsyncGenerator<StoredValue> {
   const { root, place, location } = requests;
   const tokens = new Set<string>();
@@ -34,7 +37,8 @@ export async function* listValues(requests: S3Requests, prefix: string): AsyncGe
     );
     const next = page.IsTruncated ? page.NextContinuationToken : undefined;
     empty = page.Contents?.length ? 0 : empty + 1;
-    // Taking a part of a listing for the whole would make stored values look absent; one that goes in a circle has no end.
+    // A truncated listing taken for the whole would make stored values look absent, and one whose tokens
+    // repeat would never end.
     const isBroken = page.IsTruncated && (next === undefined || tokens.has(next) || empty >= mostEmptyPages);
     if (isBroken || !isListing(page)) {
       const [, next] = explainForeigner(place);
@@ -42,7 +46,7 @@ export async function* listValues(requests: S3Requests, prefix: string): AsyncGe
       throw new StorageError(message, next, { configuration: !isBroken });
     }
     for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-      // What was not asked for is of somebody else, and cut short it would have another name.
+      // A key outside of the prefix was not asked for; without the prefix's length it would get another name.
       if (!Key.startsWith(root + prefix) || !Number.isSafeInteger(Size) || Size < 0) continue;
       const key = Key.slice(root.length);
       if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? new Date(0) };
@@ -52,7 +56,7 @@ export async function* listValues(requests: S3Requests, prefix: string): AsyncGe
   } while (token !== undefined);
 }
 
-/** Any page of the web is parsed as a listing without keys. */
+/** Tells whether a page is a listing: the SDK parses any XML or HTML page as a listing without keys. */
 function isListing({ Name, IsTruncated }: ListObjectsV2CommandOutput): boolean {
   return Name !== undefined || IsTruncated !== undefined;
 }

@@ -8,10 +8,10 @@ import type { S3Reading } from './reading.ts';
 import type { S3Requests } from './requests.ts';
 import type { S3Writing } from './writing.ts';
 
-/** What is left where nothing may be deleted: keys are taken again. */
+/** The number of keys that probes choose from, which bounds what they leave where deleting is not allowed */
 const slots = 256;
 
-/** Two who probe at once may come to the same key, each of which disturbs the other. */
+/** The most probes, because two concurrent probes may choose the same key and disturb each other */
 const mostProbes = 3;
 
 export interface S3Parts {
@@ -21,7 +21,7 @@ export interface S3Parts {
   readonly deletion: S3Deletion;
 }
 
-/** Proves in three steps, one after the other, that a bucket can be written, read and listed, and learns what else it can do. */
+/** Proves that a bucket can be written, read and listed, and learns its capabilities. */
 export async function probeBucket(parts: S3Parts): Promise<Capabilities> {
   for (let probes = 1; probes <= mostProbes; probes++) {
     const capabilities = await probeOnce(parts);
@@ -33,7 +33,7 @@ export async function probeBucket(parts: S3Parts): Promise<Capabilities> {
   );
 }
 
-/** Undefined when what was written is not there. */
+/** Probes once; undefined when the written value cannot be read or is not listed. */
 async function probeOnce(parts: S3Parts): Promise<Capabilities | undefined> {
   const { deletion } = parts;
   const key = `probe/${randomInt(slots)}-`.padEnd(longestKey, '0');
@@ -50,23 +50,23 @@ async function probeOnce(parts: S3Parts): Promise<Capabilities | undefined> {
 
 interface Found {
   readonly createOnly: boolean;
-  /** Keys of probes that were killed, or could not delete. */
+  /** Keys of earlier probes that were killed, or could not delete */
   readonly left: readonly string[];
 }
 
 async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefined> {
   const { writing, reading } = parts;
-  // They differ, so that a retried request is not taken for the one before it.
+  // The two values differ, so that the effect of a retried request is not taken for that of the other.
   const [first, second] = [randomBytes(8), randomBytes(8)];
   const created = await writing.createOnce(key, first);
   if (created === 'refused') await writing.put(key, first);
   const [again, read, probes] = await Promise.all([
-    // The second time must be refused; a store that does not know the condition overwrites.
+    // The second write must be refused; a store that ignores the condition overwrites.
     created === 'stored' ? writing.createOnce(key, second) : created,
     readIfThere(reading, key),
     listProbes(parts.requests),
   ]);
-  // One that was there before is of a probe that could not delete it.
+  // A value that existed before is of a probe that could not delete it.
   const isWhole = read !== undefined && (created === 'present' || read.equals(first) || read.equals(second));
   if (!isWhole || !probes.some((probe) => probe.key === key)) return undefined;
   writing.createOnly = again === 'present';

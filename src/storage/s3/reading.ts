@@ -13,9 +13,10 @@ import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from 
 import type { Attempt, S3Requests } from './requests.ts';
 import { tellAnswer } from './words.ts';
 
+/** Reads values, and their sizes and times. */
 export class S3Reading {
   readonly #requests: S3Requests;
-  /** A key whose value was read */
+  /** A key whose value was read successfully */
   #readable: string | undefined;
 
   constructor(requests: S3Requests) {
@@ -55,7 +56,7 @@ export class S3Reading {
     });
   }
 
-  /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET. */
+  /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
   async #askForWords(key: string, wordless: unknown, { options }: Attempt): Promise<unknown> {
     const command = new GetObjectCommand({ ...this.#requests.address(key), Range: 'bytes=0-0' });
     try {
@@ -67,7 +68,10 @@ export class S3Reading {
     }
   }
 
-  /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+  /**
+   * Tells whether the store denies this value alone, by reading again a value that could be read before:
+   * credentials that lost their rights must not make every backup look damaged.
+   */
   async #isDeniedAlone(key: string, error: StorageError): Promise<boolean> {
     const readable = this.#readable;
     if (readable === undefined || readable === key) return false;

@@ -17,44 +17,52 @@ import {
 import type { Action, S3Place } from './sentences.ts';
 import { explain } from './words.ts';
 
-/** With the pauses between them, and their jitter, retries outlast a failure of 30 seconds. */
+/** The most retries; with their pauses and jitter they outlast an outage of 30 seconds. */
 const maxRetries = 7;
 
-/** Until the store has answered once, silence means a wrong address more often than an outage. */
+/**
+ * The most retries before the store has answered once: until then, a failure is more often a wrong address
+ * than an outage.
+ */
 const maxFirstRetries = 2;
 
-/** Tries of one request that end in a whole silence. One in which no connection was opened ends sooner, and is like other failures. */
+/**
+ * The most attempts of one request that end in a full silence. An attempt without a connection ends sooner,
+ * and counts like other failures.
+ */
 const mostSilences = 2;
 
-/** One try of a request. */
+/** One attempt of a request */
 export interface Attempt {
-  /** From 1 */
+  /** Counted from 1 */
   readonly number: number;
-  /** For `send` of the SDK */
+  /** The options for `send` of the SDK */
   readonly options: { readonly abortSignal: AbortSignal };
-  /** To be called when an answer has begun whose body is read with a limit of its own. */
+  /** Ends the deadline; called when an answer has begun whose body is read with a limit of its own. */
   readonly meet: () => void;
 }
 
-/** What is asked of one bucket, or a folder in it: where that is, how many requests go together, and when one is made again. */
+/**
+ * Requests to one bucket or a prefix in it: holds the address, limits the concurrency and makes the retries.
+ */
 export class S3Requests {
   readonly bucket: string;
-  /** What stands before each key: empty, or the prefix with a slash */
+  /** The text before each key: empty, or the prefix with a slash */
   readonly root: string;
   readonly location: string;
   readonly place: S3Place;
-  /** milliseconds without a byte after which a connection counts as dead */
+  /** Milliseconds without a byte after which a connection counts as dead */
   readonly silence: number;
   readonly #options: S3Options;
   readonly #firstPause: number;
   readonly #limit = pLimit(storageLanes);
   #client: S3Client;
-  /** Opens a connection for each of its requests */
+  /** A client that opens a new connection for each request */
   #fresh: S3Client | undefined;
-  /** The client before this one, whose requests may still be under way */
+  /** The client with the bucket in the path that `#client` replaced; its requests may still be under way. */
   #byPath: S3Client | undefined;
   #answered = false;
-  /** No request has been answered since one was made as often as it may be. */
+  /** True while no request has succeeded since one exhausted its retries */
   #givenUp = false;
 
   constructor(options: S3Options) {
@@ -73,7 +81,7 @@ export class S3Requests {
     return this.#client;
   }
 
-  /** The client for what is read again: each of its requests has a connection of its own. */
+  /** The client for reading a value again: each of its requests has a connection of its own. */
   get freshClient(): S3Client {
     const { addressing = 'auto' } = this.#options;
     this.#fresh ??= openClient(
@@ -83,7 +91,7 @@ export class S3Requests {
     return this.#fresh;
   }
 
-  /** Whether the store has answered anything yet. */
+  /** Whether the store has answered any request */
   get hasAnswered(): boolean {
     return this.#answered;
   }
@@ -99,10 +107,11 @@ export class S3Requests {
   }
 
   /**
-   * Runs one call with retries. What it throws in the end becomes a `StorageError` with the SDK's error as its cause. It must not run
-   * another one inside: places are limited.
+   * Runs one call with retries. A call must not run another one inside: the number of concurrent calls is
+   * limited, so nested ones could deadlock.
    *
-   * @param bytes that are sent, which take their time
+   * @param bytes the number of bytes to send, for which the deadline allows time
+   * @throws StorageError with the SDK's last error as its cause; a ForeignValueError is thrown as it is
    */
   async run<T>(action: Action, key: string, call: (attempt: Attempt) => Promise<T>, bytes = 0): Promise<T> {
     let silences = 0;
@@ -150,12 +159,12 @@ export class S3Requests {
   #isWorthAnother(error: Error, retries: number, silences: number): boolean {
     if (retries === 0 && (isClockCorrected(error) || this.#turnsVirtual(error))) return true;
     if (!isPassing(error)) return false;
-    // What is done after the store was given up is tidying.
+    // After the store was given up, only clean-up requests are made.
     if (this.#givenUp) return retries === 0 && !isSilence(error);
     return silences < mostSilences && (this.#answered || retries < maxFirstRetries);
   }
 
-  /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
+  /** Tells whether the store refuses the bucket in the path, and puts it into the host name from now on. */
   #turnsVirtual(error: unknown): boolean {
     if ((this.#options.addressing ?? 'auto') !== 'auto' || !isPathRefused(error)) return false;
     if (this.#byPath === undefined) {

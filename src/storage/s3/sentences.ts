@@ -1,53 +1,53 @@
-/* What the sentences about a failed request are made of. */
+/* The parts of a message about a failed request */
 
-/** What a request does, in the words of its error. */
+/** The action of a request, as the message of its error names it */
 export type Action = 'store' | 'create' | 'read' | 'look at' | 'list' | 'delete';
 
-/** Where a request went, for messages. Holds no secret. */
+/** The destination of a request, for messages; it holds no secret. */
 export interface S3Place {
   readonly bucket: string;
-  /** Absent for Amazon's own */
+  /** Undefined for Amazon S3 */
   readonly endpoint: URL | undefined;
-  /** Where proxies and authorities are named */
+  /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** What is known of a request that failed. */
+/** The facts about a failed request */
 export interface Failed extends S3Place {
   readonly action: Action;
-  /** Whether anything was ever answered from there */
+  /** Whether the store has ever answered a request */
   readonly hasAnswered: boolean;
 }
 
 export interface S3Failure {
   readonly what: string;
   readonly next: string;
-  /** True when another location, endpoint, region or key is needed, so that trying later cannot help. */
+  /** True when the location, endpoint, region or key has to change, so that a retry cannot help */
   readonly configuration: boolean;
 }
 
 export type Words = readonly [what: string, next: string];
 
-/** Host and port of the endpoint, or a name for Amazon's own. */
+/** Returns host and port of the endpoint, or a name for Amazon's own. */
 export function hostOf({ endpoint }: S3Place): string {
   return endpoint?.host ?? 'Amazon S3';
 }
 
-/** What another input mends, with the words of the store where it said any. */
+/** Builds a failure that another input fixes, with the store's own message where there is one. */
 export const wrong = ([what, next]: Words, said = ''): S3Failure => ({
   what: said === '' ? what : `${what}: ${said}`,
   next,
   configuration: true,
 });
-/** The same, where no input mends it. */
+/** Builds a failure that no input fixes, with the store's own message where there is one. */
 export const failing = ([what, next]: Words, said = ''): S3Failure => ({
   ...wrong([what, next], said),
   configuration: false,
 });
 
 /**
- * The words of a store, who may say anything: it may repeat the headers that sign a request, the session token among them, and go on for
- * pages.
+ * Quotes a store's message, which is untrusted: it may repeat the signed headers of the request, including
+ * the session token, and may have any length.
  */
 export function quote(words: string): string {
   const [line = ''] = words.split('\n', 1);

@@ -20,11 +20,11 @@ import { S3Versions } from './versions.ts';
 import { S3Writing } from './writing.ts';
 
 /**
- * A bucket of an S3-compatible store, or a folder in one.
+ * A bucket of an S3-compatible store, or a prefix in one.
  *
- * Credentials come from the default chain of the AWS SDK. All retries are made here, by one rule for whole calls, and
- * the SDK's own are off: its standard retries give up after less than a second, share a budget that a burst of failures on
- * parallel uploads empties, and end when the headers of a response have come, before its body has.
+ * Credentials come from the default chain of the AWS SDK. All retries follow one rule for whole calls, and
+ * the SDK's own are off: its standard retries give up after less than a second, share a budget that a burst
+ * of failures of parallel uploads empties, and cover a response only until its headers have come.
  */
 export class S3Storage implements Storage {
   readonly location: string;

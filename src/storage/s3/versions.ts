@@ -12,8 +12,9 @@ import { statusOf } from './failure.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 
 /**
- * Removes values with all their versions, where a bucket keeps versions and these credentials may: s3:GetBucketVersioning,
- * s3:ListBucketVersions and s3:DeleteObjectVersion. Where they may not, a value is deleted as any other: a marker hides it, and its bytes stay.
+ * Removes values with all their versions, where a bucket keeps versions and these credentials have
+ * s3:GetBucketVersioning, s3:ListBucketVersions and s3:DeleteObjectVersion. Without these rights a value is
+ * deleted in the usual way: a marker hides it, and its bytes stay.
  */
 export class S3Versions {
   readonly #requests: S3Requests;
@@ -41,7 +42,10 @@ export class S3Versions {
     return { hidden, retained, versions };
   }
 
-  /** Whether the bucket keeps versions, or has kept some; false where that is not told, and then markers tell it. */
+  /**
+   * Tells whether the bucket keeps versions, or has kept some; false when the store does not say, and then
+   * delete markers show it.
+   */
   async #learn(): Promise<boolean> {
     const command = new GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
     const answer = await this.#ask('', ({ options }) => this.#requests.client.send(command, options));
@@ -63,14 +67,14 @@ export class S3Versions {
     }
     const retained = await this.#findLocks(denied);
     const locked = new Set(retained.map(({ key }) => key));
-    // Without the right to remove versions: what is left is to hide the value.
+    // Without the right to remove versions, the value can only be hidden.
     const rest = [...new Set(denied.map(({ key }) => key))].filter((key) => !locked.has(key));
     const { hidden, retained: kept } = await this.#hide(rest);
     const count = (some: readonly Version[]) => some.filter(({ isMarker }) => !isMarker).length;
     return { hidden, retained: [...retained, ...kept], versions: count(versions) - count(denied) };
   }
 
-  /** All versions of some keys, markers included; undefined when these credentials may not list them. */
+  /** Lists all versions of keys, including markers; undefined when these credentials may not list them. */
   async #listVersions(keys: readonly string[]): Promise<Version[] | undefined> {
     const { bucket, root } = this.#requests;
     const wanted = new Set(keys);
@@ -96,7 +100,10 @@ export class S3Versions {
     return versions.filter(({ key, version }) => wanted.has(key) && version !== undefined);
   }
 
-  /** Of versions that may not be removed, until when a lock holds them. That none does tells that it is the right that is wanting. */
+  /**
+   * Finds the retention locks of versions whose removal was denied, the latest of each key. Without a lock on
+   * the first version, the credentials lack the right, and no others are read.
+   */
   async #findLocks(denied: readonly Version[]): Promise<RetainedValue[]> {
     const [first, ...others] = denied.filter(({ isMarker }) => !isMarker);
     const lock = first && (await this.#findLock(first));
@@ -117,7 +124,7 @@ export class S3Versions {
     return until !== undefined && until.getTime() > Date.now() ? { key, until } : undefined;
   }
 
-  /** Undefined when the store does not know what is asked, or does not let these credentials ask it. */
+  /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */
   async #ask<Answer>(key: string, call: (attempt: Attempt) => Promise<Answer>): Promise<Answer | undefined> {
     try {
       return await this.#requests.run('list', key, call);
@@ -130,11 +137,11 @@ export class S3Versions {
 }
 
 interface Version extends Target {
-  /** Whether it says that the value was deleted, and is none */
+  /** True for a delete marker, which holds no value */
   readonly isMarker: boolean;
 }
 
-/** What all keys begin with: a listing from there has them, and not much else. */
+/** Returns the longest common prefix of keys: a listing with it has these keys and few others. */
 function findCommonStart(keys: readonly string[]): string {
   const [first = '', ...others] = keys;
   let length = first.length;

@@ -30,7 +30,7 @@ const wrongRegion = new Set([
   'IllegalLocationConstraintException',
 ]);
 
-/** Of HTTP and of stores: payment required, out of space */
+/** HTTP statuses of a store without room: payment required, insufficient storage */
 const fullStatuses = new Set([402, 507]);
 const fullCodes = new Set([
   'QuotaExceeded',
@@ -44,7 +44,7 @@ const fullCodes = new Set([
 const fullSentence =
   /\b(cap|quota|storage limit|disk)\b[^.]*\b(exceeded|reached|full)\b|exceed\w*\b[^.]*\bquota\b/i;
 
-/** What is wrong, with the words of the store, and what to do about it. */
+/** Explains a failed request: what is wrong, with the store's own message, and what to do about it. */
 export function explain(error: unknown, failed: Failed): S3Failure {
   return explainConnection(error, failed) ?? explainAnswer(error, failed);
 }
@@ -79,7 +79,7 @@ function explainAnswer(error: unknown, failed: Failed): S3Failure {
   return failing([said, `See what ${host} says about this error.`]);
 }
 
-/** Codes that tell which input is wrong. */
+/** Explains codes that say which input is wrong. */
 function explainInput(name: string, failed: Failed): Words | undefined {
   const { bucket } = failed;
   const host = hostOf(failed);
@@ -134,7 +134,7 @@ function explainInput(name: string, failed: Failed): Words | undefined {
   }
 }
 
-/** Answers from another place, in another manner, or by no store at all. */
+/** Explains answers of another region, of another addressing, or of a server that is no store. */
 function explainFormat(error: unknown, failed: Failed): Words | undefined {
   const { bucket } = failed;
   const host = hostOf(failed);
@@ -165,7 +165,7 @@ function explainFormat(error: unknown, failed: Failed): Words | undefined {
   return explainForeigner(failed);
 }
 
-/** For what answers, and does not speak the protocol. */
+/** Explains a server that answers and does not speak the S3 protocol. */
 export function explainForeigner(place: S3Place): Words {
   const host = hostOf(place);
   const isSupabase = /(^|\.)supabase\.(co|in|red)$/.test(place.endpoint?.hostname ?? '');
@@ -199,7 +199,7 @@ function explainDenial(error: unknown, bucket: string, action: Action): Words {
   ];
 }
 
-/** Whether the store has no room for more, or its owner no money. */
+/** Tells whether the store has no room left, or its owner's account has no credit. */
 function isFull(error: unknown): boolean {
   return (
     fullCodes.has(nameOf(error)) ||
@@ -208,7 +208,7 @@ function isFull(error: unknown): boolean {
   );
 }
 
-/** What the store itself says: its code, the HTTP status and its sentence. */
+/** Quotes the store's answer: its code, the HTTP status and its message. */
 export function tellAnswer(error: unknown): string {
   const status = statusOf(error);
   const sentence = quote(sentenceOf(error));
@@ -219,7 +219,7 @@ export function tellAnswer(error: unknown): string {
   return told === '' ? code : `${code} (${told})`;
 }
 
-/** Of an error of S3, of Supabase's own JSON, or of the first words of any page. */
+/** Returns the message of an S3 error, of Supabase's own JSON, or the text of any other page. */
 function sentenceOf(error: unknown): string {
   if (statusOf(error) !== undefined && /Deserialization error|^UnknownError$/.test(messageOf(error))) {
     return sentenceIn(responseOf(error).text ?? '');
@@ -234,14 +234,14 @@ function sentenceIn(text: string): string {
   return page.replace(/\s+/g, ' ').trim();
 }
 
-/** The region that an answer about the wrong one names. */
+/** Returns the right region, which an answer about a wrong region names. */
 function regionOf(error: unknown): string | undefined {
   const { Region } = error as { Region?: string };
   const region = Region ?? responseOf(error).headers?.['x-amz-bucket-region'];
   return region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
 }
 
-/** The host of a redirection; its path may hold what nobody else should know. */
+/** Returns the host of a redirect without its path, which may hold secrets. */
 function whereTo(error: unknown): string {
   const { location = '' } = responseOf(error).headers ?? {};
   return URL.canParse(location) ? quote(new URL(location).host) : 'nowhere';

@@ -12,36 +12,42 @@ import type { S3Reading } from './reading.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
 
-/** Of one value, when the store keeps other bytes than it was sent */
+/** The most uploads of one value, when the store keeps other bytes than were sent */
 const mostUploads = 3;
 
-/** What became of a write on the condition that the key is absent; `refused` when the store does not know the condition. */
+/**
+ * The outcome of a write on the condition that the key is absent; `refused` when the store does not support
+ * the condition.
+ */
 export type Creation = 'stored' | 'present' | 'refused';
 
-/** A write that was answered. */
+/** A write that was answered */
 interface Sent {
   readonly answer: PutObjectCommandOutput;
-  /** Of what was sent */
+  /** MD5 of the bytes that were sent */
   readonly md5: Buffer;
 }
 
 type Outcome =
-  /** Without an answer: there was none, and the value is there all the same */
+  /** `sent` is undefined when the answer was lost and the value is stored nevertheless. */
   | { readonly kind: 'stored'; readonly sent?: Sent }
   | { readonly kind: 'present'; readonly attempt: number }
   | { readonly kind: 'refused' };
 
-/** Writes values, and is sure of each that the store has these very bytes. */
+/** Writes values, and confirms for each that the store has exactly these bytes, or at least their number. */
 export class S3Writing {
-  /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
+  /** Whether the store honours `If-None-Match: *`; undefined until known */
   createOnly: boolean | undefined;
   readonly #requests: S3Requests;
   readonly #reading: S3Reading;
-  /** What each write asks for beside the value */
+  /** Settings of each write: encryption and storage class */
   readonly #settings: Partial<PutObjectCommandInput>;
-  /** Whether the ETag of a value is the MD5 of its bytes. It need not be, and with KMS it is not. */
+  /**
+   * Whether the ETag of a value is the MD5 of its bytes, which is not guaranteed, and not so with KMS;
+   * undefined until known
+   */
   #tellsMd5: boolean | undefined;
-  /** Whether the store knows Content-MD5; undefined until it is known. */
+  /** Whether the store accepts Content-MD5; undefined until known */
   #takesMd5: boolean | undefined;
 
   constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass }: S3Options) {
@@ -64,7 +70,8 @@ export class S3Writing {
   }
 
   async create(key: string, value: Uint8Array): Promise<boolean> {
-    // A store that ignores the condition would overwrite in silence, so only one known to honour it is asked directly.
+    // A store that ignores the condition would overwrite silently, so the key is checked first unless the
+    // store is known to honour it.
     if (this.createOnly !== true && (await this.#reading.stat(key))) return false;
     const outcome =
       this.createOnly === false ? { kind: 'refused' as const } : await this.#attempt(key, value);
@@ -76,20 +83,23 @@ export class S3Writing {
         await this.put(key, value);
         return true;
       case 'stored':
-        // The key is ours now: what the store has of it is written over.
+        // This call created the key, so it may overwrite wrong bytes.
         if (outcome.sent && (await this.#findWrong(key, value, outcome.sent))) await this.put(key, value);
         return true;
     }
   }
 
-  /** Writes on the condition that the key is absent, and nothing else: for a probe, which reads the value itself. */
+  /**
+   * Writes on the condition that the key is absent, without further checks: for a probe, which reads the
+   * value itself.
+   */
   async createOnce(key: string, value: Uint8Array): Promise<Creation> {
     const outcome = await this.#attempt(key, value);
     if (outcome.kind !== 'present' || outcome.attempt === 1) return outcome.kind;
     return (await this.#has(key, value)) ? 'stored' : 'present';
   }
 
-  /** Undefined when there was no answer, and the value is there all the same. */
+  /** @returns undefined when the answer was lost and the value is stored nevertheless */
   async #upload(key: string, value: Uint8Array): Promise<Sent | undefined> {
     try {
       return await this.#requests.run(
@@ -121,7 +131,8 @@ export class S3Writing {
       const status = statusOf(error);
       // An earlier attempt may have stored the value although its answer was lost.
       if (status === 412) return { kind: 'present', attempt: attempt.number };
-      // From a store that has honoured it this is a failure like others; writing without the condition could overwrite.
+      // From a store that has honoured the condition this is an ordinary failure; a write without the
+      // condition could overwrite.
       const unknown = status === 501 || (status === 400 && !isPassing(error));
       if (unknown && this.createOnly !== true) return { kind: 'refused' };
       throw error;
@@ -143,7 +154,8 @@ export class S3Writing {
       this.#takesMd5 ??= true;
       return { answer, md5 };
     } catch (error) {
-      // S3 Express among others: see the user guide of S3, "Directory buckets", "Differences".
+      // S3 Express and others do not support Content-MD5 (user guide of S3, "Directory buckets",
+      // "Differences").
       if (this.#takesMd5 !== undefined || statusOf(error) !== 501) throw error;
       const answer = await send({});
       this.#takesMd5 = false;
@@ -152,9 +164,9 @@ export class S3Writing {
   }
 
   /**
-   * Whether a value is there although its write ended with an error: it may be the answers that were lost, one after another.
+   * Tells whether a value is stored although its write failed: every attempt may have lost only its answer.
    *
-   * @throws StorageError that is `uncertain`, where that cannot be told
+   * @throws StorageError with `uncertain` set, when the store does not show whether the value is stored
    */
   async #isStoredAfter(error: unknown, key: string, value: Uint8Array): Promise<boolean> {
     if (!(error instanceof StorageError) || !this.#requests.hasAnswered) return false;
@@ -164,17 +176,17 @@ export class S3Writing {
     } catch {
       throw doubt(error);
     }
-    // What was sent last may still arrive.
+    // The last request may still arrive at the store.
     if (isSilence(error.cause)) throw doubt(error);
     return false;
   }
 
-  /** Whether these very bytes are there. */
+  /** Tells whether exactly these bytes are stored. */
   async #has(key: string, value: Uint8Array): Promise<boolean> {
     try {
       return (await this.#reading.get(key, value.length)).equals(value);
     } catch (error) {
-      // What is withheld may be these bytes and others.
+      // A withheld value may have these bytes or others.
       const isOther = error instanceof ForeignValueError && !(error instanceof DeniedValueError);
       if (isOther || (error instanceof StorageError && error.missing)) return false;
       throw error;
@@ -182,8 +194,8 @@ export class S3Writing {
   }
 
   /**
-   * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
-   * tells none, the size has to do.
+   * Says how the stored value differs from the one that was sent; undefined when it does not differ. The MD5
+   * in the answer needs no further request; without one, the size is compared.
    */
   async #findWrong(key: string, value: Uint8Array, { answer, md5 }: Sent): Promise<string | undefined> {
     const told = this.#tellsMd5 === false ? undefined : md5Of(answer);
@@ -212,7 +224,7 @@ export class S3Writing {
   }
 }
 
-/** The MD5 that an answer to a write tells; undefined when its ETag is something else. */
+/** Returns the MD5 from the answer to a write; undefined when its ETag is something else. */
 function md5Of(answer: PutObjectCommandOutput): string | undefined {
   if (answer.ServerSideEncryption?.startsWith('aws:kms') || answer.SSECustomerAlgorithm) return undefined;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? '')?.[1]?.toLowerCase();
