@@ -61,7 +61,7 @@ export function refuse(inputs: RestoreInputs, manifest: Manifest, state: TargetS
  * Collects all reasons to refuse a restore. A target that is empty, is not production and was not the source
  * gives none.
  *
- * @returns an error for everything that is missing for the restore to begin, in the order of reporting
+ * @returns one error for each thing that is missing for the restore to begin, in the order of reporting
  */
 export function findRefusals(
   inputs: RestoreInputs,

@@ -24,7 +24,7 @@ export function describeSurplus({ surplus = [] }: MetPart): string {
   return `; the backup does not have ${summarize(surplus)}, so that ${surplus.length === 1 ? 'it does' : 'they do'} not come back`;
 }
 
-/** Lists the tables that an emptying removes and that the backup has no rows of. */
+/** Lists the tables that emptying the target removes and that the backup has no rows of. */
 export function findLost({ tables }: Manifest, { held }: TargetState): TableSize[] {
   const back = new Set(tables.map(writePattern));
   return held.filter((table) => !back.has(writePattern(table)));

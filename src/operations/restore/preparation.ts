@@ -28,7 +28,7 @@ export async function prepareUntouched(job: Job, world: World): Promise<Prepared
 
 /**
  * Plans for the target as it is now. The plan's messages go to the debug log only, because they do not
- * describe what will happen after the target was emptied.
+ * describe the restore that follows.
  */
 export function prepareQuietly(job: Job, world: World): Promise<PreparedRestore> {
   const { log } = world;

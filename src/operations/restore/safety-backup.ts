@@ -101,8 +101,8 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
     rollbackToken: false,
     checks: [],
     freshness: [],
-    // Without recipients, the restored backup and the newest one beside it are unencrypted too, which a user
-    // has allowed.
+    // Recipients are missing only if the restored backup and the newest one beside it, if any, are
+    // unencrypted, which a user has allowed.
     allowUnencrypted: true,
     sslrootcert: inputs.sslrootcert,
   };
