@@ -31,11 +31,11 @@ main().then(() => {
 });
 
 async function main(): Promise<void> {
-  // Before anything else is printed.
+  // The secrets are masked before anything is printed.
   const secrets = listSecrets(read, env);
   for (const secret of secrets) core.setSecret(secret);
   const mask = createMask(secrets);
-  // For post.ts, should this process be killed.
+  // post.ts needs these if this process is killed.
   env[stepVariable] = randomUUID();
   core.saveState(stepState.step, env[stepVariable]);
 
@@ -78,7 +78,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** For a job that is to raise the alarm where this one ended without a word. */
+/**
+ * Sets the output `announced`, so that a later job of the operation `alarm` does not raise the alarm again.
+ */
 function noteAnnounced(alarm: Alarm | undefined): void {
   if (alarm !== undefined) core.setOutput('announced', 'true');
 }
@@ -89,7 +91,7 @@ function report(outcome: Outcome): void {
   writeSummary(outcome.report);
 }
 
-/** Several runs in one job write to summaries of their own; a runner without summaries is no reason to fail. */
+/** Appends to the step's summary. A runner without summaries is no reason to fail. */
 function writeSummary(report: Outcome['report']): void {
   if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, fitSummary(renderMarkdown(report)));
 }

@@ -24,11 +24,11 @@ import { createTerminalLog } from './terminal/log.ts';
 
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
-/** A step of a workflow may be this command line. */
+/** The command line may run as a step of a workflow. */
 const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
 
-// `supabase-backup … | head` closes the pipe early, which is no failure of ours.
+// `supabase-backup … | head` closes the pipe early, which is no failure.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
@@ -36,9 +36,13 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 trustAuthorities(env);
 main(argv.slice(2)).then(endProcess);
 
-/** Returns the exit code. Results go to stdout, and everything else to stderr. */
+/**
+ * Runs the command line. Results go to stdout, everything else to stderr.
+ *
+ * @returns the exit code
+ */
 async function main(words: readonly string[]): Promise<number> {
-  // Asked of the raw words, so that also a mistake in the arguments is told as JSON.
+  // `--json` is looked up in the raw words, so that a mistake in the arguments is reported as JSON too.
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
@@ -123,7 +127,12 @@ function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string
   }
 }
 
-/** Whoever writes an input out expects it to do something. The environment may serve several operations. */
+/**
+ * Refuses inputs on the command line that the operation does not use, because a user expects each to have an
+ * effect. The environment may serve several operations.
+ *
+ * @throws ConfigurationError
+ */
 function refuseUnused(operation: Operation, given: Arguments['inputs']): void {
   const unused = findUnused(operation, (name) => given.get(name));
   if (unused.length === 0) return;

@@ -15,8 +15,8 @@ import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { releaseLocks } from './release-locks.ts';
 
 /*
- * Runs at the end of the job, also of one that was cancelled. A step that was killed has left its locks: they are removed here. Its snapshot
- * needs nothing: the server ended it with the connection.
+ * Runs at the end of the job, also of a cancelled one. Locks that a killed step has left are removed here.
+ * Its snapshot needs no cleanup: the server ended it with the connection.
  */
 
 const { env } = process;
@@ -41,12 +41,12 @@ async function main(): Promise<void> {
       released += await releaseLocks(place, step, world);
     log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
   } catch (error) {
-    // Nobody is helped by a second failure of a job that was cancelled.
+    // A second failure would not help the user of a job that was cancelled, so this one is a warning.
     log.warn(isKnownError(error) ? `${error.message}\n→ ${error.next}` : messageOf(error));
   }
 }
 
-/** Where the operation may have locked a repository. */
+/** Lists the storages in which the operation may have locked a repository. */
 function listPlaces(inputs: Inputs) {
   if (inputs.operation === 'schedule' || inputs.operation === 'alarm') return [];
   const { safetyStorage } = inputs.operation === 'restore' ? inputs : {};

@@ -3,22 +3,23 @@ import { openRepository } from '../repository/open.ts';
 import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
 import { openStorage, type StorageOptions, type StorageWorld } from '../storage/open.ts';
 
-/** A place where a step may have left locks. */
+/** A storage in which a step may have left locks. */
 export interface LockedPlace extends StorageOptions {
   readonly storage: string;
-  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own */
+  /** 64 hexadecimal digits; undefined: the repository keeps its own key */
   readonly repositoryKey: string | undefined;
 }
 
 /**
- * Removes the locks of a step that was killed, so that nobody waits for them to expire. Only those whose holder is this very step count: the
- * run has other jobs, which may use the same repository now.
+ * Removes the locks of a step that was killed, so that other operations need not wait for them to expire.
+ * Only locks that this very step held are removed: other jobs of the run may use the same repository now.
  *
- * @param step the value of `stepVariable` while it ran
- * @returns how many were removed
+ * @param step the value of `stepVariable` while the step ran
+ * @returns how many locks were removed
+ * @throws StorageError when locks may be left
  */
 export async function releaseLocks(place: LockedPlace, step: string, world: StorageWorld): Promise<number> {
-  // The copy of an artifact has ended with the step, and its locks with it.
+  // An operation works on a copy of an artifact. The copy has ended with the step, and the locks with it.
   if (/^artifact:/i.test(place.storage)) return 0;
   const storage = await openStorage(place.storage, place, world);
   try {

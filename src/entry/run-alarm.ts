@@ -12,24 +12,25 @@ import type { World } from '../runtime/context.ts';
 import { type Failure, negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 
-/** How an operation ended: with an answer, or not. */
+/** How an operation ended: with an outcome, or with a failure. */
 export type End = { readonly outcome: Outcome } | { readonly failure: Failure; readonly error: unknown };
 
-/** Whoever wants to hear how an operation ends. */
+/** The alarm of one run. It tells people and services how the operation ended. */
 export interface Alarm {
-  /** What was asked for, once it is known; a mistake in the inputs leaves it undefined. */
+  /** The inputs, once they are parsed; undefined when they contain a mistake */
   inputs: Inputs | undefined;
   /**
-   * Tells it once: of a run that was stopped, and came back when its alarm was already on its way, the second end is told to nobody.
+   * Notifies at most once: if a stopped run finishes after its alarm went out, the second end is dropped.
    * Never throws: what cannot be delivered is a warning.
    */
   tell(end: End): Promise<void>;
 }
 
 /**
- * Reads who is to be told. Outside of an operation that somebody relies on nobody is.
+ * Reads who is to be notified. Only operations in `announced` notify, and `alarm` on behalf of one of them.
  *
- * @throws ConfigurationError when an address or a label is wrong: better now than when it is needed
+ * @throws ConfigurationError when an address or a label is wrong: the mistake is found now, and not when the
+ * alarm is needed
  */
 export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder'>): Alarm {
   const [asked, speaksFor] = (['operation', 'alarm-of'] as const).map((name) => read(name)?.trim());
@@ -47,8 +48,8 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
   return alarm;
 
   async function tellOnce(end: End): Promise<void> {
-    // A rehearsal is nobody's failure, and nobody's success.
-    // That another job had nothing to tell is no success of its operation.
+    // A dry run does not notify. An `alarm` without findings does not either: it is no success of the
+    // operation that it speaks for.
     if (asked === 'alarm' && 'outcome' in end) return;
     if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
     const event = await describeEnd(end, operation, alarm.inputs, wanted, startedAt, read, world);
@@ -63,7 +64,10 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
   }
 }
 
-/** Of the time that a stopped process has left, the issues leave some to the messages, and all of it some to the warnings. */
+/**
+ * Divides the time that a stopped process has left: the issues leave some of it to the messages, and both
+ * leave some to the warnings.
+ */
 function limitsFor({ reason }: AbortSignal): AlarmLimits {
   if (!(reason instanceof Interruption)) return defaultLimits;
   const afterStop = Math.min(defaultLimits.afterStop, reason.timeLeft - 200);
@@ -85,7 +89,7 @@ async function describeEnd(
 ): Promise<RunEvent> {
   const facts = {
     operation,
-    // The same text whether the inputs could be understood or not.
+    // The text is the same whether the inputs could be parsed or not.
     database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
     outputs: 'outcome' in end ? end.outcome.outputs : {},
     run: describeRun(world.env),
@@ -110,7 +114,10 @@ async function describeEnd(
   return { ...{ ...facts, lastGood, state: 'failed', failureClass }, message, next };
 }
 
-/** A storage that is silent must not keep back what is to be told before a stopped process ends. */
+/**
+ * Resolves when the run is stopped: a storage that does not answer must not delay the alarm of a process that
+ * is about to end.
+ */
 function abortOf(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);

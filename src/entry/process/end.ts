@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long open sockets may take to close by themselves. */
+/** How long open sockets may take to close. */
 const graceMilliseconds = 500;
 
 let isEnding = false;
 
 /**
- * Ends the process with this code as soon as nothing is under way. A kept-alive connection to a storage or a database cannot hold it
- * up, since a timer that is itself no reason to stay ends it then.
+ * Ends the process with this exit code as soon as nothing is under way. A kept-alive connection to a storage
+ * or a database cannot delay it: an unreferenced timer ends the process then.
  */
 export function endProcess(exitCode = process.exitCode): void {
   isEnding = true;
@@ -16,12 +16,14 @@ export function endProcess(exitCode = process.exitCode): void {
 }
 
 /**
- * What is thrown where nobody waits for it ends the process. Node prints it as it is then; this has it told as everything else is, at most
- * for so many milliseconds.
+ * Reports an uncaught exception like any other failure before it ends the process. Without this, Node would
+ * print it as it is.
+ *
+ * @param milliseconds how long the report may take
  */
 export function endOnDefect(tell: (error: unknown) => Promise<void>, milliseconds = 30_000): void {
   process.once('uncaughtException', async (error) => {
-    // Of what comes after it nothing more is to be learned.
+    // Later exceptions tell nothing new.
     process.on('uncaughtException', () => undefined);
     isEnding = true;
     await Promise.race([tell(error).catch(noteUntold), delay(milliseconds)]);
@@ -29,7 +31,7 @@ export function endOnDefect(tell: (error: unknown) => Promise<void>, millisecond
   });
 }
 
-/** Of an error that could not even be told nothing but its kind is sure to hold no secret. */
+/** Reports an error whose own report failed. Only its kind is certain to hold no secret. */
 function noteUntold(error: unknown): void {
   const kind = error instanceof Error ? error.name : typeof error;
   process.stderr.write(
@@ -38,16 +40,17 @@ function noteUntold(error: unknown): void {
 }
 
 export interface Deadline {
-  /** milliseconds until which `endProcess` may be called */
+  /** milliseconds that are left for a call of `endProcess` */
   readonly orderly: number;
-  /** milliseconds until the end, whatever is under way */
+  /** milliseconds until the process ends, whatever is under way */
   readonly latest: number;
 }
 
 /**
- * Ends the process with this code in spite of what is under way, unless `endProcess` is called in time.
+ * Ends the process with this exit code in spite of what is under way, unless `endProcess` is called in time.
  *
- * @param lastWords what is left to do where it is not; the process ends once that is done, or at the latest time
+ * @param lastWords the work to do before a forced end; the process ends when it is done, or at the latest
+ * time
  */
 export function forceEnd(
   exitCode: number,
@@ -59,7 +62,7 @@ export function forceEnd(
     try {
       await Promise.race([lastWords(), delay(latest - orderly)]);
     } finally {
-      // What was under way may have come back meanwhile, and knows better how it ended.
+      // The run may have finished meanwhile, and then its own exit code counts.
       if (!isEnding) process.exit(exitCode);
     }
   };

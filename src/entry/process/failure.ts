@@ -2,22 +2,22 @@ import type { Operation } from '../../interface/inputs/operations.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
 import { Interruption } from './interruption.ts';
 
-/** Anything thrown, as both entries tell it. */
+/** A thrown value, as both entries report it. */
 export interface Failure {
-  /** The class of the error, for scripts that read `--json`. */
+  /** Class of the error, for scripts that read `--json` */
   readonly kind: string;
   readonly message: string;
   readonly next: string;
   readonly exitCode: number;
-  /** For debugging: the stack and the causes; shown for a defect of ours, where there is no better text. */
+  /** For debugging: the stack and the causes. Shown to users only for a defect, which has no better text */
   readonly details: string;
 }
 
 export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
-  // What failed first; that a storage could not be closed then either is in the details.
+  // The first failure counts. A failure to close the storage after it is in the details.
   const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
   const details = detailsOf(thrown);
-  // Once stopping was asked for, whatever breaks breaks because of it.
+  // After a request to stop, every failure is taken for a consequence of it.
   if (signal.aborted && signal.reason instanceof Interruption) {
     const { message, exitCode } = signal.reason;
     const next =
@@ -43,15 +43,15 @@ export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
 }
 
 /**
- * What no statement of ours can be blamed for: lost connections, a server without memory, locks or room on its disk, one that is shut down,
- * deadlocks, and faults of its system (PostgreSQL manual, appendix A).
+ * True for failures that no statement of this tool causes: lost connections; a server without memory, locks
+ * or disk space; a server that is shut down; deadlocks; system errors (PostgreSQL manual, appendix A).
  */
 function isTrouble(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^(08|40|53|57|58)[0-9A-Z]{3}$/.test(code);
 }
 
-/** What exit code 3 means: the operation did its work, and the answer is no. */
+/** The meaning of exit code 3 for each operation: it did its work, and the answer is no. */
 export const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
   capture: 'changes were lost for good, so point-in-time recovery has a gap',
@@ -79,7 +79,10 @@ function detailsOf(error: unknown): string {
   return cause === undefined ? text : `${text}\ncaused by: ${detailsOf(cause)}`;
 }
 
-/** The stack without the message that it begins with, which may be more than is told of it. */
+/**
+ * Returns the frames of the stack, without the message before them, which may hold more than is reported of
+ * it.
+ */
 function framesOf({ stack, message }: Error): string[] {
   return (stack ?? '')
     .replace(message, '')

@@ -4,14 +4,15 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type StopSignal = keyof typeof signalNumbers;
 
 /**
- * How long a run may take to end in good order once it was asked to, and how long until the process ends where it does not. GitHub's
- * runner interrupts, terminates 7.5 seconds later, and kills 2.5 seconds after that.
+ * milliseconds. `orderly`: how long a run may take to end by itself after a request to stop; `latest`: when
+ * the process ends otherwise. GitHub's runner sends SIGINT, then SIGTERM 7.5 seconds later, and kills 2.5
+ * seconds after that.
  */
 const deadline = { orderly: 4000, latest: 6500 } as const;
 
 /** The reason of an abort that the user or the runner asked for. */
 export class Interruption extends Error {
-  /** What a shell reports for a process that the signal ended: 128 and its number. */
+  /** 128 plus the number of the signal, as a shell reports it */
   readonly exitCode: number;
   readonly #endsAt = performance.now() + deadline.latest;
 
@@ -21,16 +22,18 @@ export class Interruption extends Error {
     this.exitCode = 128 + signalNumbers[signal];
   }
 
-  /** milliseconds that are left until the process ends at the latest */
+  /** milliseconds until the process ends at the latest */
   get timeLeft(): number {
     return Math.max(0, this.#endsAt - performance.now());
   }
 }
 
 /**
- * A signal that the first Ctrl-C or TERM aborts, so that locks are given back. The second ends the process at once.
+ * Returns a signal that the first SIGHUP, SIGINT or SIGTERM aborts, so that locks are released. The second
+ * one ends the process at once.
  *
- * @param lastWords said where a run does not come back: a storage may be silent for minutes, and whoever stops us kills us sooner
+ * @param lastWords the work to do when the run does not end in time: a storage may not answer for minutes,
+ * and the runner kills the process sooner
  */
 export function abortOnSignals(
   announce: (message: string) => void,

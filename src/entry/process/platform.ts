@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
- * Refuses at once where nothing would come of it: client programs are started by a POSIX shell, which ends them when this process is gone, and
- * what is stored is closed to others by modes of files.
+ * Refuses Windows: client programs are started by a POSIX shell, which ends them when this process is gone,
+ * and file modes keep other users from what is stored.
  *
  * @throws ConfigurationError
  */

@@ -1,6 +1,9 @@
 const intervalMilliseconds = 15_000;
 
-/** Lets a line of progress into a log that cannot take lines back at most every 15 seconds, the first after that time. */
+/**
+ * Limits progress lines in a log that cannot take lines back: at most one every 15 seconds, the first after
+ * 15 seconds.
+ */
 export class ProgressPacer {
   readonly #now: () => number;
   #last: number;

@@ -5,8 +5,9 @@ import type { Log } from '../../runtime/context.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
 /**
- * The log of a GitHub runner: lines fold under groups, warnings and errors become annotations. Nothing that a message holds becomes a
- * command of the runner. Secrets are replaced before: the runner masks them, too, but not as they are once their signs have been escaped.
+ * The log of a GitHub runner: lines fold under groups, and warnings and errors become annotations. No text in
+ * a message becomes a command of the runner. Secrets are replaced first: the runner masks them too, but does
+ * not recognize them once their special characters are escaped.
  */
 export function createRunnerLog(mask: Mask): Log {
   const pacer = new ProgressPacer();

@@ -5,8 +5,9 @@ import { parseWebhook } from '../../interface/inputs/values.ts';
 import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
 
 /**
- * Every text that must not be printed, longest first, from the raw inputs: they are masked before anything is parsed, so that
- * even a message about a wrong input is safe. A runner's masker does not decode URLs, so passwords are listed in both forms.
+ * Lists every text that must not be printed, longest first, from the raw inputs. They are masked before
+ * anything is parsed, so that even a message about a wrong input is safe. A runner's masker does not decode
+ * URLs, so passwords are listed in both forms.
  */
 export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly string[] {
   const secrets = new Set<string>();
@@ -32,7 +33,10 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
   return [...secrets].sort((a, b) => b.length - a.length);
 }
 
-/** Of the pass file and the services of libpq, those that URLs name and those in their usual places */
+/**
+ * Reads the passwords in libpq's password files and service files: those that URLs name, and those at their
+ * usual paths.
+ */
 function passwordsInFiles(read: ReadInput, env: NodeJS.ProcessEnv): readonly string[] {
   const urls = inputNames
     .filter((name) => inputs[name].parse === parseDatabaseUrl)
@@ -55,7 +59,7 @@ function passwordsInFiles(read: ReadInput, env: NodeJS.ProcessEnv): readonly str
   ].filter((password) => password !== undefined);
 }
 
-/** What other programs take from the environment, and so do we or a library of ours */
+/** Variables with secrets that this tool or one of its libraries reads, and other programs use too. */
 const secretVariables = [
   'PGPASSWORD',
   'AWS_SECRET_ACCESS_KEY',
@@ -65,7 +69,10 @@ const secretVariables = [
   'GITHUB_TOKEN',
 ];
 
-/** What opens a proxy, in either form; a user without a password is a token. Libraries of ours read the third variable, too. */
+/**
+ * Lists the passwords of proxies, encoded and decoded. A user without a password is a token. Libraries also
+ * read the third variable, ALL_PROXY.
+ */
 function secretsOfProxies(env: NodeJS.ProcessEnv): readonly string[] {
   return Object.entries(env).flatMap(([name, text = '']) => {
     const [, user = '', password] =
@@ -76,32 +83,39 @@ function secretsOfProxies(env: NodeJS.ProcessEnv): readonly string[] {
   });
 }
 
-/** Whoever knows the path of a webhook may write there, and servers that refuse quote it without the host. */
+/**
+ * Lists the path of a webhook: anyone who knows it may write there, and servers that refuse a request quote
+ * it without the host.
+ */
 function pathsIn(url: string): readonly string[] {
   if (!URL.canParse(url)) return [];
   const { pathname, search } = new URL(url);
-  // A short one is no secret, and stands in many another address.
+  // A short path is no secret, and occurs in many other addresses.
   return [pathname + search, pathname].filter((path) => path.length >= 12);
 }
 
 /**
- * Passwords of throwaway servers, and the one that Supabase's own images ship. They protect nothing, and where such a word is masked, logs
- * are starred all over, and a runner drops every output that holds it.
+ * Passwords of throwaway servers, and the one of Supabase's own images. They protect nothing. Masking such a
+ * word would fill logs with asterisks, and a runner drops every output that contains it.
  */
 const everyday: ReadonlySet<string> = new Set(['postgres', 'supabase', 'password', 'throwaway', 'test']);
 
-/** Works on texts that are no valid URL, too: a password that breaks the URL is the usual mistake. */
+/**
+ * Lists the passwords in a database URL, also in an invalid one: a password that breaks the URL is the usual
+ * mistake.
+ */
 function passwordsIn(url: string): readonly string[] {
   const [, user, encoded] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
   const inQuery = Array.from(url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi), ([, value]) => value);
-  // A string of libpq, which is no URL and will be refused as such.
+  // A connection string of libpq is not a URL and will be refused, but its password is masked.
   const inPairs = Array.from(
     url.matchAll(/(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/gi),
     ([, quoted, plain]) => plain ?? quoted?.replace(/\\(.)/g, '$1'),
   );
   const database = /^[a-z]+:\/\/[^/]*\/([^?]*)/i.exec(url)?.[1];
   return [encoded, ...inQuery, ...inPairs].flatMap((password) => {
-    // A password that is the user's or the database's name protects nothing, and masking it would star the name wherever it stands.
+    // A password equal to the name of the user or the database protects nothing, and masking it would hide
+    // the name everywhere.
     if (!password || password === user || password === database || everyday.has(password)) return [];
     return [password, decode(password) ?? password];
   });

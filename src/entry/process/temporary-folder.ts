@@ -3,14 +3,14 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { hostname, tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 
-/** Of this machine, because containers share folders and count their processes each from 1. */
+/** Identifies this machine: containers share folders, and each numbers its processes from 1. */
 const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const startedAt = Math.round(performance.timeOrigin);
 const ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 
 /**
- * A folder, mode 0700, that goes when the process goes: at its end, on `process.exit` from a signal, and after an error that nobody
- * caught. Only a SIGKILL leaves it behind, and the next run removes it.
+ * Creates a folder, mode 0700, that is removed when the process ends: at its end, on `process.exit` after a
+ * signal, and after an uncaught error. Only a SIGKILL leaves it behind, and the next run removes it.
  */
 export function createTemporaryFolder(parent = tmpdir()): string {
   removeLeftovers(parent);
@@ -19,7 +19,10 @@ export function createTemporaryFolder(parent = tmpdir()): string {
   return folder;
 }
 
-/** What runs left that were killed: decrypted archives, for example. A run must not fail because of another one's. */
+/**
+ * Removes folders that killed runs have left, for example with decrypted archives. What another run left must
+ * not make this run fail, so errors are ignored.
+ */
 function removeLeftovers(parent: string): void {
   for (const name of listNames(parent)) {
     const [, where, pid, since] = ofRuns.exec(name) ?? [];
@@ -29,7 +32,7 @@ function removeLeftovers(parent: string): void {
       const found = lstatSync(folder);
       if (found.isDirectory() && found.uid === process.getuid?.()) rmSync(folder, { recursive: true });
     } catch {
-      // Another run has removed it at the same time.
+      // Another run has removed the folder at the same time.
     }
   }
 }
@@ -42,10 +45,15 @@ function listNames(parent: string): string[] {
   }
 }
 
-/** @param since milliseconds since 1970, when the process of this number started that made the folder */
+/**
+ * Whether the process that created a folder is still running.
+ *
+ * @param since when that process started, milliseconds since 1970
+ */
 function isRunning(pid: number, since: number): boolean {
   if (pid === process.pid) return since === startedAt;
-  // Numbers are given again after a start of the machine. A clock that was set meanwhile is to leave a folder rather than take it.
+  // Process numbers are reused after a restart of the machine. The margin is for a clock that was set
+  // meanwhile: it is safer to leave a folder than to remove one in use.
   if (since < Date.now() - uptime() * 1000 - 60_000) return false;
   try {
     process.kill(pid, 0);
@@ -56,13 +64,16 @@ function isRunning(pid: number, since: number): boolean {
   return began === undefined || began < since + 10_000;
 }
 
-/** What Linux counts them in for others, whatever it counts in itself (USER_HZ) */
+/** USER_HZ: the unit of times in /proc, whatever the kernel uses internally. */
 const ticksPerSecond = 100;
 
-/** milliseconds since 1970, when a process began; undefined where that is not told. In a container, numbers are given again soon. */
+/**
+ * Reads when a process started, milliseconds since 1970; undefined where /proc does not tell. A container
+ * reuses process numbers soon, so the number alone does not identify a process.
+ */
 function readStart(pid: number): number | undefined {
   try {
-    // Behind the name, which may hold anything, the 22nd field is the 20th (proc(5)).
+    // The second field, the name, may hold anything; the 22nd field is the 20th after it (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

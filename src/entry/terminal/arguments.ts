@@ -5,7 +5,7 @@ import { type InputName, inputNames, inputs } from '../../interface/inputs/schem
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { editDistance } from '../../values/edit-distance.ts';
 
-/** What only the command line has, besides the inputs. */
+/** Switches that only the command line has, besides the inputs. */
 export const switches = {
   json: 'Print the outputs as one JSON object on stdout instead of a report.',
   verbose: 'Print debugging lines, too.',
@@ -16,13 +16,17 @@ export type Switch = keyof typeof switches;
 
 export interface Arguments {
   readonly switches: ReadonlySet<Switch>;
-  /** The inputs that stand on the command line; `operation` is the one word without dashes. */
+  /** Inputs on the command line; `operation` is the one word without dashes. */
   readonly inputs: ReadonlyMap<InputName, string>;
-  /** The former names that stand there; what they were given is in `inputs` under the present ones. */
+  /** Former names that were used; `inputs` holds their values under the present names. */
   readonly formerNames: ReadonlySet<FormerName>;
 }
 
-/** Reads `<operation> --name value --name=value --flag`. Throws `ConfigurationError`. */
+/**
+ * Parses `<operation> --name value --name=value --flag`.
+ *
+ * @throws ConfigurationError
+ */
 export function parseArguments(argv: readonly string[]): Arguments {
   const found = new Set<Switch>();
   const given = new Map<InputName, string>();
@@ -76,7 +80,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
         'Write it once; a list is separated by commas.',
       );
     }
-    // An unset variable of a shell script would mean everything.
+    // An unset variable of a shell script gives an empty value, which would mean everything.
     if (name === 'include' && value.trim() === '') {
       throw new ConfigurationError(
         '--include is empty',
@@ -105,7 +109,7 @@ function unknownArgument(name: string): ConfigurationError {
   );
 }
 
-/** The candidate that takes the fewest edits, unless that is half of the word. */
+/** Finds the candidate at the smallest edit distance, if it is at most half the length of the word. */
 function findNearest(word: string, candidates: readonly string[]): string | undefined {
   const [nearest] = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))

@@ -56,7 +56,9 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
-/** `--help` without an operation. Lines are wrapped at `width` columns, except those to be copied. */
+/**
+ * Renders `--help` without an operation. Lines are wrapped at `width` columns, except for lines to be copied.
+ */
 export function renderHelp(width: number): string {
   return [
     `Usage: ${program} <operation> --storage <location> [inputs]`,
@@ -85,7 +87,7 @@ export function renderHelp(width: number): string {
   ].join('\n');
 }
 
-/** `<operation> --help`: every input of one operation, those that it cannot do without first. */
+/** Renders `<operation> --help`: every input of the operation, required ones first. */
 export function renderOperationHelp(operation: Operation, width: number): string {
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
@@ -128,7 +130,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
   ].join('\n');
 }
 
-/** The variable of the environment that an input may come from. */
+/** Names the environment variable that an input may come from. */
 export function environmentName(name: string): string {
   return `SUPABASE_BACKUP_${name.toUpperCase().replaceAll('-', '_')}`;
 }
@@ -156,7 +158,7 @@ function renderDefinitions(entries: readonly (readonly [string, string])[], widt
   );
 }
 
-/** Descriptions are written as Markdown, of which only backticks occur. */
+/** Removes the backticks, which are the only Markdown in descriptions. */
 function plain(markdown: string): string {
   return markdown.replaceAll('`', '');
 }

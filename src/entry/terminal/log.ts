@@ -11,20 +11,20 @@ interface Terminal {
 }
 
 export interface TerminalLog extends Log {
-  /** Removes the line of progress, before something else writes to the same screen. */
+  /** Removes the progress line, before something else writes to the same screen. */
   clearProgress(): void;
 }
 
 /**
- * The log of the command line, on stderr. Every secret is replaced in whatever passes here: messages should hold none, and this
- * makes sure of it where no runner masks them.
+ * The log of the command line, on stderr. Every secret is replaced: messages should hold none, and no runner
+ * masks them here.
  */
 export function createTerminalLog(
   stream: Terminal,
   options: {
     mask: Mask;
     verbose: boolean;
-    /** What a text of several lines becomes before it is shown */
+    /** Makes a text of several lines printable */
     shown: (text: string) => string;
     now?: () => number;
   },
@@ -41,7 +41,7 @@ export function createTerminalLog(
     clearProgress();
     stream.write(`${options.shown(mask(text))}\n`);
   };
-  // What a message holds cannot pass for one of its own.
+  // Later lines of a message are indented, so that they are not taken for messages of their own.
   const printMessage = (kind: string, text: string): void =>
     print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
 
@@ -61,7 +61,7 @@ export function createTerminalLog(
         if (pacer.isDue()) print(line);
         return;
       }
-      // A line that wraps could not be taken back.
+      // A line that wraps could not be removed again, so it is cut.
       clearProgress();
       stream.write(cut(printable(mask(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;

@@ -25,15 +25,21 @@ import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChang
 import { Removals } from './removals.ts';
 import { type Cleanup, type Ending, sumTallies } from './result.ts';
 
-/** Backups run for hours; a validation of a small repository, or another cleanup, for less than this. */
+/**
+ * Enough for a validation of a small repository, or for another cleanup. A backup runs for hours; the sweep
+ * is left to the next run then.
+ */
 const sweepWaitSeconds = 20;
 
-/** So many of the backups that stay are named in a record: an id has 24 bytes there, each time. */
+/** How many of the remaining backups a record names: an id takes 24 bytes in every record. */
 const rememberedBackups = 1000;
 
 /**
- * Removes the backups that the policy does not keep, the captured changes that nobody needs for the last days, and what only these
- * needed: objects go in a run that comes a grace period after the one that found them unneeded.
+ * Removes the backups that the policy does not keep, the captured changes that no recoverable time of the
+ * last days needs, and the objects that only these needed. Objects are removed by a run that comes a grace
+ * period after the run that marked them.
+ *
+ * @throws ConfigurationError when the location is a whole bucket or the root folder
  */
 export async function applyRetention(inputs: CleanupInputs, world: World): Promise<Cleanup> {
   await using storage = await openStorage(inputs.storage, inputs, world);
@@ -52,7 +58,10 @@ export async function applyRetention(inputs: CleanupInputs, world: World): Promi
     : await carryOut(inputs, repository, context);
 }
 
-/** What `carryOut` would do, except for what only a storage that is asked to delete can tell. */
+/**
+ * Foresees what `carryOut` would do, except for what a storage only tells when it is asked to delete. Changes
+ * nothing.
+ */
 async function preview(
   inputs: CleanupInputs,
   repository: Repository,
@@ -78,7 +87,10 @@ async function preview(
   };
 }
 
-/** Set where it is not known what others need. */
+/**
+ * Builds the ending of a cleanup that cannot know what the remaining backups and segments need; undefined for
+ * any other.
+ */
 function stopFor({ damaged, blind }: Pick<Plan, 'damaged' | 'blind'>): Ending | undefined {
   return damaged.length > 0 || blind ? { kind: 'stopped', damaged, blind } : undefined;
 }
@@ -109,7 +121,7 @@ async function carryOut(
       await lock.release();
       if (ending.kind === 'complete') done = await sweep(done, repository, context, lock.acquiredAt);
     } catch (error) {
-      // What is gone belongs on record, whatever stopped the rest.
+      // Removals are recorded, whatever stopped the rest.
       await record({ ...done, ...removals.tell() }, inputs, repository, context.now()).catch(
         (failure: unknown) => log.warn(`what was removed could not be recorded: ${messageOf(failure)}`),
       );
@@ -122,7 +134,10 @@ async function carryOut(
   return done;
 }
 
-/** Takes back what records say of damage that there is not: the backups count again, and what they need is not stored anew. */
+/**
+ * Retracts recorded damage that a second look did not find. The backups count again, and their objects are
+ * not stored anew.
+ */
 async function retract({ cleared }: Plan, repository: Repository, context: PruneContext): Promise<void> {
   if (cleared.length === 0) return;
   for (const { id, objects } of cleared) {
@@ -147,10 +162,10 @@ async function removeUnkept(
   { signal, log }: PruneContext,
   removals: Removals,
 ): Promise<void> {
-  // Whoever pinned a backup while the plan was made meant it.
+  // A backup that was pinned while the plan was made stays.
   const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
   const reasons = new Map<string, string>();
-  // The oldest first: whatever ends this run, the newest of what was to go are what is left.
+  // Oldest first: if this run ends early, the newest of the backups to remove are left.
   for (const { backup, reasons: why } of listRemovals(decisions).toReversed()) {
     if (standings.get(backup.id)?.pinned && !backup.pinned)
       log.info(`${backup.id} stays: it was pinned since the plan was made`);
@@ -161,7 +176,7 @@ async function removeUnkept(
   );
 }
 
-/** What no backup that has stayed is brought forward with. */
+/** Removes the segments that no remaining backup needs. */
 async function removeOutdated(
   plan: Plan,
   repository: Repository,
@@ -192,7 +207,11 @@ async function keepOthers(
   );
 }
 
-/** @param storeNow the storage's time */
+/**
+ * Removes the marked objects that are due.
+ *
+ * @param storeNow the storage's time
+ */
 async function sweep(
   done: Cleanup,
   repository: Repository,
@@ -222,7 +241,9 @@ function endSweep({ damaged, postponed }: Pick<Sweep, 'damaged' | 'postponed'>):
     : { kind: 'postponed', why: { kind: 'hindered', message: postponed } };
 }
 
-/** A cleanup that has not removed anything yet; its end is the one that the plan foresees. */
+/**
+ * Builds the result of a cleanup that has not removed anything yet, with the ending that the plan foresees.
+ */
 function beginWith(inputs: CleanupInputs, plan: Plan): Cleanup {
   const { backups, vanished, cleared, decisions, segments } = plan;
   return {
@@ -242,7 +263,10 @@ function beginWith(inputs: CleanupInputs, plan: Plan): Cleanup {
   };
 }
 
-/** Where a listing lacks backups, what they need could be among what is due. The next run takes it as it is. */
+/**
+ * Postpones the removal of objects when backups have vanished from the listing, because due objects may
+ * belong to them. The next run accepts the listing as it is.
+ */
 function endWithout(vanished: readonly string[]): Ending {
   return vanished.length === 0 ? { kind: 'complete' } : { kind: 'postponed', why: { kind: 'vanished' } };
 }
@@ -272,7 +296,12 @@ async function record(
   });
 }
 
-/** Where others keep things too, or may one day, nothing is deleted by what its name looks like. */
+/**
+ * Refuses a location that others share, or may share one day: there, a name alone does not prove that a file
+ * belongs to the repository.
+ *
+ * @throws ConfigurationError
+ */
 function refuseWholeStorage(location: string): void {
   const isBucket = /^s3:\/\/[^/]+\/*$/i.test(location);
   const folder = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);

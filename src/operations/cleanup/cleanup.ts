@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { applyRetention } from './apply.ts';
 import { describeCleanup } from './report.ts';
 
-/** Removes what the policy does not keep, and tells of it. */
+/** Removes what the policy does not keep, and reports it. */
 export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outcome> {
   return describeCleanup(await applyRetention(inputs, world));
 }

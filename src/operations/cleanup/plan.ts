@@ -15,35 +15,35 @@ import { runTogether } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 
-/** What there is, and what is to become of it. */
+/** The contents of a repository, and which of them stay. */
 export interface Plan {
   readonly backups: number;
   readonly damaged: readonly DamagedHeader[];
-  /** No backup is listed, and there are objects */
+  /** Whether no backup is listed although there are objects */
   readonly blind: boolean;
-  /** Ids of backups that there were, and that are gone without a cleanup */
+  /** Ids of backups that records name, that are not listed, and that no cleanup removed */
   readonly vanished: readonly string[];
-  /** What was recorded as damaged, and is whole */
+  /** Backups that were recorded as damaged and are whole */
   readonly cleared: readonly Cleared[];
   readonly decisions: readonly Decision<ShelvedBackup>[];
-  /** Of all backups, as they were read */
+  /** The outlines of all backups, as they were read */
   readonly outlines: Outlines;
-  /** By chain and position */
+  /** Sorted by chain and position */
   readonly segments: readonly Segment[];
-  /** Segments that are outdated when these backups stay */
+  /** Lists the segments that are outdated if only these backups stay */
   readonly listOutdated: (bases: readonly ShelvedBackup[]) => readonly Segment[];
 }
 
-/** Segments of captured changes, and what they are good for */
+/** Segments of captured changes, and the times that they make recoverable. */
 export interface Changes {
-  /** Those that there were */
+  /** Segments before the cleanup */
   readonly segments: number;
   readonly removed: number;
-  /** The newest times that can be recovered without a gap, from the backups and segments that stay; undefined without any */
+  /** The newest window that the remaining backups and segments make recoverable; undefined without one */
   readonly window: Window | undefined;
 }
 
-/** Changes nothing. */
+/** Plans a cleanup. Changes nothing. */
 export async function makePlan(
   inputs: CleanupInputs,
   repository: Repository,
@@ -70,7 +70,7 @@ export async function makePlan(
   const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
   const planned = await decide(inputs, repository, shelf.backups, policy.now, context);
   const decisions = keepBases(planned.decisions, segments, policy);
-  // What stays is what is left: before others go, all of it is read.
+  // After the removal only these backups are left, so all their manifests are read before it.
   const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
   const [rotten, vanished] = await Promise.all([
     checkUnread(repository, outlines, kept, onDamaged, signal),
@@ -89,7 +89,10 @@ export async function makePlan(
   };
 }
 
-/** Plans, and plans again without the damage that a second look does not find. */
+/**
+ * Applies the policy. When it would remove damaged backups, they are read again, and the policy is applied
+ * again without the damage that is not there.
+ */
 async function decide(
   { retention, timeZone }: CleanupInputs,
   repository: Repository,
@@ -114,13 +117,18 @@ export function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Dec
   return decisions.filter(({ keep }) => !keep);
 }
 
-/** The backups that stay when some are gone */
+/** Lists the backups that stay when these are removed. */
 export function listOthers({ decisions }: Plan, removed: readonly string[]): ShelvedBackup[] {
   const gone = new Set(removed);
   return decisions.map(({ backup }) => backup).filter(({ id }) => !gone.has(id));
 }
 
-/** @param gone segments that are removed */
+/**
+ * Counts segments, and finds the recoverable window that is left.
+ *
+ * @param removed ids of removed backups
+ * @param gone removed segments
+ */
 export function weighChanges(plan: Plan, removed: readonly string[], gone: ReadonlySet<Segment>): Changes {
   const { segments } = plan;
   const bases = listBases(listOthers(plan, removed)).filter(({ damagedAt }) => damagedAt === null);

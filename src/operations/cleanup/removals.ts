@@ -3,7 +3,7 @@ import type { Removal, Retained } from '../../repository/prune/removal.ts';
 import { append } from '../../runtime/lists.ts';
 import type { Cleanup } from './result.ts';
 
-/** What has become of manifests and headers; what is done is added at once. */
+/** Counts what became of manifests and headers. Each removal is added as soon as it is done. */
 export class Removals {
   readonly #removed: string[] = [];
   readonly #retained: Retained[] = [];

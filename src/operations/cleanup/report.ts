@@ -9,7 +9,7 @@ import { formatInterval } from '../../values/retention-policy.ts';
 import { describeVerification } from '../sections/verification.ts';
 import { type Cleanup, type Ending, type Postponement, sumTallies } from './result.ts';
 
-/** Of what a storage did not let go, so many keys are named. */
+/** How many retained keys, or vanished backups, the report names. */
 const shownKeys = 20;
 
 type Stop = Extract<Ending, { kind: 'stopped' }>;
@@ -170,7 +170,7 @@ function describeFigures(done: Cleanup): Section {
   };
 }
 
-/** Nothing where nothing was ever captured */
+/** Lists the figures of captured changes; none when nothing was ever captured. */
 function describeChanges({ kind, ending, changes }: Cleanup): string[][] {
   const { segments, removed, window } = changes;
   if (segments === 0) return [];
@@ -192,7 +192,10 @@ function describeTally({ objects, bytes }: Tally): string {
   return objects === 0 ? '0' : `${formatCount(objects)} (${formatBytes(bytes)})`;
 }
 
-/** Nothing is freed where the bucket keeps versions and these credentials may not remove them. */
+/**
+ * Explains versions: no bytes are freed when the bucket keeps versions and these credentials may not remove
+ * them.
+ */
 function describeHidden({ hidden, hiddenFiles, versions }: Cleanup): Section[] {
   if (hidden.objects + hiddenFiles === 0) {
     if (versions === 0) return [];
@@ -243,7 +246,7 @@ function describeRetained({ retained }: Cleanup): Section[] {
   ];
 }
 
-/** How many bytes will be freed, and when. */
+/** Tells how many bytes will be freed, and when. */
 function describeOutlook(done: Cleanup): string {
   const { kind, ending, waiting, gracePeriod } = done;
   if (ending.kind === 'stopped') {

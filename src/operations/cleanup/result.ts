@@ -6,53 +6,56 @@ import type { Decision } from '../../repository/retention/policy.ts';
 import type { Changes } from './plan.ts';
 import type { Cleared } from './second-look.ts';
 
-/** What a cleanup did or, in a dry run, what one would do. */
+/** What a cleanup did or, in a dry run, would do. */
 export interface Cleanup {
   /** `planned`: a dry run, which changed nothing */
   readonly kind: 'done' | 'planned';
   readonly ending: Ending;
   /** Location of the repository */
   readonly storage: string;
-  /** milliseconds from the mark of an object to its removal */
+  /** milliseconds between the marking of an object and its removal */
   readonly gracePeriod: number;
-  /** Backups that there were, those with manifests that cannot be trusted included */
+  /** Backups before the cleanup, including those whose manifests cannot be trusted */
   readonly backups: number;
   readonly decisions: readonly Decision<ShelvedBackup>[];
-  /** Ids of backups that were gone before, without a cleanup */
+  /** Ids of backups that had vanished before, without a cleanup */
   readonly vanished: readonly string[];
-  /** What was recorded as damaged, and is whole */
+  /** Backups that were recorded as damaged and are whole */
   readonly cleared: readonly Cleared[];
-  /** Ids of backups that are gone */
+  /** Ids of removed backups */
   readonly removed: readonly string[];
   readonly changes: Changes;
-  /** What no backup and no segment needs any more, and is still there. Oldest mark first */
+  /** Objects that no backup and no segment needs, and that are still stored. Oldest mark first */
   readonly waiting: readonly MarkedTally[];
   readonly swept: Tally;
-  /** Objects that are listed no longer, and whose bytes the storage keeps */
+  /** Objects that are no longer listed, although the storage keeps their bytes as versions */
   readonly hidden: Tally;
-  /** Manifests and headers of which the same holds */
+  /** How many manifests and headers are hidden in the same way */
   readonly hiddenFiles: number;
-  /** How many versions that the bucket kept are gone */
+  /** How many versions were removed for good */
   readonly versions: number;
-  /** What the storage did not let go */
+  /** Keys that the storage did not delete */
   readonly retained: readonly Retained[];
 }
 
 /** How far a cleanup came, or would come. */
 export type Ending =
   | { readonly kind: 'complete' }
-  /** Objects that are due were left to the next run. */
+  /** The removal of due objects was left to the next run. */
   | { readonly kind: 'postponed'; readonly why: Postponement }
-  /** What the backups need is not known. Nothing is removed after that was found. */
+  /** It is unknown which objects the backups need. Nothing is removed after that was found. */
   | {
       readonly kind: 'stopped';
       /** Manifests and headers of segments that cannot be trusted */
       readonly damaged: readonly DamagedHeader[];
-      /** No backup is listed, and there are objects */
+      /** Whether no backup is listed although there are objects */
       readonly blind: boolean;
     };
 
-/** `vanished`: what the backups need that have vanished could be among what is due. `hindered`: the sweep itself says why, for people. */
+/**
+ * `vanished`: due objects may belong to backups that have vanished from the listing. `hindered`: the sweep
+ * removed nothing; `message` says why, for people.
+ */
 export type Postponement =
   | { readonly kind: 'vanished' }
   | { readonly kind: 'hindered'; readonly message: string };

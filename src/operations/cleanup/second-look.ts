@@ -7,18 +7,21 @@ import { type RecordContent, readRecords } from '../../repository/records.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 
-/** A backup that was recorded as damaged and is not */
+/** A backup that was recorded as damaged and is whole. */
 export interface Cleared {
   readonly id: string;
-  /** Names of the objects that were recorded as damaged, and are as they were stored */
+  /** Names of the objects that were recorded as damaged, and that are as they were stored */
   readonly objects: readonly string[];
 }
 
 const readers = 4;
 
 /**
- * Reads once more what of some backups a validation has found damaged, before they are removed because of it: what is lost on the way to
- * one reader is no damage. Where it was not objects, nor the manifest, there is nothing to look at here, and the record stands.
+ * Reads again what validations found damaged in some backups, before they are removed because of the damage:
+ * bytes that were changed on the way to one reader are no damage of what is stored. Damage that is neither in
+ * objects nor in the manifest cannot be checked here, and its record stands.
+ *
+ * @returns the backups that are whole
  */
 export async function lookAgain(
   repository: Repository,
@@ -32,7 +35,7 @@ export async function lookAgain(
     if (manifest === undefined) continue;
     const objects = manifest.objects.filter(({ name }) => suspects.has(name));
     const part = parts.get(id);
-    // Of a manifest the seal fits by now, so it is what the backup wrote.
+    // The manifest has been read and its seal is right, so it is what the backup wrote.
     const canTell = part === 'manifest' || (objects.length > 0 && part !== 'contents');
     if (canTell && (await areWhole(repository, objects, signal)))
       cleared.push({ id, objects: objects.map(({ name }) => name) });
@@ -42,7 +45,10 @@ export async function lookAgain(
 
 type DamagedPart = RecordContent<'validations'>['backups'][number]['part'];
 
-/** The objects that validations have found damaged, and for each backup where the newest has found the damage. */
+/**
+ * Reads the objects that validations found damaged, and for each backup where the newest validation found the
+ * damage.
+ */
 async function readDamage(
   repository: Repository,
   { signal, log }: Pick<PruneContext, 'signal' | 'log'>,

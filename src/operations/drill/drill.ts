@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { describeDrill } from './report.ts';
 import { tryBackups } from './try.ts';
 
-/** Restores a backup on purpose, and tells what it showed. */
+/** Restores a backup as a test, and reports what the test showed. */
 export async function drill(inputs: DrillInputs, world: World): Promise<Outcome> {
   return describeDrill(await tryBackups(inputs, world));
 }

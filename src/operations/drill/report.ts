@@ -106,7 +106,7 @@ function describeAttempt(attempt: Attempt, named: boolean): Section[] {
   ];
 }
 
-/** What the restore did not bring, and what was in no backup to be brought. */
+/** Lists what the restore or the backup does not carry, and what differs from the source without loss. */
 function describeOmissions({ manifest, notCarried, notes }: Attempt): Section[] {
   return [
     ...describeNotes(notes),

@@ -1,19 +1,19 @@
 import { type Attempt, hasPassed } from '../../restorer/trial/attempt.ts';
 
-/** What backups showed that were restored on purpose. */
+/** The result of a drill. */
 export type Drill = Tried & (Proven | { readonly kind: 'failed' });
 
 interface Tried {
   readonly chosen: Attempt;
-  /** The chosen backup first, then those before it, as far as they were tried */
+  /** The chosen backup first, then older ones, as far as they were tried */
   readonly attempts: readonly Attempt[];
 }
 
-/** `passed`: the chosen backup is what it was. `fell-back`: only one before it is. */
+/** `passed`: the chosen backup passed. `fell-back`: only an older one did. */
 interface Proven {
   readonly kind: 'passed' | 'fell-back';
   readonly works: Attempt;
-  /** Set where it took longer than it may */
+  /** Set when the recovery took longer than it may */
   readonly overrun: Overrun | undefined;
 }
 
@@ -24,8 +24,10 @@ export interface Overrun {
 }
 
 /**
- * @param attempts the chosen backup first, then those before it; the last one is the only one that may have passed
- * @param rtoTarget milliseconds that a recovery may take; undefined: any
+ * Judges a drill by its attempts.
+ *
+ * @param attempts the chosen backup first, then older ones; only the last one may have passed
+ * @param rtoTarget milliseconds that a recovery may take; undefined: no limit
  */
 export function judgeDrill(attempts: readonly Attempt[], rtoTarget: number | undefined): Drill {
   const [chosen] = attempts;

@@ -11,8 +11,8 @@ import { openStorage } from '../../storage/open.ts';
 import { type Drill, judgeDrill } from './result.ts';
 
 /**
- * Restores a backup into a database made for the occasion, compares and tests it, and drops it again. When a backup fails, the ones
- * before it are tried, so that the answer says which one works. What each showed is recorded on it.
+ * Restores a backup into a scratch database, compares and checks it there, and drops the database. When a
+ * backup fails, older ones are tried, so that the answer names a backup that works. Each attempt is recorded.
  */
 export async function tryBackups(inputs: DrillInputs, world: World): Promise<Drill> {
   const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);

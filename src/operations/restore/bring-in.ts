@@ -22,9 +22,11 @@ import type { Restored } from './result.ts';
 import { describeMark, MarkedTarget } from './unfinished-target.ts';
 
 /**
- * Brings a backup into the target, compares the two, and asks the user's checks. What was done is recorded, also when it stopped.
+ * Restores a backup into the target, compares the two, and runs the user's checks. The result is recorded,
+ * also when the restore stopped.
  *
  * @throws ConfigurationError when the restore may not begin; nothing of the target is touched then
+ * @throws the error that stopped the restore; its message says when the target is incomplete
  */
 export async function bringIn(job: Job, world: World): Promise<Restored> {
   const { inputs, manifest, settings, state } = job;
@@ -86,7 +88,7 @@ function gather(
   };
 }
 
-/** What stopped the restore, with how far it came and the two ways on. */
+/** Adds to an error how far the restore came, and the ways to go on. */
 function explainStop(error: KnownError, { manifest, state, clock }: Job): KnownError {
   const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
   const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;

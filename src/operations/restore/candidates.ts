@@ -9,15 +9,18 @@ import type { World } from '../../runtime/context.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 
 export interface Candidates {
-  /** In the order in which they are tried; only the first without staging */
+  /** In the order in which they are tried; without staging only one */
   readonly candidates: readonly Candidate[];
-  /** Of the first whose manifest can be read; all are of the same database */
+  /** The manifest of the first candidate whose manifest can be read; all are of the same database */
   readonly manifest: Manifest;
 }
 
 /**
- * The backups that a restore may bring. A safety backup shows a database in trouble, and is only meant when it is named: `latest`, said
- * again after a restore that failed, must not come to mean the trouble.
+ * Chooses the backups that a restore may use. A safety backup shows a database in trouble, so only its id
+ * means it: `latest`, given again after a failed restore, must not mean the safety backup.
+ *
+ * @throws ConfigurationError when no backup fits
+ * @throws IntegrityError when no candidate's manifest can be read
  */
 export async function chooseCandidates(
   repository: Repository,

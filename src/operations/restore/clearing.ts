@@ -16,7 +16,9 @@ import { takeSafetyBackup } from './safety-backup.ts';
 import { refuseAnother } from './target-look.ts';
 import { describeMark, type MarkedTarget } from './unfinished-target.ts';
 
-/** Backs the target up, takes away what has to give way, and plans anew. */
+/**
+ * Backs up the target where that is needed, removes what the restore replaces, and plans the restore again.
+ */
 export async function makeRoom(
   job: Job,
   done: Done,
@@ -33,7 +35,7 @@ export async function makeRoom(
   const session = await openSession(settings, world.signal);
   try {
     await refuseAnother(session, state);
-    // Rules and triggers of what is emptied do what they do.
+    // Rules and triggers of the removed objects may read any relation.
     await letRead(session);
     if (state.part === undefined) await empty(session, job, done, world);
     else await replace(session, job, done, target);
@@ -41,7 +43,7 @@ export async function makeRoom(
     await session.close();
   }
   clock.end('clean');
-  // What of a Supabase target could not be removed is told, and the restore goes around it.
+  // Objects of a Supabase target that could not be removed are reported, and the restore works around them.
   const occupied = state.kind === 'plain' && state.part === undefined ? 'refuse' : 'accept';
   return prepare(job, occupied, world);
 }
@@ -57,7 +59,7 @@ async function empty(session: Session, { state }: Job, done: Done, world: World)
   }
 }
 
-/** Nothing but the chosen objects; the mark says from the same moment what has to be given back. */
+/** Removes only the chosen objects. The same transaction writes the mark, with what has to be given back. */
 async function replace(session: Session, job: Job, done: Done, target: MarkedTarget): Promise<void> {
   const { part } = job.state;
   if (part === undefined) return;
@@ -70,7 +72,11 @@ async function replace(session: Session, job: Job, done: Done, target: MarkedTar
   done.incomplete = true;
 }
 
-/** @returns what could not be given back as it was */
+/**
+ * Gives back what was dropped together with replaced objects.
+ *
+ * @returns what could not be given back unchanged
+ */
 export async function giveBack(
   held: readonly Held[],
   settings: ConnectionSettings,

@@ -22,7 +22,7 @@ import {
 const words = 'RESTORE PRODUCTION';
 
 /**
- * Inputs that contradict each other, told before anything is opened.
+ * Refuses inputs that contradict each other, before anything is opened.
  *
  * @throws ConfigurationError
  */
@@ -47,16 +47,21 @@ export function needsSafetyBackup({ clean, safetyBackup }: RestoreInputs, state:
   return clean && safetyBackup && isOccupied(state) && isWorthKeeping(state);
 }
 
-/** @throws ConfigurationError, the first of what is missing */
+/**
+ * Refuses a restore that may not begin.
+ *
+ * @throws ConfigurationError, the first of `findRefusals`
+ */
 export function refuse(inputs: RestoreInputs, manifest: Manifest, state: TargetState): void {
   const [refusal] = findRefusals(inputs, manifest, state);
   if (refusal !== undefined) throw refusal;
 }
 
 /**
- * Everything that has to be asked for, one after another; what is empty, is nobody's production and was not backed up needs nothing.
+ * Collects all reasons to refuse a restore. A target that is empty, is not production and was not the source
+ * gives none.
  *
- * @returns what is missing for the restore to begin
+ * @returns one error for each thing that is missing for the restore to begin, in the order of reporting
  */
 export function findRefusals(
   inputs: RestoreInputs,
@@ -97,7 +102,7 @@ export function findRefusals(
   return refusals;
 }
 
-/** What of a part stands in its own way. */
+/** Collects the reasons to refuse a part of the backup that lie in what the target holds. */
 function findMeetings(
   inputs: RestoreInputs,
   state: TargetState,

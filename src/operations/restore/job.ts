@@ -9,28 +9,28 @@ import type { Attempt } from '../../restorer/trial/attempt.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { TargetState } from './target-state.ts';
 
-/** A restore, with what it was asked for and what it found. */
+/** A restore: its inputs, and what was found before it began. */
 export interface Job {
   readonly inputs: RestoreInputs;
   readonly settings: ConnectionSettings;
   readonly repository: Repository;
   readonly manifest: Manifest;
-  /** To bring it to a point in time; undefined: as it is */
+  /** How to reach the recovery target; undefined: the backup is restored as it is */
   readonly recovery: Recovery | undefined;
   readonly state: TargetState;
   readonly clock: PhaseClock;
-  /** What was tried on staging; undefined without it */
+  /** The trials on staging; undefined without staging */
   readonly attempts: readonly Attempt[] | undefined;
 }
 
-/** What has been done to the target, as far as it came. */
+/** What a restore has done to the target so far. */
 export interface Done {
   safetyBackup: string | null;
-  /** What was in the target and could not be removed */
+  /** Objects of the target that could not be removed */
   left: readonly Omission[];
-  /** What hung on what was replaced, and is to be there again in the end */
+  /** What depended on replaced objects, and is given back at the end */
   held: readonly Held[];
-  /** What of that could not be given back as it was */
+  /** What of `held` could not be given back unchanged */
   ungiven: readonly Omission[];
   /** Whether the target holds only a part of what it should */
   incomplete: boolean;

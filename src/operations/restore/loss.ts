@@ -6,7 +6,7 @@ import type { MetPart } from '../../restorer/plan.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { isInhabited, type TargetState } from './target-state.ts';
 
-/** What goes, and what of it does not come back. */
+/** Tells what a restore would remove, and what of it would not come back. */
 export function describeLoss(manifest: Manifest, state: TargetState): string {
   const { part } = state;
   if (!isInhabited(state)) return 'it is empty';
@@ -18,13 +18,13 @@ export function describeLoss(manifest: Manifest, state: TargetState): string {
   return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
 }
 
-/** What no backup of the replaced tables has, and the target has on them */
+/** Tells what is dropped with the replaced tables and would not come back, because the backup lacks it. */
 export function describeSurplus({ surplus = [] }: MetPart): string {
   if (surplus.length === 0) return '';
   return `; the backup does not have ${summarize(surplus)}, so that ${surplus.length === 1 ? 'it does' : 'they do'} not come back`;
 }
 
-/** Tables that go with all the rest and that the backup has no rows of. */
+/** Lists the tables that emptying the target removes and that the backup has no rows of. */
 export function findLost({ tables }: Manifest, { held }: TargetState): TableSize[] {
   const back = new Set(tables.map(writePattern));
   return held.filter((table) => !back.has(writePattern(table)));

@@ -14,18 +14,22 @@ export function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): 
 }
 
 /**
- * Makes sure that the backup and the target fit before anything is touched.
+ * Checks that the backup and the target fit each other, before the target is touched.
  *
- * @returns undefined when the target has to be emptied first: what is planned for a full one does not hold for the empty one
+ * @returns undefined when the target has to be emptied first: a plan for the full target does not hold for
+ * the empty one
  */
 export async function prepareUntouched(job: Job, world: World): Promise<PreparedRestore | undefined> {
-  // What is not chosen of a part, stays.
+  // A restore of a part leaves other objects in the target.
   if (!isOccupied(job.state)) return prepare(job, job.state.part === undefined ? 'refuse' : 'accept', world);
   await prepareQuietly(job, world);
   return undefined;
 }
 
-/** For what a plan tells of the target as it is now; what it says to people is not what will happen. */
+/**
+ * Plans for the target as it is now. The plan's messages go to the debug log only, because they do not
+ * describe the restore that follows.
+ */
 export function prepareQuietly(job: Job, world: World): Promise<PreparedRestore> {
   const { log } = world;
   const quiet = { ...log, info: log.debug, warn: log.debug };

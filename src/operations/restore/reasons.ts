@@ -3,16 +3,16 @@ import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { isSourceOf, isWorthKeeping, type TargetState, wasSourceOf } from './target-state.ts';
 
-/** Why somebody has to answer for a restore. */
+/** A reason why a restore has to be confirmed. */
 export type Reason =
   /** The target is the database that was backed up. */
   | { readonly kind: 'source' }
-  /** It is, and had another name then. */
+  /** The target is the database that was backed up, renamed since; `before` is its name at the backup. */
   | { readonly kind: 'renamed source'; readonly before: string }
   | { readonly kind: 'environment'; readonly name: string }
   | { readonly kind: 'project in use' };
 
-/** @returns none when nobody has to */
+/** Collects the reasons why a restore has to be confirmed; empty when it needs no confirmation. */
 export function findReasons(inputs: RestoreInputs, manifest: Manifest, state: TargetState): Reason[] {
   const { environment } = inputs;
   const isProject = [state.kind, state.found].includes('supabase-project');
@@ -31,12 +31,15 @@ function findSource(manifest: Manifest, state: TargetState): Reason[] {
   return [{ kind: 'renamed source', before: manifest.source.database }];
 }
 
-/** Names of environments whose users expect that they are emptied. As words: `live-testing` is two, and `attest` is none of them. */
+/**
+ * Names of environments whose users expect them to be emptied. They match as whole words: `testing` matches
+ * in `live-testing`, `test` does not in `attest`.
+ */
 const expendable = /(?<![a-z])(staging|stage|test|testing|dev|development|preview|local)(?![a-z])/i;
 
 /**
- * What is named for production, or for nothing that is known to be less. Words too many are typed; words that were not asked for are a
- * database.
+ * True for a name that means production, and for every name that is not known to mean less. A needless
+ * confirmation costs two words; a missing one can cost a database.
  */
 function mayBeProduction(environment: string): boolean {
   return /prod|live/i.test(environment) || !expendable.test(environment);

@@ -8,11 +8,12 @@ import type { World } from '../../runtime/context.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import type { Job } from './job.ts';
 
-/** What came of a restore, for the record. */
+/** The result of a restore, as it is recorded. */
 export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
 
 /**
- * Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure.
+ * Records a restore. Credentials that may only read are enough to restore, so a failure to write the record
+ * is a warning.
  *
  * @param safetyBackup id of the backup of the target; null without one
  */

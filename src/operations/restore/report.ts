@@ -40,7 +40,10 @@ export function describeRestore(result: RestoreResult): Outcome {
   }
 }
 
-/** The plan: what would be created and what would not, and what would be asked for before it. */
+/**
+ * Reports a plan: what would be created, what would be left out, and what is missing for the restore to
+ * begin.
+ */
 function describePlanned(plan: PlannedRestore): Outcome {
   const { manifest, state, scope, foreseen, elapsed } = plan;
   return {
@@ -70,7 +73,7 @@ function describePlanned(plan: PlannedRestore): Outcome {
   };
 }
 
-/** What would come before anything of the target is removed */
+/** Lists what would happen before anything of the target is removed. */
 function listSteps({ reasons, isStaged, safetyStorage }: PlannedRestore): string[] {
   return [
     ...(reasons.length > 0
@@ -83,7 +86,7 @@ function listSteps({ reasons, isStaged, safetyStorage }: PlannedRestore): string
   ];
 }
 
-/** The result of a restore with all that was done around it. */
+/** Reports a restore: its result, and everything that was done before and after it. */
 function describeRestored(restored: Restored): Outcome {
   const { scope, state, parity, safetyBackup, attempts, elapsed } = restored;
   const verdict = parity === undefined ? 'skipped' : parity.equal ? 'equal' : 'different';
@@ -149,12 +152,12 @@ function tellFigures(
   };
 }
 
-/** To a tenth */
+/** Converts to seconds, rounded to a tenth. */
 function tellSeconds(milliseconds: number): number {
   return Math.round(milliseconds / 100) / 10;
 }
 
-/** What of the target goes, and what stays. */
+/** Tells what of the target would be removed, and what would stay. */
 function describeMeeting({ manifest, state }: PlannedRestore): string[] {
   const { part } = state;
   if (part === undefined) {
@@ -172,7 +175,7 @@ function describeMeeting({ manifest, state }: PlannedRestore): string[] {
   ];
 }
 
-/** What was there before, in numbers: what of it did not come back is told by name. */
+/** Tells in numbers what the target held before, and by name what of it did not come back. */
 function describeRemoved({ manifest, state }: Restored): Section[] {
   if (!isOccupied(state)) return [];
   const { part } = state;

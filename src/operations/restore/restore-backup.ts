@@ -21,9 +21,12 @@ import type { NonePassed, PlannedRestore, RestoreResult } from './result.ts';
 import { lookAtTarget } from './target-look.ts';
 
 /**
- * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All that has to be asked for is asked
- * for before anything begins; then come the trial on staging, the safety backup and the emptying of the target, each where it applies.
- * Nothing of the target is touched before the identity, the archive and the target are known to fit. What was done is recorded.
+ * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All
+ * requirements are checked before anything begins; then follow, each where it applies, the trial on staging,
+ * the safety backup and the emptying of the target. Nothing of the target is touched before the identity, the
+ * archive and the target are known to fit. The result is recorded.
+ *
+ * @throws ConfigurationError when the restore may not begin; nothing of the target is touched then
  */
 export async function restoreBackup(inputs: RestoreInputs, world: World): Promise<RestoreResult> {
   refuseContradictions(inputs);
@@ -56,20 +59,20 @@ export async function restoreBackup(inputs: RestoreInputs, world: World): Promis
   return await bringIn(await fitToTarget(await lookAtPart(other, world), world), world);
 }
 
-/** What a part of the backup meets in the target: the archive tells what it is. */
+/** Finds what a part of the backup meets in the target. The archive tells what belongs to the part. */
 async function lookAtPart(job: Job, world: World): Promise<Job> {
   if (isWhole(job.inputs)) return job;
   const { part } = await prepareQuietly(job, world);
   return { ...job, state: { ...job.state, part } };
 }
 
-/** With as many jobs as the target has sessions for. */
+/** Reduces the jobs to the sessions that the target has available. */
 async function fitToTarget(job: Job, world: World): Promise<Job> {
   const jobs = await fitJobs(job.settings, job.inputs.jobs, world);
   return { ...job, inputs: { ...job.inputs, jobs } };
 }
 
-/** The plan, and what would be asked for. */
+/** Plans the restore for a dry run, and collects what is missing for it to begin. */
 function foresee(job: Job, world: World): Promise<PlannedRestore> {
   const { inputs, manifest, state, recovery, clock } = job;
   return inScratchFolder(world, async (scratch) => {
@@ -86,7 +89,7 @@ function foresee(job: Job, world: World): Promise<PlannedRestore> {
   });
 }
 
-/** What no backup has passed on staging for, is not done to the target. */
+/** Ends a restore for which no backup passed on staging. The target is not touched. */
 async function leaveAlone(job: Job, attempts: readonly Attempt[], world: World): Promise<NonePassed> {
   const { manifest, state, clock } = job;
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);

@@ -5,7 +5,10 @@ import { sideRestore } from '../side-restore/side-restore.ts';
 import { describeRestore } from './report.ts';
 import { restoreBackup } from './restore-backup.ts';
 
-/** Restores a backup or a part of one, in the place of what is there or beside it, and tells what came of it. */
+/**
+ * Restores a backup or a part of one, in place of the target's objects or beside them, and reports the
+ * result.
+ */
 export async function restore(inputs: RestoreInputs, world: World): Promise<Outcome> {
   if (inputs.sideSchema !== undefined) return sideRestore(inputs, world);
   return describeRestore(await restoreBackup(inputs, world));

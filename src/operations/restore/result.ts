@@ -9,12 +9,12 @@ import type { ConfigurationError } from '../../runtime/errors.ts';
 import type { Reason } from './reasons.ts';
 import type { TargetState } from './target-state.ts';
 
-/** How a restore ended that was not refused and did not stop: both are thrown. */
+/** How a restore ended. A restore that is refused or stops throws instead. */
 export type RestoreResult = PlannedRestore | Restored | NonePassed;
 
 interface Ended {
   readonly manifest: Manifest;
-  /** What the target was before anything was touched */
+  /** The target before anything was touched */
   readonly state: TargetState;
   /** milliseconds */
   readonly elapsed: number;
@@ -26,29 +26,32 @@ export interface PlannedRestore extends Ended {
   readonly scope: RestoreScope;
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
-  /** Why it has to be confirmed */
+  /** Why the restore has to be confirmed; empty when it needs no confirmation */
   readonly reasons: readonly Reason[];
-  /** Whether it would be tried on staging first */
+  /** Whether the backup would be tried on staging first */
   readonly isStaged: boolean;
-  /** Where the target would be backed up before anything is removed; undefined where it would not */
+  /** Location of the safety backup; undefined when the target would not be backed up */
   readonly safetyStorage: string | undefined;
-  /** What it would be refused for */
+  /** What is missing for the restore to begin */
   readonly refusals: readonly ConfigurationError[];
-  /** To bring it to a point in time; undefined: as it is */
+  /** How to reach the recovery target; undefined: the backup is restored as it is */
   readonly recovery: Recovery | undefined;
 }
 
-/** The target has what the backup brings, as far as `findShortfalls` finds nothing. */
+/**
+ * The restore came to its end. The target holds what the backup holds, except for what `findShortfalls`
+ * finds.
+ */
 export interface Restored extends Ended {
   readonly kind: 'restored';
   readonly scope: RestoreScope;
-  /** What was tried on staging before; undefined without it */
+  /** The trials on staging; undefined without staging */
   readonly attempts: readonly Attempt[] | undefined;
-  /** Of the target, before anything of it was removed */
+  /** The backup of the target, taken before anything was removed; undefined without one */
   readonly safetyBackup: SafetyBackup | undefined;
-  /** What was in the target and could not be removed */
+  /** Objects of the target that could not be removed */
   readonly left: readonly Omission[];
-  /** What hung on what was replaced, and could not be given back as it was */
+  /** What depended on replaced objects, and could not be given back unchanged */
   readonly ungiven: readonly Omission[];
   /** Undefined where nothing was compared */
   readonly parity: Parity | undefined;
@@ -59,7 +62,7 @@ export interface Restored extends Ended {
   readonly phases: Readonly<Record<string, number>>;
 }
 
-/** No backup passed on staging, so that the target was left alone. */
+/** No backup passed on staging, so the target was not touched. */
 export interface NonePassed extends Ended {
   readonly kind: 'none-passed';
   readonly attempts: readonly Attempt[];
@@ -67,11 +70,15 @@ export interface NonePassed extends Ended {
 
 export interface SafetyBackup {
   readonly id: string;
-  /** Location of the repository that it is in */
+  /** Location of its repository */
   readonly storage: string;
 }
 
-/** What is not as it should be: what was compared, what the server did not take, what hung on the replaced, what the user's checks say. */
+/**
+ * A way in which the target is not what it should be. `different`: the comparison found differences. `lost`:
+ * the target lacks something of the backup, for example because the server refused it. `not given back`:
+ * something that depended on replaced objects is not what it was. `checks`: a check of the user failed.
+ */
 export type Shortfall = 'different' | 'lost' | 'not given back' | 'checks';
 
 export function findShortfalls({

@@ -10,10 +10,12 @@ import { readBack } from '../validate/read-back.ts';
 import { isSound } from '../validate/result.ts';
 
 /**
- * Backs up the target of a restore before it is emptied: pinned, and for those who can read the backup that is restored or, where that is
- * anybody, the newest one of the storage that it goes to.
+ * Backs up the target of a restore before the target is emptied. The backup is pinned, and encrypted for the
+ * recipients of the restored backup or, if that one is not encrypted, for those of the newest backup in the
+ * storage that the safety backup goes to.
  *
- * @param doubtful whether the repository was found to be damaged: a backup shares what is stored already, so that this one is read back
+ * @param doubtful whether the repository was found damaged. A backup shares objects that are stored already,
+ * so the safety backup is read back then
  * @returns the id of the safety backup
  * @throws ConfigurationError, SourceError; nothing of the target is touched then
  */
@@ -33,7 +35,8 @@ export async function takeSafetyBackup(
   try {
     const id = await store();
     if (!doubtful || (await isWhole(id, inputs, world))) return id;
-    // What was found damaged is recorded, and this time stored anew.
+    // The validation of the first backup has recorded the damaged objects, so the second backup stores them
+    // anew.
     const second = await store();
     if (await isWhole(second, inputs, world)) return second;
     throw new StorageError(
@@ -52,7 +55,10 @@ export async function takeSafetyBackup(
   }
 }
 
-/** A backup from before backups were encrypted must not put the database as it is now in the clear beside those that are. */
+/**
+ * Chooses the recipients. An unencrypted backup from before encryption was introduced must not put today's
+ * database unencrypted beside encrypted backups.
+ */
 async function chooseRecipients(
   inputs: RestoreInputs,
   { encryption }: Manifest,
@@ -64,7 +70,7 @@ async function chooseRecipients(
     const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
     return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
   } catch (error) {
-    // There is none yet, or the backup will tell what is wrong with it.
+    // Either there is no repository yet, or the backup itself will report what is wrong with it.
     if (error instanceof ConfigurationError) return [];
     throw error;
   }
@@ -77,7 +83,7 @@ async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise
   return isSound(found);
 }
 
-/** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
+/** Describes a full backup of everything: of a database in trouble, nothing is taken for unchanged. */
 function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
   return {
     ...placeOf(inputs),
@@ -95,13 +101,14 @@ function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly 
     rollbackToken: false,
     checks: [],
     freshness: [],
-    // As the backup that is restored and those beside it are, which somebody has allowed.
+    // Recipients are missing only if the restored backup and the newest one beside it, if any, are
+    // unencrypted, which a user has allowed.
     allowUnencrypted: true,
     sslrootcert: inputs.sslrootcert,
   };
 }
 
-/** Where safety backups are stored, and how that is spoken to. */
+/** The storage of safety backups, and the inputs to access it. */
 function placeOf({ storage, safetyStorage, ...inputs }: RestoreInputs): CommonInputs {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = inputs;
   const { repositoryKey, encryptionIdentity, clientPath, installClient } = inputs;

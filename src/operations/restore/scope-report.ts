@@ -7,7 +7,7 @@ import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
 
 const shownTables = 20;
 
-/** Of the restored tables, the largest first */
+/** Lists restored tables, the largest first. */
 export function describeLargest({ tables }: RestoreScope): Section {
   const largest = tables.toSorted((one, other) => other.bytes - one.bytes).slice(0, shownTables);
   return {
@@ -36,14 +36,17 @@ export function describeReplay({ replayed }: RestoreScope): Section[] {
   return [{ kind: 'paragraph', text: `Brought to ${until}: ${amount}${next}.` }];
 }
 
-/** How much is restored, in words */
+/** Tells how much is restored, in words. */
 export function describeAmount({ tables, selection }: RestoreScope): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
   return `${formatCounted(tables.length, 'table')} with ${formatCounted(rows, 'row')} (${formatBytes(bytes)}), by ${formatCounted(selection.entries.length, 'entry', 'entries')} of the archive`;
 }
 
-/** What differs, what was left out, and what is not brought */
+/**
+ * Lists what differs from the source without loss, what was left out, and what the restore or the backup does
+ * not carry.
+ */
 export function describeOmissions({ manifest, selection, notCarried, notes }: RestoreScope): Section[] {
   const sections: Section[] = describeNotes(notes);
   if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {

@@ -12,7 +12,11 @@ import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
 import type { TargetState } from './target-state.ts';
 
-/** @throws ConfigurationError when the target cannot be what `target-kind` says */
+/**
+ * Reads what the target is and holds.
+ *
+ * @throws ConfigurationError when the target cannot be what `target-kind` says
+ */
 export async function lookAtTarget(
   settings: ConnectionSettings,
   { targetKind }: RestoreInputs,
@@ -54,7 +58,8 @@ async function readSize(
       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
   const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
-  // Of a plain target extensions go as well, with what somebody has added to them; what they declare as configuration, backups have.
+  // A plain target loses its extensions too, with the rows that users added to their tables. Configuration
+  // tables of extensions are part of a backup.
   const isKept = ({ member, made, rows }: (typeof tables)[number]) =>
     member && (kind !== 'plain' || made || rows === 0);
   return {
@@ -67,9 +72,10 @@ async function readSize(
 }
 
 /**
- * Makes sure that what is about to be emptied is what was looked at: a name may lead to another server by then, and a database to another.
+ * Checks that the database to be emptied is the one that was inspected: by now the name may lead to another
+ * server, or to another database.
  *
- * @throws TargetError
+ * @throws TargetError when it is another one; nothing is touched then
  */
 export async function refuseAnother(session: Session, state: TargetState): Promise<void> {
   const { databaseOid, systemIdentifier } = await readIdentity(session);

@@ -5,28 +5,28 @@ import type { RestoreMark } from '../../restorer/unfinished.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { day } from '../../values/duration.ts';
 
-/** What a target is and holds, before anything of it is touched. */
+/** A target and its contents, before anything of it is touched. */
 export interface TargetState {
   /** User, host, port and database */
   readonly target: string;
   readonly kind: TargetKind;
-  /** What it looks like, whatever it is to be taken for */
+  /** The detected kind, whatever `target-kind` says */
   readonly found: TargetKind;
   readonly database: string;
   readonly databaseOid: number;
   readonly systemIdentifier: string;
-  /** When it was looked at, milliseconds since 1970 */
+  /** When the target was inspected, milliseconds since 1970 */
   readonly now: number;
-  /** What a user made there, in words; none when it may be restored into as it is */
+  /** Objects that users created, in words; empty when the target may be restored into as it is */
   readonly occupants: readonly string[];
   readonly tables: number;
   /** As the planner estimates them */
   readonly rows: number;
-  /** The tables that hold them, but for those that no restore removes */
+  /** The tables that hold these rows, without tables that no restore removes */
   readonly held: readonly TableSize[];
-  /** What an unfinished restore left */
+  /** The mark that an unfinished restore left */
   readonly mark: RestoreMark | undefined;
-  /** What a part of the backup meets there; undefined where all of it is restored */
+  /** What a part of the backup meets in the target; undefined when all of it is restored */
   readonly part?: MetPart | undefined;
 }
 
@@ -43,18 +43,25 @@ export function wasSourceOf({ source }: Manifest, state: TargetState): boolean {
   return source.systemIdentifier === state.systemIdentifier && source.databaseOid === state.databaseOid;
 }
 
-/** Whether something of the target has to give way first: all of it, or what a part of the backup replaces. */
+/**
+ * Whether something has to be removed from the target first: everything, or what a part of the backup
+ * replaces.
+ */
 export function isOccupied(state: TargetState): boolean {
   if (state.part === undefined) return isInhabited(state);
   return state.part.replaced.objects.length > 0 || state.mark !== undefined;
 }
 
-/** milliseconds; nobody waits longer with a restore that did not come to its end, and somebody may have begun to use what there is */
+/**
+ * milliseconds. Users repeat a failed restore sooner than that; later, they may have begun to work with what
+ * is there.
+ */
 const freshMark = day;
 
 /**
- * Whether there is something to be lost: not where an unfinished restore made all that there is. One that stopped when everything was there
- * may have been taken for done.
+ * Whether the target holds something that could be lost. Objects that only an unfinished restore created are
+ * not worth keeping, unless it began more than a day ago (`freshMark`) or stopped while comparing: everything
+ * was there by then, and users may have taken the restore for finished.
  */
 export function isWorthKeeping(state: TargetState): boolean {
   const { mark } = state;
@@ -66,7 +73,7 @@ export function isWorthKeeping(state: TargetState): boolean {
 
 const shown = 5;
 
-/** What the target holds, in words. */
+/** Tells in words what the target holds. */
 export function describeOccupants({ occupants, mark }: TargetState): string {
   const more = occupants.length - shown;
   const unfinished = mark === undefined ? '' : `${describeUnfinished(mark)}, `;

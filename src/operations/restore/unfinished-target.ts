@@ -8,7 +8,7 @@ import { messageOf, TargetError } from '../../runtime/errors.ts';
 import type { Done, Job } from './job.ts';
 import { isWorthKeeping } from './target-state.ts';
 
-/** What a mark says of its restore, but for who began it and when. */
+/** A mark before `leaveWithin` adds who began the restore, and when. */
 export type UnsignedMark = Omit<NewMark, 'startedAt' | 'startedBy'>;
 
 export function describeMark(
@@ -20,7 +20,7 @@ export function describeMark(
   return { backup: manifest.id, wasEmpty: !isWorthKeeping(state), safetyBackup, ...part };
 }
 
-/** Keeps the mark of a restore in its target. */
+/** Keeps the mark of an unfinished restore in its target. */
 export class MarkedTarget {
   readonly #world: World;
   readonly #settings: ConnectionSettings;
@@ -32,9 +32,14 @@ export class MarkedTarget {
     this.#world = world;
   }
 
-  /** A step stands in the mark before it begins, once there is one. */
+  /** Writes a step into the mark before the step begins. Does nothing while there is no mark. */
   readonly note: OnStep = (step) => this.#write((session) => noteStep(session, step));
 
+  /**
+   * Leaves the mark in a transaction of its own.
+   *
+   * @throws TargetError when the mark cannot be written
+   */
   async leave(mark: UnsignedMark): Promise<void> {
     this.#isMarked = true;
     this.#isOfPart = mark.part !== undefined;
@@ -45,13 +50,13 @@ export class MarkedTarget {
     });
   }
 
-  /** Leaves the mark in a transaction that takes something away; `leave` comes after it. */
+  /** Leaves the mark in the transaction that removes objects; a call of `leave` follows. */
   leaveWithin(session: Session, mark: UnsignedMark): Promise<void> {
     const startedAt = this.#world.now().toISOString();
     return leaveMark(session, { ...mark, startedAt, startedBy: nameActor(this.#world) });
   }
 
-  /** At the very end: what has no mark is whole. */
+  /** Removes the mark, at the very end: a target without a mark is complete. */
   async remove(): Promise<void> {
     await this.#write((session) => removeMark(session, this.#isOfPart));
     this.#isMarked = false;

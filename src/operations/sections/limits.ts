@@ -4,7 +4,7 @@ import type { Shrinkage } from '../../repository/backups/findings.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
 import { day, hour } from '../../values/duration.ts';
 
-/** Whole seconds, for scripts; empty when it never happened. */
+/** Ages as outputs for scripts: whole seconds; empty when the event never happened. */
 export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {
   const seconds = (age: number | undefined) => (age === undefined ? '' : Math.floor(age / 1000));
   return {
@@ -47,7 +47,7 @@ export function tellShrinkage({ before, after }: Shrinkage): string {
   );
 }
 
-/** `2 h 07 min`, and from two days on `12 d 4 h`. */
+/** Formats an age: `2 h 07 min`, and from two days on `12 d 4 h`. */
 export function formatAge(milliseconds: number): string {
   if (milliseconds < 2 * day) return formatDuration(milliseconds);
   const hours = Math.floor((milliseconds % day) / hour);

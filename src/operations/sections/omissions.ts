@@ -1,7 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Section } from '../../report/section.ts';
 
-/** What could not be taken along, and what to do about it. */
+/** Lists what the backup does not carry, with reason and remedy. */
 export function describeNotCarried({ notCarried }: Manifest): Section[] {
   if (notCarried.length === 0) return [];
   return [

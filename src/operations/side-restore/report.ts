@@ -57,7 +57,10 @@ function describePlanned({ scope, elapsed }: PlannedAside): Outcome {
   };
 }
 
-/** The comparison, and the SQL that brings rows back or the file that has it. Of the rows, only keys are shown: a job summary may be public. */
+/**
+ * Reports the comparison, and the SQL that brings rows back or the file that holds it. Only keys of rows are
+ * shown, because a job summary may be public.
+ */
 function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAside): Outcome {
   const { differences, sql } = findings;
   const { manifest, target, schema } = scope;
@@ -160,7 +163,10 @@ function describeOmissions(omissions: readonly Omission[]): Section[] {
   ];
 }
 
-/** What of a table cannot be compared or brought back; before the comparison, as far as the catalog tells. */
+/**
+ * Lists what of a table cannot be compared or brought back. Without `difference`, before the comparison, the
+ * list holds only what the catalog tells.
+ */
 function listOmissions({ schema }: SideScope, table: SideTable, difference?: RowDifference): Omission[] {
   const name = writePattern(table);
   const side = `${schema}.${table.sideName}`;
@@ -233,7 +239,10 @@ function listUnwritable(table: SideTable, { missing, changedColumns }: RowDiffer
   ];
 }
 
-/** Deleting a row takes others with it, and bringing it back needs those that it refers to. */
+/**
+ * Names related tables that are not included: a deleted row took referring rows with it, and a row that is
+ * brought back needs the rows that it refers to.
+ */
 function describeRelated({ followers, parents }: SideScope): Section[] {
   const say = (names: readonly { schema: string; name: string }[], text: string): Section[] =>
     names.length === 0

@@ -44,8 +44,10 @@ import type { SideFindings, SideRestore, SideScope } from './result.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
 
 /**
- * Restores the rows of chosen tables into a new schema of the database in use, compares them with its tables, and writes the SQL that
- * brings back what is missing. The live tables are read and never written; that they differ is the answer, not a failure.
+ * Restores the rows of chosen tables into a new schema of the database in use, compares them with the live
+ * tables, and writes the SQL that brings missing rows back. The live tables are read and never written.
+ * Differences are the answer, not a failure. When the restore fails or is stopped, the new schema is dropped
+ * again.
  */
 export async function restoreAside(inputs: RestoreInputs, world: World): Promise<SideRestore> {
   const clock = new PhaseClock();
@@ -70,7 +72,8 @@ export async function restoreAside(inputs: RestoreInputs, world: World): Promise
     await record(repository, scope, { outcome: 'failed', why: messageOf(error) }, clock, world);
     throw error;
   }
-  // Whether the live tables are what the backup has was asked, not whether the restore went well.
+  // `unverified`: the comparison answers whether the live tables equal the backup, not whether the restore
+  // went well.
   await record(repository, scope, { outcome: 'unverified', why: null }, clock, world);
   const file = await writeSql(inputs.reportFolder, findings.sql, world);
   const phases = clock.milliseconds();
@@ -159,7 +162,7 @@ async function carryOut(work: SideWork, world: World, clock: PhaseClock): Promis
 /**
  * Drops the side schema of a restore that failed or was stopped.
  *
- * @returns what is there now, for people
+ * @returns the state of the database now, for people
  */
 async function dropAgain({ scope, settings }: SideWork, world: World): Promise<string> {
   const { schema, manifest } = scope;
@@ -174,7 +177,10 @@ async function dropAgain({ scope, settings }: SideWork, world: World): Promise<s
   }
 }
 
-/** The loader speaks of a target that is incomplete and has to go, which this one must not. */
+/**
+ * Gives an error another next step: the loader's says to drop an incomplete target, and this target must
+ * stay.
+ */
 function explain(cause: unknown, state: string): unknown {
   const message = messageOf(cause);
   const again = 'Mend the cause and run it again.';
@@ -184,14 +190,18 @@ function explain(cause: unknown, state: string): unknown {
     return new IntegrityError(message, next, cause);
   }
   if (cause instanceof StorageError) return new StorageError(message, `${state} ${again}`, { cause });
-  // What the server or the network says has a code, except that a connection was lost.
+  // Errors of the server and of the network have a code, except for a lost connection.
   if (cause instanceof TargetError || (cause as { code?: string }).code || /connection/i.test(message)) {
     return new TargetError(message, `${state} ${again}`, cause);
   }
   return cause;
 }
 
-/** @returns the path of the file; undefined when there is none, so that the report has to show the SQL */
+/**
+ * Writes the SQL into the report folder.
+ *
+ * @returns the path of the file; undefined when there is none, so the report has to show the SQL
+ */
 async function writeSql(folder: string | undefined, sql: string, world: World): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const file = path.join(folder, 'bring-back.sql');
@@ -204,7 +214,10 @@ async function writeSql(folder: string | undefined, sql: string, world: World): 
   }
 }
 
-/** Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure. */
+/**
+ * Records a restore. Credentials that may only read are enough to restore, so a failure to write the record
+ * is a warning.
+ */
 async function record(
   repository: Repository,
   { manifest, target, schema }: SideScope,

@@ -24,7 +24,10 @@ export interface SideWork {
   readonly jobs: number;
 }
 
-/** Loads the rows; where they do not fit the columns that the live tables have by now, as text. */
+/**
+ * Loads the rows. Tables whose rows do not fit the current column types of the live tables are loaded as
+ * text; columns then regain their types where all values fit.
+ */
 export async function fill(work: SideWork, world: World): Promise<SideTable[]> {
   const { schema, tables } = work.scope;
   const title = `Rows of ${formatCounted(tables.length, 'table')}`;
@@ -79,14 +82,16 @@ async function load(
   });
 }
 
-/** The tables of the backup as the side schema has them. */
+/** Lists the backup's tables under their names in the side schema. */
 function redirect(schema: string, table: SideTable): TableEntry[] {
   const into = { schema, name: table.sideName };
-  // A table without a root may be loaded in a transaction that truncates it first, which none of several parts may do.
+  // The loader may truncate a table without a root in the transaction that loads it, which would remove the
+  // rows of other parts.
   const root = table.parts.length > 1 ? into : null;
   return table.parts.map((part) => ({ ...part, ...into, root }));
 }
 
+/** Runs `body` in a session of its own, as `withSession` does. */
 export function inSideSchema<Result>(
   { scope, settings }: SideWork,
   signal: AbortSignal,
@@ -95,6 +100,10 @@ export function inSideSchema<Result>(
   return withSession({ settings, manifest: scope.manifest, signal }, body);
 }
 
+/**
+ * Runs `body` in a session whose settings fit the backup's values. The session is closed, or destroyed after
+ * a throw.
+ */
 export async function withSession<Result>(
   to: { settings: ConnectionSettings; manifest: Manifest; signal: AbortSignal | undefined },
   body: (session: Session) => Promise<Result>,

@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { describeAside } from './report.ts';
 import { restoreAside } from './restore-aside.ts';
 
-/** Restores rows beside the live tables, and tells how the two differ. */
+/** Restores rows beside the live tables, and reports how the two differ. */
 export async function sideRestore(inputs: RestoreInputs, world: World): Promise<Outcome> {
   return describeAside(await restoreAside(inputs, world));
 }

@@ -8,9 +8,10 @@ import { IntegrityError } from '../../runtime/errors.ts';
 import { parseLsn } from '../../values/lsn.ts';
 
 /**
- * The segments that are validated: with all backups all of them, with the newest those that it is brought forward with, with one that was
- * named none.
+ * Chooses the segments to validate: for `all`, every segment; for `latest`, those that the newest backup can
+ * be rolled forward with; for an id, none.
  *
+ * @param choice an id, `latest` or `all`
  * @param manifests of the backups that are validated
  */
 export async function chooseSegments(
@@ -25,7 +26,7 @@ export async function chooseSegments(
   return choice === 'all' ? segments : listUsable(manifests, segments);
 }
 
-/** What would be lost with it */
+/** Names the changes that would be lost with a segment, for people. */
 export function nameSegment({ from, to, firstCommitAt, lastCommitAt }: Segment): string {
   const times =
     firstCommitAt === null || lastCommitAt === null
@@ -35,7 +36,8 @@ export function nameSegment({ from, to, firstCommitAt, lastCommitAt }: Segment):
 }
 
 /**
- * Reads the text of a segment, as a replay would: whole transactions, as many as it says, that were committed within it.
+ * Reads the text of a segment as a replay would: it must hold whole transactions, as many as its header says,
+ * each committed within the segment.
  *
  * @returns what is wrong; undefined when nothing is
  */
@@ -48,7 +50,7 @@ export async function checkChanges(
   const check = new PairCheck(segment);
   try {
     const text = readText(segment.objects, (object) => reader.read(object));
-    // What BEGIN and COMMIT say has only ASCII characters.
+    // The check needs only the rows BEGIN and COMMIT, which are ASCII.
     for await (const rows of readDecodedRows(text, 'latin1')) for (const row of rows) check.add(row);
     return check.finish();
   } catch (error) {
@@ -64,7 +66,7 @@ async function* readText(
   for (const object of objects) yield await read(object);
 }
 
-/** Sees to it that every row is in a transaction that begins and is committed. */
+/** Checks that every row belongs to a transaction that begins and is committed. */
 class PairCheck {
   readonly #segment: Segment;
   #open: number | undefined;

@@ -43,7 +43,11 @@ export async function checkArchive(
   }
 }
 
-/** What is wrong with the supplement of a backup; undefined when nothing is. */
+/**
+ * Reads the supplement of a backup.
+ *
+ * @returns what is wrong with it; undefined when nothing is
+ */
 export async function checkSupplement(manifest: Manifest, reader: ObjectReader): Promise<string | undefined> {
   try {
     await readSupplement(manifest, reader);

@@ -1,8 +1,8 @@
 import { isUnread } from '../../repository/reading.ts';
 
-/** What is wrong, and what it costs. */
+/** Something that is damaged or could not be read, and the part that it affects. */
 export interface Damage {
-  /** null for captured changes, which belong to none */
+  /** Id of the backup; null for captured changes, which belong to no backup */
   readonly backup: string | null;
   readonly where: 'manifest' | 'objects' | 'contents';
   /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
@@ -13,13 +13,17 @@ export interface Damage {
 /** What a validation has found so far. */
 export class Findings {
   readonly damages: Damage[] = [];
-  /** What is there and could not be read: it may be whole. */
+  /** What exists but could not be read; it may be whole */
   readonly unread: Damage[] = [];
   /** Names of damaged objects */
   readonly damagedObjects = new Set<string>();
   readonly #unreadObjects = new Set<string>();
 
-  /** @param error why it is one: a damage, or that it could not be read */
+  /**
+   * Notes a finding as damaged or unread.
+   *
+   * @param error tells which of the two it is
+   */
   note(damage: Damage, error: unknown): void {
     (isUnread(error) ? this.unread : this.damages).push(damage);
   }
@@ -28,22 +32,22 @@ export class Findings {
     (isUnread(error) ? this.#unreadObjects : this.damagedObjects).add(name);
   }
 
-  /** Whether an object of that name was found damaged, or could not be read. */
+  /** Whether an object was found damaged, or could not be read. */
   isBad(name: string): boolean {
     return this.damagedObjects.has(name) || this.#unreadObjects.has(name);
   }
 
-  /** Ids of the damaged backups */
+  /** Ids of damaged backups */
   get broken(): ReadonlySet<string> {
     return idsOf(this.damages);
   }
 
-  /** Ids of the backups of which something could not be read */
+  /** Ids of backups with parts that could not be read */
   get doubtful(): ReadonlySet<string> {
     return idsOf(this.unread);
   }
 
-  /** Where a damaged backup is: what is wrong in several places is called by the first. */
+  /** Tells where a backup is damaged: the first of manifest, objects and contents. */
   whereOf(id: string): Damage['where'] {
     const places = new Set(this.damages.filter(({ backup }) => backup === id).map(({ where }) => where));
     return places.has('manifest') ? 'manifest' : places.has('objects') ? 'objects' : 'contents';

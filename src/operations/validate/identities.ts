@@ -3,7 +3,8 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import type { Holder } from './object-uses.ts';
 
 /**
- * Tells which backups and segments the identities open: over the years of a repository its recipients change.
+ * Finds out which backups and segments the identities can open. The recipients of a repository may change
+ * over the years.
  *
  * @throws ConfigurationError when identities were given and open none of the encrypted backups
  */

@@ -14,10 +14,10 @@ import { drain, runWorkers } from '../../runtime/workers.ts';
 const readers = 16;
 
 /**
- * The manifests that a validation is about, oldest first.
+ * Reads the manifests that a validation covers, oldest first.
  *
  * @param choice an id, `latest` or `all`
- * @param onDamaged told of each that cannot be trusted
+ * @param onDamaged called for each manifest that cannot be trusted
  */
 export async function readManifests(
   repository: Repository,
@@ -39,7 +39,7 @@ export async function readManifests(
       stop.throwIfAborted();
       try {
         const size = listing.get(id)?.size;
-        // A cleanup may remove one since they were listed.
+        // A cleanup may have removed the manifest since the listing.
         const manifest = await reading.next('manifest', size, () => readIfPresent(repository, id));
         if (manifest) manifests.set(id, manifest);
       } catch (error) {

@@ -2,7 +2,7 @@ import type { Manifest, StoredObject } from '../../format/manifest.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { nameSegment } from './changes.ts';
 
-/** What lists objects: a manifest, or a segment */
+/** Something that lists objects: a manifest or a segment. */
 export type Holder = Pick<Manifest, 'encryption'>;
 
 /** An object, and the parts of backups and changes that would be lost with it. */
@@ -11,7 +11,7 @@ export interface Use {
   readonly parts: { readonly holder: Holder; readonly backup: string | null; readonly part: string }[];
 }
 
-/** All objects that are listed, each stored copy of a content once. */
+/** Gathers all listed objects, by name and hash: each stored copy of a content once. */
 export function gatherUses(manifests: readonly Manifest[], segments: readonly Segment[]): Map<string, Use> {
   const uses = new Map<string, Use>();
   const noteObject = (object: StoredObject, holder: Holder, backup: string | null, part: string) => {

@@ -12,20 +12,21 @@ import { storageLanes } from '../../storage/storage.ts';
 import type { Findings } from './findings.ts';
 import type { Holder, Use } from './object-uses.ts';
 
-/** bytes of objects in memory at once: four of the largest */
+/** bytes of objects in memory at once: four times the largest */
 const readBytes = 4 * objectSize;
 
-/** The objects of a repository, and who may open them. */
+/** What a check of objects needs: the repository, its keys, and the listed objects. */
 export interface ObjectCheck {
   readonly repository: Repository;
   readonly identities: readonly string[];
   readonly mayOpen: (holder: Holder) => boolean;
-  /** All that are listed, to find other copies of a content among */
+  /** All listed objects, among which other copies of a content are found */
   readonly uses: ReadonlyMap<string, Use>;
 }
 
 /**
- * Reads the objects of a sample, and notes what is wrong. That one cannot be read says nothing of the others: they are checked all the same.
+ * Reads the objects of a sample, and notes damage. An object that cannot be read does not stop the check of
+ * the others.
  *
  * @returns bytes that were read
  */
@@ -74,8 +75,11 @@ async function findFailure(check: ObjectCheck, use: Use): Promise<Error | undefi
 }
 
 /**
- * Encrypted anew, a content has other bytes. Where a later backup has stored a lost object again, the bytes that are there are those of
- * one of the descriptions, and each of these is sealed.
+ * Accepts any listed copy of a content. Encryption gives a content other bytes each time, so when a later
+ * backup has stored a lost object again, the stored bytes match one of several descriptions, each of which is
+ * sealed.
+ *
+ * @throws IntegrityError when the stored bytes match no description
  */
 async function readAnyCopy(
   { repository: { storage }, uses }: ObjectCheck,

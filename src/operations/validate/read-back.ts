@@ -17,7 +17,7 @@ import { checkObjects } from './objects.ts';
 import { recordValidation } from './record.ts';
 import type { Validation } from './result.ts';
 
-/** What is read back, with whose keys. */
+/** The subject of a validation: manifests and segments, and which of them the identities open. */
 interface Reading {
   readonly request: ReadBackRequest;
   readonly repository: Repository;
@@ -28,9 +28,11 @@ interface Reading {
 }
 
 /**
- * Reads back what is stored. Every manifest and every header of captured changes is checked; of the objects all or a share, each
- * fetched and hashed, and opened too where that is possible: always when it is not encrypted, with the identity when it is. What was
- * found is recorded, so that retention and people know which backups were proven.
+ * Reads back what is stored. Every manifest and every header of captured changes is checked. Of the objects,
+ * all or a random share are fetched and hashed; objects that are not encrypted, or that the identity opens,
+ * are also opened. The findings are recorded, so that retention and people know which backups are proven.
+ *
+ * @throws ConfigurationError when identities were given and open none of the encrypted backups
  */
 export async function readBack(request: ReadBackRequest, world: World): Promise<Validation> {
   const clock = new PhaseClock();
@@ -104,7 +106,8 @@ function weighEncryption(holders: readonly Holder[], mayOpen: Reading['mayOpen']
 }
 
 /**
- * Opens what only a backup as a whole can be asked for: its archive and its supplement, where their objects are whole.
+ * Checks what only a whole backup can show: the archive and the supplement, where all their objects are
+ * whole.
  *
  * @returns how many archives pg_restore was asked to list
  */
@@ -136,7 +139,7 @@ async function checkSegments(reading: Reading, { signal }: World): Promise<void>
   }
 }
 
-/** A random share, rounded up, so that repeated runs come to see everything. */
+/** Takes a random share, rounded up, so that repeated runs eventually check everything. */
 function takeShare<Item>(items: readonly Item[], share: number): Item[] {
   if (share >= 1) return [...items];
   return items

@@ -7,8 +7,8 @@ import type { Findings } from './findings.ts';
 import type { Holder } from './object-uses.ts';
 
 /**
- * Records which backups passed and which are damaged. Credentials that may only read are a good choice for a validation: that nothing can be
- * written does not fail it.
+ * Records which backups passed and which are damaged. Credentials that may only read are a good choice for a
+ * validation, so a failure to write the record is a warning.
  */
 export async function recordValidation(
   repository: Repository,
@@ -27,7 +27,7 @@ export async function recordValidation(
 ): Promise<void> {
   const { broken, doubtful } = findings;
   const opened = new Map(manifests.map((manifest) => [manifest.id, mayOpen(manifest)]));
-  // What could not be read is neither proven nor found damaged.
+  // A backup with unread parts is recorded only if other parts are damaged: it is not proven.
   const ids = [...new Set([...opened.keys(), ...broken])].filter((id) => broken.has(id) || !doubtful.has(id));
   if (ids.length === 0) return;
   try {

@@ -1,30 +1,33 @@
 import type { Damage } from './findings.ts';
 
-/** What a validation has read, and what it has found. */
+/** What a validation has read and found. */
 export interface Validation {
-  /** Backups that were looked at, those with a damaged manifest too */
+  /** Checked backups, including those with a damaged manifest */
   readonly backups: number;
-  /** Ids */
+  /** Ids of damaged backups */
   readonly broken: ReadonlySet<string>;
   /** Segments of captured changes whose headers could be read */
   readonly segments: number;
-  /** Objects that are listed */
+  /** Objects that manifests and headers list */
   readonly objects: number;
   readonly objectsChecked: number;
   /** bytes */
   readonly read: number;
   /** Archives that pg_restore was asked to list */
   readonly archives: number;
-  /** `sealed`: no identity opens all of them, so that stored bytes were hashed */
+  /**
+   * `opened`: the identities open all backups and segments. `sealed`: they do not, so at least some objects
+   * were only hashed as stored
+   */
   readonly encryption: 'none' | 'opened' | 'sealed';
   readonly damages: readonly Damage[];
-  /** What could not be read, and may be whole */
+  /** Parts that could not be read, and may be whole */
   readonly unread: readonly Damage[];
   /** milliseconds */
   readonly elapsed: number;
 }
 
-/** Whether all that was looked at could be read, and none of it is damaged. */
+/** Whether everything checked could be read, and nothing is damaged. */
 export function isSound({ damages, unread }: Pick<Validation, 'damages' | 'unread'>): boolean {
   return damages.length === 0 && unread.length === 0;
 }

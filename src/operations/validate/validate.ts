@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { readBack } from './read-back.ts';
 import { describeValidation } from './report.ts';
 
-/** Reads back what is stored, and tells what is damaged. */
+/** Reads back what is stored, and reports damage. */
 export async function validate(inputs: ValidateInputs, world: World): Promise<Outcome> {
   return describeValidation(await readBack(inputs, world));
 }
