@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusInputs } from '../../../src/interface/inputs/types.ts';
-import { describeStatus, drawBars, type StatusFacts } from '../../../src/operations/status/report.ts';
+import { type StatusFacts, weighStatus } from '../../../src/operations/status/findings.ts';
+import { describeStatus, drawBars } from '../../../src/operations/status/report.ts';
 import { renderText } from '../../../src/report/text.ts';
 import {
   findShrinkage,
@@ -117,20 +117,20 @@ describe('the report', () => {
       damaged: [],
       captured: false,
     };
-    return describeStatus({
-      inputs: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined } as StatusInputs,
-      location: './backups',
-      standing,
-      recoverable,
-      stored: 123_456,
-      vanished: [],
-      prune: undefined,
-      failures: [],
-      gap: measureGap(recoverable.windows, now),
-      shrinkage: findShrinkage(standing.usable),
-      now,
-      ...overrides,
-    });
+    return describeStatus(
+      weighStatus({
+        limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
+        location: './backups',
+        standing,
+        recoverable,
+        stored: 123_456,
+        vanished: [],
+        prune: undefined,
+        restores: [],
+        now,
+        ...overrides,
+      }),
+    );
   };
 
   it('tells at a glance what is healthy', () => {
