@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openWorkflows, type WorkflowsApi } from '../../github/workflows.ts';
 import type { ScheduleInputs } from '../../interface/inputs/types.ts';
-import type { Outcome } from '../../interface/outcome.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { planJobs } from '../../schedule/plan/plan.ts';
@@ -10,7 +9,9 @@ import { parsePolicy } from '../../schedule/policy/parse.ts';
 import { verifyWorkflows } from '../../schedule/verification/verify.ts';
 import { renderCallers } from '../../schedule/workflows/callers.ts';
 import { applyChanges, compareFiles } from '../../schedule/workflows/files.ts';
-import { describeSchedule } from './report.ts';
+import { findProblems, findRemarks } from './findings.ts';
+import { foreseeSchedule } from './outlook.ts';
+import type { Schedule } from './result.ts';
 
 /**
  * Makes the workflows what the policy says, or tells how they differ; explains the week they make; and asks GitHub whether they
@@ -19,11 +20,11 @@ import { describeSchedule } from './report.ts';
  *
  * @param openApi for tests, which pass a stand-in of GitHub
  */
-export async function schedule(
-  inputs: ScheduleInputs,
+export async function applyPolicy(
+  inputs: Omit<ScheduleInputs, 'operation'>,
   world: World,
   openApi: typeof openWorkflows = openWorkflows,
-): Promise<Outcome> {
+): Promise<Schedule> {
   const parsed = parsePolicy(await readPolicyFile(inputs.policy), inputs.policy);
   const repository = parsed.policy.repository ?? (await findRepository(inputs.policy, world.env));
   const plan = planJobs(parsed.policy, repository);
@@ -36,7 +37,16 @@ export async function schedule(
   const verification = inputs.githubToken
     ? await verifyWorkflows(connect(inputs.githubToken), { plan, changes, mayEnable: !inputs.dryRun, now })
     : undefined;
-  return describeSchedule({ inputs, parsed, plan, changes, verification, now });
+  const done = {
+    mode: inputs.check ? ('check' as const) : inputs.dryRun ? ('dry-run' as const) : ('write' as const),
+    ...{ timeZone: plan.timeZone, changes, verification },
+    ...foreseeSchedule(plan, verification, now),
+  };
+  return {
+    ...done,
+    problems: findProblems(done, parsed.policy.alarms?.['rpo-target']),
+    remarks: findRemarks(plan, done, now),
+  };
 
   function connect(token: string): WorkflowsApi {
     const { env, signal } = world;
@@ -73,7 +83,7 @@ async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promi
 }
 
 /** As the header of a workflow names the policy: the same on every machine. */
-function pathInRepository({ policy, workflows }: ScheduleInputs): string {
+function pathInRepository({ policy, workflows }: Pick<ScheduleInputs, 'policy' | 'workflows'>): string {
   const root = path.resolve(workflows, '..', '..');
   return path.relative(root, path.resolve(policy)).split(path.sep).join('/');
 }

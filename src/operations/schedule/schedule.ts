@@ -1,0 +1,19 @@
+import type { openWorkflows } from '../../github/workflows.ts';
+import type { ScheduleInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import type { World } from '../../runtime/context.ts';
+import { applyPolicy } from './apply.ts';
+import { describeSchedule } from './report.ts';
+
+/**
+ * Makes the workflows what the policy says, and explains them.
+ *
+ * @param openApi for tests, which pass a stand-in of GitHub
+ */
+export async function schedule(
+  inputs: ScheduleInputs,
+  world: World,
+  openApi?: typeof openWorkflows,
+): Promise<Outcome> {
+  return describeSchedule(await applyPolicy(inputs, world, openApi));
+}
