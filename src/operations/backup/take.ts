@@ -16,6 +16,7 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../../source/identity.ts';
+import { measureReuse } from '../../source/incremental/reuse.ts';
 import { leaveToken } from '../../source/rollback-token.ts';
 import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
 import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
@@ -93,7 +94,13 @@ export async function takeBackup(inputs: BackupRequest, world: World): Promise<B
   });
   checkRecorded(manifest.tables, snapshot.tables);
   await record(manifest, destination);
-  return { manifest, plan, addedBytes: destination.writer.addedBytes, elapsed: clock.elapsed() };
+  return {
+    manifest,
+    reuse: plan.base && measureReuse(manifest, plan.base, plan.choices),
+    mismatches: plan.mismatches,
+    addedBytes: destination.writer.addedBytes,
+    elapsed: clock.elapsed(),
+  };
 }
 
 /** Opens the session that will hold the snapshot. That it cannot be opened is heard by who waits for it; what ends the backup before says more. */

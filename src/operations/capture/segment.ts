@@ -12,7 +12,8 @@ import type { SourceIdentity } from '../../source/identity.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import type { Chain } from './chain.ts';
 
-interface Run {
+/** What all segments of a capture have in common */
+export interface SegmentRun {
   readonly chain: Chain;
   readonly identity: SourceIdentity;
   readonly inputs: CaptureInputs;
@@ -32,13 +33,13 @@ type Recorded = Pick<Segment, 'definitions' | 'filenodes' | 'sequences'>;
  */
 export class SegmentAssembly {
   readonly #repository: Repository;
-  readonly #run: Run;
+  readonly #run: SegmentRun;
   readonly #truncated = new Set<string>();
   #xmax: bigint;
   /** Whether the last segment is made */
   isComplete = false;
 
-  constructor(repository: Repository, run: Run) {
+  constructor(repository: Repository, run: SegmentRun) {
     this.#repository = repository;
     this.#run = run;
     this.#xmax = run.chain.fromXmax;
