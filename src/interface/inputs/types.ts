@@ -6,7 +6,8 @@ import type { Operation } from './operations.ts';
 
 /** What the inputs mean, once they have been checked. */
 
-export interface CommonInputs {
+/** Where a repository is, and how that is spoken to. */
+export interface PlaceInputs {
   readonly storage: string;
   readonly s3Endpoint: string | undefined;
   readonly s3Region: string | undefined;
@@ -14,51 +15,64 @@ export interface CommonInputs {
   /** Undefined: as the bucket is set */
   readonly s3Sse: S3Encryption | undefined;
   readonly s3StorageClass: string | undefined;
-  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
-  readonly repositoryKey: string | undefined;
-  /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
-  readonly encryptionIdentity: readonly string[];
-  /** An existing folder. */
-  readonly clientPath: string | undefined;
-  readonly installClient: 'auto' | 'always' | 'never';
   /** Of an `artifact://` storage; undefined: as the repository is set */
   readonly artifactRetentionDays: number | undefined;
   /** For an `artifact://` storage of another run */
   readonly githubToken: string | undefined;
+  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
+  readonly repositoryKey: string | undefined;
 }
 
-/** What a backup needs to be told, whichever operation takes it. */
-export interface BackupRequest extends CommonInputs {
+/** Where pg_dump and pg_restore come from. */
+export interface ClientInputs {
+  /** An existing folder. */
+  readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
+}
+
+export interface CommonInputs extends PlaceInputs, ClientInputs {
+  /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
+  readonly encryptionIdentity: readonly string[];
+}
+
+/** Which database is read, what of it, and how. */
+export interface SourceInputs {
   /** Undefined: the PG… variables of the environment say it all. */
   readonly databaseUrl: string | undefined;
-  readonly backupType: 'full' | 'incremental' | 'schema';
-  readonly label: string | null;
-  readonly pin: boolean;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
   /** `schema.table`, `schema.*` or `*`; empty means all. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** `age1…`, each checked; empty means unencrypted. */
-  readonly encryptionRecipients: readonly string[];
-  readonly compressionLevel: number;
+  readonly checks: readonly string[];
+  readonly freshness: readonly ColumnName[];
   readonly jobs: number;
   readonly lockTimeoutSeconds: number;
   /** Above 0, at most 1. */
   readonly recheck: number;
   readonly ledger: boolean;
-  readonly checks: readonly string[];
-  readonly freshness: readonly ColumnName[];
-  /** Whether a public repository may store it unencrypted */
-  readonly allowUnencrypted: boolean;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
 }
 
-export interface BackupInputs extends BackupRequest {
+/** How what is stored is packed, and who can open it. */
+export interface PackingInputs {
+  /** `age1…`, each checked; empty means unencrypted. */
+  readonly encryptionRecipients: readonly string[];
+  /** Whether a public repository may store it unencrypted */
+  readonly allowUnencrypted: boolean;
+  readonly compressionLevel: number;
+}
+
+export type BackupType = 'full' | 'incremental' | 'schema';
+
+export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'backup';
+  readonly backupType: BackupType;
+  readonly label: string | null;
+  readonly pin: boolean;
 }
 
 /** With the backup that is taken when changes alone would not do. */
-export interface CaptureInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin' | 'label'> {
+export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -164,8 +178,10 @@ export interface PinInputs extends CommonInputs {
 }
 
 /** A backup that is taken when the newest one will not do. */
-export interface GateInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin'> {
+export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'gate';
+  /** Of the backup; null: the gate chooses one */
+  readonly label: string | null;
   /** milliseconds */
   readonly maxAge: number;
   /** milliseconds */

@@ -13,6 +13,7 @@ import { readIdentity } from '../../source/identity.ts';
 import { checkServer } from '../../source/preflight.ts';
 import { openDestination } from '../backup/destination.ts';
 import { refuseUnencrypted } from '../backup/encryption-rule.ts';
+import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
 import { joinChain } from './chain.ts';
 import { drainSlot } from './drain.ts';
@@ -25,7 +26,7 @@ import type { Captured, CaptureResult } from './result.ts';
  */
 export async function storeChanges(inputs: CaptureInputs, world: World): Promise<CaptureResult> {
   const clock = new PhaseClock();
-  refuseUnencrypted(inputs, world);
+  refuseUnencrypted(inputs.storage, inputs, world);
   const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
   world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
   const { base, ...captured } = await captureChanges(inputs, settings, world);
@@ -34,18 +35,20 @@ export async function storeChanges(inputs: CaptureInputs, world: World): Promise
   if (base !== undefined) {
     return { ...captured, ending: { kind: 'reached', base }, elapsed: clock.elapsed() };
   }
-  const why = captured.segments.at(-1)?.barrier ?? captured.lost ?? 'it is the first for captured changes';
   const taken = await world.log.group('Backup to replay changes on', () =>
-    takeBackup(
-      { ...inputs, backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200), pin: false },
-      world,
-    ),
+    takeBackup({ source: inputs, place: inputs, packing: inputs, ...nameBackup(captured) }, world),
   );
   return {
     ...(await lookAgain(captured, settings, world)),
     ending: { kind: 'backed-up', taken },
     elapsed: clock.elapsed(),
   };
+}
+
+/** The backup that is taken because no other can be brought to the end of what was captured. */
+function nameBackup({ segments, lost }: Captured): Pick<BackupRequest, 'backupType' | 'label' | 'pin'> {
+  const why = segments.at(-1)?.barrier ?? lost ?? 'it is the first for captured changes';
+  return { backupType: 'incremental', label: `after a capture: ${why}`.slice(0, 200), pin: false };
 }
 
 /** A backup takes its time, and more may be written meanwhile than the server keeps for the slot. */
@@ -79,7 +82,8 @@ async function captureChanges(
   resources.defer(() => session.close());
   checkServer(session);
   const identity = await readIdentity(session);
-  const destination = await openDestination(inputs, identity, world.now(), resources, world, 'capture');
+  const target = { place: inputs, packing: inputs, purpose: 'capture' as const };
+  const destination = await openDestination(target, identity, world.now(), resources, world);
   await applySettings(session, copyEncoding(identity.serverEncoding));
   await letHold(session);
   const { repository } = destination;
@@ -95,7 +99,8 @@ async function captureChanges(
   const request = { name, identity, destination, head, damage, unlimitedWal, lockTimeoutSeconds };
   const { chain, slot } = await joinChain(session, request, world);
   const segments: Segment[] = [];
-  const drained = drainSlot(session, name, { chain, identity, inputs }, destination, segments).then(
+  const recipients = inputs.encryptionRecipients;
+  const drained = drainSlot(session, name, { chain, identity, recipients }, destination, segments).then(
     (keyless) => ({ keyless, lost: chain.lost }),
   );
   const { keyless, lost } = await (inputs.dropSlot ? drained.catch(letGo) : drained);
@@ -108,7 +113,7 @@ async function captureChanges(
     ...{ segments, keyless, slot, lost },
     from: chain.from,
     throughBefore: chain.previous?.through,
-    isEncrypted: inputs.encryptionRecipients.length > 0,
+    isEncrypted: recipients.length > 0,
     addedBytes: destination.writer.addedBytes,
     base: await findReachingBase(repository, world),
   };

@@ -63,7 +63,10 @@ export async function judgeRelease(inputs: GateInputs, world: World): Promise<Ga
 function takeForRelease(inputs: GateInputs, pin: boolean, world: World): Promise<BackupResult> {
   const label = inputs.label ?? chooseLabel(world.env);
   return world.log.group('Backup before the release', () =>
-    takeBackup({ ...inputs, backupType: 'incremental', label, pin }, world),
+    takeBackup(
+      { source: inputs, place: inputs, packing: inputs, backupType: 'incremental', label, pin },
+      world,
+    ),
   );
 }
 

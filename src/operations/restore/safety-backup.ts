@@ -1,11 +1,12 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupRequest, CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
+import type { CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { labelStart } from '../../repository/backups/safety-label.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
 import { readBack } from '../validate/read-back.ts';
 import { isSound } from '../validate/result.ts';
@@ -79,25 +80,31 @@ async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise
 
 /** Everything that is there, read anew: of a database in trouble nothing is taken for unchanged. */
 function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
+  const { clientPath, installClient } = inputs;
   return {
-    ...placeOf(inputs),
-    databaseUrl: inputs.targetUrl,
     backupType: 'full',
+    source: {
+      ...{ clientPath, installClient },
+      databaseUrl: inputs.targetUrl,
+      sslrootcert: inputs.sslrootcert,
+      include: [],
+      exclude: [],
+      checks: [],
+      freshness: [],
+      jobs: inputs.jobs,
+      lockTimeoutSeconds: 30,
+      recheck: 0.01,
+      ledger: false,
+    },
+    place: placeOf(inputs),
+    packing: {
+      encryptionRecipients: [...recipients],
+      // As the backup that is restored and those beside it are, which somebody has allowed.
+      allowUnencrypted: true,
+      compressionLevel: 2,
+    },
     label: `${labelStart}${id}`,
     pin: true,
-    include: [],
-    exclude: [],
-    encryptionRecipients: [...recipients],
-    compressionLevel: 2,
-    jobs: inputs.jobs,
-    lockTimeoutSeconds: 30,
-    recheck: 0.01,
-    ledger: false,
-    checks: [],
-    freshness: [],
-    // As the backup that is restored and those beside it are, which somebody has allowed.
-    allowUnencrypted: true,
-    sslrootcert: inputs.sslrootcert,
   };
 }
 
