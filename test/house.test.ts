@@ -132,6 +132,34 @@ describe('the house plan', () => {
     expect(findCircle(between)).toEqual([]);
   });
 
+  it('has reports that render a result, and know neither the work nor the report of another operation', () => {
+    const isReport = (file: string) => /^operations\/[^/]+\/(.+-)?report\.ts$/.test(file);
+    const folderOf = (file: string) => path.dirname(file);
+    const reports = imports.filter(({ from, to }) => isReport(from) && to.startsWith('operations/'));
+    expect(reports.length).toBeGreaterThan(20);
+    const foreign = imports.filter(
+      ({ from, to }) => from.startsWith('operations/') && isReport(to) && folderOf(from) !== folderOf(to),
+    );
+    expect(foreign).toEqual([]);
+    const working = reports.filter(
+      ({ from, to }) =>
+        !from.startsWith('operations/restore/') &&
+        folderOf(to) !== 'operations/sections' &&
+        to !== `${folderOf(from)}/result.ts`,
+    );
+    expect(working).toEqual([]);
+  });
+
+  it('has sections that know no operation', () => {
+    const known = imports.filter(
+      ({ from, to }) =>
+        from.startsWith('operations/sections/') &&
+        to.startsWith('operations/') &&
+        !to.startsWith('operations/sections/'),
+    );
+    expect(known).toEqual([]);
+  });
+
   it('says where each thing lives: nothing is exported from where it is not', () => {
     const forwarding = files.filter((file) =>
       /^export .*\bfrom '/m.test(readFileSync(path.join(source, file), 'utf8')),

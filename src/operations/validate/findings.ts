@@ -1,14 +1,5 @@
 import { isUnread } from '../../repository/reading.ts';
-
-/** What is wrong, and what it costs. */
-export interface Damage {
-  /** null for captured changes, which belong to none */
-  readonly backup: string | null;
-  readonly where: 'manifest' | 'objects' | 'contents';
-  /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
-  readonly part: string;
-  readonly how: string;
-}
+import type { Damage } from './result.ts';
 
 /** What a validation has found so far. */
 export class Findings {

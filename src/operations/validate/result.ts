@@ -1,4 +1,12 @@
-import type { Damage } from './findings.ts';
+/** What is wrong, and what it costs. */
+export interface Damage {
+  /** null for captured changes, which belong to none */
+  readonly backup: string | null;
+  readonly where: 'manifest' | 'objects' | 'contents';
+  /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
+  readonly part: string;
+  readonly how: string;
+}
 
 /** What a validation has read, and what it has found. */
 export interface Validation {
