@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../../r
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
 import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { gapWindow } from '../../repository/backups/findings.ts';
+import { type Failure, gapWindow } from '../../repository/backups/findings.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
 import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
 import { isHealthy, type Status, type Warning } from './result.ts';
@@ -192,7 +192,22 @@ function describeFailures({ failures, at: now }: Status): Section[] {
       columns: [{ title: 'failed (UTC)' }, { title: 'ago', align: 'right' }, { title: 'what' }],
       rows: failures
         .slice(0, shownFailures)
-        .map(({ at, what }) => [formatTime(at), formatAge(Math.max(0, now.getTime() - at.getTime())), what]),
+        .map((failure) => [
+          formatTime(failure.at),
+          formatAge(Math.max(0, now.getTime() - failure.at.getTime())),
+          tellFailure(failure),
+        ]),
     },
   ];
+}
+
+function tellFailure(failure: Failure): string {
+  switch (failure.kind) {
+    case 'damage':
+      return `validate found damage in ${failure.backups.join(', ')}`;
+    case 'drill':
+      return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
+    case 'restore':
+      return `restore of ${failure.backup} into ${failure.target}: ${failure.why ?? 'it differs from the backup'}`;
+  }
 }

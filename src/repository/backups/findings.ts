@@ -1,35 +1,36 @@
 import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
-import type { StoredRecord } from '../records.ts';
+import type { RecordContent, StoredRecord } from '../records.ts';
 import type { ShelvedBackup } from './catalog.ts';
 import type { BackupStanding } from './freshness.ts';
 
-export interface Failure {
-  readonly at: Date;
-  readonly what: string;
-}
+/** Something that has gone wrong, as records tell it. */
+export type Failure = { readonly at: Date } & (
+  | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
+  | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
+  | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
+);
 
-/** What has gone wrong, as far as records tell, newest first. A backup that fails leaves no record: it is missing. */
+/** What has gone wrong, newest first. A backup that fails leaves no record: it is missing. */
 export function listFailures(
   { validations, drills }: Pick<BackupStanding, 'validations' | 'drills'>,
   restores: readonly StoredRecord<'restores'>[],
 ): Failure[] {
-  return [
+  const failures: Failure[] = [
     ...validations.flatMap(({ at, content }) => {
       const damaged = content.backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
-      return damaged.length === 0 ? [] : [{ at, what: `validate found damage in ${damaged.join(', ')}` }];
+      return damaged.length === 0 ? [] : [{ kind: 'damage' as const, at, backups: damaged }];
     }),
-    ...drills.flatMap(({ at, content }) =>
-      content.outcome === 'passed'
-        ? []
-        : [{ at, what: `drill of ${content.backup} failed: ${content.why ?? 'nobody knows why'}` }],
-    ),
-    ...restores.flatMap(({ at, content: { backup, target, outcome, why } }) =>
-      outcome === 'failed' || outcome === 'different'
-        ? [{ at, what: `restore of ${backup} into ${target}: ${why ?? 'it differs from the backup'}` }]
-        : [],
-    ),
-  ].sort((one, other) => other.at.getTime() - one.at.getTime());
+    ...drills
+      .filter(({ content }) => content.outcome !== 'passed')
+      .map(({ at, content: { backup, why } }) => ({ kind: 'drill' as const, at, backup, why })),
+    ...restores
+      .filter(({ content }) => content.outcome === 'failed' || content.outcome === 'different')
+      .map(({ at, content: { backup, target, why } }) => {
+        return { kind: 'restore' as const, at, backup, target, why };
+      }),
+  ];
+  return failures.sort((one, other) => other.at.getTime() - one.at.getTime());
 }
 
 /** milliseconds */
