@@ -134,8 +134,7 @@ describe('the house plan', () => {
 
   it('has work that knows no report, and reports that ask nothing', () => {
     const isReport = (file: string) => /^operations\/.*\breport\.ts$/.test(file);
-    const faceOf = (report: string) =>
-      report.replace(/\/([^/]+)\/report\.ts$/, '/$1/$1.ts').replace(/-report\.ts$/, '.ts');
+    const faceOf = (report: string) => report.replace(/([^/]+)\/[^/]+$/, '$1/$1.ts');
     const reports = imports.filter(({ to }) => isReport(to));
     expect(reports.length).toBeGreaterThan(10);
     expect(reports.filter(({ from, to }) => !isReport(from) && from !== faceOf(to))).toEqual([]);
@@ -154,6 +153,30 @@ describe('the house plan', () => {
         /\boutputs\[|\.outputs\b/.test(readFileSync(path.join(source, file), 'utf8')),
     );
     expect(readers).toEqual([]);
+  });
+
+  it('has reports that know nothing of other operations but their results and the shared sections', () => {
+    const isReport = (file: string) => /^operations\/.*\breport\.ts$/.test(file);
+    const folderOf = (file: string) => path.dirname(file);
+    const reports = imports.filter(({ from, to }) => isReport(from) && to.startsWith('operations/'));
+    expect(reports.length).toBeGreaterThan(20);
+    const foreign = reports.filter(
+      ({ from, to }) =>
+        folderOf(to) !== folderOf(from) &&
+        folderOf(to) !== 'operations/sections' &&
+        !to.endsWith('/result.ts'),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it('has sections that know no operation', () => {
+    const known = imports.filter(
+      ({ from, to }) =>
+        from.startsWith('operations/sections/') &&
+        to.startsWith('operations/') &&
+        !to.startsWith('operations/sections/'),
+    );
+    expect(known).toEqual([]);
   });
 
   it('says where each thing lives: nothing is exported from where it is not', () => {

@@ -48,11 +48,11 @@ async function perform(inputs: Inputs, world: World): Promise<Outcome> {
       return cleanup(inputs, world);
     }
     case 'list': {
-      const { list } = await import('./catalog/list.ts');
+      const { list } = await import('./catalog/catalog.ts');
       return list(inputs, world);
     }
     case 'show': {
-      const { show } = await import('./catalog/show.ts');
+      const { show } = await import('./catalog/catalog.ts');
       return show(inputs, world);
     }
     case 'gate': {
@@ -73,7 +73,7 @@ async function perform(inputs: Inputs, world: World): Promise<Outcome> {
     }
     case 'pin':
     case 'unpin': {
-      const { pin } = await import('./catalog/pin.ts');
+      const { pin } = await import('./catalog/catalog.ts');
       return pin(inputs, world);
     }
   }

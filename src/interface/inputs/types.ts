@@ -4,67 +4,81 @@ import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { Operation } from './operations.ts';
 
-/** The parsed and checked inputs of each operation. */
+/** What the inputs mean, once they have been checked. */
 
-export interface CommonInputs {
+/** Where a repository is, and how that is spoken to. */
+export interface PlaceInputs {
   readonly storage: string;
   readonly s3Endpoint: string | undefined;
   readonly s3Region: string | undefined;
   readonly s3Addressing: S3Addressing;
-  /** undefined: the setting of the bucket */
+  /** Undefined: as the bucket is set */
   readonly s3Sse: S3Encryption | undefined;
   readonly s3StorageClass: string | undefined;
-  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
-  readonly repositoryKey: string | undefined;
-  /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
-  readonly encryptionIdentity: readonly string[];
-  /** An existing folder. */
-  readonly clientPath: string | undefined;
-  readonly installClient: 'auto' | 'always' | 'never';
-  /** Of an `artifact://` storage; undefined: the setting of the repository */
+  /** Of an `artifact://` storage; undefined: as the repository is set */
   readonly artifactRetentionDays: number | undefined;
   /** For an `artifact://` storage of another run */
   readonly githubToken: string | undefined;
+  /** 64 hexadecimal digits; undefined: the repository keeps a key of its own. */
+  readonly repositoryKey: string | undefined;
 }
 
-/** The inputs of a backup, whichever operation takes it. */
-export interface BackupRequest extends CommonInputs {
-  /** Undefined: the PG… variables of the environment describe the connection. */
+/** Where pg_dump and pg_restore come from. */
+export interface ClientInputs {
+  /** An existing folder. */
+  readonly clientPath: string | undefined;
+  readonly installClient: 'auto' | 'always' | 'never';
+}
+
+export interface CommonInputs extends PlaceInputs, ClientInputs {
+  /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
+  readonly encryptionIdentity: readonly string[];
+}
+
+/** Which database is read, what of it, and how. */
+export interface SourceInputs {
+  /** Undefined: the PG… variables of the environment say it all. */
   readonly databaseUrl: string | undefined;
-  readonly backupType: 'full' | 'incremental' | 'schema';
-  readonly label: string | null;
-  readonly pin: boolean;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
   /** `schema.table`, `schema.*` or `*`; empty means all. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** `age1…`, each checked; empty means unencrypted. */
-  readonly encryptionRecipients: readonly string[];
-  readonly compressionLevel: number;
+  readonly checks: readonly string[];
+  readonly freshness: readonly ColumnName[];
   readonly jobs: number;
   readonly lockTimeoutSeconds: number;
   /** Above 0, at most 1. */
   readonly recheck: number;
   readonly rollbackToken: boolean;
-  readonly checks: readonly string[];
-  readonly freshness: readonly ColumnName[];
+}
+
+/** How what is stored is packed, and who can open it. */
+export interface PackingInputs {
+  /** `age1…`, each checked; empty means unencrypted. */
+  readonly encryptionRecipients: readonly string[];
   /** Whether a public repository may store it unencrypted */
   readonly allowUnencrypted: boolean;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
+  readonly compressionLevel: number;
 }
 
-export interface BackupInputs extends BackupRequest {
+export type BackupType = 'full' | 'incremental' | 'schema';
+
+export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'backup';
+  readonly backupType: BackupType;
+  readonly label: string | null;
+  readonly pin: boolean;
 }
 
-/** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin' | 'label'> {
+/** With the backup that is taken when changes alone would not do. */
+export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
 }
 
-/** Which backups are read back, and how much of them. */
+/** What is read back of a repository. */
 export interface ReadBackRequest extends CommonInputs {
   /** An id, `latest` or `all`. */
   readonly backupId: string;
@@ -79,12 +93,9 @@ export interface ValidateInputs extends ReadBackRequest {
 export interface RestoreInputs extends CommonInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
-  /**
-   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
-   * milliseconds.
-   */
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
   readonly backupId: string;
-  /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: the time of the backup */
+  /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: what the backup holds */
   readonly recoveryTargetTime: string | undefined;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -94,13 +105,13 @@ export interface RestoreInputs extends CommonInputs {
   readonly targetKind: 'auto' | 'plain' | 'supabase-image' | 'supabase-project';
   readonly defaultPrivileges: 'narrower' | 'source';
   readonly environment: string | undefined;
-  /** Whether the words that confirm the restore were typed */
+  /** Whether the words were typed */
   readonly confirmed: boolean;
   readonly clean: boolean;
   readonly safetyBackup: boolean;
   readonly safetyStorage: string | undefined;
   readonly stagingUrl: string | undefined;
-  /** The image that runs at `stagingUrl`, if it is named: one of those that may read a backup */
+  /** What runs there, as far as anybody says so: one of those that may read a backup */
   readonly image: string | undefined;
   /** Only with `stagingUrl` */
   readonly fallback: number;
@@ -116,17 +127,14 @@ export interface DrillInputs extends CommonInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
-  /**
-   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
-   * milliseconds.
-   */
+  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
   readonly backupId: string;
-  /** As for a restore */
+  /** As of a restore */
   readonly recoveryTargetTime: string | undefined;
   readonly fallback: number;
   readonly checks: readonly string[];
   readonly command: string | undefined;
-  /** As for a restore: the image that runs at `targetUrl` */
+  /** As of a restore: what runs at `targetUrl` */
   readonly image: string | undefined;
   /** milliseconds */
   readonly rtoTarget: number | undefined;
@@ -169,9 +177,11 @@ export interface PinInputs extends CommonInputs {
   readonly backupId: string;
 }
 
-/** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends Omit<BackupInputs, 'operation' | 'backupType' | 'pin'> {
+/** A backup that is taken when the newest one will not do. */
+export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'gate';
+  /** Of the backup; null: the gate chooses one */
+  readonly label: string | null;
   /** milliseconds */
   readonly maxAge: number;
   /** milliseconds */
@@ -179,7 +189,7 @@ export interface GateInputs extends Omit<BackupInputs, 'operation' | 'backupType
   /** milliseconds */
   readonly drilledWithin: number | undefined;
   readonly onStale: 'backup' | 'stop';
-  /** A folder, which may not exist */
+  /** A folder, which need not exist */
   readonly migrations: string;
   readonly baseRef: string | undefined;
 }
@@ -200,7 +210,7 @@ export interface ScheduleInputs {
   readonly policy: string;
   /** The folder of the workflows; it may not exist yet */
   readonly workflows: string;
-  /** Writes nothing, and ends with 3 when the workflows differ from the policy */
+  /** Write nothing, and end with 3 when the workflows are not what the policy says */
   readonly check: boolean;
   readonly dryRun: boolean;
   readonly githubToken: string | undefined;
@@ -212,10 +222,10 @@ export interface AlarmOperationInputs extends CommonInputs {
   readonly needs: readonly NeededJob[];
 }
 
-/** Who is notified of a failure, and how. */
+/** Who hears of a failure, and how. */
 export interface AlarmInputs {
   readonly githubToken: string | undefined;
-  /** undefined: messages name the storage instead */
+  /** undefined: the storage stands for it */
   readonly database: string | undefined;
   readonly failureIssues: boolean;
   readonly issueLabels: readonly string[];

@@ -6,5 +6,15 @@ import { takeBackup } from './take.ts';
 
 /** Takes a backup, and tells of it. */
 export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
-  return describeBackup(await takeBackup(inputs, 'ordinary', world));
+  const { backupType, label, pin } = inputs;
+  const request = {
+    source: inputs,
+    place: inputs,
+    packing: inputs,
+    backupType,
+    purpose: 'ordinary' as const,
+    label,
+    pin,
+  };
+  return describeBackup(await takeBackup(request, world));
 }

@@ -1,6 +1,5 @@
 import { objectSize } from '../../format/limits.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { planJobs } from '../../postgres/catalog/ranges.ts';
 import { clientEnvironment } from '../../postgres/session/client-variables.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -18,7 +17,8 @@ import { BufferPool } from '../../source/rows/buffer-pool.ts';
 import { type CopiedSlice, copyRows } from '../../source/rows/copy.ts';
 import type { PendingPiece } from '../../source/rows/object-sink.ts';
 import type { CopyRequest } from './copy-request.ts';
-import { type CopyPlan, findArchive, planFull, planIncremental, relate } from './plan.ts';
+import { type CopyPlan, findArchive, planFull, planIncremental, type Relation, relate } from './plan.ts';
+import type { BackupRequest } from './request.ts';
 
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];
@@ -41,10 +41,11 @@ const sessionsBesideJobs = openAlready + 2;
  * was stored until then is found again.
  */
 export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase> {
-  const { inputs, settings, snapshot, destination } = request;
+  const { settings, snapshot, destination } = request;
+  const { jobs } = request.source;
   const { log } = destination.world;
   log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
-  const wanted = inputs.jobs + sessionsBesideJobs;
+  const wanted = jobs + sessionsBesideJobs;
   let room = wanted - openAlready;
   for (;;) {
     try {
@@ -56,10 +57,21 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       // Of which another client may have taken one by now.
       room = Math.max(1, Math.min(room - 1, found));
       log.warn(
-        `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(inputs.jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
+        `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
       );
     }
   }
+}
+
+/** What the parts of a copy have in common. */
+interface Copying extends CopyRequest {
+  /** How many parts read rows at once */
+  readonly workers: number;
+  /** Lets several tasks run, at once where there are sessions for that */
+  readonly run: typeof runTogether;
+  readonly pool: BufferPool;
+  /** Undefined for a backup that is to read everything */
+  readonly relation: Relation | undefined;
 }
 
 /**
@@ -68,80 +80,104 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
  * @param room how many sessions may be open at once, besides those that are open already
  */
 async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDatabase> {
-  const { inputs, settings, client, snapshot, destination } = request;
-  const { world } = destination;
+  const { snapshot, destination } = request;
   const fitting = room + openAlready - sessionsBesideJobs;
   const workers = Math.max(1, fitting);
-  const run = fitting >= 1 ? runTogether : runInTurn;
-  // A buffer for each worker and the archive, and two that are being stored meanwhile.
-  const pool = new BufferPool(workers + 3, objectSize);
-  const relation = destination.base && relate(destination.base, snapshot);
-  const store = (plaintext: Buffer) => destination.writer.store(plaintext);
-  const [archive, described, rows] = await run<
-    [
-      CopiedDatabase['archive'],
-      Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>,
-      Pick<CopiedDatabase, 'plan' | 'slices'>,
-    ]
+  const copying: Copying = {
+    ...request,
+    workers,
+    run: fitting >= 1 ? runTogether : runInTurn,
+    // A buffer for each worker and the archive, and two that are being stored meanwhile.
+    pool: new BufferPool(workers + 3, objectSize),
+    relation: destination.base && relate(destination.base, snapshot),
+  };
+  const [archive, described, rows] = await copying.run<
+    [CopiedDatabase['archive'], Awaited<ReturnType<typeof copyDescription>>, CopiedRows]
   >(snapshot.signal, [
-    async (signal) =>
-      (relation && findArchive(relation, request.sequences)) ??
-      dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
-        schemaOnly: inputs.backupType === 'schema',
-        settings,
-        // pg_dump leaves these to the database, and they show in the text of defaults.
-        env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
-        pool,
-        store,
-        signal,
-      }),
-    async (signal) => {
-      const readBeside = (session: Session) => listNotCarried(inputs, session, snapshot);
-      const asked = askedOf(inputs);
-      const { description, beside } = await describeDatabase(snapshot, settings, asked, readBeside, signal);
-      const supplement = await storeSupplement(description, store, signal);
-      const { roles, definitions } = description;
-      const tables = [...snapshot.tables, ...snapshot.leftOut];
-      return {
-        supplement,
-        digest: digestDefinitions(destination.repository, definitions, tables),
-        notCarried: [...beside, ...describePasswords(roles)],
-      };
-    },
-    async (signal) => {
-      const plan = relation
-        ? await planIncremental({ ...request, inputs: { ...inputs, jobs: workers } }, relation, {
-            pool,
-            signal,
-          })
-        : planFull(snapshot, null);
-      const [slices, proven] = await run<[CopiedSlice[], CopyPlan]>(signal, [
-        (combined) => readChosen(plan, combined),
-        (combined) => plan.recheck(combined),
-      ]);
-      return proven === plan ? { plan, slices } : { plan: proven, slices: await readChosen(proven, signal) };
-    },
+    (signal) => copyArchive(copying, signal),
+    (signal) => copyDescription(copying, signal),
+    (signal) => copyTables(copying, signal),
   ]);
   return { archive, ...described, ...rows };
+}
 
-  function readChosen(plan: CopyPlan, signal: AbortSignal): Promise<CopiedSlice[]> {
-    const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
-    const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
-    world.log.info(
-      `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
-    );
-    const progress = new Progress(world.log, weight);
-    return copyRows(snapshot, settings, jobs, {
-      workers,
-      pool,
-      store,
-      signal,
-      onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
-    });
-  }
+/** Has pg_dump write the archive, unless the base's says the same. */
+async function copyArchive(
+  { backupType, snapshot, client, settings, destination, pool, relation, sequences }: Copying,
+  signal: AbortSignal,
+): Promise<CopiedDatabase['archive']> {
+  const { world, writer } = destination;
+  const found = relation && findArchive(relation, sequences);
+  if (found !== undefined) return found;
+  return dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
+    schemaOnly: backupType === 'schema',
+    settings,
+    // pg_dump leaves these to the database, and they show in the text of defaults.
+    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
+    pool,
+    store: (plaintext) => writer.store(plaintext),
+    signal,
+  });
+}
+
+/** Describes the database and what cannot be taken along, and stores the description. */
+async function copyDescription(
+  { backupType, source, snapshot, settings, destination }: Copying,
+  signal: AbortSignal,
+): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>> {
+  const { repository, writer } = destination;
+  const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
+  const asked = askedOf({ backupType, source });
+  const { description, beside } = await describeDatabase(snapshot, settings, asked, readBeside, signal);
+  const supplement = await storeSupplement(description, (plaintext) => writer.store(plaintext), signal);
+  const { roles, definitions } = description;
+  const tables = [...snapshot.tables, ...snapshot.leftOut];
+  return {
+    supplement,
+    digest: digestDefinitions(repository, definitions, tables),
+    notCarried: [...beside, ...describePasswords(roles)],
+  };
+}
+
+type CopiedRows = Pick<CopiedDatabase, 'plan' | 'slices'>;
+
+/** Reads the rows that the plan wants while a part of what it takes over is checked; all of them where that fails. */
+async function copyTables(copying: Copying, signal: AbortSignal): Promise<CopiedRows> {
+  const { relation, snapshot, run, workers, pool } = copying;
+  const plan = relation
+    ? await planIncremental(copying, relation, { workers, pool, signal })
+    : planFull(snapshot, null);
+  const [slices, proven] = await run<[CopiedSlice[], CopyPlan]>(signal, [
+    (combined) => readChosen(copying, plan, combined),
+    (combined) => plan.recheck(combined),
+  ]);
+  if (proven === plan) return { plan, slices };
+  return { plan: proven, slices: await readChosen(copying, proven, signal) };
+}
+
+function readChosen(
+  { snapshot, settings, destination, workers, pool }: Copying,
+  plan: CopyPlan,
+  signal: AbortSignal,
+): Promise<CopiedSlice[]> {
+  const { writer, world } = destination;
+  const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
+  const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
+  world.log.info(
+    `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
+  );
+  const progress = new Progress(world.log, weight);
+  return copyRows(snapshot, settings, jobs, {
+    workers,
+    pool,
+    store: (plaintext) => writer.store(plaintext),
+    signal,
+    onProgress: (job, read, bytes) => progress.advance(read, bytes, job.weight),
+  });
 }
 
 /** Definitions without rows answer no question about rows. */
-export function askedOf({ backupType, checks, freshness }: BackupRequest): Questions {
+export function askedOf({ backupType, source }: Pick<BackupRequest, 'backupType' | 'source'>): Questions {
+  const { checks, freshness } = source;
   return backupType === 'schema' ? { checks: [], freshness: [] } : { checks, freshness };
 }

@@ -1,4 +1,4 @@
-import type { BackupRequest } from '../../interface/inputs/types.ts';
+import type { BackupType, PackingInputs, PlaceInputs } from '../../interface/inputs/types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
@@ -14,7 +14,7 @@ import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/s
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
-import { openStorage, type StorageOptions } from '../../storage/open.ts';
+import { openStorage } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { clockTolerance } from '../../values/clock-tolerance.ts';
 
@@ -34,15 +34,11 @@ export interface Destination {
   date(time: Date): Date;
 }
 
-/** Where it is, and how it is written */
-export interface DestinationRequest
-  extends StorageOptions,
-    Pick<
-      BackupRequest,
-      'storage' | 'repositoryKey' | 'encryptionRecipients' | 'compressionLevel' | 'allowUnencrypted'
-    > {
-  /** A capture has none */
-  readonly backupType?: BackupRequest['backupType'];
+/** Where it is, how it is written, and what for */
+export interface DestinationRequest {
+  readonly place: PlaceInputs;
+  readonly packing: PackingInputs;
+  readonly purpose: BackupType | 'capture';
 }
 
 /**
@@ -52,38 +48,38 @@ export interface DestinationRequest
  * @param resources get what has to be given back
  */
 export async function openDestination(
-  inputs: DestinationRequest,
+  request: DestinationRequest,
   source: RepositorySource,
   now: Date,
   resources: AsyncDisposableStack,
   world: World,
-  operation: 'backup' | 'capture' = 'backup',
 ): Promise<Destination> {
-  const storage = resources.use(await openStorage(inputs.storage, inputs, world));
+  const { place, packing, purpose } = request;
+  const storage = resources.use(await openStorage(place.storage, place, world));
   const probing = storage.probe();
   // Heard by `unlessRefused`, when the rest has ended.
   probing.catch(() => undefined);
   const { repository, lock, ...found } = await unlessRefused(probing, async () => {
-    const opened = await openForBackup(storage, inputs.repositoryKey, source, now, {
+    const opened = await openForBackup(storage, place.repositoryKey, source, now, {
       holder: identifyHolder(world.env),
       signal: world.signal,
       log: world.log,
       now: () => world.now(),
       proven: () => probing,
     });
-    return enter(inputs, opened, resources, world, operation);
+    return enter(request, opened, resources, world);
   });
-  const name = createNaming(repository.key, inputs.encryptionRecipients);
+  const recipients = packing.encryptionRecipients;
+  const name = createNaming(repository.key, recipients);
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const { damaged, predecessors, marks } = found;
   const { known } = predecessors;
   // What is looked at under the lock stays. A capture stores what nobody has stored before.
   const inventory =
-    operation === 'capture'
+    purpose === 'capture'
       ? Inventory.askEach(storage)
       : await Inventory.take(storage, known.size, guarded.signal);
   const doubted = new Map([...doubtMarked(marks, (object) => known.has(object)), ...damaged]);
-  const recipients = inputs.encryptionRecipients;
   return {
     repository,
     lock,
@@ -92,16 +88,16 @@ export async function openDestination(
     writer: new ObjectWriter(
       storage,
       name,
-      createSeal(recipients, inputs.compressionLevel),
+      createSeal(recipients, packing.compressionLevel),
       { inventory, known, doubted },
       recipients.length === 0 ? createOpen('none', []) : undefined,
     ),
     base:
-      inputs.backupType === 'incremental'
-        ? await findBase(inputs, predecessors.base, inventory, damaged, guarded.signal)
+      purpose === 'incremental'
+        ? await findBase(packing, predecessors.base, inventory, damaged, guarded.signal)
         : undefined,
     outlines:
-      operation === 'capture' ? Promise.resolve() : completeBeside(repository, found, resources, guarded),
+      purpose === 'capture' ? Promise.resolve() : completeBeside(repository, found, resources, guarded),
     date: findClockError(lock, storage.location, world.log),
   };
 }
@@ -152,12 +148,12 @@ const patience = 5000;
 
 /** Gets the lock, and looks around meanwhile. */
 async function enter(
-  inputs: DestinationRequest,
+  { packing, purpose }: DestinationRequest,
   repository: Repository,
   resources: AsyncDisposableStack,
   world: World,
-  operation: 'backup' | 'capture',
 ): Promise<Surroundings & { readonly repository: Repository; readonly lock: Lock }> {
+  const operation = purpose === 'capture' ? 'capture' : 'backup';
   const startedAt = performance.now();
   let waited = 0;
   const [lock, seen] = await runTogether<[Lock, Surroundings]>(world.signal, [
@@ -167,13 +163,13 @@ async function enter(
       // Given back whatever becomes of the other
       return resources.adopt(held, () => held.release());
     },
-    (signal) => lookAround(inputs, repository, { ...world, signal }),
+    (signal) => lookAround(packing, repository, { ...world, signal }),
   ]);
-  return { repository, lock, ...(waited > patience ? await lookAround(inputs, repository, world) : seen) };
+  return { repository, lock, ...(waited > patience ? await lookAround(packing, repository, world) : seen) };
 }
 
 async function lookAround(
-  inputs: DestinationRequest,
+  packing: PackingInputs,
   repository: Repository,
   { log, signal }: World,
 ): Promise<Surroundings> {
@@ -189,7 +185,7 @@ async function lookAround(
       return { listing: manifests, predecessors: await readPredecessors(repository, manifests, tell, stop) };
     },
   ]);
-  refuseWeaker(inputs, predecessors.newest, log);
+  refuseWeaker(packing, predecessors.newest, log);
   return { damaged, marks, listing, predecessors };
 }
 
@@ -199,11 +195,11 @@ async function lookAround(
  *
  * @throws ConfigurationError
  */
-function refuseWeaker(inputs: DestinationRequest, newest: Predecessors['newest'], log: World['log']): void {
+function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
-  const given = new Set(inputs.encryptionRecipients);
-  if (given.size === 0 && !inputs.allowUnencrypted) {
+  const given = new Set(packing.encryptionRecipients);
+  if (given.size === 0 && !packing.allowUnencrypted) {
     throw new ConfigurationError(
       `encryption-recipients: is empty, and the newest backup of this repository, ${id}, is encrypted`,
       'Give its recipients (is the variable with them set?). `allow-unencrypted: true` stores the backup as it is all the same.',

@@ -1,5 +1,5 @@
 import { readRepository } from '../../github/repository.ts';
-import type { BackupInputs } from '../../interface/inputs/types.ts';
+import type { PackingInputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 
@@ -10,15 +10,16 @@ import { ConfigurationError } from '../../runtime/errors.ts';
  * @throws ConfigurationError
  */
 export function refuseUnencrypted(
-  inputs: Pick<BackupInputs, 'storage' | 'encryptionRecipients' | 'allowUnencrypted'>,
+  storage: string,
+  packing: Pick<PackingInputs, 'encryptionRecipients' | 'allowUnencrypted'>,
   { env, log }: Pick<World, 'env' | 'log'>,
 ): void {
-  if (inputs.encryptionRecipients.length > 0) return;
+  if (packing.encryptionRecipients.length > 0) return;
   const repository = readRepository(env);
   if (repository === undefined || ['private', 'internal'].includes(repository.visibility ?? '')) return;
   const name = env.GITHUB_REPOSITORY ?? 'this repository';
-  const isArtifact = /^artifact:/i.test(inputs.storage);
-  if (inputs.allowUnencrypted) {
+  const isArtifact = /^artifact:/i.test(storage);
+  if (packing.allowUnencrypted) {
     const who = isArtifact
       ? 'anybody with an account on GitHub can download it'
       : 'whoever gets at the storage can read it';

@@ -75,9 +75,9 @@ export function relate(found: Base, snapshot: Snapshot): Relation {
 
 /** Decides range by range what did not change since the base. */
 export async function planIncremental(
-  { inputs, settings, snapshot, destination }: CopyRequest,
+  { source, settings, snapshot, destination }: CopyRequest,
   relation: Relation,
-  options: { pool: BufferPool; signal: AbortSignal },
+  options: { workers: number; pool: BufferPool; signal: AbortSignal },
 ): Promise<CopyPlan> {
   const { name, world } = destination;
   if (relation.kind === 'unrelated') return planFull(snapshot, relation.why);
@@ -91,12 +91,12 @@ export async function planIncremental(
 
   async function recheck(signal: AbortSignal): Promise<CopyPlan> {
     const reused = choices.flatMap((choice) => choice.reused);
-    const units = chooseUnits(reused, inputs.recheck, world.now());
+    const units = chooseUnits(reused, source.recheck, world.now());
     const mismatches = await recheckUnits(snapshot, settings, units, {
       name,
       pool: options.pool,
       signal,
-      workers: Math.min(inputs.jobs, recheckWorkers),
+      workers: Math.min(options.workers, recheckWorkers),
     });
     for (const mismatch of mismatches) {
       world.log.error(
@@ -114,7 +114,7 @@ export async function planIncremental(
       `Looking for changes in ${formatCounted(slices.length, 'range')} since backup ${base.id}`,
       () =>
         countRanges(snapshot, settings, slices, since, {
-          workers: inputs.jobs,
+          workers: options.workers,
           signal: options.signal,
           onProgress(pages) {
             done += pages;

@@ -1,13 +1,23 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { CopyPlan } from './plan.ts';
+import type { Reuse } from '../../source/incremental/reuse.ts';
 
 /** A backup that was stored. */
 export interface BackupResult {
   readonly manifest: Manifest;
-  /** What was read, what was taken over from a base, and whether a check found that the base cannot be trusted */
-  readonly plan: Pick<CopyPlan, 'choices' | 'base' | 'mismatches'>;
+  /** Undefined when everything was read */
+  readonly reuse: Reuse | undefined;
+  /**
+   * What a check read again and found otherwise than it is stored, for people. The backup is sound, for everything was read for it; those before
+   * it may not be. Empty in a sound repository.
+   */
+  readonly mismatches: readonly string[];
   /** stored bytes that are new in the repository */
   readonly addedBytes: number;
   /** milliseconds */
   readonly elapsed: number;
+}
+
+/** Whether nothing was found that speaks against the backups before it. */
+export function isUndoubted({ mismatches }: Pick<BackupResult, 'mismatches'>): boolean {
+  return mismatches.length === 0;
 }

@@ -1,5 +1,4 @@
-import type { BackupPurpose, Manifest } from '../../format/manifest.ts';
-import type { BackupRequest } from '../../interface/inputs/types.ts';
+import type { Manifest } from '../../format/manifest.ts';
 import { readFacts, readSequences } from '../../postgres/catalog/facts.ts';
 import { checkMemory } from '../../postgres/catalog/memory.ts';
 import { checkFreshness } from '../../postgres/catalog/questions.ts';
@@ -16,61 +15,51 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../../source/identity.ts';
+import { measureReuse } from '../../source/incremental/reuse.ts';
 import { leaveToken } from '../../source/rollback-token.ts';
 import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
 import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { createBackupId } from '../../values/timed-id.ts';
-import { askedOf, copyDatabase } from './copy.ts';
+import { askedOf, type CopiedDatabase, copyDatabase } from './copy.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { refuseUnencrypted } from './encryption-rule.ts';
+import type { BackupRequest } from './request.ts';
 import type { BackupResult } from './result.ts';
 
 /**
  * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there
  * is no backup, and what a failed run has stored is found again by the next.
  */
-export async function takeBackup(
-  inputs: BackupRequest,
-  purpose: BackupPurpose,
-  world: World,
-): Promise<BackupResult> {
+export async function takeBackup(request: BackupRequest, world: World): Promise<BackupResult> {
   const clock = new PhaseClock();
-  refuseUnencrypted(inputs, world);
+  const { source, place, packing, backupType } = request;
+  refuseUnencrypted(place.storage, packing, world);
   const calledAt = world.now();
   await using resources = new AsyncDisposableStack();
   const { settings, session: present } = await openReached(
     'database-url',
-    inputs.databaseUrl,
-    inputs.sslrootcert,
+    source.databaseUrl,
+    source.sslrootcert,
     world,
   );
   resources.defer(() => present.destroy());
-  world.log.info(`Backing up ${describeConnection(settings)} to ${inputs.storage}`);
-  const identity = await askServer(inputs, present);
+  world.log.info(`Backing up ${describeConnection(settings)} to ${place.storage}`);
+  const identity = await askServer(request, present);
   // Neither the server nor the storage waits for the other; each may be far.
   const lead = beginLead(settings, resources, world);
-  const client = await findDumpClient(identity.serverVersion, world, inputs);
-  const destination = await openDestination(inputs, identity, calledAt, resources, world);
+  const client = await findDumpClient(identity.serverVersion, world, source);
+  const target = { place, packing, purpose: backupType };
+  const destination = await openDestination(target, identity, calledAt, resources, world);
   clock.end('preflight');
 
-  const snapshot = await takeSnapshot(settings, chooseTables(inputs), {
-    lockTimeoutSeconds: inputs.lockTimeoutSeconds,
-    signal: destination.world.signal,
-    log: world.log,
-    present,
-    lead,
-  });
-  resources.defer(() => snapshot.lead.destroy());
-  assertSameServer(settings.input, identity, snapshot.identity);
-  checkMemory('backup', snapshot.tables.length);
-  const token = inputs.rollbackToken
-    ? await leaveToken(settings, snapshot.signal, inputs.lockTimeoutSeconds)
-    : null;
-  const facts = await readFacts(snapshot.lead, await snapshot.present());
+  const reached = { settings, present, lead, identity };
+  const held = await holdSnapshot(request, reached, resources, destination.world);
+  const { snapshot, facts } = held;
   clock.end('snapshot');
 
-  const request = { inputs, settings, client, snapshot, destination, sequences: facts.sequences };
-  const { plan, slices, ...copied } = await copyDatabase(request);
+  const { sequences } = facts;
+  const copy = { backupType, source, settings, client, snapshot, destination, sequences };
+  const copied = await copyDatabase(copy);
   const [latest] = await Promise.all([
     readSequences(snapshot.lead, await snapshot.present()),
     checkAccounts(snapshot.lead, snapshot),
@@ -79,28 +68,79 @@ export async function takeBackup(
   clock.end('copy');
 
   const manifest = assembleManifest({
-    id: createBackupId(destination.date(calledAt)),
-    kind: plan.base === undefined && inputs.backupType === 'incremental' ? 'full' : inputs.backupType,
-    purpose,
-    base: plan.base?.id ?? null,
-    fullBecause: plan.fullBecause,
-    label: inputs.label,
-    pin: inputs.pin,
-    startedAt: destination.date(calledAt),
-    finishedAt: destination.date(world.now()),
-    source: { ...describeSource(snapshot, token), definitions: copied.digest },
-    recipients: inputs.encryptionRecipients,
-    archive: copied.archive,
-    supplement: copied.supplement,
-    slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
+    ...gatherParts(request, copied, destination, calledAt, world.now()),
+    source: { ...describeSource(held), definitions: copied.digest },
     facts: { ...facts, latest },
-    notCarried: copied.notCarried,
-    added: destination.writer.addedBytes,
     durations: clock.milliseconds(),
   });
   checkRecorded(manifest.tables, snapshot.tables);
   await record(manifest, destination);
-  return { manifest, plan, addedBytes: destination.writer.addedBytes, elapsed: clock.elapsed() };
+  const { plan } = copied;
+  return {
+    manifest,
+    reuse: plan.base && measureReuse(manifest, plan.base, plan.choices),
+    mismatches: plan.mismatches,
+    addedBytes: destination.writer.addedBytes,
+    elapsed: clock.elapsed(),
+  };
+}
+
+/** The server as it was reached. */
+interface Reached {
+  readonly settings: ConnectionSettings;
+  /** Sees what is there now */
+  readonly present: Session;
+  /** Will hold the snapshot */
+  readonly lead: Promise<Session>;
+  readonly identity: SourceIdentity;
+}
+
+/** A snapshot that stays as long as its session, and what was read of it first. */
+interface Held {
+  readonly snapshot: Snapshot;
+  /** Left in the database before the facts were read; null where none is wanted */
+  readonly token: string | null;
+  readonly facts: Awaited<ReturnType<typeof readFacts>>;
+}
+
+async function holdSnapshot(
+  { source, backupType }: BackupRequest,
+  { settings, present, lead, identity }: Reached,
+  resources: AsyncDisposableStack,
+  { log, signal }: World,
+): Promise<Held> {
+  const { lockTimeoutSeconds } = source;
+  const options = { lockTimeoutSeconds, signal, log, present, lead };
+  const snapshot = await takeSnapshot(settings, chooseTables(source, backupType), options);
+  resources.defer(() => snapshot.lead.destroy());
+  assertSameServer(settings.input, identity, snapshot.identity);
+  checkMemory('backup', snapshot.tables.length);
+  const token = source.rollbackToken ? await leaveToken(settings, snapshot.signal, lockTimeoutSeconds) : null;
+  const facts = await readFacts(snapshot.lead, await snapshot.present());
+  return { snapshot, token, facts };
+}
+
+/** What the manifest says of the backup itself, and what it is put together from. */
+function gatherParts(
+  { backupType, purpose, label, pin, packing }: BackupRequest,
+  { plan, slices, archive, supplement, notCarried }: CopiedDatabase,
+  { date, writer }: Destination,
+  startedAt: Date,
+  finishedAt: Date,
+): Omit<ManifestParts, 'source' | 'facts' | 'durations'> {
+  return {
+    id: createBackupId(date(startedAt)),
+    kind: plan.base === undefined && backupType === 'incremental' ? 'full' : backupType,
+    base: plan.base?.id ?? null,
+    fullBecause: plan.fullBecause,
+    ...{ purpose, label, pin },
+    startedAt: date(startedAt),
+    finishedAt: date(finishedAt),
+    recipients: packing.encryptionRecipients,
+    ...{ archive, supplement, notCarried },
+    slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
+    added: writer.addedBytes,
+  };
 }
 
 /** Opens the session that will hold the snapshot. That it cannot be opened is heard by who waits for it; what ends the backup before says more. */
@@ -134,12 +174,13 @@ async function record(
 }
 
 /** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */
-async function askServer(inputs: BackupRequest, session: Session): Promise<SourceIdentity> {
-  await checkFreshness(session, askedOf(inputs).freshness);
-  if (inputs.include.length > 0 || inputs.exclude.length > 0) {
+async function askServer(request: BackupRequest, session: Session): Promise<SourceIdentity> {
+  const { include, exclude } = request.source;
+  await checkFreshness(session, askedOf(request).freshness);
+  if (include.length > 0 || exclude.length > 0) {
     const tables = await readTables(session);
-    refuseUnmatched('include', inputs.include, tables);
-    refuseUnmatched('exclude', inputs.exclude, tables);
+    refuseUnmatched('include', include, tables);
+    refuseUnmatched('exclude', exclude, tables);
   }
   return readIdentity(session);
 }
@@ -159,14 +200,15 @@ function refuseUnmatched(
 }
 
 /** Tells the tables whose rows are wanted; a schema backup wants none. */
-function chooseTables(inputs: BackupRequest): (table: TableInfo) => boolean {
-  return inputs.backupType === 'schema' ? () => false : createSelection(inputs.include, inputs.exclude);
+function chooseTables(
+  { include, exclude }: BackupRequest['source'],
+  backupType: BackupRequest['backupType'],
+): (table: TableInfo) => boolean {
+  return backupType === 'schema' ? () => false : createSelection(include, exclude);
 }
 
-function describeSource(
-  { identity, ...snapshot }: Snapshot,
-  token: string | null,
-): Omit<ManifestParts['source'], 'definitions'> {
+function describeSource({ snapshot, token }: Held): Omit<ManifestParts['source'], 'definitions'> {
+  const { identity } = snapshot;
   return {
     database: identity.database,
     databaseOid: identity.databaseOid,

@@ -1,40 +1,30 @@
-import type { CaptureInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { Slot } from '../../source/changes/slot.ts';
-import { describeBackup } from '../backup/report.ts';
-import type { BackupResult } from '../backup/result.ts';
-import type { Captured } from './result.ts';
+import { describeTakenBackup } from '../sections/taken-backup.ts';
+import { type Captured, type CaptureResult, isWhole } from './result.ts';
 
 const shownTables = 10;
 
-/**
- * @param taken the backup that had to be taken; undefined when none had to
- * @param elapsed milliseconds
- */
-export function describeCapture(
-  inputs: CaptureInputs,
-  captured: Captured,
-  taken: BackupResult | undefined,
-  elapsed: number,
-): Outcome {
-  const { segments, chain, slot, addedBytes } = captured;
+export function describeCapture(result: CaptureResult): Outcome {
+  const { segments, slot, from, addedBytes, elapsed, ending } = result;
+  const taken = ending.kind === 'backed-up' ? ending.taken : undefined;
   // Only one that lets everything go stores nothing, not even the time.
   const last = segments.at(-1);
   const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
   return {
-    exitCode: chain.lost !== undefined || (taken?.plan.mismatches.length ?? 0) > 0 ? 3 : 0,
+    exitCode: isWhole(result) ? 0 : 3,
     outputs: {
       transactions,
       changes,
-      'captured-through': last?.through ?? chain.previous?.through ?? '',
+      'captured-through': last?.through ?? result.throughBefore ?? '',
       'new-bytes': addedBytes + (taken?.addedBytes ?? 0),
       'lag-bytes': slot.heldBytes,
       barrier: last?.barrier ?? '',
-      'lost-changes': chain.lost ?? '',
+      'lost-changes': result.lost ?? '',
       'backup-id': taken?.manifest.id ?? '',
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
@@ -46,19 +36,19 @@ export function describeCapture(
         rows: [
           ['transactions', formatCount(transactions)],
           ['rows changed', formatCount(changes)],
-          ['log', `${chain.description.slot}: ${chain.from} to ${last?.to ?? chain.from}`],
+          ['log', `${slot.name}: ${from} to ${last?.to ?? from}`],
           ['held by the slot before', describeHeld(slot)],
           ['stored', `${formatBytes(addedBytes)} in ${formatCounted(segments.length, 'segment')}`],
-          ['encrypted', inputs.encryptionRecipients.length === 0 ? 'no' : 'age'],
+          ['encrypted', result.isEncrypted ? 'age' : 'no'],
           ['duration', formatDuration(elapsed)],
         ],
       },
-      ...describeLoss(captured),
-      ...describeBarrier(inputs, captured, taken),
+      ...describeLoss(result),
+      { kind: 'paragraph', text: tellEnding(result) },
       ...describeTables(segments),
       ...describeUncovered(segments),
-      ...describeKeyless(captured),
-      ...(taken === undefined ? [] : describeBackup(taken).report),
+      ...describeKeyless(result),
+      ...(taken === undefined ? [] : describeTakenBackup(taken)),
     ],
   };
 }
@@ -72,29 +62,27 @@ function describeHeld({ heldBytes, safeBytes }: Slot): string {
   return `${formatBytes(heldBytes)}; the server gives up after ${formatBytes(Math.max(0, safeBytes))} more`;
 }
 
-function describeLoss({ chain }: Captured): Section[] {
-  if (chain.lost === undefined) return [];
+function describeLoss({ lost }: Captured): Section[] {
+  if (lost === undefined) return [];
   const text =
-    `CHANGES ARE LOST: ${chain.lost}. What was committed since the capture before is in no segment; points in time between then and ` +
+    `CHANGES ARE LOST: ${lost}. What was committed since the capture before is in no segment; points in time between then and ` +
     'the next backup cannot be recovered to.';
   return [{ kind: 'paragraph', text }];
 }
 
-function describeBarrier(
-  { dropSlot }: CaptureInputs,
-  { segments, base }: Captured,
-  taken: BackupResult | undefined,
-): Section[] {
-  const text = (words: string): Section[] => [{ kind: 'paragraph', text: words }];
-  if (dropSlot) return text('The slot is dropped: from now on nothing is captured. What was captured stays.');
-  if (base !== undefined) return text(`It can be replayed on backup ${base}.`);
-  const why = segments.at(-1)?.barrier;
-  if (taken === undefined) return [];
-  return text(
-    why == null
-      ? 'No backup could be brought to the end of it, so one was taken.'
-      : `Older backups cannot be brought past this capture (${why}), so a new one was taken. Points in time between the last capture and now are not reachable.`,
-  );
+function tellEnding({ ending, segments }: CaptureResult): string {
+  switch (ending.kind) {
+    case 'dropped':
+      return 'The slot is dropped: from now on nothing is captured. What was captured stays.';
+    case 'reached':
+      return `It can be replayed on backup ${ending.base}.`;
+    case 'backed-up': {
+      const why = segments.at(-1)?.barrier;
+      return why == null
+        ? 'No backup could be brought to the end of it, so one was taken.'
+        : `Older backups cannot be brought past this capture (${why}), so a new one was taken. Points in time between the last capture and now are not reachable.`;
+    }
+  }
 }
 
 function describeTables(segments: readonly Segment[]): Section[] {

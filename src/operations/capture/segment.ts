@@ -1,4 +1,3 @@
-import type { CaptureInputs } from '../../interface/inputs/types.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { copyEncoding, outputSettings } from '../../postgres/session/output-settings.ts';
 import { digestDefinitions, type Segment } from '../../repository/changes/segments.ts';
@@ -12,10 +11,12 @@ import type { SourceIdentity } from '../../source/identity.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import type { Chain } from './chain.ts';
 
-interface Run {
+/** What all segments of a capture have in common */
+export interface SegmentRun {
   readonly chain: Chain;
   readonly identity: SourceIdentity;
-  readonly inputs: CaptureInputs;
+  /** For whom it is encrypted; empty for nobody */
+  readonly recipients: readonly string[];
 }
 
 /** Where a part of a run ends, and how the database looked a moment later. */
@@ -32,13 +33,13 @@ type Recorded = Pick<Segment, 'definitions' | 'filenodes' | 'sequences'>;
  */
 export class SegmentAssembly {
   readonly #repository: Repository;
-  readonly #run: Run;
+  readonly #run: SegmentRun;
   readonly #truncated = new Set<string>();
   #xmax: bigint;
   /** Whether the last segment is made */
   isComplete = false;
 
-  constructor(repository: Repository, run: Run) {
+  constructor(repository: Repository, run: SegmentRun) {
     this.#repository = repository;
     this.#run = run;
     this.#xmax = run.chain.fromXmax;
@@ -49,7 +50,7 @@ export class SegmentAssembly {
    *   comes next in the log
    */
   assemble(from: string, { to, objects, tally }: ReadChanges, end: End, mayGoOn: boolean): Segment {
-    const { chain, identity, inputs } = this.#run;
+    const { chain, identity, recipients } = this.#run;
     for (const table of tally.tables) if (table.truncates > 0) this.#truncated.add(keyOf(table));
     const fromXmax = this.#xmax;
     // A commit may be in the log before its transaction counts as ended, so the snapshot alone would tell too little.
@@ -59,7 +60,6 @@ export class SegmentAssembly {
     this.isComplete = isAtEnd && (rewritten.length === 0 || !mayGoOn);
     const recorded =
       this.isComplete || chain.previous === undefined ? this.#describe(end.state) : pickState(chain.previous);
-    const recipients = [...inputs.encryptionRecipients];
     return {
       format: 1,
       tool: { name: toolName, version: toolVersion },
@@ -78,7 +78,8 @@ export class SegmentAssembly {
       serverVersion: identity.serverVersion,
       encoding: copyEncoding(identity.serverEncoding),
       settings: { ...outputSettings },
-      encryption: recipients.length === 0 ? { scheme: 'none' } : { scheme: 'age', recipients },
+      encryption:
+        recipients.length === 0 ? { scheme: 'none' } : { scheme: 'age', recipients: [...recipients] },
       objects: [...objects],
       tables: tally.tables.map((table) => ({ ...table })),
       uncovered: findUncovered(tally.tables, end.state),

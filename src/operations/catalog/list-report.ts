@@ -1,28 +1,14 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import {
-  formatBytes,
-  formatCount,
-  formatCounted,
-  formatDuration,
-  formatShare,
-} from '../../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatShare } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
-import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
+import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
+import { formatWindow, isStretch } from '../../repository/changes/windows.ts';
 import type { Decision } from '../../repository/retention/policy.ts';
-import { describeVerification } from '../sections/verification.ts';
+import { describeDrilled, describeVerification } from '../sections/verification.ts';
+import type { BackupList } from './result.ts';
 
-/**
- * @param location of the storage
- * @param decisions newest first
- */
-export function describeList(
-  location: string,
-  decisions: readonly Decision<ShelvedBackup>[],
-  damaged: Shelf['damaged'],
-  recoverable: Recoverable,
-): Outcome {
+export function describeList({ location, decisions, damaged, recoverable }: BackupList): Outcome {
   return {
     exitCode: damaged.length === 0 ? 0 : 3,
     outputs: {
@@ -67,13 +53,13 @@ function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): obje
   };
 }
 
-function describeNone(damaged: Shelf['damaged']): Section[] {
+function describeNone(damaged: BackupList['damaged']): Section[] {
   const text =
     damaged.length === 0 ? 'There are no backups yet: run `backup`.' : 'There is no backup that can be read.';
   return [{ kind: 'paragraph', text }];
 }
 
-function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section[] {
+function describeBackups(decisions: BackupList['decisions']): Section[] {
   const leaving = decisions.filter(({ keep }) => !keep).length;
   return [
     {
@@ -123,7 +109,7 @@ function describeBackups(decisions: readonly Decision<ShelvedBackup>[]): Section
 const shownWindows = 5;
 
 /** Nothing where no changes were ever captured */
-function describeWindows({ windows, captured }: Recoverable): Section[] {
+function describeWindows({ windows, captured }: BackupList['recoverable']): Section[] {
   if (!captured) return [];
   const stretches = windows.filter(isStretch);
   const shown = stretches.slice(-shownWindows).toReversed();
@@ -140,14 +126,7 @@ function describeReuse({ totals }: ShelvedBackup): string {
   return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
 }
 
-export function describeDrilled(drilled: ShelvedBackup['drilled']): string {
-  if (drilled === null) return 'no';
-  const time = formatTime(drilled.at);
-  if (!drilled.passed) return `FAILED ${time}`;
-  return drilled.recovery === null ? time : `${time}, in ${formatDuration(drilled.recovery)}`;
-}
-
-function describeDamaged(damaged: Shelf['damaged']): Section[] {
+function describeDamaged(damaged: BackupList['damaged']): Section[] {
   if (damaged.length === 0) return [];
   return [
     {

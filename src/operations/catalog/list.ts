@@ -1,5 +1,4 @@
 import type { ListInputs } from '../../interface/inputs/types.ts';
-import type { Outcome } from '../../interface/outcome.ts';
 import { readShelf } from '../../repository/backups/catalog.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
@@ -7,10 +6,10 @@ import { planRetention } from '../../repository/retention/policy.ts';
 import { keepBases } from '../../repository/retention/reachable.ts';
 import type { World } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
-import { describeList } from './list-report.ts';
+import type { BackupList } from './result.ts';
 
-/** Lists the backups, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
-export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
+/** Reads which backups there are, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
+export async function listBackups(inputs: Omit<ListInputs, 'operation'>, world: World): Promise<BackupList> {
   await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const shelf = await readShelf(repository, {
@@ -23,5 +22,5 @@ export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
   const planned = planRetention(shelf.backups, inputs.retention, { now, timeZone: inputs.timeZone });
   const { keepChanges } = inputs;
   const decisions = keepBases(planned, recoverable.segments, { now, keepChanges });
-  return describeList(storage.location, decisions, shelf.damaged, recoverable);
+  return { location: storage.location, decisions, damaged: shelf.damaged, recoverable };
 }

@@ -1,5 +1,4 @@
 import type { PinInputs } from '../../interface/inputs/types.ts';
-import type { Outcome } from '../../interface/outcome.ts';
 import { readStandings } from '../../repository/backups/catalog.ts';
 import { chooseBackup, readIfPresent } from '../../repository/backups/manifests.ts';
 import { listLocks } from '../../repository/locks/locks.ts';
@@ -8,9 +7,18 @@ import { appendRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { Pinning } from './result.ts';
 
-/** Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it. */
-export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
+/**
+ * Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it.
+ *
+ * @throws StorageError when the backup was removed meanwhile
+ */
+export async function setPin(
+  inputs: Omit<PinInputs, 'operation'>,
+  wanted: boolean,
+  world: World,
+): Promise<Pinning> {
   await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
@@ -18,22 +26,13 @@ export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
   );
   const standings = await readStandings(repository, (error) => world.log.warn(error.message), world.signal);
   const { pinned = manifest.pin, pinnedAt } = standings.get(manifest.id) ?? {};
-  const wanted = inputs.operation === 'pin';
-  if (pinned === wanted) {
-    return describe(manifest.id, wanted ? 'is pinned already' : 'is not pinned', 'Nothing was written.');
-  }
+  if (pinned === wanted) return { id: manifest.id, pinned, isNew: false };
   await appendRecord(repository, 'pins', chooseTime(world.now(), pinnedAt), {
     backup: manifest.id,
     pinned: wanted,
   });
   if (wanted) await watchForCleanup(repository, manifest.id, world);
-  return wanted
-    ? describe(manifest.id, 'is pinned', 'It stays whatever a retention policy says, until `unpin`.')
-    : describe(
-        manifest.id,
-        'is no longer pinned',
-        'The next cleanup keeps it only if the retention policy does.',
-      );
+  return { id: manifest.id, pinned: wanted, isNew: true };
 }
 
 /** After the record that it is to overrule, even when that was written by a machine whose clock is ahead. */
@@ -59,15 +58,4 @@ async function watchForCleanup(repository: Repository, id: string, { log }: Worl
       `a cleanup (${cleanup.content?.holder}) may be under way that does not know of this pin yet; see with \`list\` that ${id} is there when it has ended`,
     );
   }
-}
-
-function describe(id: string, what: string, consequence: string): Outcome {
-  return {
-    exitCode: 0,
-    outputs: { 'backup-id': id },
-    report: [
-      { kind: 'heading', text: `Backup ${id} ${what}` },
-      { kind: 'paragraph', text: consequence },
-    ],
-  };
 }

@@ -8,22 +8,13 @@ import {
   formatShare,
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import { weighRecords } from '../../repository/backups/catalog.ts';
-import type { StoredRecord } from '../../repository/records.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
-import { describeVerification } from '../sections/verification.ts';
-import { describeDrilled } from './list-report.ts';
+import { describeDrilled, describeVerification } from '../sections/verification.ts';
+import type { BackupEvent, ShownBackup } from './result.ts';
 
-/** Oldest first, of all backups */
-export interface History {
-  readonly pins: readonly StoredRecord<'pins'>[];
-  readonly validations: readonly StoredRecord<'validations'>[];
-  readonly drills: readonly StoredRecord<'drills'>[];
-  readonly restores: readonly StoredRecord<'restores'>[];
-}
-
-export function describeManifest(manifest: Manifest, history: History): Outcome {
+export function describeShown(shown: ShownBackup): Outcome {
+  const { manifest } = shown;
   const { totals } = manifest;
   return {
     exitCode: 0,
@@ -40,7 +31,7 @@ export function describeManifest(manifest: Manifest, history: History): Outcome 
     },
     report: [
       { kind: 'heading', text: `Backup ${manifest.id}` },
-      describePairs('what', describeBackup(manifest, history)),
+      describePairs('what', describeBackup(shown)),
       describePairs('source', describeSource(manifest)),
       describePairs(
         'phase',
@@ -49,14 +40,14 @@ export function describeManifest(manifest: Manifest, history: History): Outcome 
       ...describeTables(manifest),
       ...describeExtensions(manifest),
       ...describeNotCarried(manifest),
-      ...describeHistory(manifest, history),
+      ...describeHistory(shown),
     ],
   };
 }
 
-function describeBackup(manifest: Manifest, { pins, validations, drills }: History): [string, string][] {
+function describeBackup(shown: ShownBackup): [string, string][] {
+  const { manifest } = shown;
   const { totals, encryption } = manifest;
-  const standing = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
   return [
     ['kind', manifest.kind],
     ['purpose', manifest.purpose],
@@ -65,15 +56,9 @@ function describeBackup(manifest: Manifest, { pins, validations, drills }: Histo
       ? []
       : ([['read whole because', manifest.fullBecause]] as [string, string][])),
     ['label', manifest.label ?? 'none'],
-    ['pinned', (standing.pinned ?? manifest.pin) ? 'yes' : 'no'],
-    [
-      'verified (UTC)',
-      describeVerification({
-        verifiedAt: standing.verifiedAt ?? null,
-        damagedAt: standing.damagedAt ?? null,
-      }),
-    ],
-    ['drilled (UTC)', describeDrilled(standing.drilled ?? null)],
+    ['pinned', shown.pinned ? 'yes' : 'no'],
+    ['verified (UTC)', describeVerification(shown)],
+    ['drilled (UTC)', describeDrilled(shown.drilled)],
     ['started', manifest.startedAt],
     ['finished', manifest.finishedAt],
     ['rows', formatCount(totals.rows)],
@@ -147,35 +132,7 @@ function describeExtensions({ facts }: Manifest): Section[] {
   ];
 }
 
-function describeHistory({ id }: Manifest, { pins, validations, drills, restores }: History): Section[] {
-  const events = [
-    ...pins
-      .filter(({ content }) => content.backup === id)
-      .map(({ at, content }) => ({ at, what: content.pinned ? 'pinned' : 'unpinned' })),
-    ...validations.flatMap(({ at, content }) =>
-      content.backups
-        .filter((backup) => backup.id === id)
-        .map(({ outcome, opened }) => ({
-          at,
-          what: `validated: ${outcome}; ${formatShare(content.share, 1)} of the objects ${opened ? 'read and opened' : 'read, not opened'}`,
-        })),
-    ),
-    ...drills
-      .filter(({ content }) => content.backup === id)
-      .map(({ at, content }) => ({
-        at,
-        what:
-          content.why === null
-            ? `drilled: passed${content.recovery === null ? '' : `, recovered in ${formatDuration(content.recovery)}`}`
-            : `drilled: FAILED, ${content.why}`,
-      })),
-    ...restores
-      .filter(({ content }) => content.backup === id)
-      .map(({ at, content: { target, actor, whole, outcome, why } }) => ({
-        at,
-        what: `restored${whole ? '' : ' in part'} into ${target} by ${actor}: ${outcome}${why === null ? '' : `, ${why}`}`,
-      })),
-  ].sort((one, other) => one.at.getTime() - other.at.getTime());
+function describeHistory({ events }: ShownBackup): Section[] {
   if (events.length === 0) {
     return [
       {
@@ -188,9 +145,25 @@ function describeHistory({ id }: Manifest, { pins, validations, drills, restores
     {
       kind: 'table',
       columns: [{ title: 'recorded at' }, { title: 'what' }],
-      rows: events.map(({ at, what }) => [at.toISOString(), what]),
+      rows: events.map((event) => [event.at.toISOString(), tellEvent(event)]),
     },
   ];
+}
+
+function tellEvent(event: BackupEvent): string {
+  switch (event.kind) {
+    case 'pin':
+      return event.pinned ? 'pinned' : 'unpinned';
+    case 'validation':
+      return `validated: ${event.outcome}; ${formatShare(event.share, 1)} of the objects ${event.opened ? 'read and opened' : 'read, not opened'}`;
+    case 'drill':
+      if (event.why !== null) return `drilled: FAILED, ${event.why}`;
+      return `drilled: passed${event.recovery === null ? '' : `, recovered in ${formatDuration(event.recovery)}`}`;
+    case 'restore': {
+      const what = `restored${event.whole ? '' : ' in part'} into ${event.target} by ${event.actor}: ${event.outcome}`;
+      return event.why === null ? what : `${what}, ${event.why}`;
+    }
+  }
 }
 
 function describePairs(title: string, rows: readonly (readonly string[])[]): Section {

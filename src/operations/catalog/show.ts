@@ -1,22 +1,67 @@
 import type { ShowInputs } from '../../interface/inputs/types.ts';
-import type { Outcome } from '../../interface/outcome.ts';
+import { weighRecords } from '../../repository/backups/catalog.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
-import { openRepository } from '../../repository/open.ts';
-import { readRecords } from '../../repository/records.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
-import { describeManifest } from './show-report.ts';
+import type { BackupEvent, ShownBackup } from './result.ts';
 
-/** Tells all that is known of one backup: what its manifest says, and what records say of it. Changes nothing. */
-export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
+/** Reads all that is known of one backup: what its manifest says, and what records say of it. Changes nothing. */
+export async function lookUpBackup(
+  inputs: Omit<ShowInputs, 'operation'>,
+  world: World,
+): Promise<ShownBackup> {
   await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseManifest(repository, inputs.backupId, world);
-  const onDamaged = (error: Error) => world.log.warn(error.message);
-  return describeManifest(manifest, {
-    pins: await readRecords(repository, 'pins', onDamaged, { signal: world.signal }),
-    validations: await readRecords(repository, 'validations', onDamaged, { signal: world.signal }),
-    restores: await readRecords(repository, 'restores', onDamaged, { signal: world.signal }),
-    drills: await readRecords(repository, 'drills', onDamaged, { signal: world.signal }),
-  });
+  const history = await readHistory(repository, world);
+  const { pins, validations, drills } = history;
+  const standing = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
+  return {
+    manifest,
+    pinned: standing.pinned ?? manifest.pin,
+    verifiedAt: standing.verifiedAt ?? null,
+    damagedAt: standing.damagedAt ?? null,
+    drilled: standing.drilled ?? null,
+    events: listEvents(manifest.id, history),
+  };
+}
+
+/** Oldest first, of all backups */
+interface History {
+  readonly pins: readonly StoredRecord<'pins'>[];
+  readonly validations: readonly StoredRecord<'validations'>[];
+  readonly drills: readonly StoredRecord<'drills'>[];
+  readonly restores: readonly StoredRecord<'restores'>[];
+}
+
+async function readHistory(repository: Repository, { log, signal }: World): Promise<History> {
+  const onDamaged = (error: Error) => log.warn(error.message);
+  return {
+    pins: await readRecords(repository, 'pins', onDamaged, { signal }),
+    validations: await readRecords(repository, 'validations', onDamaged, { signal }),
+    restores: await readRecords(repository, 'restores', onDamaged, { signal }),
+    drills: await readRecords(repository, 'drills', onDamaged, { signal }),
+  };
+}
+
+/** What is told of one backup; of what was recorded at the same time, pins first. */
+function listEvents(id: string, { pins, validations, drills, restores }: History): BackupEvent[] {
+  const isOfIt = ({ content }: { content: { backup: string } }) => content.backup === id;
+  const events: BackupEvent[] = [
+    ...pins.filter(isOfIt).map(({ at, content: { pinned } }) => ({ kind: 'pin' as const, at, pinned })),
+    ...validations.flatMap(({ at, content: { share, backups } }) =>
+      backups
+        .filter((backup) => backup.id === id)
+        .map(({ outcome, opened }) => ({ kind: 'validation' as const, at, share, outcome, opened })),
+    ),
+    ...drills
+      .filter(isOfIt)
+      .map(({ at, content: { why, recovery } }) => ({ kind: 'drill' as const, at, why, recovery })),
+    ...restores.filter(isOfIt).map(({ at, content: { target, actor, whole, outcome, why } }) => {
+      return { kind: 'restore' as const, at, target, actor, whole, outcome, why };
+    }),
+  ];
+  return events.sort((one, other) => one.at.getTime() - other.at.getTime());
 }

@@ -1,60 +1,41 @@
-import type { Manifest } from '../../format/manifest.ts';
-import type { GateInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Migrations } from '../../migrations/changed.ts';
 import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
-import { describeBackup } from '../backup/report.ts';
-import type { BackupResult } from '../backup/result.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
-import type { Decision } from './decision.ts';
-
-export interface GateResult {
-  readonly inputs: GateInputs;
-  readonly decision: Decision;
-  /** The backup that was taken */
-  readonly taken: BackupResult | undefined;
-  /** Of the backup to go back to */
-  readonly manifest: Manifest | undefined;
-  readonly pinned: boolean;
-  readonly migrations: Migrations;
-  /** With the backup that was taken */
-  readonly ages: Ages;
-  readonly judged: readonly JudgedLimit[];
-  /** milliseconds */
-  readonly elapsed: number;
-}
+import { describeTakenBackup } from '../sections/taken-backup.ts';
+import type { Decision, GateResult, Missing, Staleness } from './result.ts';
 
 export function describeGate(result: GateResult): Outcome {
-  const { taken, manifest, migrations, ages, judged, elapsed } = result;
-  const decision = findVerdict(result);
+  const { verdict, wayBack, migrations, ages, judged, elapsed } = result;
   const destructive =
     migrations.kind === 'looked-at' ? JSON.stringify(migrations.destructive.map(({ path }) => path)) : '';
   return {
-    exitCode: decision.kind === 'stop' ? 3 : 0,
+    exitCode: verdict.kind === 'stop' ? 3 : 0,
     outputs: {
-      'backup-id': manifest?.id ?? '',
-      gate: verdicts[decision.kind].output,
+      'backup-id': wayBack?.manifest.id ?? '',
+      gate: verdicts[verdict.kind].output,
       destructive,
       ...tellAges(ages),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     report: [
-      { kind: 'heading', text: `Gate: ${verdicts[decision.kind].title}` },
-      ...describeVerdict(decision),
+      { kind: 'heading', text: `Gate: ${verdicts[verdict.kind].title}` },
+      ...describeVerdict(verdict),
       describeLimits(judged),
       ...describeMigrations(migrations),
-      ...(manifest === undefined ? [] : describeWayBack(manifest, result)),
-      ...(taken === undefined
-        ? manifest === undefined
-          ? []
-          : describeNotCarried(manifest)
-        : describeBackup(taken).report),
+      ...describeWayBack(result),
+      ...describeGround(result),
     ],
   };
+}
+
+/** The backup that was taken, or what is not in the one that was there. */
+function describeGround({ taken, wayBack }: GateResult): Section[] {
+  if (taken !== undefined) return describeTakenBackup(taken);
+  return wayBack === undefined ? [] : describeNotCarried(wayBack.manifest);
 }
 
 const verdicts = {
@@ -63,16 +44,6 @@ const verdicts = {
   stop: { output: 'stopped', title: 'STOPPED' },
 } as const;
 
-/** A backup that was stored and yet found something wrong is no yes. */
-function findVerdict({ decision, taken }: GateResult): Decision {
-  if (taken === undefined || taken.plan.mismatches.length === 0) return decision;
-  const what = 'the backup was stored, but a check on it found that those before it cannot be trusted';
-  return {
-    kind: 'stop',
-    missing: [{ what, remedy: 'See below what differs, and look after it before a release.' }],
-  };
-}
-
 function describeVerdict(decision: Decision): Section[] {
   switch (decision.kind) {
     case 'pass':
@@ -80,17 +51,63 @@ function describeVerdict(decision: Decision): Section[] {
         { kind: 'paragraph', text: 'There is a backup to go back to, as fresh and as proven as was asked.' },
       ];
     case 'back-up':
-      return [{ kind: 'paragraph', text: `A backup was taken, because ${decision.why.join(', and ')}.` }];
+      return [
+        {
+          kind: 'paragraph',
+          text: `A backup was taken, because ${decision.why.map((why) => staleness[why]).join(', and ')}.`,
+        },
+      ];
     case 'stop':
       return [
         {
           kind: 'table',
           columns: [{ title: 'what is missing' }, { title: 'what to do' }],
-          rows: decision.missing.map(({ what, remedy }) => [what, remedy]),
+          rows: decision.missing.map(describeMissing),
         },
       ];
   }
 }
+
+const staleness: Readonly<Record<Staleness, string>> = {
+  'no-backup': 'there is no backup to go back to',
+  'old-backup': 'the newest backup is older than max-age',
+  unguarded: 'a migration destroys data, and there is no backup of the last 15 minutes to go back to',
+};
+
+/** What it is, and what to do about it */
+function describeMissing(missing: Missing): [string, string] {
+  switch (missing.kind) {
+    case 'unseen-migrations':
+      return [`the migrations could not be looked at: ${missing.why}`, missing.remedy];
+    case 'unseen-file':
+      return [`${missing.path} could not be looked at: it is ${missing.why}`, missing.remedy];
+    case 'unproven':
+      return proofs[missing.limit];
+    case 'stale':
+      return [staleness[missing.why], staleRemedies[missing.onStale]];
+    case 'doubted':
+      return [
+        'the backup was stored, but a check on it found that those before it cannot be trusted',
+        'See below what differs, and look after it before a release.',
+      ];
+  }
+}
+
+const proofs: Readonly<Record<Extract<Missing, { kind: 'unproven' }>['limit'], [string, string]>> = {
+  'verified-within': [
+    'no backup was verified within verified-within',
+    'Run `validate` with the default share, which reads all of it, or `drill`.',
+  ],
+  'drilled-within': [
+    'no drill has passed within drilled-within',
+    'Run `drill`, and see why the last one failed if it did.',
+  ],
+};
+
+const staleRemedies: Readonly<Record<Extract<Missing, { kind: 'stale' }>['onStale'], string>> = {
+  backup: 'The gate takes one once nothing else is missing.',
+  stop: 'Run `backup`, or set on-stale to backup.',
+};
 
 const places: Readonly<Record<NonNullable<Finding['inside']>, string>> = {
   do: 'in a DO block',
@@ -140,8 +157,11 @@ function describeMigrations(migrations: Migrations): Section[] {
 }
 
 /** How to undo the release. The words that confirm it are for a person to type. */
-function describeWayBack({ id, source, encryption, label }: Manifest, result: GateResult): Section[] {
-  const { storage, s3Endpoint, s3Region, s3Addressing = 'auto' } = result.inputs;
+function describeWayBack(result: GateResult): Section[] {
+  if (result.wayBack === undefined) return [];
+  const { manifest, pinned, place, needsKey } = result.wayBack;
+  const { id, source, encryption, label } = manifest;
+  const { storage, s3Endpoint, s3Region, s3Addressing = 'auto' } = place;
   const words = [
     'supabase-backup restore',
     `--storage ${quote(storage)}`,
@@ -154,12 +174,12 @@ function describeWayBack({ id, source, encryption, label }: Manifest, result: Ga
   const secrets = [
     'SUPABASE_BACKUP_TARGET_URL',
     ...(encryption.scheme === 'age' ? ['SUPABASE_BACKUP_ENCRYPTION_IDENTITY'] : []),
-    ...(result.inputs.repositoryKey === undefined ? [] : ['SUPABASE_BACKUP_REPOSITORY_KEY']),
+    ...(needsKey ? ['SUPABASE_BACKUP_REPOSITORY_KEY'] : []),
   ];
   const facts = [
     `of ${source.snapshotAt}`,
     ...(label === null ? [] : [`"${label}"`]),
-    ...(result.pinned ? ['pinned'] : []),
+    ...(pinned ? ['pinned'] : []),
   ];
   return [
     {
@@ -180,12 +200,12 @@ function describeWayBack({ id, source, encryption, label }: Manifest, result: Ga
   ];
 }
 
-function needsPin({ decision, migrations, pinned }: GateResult): boolean {
+function needsPin({ verdict, migrations, wayBack }: GateResult): boolean {
   return (
-    decision.kind === 'pass' &&
+    verdict.kind === 'pass' &&
     migrations.kind === 'looked-at' &&
     migrations.destructive.length > 0 &&
-    !pinned
+    !wayBack?.pinned
   );
 }
 

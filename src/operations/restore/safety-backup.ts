@@ -1,10 +1,11 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupRequest, CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
+import type { CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
 import { readBack } from '../validate/read-back.ts';
 import { isSound } from '../validate/result.ts';
@@ -29,7 +30,7 @@ export async function takeSafetyBackup(
     world.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, world);
       const request = describe(inputs, manifest, recipients);
-      const { manifest: taken } = await takeBackup(request, 'safety', world);
+      const { manifest: taken } = await takeBackup(request, world);
       return taken.id;
     });
   try {
@@ -85,26 +86,33 @@ async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise
 
 /** Describes a full backup of everything: of a database in trouble, nothing is taken for unchanged. */
 function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
+  const { clientPath, installClient } = inputs;
   return {
-    ...placeOf(inputs),
-    databaseUrl: inputs.targetUrl,
     backupType: 'full',
+    purpose: 'safety',
+    source: {
+      ...{ clientPath, installClient },
+      databaseUrl: inputs.targetUrl,
+      sslrootcert: inputs.sslrootcert,
+      include: [],
+      exclude: [],
+      checks: [],
+      freshness: [],
+      jobs: inputs.jobs,
+      lockTimeoutSeconds: 30,
+      recheck: 0.01,
+      rollbackToken: false,
+    },
+    place: placeOf(inputs),
+    packing: {
+      encryptionRecipients: [...recipients],
+      // Recipients are missing only if the restored backup and the newest one beside it, if any, are
+      // unencrypted, which a user has allowed.
+      allowUnencrypted: true,
+      compressionLevel: 2,
+    },
     label: `before restore of ${id}`,
     pin: true,
-    include: [],
-    exclude: [],
-    encryptionRecipients: [...recipients],
-    compressionLevel: 2,
-    jobs: inputs.jobs,
-    lockTimeoutSeconds: 30,
-    recheck: 0.01,
-    rollbackToken: false,
-    checks: [],
-    freshness: [],
-    // Recipients are missing only if the restored backup and the newest one beside it, if any, are
-    // unencrypted, which a user has allowed.
-    allowUnencrypted: true,
-    sslrootcert: inputs.sslrootcert,
   };
 }
 

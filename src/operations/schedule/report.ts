@@ -1,66 +1,49 @@
-import { parseDuration } from '../../interface/inputs/time-values.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import { nextTimes } from '../../schedule/plan/cron.ts';
-import type { PlannedDatabase, PlannedJob } from '../../schedule/plan/plan.ts';
-import {
-  assumedMinutes,
-  drawWeek,
-  estimateMonth,
-  foresee,
-  marks,
-  type Outlook,
-} from '../../schedule/plan/week.ts';
+import { assumedMinutes, type Estimate, marks } from '../../schedule/plan/week.ts';
 import type { WorkflowVerdict } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
 import { listDifferences } from '../../schedule/workflows/line-diff.ts';
 import { day } from '../../values/duration.ts';
-import { describeRemarks } from './remarks.ts';
-import type { Schedule } from './result.ts';
-
-type Outlooks = ReadonlyMap<PlannedDatabase, Outlook>;
+import { type DatabaseOutlook, isInOrder, type Problem, type Remark, type Schedule } from './result.ts';
 
 /** Of one file; a workflow that is wholly different is not worth more. */
 const shownDifferences = 60;
 
 export function describeSchedule(done: Schedule): Outcome {
-  const outlooks = new Map(
-    done.plan.databases.map((database) => [database, foresee(database, done.plan.timeZone, done.now)]),
-  );
-  const problems = [...describeProblems(done), ...describeBrokenTargets(done, outlooks)];
-  const hasDrift = done.changes.some(({ state }) => state !== 'same');
-  const isWrong = problems.length > 0 || (done.inputs.check && hasDrift);
-  const next = listNextRuns(done);
+  const { changes, runs, databases, verification } = done;
+  const hasDrift = changes.some(({ state }) => state !== 'same');
+  const toParagraph = (text: string): Section => ({ kind: 'paragraph', text });
   return {
-    exitCode: isWrong ? 3 : 0,
+    exitCode: isInOrder(done) ? 0 : 3,
     outputs: {
-      workflows: done.changes.filter(({ state }) => state !== 'remove').length,
+      workflows: changes.filter(({ state }) => state !== 'remove').length,
       drift: hasDrift,
-      'next-run': next.map(({ at }) => at.toISOString()).sort()[0] ?? '',
-      'missed-runs': done.verification === undefined ? '' : sumOf(done, ({ missed }) => missed.length),
+      'next-run': runs.map(({ at }) => at.toISOString()).sort()[0] ?? '',
+      'missed-runs': verification === undefined ? '' : countMissed(verification.verdicts),
     },
     report: [
       { kind: 'heading', text: describeTitle(done, hasDrift) },
-      describeFiles(done.changes),
+      describeFiles(changes),
       ...describeDifferences(done),
-      ...problems.map((text): Section => ({ kind: 'paragraph', text })),
+      ...done.problems.map((problem) => toParagraph(tellProblem(problem, done.timeZone))),
       ...describeVerification(done),
-      describeNextRuns(done, next),
-      describeDatabases(done, outlooks),
-      ...describeRemarks(done),
-      ...done.plan.databases.flatMap((database) => describeWeek(database, done)),
-      { kind: 'paragraph', text: describeAssumptions(done) },
+      describeNextRuns(done),
+      describeDatabases(done),
+      ...done.remarks.map((remark) => toParagraph(tellRemark(remark))),
+      ...databases.flatMap((database) => describeWeek(database, done.timeZone)),
+      toParagraph(describeAssumptions(done)),
     ],
   };
 }
 
-function describeTitle({ inputs, changes }: Schedule, hasDrift: boolean): string {
+function describeTitle({ mode, changes }: Schedule, hasDrift: boolean): string {
   const workflows = formatCounted(changes.filter(({ state }) => state !== 'remove').length, 'workflow');
   if (!hasDrift) return `Schedule: ${workflows}, as the policy says`;
   const count = changes.filter(({ state }) => state !== 'same').length;
-  if (inputs.check) return `Schedule: ${formatCounted(count, 'file')} not as the policy says`;
-  return inputs.dryRun
+  if (mode === 'check') return `Schedule: ${formatCounted(count, 'file')} not as the policy says`;
+  return mode === 'dry-run'
     ? `Schedule, dry run: ${formatCounted(count, 'file')} would change`
     : `Schedule: ${formatCounted(count, 'file')} changed; commit and push them`;
 }
@@ -81,8 +64,8 @@ function describeFiles(changes: readonly FileChange[]): Section {
   };
 }
 
-function describeDifferences({ inputs, changes }: Schedule): Section[] {
-  if (!inputs.check && !inputs.dryRun) return [];
+function describeDifferences({ mode, changes }: Schedule): Section[] {
+  if (mode === 'write') return [];
   return changes
     .filter(({ state }) => state === 'update' || state === 'foreign')
     .map(({ file, before, after }): Section => {
@@ -94,38 +77,52 @@ function describeDifferences({ inputs, changes }: Schedule): Section[] {
     });
 }
 
-function describeProblems({ verification, inputs, changes }: Schedule): string[] {
-  const foreign = changes.filter(({ state }) => state === 'foreign');
-  return [
-    ...(inputs.check && changes.some(({ state }) => state !== 'same')
-      ? ['The workflows are not what the policy says: run `schedule` without `check`, then commit and push.']
-      : []),
-    ...foreign.map(
-      ({ file, reason }) => `${file} ${reason}: move the change into the policy and delete the file.`,
-    ),
-    ...(verification?.verdicts.flatMap(({ problems }) => problems) ?? []),
-    ...(verification?.unreachable === undefined
-      ? []
-      : [`Whether the workflows ran could not be found out: ${verification.unreachable}. Run it again.`]),
-  ];
+function tellProblem(problem: Problem, timeZone: string): string {
+  switch (problem.kind) {
+    case 'drift':
+      return 'The workflows are not what the policy says: run `schedule` without `check`, then commit and push.';
+    case 'foreign':
+      return `${problem.file} ${problem.reason}: move the change into the policy and delete the file.`;
+    case 'workflow':
+      return problem.text;
+    case 'unreachable':
+      return `Whether the workflows ran could not be found out: ${problem.why}. Run it again.`;
+    case 'rpo-target':
+      return tellBrokenTarget(problem, timeZone);
+  }
 }
 
-/** A target that the schedules cannot keep even if every run is on time. */
-function describeBrokenTargets({ parsed, plan }: Schedule, outlooks: Outlooks): string[] {
-  const target = parsed.policy.alarms?.['rpo-target'];
-  if (target === undefined) return [];
-  return [...outlooks].flatMap(([database, { gap }]) => {
-    if (gap !== undefined && gap.milliseconds <= parseDuration(target)) return [];
-    const point = isCaptured(database) ? 'a capture or a backup' : 'a backup';
-    const what =
-      gap === undefined
-        ? 'has fewer than two backups a year'
-        : `is left ${formatDuration(gap.milliseconds)} without ${point} from ${formatLocal(gap.from, plan.timeZone)}`;
-    const remedy = isCaptured(database) ? 'Schedule captures' : 'Schedule backups';
-    return [
-      `The rpo-target of ${target} cannot be kept: ${database.name} ${what}. ${remedy} more often, or raise the target.`,
-    ];
-  });
+function tellBrokenTarget(
+  { target, database, isCaptured, gap }: Extract<Problem, { kind: 'rpo-target' }>,
+  timeZone: string,
+): string {
+  const point = isCaptured ? 'a capture or a backup' : 'a backup';
+  const what =
+    gap === undefined
+      ? 'has fewer than two backups a year'
+      : `is left ${formatDuration(gap.milliseconds)} without ${point} from ${formatLocal(gap.from, timeZone)}`;
+  const remedy = isCaptured ? 'Schedule captures' : 'Schedule backups';
+  return `The rpo-target of ${target} cannot be kept: ${database} ${what}. ${remedy} more often, or raise the target.`;
+}
+
+function tellRemark(remark: Remark): string {
+  switch (remark.kind) {
+    case 'ended-capture':
+      return (
+        `${remark.database} is not captured any more, and its slot stays on the server, which keeps write-ahead log for it until its disk is ` +
+        'full: once this is pushed, run `supabase-backup capture --drop-slot` with its database-url and storage.'
+      );
+    case 'longest-pause':
+      return (
+        `Captures of ${remark.database} that succeeded in the last seven days were ${formatDuration(remark.length)} apart at most: ` +
+        'so much would have been lost then.'
+      );
+    case 'cost':
+      return (
+        `All this takes ${formatCount(remark.minutes)} minutes in 30 days. A private repository has ${formatCount(remark.free)} a month on GitHub's Free ` +
+        'plan, more on others; once they are used up, no backup runs either. Public repositories pay none.'
+      );
+  }
 }
 
 function describeVerification({ verification }: Schedule): Section[] {
@@ -164,24 +161,7 @@ function describeVerdict({ file, state, punctuality }: WorkflowVerdict): string[
   return [file, state, ...counts, format(medianDelay), format(maxDelay)];
 }
 
-interface NextRun {
-  readonly job: PlannedJob;
-  readonly at: Date;
-  readonly then: Date | undefined;
-}
-
-function listNextRuns({ plan, now }: Schedule): NextRun[] {
-  return plan.databases.flatMap(({ jobs }) =>
-    jobs.flatMap((job): NextRun[] => {
-      const times = job.crons.flatMap((cron) => nextTimes(cron, plan.timeZone, now, 2));
-      const [at, then] = times.sort((one, other) => one.getTime() - other.getTime());
-      return at === undefined ? [] : [{ job, at, then }];
-    }),
-  );
-}
-
-function describeNextRuns(done: Schedule, next: readonly NextRun[]): Section {
-  const { timeZone } = done.plan;
+function describeNextRuns({ runs, timeZone }: Schedule): Section {
   return {
     kind: 'table',
     columns: [
@@ -192,13 +172,13 @@ function describeNextRuns(done: Schedule, next: readonly NextRun[]): Section {
       { title: 'then' },
       ...monthColumns,
     ],
-    rows: next.map(({ job, at, then }) => [
+    rows: runs.map(({ job, at, then, month }) => [
       job.database,
       job.kind,
       job.crons.join('; '),
       formatLocal(at, timeZone),
       then === undefined ? '' : formatLocal(then, timeZone),
-      ...formatMonth([job], done),
+      ...formatMonth(month),
     ]),
   };
 }
@@ -208,17 +188,11 @@ const monthColumns = [
   { title: 'minutes', align: 'right' },
 ] as const;
 
-function formatMonth(jobs: readonly PlannedJob[], { plan, now, verification }: Schedule): string[] {
-  const { runs, minutes } = estimateMonth(jobs, plan.timeZone, now, verification?.minutes ?? new Map());
+function formatMonth({ runs, minutes }: Estimate): string[] {
   return [formatCount(runs), formatCount(minutes)];
 }
 
-function isCaptured({ jobs }: PlannedDatabase): boolean {
-  return jobs.some(({ kind }) => kind === 'capture');
-}
-
-function describeDatabases(done: Schedule, outlooks: Outlooks): Section {
-  const { timeZone } = done.plan;
+function describeDatabases({ databases, timeZone }: Schedule): Section {
   return {
     kind: 'table',
     columns: [
@@ -230,31 +204,28 @@ function describeDatabases(done: Schedule, outlooks: Outlooks): Section {
       { title: 'oldest', align: 'right' },
       ...monthColumns,
     ],
-    rows: [...outlooks].map(([database, { gap, kept }]) => [
+    rows: databases.map(({ database, isCaptured, gap, kept, month }) => [
       database.name,
       gap === undefined
         ? 'no two backups are due'
         : `${formatDuration(gap.milliseconds)}, from ${formatLocal(gap.from, timeZone)}`,
-      isCaptured(database) ? `of the last ${database.keepChanges}` : 'no',
+      isCaptured ? `of the last ${database.keepChanges}` : 'no',
       database.retention,
       formatCount(kept.backups),
       `${formatCount(Math.round(kept.oldest / day))} d`,
-      ...formatMonth(database.jobs, done),
+      ...formatMonth(month),
     ]),
   };
 }
 
-function describeWeek(database: PlannedDatabase, { plan, now }: Schedule): Section[] {
+function describeWeek({ database, week }: DatabaseOutlook, timeZone: string): Section[] {
   const hours = Array.from({ length: 24 }, (_, hour) => ({ title: String(hour).padStart(2, '0') }));
   return [
-    { kind: 'heading', text: `The week of ${database.name} (${plan.timeZone})` },
+    { kind: 'heading', text: `The week of ${database.name} (${timeZone})` },
     {
       kind: 'table',
       columns: [{ title: 'day' }, ...hours],
-      rows: drawWeek(database, plan, now).map(({ name, hours }) => [
-        name,
-        ...hours.map((mark) => mark || '·'),
-      ]),
+      rows: week.map(({ name, hours }) => [name, ...hours.map((mark) => mark || '·')]),
     },
     {
       kind: 'paragraph',
@@ -279,13 +250,8 @@ function describeAssumptions({ verification }: Schedule): string {
   ].join(' ');
 }
 
-function sumOf(
-  { verification }: Schedule,
-  count: (punctuality: NonNullable<WorkflowVerdict['punctuality']>) => number,
-): number {
-  const counts =
-    verification?.verdicts.map(({ punctuality }) => (punctuality ? count(punctuality) : 0)) ?? [];
-  return counts.reduce((sum, one) => sum + one, 0);
+function countMissed(verdicts: readonly WorkflowVerdict[]): number {
+  return verdicts.reduce((sum, { punctuality }) => sum + (punctuality?.missed.length ?? 0), 0);
 }
 
 /** `Fri 2026-11-20 02:17 GMT+1`; the offset tells the two hours apart that a clock shows twice. */

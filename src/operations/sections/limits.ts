@@ -20,7 +20,15 @@ const questions: Readonly<Record<JudgedLimit['input'], string>> = {
   'drilled-within': 'since a drill passed',
 };
 
-export function describeLimits(limits: readonly JudgedLimit[]): Section {
+/** @param newestPoint what max-age is held against: the newest backup, or the newest point that captured changes lead to */
+export function describeLimits(
+  limits: readonly JudgedLimit[],
+  newestPoint: 'backup' | 'changes' = 'backup',
+): Section {
+  const ask = (input: JudgedLimit['input']) =>
+    input === 'max-age' && newestPoint === 'changes'
+      ? 'age of the newest point to go back to'
+      : questions[input];
   return {
     kind: 'table',
     columns: [
@@ -32,7 +40,7 @@ export function describeLimits(limits: readonly JudgedLimit[]): Section {
     ],
     rows: limits.map(({ input, limit, age, met }) => [
       input,
-      questions[input],
+      ask(input),
       formatAge(limit),
       age === undefined ? (input === 'max-age' ? 'there is none' : 'never') : formatAge(age),
       met ? 'met' : 'BROKEN',

@@ -1,68 +1,34 @@
-import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
 import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import {
-  type Failure,
-  type Gap,
-  gapWindow,
-  measurePoint,
-  type Shrinkage,
-} from '../../repository/backups/findings.ts';
-import {
-  type BackupStanding,
-  type JudgedLimit,
-  judgeLimits,
-  measureAges,
-} from '../../repository/backups/freshness.ts';
+import { type Failure, gapWindow } from '../../repository/backups/findings.ts';
 import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
-import type { StoredRecord } from '../../repository/records.ts';
 import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
+import { isHealthy, type Status, type Warning } from './result.ts';
 
-export interface StatusFacts {
-  readonly inputs: StatusInputs;
-  readonly location: string;
-  readonly standing: BackupStanding;
-  readonly recoverable: Recoverable;
-  /** bytes */
-  readonly stored: number;
-  /** Ids of backups that were there, and that are gone without a cleanup */
-  readonly vanished: readonly string[];
-  /** The last cleanup */
-  readonly prune: StoredRecord<'prunes'> | undefined;
-  /** Newest first */
-  readonly failures: readonly Failure[];
-  readonly gap: Gap | undefined;
-  readonly shrinkage: Shrinkage | undefined;
-  readonly now: Date;
-}
-
-export function describeStatus(facts: StatusFacts): Outcome {
-  const { inputs, location, standing, now } = facts;
-  const { windows } = facts.recoverable;
-  const ages = measureAges(standing, now);
-  const point = measurePoint(windows, ages.newest, now);
-  const judged = judgeLimits({ ...ages, newest: point }, inputs);
-  const broken = judged.filter(({ met }) => !met);
-  const verdict = broken.length === 0 ? 'healthy' : 'broken';
+export function describeStatus(status: Status): Outcome {
+  const { location, usable } = status;
+  const verdict = isHealthy(status) ? 'healthy' : 'broken';
   return {
-    exitCode: broken.length === 0 ? 0 : 3,
+    exitCode: isHealthy(status) ? 0 : 3,
     outputs: {
-      'backup-id': standing.usable[0]?.id ?? '',
+      'backup-id': usable[0]?.id ?? '',
       status: verdict,
-      ...tellAges(ages),
-      ...tellWindow(facts.recoverable),
+      ...tellAges(status.ages),
+      ...tellWindow(status.recoverable),
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
-      describeJudged(judged, point !== ages.newest),
-      ...listWarnings(facts).map((text) => ({ kind: 'paragraph' as const, text: `WARNING: ${text}` })),
-      describeShelf(facts),
-      ...describeWindows(facts),
-      ...describeTrend(standing.usable),
-      ...describeFailures(facts),
+      describeLimits(status.limits, status.newestPoint),
+      ...status.warnings.map((warning): Section => {
+        return { kind: 'paragraph', text: `WARNING: ${tellWarning(warning)}` };
+      }),
+      describeShelf(status),
+      ...describeWindows(status),
+      ...describeTrend(usable),
+      ...describeFailures(status),
     ],
   };
 }
@@ -76,105 +42,52 @@ function tellWindow({ windows, captured }: Recoverable): Record<string, string> 
   };
 }
 
-/** @param isCaptured whether captured changes lead to a newer point than the newest backup does */
-function describeJudged(judged: readonly JudgedLimit[], isCaptured: boolean): Section {
-  const section = describeLimits([...judged]);
-  if (!isCaptured || section.kind !== 'table') return section;
-  const rows = section.rows.map(([input = '', what = '', ...rest]) => [
-    input,
-    input === 'max-age' ? 'age of the newest point to go back to' : what,
-    ...rest,
-  ]);
-  return { ...section, rows };
+function tellWarning(warning: Warning): string {
+  switch (warning.kind) {
+    case 'old-backup':
+      return `the newest backup is ${formatAge(warning.age)} old, more than max-age: what came after it rests on captured changes alone.`;
+    case 'damaged-changes':
+      return `these captured changes are damaged, and no backup can be brought past them: ${warning.keys.join(', ')}.`;
+    case 'shrinkage':
+      return tellShrinkage(warning);
+    case 'unreadable-manifests':
+      return `these manifests are damaged, and their backups lost: ${warning.ids.join(', ')}.`;
+    case 'damaged-backups':
+      return `these backups were found damaged: ${warning.ids.join(', ')}. A full backup stores anew what they lack.`;
+    case 'vanished-backups':
+      return `not listed any more, although no cleanup has removed them: ${warning.ids.join(', ')}. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.`;
+    case 'hidden-versions':
+      return `the bucket keeps versions: what the last cleanup removed, ${formatCounted(warning.objects, 'object')} with ${formatBytes(warning.bytes)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`;
+    case 'mixed-encryption':
+      return `not encrypted, beside others that are: ${formatCounted(warning.plain, 'backup')} of ${formatCount(warning.all)}, the newest ${warning.newestPlain}; \`list\` shows which.`;
+    case 'failed-drill':
+      return `the last drill failed, of ${warning.backup}: ${warning.why}`;
+  }
 }
 
-/** What breaks no limit, and should be looked at. */
-function listWarnings(facts: StatusFacts): string[] {
-  const { standing, shrinkage, recoverable, vanished, prune, inputs, now } = facts;
-  const hidden = prune?.content.hidden;
-  const { shelf, drills } = standing;
-  const unreadable = shelf.damaged.map(({ id }) => id);
-  const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
-  const lastDrill = drills.at(-1)?.content;
-  const plain = shelf.backups.filter(({ encrypted }) => !encrypted).map(({ id }) => id);
-  const [newest] = standing.usable;
-  const age = newest === undefined ? 0 : now.getTime() - newest.snapshotAt.getTime();
-  return [
-    ...(recoverable.captured && age > inputs.maxAge
-      ? [
-          `the newest backup is ${formatAge(age)} old, more than max-age: what came after it rests on captured changes alone.`,
-        ]
-      : []),
-    ...(recoverable.damaged.length === 0
-      ? []
-      : [
-          `these captured changes are damaged, and no backup can be brought past them: ${recoverable.damaged.join(', ')}.`,
-        ]),
-    ...(shrinkage === undefined ? [] : [tellShrinkage(shrinkage)]),
-    ...(unreadable.length === 0
-      ? []
-      : [`these manifests are damaged, and their backups lost: ${unreadable.join(', ')}.`]),
-    ...(damaged.length === 0
-      ? []
-      : [
-          `these backups were found damaged: ${damaged.join(', ')}. A full backup stores anew what they lack.`,
-        ]),
-    ...(vanished.length === 0
-      ? []
-      : [
-          `not listed any more, although no cleanup has removed them: ${vanished.join(', ')}. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.`,
-        ]),
-    ...(hidden === undefined || hidden.objects === 0
-      ? []
-      : [
-          `the bucket keeps versions: what the last cleanup removed, ${formatCounted(hidden.objects, 'object')} with ${formatBytes(hidden.bytes)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
-        ]),
-    ...(plain.length === 0 || plain.length === shelf.backups.length
-      ? []
-      : [
-          `not encrypted, beside others that are: ${formatCounted(plain.length, 'backup')} of ${formatCount(shelf.backups.length)}, the newest ${plain[0]}; \`list\` shows which.`,
-        ]),
-    ...(lastDrill?.outcome === 'failed'
-      ? [`the last drill failed, of ${lastDrill.backup}: ${lastDrill.why}`]
-      : []),
-  ];
-}
-
-function describeShelf(facts: StatusFacts): Section {
-  const { standing, stored, prune, now } = facts;
-  const { usable, verified, drilled, shelf } = standing;
+function describeShelf(status: Status): Section {
+  const { usable, verified, drilled, counts, stored, lastCleanup } = status;
   const [newest] = usable;
-  const since = (time: Date) => formatAge(Math.max(0, now.getTime() - time.getTime()));
+  const since = (time: Date) => formatAge(Math.max(0, status.at.getTime() - time.getTime()));
+  const tellProof = (proof: Status['verified']) =>
+    proof === undefined ? 'never' : `${proof.id}, ${since(proof.at)} ago (${formatTime(proof.at)} UTC)`;
   return {
     kind: 'table',
     columns: [{ title: 'what' }, { title: '' }],
     rows: [
       ['newest backup', newest === undefined ? 'none' : describeBackup(newest, since(newest.snapshotAt))],
-      [
-        'last verified',
-        verified === undefined
-          ? 'never'
-          : `${verified.id}, ${since(verified.at)} ago (${formatTime(verified.at)} UTC)`,
-      ],
-      [
-        'last drill that passed',
-        drilled === undefined
-          ? 'never'
-          : `${drilled.id}, ${since(drilled.at)} ago (${formatTime(drilled.at)} UTC)`,
-      ],
+      ['last verified', tellProof(verified)],
+      ['last drill that passed', tellProof(drilled)],
       ['recovery time of it', drilled?.recovery == null ? 'not measured' : formatDuration(drilled.recovery)],
-      ['longest gap of 7 days', describeGap(facts)],
-      ['backups', describeCount(standing)],
+      ['longest gap of 7 days', describeGap(status)],
+      ['backups', describeCount(status)],
       ['stored', formatBytes(stored)],
-      [
-        'damaged',
-        formatCount(shelf.damaged.length + shelf.backups.filter(({ damagedAt }) => damagedAt).length),
-      ],
+      ['damaged', formatCount(counts.damaged)],
       [
         'last cleanup',
-        prune === undefined
+        lastCleanup === undefined
           ? 'none'
-          : `${since(prune.at)} ago; removed ${formatCounted(prune.content.removed.length, 'backup')}, freed ${formatBytes(prune.content.objects.bytes)}`,
+          : `${since(lastCleanup.at)} ago; removed ${formatCounted(lastCleanup.removed, 'backup')}, freed ${formatBytes(lastCleanup.freed)}`,
       ],
     ],
   };
@@ -185,20 +98,15 @@ function describeBackup({ id, kind, totals, snapshotAt, label }: ShelvedBackup, 
   return `${id}, ${age} old (${formatTime(snapshotAt)} UTC), ${kind}, ${formatBytes(totals.bytes)}${named}`;
 }
 
-function describeCount({ usable, shelf }: BackupStanding): string {
-  const others = shelf.backups.length - usable.length;
-  const more = others === 0 ? '' : `, and ${formatCount(others)} of schemas, for safety, or damaged`;
+function describeCount({ usable, counts: { unusable } }: Status): string {
+  const more = unusable === 0 ? '' : `, and ${formatCount(unusable)} of schemas, for safety, or damaged`;
   return `${formatCount(usable.length)} to go back to${more}`;
 }
 
-/** What retention has removed is no gap of the schedule, but it is one for whoever wants to go back there. */
-function describeGap({ gap, prune, now }: StatusFacts): string {
+function describeGap({ gap }: Status): string {
   if (gap === undefined) return 'there is no backup';
   const to = gap.to === null ? 'now' : formatTime(gap.to);
-  const cleaned =
-    prune !== undefined && prune.content.removed.length > 0 && now.getTime() - prune.at.getTime() < gapWindow
-      ? '; cleanups have removed backups since'
-      : '';
+  const cleaned = gap.isCleaned ? '; cleanups have removed backups since' : '';
   return `${formatAge(gap.length)}, from ${formatTime(gap.from)} to ${to}${cleaned}`;
 }
 
@@ -206,9 +114,9 @@ function describeGap({ gap, prune, now }: StatusFacts): string {
 const shownWindows = 20;
 
 /** The last seven days, newest first; nothing where no changes are captured. */
-function describeWindows({ recoverable, now }: StatusFacts): Section[] {
+function describeWindows({ recoverable, at }: Status): Section[] {
   const { windows, captured } = recoverable;
-  const begin = now.getTime() - gapWindow;
+  const begin = at.getTime() - gapWindow;
   const shown = windows.filter(({ to }) => Date.parse(to) >= begin).slice(-shownWindows);
   if (!captured || shown.length === 0) return [];
   return [
@@ -276,7 +184,7 @@ export function drawBars(values: readonly number[]): string {
 
 const shownFailures = 5;
 
-function describeFailures({ failures, now }: StatusFacts): Section[] {
+function describeFailures({ failures, at: now }: Status): Section[] {
   if (failures.length === 0) return [];
   return [
     {
@@ -284,7 +192,22 @@ function describeFailures({ failures, now }: StatusFacts): Section[] {
       columns: [{ title: 'failed (UTC)' }, { title: 'ago', align: 'right' }, { title: 'what' }],
       rows: failures
         .slice(0, shownFailures)
-        .map(({ at, what }) => [formatTime(at), formatAge(Math.max(0, now.getTime() - at.getTime())), what]),
+        .map((failure) => [
+          formatTime(failure.at),
+          formatAge(Math.max(0, now.getTime() - failure.at.getTime())),
+          tellFailure(failure),
+        ]),
     },
   ];
+}
+
+function tellFailure(failure: Failure): string {
+  switch (failure.kind) {
+    case 'damage':
+      return `validate found damage in ${failure.backups.join(', ')}`;
+    case 'drill':
+      return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
+    case 'restore':
+      return `restore of ${failure.backup} into ${failure.target}: ${failure.why ?? 'it differs from the backup'}`;
+  }
 }

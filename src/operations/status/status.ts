@@ -1,57 +1,10 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { findShrinkage, listFailures, measureGap } from '../../repository/backups/findings.ts';
-import { readStanding } from '../../repository/backups/freshness.ts';
-import { findVanished } from '../../repository/backups/vanished.ts';
-import { readRecoverable } from '../../repository/changes/windows.ts';
-import { openRepository } from '../../repository/open.ts';
-import { readRecords } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
-import { openStorage } from '../../storage/open.ts';
-import type { Storage } from '../../storage/storage.ts';
+import { readStatus } from './read.ts';
 import { describeStatus } from './report.ts';
 
-/**
- * Tells how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes nothing, and reads no more of
- * a backup than its outline.
- */
+/** Finds out how well one could recover, and tells it. */
 export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
-  const repository = await openRepository(storage, inputs.repositoryKey);
-  const standing = await readStanding(repository, world);
-  const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);
-  const { signal } = world;
-  const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
-  const { shelf } = standing;
-  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
-  const vanished = await findVanished(repository, listed, onDamaged, signal);
-  const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
-  const recoverable = await readRecoverable(repository, standing.usable, world);
-  const stored = await measureStored(storage, signal);
-  return describeStatus({
-    inputs,
-    location: storage.location,
-    standing,
-    recoverable,
-    stored,
-    vanished,
-    prune,
-    failures: listFailures(standing, restores),
-    gap: measureGap(recoverable.windows, world.now()),
-    shrinkage: findShrinkage(standing.usable),
-    now: world.now(),
-  });
-}
-
-/** Of which a failure is told */
-const shownRestores = 20;
-
-/** bytes of all that is stored, whichever backup needs it */
-async function measureStored(storage: Storage, signal: AbortSignal): Promise<number> {
-  let bytes = 0;
-  for await (const { size } of storage.list('')) {
-    signal.throwIfAborted();
-    bytes += size;
-  }
-  return bytes;
+  return describeStatus(await readStatus(inputs, world));
 }

@@ -1,14 +1,5 @@
 import { isUnread } from '../../repository/reading.ts';
-
-/** Something that is damaged or could not be read, and the part that it affects. */
-export interface Damage {
-  /** Id of the backup; null for captured changes, which belong to no backup */
-  readonly backup: string | null;
-  readonly where: 'manifest' | 'objects' | 'contents';
-  /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
-  readonly part: string;
-  readonly how: string;
-}
+import type { Damage } from './result.ts';
 
 /** What a validation has found so far. */
 export class Findings {

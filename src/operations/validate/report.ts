@@ -2,8 +2,7 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { compare } from '../../values/ordering.ts';
-import type { Damage } from './findings.ts';
-import { isSound, type Validation } from './result.ts';
+import { type Damage, isSound, type Validation } from './result.ts';
 
 export function describeValidation(done: Validation): Outcome {
   const { backups, broken, objects, objectsChecked, read, archives, damages, unread, elapsed } = done;

@@ -1,4 +1,12 @@
-import type { Damage } from './findings.ts';
+/** Something that is damaged or could not be read, and the part that it affects. */
+export interface Damage {
+  /** Id of the backup; null for captured changes, which belong to no backup */
+  readonly backup: string | null;
+  readonly where: 'manifest' | 'objects' | 'contents';
+  /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
+  readonly part: string;
+  readonly how: string;
+}
 
 /** What a validation has read and found. */
 export interface Validation {

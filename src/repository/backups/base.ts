@@ -1,5 +1,5 @@
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import type { BackupRequest } from '../../interface/inputs/types.ts';
+import type { PackingInputs } from '../../interface/inputs/types.ts';
 import type { Inventory } from '../objects/inventory.ts';
 import { objectKey } from '../objects/store.ts';
 import type { Doubted } from '../prune/suspects.ts';
@@ -16,7 +16,7 @@ export type Base =
  * @param manifest of the newest intact backup with rows
  */
 export async function findBase(
-  inputs: Pick<BackupRequest, 'encryptionRecipients'>,
+  inputs: Pick<PackingInputs, 'encryptionRecipients'>,
   manifest: Manifest | undefined,
   inventory: Inventory,
   damaged: Doubted,

@@ -1,35 +1,36 @@
 import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
-import type { StoredRecord } from '../records.ts';
+import type { RecordContent, StoredRecord } from '../records.ts';
 import type { ShelvedBackup } from './catalog.ts';
 import type { BackupStanding } from './freshness.ts';
 
-export interface Failure {
-  readonly at: Date;
-  readonly what: string;
-}
+/** Something that has gone wrong, as records tell it. */
+export type Failure = { readonly at: Date } & (
+  | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
+  | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
+  | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
+);
 
-/** Lists the failures that records tell of, newest first. A failed backup leaves no record: it is missing. */
+/** What has gone wrong, newest first. A backup that fails leaves no record: it is missing. */
 export function listFailures(
   { validations, drills }: Pick<BackupStanding, 'validations' | 'drills'>,
   restores: readonly StoredRecord<'restores'>[],
 ): Failure[] {
-  return [
+  const failures: Failure[] = [
     ...validations.flatMap(({ at, content }) => {
       const damaged = content.backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
-      return damaged.length === 0 ? [] : [{ at, what: `validate found damage in ${damaged.join(', ')}` }];
+      return damaged.length === 0 ? [] : [{ kind: 'damage' as const, at, backups: damaged }];
     }),
-    ...drills.flatMap(({ at, content }) =>
-      content.outcome === 'passed'
-        ? []
-        : [{ at, what: `drill of ${content.backup} failed: ${content.why ?? 'nobody knows why'}` }],
-    ),
-    ...restores.flatMap(({ at, content: { backup, target, outcome, why } }) =>
-      outcome === 'failed' || outcome === 'different'
-        ? [{ at, what: `restore of ${backup} into ${target}: ${why ?? 'it differs from the backup'}` }]
-        : [],
-    ),
-  ].sort((one, other) => other.at.getTime() - one.at.getTime());
+    ...drills
+      .filter(({ content }) => content.outcome !== 'passed')
+      .map(({ at, content: { backup, why } }) => ({ kind: 'drill' as const, at, backup, why })),
+    ...restores
+      .filter(({ content }) => content.outcome === 'failed' || content.outcome === 'different')
+      .map(({ at, content: { backup, target, why } }) => {
+        return { kind: 'restore' as const, at, backup, target, why };
+      }),
+  ];
+  return failures.sort((one, other) => other.at.getTime() - one.at.getTime());
 }
 
 /** milliseconds */
@@ -44,8 +45,8 @@ export interface Gap {
 }
 
 /**
- * Measures the longest time of the last seven days of which no point can be recovered, including the time
- * since the newest point: the most that could have been lost. Undefined without a backup.
+ * The longest time of the last seven days of which no point can be recovered, the time since the newest included: what could have been
+ * lost at worst. Undefined without a backup.
  */
 export function measureGap(windows: readonly Window[], now: Date): Gap | undefined {
   const begin = now.getTime() - gapWindow;
@@ -56,23 +57,22 @@ export function measureGap(windows: readonly Window[], now: Date): Gap | undefin
     const length = Math.max(0, (to ?? now).getTime() - from.getTime());
     if (longest === undefined || length > longest.length) longest = { length, from, to };
     to = new Date(window.from);
-    // The window that was open when the week began is the last one that counts.
+    // The one that was open when the week began, or at its beginning, ends it.
     if (to.getTime() <= begin) break;
   }
   return longest;
 }
 
 /**
- * How long captured changes stand in for backups: a week for a weekly backup, and a day for a late one. After
- * that only the age of the newest backup counts, because everything captured since depends on it, and on an
- * ever longer replay. Milliseconds.
+ * So long captured changes stand in for backups: a weekly backup, and a day for a late one. From then on the age of the newest backup
+ * counts itself, because all that came after it rests on it, and on an ever longer replay. Milliseconds.
  */
 const standInWindow = 8 * day;
 
 /**
- * Returns the milliseconds since the newest point in time that can be recovered; undefined without a backup.
+ * Milliseconds since the newest point in time that one can go back to; undefined without a backup.
  *
- * @param backupAge of the newest backup, in milliseconds
+ * @param backupAge of the newest backup
  */
 export function measurePoint(
   windows: readonly Window[],
@@ -89,10 +89,7 @@ export interface Shrinkage {
   readonly after: ShelvedBackup;
 }
 
-/**
- * Finds a loss of more than half of the rows since the previous backup: either someone has deleted them, or
- * they were not read.
- */
+/** Whether more than half of the rows are gone since the backup before: then somebody has deleted them, or they were not read. */
 export function findShrinkage([after, before]: readonly ShelvedBackup[]): Shrinkage | undefined {
   if (after === undefined || before === undefined) return undefined;
   return after.totals.rows < before.totals.rows / 2 ? { before, after } : undefined;

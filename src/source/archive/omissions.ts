@@ -1,6 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Role } from '../../format/supplement.ts';
-import type { BackupRequest } from '../../interface/inputs/types.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
 import { readInvalidIndexes } from '../../postgres/catalog/facts.ts';
 import { findUnplannable } from '../../postgres/catalog/plannable.ts';
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
@@ -18,7 +18,7 @@ type Omission = Manifest['notCarried'][number];
  * @param session under the snapshot, but not the lead session: its failure must not end the snapshot
  */
 export async function listNotCarried(
-  inputs: Pick<BackupRequest, 'backupType'>,
+  inputs: Pick<BackupInputs, 'backupType'>,
   session: Session,
   snapshot: Snapshot,
 ): Promise<Omission[]> {

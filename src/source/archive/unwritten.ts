@@ -1,5 +1,5 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { BackupRequest } from '../../interface/inputs/types.ts';
+import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -22,7 +22,7 @@ type Omission = Manifest['notCarried'][number];
  * @param session under the snapshot, but not the lead session
  */
 export async function listUnwritten(
-  { backupType }: Pick<BackupRequest, 'backupType'>,
+  { backupType }: Pick<BackupInputs, 'backupType'>,
   session: Session,
   snapshot: Snapshot,
 ): Promise<Omission[]> {

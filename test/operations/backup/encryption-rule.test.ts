@@ -28,9 +28,9 @@ function decide({ visibility = 'public', storage = 'artifact://db', recipients =
         : { GITHUB_ACTIONS: 'true', GITHUB_EVENT_PATH: event, GITHUB_REPOSITORY: 'acme/shop' },
     log: { warn: (message: string) => warnings.push(message) } as unknown as World['log'],
   };
-  const inputs = { storage, encryptionRecipients: recipients, allowUnencrypted: allow };
+  const packing = { encryptionRecipients: recipients, allowUnencrypted: allow };
   try {
-    refuseUnencrypted(inputs, world);
+    refuseUnencrypted(storage, packing, world);
     return warnings;
   } catch (error) {
     if (error instanceof ConfigurationError) return `${error.message} → ${error.next}`;

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, ownBackupWithin } from '../../../src/operations/gate/decision.ts';
+import { describeGate } from '../../../src/operations/gate/report.ts';
 import { judgeLimits } from '../../../src/repository/backups/freshness.ts';
+import { makeGateResult } from './example.ts';
 
 const hour = 3_600_000;
 const limits = { maxAge: 24 * hour, verifiedWithin: 7 * 24 * hour, drilledWithin: 35 * 24 * hour };
@@ -36,11 +38,16 @@ describe('the gate', () => {
     expect(judge(destructive)).toMatchObject({ kind: 'back-up', pin: true });
     expect(judge({ ...destructive, onStale: 'stop' })).toMatchObject({ kind: 'stop' });
     expect(judge({ ...destructive, age: ownBackupWithin })).toEqual({ kind: 'pass' });
-    expect(judge({ ...destructive, age: undefined })).toMatchObject({ kind: 'back-up', why: [{}, {}] });
+    expect(judge({ ...destructive, age: undefined })).toMatchObject({
+      kind: 'back-up',
+      why: ['no-backup', 'unguarded'],
+    });
   });
 
   it('passes nothing that could not be looked at, however fresh a backup is', () => {
-    const unseen = [{ what: 'the migrations could not be looked at', remedy: 'Check them out.' }];
+    const unseen = [
+      { kind: 'unseen-migrations', why: 'git is not there', remedy: 'Check them out.' },
+    ] as const;
     for (const onStale of ['backup', 'stop'] as const) {
       const judged = judgeLimits({ newest: 1, verified: 1, drilled: 1 }, limits);
       expect(decide({ judged, age: 1, isDestructive: false, unseen, onStale })).toEqual({
@@ -51,11 +58,24 @@ describe('the gate', () => {
   });
 
   it('takes no backup for a release that cannot pass', () => {
-    for (const broken of [{ verified: undefined }, { drilled: limits.drilledWithin + 1 }]) {
-      const decision = judge({ ...good, ...broken, age: undefined, isDestructive: true });
-      expect(decision.kind === 'stop' && decision.missing.length).toBe(3);
-      for (const { remedy } of decision.kind === 'stop' ? decision.missing : [])
-        expect(remedy).toMatch(/\.$/);
+    const cases = [
+      [{ verified: undefined }, 'verified-within'],
+      [{ drilled: limits.drilledWithin + 1 }, 'drilled-within'],
+    ] as const;
+    for (const [broken, limit] of cases) {
+      const verdict = judge({ ...good, ...broken, age: undefined, isDestructive: true });
+      expect(verdict).toEqual({
+        kind: 'stop',
+        missing: [
+          { kind: 'unproven', limit },
+          { kind: 'stale', why: 'no-backup', onStale: 'backup' },
+          { kind: 'stale', why: 'unguarded', onStale: 'backup' },
+        ],
+      });
+      const [, table] = describeGate(makeGateResult({ verdict })).report;
+      const rows = table?.kind === 'table' ? table.rows : [];
+      expect(rows).toHaveLength(3);
+      for (const [, remedy] of rows) expect(remedy).toMatch(/\.$/);
     }
   });
 

@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { GateInputs } from '../../../src/interface/inputs/types.ts';
-import { describeGate, type GateResult } from '../../../src/operations/gate/report.ts';
+import { reconsider } from '../../../src/operations/gate/decision.ts';
+import { describeGate } from '../../../src/operations/gate/report.ts';
+import type { GateResult, Missing } from '../../../src/operations/gate/result.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { makeManifest } from '../../repository/example.ts';
+import { makeGateResult, makeWayBack } from './example.ts';
 
-const tell = (overrides: Partial<GateResult> = {}) =>
-  describeGate({
-    inputs: { storage: 's3://bucket/it is', s3Region: 'auto' } as GateInputs,
-    decision: { kind: 'pass' },
-    taken: undefined,
-    manifest: makeManifest({ notCarried: [{ what: 'rows of a', why: 'left out', remedy: 'Include them.' }] }),
-    pinned: false,
-    migrations: { kind: 'not-asked', why: 'there is no base-ref' },
-    ages: { newest: 5500, verified: undefined, drilled: undefined },
-    judged: [],
-    elapsed: 1234,
-    ...overrides,
-  });
+const tell = (overrides: Partial<GateResult> = {}) => describeGate(makeGateResult(overrides));
 const id = makeManifest().id;
 
 describe('the report of the gate', () => {
@@ -42,13 +32,15 @@ describe('the report of the gate', () => {
   });
 
   it('is never a yes when the backup that was taken found something wrong', () => {
-    const plan = { choices: [], base: undefined, mismatches: ['public.a differs'] };
-    const outcome = tell({
-      decision: { kind: 'back-up', why: ['it was old'], pin: false },
-      taken: { manifest: makeManifest(), plan, addedBytes: 0, elapsed: 0 },
-    });
+    const taken = {
+      ...{ manifest: makeManifest(), reuse: undefined, mismatches: ['public.a differs'] },
+      ...{ addedBytes: 0, elapsed: 0 },
+    };
+    const verdict = reconsider({ kind: 'back-up', why: ['old-backup'], pin: false }, taken);
+    const outcome = tell({ verdict, taken });
     expect(outcome).toMatchObject({ exitCode: 3, outputs: { gate: 'stopped', 'backup-id': id } });
     expect(renderText(outcome.report)).toContain('public.a differs');
+    expect(renderText(outcome.report)).toContain('found that those before it cannot be trusted');
   });
 
   it('names each place that destroys data, and asks for a pin where the backup has none', () => {
@@ -67,23 +59,68 @@ describe('the report of the gate', () => {
     expect(text).toMatch(/2\.sql:3 +TRUNCATE +TRUNCATE a +in a DO block/);
     expect(text).toMatch(/3\.ts +not SQL/);
     expect(text).toContain(`pin --backup-id ${id}`);
-    expect(renderText(tell({ migrations, pinned: true }).report)).not.toContain('pin --backup-id');
+    expect(renderText(tell({ migrations, wayBack: makeWayBack({ pinned: true }) }).report)).not.toContain(
+      'pin --backup-id',
+    );
   });
 
   it('of a release that is stopped says what is missing, with or without a backup', () => {
-    const decision = {
-      kind: 'stop',
-      missing: [{ what: 'no drill has passed', remedy: 'Run `drill`.' }],
-    } as const;
     const outcome = tell({
-      decision,
-      manifest: undefined,
+      verdict: { kind: 'stop', missing: [{ kind: 'unproven', limit: 'drilled-within' }] },
+      wayBack: undefined,
       ages: { newest: undefined, verified: 1, drilled: 2 },
     });
     expect(outcome).toMatchObject({
       exitCode: 3,
       outputs: { gate: 'stopped', 'backup-id': '', 'age-seconds': '' },
     });
-    expect(renderText(outcome.report)).toMatch(/no drill has passed +Run `drill`\./);
+    expect(renderText(outcome.report)).toMatch(/no drill has passed within drilled-within +Run `drill`, /);
+  });
+
+  it.each<[Missing, RegExp]>([
+    [
+      { kind: 'unseen-migrations', why: 'git is not there', remedy: 'Check them out.' },
+      /the migrations could not be looked at: git is not there +Check them out\./,
+    ],
+    [
+      { kind: 'unseen-file', path: '1.sql', why: 'too large', remedy: 'Cut it.' },
+      /1\.sql could not be looked at: it is too large +Cut it\./,
+    ],
+    [
+      { kind: 'unproven', limit: 'verified-within' },
+      /no backup was verified within verified-within +Run `validate`/,
+    ],
+    [
+      { kind: 'stale', why: 'no-backup', onStale: 'stop' },
+      /there is no backup to go back to +Run `backup`, or set/,
+    ],
+    [{ kind: 'stale', why: 'old-backup', onStale: 'backup' }, /older than max-age +The gate takes one once/],
+    [
+      { kind: 'stale', why: 'unguarded', onStale: 'stop' },
+      /a migration destroys data, and there is no backup of/,
+    ],
+    [{ kind: 'doubted' }, /the backup was stored, but a check on it .* +See below what differs/],
+  ])('says what to do about %j, and is a no', (missing, words) => {
+    const outcome = tell({ verdict: { kind: 'stop', missing: [missing] } });
+    expect(outcome).toMatchObject({ exitCode: 3, outputs: { gate: 'stopped' } });
+    expect(renderText(outcome.report)).toMatch(words);
+  });
+
+  it('tells why a backup was taken, and what that came to', () => {
+    const taken = { manifest: makeManifest(), reuse: undefined, mismatches: [], addedBytes: 77, elapsed: 0 };
+    const outcome = tell({
+      verdict: { kind: 'back-up', why: ['old-backup', 'unguarded'], pin: true },
+      taken,
+    });
+    expect(outcome).toMatchObject({ exitCode: 0, outputs: { gate: 'backed-up', 'backup-id': id } });
+    const text = renderText(outcome.report);
+    expect(text).toContain('because the newest backup is older than max-age, and a migration destroys data');
+    expect(text).toMatch(/new in the repository +77 B/);
+  });
+
+  it('asks for the key of the repository where it has one of its own', () => {
+    const name = 'SUPABASE_BACKUP_REPOSITORY_KEY';
+    expect(renderText(tell({ wayBack: makeWayBack({ needsKey: true }) }).report)).toContain(name);
+    expect(renderText(tell().report)).not.toContain(name);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusInputs } from '../../../src/interface/inputs/types.ts';
-import { describeStatus, drawBars, type StatusFacts } from '../../../src/operations/status/report.ts';
+import { type StatusFacts, weighStatus } from '../../../src/operations/status/findings.ts';
+import { describeStatus, drawBars } from '../../../src/operations/status/report.ts';
 import { renderText } from '../../../src/report/text.ts';
 import {
   findShrinkage,
@@ -101,15 +101,16 @@ it('failures are what records tell, newest first', () => {
       { ...at(1), content: { ...restore, backup: 'y', outcome: 'equal', why: null } },
     ],
   );
-  expect(found.map(({ what }) => what)).toEqual([
-    'drill of x failed: object missing',
-    'validate found damage in x',
-    'restore of x into t: it differs from the backup',
+  expect(found).toEqual([
+    { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
+    { kind: 'damage', at: ago(3), backups: ['x'] },
+    { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
   ]);
 });
 
 describe('the report', () => {
-  const describeWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
+  const describeWith = (...given: Parameters<typeof weighWith>) => describeStatus(weighWith(...given));
+  const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
     const shelf = { backups, damaged: [] };
     const standing = weighStanding(shelf, [], [], { now, warn: () => undefined });
     const recoverable: Recoverable = overrides.recoverable ?? {
@@ -117,21 +118,37 @@ describe('the report', () => {
       damaged: [],
       captured: false,
     };
-    return describeStatus({
-      inputs: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined } as StatusInputs,
+    return weighStatus({
+      limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
       location: './backups',
       standing,
       recoverable,
       stored: 123_456,
       vanished: [],
       prune: undefined,
-      failures: [],
-      gap: measureGap(recoverable.windows, now),
-      shrinkage: findShrinkage(standing.usable),
+      restores: [],
       now,
       ...overrides,
     });
   };
+
+  it('tells the failures, which break no limit', () => {
+    const { exitCode, report } = describeStatus({
+      ...weighWith([shelve(2)]),
+      failures: [
+        { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
+        { kind: 'damage', at: ago(3), backups: ['x', 'y'] },
+        { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
+      ],
+    });
+    expect(exitCode).toBe(0);
+    const [table] = report.slice(-1);
+    expect(table?.kind === 'table' && table.rows).toEqual([
+      ['2026-11-20 10:00', '2 h 00 min', 'drill of x failed: object missing'],
+      ['2026-11-20 09:00', '3 h 00 min', 'validate found damage in x, y'],
+      ['2026-11-20 08:00', '4 h 00 min', 'restore of x into t: it differs from the backup'],
+    ]);
+  });
 
   it('tells at a glance what is healthy', () => {
     const grown = (hours: number, rows: number) =>

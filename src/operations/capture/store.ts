@@ -1,0 +1,154 @@
+import type { CaptureInputs } from '../../interface/inputs/types.ts';
+import { openSession, type Session } from '../../postgres/session/connection.ts';
+import { applySettings, copyEncoding } from '../../postgres/session/output-settings.ts';
+import { reachDatabase } from '../../postgres/session/reach.ts';
+import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
+import { findReachingBase } from '../../repository/changes/reaching-backup.ts';
+import { readNewestSegment, type Segment } from '../../repository/changes/segments.ts';
+import type { World } from '../../runtime/context.ts';
+import { SourceError } from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { dropSlot, readSlot, UnreadableChangesError } from '../../source/changes/slot.ts';
+import { readIdentity } from '../../source/identity.ts';
+import { checkServer } from '../../source/preflight.ts';
+import { openDestination } from '../backup/destination.ts';
+import { refuseUnencrypted } from '../backup/encryption-rule.ts';
+import type { BackupRequest } from '../backup/request.ts';
+import { takeBackup } from '../backup/take.ts';
+import { joinChain } from './chain.ts';
+import { drainSlot } from './drain.ts';
+import type { Captured, CaptureResult } from './result.ts';
+
+/**
+ * Stores what was committed since the capture before, in the order of the log: first the changes, then what says that they are whole, and
+ * only then is the slot moved. So nothing is lost wherever it stops, and nothing is stored twice. Where no backup can be brought to the
+ * end of it, because it is the first, or the definitions have changed, or changes are lost, a backup is taken at once.
+ */
+export async function storeChanges(inputs: CaptureInputs, world: World): Promise<CaptureResult> {
+  const clock = new PhaseClock();
+  refuseUnencrypted(inputs.storage, inputs, world);
+  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
+  world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
+  const { base, ...captured } = await captureChanges(inputs, settings, world);
+  clock.end('capture');
+  if (inputs.dropSlot) return { ...captured, ending: { kind: 'dropped' }, elapsed: clock.elapsed() };
+  if (base !== undefined) {
+    return { ...captured, ending: { kind: 'reached', base }, elapsed: clock.elapsed() };
+  }
+  const taken = await world.log.group('Backup to replay changes on', () =>
+    takeBackup({ source: inputs, place: inputs, packing: inputs, ...nameBackup(captured) }, world),
+  );
+  return {
+    ...(await lookAgain(captured, settings, world)),
+    ending: { kind: 'backed-up', taken },
+    elapsed: clock.elapsed(),
+  };
+}
+
+/** The backup that is taken because no other can be brought to the end of what was captured. */
+function nameBackup({
+  segments,
+  lost,
+}: Captured): Pick<BackupRequest, 'backupType' | 'purpose' | 'label' | 'pin'> {
+  const why = segments.at(-1)?.barrier ?? lost ?? 'it is the first for captured changes';
+  return {
+    backupType: 'incremental',
+    purpose: 'ordinary',
+    label: `after a capture: ${why}`.slice(0, 200),
+    pin: false,
+  };
+}
+
+/** A backup takes its time, and more may be written meanwhile than the server keeps for the slot. */
+async function lookAgain(captured: Captured, settings: ConnectionSettings, world: World): Promise<Captured> {
+  const session = await openSession(settings, world.signal);
+  try {
+    const { name } = captured.slot;
+    const now = await readSlot(session, name);
+    if (now !== undefined && !now.lost) return captured;
+    const lost =
+      now === undefined
+        ? `the slot ${name} was dropped while the backup ran`
+        : `the server gave up the slot ${name} while the backup ran, because more was written than it keeps (max_slot_wal_keep_size): raise that; the next capture begins anew, and its backup takes little time`;
+    world.log.warn(`Changes are lost: ${lost}`);
+    return { ...captured, lost };
+  } finally {
+    await session.close();
+  }
+}
+
+/** With a backup that can be brought to the end of it; undefined: one has to be taken */
+type Reaching = Captured & { readonly base: string | undefined };
+
+async function captureChanges(
+  inputs: CaptureInputs,
+  settings: ConnectionSettings,
+  world: World,
+): Promise<Reaching> {
+  await using resources = new AsyncDisposableStack();
+  const session = await openSession(settings, world.signal);
+  resources.defer(() => session.close());
+  checkServer(session);
+  const identity = await readIdentity(session);
+  const target = { place: inputs, packing: inputs, purpose: 'capture' as const };
+  const destination = await openDestination(target, identity, world.now(), resources, world);
+  await applySettings(session, copyEncoding(identity.serverEncoding));
+  await letHold(session);
+  const { repository } = destination;
+  const name = `supabase_backup_${repository.id.slice(0, 8)}`;
+  await lockCaptures(session, name);
+
+  let damage: string | undefined;
+  const head = await readNewestSegment(repository, (error) => {
+    damage = error.message;
+    world.log.warn(error.message);
+  });
+  const { unlimitedWal, lockTimeoutSeconds } = inputs;
+  const request = { name, identity, destination, head, damage, unlimitedWal, lockTimeoutSeconds };
+  const { chain, slot } = await joinChain(session, request, world);
+  const segments: Segment[] = [];
+  const recipients = inputs.encryptionRecipients;
+  const drained = drainSlot(session, name, { chain, identity, recipients }, destination, segments).then(
+    (keyless) => ({ keyless, lost: chain.lost }),
+  );
+  const { keyless, lost } = await (inputs.dropSlot ? drained.catch(letGo) : drained);
+  if (inputs.dropSlot) {
+    await dropSlot(session, name);
+    world.log.info(`The slot ${name} is dropped`);
+  }
+  if (lost !== chain.lost) world.log.warn(`Changes are lost: ${lost}`);
+  return {
+    ...{ segments, keyless, slot, lost },
+    from: chain.from,
+    throughBefore: chain.previous?.through,
+    isEncrypted: recipients.length > 0,
+    addedBytes: destination.writer.addedBytes,
+    base: await findReachingBase(repository, world),
+  };
+}
+
+/** What a large transaction becomes, while it is read, lies on the server's disk. A superuser need not ask anybody. */
+async function letHold(session: Session): Promise<void> {
+  await session.query(
+    "SELECT set_config('temp_file_limit', '-1', false) FROM pg_roles WHERE rolname = current_user AND rolsuper",
+  );
+}
+
+/** Whoever gives captures up need not be able to read what is left. */
+function letGo(error: unknown): Pick<Captured, 'keyless' | 'lost'> {
+  if (error instanceof UnreadableChangesError) return { keyless: [], lost: error.message };
+  throw error;
+}
+
+/** Two at once would store the same changes twice. The lock is the session's, and ends with it. */
+async function lockCaptures(session: Session, name: string): Promise<void> {
+  const [row] = await session.query<{ taken: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken',
+    [name],
+  );
+  if (row?.taken) return;
+  throw new SourceError(
+    'another capture of this database is running',
+    'Let it end: it stores what this one would have. A concurrency group keeps runs of a workflow apart.',
+  );
+}

@@ -1,0 +1,24 @@
+import type { ListInputs, PinInputs, ShowInputs } from '../../interface/inputs/types.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import type { World } from '../../runtime/context.ts';
+import { listBackups } from './list.ts';
+import { describeList } from './list-report.ts';
+import { setPin } from './pin.ts';
+import { describePinning } from './pin-report.ts';
+import { lookUpBackup } from './show.ts';
+import { describeShown } from './show-report.ts';
+
+/** Lists the backups. */
+export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
+  return describeList(await listBackups(inputs, world));
+}
+
+/** Tells all that is known of one backup. */
+export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
+  return describeShown(await lookUpBackup(inputs, world));
+}
+
+/** Pins a backup, or leaves it to retention again. */
+export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
+  return describePinning(await setPin(inputs, inputs.operation === 'pin', world));
+}

@@ -1,0 +1,158 @@
+import type { Manifest } from '../../format/manifest.ts';
+import { readEventBase } from '../../github/event.ts';
+import type { GateInputs } from '../../interface/inputs/types.ts';
+import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
+import { findShrinkage } from '../../repository/backups/findings.ts';
+import {
+  type BackupStanding,
+  judgeLimits,
+  measureAges,
+  readStanding,
+  weighStanding,
+} from '../../repository/backups/freshness.ts';
+import { readIfPresent } from '../../repository/backups/manifests.ts';
+import { openRepository } from '../../repository/open.ts';
+import type { World } from '../../runtime/context.ts';
+import { StorageError } from '../../runtime/errors.ts';
+import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { openStorage } from '../../storage/open.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { BackupResult } from '../backup/result.ts';
+import { takeBackup } from '../backup/take.ts';
+import { tellShrinkage } from '../sections/limits.ts';
+import { decide, reconsider } from './decision.ts';
+import type { GateResult, Unseen, WayBack } from './result.ts';
+
+/**
+ * Lets a release pass when there is a backup to go back to that is fresh enough and, where that is asked, proven; takes one first when only
+ * that is missing; and says no otherwise. Whatever goes wrong on the way is thrown: a release passes on a yes alone.
+ */
+export async function judgeRelease(inputs: GateInputs, world: World): Promise<GateResult> {
+  const clock = new PhaseClock();
+  const migrations = await findMigrations(inputs, world);
+  const standing = await withStorage(inputs, world, (storage) => readGround(storage, inputs, world));
+  const shrinkage = findShrinkage(standing.usable);
+  if (shrinkage !== undefined) world.log.warn(tellShrinkage(shrinkage));
+  const found = measureAges(standing, world.now());
+  const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
+  const judged = judgeLimits(found, inputs);
+  const unseen = findUnseen(migrations);
+  const decision = decide({ judged, age: found.newest, isDestructive, unseen, onStale: inputs.onStale });
+
+  const taken = decision.kind === 'back-up' ? await takeForRelease(inputs, decision.pin, world) : undefined;
+  const [newest] = standing.usable;
+  const id = taken === undefined ? newest?.id : taken.manifest.id;
+  const manifest = id === undefined ? undefined : await readTarget(inputs, id, world);
+  const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, world.now()) };
+  return {
+    verdict: reconsider(decision, taken),
+    taken,
+    wayBack: manifest && {
+      manifest,
+      pinned: (taken === undefined ? newest?.pinned : manifest.pin) ?? false,
+      place: placeOf(inputs),
+      needsKey: inputs.repositoryKey !== undefined,
+    },
+    migrations,
+    ages,
+    judged: judgeLimits(ages, inputs),
+    elapsed: clock.elapsed(),
+  };
+}
+
+function takeForRelease(inputs: GateInputs, pin: boolean, world: World): Promise<BackupResult> {
+  const label = inputs.label ?? chooseLabel(world.env);
+  return world.log.group('Backup before the release', () =>
+    takeBackup(
+      {
+        source: inputs,
+        place: inputs,
+        packing: inputs,
+        backupType: 'incremental',
+        purpose: 'ordinary',
+        label,
+        pin,
+      },
+      world,
+    ),
+  );
+}
+
+function placeOf({ storage, s3Endpoint, s3Region, s3Addressing }: GateInputs): WayBack['place'] {
+  return { storage, s3Endpoint, s3Region, s3Addressing };
+}
+
+async function findMigrations({ migrations, baseRef }: GateInputs, world: World): Promise<Migrations> {
+  const derived = baseRef === undefined ? await readEventBase(world) : undefined;
+  const found = await lookAtMigrations({ folder: migrations, baseRef, derived }, world);
+  if (found.kind !== 'looked-at') {
+    const told = `the migrations were not looked at: ${found.why}`;
+    if (found.kind === 'not-asked') world.log.info(told);
+    else world.log.warn(told);
+    return found;
+  }
+  for (const { path, why } of found.passedOver) {
+    if (why !== 'not SQL') world.log.warn(`${path} is ${why}, and was not looked at`);
+  }
+  return found;
+}
+
+/** A release passes on what was seen alone. */
+function findUnseen(migrations: Migrations): Unseen[] {
+  if (migrations.kind === 'not-asked') return [];
+  if (migrations.kind === 'unseen') {
+    const { why, remedy } = migrations;
+    return [{ kind: 'unseen-migrations', why, remedy }];
+  }
+  return migrations.passedOver.flatMap(({ path, why, remedy }): Unseen[] =>
+    remedy === undefined ? [] : [{ kind: 'unseen-file', path, why, remedy }],
+  );
+}
+
+/** A place that holds nothing yet has no backup: that is what the gate is to find, and no mistake. */
+async function readGround(storage: Storage, inputs: GateInputs, world: World): Promise<BackupStanding> {
+  if (await isEmpty(storage)) {
+    world.log.warn(`${storage.location} holds nothing yet`);
+    return weighStanding({ backups: [], damaged: [] }, [], [], {
+      now: world.now(),
+      warn: (message) => world.log.warn(message),
+    });
+  }
+  return readStanding(await openRepository(storage, inputs.repositoryKey), world);
+}
+
+async function isEmpty(storage: Storage): Promise<boolean> {
+  // Left by a probe that was not allowed to delete.
+  for await (const { key } of storage.list('')) if (!key.startsWith('probe/')) return false;
+  return true;
+}
+
+/** @throws StorageError when it has gone since */
+async function readTarget(inputs: GateInputs, id: string, world: World): Promise<Manifest> {
+  return withStorage(inputs, world, async (storage) => {
+    const repository = await openRepository(storage, inputs.repositoryKey);
+    const manifest = await readIfPresent(repository, id);
+    if (manifest !== undefined) return manifest;
+    throw new StorageError(
+      `backup ${id} was removed from ${storage.location} while the gate counted on it`,
+      'Run the gate again, and see that no cleanup runs beside it.',
+    );
+  });
+}
+
+async function withStorage<T>(
+  inputs: GateInputs,
+  world: World,
+  body: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  await using storage = await openStorage(inputs.storage, inputs, world);
+  return await body(storage);
+}
+
+function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {
+  return manifest && Math.max(0, now.getTime() - Date.parse(manifest.source.snapshotAt));
+}
+
+function chooseLabel({ GITHUB_SHA: sha }: NodeJS.ProcessEnv): string {
+  return sha ? `before ${sha.slice(0, 7)}` : 'before a release';
+}

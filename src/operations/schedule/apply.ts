@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { openWorkflows, type WorkflowsApi } from '../../github/workflows.ts';
+import type { ScheduleInputs } from '../../interface/inputs/types.ts';
+import type { World } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { planJobs } from '../../schedule/plan/plan.ts';
+import { parsePolicy } from '../../schedule/policy/parse.ts';
+import { verifyWorkflows } from '../../schedule/verification/verify.ts';
+import { renderCallers } from '../../schedule/workflows/callers.ts';
+import { applyChanges, compareFiles } from '../../schedule/workflows/files.ts';
+import { findProblems, findRemarks } from './findings.ts';
+import { foreseeSchedule } from './outlook.ts';
+import type { Schedule } from './result.ts';
+
+/**
+ * Makes the workflows what the policy says, or tells how they differ; explains the week they make; and asks GitHub whether they
+ * are enabled and ran when they were due. With `check` or a dry run no file changes; `check` may still enable a workflow that
+ * GitHub disabled for inactivity, a dry run changes nothing anywhere.
+ *
+ * @param openApi for tests, which pass a stand-in of GitHub
+ */
+export async function applyPolicy(
+  inputs: Omit<ScheduleInputs, 'operation'>,
+  world: World,
+  openApi: typeof openWorkflows = openWorkflows,
+): Promise<Schedule> {
+  const parsed = parsePolicy(await readPolicyFile(inputs.policy), inputs.policy);
+  const repository = parsed.policy.repository ?? (await findRepository(inputs.policy, world.env));
+  const plan = planJobs(parsed.policy, repository);
+  const policyPath = pathInRepository(inputs);
+  const callers = renderCallers({ ...parsed, plan, policyPath });
+
+  const changes = await compareFiles(callers, inputs.workflows, policyPath);
+  if (!inputs.check && !inputs.dryRun) await applyChanges(changes, inputs.workflows);
+  const now = world.now();
+  const verification = inputs.githubToken
+    ? await verifyWorkflows(connect(inputs.githubToken), { plan, changes, mayEnable: !inputs.dryRun, now })
+    : undefined;
+  const done = {
+    mode: inputs.check ? ('check' as const) : inputs.dryRun ? ('dry-run' as const) : ('write' as const),
+    ...{ timeZone: plan.timeZone, changes, verification },
+    ...foreseeSchedule(plan, verification, now),
+  };
+  return {
+    ...done,
+    problems: findProblems(done, parsed.policy.alarms?.['rpo-target']),
+    remarks: findRemarks(plan, done, now),
+  };
+
+  function connect(token: string): WorkflowsApi {
+    const { env, signal } = world;
+    return openApi({ apiUrl: env.GITHUB_API_URL, repository, token, env, signal });
+  }
+}
+
+async function readPolicyFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError(
+      `policy: ${file} cannot be read`,
+      'Write the path of the policy file; docs/schedule.md has one to begin with.',
+      error,
+    );
+  }
+}
+
+/** The minutes of the schedules depend on the repository's name, so it must be known wherever this runs. */
+async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promise<string> {
+  if (env.GITHUB_REPOSITORY) return env.GITHUB_REPOSITORY;
+  for (let folder = path.resolve(policyFile, '..'); ; folder = path.dirname(folder)) {
+    const config = await readFile(path.join(folder, '.git', 'config'), 'utf8').catch(() => '');
+    const [, origin = ''] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config) ?? [];
+    const [, owner, name] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
+    if (owner !== undefined && name !== undefined) return `${owner}/${name}`;
+    if (folder === path.dirname(folder)) break;
+  }
+  throw new ConfigurationError(
+    'policy: names no repository, and there is neither GITHUB_REPOSITORY nor a remote `origin` to tell it',
+    'Write `repository: OWNER/REPO` into the policy.',
+  );
+}
+
+/** As the header of a workflow names the policy: the same on every machine. */
+function pathInRepository({ policy, workflows }: Pick<ScheduleInputs, 'policy' | 'workflows'>): string {
+  const root = path.resolve(workflows, '..', '..');
+  return path.relative(root, path.resolve(policy)).split(path.sep).join('/');
+}

@@ -1,0 +1,134 @@
+import type { Manifest } from '../../format/manifest.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import type { Reuse } from '../../source/incremental/reuse.ts';
+import { writePattern } from '../../values/table-patterns.ts';
+import { describeNotCarried } from './omissions.ts';
+
+/** A backup as it is told of by the operation that took it */
+export interface TakenBackup {
+  readonly manifest: Manifest;
+  /** Undefined when everything was read */
+  readonly reuse: Reuse | undefined;
+  readonly mismatches: readonly string[];
+  /** stored bytes that are new in the repository */
+  readonly addedBytes: number;
+  /** milliseconds */
+  readonly elapsed: number;
+}
+
+const shownTables = 10;
+
+export function describeTakenBackup(taken: TakenBackup): Section[] {
+  const { manifest, reuse } = taken;
+  return [
+    { kind: 'heading', text: `Backup ${manifest.id}` },
+    describeFigures(taken),
+    ...describeMismatches(taken),
+    ...(manifest.fullBecause === null
+      ? []
+      : [{ kind: 'paragraph' as const, text: `Everything was read: ${manifest.fullBecause}.` }]),
+    ...(reuse === undefined ? describeTables(manifest) : describeReuse(reuse)),
+    ...describeNotCarried(manifest),
+  ];
+}
+
+function describeFigures({ manifest, reuse, addedBytes, elapsed }: TakenBackup): Section {
+  const { rows, bytes, stored } = manifest.totals;
+  const read = bytes - (reuse?.bytes ?? 0) - (reuse?.includesArchive ? manifest.archive.bytes : 0);
+  const { encryption } = manifest;
+  return {
+    kind: 'table',
+    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    rows: [
+      ['kind', manifest.kind],
+      ...(manifest.base === null ? [] : [['built upon', manifest.base]]),
+      ['snapshot', manifest.source.snapshotAt],
+      ['tables', formatCount(manifest.tables.length)],
+      ['rows', formatCount(rows)],
+      ['read', `${formatBytes(read)} (${formatRate(read, elapsed)})`],
+      ...(reuse === undefined ? [] : [['unchanged, not read', formatBytes(reuse.bytes)]]),
+      ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
+      ['new in the repository', formatBytes(addedBytes)],
+      [
+        'encrypted',
+        encryption.scheme === 'age'
+          ? `age, ${formatCounted(encryption.recipients.length, 'recipient')}`
+          : 'no',
+      ],
+      ['duration', formatDuration(elapsed)],
+    ],
+  };
+}
+
+function describeMismatches({ mismatches }: TakenBackup): Section[] {
+  if (mismatches.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text:
+        'An incremental backup would have been wrong: these were read again although nothing says that they changed, and they are not ' +
+        'what is stored. Everything was read for this backup, so it is sound; those before it may not be. Compare one of them with the ' +
+        'database, and look for a damaged disk.',
+    },
+    { kind: 'table', columns: [{ title: 'differs' }], rows: mismatches.map((mismatch) => [mismatch]) },
+  ];
+}
+
+/** What an incremental backup read and what it did not, the tables of which it read most first. */
+function describeReuse({ tables }: Reuse): Section[] {
+  const rows = tables
+    .map((table) => ({ ...table, read: table.bytes - table.reused }))
+    .sort((one, other) => other.read - one.read || other.bytes - one.bytes);
+  const shown = rows.slice(0, shownTables);
+  const changed = rows.filter(({ isRead }) => isRead).length;
+  return [
+    {
+      kind: 'paragraph',
+      text: `${formatCounted(changed, 'table')} of ${formatCount(rows.length)} had something to read.`,
+    },
+    {
+      kind: 'table',
+      columns: [
+        { title: shown.length < rows.length ? `the ${shownTables} tables with most to read` : 'table' },
+        { title: 'read', align: 'right' },
+        { title: 'reused', align: 'right' },
+        { title: 'why' },
+      ],
+      rows: shown.map((table) => [
+        writePattern(table),
+        formatBytes(table.read),
+        formatBytes(table.reused),
+        table.why ?? 'unchanged',
+      ]),
+    },
+  ];
+}
+
+function describeTables({ tables }: Manifest): Section[] {
+  if (tables.length === 0) return [];
+  const largest = tables.toSorted((one, other) => other.bytes - one.bytes).slice(0, shownTables);
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: largest.length < tables.length ? `the ${shownTables} largest tables` : 'table' },
+        { title: 'rows', align: 'right' },
+        { title: 'bytes', align: 'right' },
+        { title: 'ranges', align: 'right' },
+      ],
+      rows: largest.map((table) => [
+        writePattern(table),
+        formatCount(table.rows),
+        formatBytes(table.bytes),
+        formatCount(table.ranges.length),
+      ]),
+    },
+  ];
+}

@@ -1,0 +1,122 @@
+import {
+  findShrinkage,
+  gapWindow,
+  listFailures,
+  measureGap,
+  measurePoint,
+} from '../../repository/backups/findings.ts';
+import {
+  type BackupStanding,
+  judgeLimits,
+  type Limits,
+  measureAges,
+} from '../../repository/backups/freshness.ts';
+import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredRecord } from '../../repository/records.ts';
+import type { Status, Warning } from './result.ts';
+
+/** What was read of a repository. */
+export interface StatusFacts {
+  /** Of the storage */
+  readonly location: string;
+  readonly limits: Limits;
+  readonly standing: BackupStanding;
+  readonly recoverable: Recoverable;
+  /** bytes */
+  readonly stored: number;
+  /** Ids of backups that were there, and that are gone without a cleanup */
+  readonly vanished: readonly string[];
+  /** The last cleanup */
+  readonly prune: StoredRecord<'prunes'> | undefined;
+  /** The newest */
+  readonly restores: readonly StoredRecord<'restores'>[];
+  readonly now: Date;
+}
+
+/** Measures and judges what was read. It asks nothing. */
+export function weighStatus(facts: StatusFacts): Status {
+  const { location, limits, standing, recoverable, stored, prune, restores, now } = facts;
+  const { usable, verified, drilled, shelf } = standing;
+  const ages = measureAges(standing, now);
+  const point = measurePoint(recoverable.windows, ages.newest, now);
+  return {
+    ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
+    limits: judgeLimits({ ...ages, newest: point }, limits),
+    warnings: findWarnings(facts),
+    newestPoint: point === ages.newest ? 'backup' : 'changes',
+    gap: findGap(facts),
+    counts: {
+      unusable: shelf.backups.length - usable.length,
+      damaged: shelf.damaged.length + shelf.backups.filter(({ damagedAt }) => damagedAt !== null).length,
+    },
+    lastCleanup: prune && {
+      at: prune.at,
+      removed: prune.content.removed.length,
+      freed: prune.content.objects.bytes,
+    },
+    failures: listFailures(standing, restores),
+  };
+}
+
+/** What retention has removed is no gap of the schedule, but it is one for whoever wants to go back there. */
+function findGap({ recoverable, prune, now }: StatusFacts): Status['gap'] {
+  const gap = measureGap(recoverable.windows, now);
+  const isCleaned =
+    prune !== undefined && prune.content.removed.length > 0 && now.getTime() - prune.at.getTime() < gapWindow;
+  return gap && { ...gap, isCleaned };
+}
+
+function findWarnings(facts: StatusFacts): Warning[] {
+  const { recoverable, standing, vanished, prune } = facts;
+  const { shelf } = standing;
+  const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null);
+  const shrinkage = findShrinkage(standing.usable);
+  const hidden = prune?.content.hidden;
+  const found: (Warning | undefined)[] = [
+    findOldBackup(facts),
+    recoverable.damaged.length === 0 ? undefined : { kind: 'damaged-changes', keys: recoverable.damaged },
+    shrinkage && { kind: 'shrinkage', ...shrinkage },
+    warnOfBackups('unreadable-manifests', shelf.damaged),
+    warnOfBackups('damaged-backups', damaged),
+    warnOfBackups(
+      'vanished-backups',
+      vanished.map((id) => ({ id })),
+    ),
+    hidden === undefined || hidden.objects === 0 ? undefined : { kind: 'hidden-versions', ...hidden },
+    findMixedEncryption(standing),
+    findFailedDrill(standing),
+  ];
+  return found.filter((warning) => warning !== undefined);
+}
+
+function findOldBackup({ standing, recoverable, limits, now }: StatusFacts): Warning | undefined {
+  const [newest] = standing.usable;
+  if (newest === undefined || !recoverable.captured) return undefined;
+  const age = now.getTime() - newest.snapshotAt.getTime();
+  return age > limits.maxAge ? { kind: 'old-backup', age } : undefined;
+}
+
+function warnOfBackups(
+  kind: 'unreadable-manifests' | 'damaged-backups' | 'vanished-backups',
+  backups: readonly { readonly id: string }[],
+): Warning | undefined {
+  return backups.length === 0 ? undefined : { kind, ids: backups.map(({ id }) => id) };
+}
+
+function findMixedEncryption({ shelf }: BackupStanding): Warning | undefined {
+  const plain = shelf.backups.filter(({ encrypted }) => !encrypted);
+  const [newest] = plain;
+  if (newest === undefined || plain.length === shelf.backups.length) return undefined;
+  return {
+    kind: 'mixed-encryption',
+    plain: plain.length,
+    all: shelf.backups.length,
+    newestPlain: newest.id,
+  };
+}
+
+function findFailedDrill({ drills }: BackupStanding): Warning | undefined {
+  const last = drills.at(-1)?.content;
+  if (last?.outcome !== 'failed') return undefined;
+  return { kind: 'failed-drill', backup: last.backup, why: last.why };
+}
