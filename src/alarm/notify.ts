@@ -1,6 +1,6 @@
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
-import { isRepository } from '../github/run.ts';
+import { isRepository, nameRepository } from '../github/run.ts';
 import { createMask } from '../report/redact.ts';
 import type { World } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
@@ -19,7 +19,7 @@ import {
 import { type IssueNews, noteFailure, noteSuccess } from './issues/lifecycle.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
 
-type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;
+type AlarmWorld = Pick<World, 'env' | 'log' | 'now' | 'signal'>;
 
 /** What one announcement works with. */
 interface Announcement {
@@ -29,6 +29,7 @@ interface Announcement {
   readonly event: RunEvent;
   readonly settings: AlarmSettings;
   readonly env: NodeJS.ProcessEnv;
+  readonly now: () => Date;
   readonly limits: AlarmLimits;
   readonly signal: AbortSignal;
   mask(text: string): string;
@@ -51,7 +52,8 @@ export async function announce(
     using timer = startTimer(limits.total, world.signal, limits.afterStop);
     const event = maskEvent(raw, mask);
     const { env } = world;
-    const announcement = { raw, event, settings, env, limits, signal: timer.signal, mask, warn };
+    const now = () => world.now();
+    const announcement = { raw, event, settings, env, now, limits, signal: timer.signal, mask, warn };
     await Promise.all([beat(announcement), tell(announcement)]);
   } catch (error) {
     // What channels throw is caught with each; what is left is ours or the mask's, and may be told by its kind alone.
@@ -111,8 +113,8 @@ function note(announcement: Announcement, settings: IssueSettings): Promise<Issu
 }
 
 /** @throws ConfigurationError */
-function openIssues({ raw, env, limits, signal }: Announcement, { token }: IssueSettings): Issues {
-  const repository = raw.run?.repository ?? env.GITHUB_REPOSITORY ?? '';
+function openIssues({ raw, env, now, limits, signal }: Announcement, { token }: IssueSettings): Issues {
+  const repository = raw.run?.repository ?? nameRepository(env) ?? '';
   if (token === '') {
     throw new ConfigurationError('there is no github-token', 'Set github-token, or failure-issues to false.');
   }
@@ -123,8 +125,7 @@ function openIssues({ raw, env, limits, signal }: Announcement, { token }: Issue
     );
   }
   const api = new GitHubApi({
-    url: env.GITHUB_API_URL || undefined,
-    ...{ token, env, signal },
+    ...{ token, env, now, signal },
     timeout: limits.request,
     pause: limits.pause,
   });

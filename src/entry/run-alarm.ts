@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { announce } from '../alarm/notify.ts';
@@ -97,7 +98,10 @@ async function describeEnd(
     const partial = inputs?.operation === 'validate' && inputs.share < 1;
     return { ...facts, state: 'succeeded', partial };
   }
-  const lastGood = await Promise.race([findNewest(inputs, world), abortOf(world.signal)]);
+  const lastGood = await Promise.race([
+    findNewest(inputs, { ...world, temporaryFolder: tmpdir() }),
+    abortOf(world.signal),
+  ]);
   if ('outcome' in end) {
     return {
       ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },

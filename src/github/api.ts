@@ -30,11 +30,10 @@ export class GitHubFailure extends Error {
 }
 
 export interface GitHubApiOptions {
-  /** `GITHUB_API_URL`: on GitHub Enterprise Server it is another than api.github.com, which it is when undefined. */
-  readonly url: string | undefined;
   readonly token: string;
-  /** Where proxies and authorities are named */
+  /** Names proxies and authorities; and on GitHub Enterprise Server, by `GITHUB_API_URL`, another API than api.github.com. */
   readonly env: NodeJS.ProcessEnv;
+  readonly now: () => Date;
   /** Ends whatever is under way, its pauses included. */
   readonly signal: AbortSignal;
   /** milliseconds for one request */
@@ -63,7 +62,7 @@ export class GitHubApi {
 
   constructor(options: GitHubApiOptions) {
     this.#options = options;
-    this.#root = (options.url || 'https://api.github.com').replace(/\/+$/, '');
+    this.#root = (options.env.GITHUB_API_URL || 'https://api.github.com').replace(/\/+$/, '');
   }
 
   /**
@@ -139,7 +138,7 @@ export class GitHubApi {
     if (response.status >= 300 && response.status < 400 && target !== null && redirects < maxRedirects) {
       return this.#ask(method, new URL(target, url).href, body, redirects + 1);
     }
-    if (!response.ok) throw readRefusal(response, text);
+    if (!response.ok) throw readRefusal(response, text, this.#options.now());
     return { content: parseJson(text), next: readNext(response.headers.get('link')) };
   }
 
@@ -188,7 +187,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function readRefusal(response: Response, text: string): GitHubFailure {
+function readRefusal(response: Response, text: string, now: Date): GitHubFailure {
   const { status, headers } = response;
   const { message, errors } = readErrorBody(text);
   const rateLimited =
@@ -197,7 +196,7 @@ function readRefusal(response: Response, text: string): GitHubFailure {
       (headers.has('retry-after') ||
         headers.get('x-ratelimit-remaining') === '0' ||
         /rate limit/i.test(message)));
-  const wait = rateLimited ? waitOf(response) : status >= 500 ? 0 : undefined;
+  const wait = rateLimited ? waitOf(response, now) : status >= 500 ? 0 : undefined;
   return new GitHubFailure(`GitHub answered ${status}${message && `: ${message}`}`, {
     status,
     rateLimited,
@@ -208,14 +207,14 @@ function readRefusal(response: Response, text: string): GitHubFailure {
 }
 
 /** @returns milliseconds. Where nothing is said the rule is a minute at least, and that is too long for us. */
-function waitOf({ status, headers }: Response): number | undefined {
+function waitOf({ status, headers }: Response, now: Date): number | undefined {
   // GitHub tells in every answer what is left; this one is of a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
   const told = readRetryAfter(headers);
   if (told !== undefined) return told;
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
   return headers.get('x-ratelimit-remaining') === '0' && reset > 0
-    ? Math.max(0, reset * 1000 - Date.now())
+    ? Math.max(0, reset * 1000 - now.getTime())
     : undefined;
 }
 

@@ -39,13 +39,12 @@ export interface WorkflowsApi {
 export class GitHubUnreachable extends Error {}
 
 export interface ApiSettings {
-  /** `https://api.github.com` when undefined */
-  readonly apiUrl: string | undefined;
   /** OWNER/REPO */
   readonly repository: string;
   readonly token: string;
-  /** Where proxies and authorities are named */
+  /** Names proxies, authorities and GitHub's API. */
   readonly env: NodeJS.ProcessEnv;
+  readonly now: () => Date;
   readonly signal: AbortSignal;
   /** Of the wait before the second try, milliseconds */
   readonly retryDelay?: number;
@@ -75,8 +74,8 @@ const commitsSchema = v.array(
 );
 
 export function openWorkflows(settings: ApiSettings): WorkflowsApi {
-  const { apiUrl: url, repository, token, env, signal, retryDelay: pause = 1000 } = settings;
-  const api = new GitHubApi({ url, token, env, signal, pause, timeout: 20_000, retries: 3 });
+  const { repository, token, env, now, signal, retryDelay: pause = 1000 } = settings;
+  const api = new GitHubApi({ token, env, now, signal, pause, timeout: 20_000, retries: 3 });
   const base = `/repos/${repository}`;
   const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
     try {

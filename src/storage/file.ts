@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { link, lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { World } from '../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
 import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
@@ -44,13 +45,15 @@ const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 export class FileStorage implements Storage {
   readonly location: string;
   readonly #root: string;
+  readonly #world: Pick<World, 'now'>;
   /** Whether something was written, so that the folder is there. */
   #isMade = false;
   #hardLinks = true;
 
   /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
-  constructor(root: string, location = root) {
+  constructor(root: string, world: Pick<World, 'now'>, location = root) {
     this.#root = resolve(root);
+    this.#world = world;
     this.location = location;
   }
 
@@ -257,7 +260,8 @@ export class FileStorage implements Storage {
       if (!temporaryName.test(entry.name)) continue;
       const path = join(this.#root, 'tmp', entry.name);
       const found = await lstat(path).catch(() => undefined);
-      if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await rm(path, { force: true });
+      const age = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+      if (found?.isFile() && age > abandonedAfter) await rm(path, { force: true });
     }
   }
 

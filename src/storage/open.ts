@@ -1,4 +1,3 @@
-import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { S3Addressing, S3Encryption } from '../interface/s3-settings.ts';
 import type { World } from '../runtime/context.ts';
@@ -20,7 +19,7 @@ export interface StorageOptions {
 }
 
 /** What a storage may touch besides its own place. */
-export type StorageWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+export type StorageWorld = Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
 /** bytes: user guide of S3, "Naming Amazon S3 objects" */
@@ -34,8 +33,8 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
  */
 export async function openStorage(
   location: string,
-  options: StorageOptions = {},
-  world: StorageWorld = processWorld(),
+  options: StorageOptions,
+  world: StorageWorld,
 ): Promise<Storage> {
   if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
@@ -45,7 +44,7 @@ export async function openStorage(
     case 'artifact':
       return openArtifact(location, options, world);
     case 'file':
-      return new FileStorage(pathOf(location), location);
+      return new FileStorage(pathOf(location), world, location);
     case undefined:
       if (!/^(\/|\.\.?(\/|$))/.test(location)) {
         throw new ConfigurationError(
@@ -53,13 +52,13 @@ export async function openStorage(
           `For a folder write ./${location}.`,
         );
       }
-      return new FileStorage(location);
+      return new FileStorage(location, world);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
 
-async function openS3(location: string, options: StorageOptions, { env }: StorageWorld): Promise<Storage> {
+async function openS3(location: string, options: StorageOptions, world: StorageWorld): Promise<Storage> {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
@@ -98,7 +97,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
   // The SDK is most of the program: it is loaded by those who use it.
   const { S3Storage } = await import('./s3/store.ts');
   return new S3Storage({
-    ...{ bucket, prefix, env },
+    ...{ bucket, prefix, world },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
     ...(s3Addressing ? { addressing: s3Addressing } : {}),
@@ -129,24 +128,6 @@ async function openArtifact(
     retentionDays: options.artifactRetentionDays,
     world,
   });
-}
-
-/** For callers that have no world of their own. */
-function processWorld(): StorageWorld {
-  const ignore = () => undefined;
-  return {
-    env: process.env,
-    log: {
-      debug: ignore,
-      info: ignore,
-      warn: ignore,
-      error: ignore,
-      group: (_title, body) => body(),
-      progress: ignore,
-    },
-    signal: new AbortController().signal,
-    temporaryFolder: process.env.RUNNER_TEMP || tmpdir(),
-  };
 }
 
 function parseEndpoint(text: string, bucket: string): URL {

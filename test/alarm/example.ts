@@ -2,6 +2,7 @@ import type { AlarmLimits, AlarmSettings, RunFailure, RunSuccess } from '../../s
 import type { WorkflowRun } from '../../src/github/run.ts';
 import type { Log } from '../../src/runtime/context.ts';
 import type { FakeGitHub } from '../support/fake-github.ts';
+import { createWorld as makeWorld } from '../support/world.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
@@ -90,5 +91,5 @@ export function createWorld(env: NodeJS.ProcessEnv) {
     group: async (_title, body) => body(),
     progress: say,
   };
-  return { env, log, lines, signal: new AbortController().signal };
+  return { ...makeWorld({ env, now: () => new Date() }), log, lines };
 }

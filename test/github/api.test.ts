@@ -15,9 +15,9 @@ afterEach(() => github.close());
 function connect(changes: { signal?: AbortSignal; timeout?: number } = {}): GitHubApi {
   const signal = new AbortController().signal;
   return new GitHubApi({
-    url: github.url,
     token: github.token,
-    env: {},
+    env: { GITHUB_API_URL: github.url },
+    now: () => new Date(),
     signal,
     timeout: 1000,
     pause: 5,
@@ -157,9 +157,9 @@ describe('the token', () => {
     await new Promise<void>((resolve) => links.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(links.address() as AddressInfo).port}`;
     const api = new GitHubApi({
-      url,
       token: 'token',
-      env: {},
+      env: { GITHUB_API_URL: url },
+      now: () => new Date(),
       signal: new AbortController().signal,
       timeout: 1000,
       pause: 5,

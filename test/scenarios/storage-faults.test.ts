@@ -14,6 +14,7 @@ import {
   startMisbehavingProxy,
 } from '../support/misbehaving-proxy.ts';
 import { awsSecret } from '../support/run-cli.ts';
+import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -58,7 +59,7 @@ beforeAll(async () => {
   stage.open = () =>
     new S3Storage({
       ...{ bucket: fake.bucket, prefix: 'p', endpoint: new URL(proxy.endpoint) },
-      ...{ firstPause: 1, silence },
+      ...{ firstPause: 1, silence, world: presentWorld },
     });
   for (let made = 0; made < 2; made++) {
     await run({ ...backup, 'backup-type': 'full' });

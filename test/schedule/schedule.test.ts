@@ -215,10 +215,10 @@ describe('GitHub', () => {
     github.faults = [500, 502, 503, 504];
     const signal = new AbortController().signal;
     const settings = {
-      apiUrl: github.url,
       repository: 'octo-org/shop',
       token: 'good',
-      env: {},
+      env: { GITHUB_API_URL: github.url },
+      now: () => new Date(),
       signal,
       retryDelay: 1,
     };

@@ -1,10 +1,11 @@
+import { identifyHolder } from '../../github/run.ts';
 import type { BackupRequest } from '../../interface/inputs/types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
 import { type Predecessors, readPredecessors } from '../../repository/backups/predecessors.ts';
 import type { Lock } from '../../repository/locks/held-lock.ts';
-import { acquireLock, identifyHolder } from '../../repository/locks/locks.ts';
+import { acquireLock } from '../../repository/locks/locks.ts';
 import { createOpen, createSeal } from '../../repository/objects/codec.ts';
 import { Inventory } from '../../repository/objects/inventory.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
@@ -69,6 +70,7 @@ export async function openDestination(
       signal: world.signal,
       log: world.log,
       now: () => world.now(),
+      random: () => world.random(),
       proven: () => probing,
     });
     return enter(inputs, opened, resources, world, operation);
@@ -224,6 +226,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
     mode: 'shared',
     holder: identifyHolder(world.env),
     now: () => world.now(),
+    random: () => world.random(),
     signal: world.signal,
     log: world.log,
     waitSeconds: lockWaitSeconds,

@@ -1,4 +1,5 @@
 import { readRepository } from '../../github/repository.ts';
+import { nameRepository } from '../../github/run.ts';
 import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
@@ -16,7 +17,7 @@ export function refuseUnencrypted(
   if (inputs.encryptionRecipients.length > 0) return;
   const repository = readRepository(env);
   if (repository === undefined || ['private', 'internal'].includes(repository.visibility ?? '')) return;
-  const name = env.GITHUB_REPOSITORY ?? 'this repository';
+  const name = nameRepository(env) ?? 'this repository';
   const isArtifact = /^artifact:/i.test(inputs.storage);
   if (inputs.allowUnencrypted) {
     const who = isArtifact

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { identifyHolder } from '../../github/run.ts';
 import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
 import { readStandings } from '../../repository/backups/catalog.ts';
 import { keepOutlines } from '../../repository/backups/outlines.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
-import { identifyHolder } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import {
   lockForRemoval,
@@ -49,6 +49,7 @@ export async function cleanup(inputs: CleanupInputs, world: World): Promise<Outc
   const context: PruneContext = {
     holder: identifyHolder(world.env),
     now: () => world.now(),
+    random: () => world.random(),
     signal: world.signal,
     log: world.log,
     gracePeriod: inputs.gracePeriod,

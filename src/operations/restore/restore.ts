@@ -1,4 +1,4 @@
-import { nameActor } from '../../github/run.ts';
+import { describeHolder, nameActor } from '../../github/run.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Parity } from '../../parity/compare.ts';
@@ -8,7 +8,6 @@ import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { maskReason } from '../../report/redact.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { openRepository } from '../../repository/open.ts';
 import { appendRecord, type RecordContent } from '../../repository/records.ts';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Manifest } from '../../format/manifest.ts';
-import { nameActor } from '../../github/run.ts';
+import { describeHolder, nameActor } from '../../github/run.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { findClient } from '../../postgres/client/find.ts';
@@ -12,7 +12,6 @@ import { type ConnectionSettings, describeConnection } from '../../postgres/sess
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { maskReason } from '../../report/redact.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';

@@ -5,9 +5,8 @@ import { isSafetyBackup } from '../../repository/backups/safety-label.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
 import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openStorage, type StorageWorld } from '../../storage/open.ts';
 
 /** milliseconds that it may take to look: somebody waits to be told of a failure */
 const patience = 8000;
@@ -20,22 +19,21 @@ const patience = 8000;
  */
 export async function findNewest(
   inputs: Inputs | undefined,
-  { log, signal }: Pick<World, 'log' | 'signal'>,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
   // Of a repository in an artifact all would have to be downloaded.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
+  return Promise.race([look(inputs, world), sleep(patience, undefined, { ref: false })]);
 }
 
 async function look(
   inputs: Exclude<Inputs, { operation: 'schedule' }>,
-  log: World['log'],
-  signal: AbortSignal,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  const { log, signal } = world;
   try {
-    await using resources = new AsyncDisposableStack();
-    const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+    await using storage = await openStorage(inputs.storage, inputs, world);
     const repository = await openRepository(storage, inputs.repositoryKey);
     const { backups } = await readShelf(repository, {
       onDamaged: (error) => log.debug(error.message),

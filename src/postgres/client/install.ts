@@ -164,7 +164,7 @@ class PackageCache {
       this.#patience,
     );
     try {
-      return await Promise.race([withoutSecrets(ask), limit.promise]);
+      return await Promise.race([this.#world.limitInherited(isOfEveryTool, ask), limit.promise]);
     } catch (error) {
       this.isUsable = false;
       this.#world.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
@@ -172,26 +172,6 @@ class PackageCache {
     } finally {
       clearTimeout(timer);
     }
-  }
-}
-
-/**
- * Does something during which programs that libraries start get the environment that ours get. They take all that `process.env` lists, which
- * is less then, though everything can still be asked for by its name.
- */
-async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
-  const { env } = process;
-  const listed = (name: string | symbol) => typeof name === 'string' && isOfEveryTool(name);
-  const veiled = new Proxy(env, {
-    ownKeys: (all) => Reflect.ownKeys(all).filter(listed),
-    set: (all, name, value) => Reflect.set(all, name, value),
-  });
-  process.env = veiled;
-  try {
-    return await body();
-  } finally {
-    // Something that was given up may come to its end later than what was begun since.
-    if (process.env === veiled) process.env = env;
   }
 }
 

@@ -19,6 +19,7 @@ export interface LockOptions {
   readonly mode: 'shared' | 'exclusive';
   readonly holder: LockHolder;
   readonly now: () => Date;
+  readonly random: () => number;
   /** Ends the waiting. Says nothing about the lock once it is held. */
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;

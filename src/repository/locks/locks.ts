@@ -1,8 +1,7 @@
-import { hostname } from 'node:os';
 import { messageOf, StorageError } from '../../runtime/errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../storage/storage.ts';
 import { HeldLock, type Lock } from './held-lock.ts';
-import { LockFile, type LockHolder, type LockOptions } from './lock-file.ts';
+import { LockFile, type LockOptions } from './lock-file.ts';
 import {
   isLockKey,
   isSpent,
@@ -82,7 +81,7 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
     if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
     const pause = Math.min(firstPause * 2 ** Math.min(attempt, 10), longestPause);
     // Jitter, so that two who met once do not meet for ever.
-    await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
+    await rest(Math.min(pause * (0.5 + options.random()), left), signal);
   }
 }
 
@@ -146,21 +145,6 @@ export async function giveBack({ storage }: Place, locks: readonly ListedLock[])
     for (const { key, content } of locks)
       if (content && left.includes(key)) await storage.put(key, renderLock({ ...content, released: true }));
   }
-}
-
-/** The step of a run on GitHub that is under way, or this process. */
-export function identifyHolder(env: NodeJS.ProcessEnv): LockHolder {
-  return { id: env.SUPABASE_BACKUP_STEP || `${hostname()}/${process.pid}`, name: describeHolder(env) };
-}
-
-/** Whom to ask about a lock: the run on GitHub, or the process. */
-export function describeHolder(env: NodeJS.ProcessEnv): string {
-  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env;
-  if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)
-    return `${hostname()}, process ${process.pid}`;
-  // Jobs of one run share its address.
-  const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : '';
-  return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 
 function describeEarly({ key, modifiedAt }: StoredValue, storeNow: Date): string {

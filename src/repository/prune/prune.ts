@@ -20,6 +20,7 @@ import { type DamagedHeader, readNeeded } from './references.ts';
 export interface PruneContext {
   readonly holder: LockHolder;
   readonly now: () => Date;
+  readonly random: () => number;
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'progress'>;
   /** How long marked objects are kept, in milliseconds */

@@ -15,7 +15,7 @@ export interface ArtifactOptions {
   readonly token: string | undefined;
   /** undefined: as the repository is set */
   readonly retentionDays: number | undefined;
-  readonly world: Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+  readonly world: Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
   /** milliseconds before something is tried again */
   readonly pause?: number;
 }
@@ -175,7 +175,7 @@ export class ArtifactStorage implements Storage {
       return {
         root,
         files,
-        storage: new FileStorage(files, this.location),
+        storage: new FileStorage(files, world, this.location),
         base: newest?.id ?? 0,
         original: new Set(original),
         written: new Set(),

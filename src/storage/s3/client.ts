@@ -1,6 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { describeWay } from '../../http/agents.ts';
 import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
+import type { World } from '../../runtime/context.ts';
 import { boundAnswers } from './answers.ts';
 
 export interface S3Options {
@@ -11,8 +12,8 @@ export interface S3Options {
   readonly endpoint?: URL;
   /** Absent: `auto` or `us-east-1` at a custom endpoint, else what the AWS configuration of this machine says. */
   readonly region?: string;
-  /** Where proxies and authorities are named */
-  readonly env?: NodeJS.ProcessEnv;
+  /** The environment names proxies and authorities. */
+  readonly world: Pick<World, 'env' | 'now'>;
   readonly addressing?: S3Addressing;
   readonly encryption?: S3Encryption;
   /** Absent: as the bucket is set, which is STANDARD */
@@ -43,10 +44,10 @@ export function silenceOf({ silence = defaultSilence }: S3Options): number {
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region, env = process.env } = options;
+  const { endpoint, region, world } = options;
   const silence = silenceOf(options);
   // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
-  const agent = { ...describeWay(env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const agent = { ...describeWay(world.env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
         endpoint: endpoint.href,

@@ -58,13 +58,13 @@ export class S3Requests {
   #givenUp = false;
 
   constructor(options: S3Options) {
-    const { bucket, prefix, endpoint, env = process.env } = options;
+    const { bucket, prefix, endpoint, world } = options;
     this.#options = options;
     this.#client = openClient(options);
     this.bucket = bucket;
     this.root = prefix === '' ? '' : `${prefix}/`;
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
-    this.place = { bucket, endpoint, env };
+    this.place = { bucket, endpoint, env: world.env };
     this.silence = silenceOf(options);
     this.#firstPause = options.firstPause ?? 250;
   }

@@ -12,10 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { machine } from '../../../src/entry/process/machine.ts';
 import { installClient } from '../../../src/postgres/client/install.ts';
 import type { World } from '../../../src/runtime/context.ts';
 import { findServers } from '../../support/cluster.ts';
 import { type FakeResults, startFakeResults } from '../../support/fake-results.ts';
+import { createWorld } from '../../support/world.ts';
 
 /** The real client of the Actions cache, with a stand-in for its service; apt and sudo are scripts that install links. */
 
@@ -125,17 +127,14 @@ function install(
   } = options;
   const silent = () => {};
   const world: World = {
-    env: { ...process.env, ...env },
+    ...createWorld({ env: { ...process.env, ...env }, temporaryFolder: folder, now: () => new Date(now) }),
+    limitInherited: machine.limitInherited,
     log: {
       ...{ debug: silent, error: silent, progress: silent },
       info: (message) => infos.push(message),
       warn: (message) => warnings.push(message),
       group: (_, body) => body(),
     },
-    signal: new AbortController().signal,
-    temporaryFolder: folder,
-    now: () => new Date(now),
-    mask: (text) => text,
   };
   const { root = '/' } = options;
   const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources'), root };
@@ -303,7 +302,7 @@ describe('the packages', () => {
       const { installClient } = await import('${new URL('../../../src/postgres/client/install.ts', import.meta.url).href}');
       process.getuid = () => 1001;
       const log = { debug() {}, info() {}, warn() {}, error() {}, progress() {}, group: (_, body) => body() };
-      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date() };
+      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date(), limitInherited: (_, body) => body() };
       await installClient({ major: ${real.major}, minor: 0 }, 'always', world, { sources: '${join(folder, 'sources')}', programs: '${folder}' });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       env: { ...process.env, ACTIONS_CACHE_MODE: 'none' },

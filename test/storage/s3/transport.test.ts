@@ -6,6 +6,7 @@ import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { keysOf } from '../../storage.contract.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../../support/misbehaving-proxy.ts';
+import { presentWorld } from '../../support/world.ts';
 
 /** How many requests a deed takes, what is made of a store's word, and when one that says nothing is given up. */
 
@@ -33,7 +34,7 @@ async function open(fakeOptions: FakeS3Options = {}, options: Partial<S3Options>
   const proxy = await startMisbehavingProxy(fake.endpoint);
   const endpoint = new URL(proxy.endpoint);
   const place = { bucket: fake.bucket, prefix: 'p', endpoint };
-  const storage = new S3Storage({ ...place, firstPause: 2, silence: 2000, ...options });
+  const storage = new S3Storage({ ...place, world: presentWorld, firstPause: 2, silence: 2000, ...options });
   opened.push(storage, proxy, fake);
   return { fake, proxy, storage };
 }

@@ -1,4 +1,4 @@
-import { StorageError } from '../runtime/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import {
   assertKey,
   assertPrefix,
@@ -7,7 +7,7 @@ import {
   largestValue,
   type Storage,
   type StoredValue,
-} from './storage.ts';
+} from '../../src/storage/storage.ts';
 
 /** A storage that ends with the process; for tests of what is built on storages. */
 export class MemoryStorage implements Storage {
