@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   storage: ['http'],
   postgres: [],
   supabase: ['postgres'],
-  repository: ['storage', 'postgres'],
+  repository: ['storage'],
   source: ['repository', 'supabase', 'postgres'],
   parity: ['supabase', 'postgres'],
   restorer: ['parity', 'repository', 'supabase', 'storage', 'postgres'],

@@ -1,13 +1,10 @@
-import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
-import type { Definition } from '../../format/supplement.ts';
-import { besideDefinitions } from '../../postgres/catalog/description.ts';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { parseLsn } from '../../values/lsn.ts';
-import { compare, compareKeys } from '../../values/ordering.ts';
+import { compareKeys } from '../../values/ordering.ts';
 import { timedId } from '../../values/timed-id.ts';
 import { commit } from '../commit.ts';
 import type { Repository } from '../open.ts';
@@ -86,40 +83,6 @@ const segmentSchema = v.strictObject({
 });
 
 export type Segment = v.InferOutput<typeof segmentSchema>;
-
-/** What tells a table from all others there ever were, and from itself with other columns */
-export interface TableIdentity {
-  readonly oid: number;
-  readonly schema: string;
-  readonly name: string;
-  readonly fingerprint: string;
-}
-
-/**
- * What all definitions of a database are, as 64 hexadecimal digits that tell nothing to one without the key. A table that was dropped
- * and made again is another, although it looks the same. The order of the arguments' elements does not count, nor do definitions that no
- * change of rows depends on.
- */
-export function digestDefinitions(
-  { key }: Repository,
-  definitions: readonly Definition[],
-  tables: readonly TableIdentity[],
-): string {
-  const lines: string[] = [];
-  for (const { kind, schema, relation, name, detail } of definitions) {
-    if (besideDefinitions.has(kind)) continue;
-    lines.push(JSON.stringify([kind, schema, relation, name, detail]));
-  }
-  for (const { oid, schema, name, fingerprint } of tables) {
-    lines.push(JSON.stringify([oid, schema, name, fingerprint]));
-  }
-  const hmac = createHmac('sha256', key).update('definitions\0');
-  // By code units, as everything that has to come to the same on every machine.
-  for (const line of lines.sort(compare)) {
-    hmac.update(`${line}\n`);
-  }
-  return hmac.digest('hex');
-}
 
 /** Names of one chain sort by position. */
 export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {
