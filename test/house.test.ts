@@ -41,6 +41,28 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   entry: ['operations', 'alarm', 'repository', 'github', 'storage', 'postgres', 'http'],
 };
 
+/**
+ * The faces of the engines' subfolders: the files that other rooms may import. All others are private to the engine, and so are whole
+ * subfolders that are not here. The foundations, `postgres`, `repository` and `interface`, sort what everybody uses, and hide nothing.
+ */
+const engines = ['source', 'restorer', 'schedule', 'alarm', 'storage'];
+const faces: Readonly<Record<string, readonly string[]>> = {
+  'restorer/clean': ['clean', 'part'],
+  'restorer/part': ['replacement'],
+  'restorer/rows': ['load'],
+  'restorer/side': ['live-table', 'repair-sql', 'row-difference', 'selection', 'tables'],
+  'restorer/trial': ['attempt', 'checks', 'parity-files', 'trial', 'user-checks'],
+  'schedule/plan': ['cron', 'plan', 'week'],
+  'schedule/policy': ['parse'],
+  'schedule/verification': ['punctuality', 'verify'],
+  'schedule/workflows': ['callers', 'ended-captures', 'files', 'line-diff'],
+  'source/archive': ['describe', 'dump', 'omissions'],
+  'source/changes': ['definitions-digest', 'reader', 'slot', 'state', 'tally', 'wal-position'],
+  'source/incremental': ['range-choice', 'range-counts', 'sample-check'],
+  'source/rows': ['buffer-pool', 'copy', 'object-sink'],
+  'source/snapshot': ['locks', 'snapshot'],
+};
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -80,6 +102,17 @@ describe('the house plan', () => {
       return room !== target && !mayUse(room, target);
     });
     expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  });
+
+  it('has engines that show other rooms the faces of their subfolders, and nothing else', () => {
+    const shown = imports
+      .filter(({ from, to }) => engines.includes(roomOf(to)) && roomOf(from) !== roomOf(to))
+      .map(({ to }) => to)
+      .filter((to) => path.dirname(to).includes('/'));
+    const listed = Object.entries(faces).flatMap(([folder, names]) =>
+      names.map((name) => `${folder}/${name}.ts`),
+    );
+    expect([...new Set(shown)].sort()).toEqual(listed.sort());
   });
 
   it('is described in docs/architecture.md as it is', () => {

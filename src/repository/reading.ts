@@ -1,6 +1,10 @@
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
-import { BrokenBodyError } from '../storage/s3/failure.ts';
-import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storage/storage.ts';
+import {
+  BrokenBodyError,
+  DeniedValueError,
+  ForeignValueError,
+  type ReadOptions,
+} from '../storage/storage.ts';
 
 /** So often what is not as it should be is read before it counts as damaged. */
 const mostReadings = 3;

@@ -139,6 +139,9 @@ export class ForeignValueError extends StorageError {
 /** A value that is there and is not given out, while others are: it may be what it should be, and cannot be told. */
 export class DeniedValueError extends ForeignValueError {}
 
+/** An answer that ended early or broke off after it had begun: the cause of a `StorageError` that says nothing of what is stored. */
+export class BrokenBodyError extends Error {}
+
 /** @throws ForeignValueError when there are more bytes than a reader takes */
 export function assertSize(key: string, location: string, bytes: number, limit: number): void {
   if (bytes <= limit) return;

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { messageOf } from '../../runtime/errors.ts';
-import { ForeignValueError } from '../storage.ts';
+import { BrokenBodyError, ForeignValueError } from '../storage.ts';
 import { slowestRate } from './deadline.ts';
-import { BrokenBodyError, SilenceError } from './failure.ts';
+import { SilenceError } from './failure.ts';
 
 /* Answers of a store are read within bounds of size and time, whoever gives them: it may be no store, or one who stands in between. */
 

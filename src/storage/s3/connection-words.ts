@@ -1,15 +1,8 @@
 import { adviseTrust } from '../../http/authorities.ts';
 import { explainProxy, explainProxyAnswer } from '../../http/trouble.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import {
-  BrokenBodyError,
-  isBroken,
-  isSilence,
-  isUnreachable,
-  nameOf,
-  SilenceError,
-  statusOf,
-} from './failure.ts';
+import { BrokenBodyError } from '../storage.ts';
+import { isBroken, isSilence, isUnreachable, nameOf, SilenceError, statusOf } from './failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './sentences.ts';
 
 /** What stands for Amazon's hosts, of which there is one for each bucket and region */

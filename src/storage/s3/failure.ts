@@ -1,4 +1,5 @@
 import { isPassingTunnel } from '../../http/trouble.ts';
+import { BrokenBodyError } from '../storage.ts';
 
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
@@ -20,9 +21,6 @@ const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
 
 /** What stores answer that take the bucket in the host name only. */
 const pathRefusals = new Set(['SecondLevelDomainForbidden', 'PathStyleDomainForbidden', 'InvalidPathAccess']);
-
-/** A response whose body ended early or broke off after the headers had come. */
-export class BrokenBodyError extends Error {}
 
 /** A store that answers nothing, or so slowly that it comes to the same. */
 export class SilenceError extends Error {}
