@@ -191,6 +191,13 @@ describe('the house plan', () => {
     expect(findUses(world, ['entry/'])).toEqual([]);
   });
 
+  it('names the unit of what is waited for', () => {
+    const unitless =
+      /\b(?:const|let|readonly) #?\w*(?:pause|patience|timeout|delay|wait|silence|grace)\??(?:: number\b| = (?:\d|minute|hour|day)).*/gi;
+    expect(findUses(/\bconst \w+Ms = \d/g, [])).not.toEqual([]);
+    expect(findUses(unitless, [])).toEqual([]);
+  });
+
   it('leaves to few to ask what a runner says of its run', () => {
     // The client programs are installed on GitHub's own runners, and inherit some variables of every runner.
     const allowed = ['entry/', 'github/', 'storage/artifact/', 'postgres/client/'];

@@ -58,26 +58,26 @@ export interface IssueSettings {
   readonly mentions: readonly string[];
 }
 
-/** milliseconds */
+/** How long an announcement may take */
 export interface AlarmLimits {
   /** For everything */
-  readonly total: number;
+  readonly totalMs: number;
   /** For everything, once the user or the runner asked to stop: the entries end the process 6.5 s after that, and may set less. */
-  readonly afterStop: number;
+  readonly afterStopMs: number;
   /** For the issues, of the total */
-  readonly issues: number;
+  readonly issuesMs: number;
   /** For one request */
-  readonly request: number;
+  readonly requestMs: number;
   /** Before the first retry */
-  readonly pause: number;
+  readonly delayMs: number;
 }
 
 export const defaultLimits: AlarmLimits = {
-  total: 30_000,
-  afterStop: 4000,
-  issues: 15_000,
-  request: 10_000,
-  pause: 500,
+  totalMs: 30_000,
+  afterStopMs: 4000,
+  issuesMs: 15_000,
+  requestMs: 10_000,
+  delayMs: 500,
 };
 
 /**

@@ -38,7 +38,7 @@ interface Announcement {
 
 /**
  * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
- * throws, and takes `limits.total` at most: what cannot be told is a warning, because it must not change what the operation came to.
+ * throws, and takes `limits.totalMs` at most: what cannot be told is a warning, because it must not change what the operation came to.
  */
 export async function announce(
   raw: RunEvent,
@@ -49,7 +49,7 @@ export async function announce(
   try {
     const mask = maskWith(settings);
     const warn = (message: string) => world.log.warn(`alarm: ${mask(message)}`);
-    using timer = startTimer(limits.total, world.signal, limits.afterStop);
+    using timer = startTimer(limits.totalMs, world.signal, limits.afterStopMs);
     const event = maskEvent(raw, mask);
     const { env } = world;
     const now = () => world.now();
@@ -95,7 +95,7 @@ async function keepIssues(announcement: Announcement): Promise<IssueNews> {
   let news: IssueNews = { standing: 'none' };
   const { issues } = settings;
   if (issues === undefined) return news;
-  using timer = startTimer(limits.issues, announcement.signal, 0);
+  using timer = startTimer(limits.issuesMs, announcement.signal, 0);
   const hurried = { ...announcement, signal: timer.signal };
   await attempt(hurried, 'the failure issue was not updated', async () => {
     news = await note(hurried, maskSettings(issues, mask));
@@ -126,8 +126,8 @@ function openIssues({ raw, env, now, limits, signal }: Announcement, { token }: 
   }
   const api = new GitHubApi({
     ...{ token, env, now, signal },
-    timeout: limits.request,
-    pause: limits.pause,
+    timeoutMs: limits.requestMs,
+    delayMs: limits.delayMs,
   });
   return new Issues(api, repository);
 }

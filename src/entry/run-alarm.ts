@@ -67,8 +67,8 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
 /** Of the time that a stopped process has left, the issues leave some to the messages, and all of it some to the warnings. */
 function limitsFor({ reason }: AbortSignal): AlarmLimits {
   if (!(reason instanceof Interruption)) return defaultLimits;
-  const afterStop = Math.min(defaultLimits.afterStop, reason.timeLeft - 200);
-  return { ...defaultLimits, afterStop, issues: 0.6 * afterStop };
+  const afterStopMs = Math.min(defaultLimits.afterStopMs, reason.timeLeftMs - 200);
+  return { ...defaultLimits, afterStopMs, issuesMs: 0.6 * afterStopMs };
 }
 
 function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {

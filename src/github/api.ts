@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
-import { readRetryAfter, retry } from '../http/retry.ts';
+import { readRetryAfterMs, retry } from '../http/retry.ts';
 import { isKnownError } from '../runtime/errors.ts';
 
 /** A request that GitHub's REST API refused, or that it could not be asked. */
@@ -11,8 +11,8 @@ export class GitHubFailure extends Error {
   readonly fields: readonly string[];
   /** Codes of a 422, such as `already_exists` */
   readonly codes: readonly string[];
-  /** milliseconds to wait before the same request may succeed; undefined when waiting does not help */
-  readonly wait: number | undefined;
+  /** To wait before the same request may succeed; undefined when waiting does not help */
+  readonly waitMs: number | undefined;
   readonly rateLimited: boolean;
   /** What to do where there was no answer, as far as that is known */
   readonly advice: string | undefined;
@@ -23,7 +23,7 @@ export class GitHubFailure extends Error {
     this.status = options.status ?? 0;
     this.fields = options.fields ?? [];
     this.codes = options.codes ?? [];
-    this.wait = options.wait;
+    this.waitMs = options.waitMs;
     this.rateLimited = options.rateLimited ?? false;
     this.advice = options.advice;
   }
@@ -34,12 +34,12 @@ export interface GitHubApiOptions {
   /** Names proxies and authorities; and on GitHub Enterprise Server, by `GITHUB_API_URL`, another API than api.github.com. */
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => Date;
-  /** Ends whatever is under way, its pauses included. */
+  /** Ends whatever is under way, its waits included. */
   readonly signal: AbortSignal;
-  /** milliseconds for one request */
-  readonly timeout: number;
-  /** milliseconds before the first retry; twice as many before the next */
-  readonly pause: number;
+  /** For one request */
+  readonly timeoutMs: number;
+  /** Before the first retry; twice as many before the next */
+  readonly delayMs: number;
   /** How often a request is made again; 2 when undefined */
   readonly retries?: number;
 }
@@ -49,8 +49,8 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'PUT';
 /** How many elements one page of a list has. GitHub has no larger ones. */
 export const pageSize = 100;
 const maxRedirects = 3;
-/** milliseconds; whoever is told to wait longer gives up */
-const longestWait = 10_000;
+/** Whoever is told to wait longer gives up. */
+const maxWaitMs = 10_000;
 
 /**
  * A client of the REST API, for the few requests that we make. Lost answers, 5xx and short rate limits are asked again, also of
@@ -99,15 +99,15 @@ export class GitHubApi {
   }
 
   #retry(method: Method, url: string, body?: object): Promise<Answer> {
-    const { signal, pause, retries = 2 } = this.#options;
+    const { signal, delayMs, retries = 2 } = this.#options;
     return retry(() => this.#ask(method, url, body), {
-      ...{ retries, pause, signal },
-      waitOf: (error) => (error instanceof GitHubFailure ? error.wait : undefined),
+      ...{ retries, delayMs, signal },
+      waitMsAfter: (error) => (error instanceof GitHubFailure ? error.waitMs : undefined),
     });
   }
 
   async #ask(method: Method, url: string, body?: object, redirects = 0): Promise<Answer> {
-    const { token, env, signal, timeout } = this.#options;
+    const { token, env, signal, timeoutMs } = this.#options;
     this.#checkOrigin(url);
     let response: Response;
     let text: string;
@@ -123,7 +123,7 @@ export class GitHubApi {
         },
         ...(body && { body: JSON.stringify(body) }),
         env,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
       text = await response.text();
     } catch (cause) {
@@ -131,7 +131,7 @@ export class GitHubApi {
       if (isKnownError(cause)) throw cause;
       const advice = cause instanceof NoAnswer ? cause.next : undefined;
       throw new GitHubFailure(`GitHub's API does not answer: ${explainSilence(cause)}`, {
-        ...{ cause, advice, wait: 0 },
+        ...{ cause, advice, waitMs: 0 },
       });
     }
     const target = response.headers.get('location');
@@ -196,21 +196,21 @@ function readRefusal(response: Response, text: string, now: Date): GitHubFailure
       (headers.has('retry-after') ||
         headers.get('x-ratelimit-remaining') === '0' ||
         /rate limit/i.test(message)));
-  const wait = rateLimited ? waitOf(response, now) : status >= 500 ? 0 : undefined;
+  const waitMs = rateLimited ? waitMsOf(response, now) : status >= 500 ? 0 : undefined;
   return new GitHubFailure(`GitHub answered ${status}${message && `: ${message}`}`, {
     status,
     rateLimited,
-    wait: wait !== undefined && wait <= longestWait ? wait : undefined,
+    waitMs: waitMs !== undefined && waitMs <= maxWaitMs ? waitMs : undefined,
     fields: errors.flatMap(({ field }) => field ?? []),
     codes: errors.flatMap(({ code }) => code ?? []),
   });
 }
 
-/** @returns milliseconds. Where nothing is said the rule is a minute at least, and that is too long for us. */
-function waitOf({ status, headers }: Response, now: Date): number | undefined {
+/** Where nothing is said the rule is a minute at least, and that is too long for us. */
+function waitMsOf({ status, headers }: Response, now: Date): number | undefined {
   // GitHub tells in every answer what is left; this one is of a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
-  const told = readRetryAfter(headers);
+  const told = readRetryAfterMs(headers);
   if (told !== undefined) return told;
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
   return headers.get('x-ratelimit-remaining') === '0' && reset > 0

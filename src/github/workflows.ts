@@ -46,8 +46,8 @@ export interface ApiSettings {
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => Date;
   readonly signal: AbortSignal;
-  /** Of the wait before the second try, milliseconds */
-  readonly retryDelay?: number;
+  /** Before the second try */
+  readonly retryDelayMs?: number;
 }
 
 /** GitHub lists no more for one question, the newest first. */
@@ -74,8 +74,8 @@ const commitsSchema = v.array(
 );
 
 export function openWorkflows(settings: ApiSettings): WorkflowsApi {
-  const { repository, token, env, now, signal, retryDelay: pause = 1000 } = settings;
-  const api = new GitHubApi({ token, env, now, signal, pause, timeout: 20_000, retries: 3 });
+  const { repository, token, env, now, signal, retryDelayMs: delayMs = 1000 } = settings;
+  const api = new GitHubApi({ token, env, now, signal, delayMs, timeoutMs: 20_000, retries: 3 });
   const base = `/repos/${repository}`;
   const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
     try {

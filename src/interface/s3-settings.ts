@@ -11,3 +11,9 @@ export interface S3Encryption {
 
 /** Classes whose objects are given out hours after they were asked for. */
 export const archivingClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
+
+/** The address of an S3 service; undefined for a text that is none, such as one without a scheme. */
+export function parseEndpoint(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) ? url : undefined;
+}

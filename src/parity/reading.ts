@@ -114,8 +114,8 @@ function putAnew(
 /** Texts that are read in one statement, however long they are. */
 const batch = 500;
 
-/** milliseconds; whoever keeps a table locked keeps its texts unread */
-const lockTimeout = 250;
+/** Whoever keeps a table locked keeps its texts unread */
+const lockTimeoutMs = 250;
 
 /** @returns what the server prints, in the order of the readings; null for what it cannot read */
 async function readTexts(session: Session, readings: readonly Reading[]): Promise<(string | null)[]> {
@@ -124,7 +124,7 @@ async function readTexts(session: Session, readings: readonly Reading[]): Promis
   const texts = new Map<Reading, string | null>();
   await session.query('BEGIN READ WRITE');
   await session.query(
-    `SET LOCAL lock_timeout = ${lockTimeout}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
+    `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
   );
   if ((await silenceEventTriggers(session)) && (await makeReader(session))) {
     for (let start = 0; start < sorted.length; start += batch) {

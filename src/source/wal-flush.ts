@@ -6,13 +6,13 @@ import type { Session } from '../postgres/session/connection.ts';
  * times wal_writer_delay (PostgreSQL manual 30.4). A replica has replayed only what was on disk.
  *
  * @param since when the log stood there, by performance.now()
- * @param limit milliseconds since then
+ * @param limitMs since then
  * @returns whether it is
  */
 export async function waitForFlush(
   session: Session,
   lsn: string,
-  { since = performance.now(), limit, signal }: { since?: number; limit?: number; signal: AbortSignal },
+  { since = performance.now(), limitMs, signal }: { since?: number; limitMs?: number; signal: AbortSignal },
 ): Promise<boolean> {
   for (;;) {
     const [row] = await session.query<{ written: boolean; delay: number }>(
@@ -21,7 +21,7 @@ export async function waitForFlush(
       [lsn],
     );
     if (row?.written) return true;
-    if (performance.now() - since > (limit ?? 3 * (row?.delay ?? 200))) return false;
+    if (performance.now() - since > (limitMs ?? 3 * (row?.delay ?? 200))) return false;
     await sleep(20, undefined, { signal });
   }
 }

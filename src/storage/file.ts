@@ -22,8 +22,8 @@ import {
 /** How many files `list` looks at together. */
 const looksAtOnce = 64;
 
-/** A write that takes longer than this was killed. Milliseconds. */
-const abandonedAfter = day;
+/** A write that takes longer than this was killed. */
+const abandonedAfterMs = day;
 
 /** The names of files that are being written: those of `randomUUID`. */
 const temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -260,8 +260,8 @@ export class FileStorage implements Storage {
       if (!temporaryName.test(entry.name)) continue;
       const path = join(this.#root, 'tmp', entry.name);
       const found = await lstat(path).catch(() => undefined);
-      const age = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
-      if (found?.isFile() && age > abandonedAfter) await rm(path, { force: true });
+      const ageMs = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+      if (found?.isFile() && ageMs > abandonedAfterMs) await rm(path, { force: true });
     }
   }
 

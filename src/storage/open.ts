@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { S3Addressing, S3Encryption } from '../interface/s3-settings.ts';
+import { parseEndpoint, type S3Addressing, type S3Encryption } from '../interface/s3-settings.ts';
 import type { World } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { FileStorage } from './file.ts';
@@ -87,7 +87,7 @@ async function openS3(location: string, options: StorageOptions, world: StorageW
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`,
     );
   }
-  const endpoint = s3Endpoint ? parseEndpoint(s3Endpoint, bucket) : undefined;
+  const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : undefined;
   if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       '`s3-endpoint` begins with the bucket',
@@ -130,9 +130,10 @@ async function openArtifact(
   });
 }
 
-function parseEndpoint(text: string, bucket: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) {
+/** It may be of the environment, where nobody has looked at it yet. */
+function locateEndpoint(text: string, bucket: string): URL {
+  const url = parseEndpoint(text);
+  if (url === undefined) {
     throw new ConfigurationError(
       '`s3-endpoint` is not a URL',
       'Write it with its scheme: https://host or https://host:port.',

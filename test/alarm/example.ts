@@ -9,7 +9,13 @@ export const day = 24 * hour;
 const start = Date.parse('2026-11-20T02:17:00Z');
 
 /** Short ones, so that no test waits for a pause. */
-export const limits: AlarmLimits = { total: 5000, afterStop: 300, issues: 4000, request: 1000, pause: 5 };
+export const limits: AlarmLimits = {
+  totalMs: 5000,
+  afterStopMs: 300,
+  issuesMs: 4000,
+  requestMs: 1000,
+  delayMs: 5,
+};
 
 export const exampleRun: WorkflowRun = {
   url: 'https://github.example/acme/shop/actions/runs/700',

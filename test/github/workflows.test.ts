@@ -51,7 +51,7 @@ function connect(apiUrl: string): WorkflowsApi {
     env: { GITHUB_API_URL: apiUrl },
     now: () => new Date(),
     signal,
-    retryDelay: 1,
+    retryDelayMs: 1,
   });
 }
 

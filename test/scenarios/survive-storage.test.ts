@@ -64,8 +64,8 @@ async function use(store: FakeS3): Promise<void> {
       prefix: 'shop',
       endpoint: new URL(s3.endpoint),
       world: presentWorld,
-      firstPause: 1,
-      silence: 800,
+      firstDelayMs: 1,
+      silenceMs: 800,
     });
 }
 

@@ -84,7 +84,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     );
     const endpoint = new URL(proxy.endpoint);
     stage.open = () =>
-      new AgedBucket({ bucket, prefix: 'shop', endpoint, world: presentWorld, firstPause: 2 }, age);
+      new AgedBucket({ bucket, prefix: 'shop', endpoint, world: presentWorld, firstDelayMs: 2 }, age);
   }
   beforeEach(() => {
     proxy.misbehave();

@@ -220,7 +220,7 @@ describe('GitHub', () => {
       env: { GITHUB_API_URL: github.url },
       now: () => new Date(),
       signal,
-      retryDelay: 1,
+      retryDelayMs: 1,
     };
     await expect(openWorkflows(settings).listWorkflows()).rejects.toThrow(
       new GitHubUnreachable('GitHub answered 504'),

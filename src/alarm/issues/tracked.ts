@@ -5,12 +5,12 @@ import { type EventOrder, type IssueState, readState } from './state.ts';
 /** By which issues are found again. */
 export const ownLabel = 'supabase-backup';
 
-/** milliseconds after which a failure that comes back is a new one */
-export const reopenWindow = 7 * day;
-/** milliseconds back in which an issue without our label is looked for */
-const unlabelledWindow = 30 * day;
-/** milliseconds by which clocks of machines differ that are set at all */
-const clockSkew = 10 * minute;
+/** How long after it was closed a failure comes back as the same one */
+export const reopenWindowMs = 7 * day;
+/** How far back an issue without our label is looked for */
+const unlabelledWindowMs = 30 * day;
+/** By how much clocks of machines differ that are set at all */
+const clockSkewMs = 10 * minute;
 const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
 /** Of a hundred issues each */
 const pages = 10;
@@ -33,7 +33,7 @@ export async function findSame(
   const isSame = ({ state }: Known) => state.fingerprint === fingerprint && state.duplicateOf === undefined;
   let same = (await listLabelled(issues, at, { state: 'open' })).filter(isSame);
   if (same.length === 0) {
-    const since = ago(at, reopenWindow);
+    const since = ago(at, reopenWindowMs);
     same = (await listLabelled(issues, at, { state: 'closed', sort: 'updated', since })).filter(isSame);
   }
   if (same.length === 0) same = (await listRecent(issues, at)).filter(isSame);
@@ -69,7 +69,7 @@ async function listLabelled(
  * with a copy of our state would otherwise take our failures in, or silence them.
  */
 async function listRecent(issues: Issues, at: Date): Promise<Known[]> {
-  const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindow) };
+  const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindowMs) };
   const found = (await issues.list(query, 1)).flatMap((issue) => recognise(issue, at));
   if (found.length === 0) return [];
   const self = await issues.whoAmI();
@@ -83,7 +83,7 @@ function recognise(issue: Issue, at: Date): Known[] {
 
 /** A time that is still to come would make every failure until then an old one, and keep it from being told. */
 function withoutFuture(state: IssueState, at: Date): IssueState {
-  const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkew;
+  const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkewMs;
   return {
     ...state,
     last: isToCome(state.last.startedAt) ? never : state.last,
@@ -99,6 +99,6 @@ function closedAt({ issue }: Known): number {
   return issue.closedAt?.getTime() ?? 0;
 }
 
-function ago(at: Date, milliseconds: number): string {
-  return new Date(at.getTime() - milliseconds).toISOString();
+function ago(at: Date, timeMs: number): string {
+  return new Date(at.getTime() - timeMs).toISOString();
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long open sockets may take to close by themselves. */
-const graceMilliseconds = 500;
+const graceMs = 500;
 
 let isEnding = false;
 
@@ -12,7 +12,7 @@ let isEnding = false;
 export function endProcess(exitCode = process.exitCode): void {
   isEnding = true;
   process.exitCode = exitCode;
-  setTimeout(() => process.exit(), graceMilliseconds).unref();
+  setTimeout(() => process.exit(), graceMs).unref();
 }
 
 /**
@@ -38,10 +38,10 @@ function noteUntold(error: unknown): void {
 }
 
 export interface Deadline {
-  /** milliseconds until which `endProcess` may be called */
-  readonly orderly: number;
-  /** milliseconds until the end, whatever is under way */
-  readonly latest: number;
+  /** Until which `endProcess` may be called */
+  readonly orderlyMs: number;
+  /** Until the end, whatever is under way */
+  readonly latestMs: number;
 }
 
 /**
@@ -51,17 +51,17 @@ export interface Deadline {
  */
 export function forceEnd(
   exitCode: number,
-  { orderly, latest }: Deadline,
+  { orderlyMs, latestMs }: Deadline,
   lastWords: () => Promise<void> | undefined,
 ): void {
   const end = async () => {
     if (isEnding) return;
     try {
-      await Promise.race([lastWords(), delay(latest - orderly)]);
+      await Promise.race([lastWords(), delay(latestMs - orderlyMs)]);
     } finally {
       // What was under way may have come back meanwhile, and knows better how it ended.
       if (!isEnding) process.exit(exitCode);
     }
   };
-  setTimeout(end, orderly).unref();
+  setTimeout(end, orderlyMs).unref();
 }

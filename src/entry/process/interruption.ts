@@ -7,13 +7,13 @@ type StopSignal = keyof typeof signalNumbers;
  * How long a run may take to end in good order once it was asked to, and how long until the process ends where it does not. GitHub's
  * runner interrupts, terminates 7.5 seconds later, and kills 2.5 seconds after that.
  */
-const deadline = { orderly: 4000, latest: 6500 } as const;
+const deadline = { orderlyMs: 4000, latestMs: 6500 } as const;
 
 /** The reason of an abort that the user or the runner asked for. */
 export class Interruption extends Error {
   /** What a shell reports for a process that the signal ended: 128 and its number. */
   readonly exitCode: number;
-  readonly #endsAt = performance.now() + deadline.latest;
+  readonly #endsAt = performance.now() + deadline.latestMs;
 
   constructor(signal: StopSignal) {
     super(`stopped by ${signal}`);
@@ -21,8 +21,8 @@ export class Interruption extends Error {
     this.exitCode = 128 + signalNumbers[signal];
   }
 
-  /** milliseconds that are left until the process ends at the latest */
-  get timeLeft(): number {
+  /** What is left until the process ends at the latest */
+  get timeLeftMs(): number {
     return Math.max(0, this.#endsAt - performance.now());
   }
 }

@@ -17,7 +17,7 @@ import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts
 import { runTogether } from '../../runtime/workers.ts';
 import { openStorage, type StorageOptions } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 
 /** A repository that a backup may write to, for as long as it holds the lock. */
 export interface Destination {
@@ -149,8 +149,8 @@ interface Surroundings {
   readonly predecessors: Predecessors;
 }
 
-/** milliseconds; who got his lock later than this has waited for somebody, who may have changed what was seen meanwhile */
-const patience = 5000;
+/** Who got his lock later than this has waited for somebody, who may have changed what was seen meanwhile */
+const unwaitedMs = 5000;
 
 /** Gets the lock, and looks around meanwhile. */
 async function enter(
@@ -171,7 +171,7 @@ async function enter(
     },
     (signal) => lookAround(inputs, repository, { ...world, signal }),
   ]);
-  return { repository, lock, ...(waited > patience ? await lookAround(inputs, repository, world) : seen) };
+  return { repository, lock, ...(waited > unwaitedMs ? await lookAround(inputs, repository, world) : seen) };
 }
 
 async function lookAround(
@@ -238,7 +238,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
  * within the exactness of a storage's times is left alone.
  */
 function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
-  if (Math.abs(skewSeconds) * 1000 <= clockTolerance) return (time) => time;
+  if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs) return (time) => time;
   const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
   log.warn(
     `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,

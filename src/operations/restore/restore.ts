@@ -10,7 +10,7 @@ import { type ConnectionSettings, describeConnection } from '../../postgres/sess
 import { maskReason } from '../../report/redact.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { openRepository } from '../../repository/open.ts';
-import { appendRecord, type RecordContent } from '../../repository/records.ts';
+import { type RecordContent, recordIfPossible } from '../../repository/records.ts';
 import { beginStep } from '../../restorer/begun-step.ts';
 import { emptyDatabase } from '../../restorer/clean/clean.ts';
 import { giveBackHeld, removePart } from '../../restorer/clean/part.ts';
@@ -278,30 +278,24 @@ function explainStop(error: KnownError, { manifest, state, clock }: Job): KnownE
   return new Kind(message, next, error);
 }
 
-/** Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure. */
 async function record(job: Job, done: Done, result: Result, world: World): Promise<void> {
   const { inputs, repository, manifest, state, clock, attempts = [] } = job;
-  try {
-    await appendRecord(repository, 'restores', world.now(), {
-      backup: manifest.id,
-      target: state.target,
-      actor: nameActor(world),
-      run: describeHolder(world.env),
-      whole: isWhole(inputs),
-      kind: state.kind,
-      environment: inputs.environment ?? null,
-      confirmed: inputs.confirmed,
-      safetyBackup: done.safetyBackup,
-      staging: attempts.map((attempt) => ({
-        backup: attempt.backup,
-        why: maskReason(explainFailure(attempt), world.mask),
-      })),
-      ...{ ...result, why: maskReason(result.why, world.mask) },
-      phases: clock.milliseconds(),
-      recoveredTo: job.recovery?.until ?? null,
-    });
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    world.log.warn(`the restore could not be recorded: ${error.message}`);
-  }
+  await recordIfPossible(repository, 'restores', 'restore', world, {
+    backup: manifest.id,
+    target: state.target,
+    actor: nameActor(world),
+    run: describeHolder(world.env),
+    whole: isWhole(inputs),
+    kind: state.kind,
+    environment: inputs.environment ?? null,
+    confirmed: inputs.confirmed,
+    safetyBackup: done.safetyBackup,
+    staging: attempts.map((attempt) => ({
+      backup: attempt.backup,
+      why: maskReason(explainFailure(attempt), world.mask),
+    })),
+    ...{ ...result, why: maskReason(result.why, world.mask) },
+    phases: clock.milliseconds(),
+    recoveredTo: job.recovery?.until ?? null,
+  });
 }

@@ -15,7 +15,7 @@ import { chooseManifest } from '../../repository/backups/choose.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { appendRecord } from '../../repository/records.ts';
+import { recordIfPossible } from '../../repository/records.ts';
 import { listArchive } from '../../restorer/plan.ts';
 import { checkComparable, readForeignKeys, readLiveTables } from '../../restorer/side/live-table.ts';
 import { findLagging, orderByReferences, writeBringBack } from '../../restorer/side/repair-sql.ts';
@@ -34,7 +34,6 @@ import type { World } from '../../runtime/context.ts';
 import {
   ConfigurationError,
   IntegrityError,
-  isKnownError,
   messageOf,
   StorageError,
   TargetError,
@@ -254,7 +253,6 @@ async function writeSql(folder: string | undefined, sql: string, world: World): 
   }
 }
 
-/** Credentials that may only read are enough for a restore: that it cannot be recorded is told and no failure. */
 async function record(
   repository: Repository,
   { manifest, target, schema }: SideScope,
@@ -262,18 +260,13 @@ async function record(
   clock: PhaseClock,
   world: World,
 ): Promise<void> {
-  try {
-    await appendRecord(repository, 'restores', world.now(), {
-      backup: manifest.id,
-      target: `${target}, beside the live tables in the schema ${schema}`,
-      actor: nameActor(world),
-      run: describeHolder(world.env),
-      whole: false,
-      ...{ ...result, why: maskReason(result.why, world.mask) },
-      phases: clock.milliseconds(),
-    });
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    world.log.warn(`the restore could not be recorded: ${error.message}`);
-  }
+  await recordIfPossible(repository, 'restores', 'restore', world, {
+    backup: manifest.id,
+    target: `${target}, beside the live tables in the schema ${schema}`,
+    actor: nameActor(world),
+    run: describeHolder(world.env),
+    whole: false,
+    ...{ ...result, why: maskReason(result.why, world.mask) },
+    phases: clock.milliseconds(),
+  });
 }

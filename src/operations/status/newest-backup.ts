@@ -8,8 +8,8 @@ import { openRepository } from '../../repository/open.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { openStorage, type StorageWorld } from '../../storage/open.ts';
 
-/** milliseconds that it may take to look: somebody waits to be told of a failure */
-const patience = 8000;
+/** What it may take to look: somebody waits to be told of a failure */
+const timeoutMs = 8000;
 
 /**
  * The newest backup with rows that is not known to be damaged, and as of when it can bring the database back: of its snapshot, or of the
@@ -24,7 +24,7 @@ export async function findNewest(
   if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
   // Of a repository in an artifact all would have to be downloaded.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, world), sleep(patience, undefined, { ref: false })]);
+  return Promise.race([look(inputs, world), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(

@@ -17,12 +17,12 @@ export interface InstallOptions {
   readonly programs?: string;
   /** `/` of Alpine Linux */
   readonly root?: string;
-  /** milliseconds that the cache may take for an answer */
-  readonly patience?: number;
+  /** What the cache may take for an answer */
+  readonly timeoutMs?: number;
 }
 
 /** The client of the cache has limits for each request only, and tries again for a quarter of an hour when nobody answers. */
-const defaultPatience = 60_000;
+const defaultTimeoutMs = 60_000;
 
 /** What is wanted at least; minor 0 means any. */
 export interface WantedRelease {
@@ -80,7 +80,7 @@ async function installWith(
   wanted: WantedRelease,
   {
     programs = '/usr/lib/postgresql',
-    patience = defaultPatience,
+    timeoutMs = defaultTimeoutMs,
     sources = aptSources,
     root,
   }: InstallOptions,
@@ -89,7 +89,7 @@ async function installWith(
   await assertRights(world);
   switch (manager) {
     case 'apt-get':
-      await installPackages(wanted, patience, sources, world);
+      await installPackages(wanted, timeoutMs, sources, world);
       return path.join(programs, String(wanted.major), 'bin');
     case 'apk':
       return apkInstall(wanted.major, world, root);
@@ -102,13 +102,13 @@ const isGitHubHosted = ({ env }: World): boolean =>
 
 async function installPackages(
   wanted: WantedRelease,
-  patience: number,
+  timeoutMs: number,
   sources: string,
   world: World,
 ): Promise<void> {
   const packageName = `postgresql-client-${wanted.major}`;
   const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
-  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), patience, world);
+  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), timeoutMs, world);
   mkdirSync(folder, { recursive: true });
   if ((await cache.restore()) && holdsRelease(folder, wanted)) {
     try {
@@ -136,13 +136,13 @@ class PackageCache {
   isUsable = isFeatureAvailable();
   readonly #folder: string;
   readonly #key: string;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #world: World;
 
-  constructor(folder: string, key: string, patience: number, world: World) {
+  constructor(folder: string, key: string, timeoutMs: number, world: World) {
     this.#folder = folder;
     this.#key = key;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
     this.#world = world;
   }
 
@@ -160,8 +160,8 @@ class PackageCache {
     if (!this.isUsable) return undefined;
     const limit = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => limit.reject(new Error(`no answer within ${this.#patience / 1000} s`)),
-      this.#patience,
+      () => limit.reject(new Error(`no answer within ${this.#timeoutMs / 1000} s`)),
+      this.#timeoutMs,
     );
     try {
       return await Promise.race([this.#world.limitInherited(isOfEveryTool, ask), limit.promise]);

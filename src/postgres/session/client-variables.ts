@@ -37,7 +37,7 @@ export function connectionVariables(
     PGSSLMODE: settings.sslMode,
     PGGSSENCMODE: 'disable',
     ...tlsVariables(settings),
-    PGCONNECT_TIMEOUT: String(settings.connectTimeout),
+    PGCONNECT_TIMEOUT: String(settings.connectTimeoutSeconds),
     PGAPPNAME: 'supabase-backup',
     // Part of the start of a session, which poolers take: they refuse or drop options. The programs switch timeouts off, too, after their first
     // queries.

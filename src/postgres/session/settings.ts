@@ -28,8 +28,7 @@ export interface ConnectionSettings {
   readonly options: string;
   /** Whether the server takes them when a session starts; false where a pooler has refused them, and they are set later */
   readonly optionsAtStart: boolean;
-  /** seconds */
-  readonly connectTimeout: number;
+  readonly connectTimeoutSeconds: number;
   /** The input these settings came from, for error messages */
   readonly input: string;
   /** Where the database is, too: tried in turn when this host does not answer or is not what is wanted. Undefined where it is the only one */
@@ -117,7 +116,7 @@ export function parseConnection(
       sessions: choose('target_session_attrs', sessionAttributes, 'any'),
       options: take('options') ?? '',
       optionsAtStart: true,
-      connectTimeout: Number(take('connect_timeout') ?? '20') || 20,
+      connectTimeoutSeconds: Number(take('connect_timeout') ?? '20') || 20,
       others: undefined,
     };
     refusePoolerMistakes(settings);

@@ -1,6 +1,6 @@
 import type { World } from '../../runtime/context.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
@@ -52,7 +52,7 @@ export function weighStanding(
   { now, warn }: { now: Date; warn: (message: string) => void },
 ): BackupStanding {
   // What is dated later is of a clock that is wrong: it would be fresh for too long.
-  const latest = now.getTime() + clockTolerance;
+  const latest = now.getTime() + clockToleranceMs;
   const usable: ShelvedBackup[] = [];
   for (const backup of shelf.backups) {
     const why = whyNot(backup, latest);

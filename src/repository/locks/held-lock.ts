@@ -2,7 +2,7 @@ import { messageOf, StorageError } from '../../runtime/errors.ts';
 import type { LockFile, LockOptions, Written } from './lock-file.ts';
 
 /** After a refresh that failed. */
-const retryMilliseconds = 60_000;
+const retryDelayMs = 60_000;
 
 export interface Lock extends AsyncDisposable {
   readonly id: string;
@@ -50,10 +50,10 @@ export class HeldLock implements Lock {
     this.skewSeconds = written.skewSeconds;
     this.signal = this.#loss.signal;
     this.#expireAfter(written.startedAt);
-    this.#refreshAfter(this.#refreshMilliseconds);
+    this.#refreshAfter(this.#refreshDelayMs);
   }
 
-  get #refreshMilliseconds(): number {
+  get #refreshDelayMs(): number {
     return (this.#file.lifetimeSeconds * 1000) / 3;
   }
 
@@ -68,11 +68,11 @@ export class HeldLock implements Lock {
 
   /** Whether it was written so lately that what is to be made final ends before it does. A machine that slept knows by its wall clock. */
   #isFresh(): boolean {
-    return this.#age < this.#refreshMilliseconds;
+    return this.#ageMs < this.#refreshDelayMs;
   }
 
   /** Milliseconds since it was written, by whichever clock of this machine has gone further */
-  get #age(): number {
+  get #ageMs(): number {
     const { startedAt, writtenAt } = this.#written;
     return Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
   }
@@ -80,7 +80,7 @@ export class HeldLock implements Lock {
   async #look(): Promise<void> {
     try {
       if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      this.#refreshAfter(Math.max(0, this.#refreshMilliseconds - this.#age));
+      this.#refreshAfter(Math.max(0, this.#refreshDelayMs - this.#ageMs));
     } catch {
       await this.#refresh();
     }
@@ -103,11 +103,11 @@ export class HeldLock implements Lock {
     await this.#file.removeOrReport();
   }
 
-  #refreshAfter(milliseconds: number): void {
+  #refreshAfter(delayMs: number): void {
     if (this.#released || this.signal.aborted) return;
     this.#refreshTimer = setTimeout(() => {
       this.#refreshing = this.#refresh();
-    }, milliseconds);
+    }, delayMs);
     this.#refreshTimer.unref();
   }
 
@@ -135,10 +135,10 @@ export class HeldLock implements Lock {
       }
       this.#written = written;
       this.#expireAfter(span.startedAt);
-      this.#refreshAfter(this.#refreshMilliseconds);
+      this.#refreshAfter(this.#refreshDelayMs);
     } catch (error) {
       this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(Math.min(retryMilliseconds, this.#refreshMilliseconds / 2));
+      this.#refreshAfter(Math.min(retryDelayMs, this.#refreshDelayMs / 2));
     }
   }
 

@@ -30,9 +30,9 @@ import {
  */
 const aheadSeconds = usualLifetimeSeconds;
 
-/** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
-const firstPause = 1000;
-const longestPause = 30_000;
+/** Pauses between two attempts to get a lock, before jitter. */
+const firstDelayMs = 1000;
+const maxDelayMs = 30_000;
 
 /** Somebody else holds a lock that conflicts. */
 export class LockedError extends StorageError {}
@@ -79,9 +79,9 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
     const left = deadline - options.now().getTime();
     if (left <= 0) throw describeConflict(conflict, storage, options);
     if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
-    const pause = Math.min(firstPause * 2 ** Math.min(attempt, 10), longestPause);
+    const delayMs = Math.min(firstDelayMs * 2 ** Math.min(attempt, 10), maxDelayMs);
     // Jitter, so that two who met once do not meet for ever.
-    await rest(Math.min(pause * (0.5 + options.random()), left), signal);
+    await rest(Math.min(delayMs * (0.5 + options.random()), left), signal);
   }
 }
 
@@ -115,10 +115,10 @@ async function weigh(
   return { holding: locks.filter((lock) => !isSpent(lock, storeNow)), spent };
 }
 
-async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function rest(timeMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
+  const timer = setTimeout(resolve, timeMs);
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {

@@ -65,8 +65,8 @@ export function describeChecks(checks: readonly CheckResult[]): Section[] {
   ];
 }
 
-/** milliseconds that are left to a command's own children, which may be services that never end */
-const lastWords = 5000;
+/** What is left to a command's own children, which may be services that never end */
+const lingerMs = 5000;
 
 /**
  * Runs the user's command with the restored database in the PG… variables, through the shell that it was written for. Whatever its
@@ -92,7 +92,7 @@ export async function runCommand(
       env,
       signal: world.signal,
       onErrorLine: tell,
-      patience: lastWords,
+      lingerMs,
     });
     passLines(run.stdout, tell);
     await run.done;

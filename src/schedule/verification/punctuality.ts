@@ -6,9 +6,9 @@ import { dueMark } from '../workflows/callers.ts';
 /** Did a schedule's runs happen? Its due times against the runs that GitHub has, both of one workflow file. */
 
 /** GitHub is known to start hours late; a run that is later than this after its time has passed is missing. */
-export const grace = 2 * hour;
+export const graceMs = 2 * hour;
 /** Clocks differ, and a run is created some seconds around its time. */
-const early = minute;
+const earlyMs = minute;
 
 export interface DueRun {
   readonly cron: string;
@@ -26,9 +26,9 @@ export interface Punctuality {
   /** Neither here nor missing yet */
   readonly waiting: readonly DueRun[];
   readonly failed: readonly DueRun[];
-  /** milliseconds; undefined when no run was found */
-  readonly medianDelay: number | undefined;
-  readonly maxDelay: number | undefined;
+  /** Undefined when no run was found */
+  readonly medianDelayMs: number | undefined;
+  readonly maxDelayMs: number | undefined;
   /** Of each cron, the first of the due times since its last run, where it is missing: the schedule stands still. */
   readonly stalled: readonly DueRun[];
 }
@@ -47,7 +47,7 @@ export function judgePunctuality(
     .flatMap((cron) => listExpected(cron, timeZone, now, since))
     .sort((one, other) => one.at.getTime() - other.at.getTime());
   const due = matchRuns(expected, runs, crons);
-  const isOver = ({ until }: DueRun) => now.getTime() > until.getTime() + grace;
+  const isOver = ({ until }: DueRun) => now.getTime() > until.getTime() + graceMs;
   const absent = due.filter(({ run }) => run === undefined);
   const delays = due
     .flatMap(({ run, at }) =>
@@ -64,8 +64,8 @@ export function judgePunctuality(
     missed: absent.filter(isOver),
     waiting: absent.filter((one) => !isOver(one)),
     failed: due.filter(({ run }) => run !== undefined && isFailure(run)),
-    medianDelay: delays[Math.floor((delays.length - 1) / 2)],
-    maxDelay: delays.at(-1),
+    medianDelayMs: delays[Math.floor((delays.length - 1) / 2)],
+    maxDelayMs: delays.at(-1),
     stalled,
   };
 }
@@ -125,7 +125,7 @@ function matchRuns(
     const open = due
       .map((one, index) => ({ one, index }))
       .filter(({ one }) => one.run === undefined && (named === undefined || one.cron === named))
-      .filter(({ one }) => run.createdAt.getTime() >= one.at.getTime() - early && run.createdAt < one.until)
+      .filter(({ one }) => run.createdAt.getTime() >= one.at.getTime() - earlyMs && run.createdAt < one.until)
       .sort((a, b) => a.one.until.getTime() - b.one.until.getTime());
     const [best] = open;
     if (best !== undefined) due[best.index] = { ...best.one, run };

@@ -40,7 +40,7 @@ type ListedArtifact = v.InferOutput<typeof listSchema>['artifacts'][number];
 const pageSize = 100;
 const mostPages = 100;
 /** milliseconds */
-const answerTimeout = 60_000;
+const answerTimeoutMs = 60_000;
 
 /**
  * The artifacts of one GitHub repository. They are read by the REST API, with a token; they are written by the service of the
@@ -230,7 +230,7 @@ export class ArtifactService {
       },
       // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
       env,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]),
     });
     if (response.status >= 400) {
       await response.body?.cancel();
@@ -240,7 +240,7 @@ export class ArtifactService {
   }
 
   #retry<T>(attempt: () => Promise<T>): Promise<T> {
-    const { signal, pause = 1000 } = this.#options;
+    const { signal, delayMs = 1000 } = this.#options;
     return retry(
       async () => {
         try {
@@ -256,8 +256,8 @@ export class ArtifactService {
         }
       },
       {
-        ...{ retries: 3, pause, factor: 3, signal },
-        waitOf: (error) => (error instanceof Unanswered ? 0 : undefined),
+        ...{ retries: 3, delayMs, factor: 3, signal },
+        waitMsAfter: (error) => (error instanceof Unanswered ? 0 : undefined),
       },
     );
   }

@@ -16,8 +16,8 @@ export interface ArtifactOptions {
   /** undefined: as the repository is set */
   readonly retentionDays: number | undefined;
   readonly world: Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
-  /** milliseconds before something is tried again */
-  readonly pause?: number;
+  /** Before something is tried again */
+  readonly delayMs?: number;
 }
 
 /**
@@ -68,11 +68,11 @@ export class ArtifactStorage implements Storage {
 
   /** @throws ConfigurationError when it is not known which repository, or there is no token */
   constructor(options: ArtifactOptions) {
-    const { name, token, world, pause } = options;
+    const { name, token, world, delayMs } = options;
     this.location = `artifact://${name}`;
     this.#options = options;
     this.#names = [name, name + secondSlot];
-    this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, pause });
+    this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, delayMs });
   }
 
   async probe(): Promise<Capabilities> {
@@ -233,7 +233,9 @@ export class ArtifactStorage implements Storage {
       const id = await this.#upload(copy, slot);
       if (id === undefined) {
         blocked = slot;
-        await delay((this.#options.pause ?? 1000) * round, undefined, { signal: this.#options.world.signal });
+        await delay((this.#options.delayMs ?? 1000) * round, undefined, {
+          signal: this.#options.world.signal,
+        });
         continue;
       }
       await this.#discardOther(slot);

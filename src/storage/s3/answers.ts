@@ -17,7 +17,7 @@ const largestAnswer = 32 * 1024 * 1024;
  * The SDK takes the whole of an answer into memory before it parses it, whatever its size: all but values, which are read with a limit
  * of their own, end here where no store's answer would go on.
  */
-export function boundAnswers(client: S3Client, silence: number): void {
+export function boundAnswers(client: S3Client, silenceMs: number): void {
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
@@ -25,12 +25,12 @@ export function boundAnswers(client: S3Client, silence: number): void {
         const response = result.response as { statusCode: number; body?: unknown };
         if (!(response.body instanceof Readable)) return result;
         if (response.statusCode >= 300) {
-          const body = await readFailure(pace(response.body, silence));
+          const body = await readFailure(pace(response.body, silenceMs));
           // The SDK keeps it only of what it could parse.
           Object.assign(response, { text: Buffer.concat(body).toString() });
           response.body = Readable.from(body, { objectMode: false });
         } else if (commandName !== 'GetObjectCommand') {
-          response.body = Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
+          response.body = Readable.from(readAnswer(pace(response.body, silenceMs)), { objectMode: false });
         }
         return result;
       },
@@ -56,14 +56,14 @@ async function readFailure(body: AsyncIterable<Buffer>): Promise<Buffer[]> {
  *
  * @throws SilenceError
  */
-async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
-  const least = (slowestRate * silence) / 1000;
+async function* pace(body: Readable, silenceMs: number): AsyncGenerator<Buffer> {
+  const least = (slowestRate * silenceMs) / 1000;
   let size = 0;
   let last = performance.now();
   const timer = setInterval(() => {
-    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silence / 1000} seconds`));
+    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silenceMs / 1000} seconds`));
     size = 0;
-  }, silence);
+  }, silenceMs);
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
@@ -72,7 +72,7 @@ async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
     }
   } catch (cause) {
     // The SDK ends a silent connection as well, and what is read of it then has just broken off.
-    if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
+    if (cause instanceof SilenceError || performance.now() - last < silenceMs * 0.9) throw cause;
     throw new SilenceError('the rest of the answer did not come', { cause });
   } finally {
     clearInterval(timer);
@@ -91,7 +91,7 @@ async function* readAnswer(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
 /** @param check throws when so many bytes are too many; nothing more is read then */
 export async function readWhole(
   body: Readable,
-  silence: number,
+  silenceMs: number,
   length: number | undefined,
   check: (bytes: number) => void,
 ): Promise<Buffer> {
@@ -99,7 +99,7 @@ export async function readWhole(
   let size = 0;
   try {
     check(length ?? 0);
-    for await (const chunk of pace(body, silence)) {
+    for await (const chunk of pace(body, silenceMs)) {
       size += chunk.length;
       check(size);
       chunks.push(chunk);

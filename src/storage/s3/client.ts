@@ -18,14 +18,13 @@ export interface S3Options {
   readonly encryption?: S3Encryption;
   /** Absent: as the bucket is set, which is STANDARD */
   readonly storageClass?: string;
-  /** The pause before the first retry, in milliseconds, doubled for each one after it. Tests shorten it. */
-  readonly firstPause?: number;
-  /** How long a connection may carry no byte in either direction, in milliseconds. Tests shorten it. */
-  readonly silence?: number;
+  /** Before the first retry, doubled for each one after it. Tests shorten it. */
+  readonly firstDelayMs?: number;
+  /** How long a connection may carry no byte in either direction. Tests shorten it. */
+  readonly silenceMs?: number;
 }
 
-/** milliseconds */
-const defaultSilence = 60_000;
+const defaultSilenceMs = 60_000;
 
 /**
  * A client of the SDK that neither retries nor reads an answer without bounds.
@@ -34,18 +33,18 @@ const defaultSilence = 60_000;
  */
 export function openClient(options: S3Options, keepAlive = true): S3Client {
   const client = new S3Client(configure(options, keepAlive));
-  boundAnswers(client, silenceOf(options));
+  boundAnswers(client, silenceMsOf(options));
   return client;
 }
 
-/** How long a connection may carry no byte in either direction, in milliseconds. */
-export function silenceOf({ silence = defaultSilence }: S3Options): number {
-  return silence;
+/** How long a connection may carry no byte in either direction. */
+export function silenceMsOf({ silenceMs = defaultSilenceMs }: S3Options): number {
+  return silenceMs;
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
   const { endpoint, region, world } = options;
-  const silence = silenceOf(options);
+  const silenceMs = silenceMsOf(options);
   // The limit of connections is ours, for `connectionTimeout` also counts the wait for a free one.
   const agent = { ...describeWay(world.env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
@@ -67,7 +66,7 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
-      socketTimeout: silence,
+      socketTimeout: silenceMs,
       httpAgent: agent,
       httpsAgent: agent,
     },

@@ -1,7 +1,7 @@
 /** Bytes in a second: so few over each of 32 connections are a megabit, and who has less has no line for backups. */
 export const slowestRate = 4 * 1024;
 
-/** How long a request may take until its answer has begun, in milliseconds, as a share of the silence that ends a connection. */
+/** How long a request may take until its answer has begun, as a share of the silence that ends a connection. */
 const share = { usual: 2, short: 0.25 };
 
 /**
@@ -15,9 +15,9 @@ export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly abortSignal = this.#controller.signal;
 
-  constructor(silence: number, bytes: number, kind: keyof typeof share) {
-    const time = silence * share[kind] + (bytes / slowestRate) * 1000;
-    this.#timer = setTimeout(() => this.#controller.abort(), time).unref();
+  constructor(silenceMs: number, bytes: number, kind: keyof typeof share) {
+    const timeMs = silenceMs * share[kind] + (bytes / slowestRate) * 1000;
+    this.#timer = setTimeout(() => this.#controller.abort(), timeMs).unref();
   }
 
   get isPast(): boolean {

@@ -1,9 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import pRetry from 'p-retry';
+import { retry } from '../../http/retry.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { ForeignValueError, storageLanes } from '../storage.ts';
-import { openClient, type S3Options, silenceOf } from './client.ts';
+import { openClient, type S3Options, silenceMsOf } from './client.ts';
 import { Deadline } from './deadline.ts';
 import {
   isAbsent,
@@ -43,10 +43,10 @@ export class S3Requests {
   readonly root: string;
   readonly location: string;
   readonly place: S3Place;
-  /** milliseconds without a byte after which a connection counts as dead */
-  readonly silence: number;
+  /** A connection that carries no byte for so long counts as dead. */
+  readonly silenceMs: number;
   readonly #options: S3Options;
-  readonly #firstPause: number;
+  readonly #firstDelayMs: number;
   readonly #limit = pLimit(storageLanes);
   #client: S3Client;
   /** Opens a connection for each of its requests */
@@ -65,8 +65,8 @@ export class S3Requests {
     this.root = prefix === '' ? '' : `${prefix}/`;
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
     this.place = { bucket, endpoint, env: world.env };
-    this.silence = silenceOf(options);
-    this.#firstPause = options.firstPause ?? 250;
+    this.silenceMs = silenceMsOf(options);
+    this.#firstDelayMs = options.firstDelayMs ?? 250;
   }
 
   get client(): S3Client {
@@ -111,17 +111,16 @@ export class S3Requests {
       try {
         return await this.#try(number, call, bytes);
       } catch (error) {
-        if (isSilence(error) && performance.now() - since > this.silence / 2) silences++;
+        if (isSilence(error) && performance.now() - since > this.silenceMs / 2) silences++;
         throw error;
       }
     };
     try {
       return await this.#limit(() =>
-        pRetry(attempt, {
+        retry(attempt, {
           retries: maxRetries,
-          minTimeout: this.#firstPause,
-          randomize: true,
-          shouldRetry: ({ error, retriesConsumed }) => this.#isWorthAnother(error, retriesConsumed, silences),
+          delayMs: this.#firstDelayMs,
+          waitMsAfter: (error, retries) => (this.#isWorthAnother(error, retries, silences) ? 0 : undefined),
         }),
       );
     } catch (error) {
@@ -131,7 +130,7 @@ export class S3Requests {
   }
 
   async #try<T>(number: number, call: (attempt: Attempt) => Promise<T>, bytes: number): Promise<T> {
-    const deadline = new Deadline(this.silence, bytes, this.#givenUp ? 'short' : 'usual');
+    const deadline = new Deadline(this.silenceMs, bytes, this.#givenUp ? 'short' : 'usual');
     const { abortSignal, meet } = deadline;
     try {
       const result = await call({ number, options: { abortSignal }, meet });
@@ -147,7 +146,7 @@ export class S3Requests {
     }
   }
 
-  #isWorthAnother(error: Error, retries: number, silences: number): boolean {
+  #isWorthAnother(error: unknown, retries: number, silences: number): boolean {
     if (retries === 0 && (isClockCorrected(error) || this.#turnsVirtual(error))) return true;
     if (!isPassing(error)) return false;
     // What is done after the store was given up is tidying.

@@ -108,7 +108,7 @@ const offer = (minor: number) => writeFileSync(join(folder, 'offered'), `${real.
 
 function install(
   options: {
-    patience?: number;
+    timeoutMs?: number;
     env?: NodeJS.ProcessEnv;
     now?: string;
     major?: number;
@@ -118,7 +118,7 @@ function install(
   } = {},
 ) {
   const {
-    patience,
+    timeoutMs,
     env = {},
     now = '2026-11-20T02:17:00Z',
     major = real.major,
@@ -139,7 +139,7 @@ function install(
   const { root = '/' } = options;
   const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources'), root };
   const wanted = { major, minor };
-  return installClient(wanted, policy, world, patience === undefined ? places : { ...places, patience });
+  return installClient(wanted, policy, world, timeoutMs === undefined ? places : { ...places, timeoutMs });
 }
 
 /** The orders that apt was given since the last look. */
@@ -423,7 +423,7 @@ describe('a cache that', () => {
       await late.promise;
       return { status: 403 };
     };
-    expectInstalled(await install({ patience: 300 }));
+    expectInstalled(await install({ timeoutMs: 300 }));
     expect(warnings).toEqual(['The Actions cache is not used: no answer within 0.3 s']);
     const [order = ''] = downloads(takeCalls());
     expect(order).toContain('-fresh');

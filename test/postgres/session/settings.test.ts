@@ -43,7 +43,7 @@ describe('a connection URL', () => {
       sslMode: 'require',
       sslRootCert: undefined,
       options: '',
-      connectTimeout: 7,
+      connectTimeoutSeconds: 7,
       input: 'database-url',
     });
   });
@@ -147,7 +147,7 @@ describe('without a URL, libpq’s variables', () => {
       sslMode: 'verify-full',
       sslRootCert: '/ca.pem',
       options: '-c geqo=off',
-      connectTimeout: 3,
+      connectTimeoutSeconds: 3,
       input: 'database-url',
     });
   });

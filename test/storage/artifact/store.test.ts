@@ -56,7 +56,7 @@ function openIn(runId: string, options: Run = {}): ArtifactStorage {
     name: options.name ?? 'db',
     token: 'token' in options ? options.token : fake.token,
     retentionDays: options.retentionDays,
-    pause: 5,
+    delayMs: 5,
     world: {
       ...presentWorld,
       env,

@@ -44,7 +44,7 @@ const endpoint = () => `https://store.acme.test:${front.port}`;
 
 function open(env: NodeJS.ProcessEnv, address = endpoint()): S3Storage {
   const storage = new S3Storage({
-    ...{ bucket: store.bucket, prefix: '', endpoint: new URL(address), firstPause: 2, silence: 1000 },
+    ...{ bucket: store.bucket, prefix: '', endpoint: new URL(address), firstDelayMs: 2, silenceMs: 1000 },
     world: createWorld({ env: { AWS_CA_BUNDLE: authority.file, ...env } }),
   });
   opened.push(storage);
@@ -94,7 +94,7 @@ describe('a storage behind a proxy', () => {
 
   test('of Amazon’s is, with a bucket in the name of the host', async () => {
     const storage = new S3Storage({
-      ...{ bucket: 'backups', prefix: '', region: 'eu-west-3', firstPause: 2, silence: 1000 },
+      ...{ bucket: 'backups', prefix: '', region: 'eu-west-3', firstDelayMs: 2, silenceMs: 1000 },
       world: createWorld({ env: { HTTPS_PROXY: proxy.host } }),
     });
     opened.push(storage);

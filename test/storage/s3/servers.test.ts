@@ -24,7 +24,7 @@ describe.each(s3Makes)('$name', ({ name, createOnly, tears, isHere, start }) => 
           prefix: `contract/${opened++}`,
           endpoint: new URL(server.endpoint),
           world: presentWorld,
-          firstPause: 2,
+          firstDelayMs: 2,
         }),
       { createOnly, deletes: true },
       { tears },

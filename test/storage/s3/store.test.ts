@@ -37,8 +37,8 @@ function openAt(endpoint: string, bucket = 'backups', prefix = 'some/prefix'): S
     prefix,
     endpoint: new URL(endpoint),
     world: presentWorld,
-    firstPause: 2,
-    silence: 2500,
+    firstDelayMs: 2,
+    silenceMs: 2500,
   });
 }
 
@@ -313,9 +313,9 @@ describe('an answer that comes drop by drop', () => {
   ])('%s is cut off, and asked for again', async (_, about, status) => {
     const [fake] = await openFake();
     const storage = new S3Storage({
-      ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstPause: 2 },
+      ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstDelayMs: 2 },
       world: presentWorld,
-      silence: 200,
+      silenceMs: 200,
     });
     await storage.put('key', Buffer.from('value'));
     fake.fault = script(about, { kind: 'drip', status });
@@ -394,7 +394,7 @@ test('at Amazon’s own endpoints the checksums of the SDK are used as well', as
     prefix: '',
     region: 'eu-west-3',
     world: presentWorld,
-    firstPause: 2,
+    firstDelayMs: 2,
   });
   const value = Buffer.alloc(1_000_000, 'value');
   await storage.put('key', value);
@@ -596,7 +596,7 @@ describe('a probe names the mistake', () => {
   test('no region, at Amazon', async () => {
     for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
     vi.stubEnv('HOME', '/nonexistent');
-    const storage = new S3Storage({ bucket: 'backups', prefix: '', world: presentWorld, firstPause: 2 });
+    const storage = new S3Storage({ bucket: 'backups', prefix: '', world: presentWorld, firstDelayMs: 2 });
     const error = await storage.probe().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
     expect((error as ConfigurationError).next).toContain('`s3-region`');

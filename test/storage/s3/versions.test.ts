@@ -50,7 +50,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     const VersioningConfiguration = { Status: 'Enabled' as const };
     await client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
     const endpoint = new URL(proxy.endpoint);
-    storage = new S3Storage({ bucket, prefix: 'p', endpoint, world: presentWorld, firstPause: 2 });
+    storage = new S3Storage({ bucket, prefix: 'p', endpoint, world: presentWorld, firstDelayMs: 2 });
   }
 
   beforeEach(async () => {

@@ -40,7 +40,7 @@ async function openFake(
 
 function openAt(endpoint: string, options: Partial<S3Options> = {}): S3Storage {
   const place = { bucket: 'backups', prefix: 'p', endpoint: new URL(endpoint) };
-  return new S3Storage({ ...place, world: presentWorld, firstPause: 2, silence: 2500, ...options });
+  return new S3Storage({ ...place, world: presentWorld, firstDelayMs: 2, silenceMs: 2500, ...options });
 }
 
 async function errorOf(deed: Promise<unknown>): Promise<ConfigurationError | StorageError> {
