@@ -99,6 +99,7 @@ async function describeEnd(
     return { ...facts, state: 'succeeded', partial };
   }
   const lastGood = await Promise.race([
+    // No file is written: only what lies in an artifact would have to be downloaded, and is not looked at.
     findNewest(inputs, { ...world, temporaryFolder: tmpdir() }),
     abortOf(world.signal),
   ]);
