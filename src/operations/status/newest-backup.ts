@@ -4,12 +4,11 @@ import { readShelf } from '../../repository/backups/catalog.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
 import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openStorage, type StorageWorld } from '../../storage/open.ts';
 
-/** milliseconds that it may take to look: somebody waits to be told of a failure */
-const patience = 8000;
+/** What it may take to look: somebody waits to be told of a failure */
+const timeoutMs = 8000;
 
 /**
  * The newest backup with rows that is not known to be damaged, and as of when it can bring the database back: of its snapshot, or of the
@@ -19,22 +18,21 @@ const patience = 8000;
  */
 export async function findNewest(
   inputs: Inputs | undefined,
-  { log, signal }: Pick<World, 'log' | 'signal'>,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
   // Of a repository in an artifact all would have to be downloaded.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
+  return Promise.race([look(inputs, world), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(
   inputs: Exclude<Inputs, { operation: 'schedule' }>,
-  log: World['log'],
-  signal: AbortSignal,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  const { log, signal } = world;
   try {
-    await using resources = new AsyncDisposableStack();
-    const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+    await using storage = await openStorage(inputs.storage, inputs, world);
     const repository = await openRepository(storage, inputs.repositoryKey);
     const { backups } = await readShelf(repository, {
       onDamaged: (error) => log.debug(error.message),
