@@ -2387,9 +2387,9 @@ var require_timers = __commonJS({
        * before the specified function or code is executed.
        * @param {*} arg
        */
-      constructor(callback, delay4, arg) {
+      constructor(callback, delay3, arg) {
         this._onTimeout = callback;
-        this._idleTimeout = delay4;
+        this._idleTimeout = delay3;
         this._timerArg = arg;
         this.refresh();
       }
@@ -2434,8 +2434,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {NodeJS.Timeout|FastTimer}
        */
-      setTimeout(callback, delay4, arg) {
-        return delay4 <= RESOLUTION_MS ? setTimeout(callback, delay4, arg) : new FastTimer(callback, delay4, arg);
+      setTimeout(callback, delay3, arg) {
+        return delay3 <= RESOLUTION_MS ? setTimeout(callback, delay3, arg) : new FastTimer(callback, delay3, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated Timer previously created
@@ -2461,8 +2461,8 @@ var require_timers = __commonJS({
        * when the timer expires.
        * @returns {FastTimer}
        */
-      setFastTimeout(callback, delay4, arg) {
-        return new FastTimer(callback, delay4, arg);
+      setFastTimeout(callback, delay3, arg) {
+        return new FastTimer(callback, delay3, arg);
       },
       /**
        * The clearTimeout method cancels an instantiated FastTimer previously
@@ -2488,8 +2488,8 @@ var require_timers = __commonJS({
        * @deprecated
        * @param {number} [delay=0] The delay in milliseconds to add to the now value.
        */
-      tick(delay4 = 0) {
-        fastNow += delay4 - RESOLUTION_MS + 1;
+      tick(delay3 = 0) {
+        fastNow += delay3 - RESOLUTION_MS + 1;
         onTick();
         onTick();
       },
@@ -5888,21 +5888,21 @@ var require_client_h1 = __commonJS({
         this.connection = "";
         this.maxResponseSize = client[kMaxResponseSize];
       }
-      setTimeout(delay4, type) {
-        if (delay4 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
+      setTimeout(delay3, type) {
+        if (delay3 !== this.timeoutValue || type & USE_FAST_TIMER ^ this.timeoutType & USE_FAST_TIMER) {
           if (this.timeout) {
             timers.clearTimeout(this.timeout);
             this.timeout = null;
           }
-          if (delay4) {
+          if (delay3) {
             if (type & USE_FAST_TIMER) {
-              this.timeout = timers.setFastTimeout(onParserTimeout, delay4, new WeakRef(this));
+              this.timeout = timers.setFastTimeout(onParserTimeout, delay3, new WeakRef(this));
             } else {
-              this.timeout = setTimeout(onParserTimeout, delay4, new WeakRef(this));
+              this.timeout = setTimeout(onParserTimeout, delay3, new WeakRef(this));
               this.timeout.unref();
             }
           }
-          this.timeoutValue = delay4;
+          this.timeoutValue = delay3;
         } else if (this.timeout) {
           if (this.timeout.refresh) {
             this.timeout.refresh();
@@ -10855,7 +10855,7 @@ var require_mock_utils = __commonJS({
       if (mockDispatch2.data.callback) {
         mockDispatch2.data = { ...mockDispatch2.data, ...mockDispatch2.data.callback(opts2) };
       }
-      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay4, persist } = mockDispatch2;
+      const { data: { statusCode, data, headers, trailers, error: error3 }, delay: delay3, persist } = mockDispatch2;
       const { timesInvoked, times } = mockDispatch2;
       mockDispatch2.consumed = !persist && timesInvoked >= times;
       mockDispatch2.pending = timesInvoked < times;
@@ -10864,10 +10864,10 @@ var require_mock_utils = __commonJS({
         handler.onError(error3);
         return true;
       }
-      if (typeof delay4 === "number" && delay4 > 0) {
+      if (typeof delay3 === "number" && delay3 > 0) {
         setTimeout(() => {
           handleReply(this[kDispatches]);
-        }, delay4);
+        }, delay3);
       } else {
         handleReply(this[kDispatches]);
       }
@@ -18296,7 +18296,7 @@ var require_util8 = __commonJS({
       }
       return true;
     }
-    function delay4(ms) {
+    function delay3(ms) {
       return new Promise((resolve2) => {
         setTimeout(resolve2, ms).unref();
       });
@@ -18304,7 +18304,7 @@ var require_util8 = __commonJS({
     module2.exports = {
       isValidLastEventId,
       isASCIINumber,
-      delay: delay4
+      delay: delay3
     };
   }
 });
@@ -18726,7 +18726,7 @@ var require_eventsource = __commonJS({
     var { parseMIMEType } = require_data_url();
     var { createFastMessageEvent } = require_events();
     var { isNetworkError: isNetworkError2 } = require_response();
-    var { delay: delay4 } = require_util8();
+    var { delay: delay3 } = require_util8();
     var { kEnumerableProperty } = require_util();
     var { environmentSettingsObject } = require_util2();
     var { getGlobalDispatcher } = require_global2();
@@ -18899,7 +18899,7 @@ var require_eventsource = __commonJS({
         if (this.#readyState === CLOSED) return;
         this.#readyState = CONNECTING;
         this.dispatchEvent(new Event("error"));
-        await delay4(this.#state.reconnectionTime);
+        await delay3(this.#state.reconnectionTime);
         if (this.#readyState !== CONNECTING) return;
         if (this.#state.lastEventId.length) {
           this.#request.headersList.set("last-event-id", this.#state.lastEventId, true);
@@ -19940,7 +19940,7 @@ var init_errors = __esm({
   "src/runtime/errors.ts"() {
     "use strict";
     BackupError = class extends Error {
-      /** What the person who reads this should do, as one sentence. */
+      /** What the reader should do now, as one sentence */
       next;
       constructor(message, next, cause) {
         super(message, cause === void 0 ? void 0 : { cause });
@@ -19953,10 +19953,11 @@ var init_errors = __esm({
     };
     StorageError = class extends BackupError {
       exitCode = 1;
+      /** The key does not exist; any other failure leaves this false. */
       missing;
-      /** The location or the credentials are wrong, so that trying again cannot help. */
+      /** The location or the credentials are wrong, so a retry cannot help. */
       configuration;
-      /** A write failed, and the value may have been stored all the same. */
+      /** A write failed, but the value may have been stored nevertheless. */
       uncertain;
       constructor(message, next, options = {}) {
         super(message, next, options.cause);
@@ -19991,7 +19992,7 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var storageLanes, largestValue, ForeignValueError, DeniedValueError, RetainedError, longestKey, keyPattern;
+var storageLanes, largestValue, ForeignValueError, DeniedValueError, BrokenBodyError, RetainedError, longestKey, keyPattern;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
@@ -19999,7 +20000,7 @@ var init_storage = __esm({
     storageLanes = 32;
     largestValue = 256 * 1024 * 1024;
     ForeignValueError = class extends StorageError {
-      /** What is wrong with it, as the end of a sentence: `it has 5368709120 bytes, …`. */
+      /** What is wrong with the value, as the end of a sentence: `it has 5368709120 bytes, …` */
       how;
       constructor(key, location2, how, cause, next = "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.") {
         super(`${key} in ${location2} is no value of a repository: ${how}`, next, { cause });
@@ -20007,6 +20008,8 @@ var init_storage = __esm({
       }
     };
     DeniedValueError = class extends ForeignValueError {
+    };
+    BrokenBodyError = class extends Error {
     };
     RetainedError = class extends StorageError {
       keys;
@@ -20025,288 +20028,6 @@ var init_storage = __esm({
   }
 });
 
-// src/http/proxy.ts
-function readProxyEnvironment(env3, node = process.versions.node) {
-  const [https2, http2] = [readAddress("https:", env3), readAddress("http:", env3)];
-  const [named] = [https2, http2].filter((address) => address !== void 0);
-  if (named === void 0) return void 0;
-  const [major = 0, minor = 0] = node.split(".").map(Number);
-  if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
-    throw new ConfigurationError(
-      `${named.variable}: Node.js ${node} cannot go through a proxy`,
-      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
-    );
-  }
-  return {
-    ...https2 && { https_proxy: https2.url.href },
-    ...http2 && { http_proxy: http2.url.href },
-    no_proxy: listBypassed(env3).join(",")
-  };
-}
-function findProxy(target, env3) {
-  const address = readAddress(target.protocol, env3);
-  if (address === void 0 || isBypassed(target, listBypassed(env3))) return void 0;
-  const { variable, url } = address;
-  return {
-    variable,
-    host: url.host,
-    protocol: url.protocol,
-    hasCredentials: url.username !== "" || url.password !== ""
-  };
-}
-function readAddress(protocol, env3) {
-  const variable = variablesOf2[protocol]?.find((name) => env3[name]?.trim());
-  const text = variable && env3[variable]?.trim();
-  if (!variable || !text) return void 0;
-  const whole = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
-  const url = URL.canParse(whole) ? new URL(whole) : void 0;
-  if (url !== void 0 && /^https?:$/.test(url.protocol) && isDecodable(url)) return { variable, url };
-  throw new ConfigurationError(
-    `${variable} is not the address of an HTTP proxy`,
-    "Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded."
-  );
-}
-function isDecodable({ username, password }) {
-  try {
-    return decodeURIComponent(username + password) !== void 0;
-  } catch {
-    return false;
-  }
-}
-function listBypassed(env3) {
-  const entries = (env3.no_proxy || env3.NO_PROXY || "").toLowerCase().split(/[\s,]+/);
-  return [...ownMachine, ...entries.filter((entry) => entry !== "").flatMap(translateEntry)];
-}
-function translateEntry(entry) {
-  if (entry === "*") return [entry];
-  const [, address = "", bits] = /^([\d.]+)\/(\d+)$/.exec(entry) ?? [];
-  if ((0, import_node_net.isIPv4)(address) && Number(bits) <= 32) return [rangeOf(address, Number(bits))];
-  const domain = entry.replace(/^\*?\./, "");
-  return domain.includes(":") || (0, import_node_net.isIPv4)(domain) || isRange(domain) ? [domain] : [domain, `.${domain}`];
-}
-function rangeOf(address, bits) {
-  const size = 2 ** (32 - bits);
-  const first = Math.floor(toNumber(address) / size) * size;
-  return `${toAddress(first)}-${toAddress(first + size - 1)}`;
-}
-function isBypassed({ hostname: hostname2, port, protocol }, entries) {
-  const host = hostname2.replace(/^\[|\]$/g, "").toLowerCase();
-  const withPort = `${host}:${port || (protocol === "https:" ? 443 : 80)}`;
-  return entries.some((entry) => {
-    if (entry === "*" || entry === host || entry === withPort) return true;
-    if (entry.startsWith(".")) return host.endsWith(entry);
-    return isRange(entry) && (0, import_node_net.isIPv4)(host) && isWithin(host, entry);
-  });
-}
-function isWithin(host, range2) {
-  const [first = "", last = ""] = range2.split("-");
-  return toNumber(first) <= toNumber(host) && toNumber(host) <= toNumber(last);
-}
-var import_node_net, variablesOf2, ownMachine, leastNode, isRange, toNumber, toAddress;
-var init_proxy = __esm({
-  "src/http/proxy.ts"() {
-    "use strict";
-    import_node_net = require("node:net");
-    init_errors();
-    variablesOf2 = {
-      "https:": ["https_proxy", "HTTPS_PROXY"],
-      "http:": ["http_proxy", "HTTP_PROXY"]
-    };
-    ownMachine = ["localhost", ".localhost", "127.0.0.0-127.255.255.255", "::1", "[::1]"];
-    leastNode = { major: 24, minor: 5 };
-    isRange = (entry) => entry.split("-").length === 2 && entry.split("-").every(import_node_net.isIPv4);
-    toNumber = (address) => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-    toAddress = (number2) => [3, 2, 1, 0].map((place) => Math.floor(number2 / 256 ** place) % 256).join(".");
-  }
-});
-
-// src/http/trouble.ts
-function explainProxy(error3, target, env3) {
-  const proxy = findProxy(target, env3);
-  if (proxy === void 0) return void 0;
-  const { code, name } = error3;
-  const word = code ?? name ?? "";
-  const { variable, host } = proxy;
-  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
-  if (word === "ERR_PROXY_TUNNEL") return explainTunnel(error3, proxy, target);
-  if (unreachable.has(word)) {
-    return {
-      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
-      next: `Check ${variable}, or ${around}.`,
-      configuration: true
-    };
-  }
-  if (notTls.test(word) && proxy.protocol === "https:") {
-    return {
-      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
-      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
-      configuration: true
-    };
-  }
-  if (distrusted.test(word)) {
-    return {
-      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
-      next: `${capitalize(adviseTrust(word, env3))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
-      configuration: true
-    };
-  }
-  if (broken.has(word)) {
-    return {
-      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
-      next: `Check the proxy, or ${around}.`,
-      configuration: false
-    };
-  }
-  return void 0;
-}
-function explainProxyAnswer(status, target, env3) {
-  const proxy = findProxy(target, env3);
-  return proxy !== void 0 && status === 407 ? explainCredentials(proxy) : void 0;
-}
-function isPassingTunnel(error3) {
-  const { code, statusCode } = error3;
-  return code === "ERR_PROXY_TUNNEL" && isPassing(statusCode);
-}
-function explainTunnel(error3, proxy, target) {
-  const { statusCode: status } = error3;
-  const { variable, host } = proxy;
-  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
-  if (status === 407) return explainCredentials(proxy);
-  if (status === void 0) {
-    return {
-      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
-      next: `Check the proxy, ${around}.`,
-      configuration: false
-    };
-  }
-  const passing = isPassing(status);
-  return {
-    what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
-    next: passing ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
-    configuration: !passing
-  };
-}
-function explainCredentials({ variable, host, hasCredentials }) {
-  return {
-    what: hasCredentials ? `the proxy ${host} does not take the user and password in ${variable} (407)` : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
-    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
-    configuration: true
-  };
-}
-function adviseWay(error3, target, env3) {
-  const { code = "" } = error3;
-  if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env3)}.`);
-  const isLost = unreachable.has(code) || code === "ETIMEDOUT";
-  const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
-  return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
-}
-var unreachable, broken, distrusted, notTls, isPassing, capitalize;
-var init_trouble = __esm({
-  "src/http/trouble.ts"() {
-    "use strict";
-    init_authorities();
-    init_proxy();
-    unreachable = /* @__PURE__ */ new Set([
-      ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]
-    ]);
-    broken = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "TimeoutError"]);
-    distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
-    notTls = /^(EPROTO|ERR_SSL_)/;
-    isPassing = (status) => status === void 0 || status >= 500 || status === 429;
-    capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-  }
-});
-
-// src/storage/s3/failure.ts
-function read2(error3) {
-  return error3 ?? {};
-}
-function statusOf(error3) {
-  const { $metadata, $response } = read2(error3);
-  return $metadata?.httpStatusCode ?? $response?.statusCode;
-}
-function nameOf(error3) {
-  const { name, code, Code } = read2(error3);
-  return Code ?? code ?? name ?? "Error";
-}
-function responseOf(error3) {
-  return read2(error3).$response ?? {};
-}
-function isWordless(error3) {
-  const status = statusOf(error3);
-  return status !== void 0 && status < 500 && read2(error3).Code === void 0;
-}
-function isForeign(error3) {
-  const { text = "" } = responseOf(error3);
-  return read2(error3).Code === void 0 && text.trim() !== "" && !/<Code>/.test(text);
-}
-function isAbsent(error3) {
-  return statusOf(error3) === 404 && nameOf(error3) !== "NoSuchBucket" && !isForeign(error3);
-}
-function isWithheld(code) {
-  return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
-}
-function isArchived(error3) {
-  return nameOf(error3) === "InvalidObjectState";
-}
-function isPassing2(error3) {
-  if (error3 instanceof BrokenBodyError || isSilence(error3)) return true;
-  const status = statusOf(error3);
-  const name = nameOf(error3);
-  if (isPassingTunnel(error3)) return true;
-  if (passingNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
-  return status !== void 0 && passingStatuses.has(status);
-}
-function isSilence(error3) {
-  if (error3 instanceof SilenceError || nameOf(error3) === "ETIMEDOUT") return true;
-  const { name, code } = read2(error3);
-  return name === "TimeoutError" && code === void 0 && statusOf(error3) === void 0;
-}
-function isUnreachable(error3) {
-  return unreachable2.has(nameOf(error3));
-}
-function isBroken(error3) {
-  return broken2.has(nameOf(error3));
-}
-function isClockCorrected(error3) {
-  const { $metadata } = read2(error3);
-  const isRefused = $metadata?.httpStatusCode === 400 || $metadata?.httpStatusCode === 403;
-  return isRefused && $metadata?.clockSkewCorrected === true;
-}
-function isPathRefused(error3) {
-  return pathRefusals.has(nameOf(error3));
-}
-function isDenial(code) {
-  return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
-}
-var broken2, unreachable2, passingNames, passingStatuses, pathRefusals, BrokenBodyError, SilenceError;
-var init_failure = __esm({
-  "src/storage/s3/failure.ts"() {
-    "use strict";
-    init_trouble();
-    broken2 = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
-    unreachable2 = /* @__PURE__ */ new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
-    passingNames = /* @__PURE__ */ new Set([
-      "SlowDown",
-      "Throttling",
-      "ThrottlingException",
-      "RequestTimeout",
-      "TimeoutError",
-      "BadDigest",
-      "IncompleteBody",
-      "XAmzContentSHA256Mismatch",
-      "ConditionalRequestConflict",
-      "OperationAborted"
-    ]);
-    passingStatuses = /* @__PURE__ */ new Set([408, 429, 500, 502, 503, 504]);
-    pathRefusals = /* @__PURE__ */ new Set(["SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"]);
-    BrokenBodyError = class extends Error {
-    };
-    SilenceError = class extends Error {
-    };
-  }
-});
-
 // src/storage/folder/failures.ts
 function codeOf2(error3) {
   return error3 instanceof Error && "code" in error3 ? String(error3.code) : void 0;
@@ -20322,7 +20043,6 @@ var init_failures = __esm({
     foreignValues = {
       ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, which is not followed" },
       EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, and no file" },
-      // A socket
       ENXIO: { kind: ForeignValueError, how: "it is a socket, and no file" },
       EACCES: { kind: DeniedValueError, how: "this user may not read it (EACCES)" },
       EPERM: { kind: DeniedValueError, how: "this user may not read it (EPERM)" }
@@ -20416,7 +20136,7 @@ var init_durable = __esm({
 });
 
 // src/storage/file.ts
-var import_node_crypto5, import_node_fs6, import_promises3, import_node_path4, looksAtOnce, abandonedAfter, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto5, import_node_fs6, import_promises3, import_node_path4, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
@@ -20430,19 +20150,24 @@ var init_file = __esm({
     init_failures();
     init_storage();
     looksAtOnce = 64;
-    abandonedAfter = day;
+    abandonedAfterMs = day;
     temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
     readOnly = import_node_fs6.constants.O_RDONLY | (import_node_fs6.constants.O_NOFOLLOW ?? 0) | (import_node_fs6.constants.O_NONBLOCK ?? 0);
     noHardLinks = /* @__PURE__ */ new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
     FileStorage = class {
       location;
       #root;
-      /** Whether something was written, so that the folder is there. */
+      #world;
+      /** True after the first write: the folder exists from then on. */
       #isMade = false;
       #hardLinks = true;
-      /** `root` is a path, absolute or relative to the working folder; `location` is how to name it to people. */
-      constructor(root5, location2 = root5) {
+      /**
+       * @param root a path, absolute or relative to the working folder
+       * @param location the name of the folder for people
+       */
+      constructor(root5, world, location2 = root5) {
         this.#root = (0, import_node_path4.resolve)(root5);
+        this.#world = world;
         this.location = location2;
       }
       async probe() {
@@ -20571,7 +20296,7 @@ var init_file = __esm({
       #path(key) {
         return (0, import_node_path4.join)(this.#root, key);
       }
-      /** Writes `value` under a temporary name; `publish` gives it its own, or gives up and says false. */
+      /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
         const path2 = this.#path(key);
         const temporary = (0, import_node_path4.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
@@ -20591,7 +20316,7 @@ var init_file = __esm({
           throw this.#failure("store", key, error3);
         }
       }
-      /** The folder is made once: what is written into a new one, after somebody has removed it, would lie there without all it belongs to. */
+      /** Refuses to create a removed folder again: new values would lack everything that they refer to. */
       async #refuseRemoved() {
         if (!this.#isMade || await isTaken(this.#root)) return;
         throw new StorageError(
@@ -20628,12 +20353,16 @@ var init_file = __esm({
           if (!temporaryName.test(entry.name)) continue;
           const path2 = (0, import_node_path4.join)(this.#root, "tmp", entry.name);
           const found = await (0, import_promises3.lstat)(path2).catch(() => void 0);
-          if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await (0, import_promises3.rm)(path2, { force: true });
+          const ageMs = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises3.rm)(path2, { force: true });
         }
       }
       /**
+       * Refuses links in the path of a folder. It is checked before each use, because others can change it at any
+       * time.
+       *
        * @param folder relative to the root; `.` or empty for the root, which may be a link
-       * @throws ConfigurationError when the folder, or one on the way to it, is a link. Looked at each time, for others can change it.
+       * @throws ConfigurationError when the folder or one above it, below the root, is a link
        */
       async #refuseLinks(folder) {
         let path2 = this.#root;
@@ -23323,8 +23052,8 @@ var init_poller = __esm({
       if (attempt > attemptCountCeiling) {
         return maxDelayMs;
       }
-      const delay4 = minDelayMs * 2 ** (attempt - 1);
-      const capped = Math.min(delay4, maxDelayMs);
+      const delay3 = minDelayMs * 2 ** (attempt - 1);
+      const capped = Math.min(delay3, maxDelayMs);
       const waitFor = randomInRange(minDelayMs, capped);
       if (Date.now() + waitFor > waitUntil) {
         const timeRemaining = waitUntil - Date.now();
@@ -34379,10 +34108,10 @@ function bindRetryMiddleware(isStreamingPayload2) {
             throw lastError;
           }
           attempts = retryToken.getRetryCount();
-          const delay4 = retryToken.getRetryDelay();
-          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay4;
-          if (delay4 > 0) {
-            await race(new Promise((resolve2) => setTimeout(resolve2, delay4)), abortSignal);
+          const delay3 = retryToken.getRetryDelay();
+          totalRetryDelay += (retryToken?.$retryLog?.acquisitionDelay ?? 0) + delay3;
+          if (delay3 > 0) {
+            await race(new Promise((resolve2) => setTimeout(resolve2, delay3)), abortSignal);
           }
         }
       }
@@ -34455,7 +34184,7 @@ var init_DefaultRateLimiter = __esm({
   "node_modules/@smithy/core/dist-es/submodules/retry/util-retry/DefaultRateLimiter.js"() {
     init_service_error_classification();
     DefaultRateLimiter = class _DefaultRateLimiter {
-      static setTimeoutFn = (fn, delay4) => setTimeout(fn, delay4);
+      static setTimeoutFn = (fn, delay3) => setTimeout(fn, delay3);
       beta;
       minCapacity;
       minFillRate;
@@ -34514,8 +34243,8 @@ var init_DefaultRateLimiter = __esm({
         }
         this.refillTokenBucket();
         while (amount > this.availableTokens) {
-          const delay4 = (amount - this.availableTokens) / this.fillRate * 1e3;
-          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay4));
+          const delay3 = (amount - this.availableTokens) / this.fillRate * 1e3;
+          await new Promise((resolve2) => _DefaultRateLimiter.setTimeoutFn(resolve2, delay3));
           this.refillTokenBucket();
         }
         this.availableTokens = this.availableTokens - amount;
@@ -34605,8 +34334,8 @@ var init_DefaultRetryBackoffStrategy = __esm({
         const t_i = b5 * Math.min(this.x * r5 ** i5, MAXIMUM_RETRY_DELAY);
         return Math.floor(t_i);
       }
-      setDelayBase(delay4) {
-        this.x = delay4;
+      setDelayBase(delay3) {
+        this.x = delay3;
       }
     };
   }
@@ -34625,8 +34354,8 @@ var init_DefaultRetryToken = __esm({
       $retryLog = {
         acquisitionDelay: 0
       };
-      constructor(delay4, count, cost, longPoll) {
-        this.delay = delay4;
+      constructor(delay3, count, cost, longPoll) {
+        this.delay = delay3;
         this.count = count;
         this.cost = cost;
         this.longPoll = longPoll;
@@ -34951,9 +34680,9 @@ var init_StandardRetryStrategy2 = __esm({
               retryTokenAmount = this.retryQuota.retrieveRetryTokens(err);
               const delayFromDecider = this.delayDecider(isThrottlingError(err) ? THROTTLING_RETRY_DELAY_BASE : DEFAULT_RETRY_DELAY_BASE, attempts);
               const delayFromResponse = getDelayFromRetryAfterHeader(err.$response);
-              const delay4 = Math.max(delayFromResponse || 0, delayFromDecider);
-              totalDelay += delay4;
-              await new Promise((resolve2) => setTimeout(resolve2, delay4));
+              const delay3 = Math.max(delayFromResponse || 0, delayFromDecider);
+              totalDelay += delay3;
+              await new Promise((resolve2) => setTimeout(resolve2, delay3));
               continue;
             }
             if (!err.$metadata) {
@@ -59690,6 +59419,287 @@ var require_dist_cjs16 = __commonJS({
   }
 });
 
+// src/http/proxy.ts
+function readProxyEnvironment(env3, node = process.versions.node) {
+  const [https2, http2] = [readAddress("https:", env3), readAddress("http:", env3)];
+  const [named] = [https2, http2].filter((address) => address !== void 0);
+  if (named === void 0) return void 0;
+  const [major = 0, minor = 0] = node.split(".").map(Number);
+  if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
+    throw new ConfigurationError(
+      `${named.variable}: Node.js ${node} cannot go through a proxy`,
+      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
+    );
+  }
+  return {
+    ...https2 && { https_proxy: https2.url.href },
+    ...http2 && { http_proxy: http2.url.href },
+    no_proxy: listBypassed(env3).join(",")
+  };
+}
+function findProxy(target, env3) {
+  const address = readAddress(target.protocol, env3);
+  if (address === void 0 || isBypassed(target, listBypassed(env3))) return void 0;
+  const { variable, url } = address;
+  return {
+    variable,
+    host: url.host,
+    protocol: url.protocol,
+    hasCredentials: url.username !== "" || url.password !== ""
+  };
+}
+function readAddress(protocol, env3) {
+  const variable = variablesOf2[protocol]?.find((name) => env3[name]?.trim());
+  const text = variable && env3[variable]?.trim();
+  if (!variable || !text) return void 0;
+  const whole = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  const url = URL.canParse(whole) ? new URL(whole) : void 0;
+  if (url !== void 0 && /^https?:$/.test(url.protocol) && isDecodable(url)) return { variable, url };
+  throw new ConfigurationError(
+    `${variable} is not the address of an HTTP proxy`,
+    "Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded."
+  );
+}
+function isDecodable({ username, password }) {
+  try {
+    return decodeURIComponent(username + password) !== void 0;
+  } catch {
+    return false;
+  }
+}
+function listBypassed(env3) {
+  const entries = (env3.no_proxy || env3.NO_PROXY || "").toLowerCase().split(/[\s,]+/);
+  return [...ownMachine, ...entries.filter((entry) => entry !== "").flatMap(translateEntry)];
+}
+function translateEntry(entry) {
+  if (entry === "*") return [entry];
+  const [, address = "", bits] = /^([\d.]+)\/(\d+)$/.exec(entry) ?? [];
+  if ((0, import_node_net.isIPv4)(address) && Number(bits) <= 32) return [rangeOf(address, Number(bits))];
+  const domain = entry.replace(/^\*?\./, "");
+  return domain.includes(":") || (0, import_node_net.isIPv4)(domain) || isRange(domain) ? [domain] : [domain, `.${domain}`];
+}
+function rangeOf(address, bits) {
+  const size = 2 ** (32 - bits);
+  const first = Math.floor(toNumber(address) / size) * size;
+  return `${toAddress(first)}-${toAddress(first + size - 1)}`;
+}
+function isBypassed({ hostname: hostname2, port, protocol }, entries) {
+  const host = hostname2.replace(/^\[|\]$/g, "").toLowerCase();
+  const withPort = `${host}:${port || (protocol === "https:" ? 443 : 80)}`;
+  return entries.some((entry) => {
+    if (entry === "*" || entry === host || entry === withPort) return true;
+    if (entry.startsWith(".")) return host.endsWith(entry);
+    return isRange(entry) && (0, import_node_net.isIPv4)(host) && isWithin(host, entry);
+  });
+}
+function isWithin(host, range2) {
+  const [first = "", last = ""] = range2.split("-");
+  return toNumber(first) <= toNumber(host) && toNumber(host) <= toNumber(last);
+}
+var import_node_net, variablesOf2, ownMachine, leastNode, isRange, toNumber, toAddress;
+var init_proxy = __esm({
+  "src/http/proxy.ts"() {
+    "use strict";
+    import_node_net = require("node:net");
+    init_errors();
+    variablesOf2 = {
+      "https:": ["https_proxy", "HTTPS_PROXY"],
+      "http:": ["http_proxy", "HTTP_PROXY"]
+    };
+    ownMachine = ["localhost", ".localhost", "127.0.0.0-127.255.255.255", "::1", "[::1]"];
+    leastNode = { major: 24, minor: 5 };
+    isRange = (entry) => entry.split("-").length === 2 && entry.split("-").every(import_node_net.isIPv4);
+    toNumber = (address) => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+    toAddress = (number2) => [3, 2, 1, 0].map((place) => Math.floor(number2 / 256 ** place) % 256).join(".");
+  }
+});
+
+// src/http/trouble.ts
+function explainProxy(error3, target, env3) {
+  const proxy = findProxy(target, env3);
+  if (proxy === void 0) return void 0;
+  const { code, name } = error3;
+  const word = code ?? name ?? "";
+  const { variable, host } = proxy;
+  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (word === "ERR_PROXY_TUNNEL") return explainTunnel(error3, proxy, target);
+  if (unreachable.has(word)) {
+    return {
+      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      next: `Check ${variable}, or ${around}.`,
+      configuration: true
+    };
+  }
+  if (notTls.test(word) && proxy.protocol === "https:") {
+    return {
+      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
+      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      configuration: true
+    };
+  }
+  if (distrusted.test(word)) {
+    return {
+      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
+      next: `${capitalize(adviseTrust(word, env3))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      configuration: true
+    };
+  }
+  if (broken.has(word)) {
+    return {
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      next: `Check the proxy, or ${around}.`,
+      configuration: false
+    };
+  }
+  return void 0;
+}
+function explainProxyAnswer(status, target, env3) {
+  const proxy = findProxy(target, env3);
+  return proxy !== void 0 && status === 407 ? explainCredentials(proxy) : void 0;
+}
+function isPassingTunnel(error3) {
+  const { code, statusCode } = error3;
+  return code === "ERR_PROXY_TUNNEL" && isPassing(statusCode);
+}
+function explainTunnel(error3, proxy, target) {
+  const { statusCode: status } = error3;
+  const { variable, host } = proxy;
+  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  if (status === 407) return explainCredentials(proxy);
+  if (status === void 0) {
+    return {
+      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      next: `Check the proxy, ${around}.`,
+      configuration: false
+    };
+  }
+  const passing = isPassing(status);
+  return {
+    what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
+    next: passing ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    configuration: !passing
+  };
+}
+function explainCredentials({ variable, host, hasCredentials }) {
+  return {
+    what: hasCredentials ? `the proxy ${host} does not take the user and password in ${variable} (407)` : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+    configuration: true
+  };
+}
+function adviseWay(error3, target, env3) {
+  const { code = "" } = error3;
+  if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env3)}.`);
+  const isLost = unreachable.has(code) || code === "ETIMEDOUT";
+  const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
+  return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
+}
+var unreachable, broken, distrusted, notTls, isPassing, capitalize;
+var init_trouble = __esm({
+  "src/http/trouble.ts"() {
+    "use strict";
+    init_authorities();
+    init_proxy();
+    unreachable = /* @__PURE__ */ new Set([
+      ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]
+    ]);
+    broken = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "TimeoutError"]);
+    distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
+    notTls = /^(EPROTO|ERR_SSL_)/;
+    isPassing = (status) => status === void 0 || status >= 500 || status === 429;
+    capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  }
+});
+
+// src/storage/s3/failure.ts
+function read2(error3) {
+  return error3 ?? {};
+}
+function statusOf(error3) {
+  const { $metadata, $response } = read2(error3);
+  return $metadata?.httpStatusCode ?? $response?.statusCode;
+}
+function nameOf(error3) {
+  const { name, code, Code } = read2(error3);
+  return Code ?? code ?? name ?? "Error";
+}
+function responseOf(error3) {
+  return read2(error3).$response ?? {};
+}
+function isWordless(error3) {
+  const status = statusOf(error3);
+  return status !== void 0 && status < 500 && read2(error3).Code === void 0;
+}
+function isForeign(error3) {
+  const { text = "" } = responseOf(error3);
+  return read2(error3).Code === void 0 && text.trim() !== "" && !/<Code>/.test(text);
+}
+function isAbsent(error3) {
+  return statusOf(error3) === 404 && nameOf(error3) !== "NoSuchBucket" && !isForeign(error3);
+}
+function isWithheld(code) {
+  return isDenial(code) || code === "InvalidObjectState" || code === "InvalidRequest" || code.startsWith("KMS.");
+}
+function isArchived(error3) {
+  return nameOf(error3) === "InvalidObjectState";
+}
+function isPassing2(error3) {
+  if (error3 instanceof BrokenBodyError || isSilence(error3)) return true;
+  const status = statusOf(error3);
+  const name = nameOf(error3);
+  if (isPassingTunnel(error3)) return true;
+  if (passingNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
+  return status !== void 0 && passingStatuses.has(status);
+}
+function isSilence(error3) {
+  if (error3 instanceof SilenceError || nameOf(error3) === "ETIMEDOUT") return true;
+  const { name, code } = read2(error3);
+  return name === "TimeoutError" && code === void 0 && statusOf(error3) === void 0;
+}
+function isUnreachable(error3) {
+  return unreachable2.has(nameOf(error3));
+}
+function isBroken(error3) {
+  return broken2.has(nameOf(error3));
+}
+function isClockCorrected(error3) {
+  const { $metadata } = read2(error3);
+  const isRefused = $metadata?.httpStatusCode === 400 || $metadata?.httpStatusCode === 403;
+  return isRefused && $metadata?.clockSkewCorrected === true;
+}
+function isPathRefused(error3) {
+  return pathRefusals.has(nameOf(error3));
+}
+function isDenial(code) {
+  return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
+}
+var broken2, unreachable2, passingNames, passingStatuses, pathRefusals, SilenceError;
+var init_failure = __esm({
+  "src/storage/s3/failure.ts"() {
+    "use strict";
+    init_trouble();
+    init_storage();
+    broken2 = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
+    unreachable2 = /* @__PURE__ */ new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
+    passingNames = /* @__PURE__ */ new Set([
+      "SlowDown",
+      "Throttling",
+      "ThrottlingException",
+      "RequestTimeout",
+      "TimeoutError",
+      "BadDigest",
+      "IncompleteBody",
+      "XAmzContentSHA256Mismatch",
+      "ConditionalRequestConflict",
+      "OperationAborted"
+    ]);
+    passingStatuses = /* @__PURE__ */ new Set([408, 429, 500, 502, 503, 504]);
+    pathRefusals = /* @__PURE__ */ new Set(["SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"]);
+    SilenceError = class extends Error {
+    };
+  }
+});
+
 // src/storage/s3/deletion.ts
 function findCode(errors, root5, { key, version }) {
   const error3 = errors.find(
@@ -59891,6 +59901,7 @@ var init_connection_words = __esm({
     init_authorities();
     init_trouble();
     init_errors();
+    init_storage();
     init_failure();
     init_sentences();
     amazon = new URL("https://s3.amazonaws.com");
@@ -60177,12 +60188,12 @@ async function probeOnce(parts) {
   return { createOnly: found.createOnly, deletes: !retained.includes(key) };
 }
 async function writeAndLook(parts, key) {
-  const { writing, reading } = parts;
+  const { writing, reading, now } = parts;
   const [first, second] = [(0, import_node_crypto13.randomBytes)(8), (0, import_node_crypto13.randomBytes)(8)];
   const created = await writing.createOnce(key, first);
   if (created === "refused") await writing.put(key, first);
   const [again, read4, probes] = await Promise.all([
-    // The second time must be refused; a store that does not know the condition overwrites.
+    // The second write must be refused; a store that ignores the condition overwrites.
     created === "stored" ? writing.createOnce(key, second) : created,
     readIfThere(reading, key),
     listProbes(parts.requests)
@@ -60190,7 +60201,7 @@ async function writeAndLook(parts, key) {
   const isWhole = read4 !== void 0 && (created === "present" || read4.equals(first) || read4.equals(second));
   if (!isWhole || !probes.some((probe) => probe.key === key)) return void 0;
   writing.createOnly = again === "present";
-  const left = probes.filter((probe) => probe.key !== key && isOld(probe)).map((probe) => probe.key);
+  const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
 }
 async function readIfThere(reading, key) {
@@ -60206,8 +60217,8 @@ async function listProbes(requests) {
   for await (const probe of listValues2(requests, "probe/")) probes.push(probe);
   return probes;
 }
-function isOld({ modifiedAt }) {
-  return Date.now() - modifiedAt.getTime() > hour;
+function isOld({ modifiedAt }, now) {
+  return now.getTime() - modifiedAt.getTime() > hour;
 }
 var import_node_crypto13, slots, mostProbes;
 var init_probe = __esm({
@@ -60234,32 +60245,32 @@ var init_deadline = __esm({
       #controller = new AbortController();
       #timer;
       abortSignal = this.#controller.signal;
-      constructor(silence, bytes, kind) {
-        const time2 = silence * share[kind] + bytes / slowestRate * 1e3;
-        this.#timer = setTimeout(() => this.#controller.abort(), time2).unref();
+      constructor(silenceMs, bytes, kind) {
+        const timeMs = silenceMs * share[kind] + bytes / slowestRate * 1e3;
+        this.#timer = setTimeout(() => this.#controller.abort(), timeMs).unref();
       }
       get isPast() {
         return this.abortSignal.aborted;
       }
-      /** The answer has come, or what is left of it is watched by others. */
+      /** Stops the timer: the answer is complete, or its body is read with a limit of its own. */
       meet = () => clearTimeout(this.#timer);
     };
   }
 });
 
 // src/storage/s3/answers.ts
-function boundAnswers(client, silence) {
+function boundAnswers(client, silenceMs) {
   client.middlewareStack.add(
     (next, { commandName }) => async (args) => {
       const result = await next(args);
       const response = result.response;
       if (!(response.body instanceof import_node_stream12.Readable)) return result;
       if (response.statusCode >= 300) {
-        const body = await readFailure(pace(response.body, silence));
+        const body = await readFailure(pace(response.body, silenceMs));
         Object.assign(response, { text: Buffer.concat(body).toString() });
         response.body = import_node_stream12.Readable.from(body, { objectMode: false });
       } else if (commandName !== "GetObjectCommand") {
-        response.body = import_node_stream12.Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
+        response.body = import_node_stream12.Readable.from(readAnswer(pace(response.body, silenceMs)), { objectMode: false });
       }
       return result;
     },
@@ -60276,14 +60287,14 @@ async function readFailure(body) {
   }
   return chunks;
 }
-async function* pace(body, silence) {
-  const least = slowestRate * silence / 1e3;
+async function* pace(body, silenceMs) {
+  const least = slowestRate * silenceMs / 1e3;
   let size = 0;
   let last = performance.now();
   const timer = setInterval(() => {
-    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silence / 1e3} seconds`));
+    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silenceMs / 1e3} seconds`));
     size = 0;
-  }, silence);
+  }, silenceMs);
   try {
     for await (const chunk of body) {
       size += chunk.length;
@@ -60291,7 +60302,7 @@ async function* pace(body, silence) {
       yield chunk;
     }
   } catch (cause) {
-    if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
+    if (cause instanceof SilenceError || performance.now() - last < silenceMs * 0.9) throw cause;
     throw new SilenceError("the rest of the answer did not come", { cause });
   } finally {
     clearInterval(timer);
@@ -60305,12 +60316,12 @@ async function* readAnswer(body) {
     yield chunk;
   }
 }
-async function readWhole(body, silence, length, check) {
+async function readWhole(body, silenceMs, length, check) {
   const chunks = [];
   let size = 0;
   try {
     check(length ?? 0);
-    for await (const chunk of pace(body, silence)) {
+    for await (const chunk of pace(body, silenceMs)) {
       size += chunk.length;
       check(size);
       chunks.push(chunk);
@@ -60354,13 +60365,13 @@ var init_reading = __esm({
     init_words();
     S3Reading = class {
       #requests;
-      /** A key whose value was read */
+      /** A key whose value was read successfully */
       #readable;
       constructor(requests) {
         this.#requests = requests;
       }
       async get(key, limit = largestValue, { fresh = false } = {}) {
-        const { location: location2, silence } = this.#requests;
+        const { location: location2, silenceMs } = this.#requests;
         const check = (bytes) => assertSize(key, location2, bytes, limit);
         try {
           const value = await this.#requests.run("read", key, async ({ options, meet }) => {
@@ -60368,7 +60379,7 @@ var init_reading = __esm({
             const client = fresh ? this.#requests.freshClient : this.#requests.client;
             const { Body, ContentLength } = await client.send(command5, options);
             meet();
-            return readWhole(Body, silence, ContentLength, check);
+            return readWhole(Body, silenceMs, ContentLength, check);
           });
           this.#readable ??= key;
           return value;
@@ -60390,7 +60401,7 @@ var init_reading = __esm({
           }
         });
       }
-      /** The answer to a HEAD has no body, in which a store says what is wrong: the same is asked for by GET. */
+      /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
       async #askForWords(key, wordless, { options }) {
         const command5 = new import_client_s33.GetObjectCommand({ ...this.#requests.address(key), Range: "bytes=0-0" });
         try {
@@ -60401,7 +60412,10 @@ var init_reading = __esm({
           return statusOf(error3) === statusOf(wordless) ? error3 : wordless;
         }
       }
-      /** Credentials that have lost their rights do not make a damaged backup of every one: a value that was read is read again. */
+      /**
+       * Tells whether the store denies this value alone, by reading again a value that could be read before:
+       * credentials that lost their rights must not make every backup look damaged.
+       */
       async #isDeniedAlone(key, error3) {
         const readable = this.#readable;
         if (readable === void 0 || readable === key) return false;
@@ -60695,8 +60709,8 @@ function calculateDelay(retriesConsumed, options) {
 function calculateRemainingTime(start, max) {
   return Number.isFinite(max) ? max - (performance.now() - start) : max;
 }
-async function delayForRetry(delay4, options) {
-  if (delay4 <= 0) {
+async function delayForRetry(delay3, options) {
+  if (delay3 <= 0) {
     return;
   }
   await new Promise((resolve2, reject) => {
@@ -60707,7 +60721,7 @@ async function delayForRetry(delay4, options) {
     const timeoutToken = setTimeout(() => {
       options.signal?.removeEventListener("abort", onAbort);
       resolve2();
-    }, delay4);
+    }, delay3);
     if (options.unref) {
       timeoutToken.unref?.();
     }
@@ -60856,40 +60870,63 @@ var init_p_retry = __esm({
   }
 });
 
+// src/http/retry.ts
+function retry(attempt, policy) {
+  const { retries, delayMs, factor = 2, signal, waitMsAfter } = policy;
+  return pRetry(attempt, {
+    ...{ retries, factor, ...signal && { signal } },
+    minTimeout: delayMs,
+    randomize: true,
+    shouldRetry: async ({ error: error3, retriesConsumed }) => {
+      const waitMs = waitMsAfter(error3, retriesConsumed);
+      if (waitMs) await (0, import_promises6.setTimeout)(waitMs, void 0, { signal });
+      return waitMs !== void 0;
+    }
+  });
+}
+var import_promises6;
+var init_retry3 = __esm({
+  "src/http/retry.ts"() {
+    "use strict";
+    import_promises6 = require("node:timers/promises");
+    init_p_retry();
+  }
+});
+
 // src/http/agents.ts
 function describeWay(env3, use) {
   const proxyEnv = readProxyEnvironment(env3);
   const ca = listAuthorities(env3, use);
   return {
-    ...proxyEnv && { proxyEnv, timeout: tunnelTimeout },
-    // Read once, and not for each connection.
+    ...proxyEnv && { proxyEnv, timeout: tunnelTimeoutMs },
+    // Parsing the authorities once, instead of for each connection.
     ...ca && { secureContext: (0, import_node_tls.createSecureContext)({ ca }) }
   };
 }
-var import_node_tls, tunnelTimeout;
+var import_node_tls, tunnelTimeoutMs;
 var init_agents = __esm({
   "src/http/agents.ts"() {
     "use strict";
     import_node_tls = require("node:tls");
     init_authorities();
     init_proxy();
-    tunnelTimeout = 3e4;
+    tunnelTimeoutMs = 3e4;
   }
 });
 
 // src/storage/s3/client.ts
 function openClient(options, keepAlive = true) {
   const client = new import_client_s34.S3Client(configure(options, keepAlive));
-  boundAnswers(client, silenceOf(options));
+  boundAnswers(client, silenceMsOf(options));
   return client;
 }
-function silenceOf({ silence = defaultSilence }) {
-  return silence;
+function silenceMsOf({ silenceMs = defaultSilenceMs }) {
+  return silenceMs;
 }
 function configure(options, keepAlive) {
-  const { endpoint, region, env: env3 = process.env } = options;
-  const silence = silenceOf(options);
-  const agent = { ...describeWay(env3, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const { endpoint, region, world } = options;
+  const silenceMs = silenceMsOf(options);
+  const agent = { ...describeWay(world.env, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom = endpoint ? {
     endpoint: endpoint.href,
     region: region ?? (endpoint.hostname.endsWith(".r2.cloudflarestorage.com") ? "auto" : "us-east-1"),
@@ -60901,11 +60938,11 @@ function configure(options, keepAlive) {
     ...custom,
     maxAttempts: 1,
     forcePathStyle: isByPath(options),
-    // With it the SDK opens a connection for each upload.
+    // With `Expect: 100-continue` the SDK opens a new connection for each upload.
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 1e4,
-      socketTimeout: silence,
+      socketTimeout: silenceMs,
       httpAgent: agent,
       httpsAgent: agent
     }
@@ -60915,14 +60952,14 @@ function isByPath({ addressing = "auto", endpoint, bucket }) {
   if (addressing === "auto") return endpoint !== void 0 || bucket.includes(".");
   return addressing === "path";
 }
-var import_client_s34, defaultSilence;
+var import_client_s34, defaultSilenceMs;
 var init_client4 = __esm({
   "src/storage/s3/client.ts"() {
     "use strict";
     import_client_s34 = __toESM(require_dist_cjs16(), 1);
     init_agents();
     init_answers();
-    defaultSilence = 6e4;
+    defaultSilenceMs = 6e4;
   }
 });
 
@@ -60932,7 +60969,7 @@ var init_requests = __esm({
   "src/storage/s3/requests.ts"() {
     "use strict";
     init_p_limit();
-    init_p_retry();
+    init_retry3();
     init_errors();
     init_storage();
     init_client4();
@@ -60944,38 +60981,38 @@ var init_requests = __esm({
     mostSilences = 2;
     S3Requests = class {
       bucket;
-      /** What stands before each key: empty, or the prefix with a slash */
+      /** The text before each key: empty, or the prefix with a slash */
       root;
       location;
       place;
-      /** milliseconds without a byte after which a connection counts as dead */
-      silence;
+      /** A connection that carries no byte for so long counts as dead. */
+      silenceMs;
       #options;
-      #firstPause;
+      #firstDelayMs;
       #limit = pLimit(storageLanes);
       #client;
-      /** Opens a connection for each of its requests */
+      /** A client that opens a new connection for each request */
       #fresh;
-      /** The client before this one, whose requests may still be under way */
+      /** The client with the bucket in the path that `#client` replaced; its requests may still be under way. */
       #byPath;
       #answered = false;
-      /** No request has been answered since one was made as often as it may be. */
+      /** True while no request has succeeded since one exhausted its retries */
       #givenUp = false;
       constructor(options) {
-        const { bucket, prefix, endpoint, env: env3 = process.env } = options;
+        const { bucket, prefix, endpoint, world } = options;
         this.#options = options;
         this.#client = openClient(options);
         this.bucket = bucket;
         this.root = prefix === "" ? "" : `${prefix}/`;
         this.location = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-        this.place = { bucket, endpoint, env: env3 };
-        this.silence = silenceOf(options);
-        this.#firstPause = options.firstPause ?? 250;
+        this.place = { bucket, endpoint, env: world.env };
+        this.silenceMs = silenceMsOf(options);
+        this.#firstDelayMs = options.firstDelayMs ?? 250;
       }
       get client() {
         return this.#client;
       }
-      /** The client for what is read again: each of its requests has a connection of its own. */
+      /** The client for reading a value again: each of its requests has a connection of its own. */
       get freshClient() {
         const { addressing = "auto" } = this.#options;
         this.#fresh ??= openClient(
@@ -60984,7 +61021,7 @@ var init_requests = __esm({
         );
         return this.#fresh;
       }
-      /** Whether the store has answered anything yet. */
+      /** Whether the store has answered any request */
       get hasAnswered() {
         return this.#answered;
       }
@@ -60997,10 +61034,11 @@ var init_requests = __esm({
         this.#byPath?.destroy();
       }
       /**
-       * Runs one call with retries. What it throws in the end becomes a `StorageError` with the SDK's error as its cause. It must not run
-       * another one inside: places are limited.
+       * Runs one call with retries. A call must not run another one inside: the number of concurrent calls is
+       * limited, so nested ones could deadlock.
        *
-       * @param bytes that are sent, which take their time
+       * @param bytes the number of bytes to send, for which the deadline allows time
+       * @throws StorageError with the SDK's last error as its cause; a ForeignValueError is thrown as it is
        */
       async run(action, key, call, bytes = 0) {
         let silences = 0;
@@ -61009,17 +61047,16 @@ var init_requests = __esm({
           try {
             return await this.#try(number2, call, bytes);
           } catch (error3) {
-            if (isSilence(error3) && performance.now() - since > this.silence / 2) silences++;
+            if (isSilence(error3) && performance.now() - since > this.silenceMs / 2) silences++;
             throw error3;
           }
         };
         try {
           return await this.#limit(
-            () => pRetry(attempt, {
+            () => retry(attempt, {
               retries: maxRetries,
-              minTimeout: this.#firstPause,
-              randomize: true,
-              shouldRetry: ({ error: error3, retriesConsumed }) => this.#isWorthAnother(error3, retriesConsumed, silences)
+              delayMs: this.#firstDelayMs,
+              waitMsAfter: (error3, retries) => this.#isWorthAnother(error3, retries, silences) ? 0 : void 0
             })
           );
         } catch (error3) {
@@ -61028,7 +61065,7 @@ var init_requests = __esm({
         }
       }
       async #try(number2, call, bytes) {
-        const deadline2 = new Deadline(this.silence, bytes, this.#givenUp ? "short" : "usual");
+        const deadline2 = new Deadline(this.silenceMs, bytes, this.#givenUp ? "short" : "usual");
         const { abortSignal, meet } = deadline2;
         try {
           const result = await call({ number: number2, options: { abortSignal }, meet });
@@ -61049,7 +61086,7 @@ var init_requests = __esm({
         if (this.#givenUp) return retries === 0 && !isSilence(error3);
         return silences < mostSilences && (this.#answered || retries < maxFirstRetries);
       }
-      /** Whether the bucket goes into the host name from now on, because the store takes none in the path. */
+      /** Tells whether the store refuses the bucket in the path, and puts it into the host name from now on. */
       #turnsVirtual(error3) {
         if ((this.#options.addressing ?? "auto") !== "auto" || !isPathRefused(error3)) return false;
         if (this.#byPath === void 0) {
@@ -61099,10 +61136,12 @@ var init_versions = __esm({
     S3Versions = class {
       #requests;
       #deletion;
+      #now;
       #isKept;
-      constructor(requests, deletion) {
+      constructor(requests, deletion, now) {
         this.#requests = requests;
         this.#deletion = deletion;
+        this.#now = now;
       }
       async purge(keys) {
         const hidden = [];
@@ -61119,7 +61158,10 @@ var init_versions = __esm({
         }
         return { hidden, retained, versions: versions2 };
       }
-      /** Whether the bucket keeps versions, or has kept some; false where that is not told, and then markers tell it. */
+      /**
+       * Tells whether the bucket keeps versions, or has kept some; false when the store does not say, and then
+       * delete markers show it.
+       */
       async #learn() {
         const command5 = new import_client_s35.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
         const answer = await this.#ask("", ({ options }) => this.#requests.client.send(command5, options));
@@ -61144,7 +61186,7 @@ var init_versions = __esm({
         const count = (some) => some.filter(({ isMarker }) => !isMarker).length;
         return { hidden, retained: [...retained, ...kept], versions: count(versions2) - count(denied) };
       }
-      /** All versions of some keys, markers included; undefined when these credentials may not list them. */
+      /** Lists all versions of keys, including markers; undefined when these credentials may not list them. */
       async #listVersions(keys) {
         const { bucket, root: root5 } = this.#requests;
         const wanted = new Set(keys);
@@ -61170,7 +61212,10 @@ var init_versions = __esm({
         } while (after.NextKeyMarker !== void 0);
         return versions2.filter(({ key, version }) => wanted.has(key) && version !== void 0);
       }
-      /** Of versions that may not be removed, until when a lock holds them. That none does tells that it is the right that is wanting. */
+      /**
+       * Finds the retention locks of versions whose removal was denied, the latest of each key. Without a lock on
+       * the first version, the credentials lack the right, and no others are read.
+       */
       async #findLocks(denied) {
         const [first, ...others] = denied.filter(({ isMarker }) => !isMarker);
         const lock = first && await this.#findLock(first);
@@ -61187,9 +61232,9 @@ var init_versions = __esm({
         const head = await this.#ask(key, ({ options }) => this.#requests.client.send(command5, options));
         const until = head?.ObjectLockRetainUntilDate;
         if (head?.ObjectLockLegalHoldStatus === "ON") return { key, until };
-        return until !== void 0 && until.getTime() > Date.now() ? { key, until } : void 0;
+        return until !== void 0 && until > this.#now() ? { key, until } : void 0;
       }
-      /** Undefined when the store does not know what is asked, or does not let these credentials ask it. */
+      /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */
       async #ask(key, call) {
         try {
           return await this.#requests.run("list", key, call);
@@ -61227,15 +61272,18 @@ var init_writing = __esm({
     init_sentences();
     mostUploads = 3;
     S3Writing = class {
-      /** Whether the store honours `If-None-Match: *`; undefined until it is known. */
+      /** Whether the store honours `If-None-Match: *`; undefined until known */
       createOnly;
       #requests;
       #reading;
-      /** What each write asks for beside the value */
+      /** Settings of each write: encryption and storage class */
       #settings;
-      /** Whether the ETag of a value is the MD5 of its bytes. It need not be, and with KMS it is not. */
+      /**
+       * Whether the ETag of a value is the MD5 of its bytes, which is not guaranteed, and not so with KMS;
+       * undefined until known
+       */
       #tellsMd5;
-      /** Whether the store knows Content-MD5; undefined until it is known. */
+      /** Whether the store accepts Content-MD5; undefined until known */
       #takesMd5;
       constructor(requests, reading, { encryption, storageClass }) {
         this.#requests = requests;
@@ -61269,13 +61317,16 @@ var init_writing = __esm({
             return true;
         }
       }
-      /** Writes on the condition that the key is absent, and nothing else: for a probe, which reads the value itself. */
+      /**
+       * Writes on the condition that the key is absent, without further checks: for a probe, which reads the
+       * value itself.
+       */
       async createOnce(key, value) {
         const outcome = await this.#attempt(key, value);
         if (outcome.kind !== "present" || outcome.attempt === 1) return outcome.kind;
         return await this.#has(key, value) ? "stored" : "present";
       }
-      /** Undefined when there was no answer, and the value is there all the same. */
+      /** @returns undefined when the answer was lost and the value is stored nevertheless */
       async #upload(key, value) {
         try {
           return await this.#requests.run(
@@ -61325,9 +61376,9 @@ var init_writing = __esm({
         }
       }
       /**
-       * Whether a value is there although its write ended with an error: it may be the answers that were lost, one after another.
+       * Tells whether a value is stored although its write failed: every attempt may have lost only its answer.
        *
-       * @throws StorageError that is `uncertain`, where that cannot be told
+       * @throws StorageError with `uncertain` set, when the store does not show whether the value is stored
        */
       async #isStoredAfter(error3, key, value) {
         if (!(error3 instanceof StorageError) || !this.#requests.hasAnswered) return false;
@@ -61340,7 +61391,7 @@ var init_writing = __esm({
         if (isSilence(error3.cause)) throw doubt(error3);
         return false;
       }
-      /** Whether these very bytes are there. */
+      /** Tells whether exactly these bytes are stored. */
       async #has(key, value) {
         try {
           return (await this.#reading.get(key, value.length)).equals(value);
@@ -61351,8 +61402,8 @@ var init_writing = __esm({
         }
       }
       /**
-       * How what the store keeps differs from what it was sent; undefined when it does not. The MD5 that it tells costs nothing; where it
-       * tells none, the size has to do.
+       * Says how the stored value differs from the one that was sent; undefined when it does not differ. The MD5
+       * in the answer needs no further request; without one, the size is compared.
        */
       async #findWrong(key, value, { answer, md5 }) {
         const told = this.#tellsMd5 === false ? void 0 : md5Of(answer);
@@ -61407,12 +61458,14 @@ var init_store = __esm({
       #writing;
       #deletion;
       #versions;
+      #now;
       constructor(options) {
+        this.#now = () => options.world.now();
         this.#requests = new S3Requests(options);
         this.#reading = new S3Reading(this.#requests);
         this.#writing = new S3Writing(this.#requests, this.#reading, options);
         this.#deletion = new S3Deletion(this.#requests);
-        this.#versions = new S3Versions(this.#requests, this.#deletion);
+        this.#versions = new S3Versions(this.#requests, this.#deletion, this.#now);
         this.location = this.#requests.location;
       }
       async probe() {
@@ -61421,7 +61474,8 @@ var init_store = __esm({
             requests: this.#requests,
             reading: this.#reading,
             writing: this.#writing,
-            deletion: this.#deletion
+            deletion: this.#deletion,
+            now: this.#now()
           });
         } catch (error3) {
           if (error3 instanceof StorageError && error3.configuration) {
@@ -61536,7 +61590,7 @@ var init_request = __esm({
     init_agents();
     init_trouble();
     NoAnswer = class extends Error {
-      /** What to do about it, where that is known */
+      /** What to do about it; undefined when that is not known */
       next;
       constructor(message, next, cause) {
         super(message, { cause });
@@ -61546,29 +61600,6 @@ var init_request = __esm({
     };
     bodiless = /* @__PURE__ */ new Set([204, 205, 304]);
     known2 = /* @__PURE__ */ new WeakMap();
-  }
-});
-
-// src/http/retry.ts
-function retry(attempt, policy) {
-  const { retries, pause, factor = 2, signal, waitOf } = policy;
-  return pRetry(attempt, {
-    ...{ retries, factor, signal },
-    minTimeout: pause,
-    randomize: true,
-    shouldRetry: ({ error: error3 }) => waitOf(error3) !== void 0,
-    onFailedAttempt: async ({ error: error3, retriesLeft }) => {
-      const wait = waitOf(error3);
-      if (wait && retriesLeft > 0) await (0, import_promises6.setTimeout)(wait, void 0, { signal });
-    }
-  });
-}
-var import_promises6;
-var init_retry3 = __esm({
-  "src/http/retry.ts"() {
-    "use strict";
-    import_promises6 = require("node:timers/promises");
-    init_p_retry();
   }
 });
 
@@ -61645,7 +61676,7 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest: digest4 }) {
   return { id, name, size, digest: digest4 ?? void 0, isOfThisRun: false };
 }
-var import_promises8, import_node_path10, listSchema, repositorySchema2, pageSize, mostPages, answerTimeout, ArtifactService;
+var import_promises8, import_node_path10, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
@@ -61677,15 +61708,15 @@ var init_service = __esm({
     repositorySchema2 = object({ default_branch: pipe(string(), minLength(1)) });
     pageSize = 100;
     mostPages = 100;
-    answerTimeout = 6e4;
+    answerTimeoutMs = 6e4;
     ArtifactService = class {
       repository;
-      /** Whether this process was given what an upload needs */
+      /** Whether this process has the token and the address that an upload needs */
       canWrite;
       #options;
       #token;
       #defaultBranch;
-      /** @throws ConfigurationError when it is not known which repository, or there is no token */
+      /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
       constructor(options) {
         const { env: env3, token } = options;
         const { GITHUB_REPOSITORY = "", ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env3;
@@ -61713,11 +61744,12 @@ var init_service = __esm({
         this.#token = token;
       }
       /**
-       * Artifacts of these names that have not expired, newest first. Of the older ones some may be missing, never a newer one. Only runs of
-       * the default branch are believed, and the one that this process is part of: anybody can open a pull request, and whoever may push a
-       * branch chooses what its jobs do, which need no permission and no secret to store whatever they like under any name.
+       * Lists artifacts of these names that have not expired, newest first. Older artifacts may be missing, a
+       * newer one never. Only artifacts of the default branch and of this run are trusted: a pull request, or a
+       * push to another branch, can run any job, and a job needs neither permission nor secret to store any
+       * artifact under any name.
        *
-       * @throws ConfigurationError when the token does not do
+       * @throws ConfigurationError when GitHub refuses the token or does not know the repository
        * @throws StorageError when GitHub does not answer
        */
       async list(names2) {
@@ -61728,12 +61760,12 @@ var init_service = __esm({
           if (!found.has(artifact.id)) found.set(artifact.id, artifact);
         return [...found.values()].sort((one, other) => other.id - one.id);
       }
-      /** Why no other run would believe what this one stores; undefined when they do */
+      /** Says why other runs would not trust an artifact of this run; undefined when they would. */
       async findDistrust() {
         const [trusted, ref] = [await this.#findDefaultBranch(), this.#options.env.GITHUB_REF];
         return ref === `refs/heads/${trusted}` ? void 0 : `only runs of ${trusted}, the default branch, are believed, and this is one of ${ref ?? "no branch that is known"}`;
       }
-      /** Those of the run that this process is part of, newest first; none outside of a runner. */
+      /** Lists the artifacts of this run, newest first; empty outside of a runner. */
       async listOfRun(names2) {
         if (!this.canWrite) return [];
         const client = await openClient2();
@@ -61741,9 +61773,11 @@ var init_service = __esm({
         return artifacts.filter(({ name }) => names2.includes(name)).map(({ id, name, size, digest: digest4 }) => ({ id, name, size, digest: digest4, isOfThisRun: true })).sort((one, other) => other.id - one.id);
       }
       /**
-       * Writes the zip file of an artifact to `path`, in a folder that holds nothing else.
+       * Downloads the zip file of an artifact.
        *
-       * @throws StorageError when it cannot be had, or is not what GitHub stored
+       * @param folder an empty folder
+       * @returns the path of the zip file in it
+       * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
         const path2 = (0, import_node_path10.join)(folder, "artifact.zip");
@@ -61775,9 +61809,10 @@ var init_service = __esm({
       /**
        * Stores files as an artifact of this run.
        *
-       * @param retentionDays undefined: as the repository is set
-       * @returns its id; undefined when the run has one of this name already, or is just storing it
-       * @throws StorageError
+       * @param retentionDays the setting of the GitHub repository when undefined
+       * @returns the artifact's id; undefined when the run has an artifact of this name already, or is just
+       * storing one
+       * @throws StorageError when the service fails
        */
       async upload(name, files, folder, retentionDays) {
         const client = await openClient2();
@@ -61828,7 +61863,7 @@ var init_service = __esm({
         });
         return this.#defaultBranch;
       }
-      /** @returns an answer that is good, or sends elsewhere */
+      /** @returns a successful answer, or a redirect */
       async #ask(path2) {
         const { env: env3, signal } = this.#options;
         const api = (env3.GITHUB_API_URL || "https://api.github.com").replace(/\/+$/, "");
@@ -61839,9 +61874,9 @@ var init_service = __esm({
             "user-agent": "supabase-backup",
             "x-github-api-version": "2022-11-28"
           },
-          // A redirect is not followed: the place of an artifact is another server's, which must not see the token.
+          // Redirects are not followed: an artifact is on another server, which must not see the token.
           env: env3,
-          signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)])
+          signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)])
         });
         if (response.status >= 400) {
           await response.body?.cancel();
@@ -61850,7 +61885,7 @@ var init_service = __esm({
         return response;
       }
       #retry(attempt) {
-        const { signal, pause = 1e3 } = this.#options;
+        const { signal, delayMs = 1e3 } = this.#options;
         return retry(
           async () => {
             try {
@@ -61866,12 +61901,12 @@ var init_service = __esm({
             }
           },
           {
-            ...{ retries: 3, pause, factor: 3, signal },
-            waitOf: (error3) => error3 instanceof Unanswered ? 0 : void 0
+            ...{ retries: 3, delayMs, factor: 3, signal },
+            waitMsAfter: (error3) => error3 instanceof Unanswered ? 0 : void 0
           }
         );
       }
-      /** What GitHub's client does; it tries again by itself what is worth it. */
+      /** Runs an action of GitHub's client, which retries by itself. */
       async #carryOut(what, action) {
         try {
           return await action();
@@ -62093,13 +62128,13 @@ var init_store2 = __esm({
       #service;
       #opening;
       #isClosed = false;
-      /** @throws ConfigurationError when it is not known which repository, or there is no token */
+      /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
       constructor(options) {
-        const { name, token, world, pause } = options;
+        const { name, token, world, delayMs } = options;
         this.location = `artifact://${name}`;
         this.#options = options;
         this.#names = [name, name + secondSlot];
-        this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, pause });
+        this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, delayMs });
       }
       async probe() {
         const refusal2 = await this.#refuseWriting();
@@ -62186,7 +62221,7 @@ var init_store2 = __esm({
           return {
             root: root5,
             files,
-            storage: new FileStorage(files, this.location),
+            storage: new FileStorage(files, world, this.location),
             base: newest?.id ?? 0,
             original: new Set(original),
             written: /* @__PURE__ */ new Set(),
@@ -62229,7 +62264,7 @@ var init_store2 = __esm({
           "Free space, shorten the retention, or use an s3:// storage, which is not copied as a whole."
         );
       }
-      /** Stores the copy as an artifact, merged with what others have stored since it was made. */
+      /** Uploads the copy as an artifact, merged with the artifacts that other runs stored since it was made. */
       async #publish(copy) {
         let blocked;
         for (let round = 1; round <= mostRounds; round++) {
@@ -62240,7 +62275,9 @@ var init_store2 = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises11.setTimeout)((this.#options.pause ?? 1e3) * round, void 0, { signal: this.#options.world.signal });
+            await (0, import_promises11.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
+              signal: this.#options.world.signal
+            });
             continue;
           }
           await this.#discardOther(slot);
@@ -62256,7 +62293,10 @@ var init_store2 = __esm({
           "Give the jobs that write it one `concurrency` group, without `cancel-in-progress`, and run this one again."
         );
       }
-      /** The name that the newest artifact of this run does not have. */
+      /**
+       * Chooses the name that the newest artifact of this run does not have, and removes an older artifact of
+       * that name.
+       */
       async #chooseSlot(blocked) {
         const [first, second] = this.#names;
         const own = await this.#service.listOfRun(this.#names);
@@ -62270,7 +62310,10 @@ var init_store2 = __esm({
         for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path12.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
-      /** The newer one is there: the older one of this run is in nobody's way, but counts against the quota. */
+      /**
+       * Removes the older artifact of this run. A failure is a warning: the older one does no harm, but counts
+       * against the quota.
+       */
       async #discardOther(slot) {
         const own = await this.#service.listOfRun(this.#names);
         const other = own.find(({ name }) => name !== slot);
@@ -62281,7 +62324,9 @@ var init_store2 = __esm({
           this.#options.world.log.warn(`the artifact before the newest of this run stays: ${messageOf(error3)}`);
         }
       }
-      /** Takes over all that another run has stored, except for what this one has stored, too. */
+      /**
+       * Copies all values of another run's artifact into the copy, except for those that this run has written.
+       */
       async #merge(copy, newer) {
         const { log } = this.#options.world;
         const folder = (0, import_node_path12.join)(copy.root, `merge-${newer.id}`);
@@ -62829,7 +62874,7 @@ function getState(name) {
 var stepState = {
   /** The value of `stepVariable` */
   step: "step",
-  /** Set when the main part came to its end, well or not, and so has given back what it held */
+  /** Set when the main part ended, successfully or not, and so has released what it held */
   ended: "ended"
 };
 
@@ -72339,7 +72384,8 @@ var databaseInputs = {
   },
   "compression-level": {
     operations: ["backup", "capture", "gate"],
-    // Of COPY text, level 2 makes about the size of zstd's own default, 3, in two thirds of its time; docs/benchmarks.md.
+    // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
+    // docs/benchmarks.md.
     default: "2",
     placeholder: "1-19",
     description: "The zstd level, 1 to 19. Higher is smaller and slower.",
@@ -72449,6 +72495,10 @@ var releaseInputs = {
 // src/interface/s3-settings.ts
 var s3Addressings = ["auto", "path", "virtual"];
 var archivingClasses = /* @__PURE__ */ new Set(["GLACIER", "DEEP_ARCHIVE"]);
+function parseEndpoint(text) {
+  const url = URL.canParse(text) ? new URL(text) : void 0;
+  return url !== void 0 && /^https?:$/.test(url.protocol) ? url : void 0;
+}
 
 // src/interface/inputs/storage-values.ts
 var parseS3Addressing = oneOf(s3Addressings);
@@ -72491,9 +72541,9 @@ function parseStorage(text) {
     "Write a folder that starts with ./ or /, such as ./backups, s3://bucket/prefix, or artifact://name."
   );
 }
-function parseEndpoint(text) {
-  const url = URL.canParse(text) ? new URL(text) : void 0;
-  if (url === void 0 || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+function checkEndpoint(text) {
+  const url = parseEndpoint(text);
+  if (url === void 0 || url.username !== "" || url.password !== "") {
     throw new Problem("is not the address of an S3 service", "Write it as in https://s3.example.com.");
   }
   return text;
@@ -72513,7 +72563,7 @@ var repositoryInputs = {
     operations: storing,
     placeholder: "url",
     description: "Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
-    parse: parseEndpoint
+    parse: checkEndpoint
   },
   "s3-region": {
     operations: storing,
@@ -72828,7 +72878,7 @@ var Taker = class {
   note(name, message, remedy) {
     this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
-  /** @param words what an operation takes besides an id */
+  /** @param words the words that an operation accepts in addition to an id */
   takeBackupId(words2) {
     const id = this.take("backup-id");
     if (id === void 0) {
@@ -72845,7 +72895,10 @@ var Taker = class {
       );
     return id;
   }
-  /** Changes can be brought to a time from a backup that fits it, not from any that another rule has chosen. */
+  /**
+   * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
+   * on one that another rule has chosen.
+   */
   takeRecoverable() {
     const backupId = this.takeBackupId(drillable);
     const recoveryTargetTime = this.take("recovery-target-time");
@@ -73175,7 +73228,7 @@ function createMask(secrets) {
   const forms2 = texts.flatMap((text) => {
     const written = [
       new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
-      // Where another is part of it, its forms are found in those of the whole.
+      // A secret that contains another long one needs no encoded forms: those of the part match inside.
       ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new Form(form))
     ];
     return written.map((form) => ({ form, least: text.length }));
@@ -73219,7 +73272,7 @@ var names = {
   "&": ["&(?:amp;){1,4}"],
   "<": ["&(?:amp;){0,3}lt;"],
   ">": ["&(?:amp;){0,3}gt;"],
-  // In a format string, and in the interpolation of Compose files.
+  // Doubled in format strings, and `$` in the interpolation of Compose files.
   "%": ["%%"],
   $: [String.raw`\$\$`]
 };
@@ -73278,39 +73331,39 @@ init_errors();
 
 // src/entry/process/end.ts
 var import_promises = require("node:timers/promises");
-var graceMilliseconds = 500;
+var graceMs = 500;
 var isEnding = false;
 function endProcess(exitCode = process.exitCode) {
   isEnding = true;
   process.exitCode = exitCode;
-  setTimeout(() => process.exit(), graceMilliseconds).unref();
+  setTimeout(() => process.exit(), graceMs).unref();
 }
-function forceEnd(exitCode, { orderly, latest }, lastWords) {
+function forceEnd(exitCode, { orderlyMs, latestMs }, lastWords) {
   const end = async () => {
     if (isEnding) return;
     try {
-      await Promise.race([lastWords(), (0, import_promises.setTimeout)(latest - orderly)]);
+      await Promise.race([lastWords(), (0, import_promises.setTimeout)(latestMs - orderlyMs)]);
     } finally {
       if (!isEnding) process.exit(exitCode);
     }
   };
-  setTimeout(end, orderly).unref();
+  setTimeout(end, orderlyMs).unref();
 }
 
 // src/entry/process/interruption.ts
 var signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-var deadline = { orderly: 4e3, latest: 6500 };
+var deadline = { orderlyMs: 4e3, latestMs: 6500 };
 var Interruption = class extends Error {
-  /** What a shell reports for a process that the signal ended: 128 and its number. */
+  /** 128 plus the number of the signal, as a shell reports it */
   exitCode;
-  #endsAt = performance.now() + deadline.latest;
+  #endsAt = performance.now() + deadline.latestMs;
   constructor(signal) {
     super(`stopped by ${signal}`);
     this.name = "Interruption";
     this.exitCode = 128 + signalNumbers[signal];
   }
-  /** milliseconds that are left until the process ends at the latest */
-  get timeLeft() {
+  /** What is left until the process ends at the latest */
+  get timeLeftMs() {
     return Math.max(0, this.#endsAt - performance.now());
   }
 };
@@ -73329,6 +73382,27 @@ function abortOnSignals(announce, lastWords = () => void 0) {
     });
   }
   return controller.signal;
+}
+
+// src/entry/process/machine.ts
+var machine = {
+  env: process.env,
+  now: () => /* @__PURE__ */ new Date(),
+  random: () => Math.random(),
+  limitInherited
+};
+async function limitInherited(isInherited, body) {
+  const { env: env3 } = process;
+  const veiled = new Proxy(env3, {
+    ownKeys: (all) => Reflect.ownKeys(all).filter((name) => typeof name === "string" && isInherited(name)),
+    set: (all, name, value) => Reflect.set(all, name, value)
+  });
+  process.env = veiled;
+  try {
+    return await body();
+  } finally {
+    if (process.env === veiled) process.env = env3;
+  }
 }
 
 // src/report/printable.ts
@@ -73351,7 +73425,7 @@ function printableForRunner(text) {
 }
 
 // src/entry/process/progress-pacer.ts
-var intervalMilliseconds = 15e3;
+var intervalMs = 15e3;
 var ProgressPacer = class {
   #now;
   #last;
@@ -73361,7 +73435,7 @@ var ProgressPacer = class {
   }
   isDue() {
     const now = this.#now();
-    if (now - this.#last < intervalMilliseconds) return false;
+    if (now - this.#last < intervalMs) return false;
     this.#last = now;
     return true;
   }
@@ -73515,19 +73589,19 @@ var import_node_crypto3 = require("node:crypto");
 var import_node_fs5 = require("node:fs");
 var import_node_os2 = require("node:os");
 var import_node_path2 = require("node:path");
-var machine = (0, import_node_crypto3.createHash)("sha256").update((0, import_node_os2.hostname)()).digest("hex").slice(0, 8);
+var machine2 = (0, import_node_crypto3.createHash)("sha256").update((0, import_node_os2.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os2.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs5.mkdtempSync)((0, import_node_path2.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  const folder = (0, import_node_fs5.mkdtempSync)((0, import_node_path2.join)(parent, `supabase-backup-${machine2}-${process.pid}-${startedAt}-`));
   process.on("exit", () => (0, import_node_fs5.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
 function removeLeftovers(parent) {
   for (const name of listNames(parent)) {
     const [, where, pid, since] = ofRuns.exec(name) ?? [];
-    if (where !== machine || isRunning(Number(pid), Number(since))) continue;
+    if (where !== machine2 || isRunning(Number(pid), Number(since))) continue;
     try {
       const folder = (0, import_node_path2.join)(parent, name);
       const found = (0, import_node_fs5.lstatSync)(folder);
@@ -73604,7 +73678,7 @@ var contentSchema = object({
   /** By the holder's clock: for people, never compared */
   since: pipe(string(), isoTimestamp()),
   ttlSeconds: pipe(number(), minValue(1), maxValue(maxLifetimeSeconds)),
-  /** Given back, on a storage that does not let it be deleted */
+  /** Released, on a storage that does not let the file be deleted */
   released: optional(boolean())
 });
 function renderLock(content) {
@@ -73675,7 +73749,6 @@ init_storage();
 
 // src/repository/reading.ts
 init_errors();
-init_failure();
 init_storage();
 var mostReadings = 3;
 var SettledDamage = class extends IntegrityError {
@@ -73710,7 +73783,7 @@ var repositorySchema = strictObject({
   format,
   id: hex(32),
   createdAt: pipe(string(), isoTimestamp()),
-  /** The key of object names: here, or with the user, in which case only a check value is here. */
+  /** The key of object names. It is either here, or with the user; then only a check value is here. */
   key: variant("held", [
     strictObject({ held: literal("repository"), value: hex(64) }),
     strictObject({ held: literal("outside"), check: hex(64) })
@@ -73728,15 +73801,6 @@ async function openRepository(storage, repositoryKey) {
     "Correct the location; a repository is made by its first backup."
   );
 }
-var nobody = {
-  holder: { id: "nobody", name: "a first backup" },
-  signal: new AbortController().signal,
-  log: { debug: () => {
-  }, info: () => {
-  }, warn: () => {
-  } },
-  now: () => /* @__PURE__ */ new Date()
-};
 async function findRepository(storage, repositoryKey) {
   try {
     return await readAgain(async (options) => {
@@ -73841,7 +73905,6 @@ function checkValue(key) {
 init_errors();
 
 // src/storage/open.ts
-var import_node_os5 = require("node:os");
 var import_node_url = require("node:url");
 init_errors();
 init_file();
@@ -73849,7 +73912,7 @@ init_storage();
 var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.";
 var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
-async function openStorage(location2, options = {}, world = processWorld()) {
+async function openStorage(location2, options, world) {
   if (location2.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location2)?.[1]?.toLowerCase();
   switch (scheme) {
@@ -73858,7 +73921,7 @@ async function openStorage(location2, options = {}, world = processWorld()) {
     case "artifact":
       return openArtifact(location2, options, world);
     case "file":
-      return new FileStorage(pathOf(location2), location2);
+      return new FileStorage(pathOf(location2), world, location2);
     case void 0:
       if (!/^(\/|\.\.?(\/|$))/.test(location2)) {
         throw new ConfigurationError(
@@ -73866,12 +73929,12 @@ async function openStorage(location2, options = {}, world = processWorld()) {
           `For a folder write ./${location2}.`
         );
       }
-      return new FileStorage(location2);
+      return new FileStorage(location2, world);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
-async function openS3(location2, options, { env: env3 }) {
+async function openS3(location2, options, world) {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = "", path2 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
   if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
@@ -73900,7 +73963,7 @@ async function openS3(location2, options, { env: env3 }) {
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`
     );
   }
-  const endpoint = s3Endpoint ? parseEndpoint2(s3Endpoint, bucket) : void 0;
+  const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : void 0;
   if (s3Addressing === "virtual" && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       "`s3-endpoint` begins with the bucket",
@@ -73909,7 +73972,7 @@ async function openS3(location2, options, { env: env3 }) {
   }
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
   return new S3Storage2({
-    ...{ bucket, prefix, env: env3 },
+    ...{ bucket, prefix, world },
     ...endpoint === void 0 ? {} : { endpoint },
     ...s3Region ? { region: s3Region } : {},
     ...s3Addressing ? { addressing: s3Addressing } : {},
@@ -73934,25 +73997,9 @@ async function openArtifact(location2, options, world) {
     world
   });
 }
-function processWorld() {
-  const ignore = () => void 0;
-  return {
-    env: process.env,
-    log: {
-      debug: ignore,
-      info: ignore,
-      warn: ignore,
-      error: ignore,
-      group: (_title, body) => body(),
-      progress: ignore
-    },
-    signal: new AbortController().signal,
-    temporaryFolder: process.env.RUNNER_TEMP || (0, import_node_os5.tmpdir)()
-  };
-}
-function parseEndpoint2(text, bucket) {
-  const url = URL.canParse(text) ? new URL(text) : void 0;
-  if (!url || !/^https?:$/.test(url.protocol)) {
+function locateEndpoint(text, bucket) {
+  const url = parseEndpoint(text);
+  if (url === void 0) {
     throw new ConfigurationError(
       "`s3-endpoint` is not a URL",
       "Write it with its scheme: https://host or https://host:port."
@@ -74006,7 +74053,7 @@ async function releaseLocks(place, step, world) {
 }
 
 // src/entry/post.ts
-var { env: env2 } = process;
+var { env: env2 } = machine;
 var read3 = acceptFormerNames((name) => getInput(name));
 trustAuthorities(env2);
 main().then(() => endProcess());
@@ -74019,7 +74066,7 @@ async function main() {
   const log = createRunnerLog(mask);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { env: env2, log, mask, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
+    const world = { ...machine, log, mask, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
     let released = 0;
     for (const place of listPlaces(parseInputs(read3, env2)))
       released += await releaseLocks(place, step, world);

@@ -9,7 +9,7 @@ import type { S3Requests } from './requests.ts';
 import type { S3Writing } from './writing.ts';
 
 /** The number of keys that probes choose from, which bounds what they leave where deleting is not allowed */
-const slots = 256;
+const slots = 4096;
 
 /** The most probes, because two concurrent probes may choose the same key and disturb each other */
 const mostProbes = 3;
