@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Storage } from '../src/storage/s3/store.ts';
 import type { Storage } from '../src/storage/storage.ts';
+import { presentWorld } from '../test/support/world.ts';
 import { Link } from './link.ts';
 
 /** milliseconds from a request to its answer: a store in another region, or reached from an office */
@@ -46,7 +47,13 @@ export class ObjectStore {
 
   /** The same place without the slow way, for what is not measured */
   openNearby(prefix: string): Storage {
-    return new S3Storage({ bucket, prefix, endpoint: this.#endpoint, region: credentials.AWS_REGION });
+    return new S3Storage({
+      bucket,
+      prefix,
+      endpoint: this.#endpoint,
+      region: credentials.AWS_REGION,
+      world: presentWorld,
+    });
   }
 
   /** Arguments for a command of ours that reaches a repository over the link, or nearby */

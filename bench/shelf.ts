@@ -7,6 +7,7 @@ import { objectKey } from '../src/repository/objects/store.ts';
 import { openForBackup, type RepositorySource } from '../src/repository/open.ts';
 import { toolName, toolVersion } from '../src/runtime/version.ts';
 import type { Storage } from '../src/storage/storage.ts';
+import { onlyMaker } from '../test/repository/example.ts';
 
 /** How many backups a repository holds, and how many objects each of them names: no two the same one. */
 export interface ShelfSize {
@@ -34,7 +35,7 @@ export async function writeShelf(
   source: RepositorySource,
   { backups, objects }: ShelfSize,
 ): Promise<void> {
-  const repository = await openForBackup(storage, undefined, source, new Date());
+  const repository = await openForBackup(storage, undefined, source, new Date(), onlyMaker);
   for (let age = backups; age >= 1; age--) {
     const at = new Date(Date.now() - age * hour);
     await writeManifest(repository, makeManifest(at, source, listObjects(age, objects)));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FileStorage } from '../../src/storage/file.ts';
+import { presentWorld } from '../../test/support/world.ts';
 import type { Contender, Group } from '../contender.ts';
 import { databases } from '../data.ts';
 import { copyObjects, type ShelfSize, swapObjects, writeObjects, writeShelf } from '../shelf.ts';
@@ -79,7 +80,11 @@ async function makeShelf(
   allObjects: string,
   size: ShelfSize,
 ): Promise<void> {
-  await writeShelf(new FileStorage(repository), await readSource(workshop.server, database), size);
+  await writeShelf(
+    new FileStorage(repository, presentWorld),
+    await readSource(workshop.server, database),
+    size,
+  );
   await arrange(backupCommand(workshop, database, repository));
   copyObjects(repository, allObjects);
   writeObjects(allObjects, size);

@@ -66,29 +66,29 @@ export interface IssueSettings {
   readonly mentions: readonly string[];
 }
 
-/** Limits of time, in milliseconds */
+/** How long an announcement may take */
 export interface AlarmLimits {
   /** For all notifications together */
-  readonly total: number;
+  readonly totalMs: number;
   /**
    * For all notifications after the user or the runner asked to stop; the entries end the process 6.5 s after
    * that, and may set less.
    */
-  readonly afterStop: number;
+  readonly afterStopMs: number;
   /** For the issues, as a part of `total` */
-  readonly issues: number;
+  readonly issuesMs: number;
   /** For one request */
-  readonly request: number;
+  readonly requestMs: number;
   /** The pause before the first retry */
-  readonly pause: number;
+  readonly delayMs: number;
 }
 
 export const defaultLimits: AlarmLimits = {
-  total: 30_000,
-  afterStop: 4000,
-  issues: 15_000,
-  request: 10_000,
-  pause: 500,
+  totalMs: 30_000,
+  afterStopMs: 4000,
+  issuesMs: 15_000,
+  requestMs: 10_000,
+  delayMs: 500,
 };
 
 /**

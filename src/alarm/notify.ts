@@ -1,6 +1,6 @@
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
-import { isRepository } from '../github/run.ts';
+import { isRepository, nameRepository } from '../github/run.ts';
 import { createMask } from '../report/redact.ts';
 import type { World } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
@@ -19,7 +19,7 @@ import {
 import { type IssueNews, noteFailure, noteSuccess } from './issues/lifecycle.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
 
-type AlarmWorld = Pick<World, 'env' | 'log' | 'signal'>;
+type AlarmWorld = Pick<World, 'env' | 'log' | 'now' | 'signal'>;
 
 /** The event and the means of one notification */
 interface Announcement {
@@ -29,6 +29,7 @@ interface Announcement {
   readonly event: RunEvent;
   readonly settings: AlarmSettings;
   readonly env: NodeJS.ProcessEnv;
+  readonly now: () => Date;
   readonly limits: AlarmLimits;
   readonly signal: AbortSignal;
   mask(text: string): string;
@@ -36,9 +37,8 @@ interface Announcement {
 }
 
 /**
- * Notifies people of how an operation ended: by an issue that opens and closes itself, a webhook, Slack and a
- * heartbeat. It never throws and takes `limits.total` at most. A notification that fails is a warning,
- * because it must not change the operation's outcome.
+ * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
+ * throws, and takes `limits.totalMs` at most: what cannot be told is a warning, because it must not change what the operation came to.
  */
 export async function announce(
   raw: RunEvent,
@@ -49,10 +49,11 @@ export async function announce(
   try {
     const mask = maskWith(settings);
     const warn = (message: string) => world.log.warn(`alarm: ${mask(message)}`);
-    using timer = startTimer(limits.total, world.signal, limits.afterStop);
+    using timer = startTimer(limits.totalMs, world.signal, limits.afterStopMs);
     const event = maskEvent(raw, mask);
     const { env } = world;
-    const announcement = { raw, event, settings, env, limits, signal: timer.signal, mask, warn };
+    const now = () => world.now();
+    const announcement = { raw, event, settings, env, now, limits, signal: timer.signal, mask, warn };
     await Promise.all([beat(announcement), tell(announcement)]);
   } catch (error) {
     // Each channel catches its own errors. Any other error is a defect, perhaps of the mask, so its message
@@ -95,7 +96,7 @@ async function keepIssues(announcement: Announcement): Promise<IssueNews> {
   let news: IssueNews = { standing: 'none' };
   const { issues } = settings;
   if (issues === undefined) return news;
-  using timer = startTimer(limits.issues, announcement.signal, 0);
+  using timer = startTimer(limits.issuesMs, announcement.signal, 0);
   const hurried = { ...announcement, signal: timer.signal };
   await attempt(hurried, 'the failure issue was not updated', async () => {
     news = await note(hurried, maskSettings(issues, mask));
@@ -113,8 +114,8 @@ function note(announcement: Announcement, settings: IssueSettings): Promise<Issu
 }
 
 /** @throws ConfigurationError when the token or the repository is missing */
-function openIssues({ raw, env, limits, signal }: Announcement, { token }: IssueSettings): Issues {
-  const repository = raw.run?.repository ?? env.GITHUB_REPOSITORY ?? '';
+function openIssues({ raw, env, now, limits, signal }: Announcement, { token }: IssueSettings): Issues {
+  const repository = raw.run?.repository ?? nameRepository(env) ?? '';
   if (token === '') {
     throw new ConfigurationError('there is no github-token', 'Set github-token, or failure-issues to false.');
   }
@@ -125,10 +126,9 @@ function openIssues({ raw, env, limits, signal }: Announcement, { token }: Issue
     );
   }
   const api = new GitHubApi({
-    url: env.GITHUB_API_URL || undefined,
-    ...{ token, env, signal },
-    timeout: limits.request,
-    pause: limits.pause,
+    ...{ token, env, now, signal },
+    timeoutMs: limits.requestMs,
+    delayMs: limits.delayMs,
   });
   return new Issues(api, repository);
 }

@@ -15,13 +15,14 @@ import { renderText } from '../report/text.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { describeFailure, negativeAnswers } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
+import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
 import { createRunnerLog } from './process/runner-log.ts';
 import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 
-const { env } = process;
+const { env } = machine;
 const read = acceptFormerNames((name) => core.getInput(name));
 
 trustAuthorities(env);
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
   endOnDefect(fail);
   try {
     assertPlatform(process.platform);
-    alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
+    alarm = createAlarm(read, { ...machine, log, mask, signal });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const outcome = await run(inputs, { env, log, mask, signal, temporaryFolder, now: () => new Date() });
+    const outcome = await run(inputs, { ...machine, log, mask, signal, temporaryFolder });
     report({ ...outcome, report: maskReport(outcome.report, mask) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.tell({ outcome });

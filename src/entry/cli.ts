@@ -14,6 +14,7 @@ import { toolName, toolVersion } from '../runtime/version.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { describeFailure, negativeAnswers } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
+import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
 import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
@@ -85,13 +86,13 @@ async function main(words: readonly string[]): Promise<number> {
     warnOfExposedSecrets(given, (message) => log.warn(message));
     for (const name of listFormerNames())
       if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
-    alarm = createAlarm(read, { env, log, mask, signal, now: () => new Date() });
+    alarm = createAlarm(read, { ...machine, log, mask, signal });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
 
     const temporaryFolder = createTemporaryFolder();
-    const outcome = await run(inputs, { env, log, mask, signal, temporaryFolder, now: () => new Date() });
+    const outcome = await run(inputs, { ...machine, log, mask, signal, temporaryFolder });
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, mask) : shown(renderText(maskReport(outcome.report, mask))));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);

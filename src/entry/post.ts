@@ -9,6 +9,7 @@ import { createMask } from '../report/redact.ts';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { endProcess } from './process/end.ts';
 import { abortOnSignals } from './process/interruption.ts';
+import { machine } from './process/machine.ts';
 import { createRunnerLog } from './process/runner-log.ts';
 import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
@@ -19,7 +20,7 @@ import { releaseLocks } from './release-locks.ts';
  * Its snapshot needs no cleanup: the server ended it with the connection.
  */
 
-const { env } = process;
+const { env } = machine;
 const read = acceptFormerNames((name) => core.getInput(name));
 
 trustAuthorities(env);
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
   const log = createRunnerLog(mask);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { env, log, mask, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
+    const world = { ...machine, log, mask, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
     let released = 0;
     for (const place of listPlaces(parseInputs(read, env)))
       released += await releaseLocks(place, step, world);

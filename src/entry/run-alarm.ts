@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { announce } from '../alarm/notify.ts';
@@ -70,8 +71,8 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
  */
 function limitsFor({ reason }: AbortSignal): AlarmLimits {
   if (!(reason instanceof Interruption)) return defaultLimits;
-  const afterStop = Math.min(defaultLimits.afterStop, reason.timeLeft - 200);
-  return { ...defaultLimits, afterStop, issues: 0.6 * afterStop };
+  const afterStopMs = Math.min(defaultLimits.afterStopMs, reason.timeLeftMs - 200);
+  return { ...defaultLimits, afterStopMs, issuesMs: 0.6 * afterStopMs };
 }
 
 function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {
@@ -101,7 +102,11 @@ async function describeEnd(
     const partial = inputs?.operation === 'validate' && inputs.share < 1;
     return { ...facts, state: 'succeeded', partial };
   }
-  const lastGood = await Promise.race([findNewest(inputs, world), abortOf(world.signal)]);
+  const lastGood = await Promise.race([
+    // No file is written: only what lies in an artifact would have to be downloaded, and is not looked at.
+    findNewest(inputs, { ...world, temporaryFolder: tmpdir() }),
+    abortOf(world.signal),
+  ]);
   if ('outcome' in end) {
     return {
       ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },

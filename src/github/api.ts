@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
-import { readRetryAfter, retry } from '../http/retry.ts';
+import { readRetryAfterMs, retry } from '../http/retry.ts';
 import { isKnownError } from '../runtime/errors.ts';
 
 /** Thrown when GitHub's REST API refuses a request, answers in an unexpected form, or does not answer */
@@ -11,8 +11,8 @@ export class GitHubFailure extends Error {
   readonly fields: readonly string[];
   /** The error codes of a 422, such as `already_exists` */
   readonly codes: readonly string[];
-  /** Milliseconds to wait before a retry may succeed; undefined when waiting does not help */
-  readonly wait: number | undefined;
+  /** To wait before the same request may succeed; undefined when waiting does not help */
+  readonly waitMs: number | undefined;
   readonly rateLimited: boolean;
   /** What to do when there was no answer; undefined when that is not known */
   readonly advice: string | undefined;
@@ -23,24 +23,23 @@ export class GitHubFailure extends Error {
     this.status = options.status ?? 0;
     this.fields = options.fields ?? [];
     this.codes = options.codes ?? [];
-    this.wait = options.wait;
+    this.waitMs = options.waitMs;
     this.rateLimited = options.rateLimited ?? false;
     this.advice = options.advice;
   }
 }
 
 export interface GitHubApiOptions {
-  /** `GITHUB_API_URL`, which differs on GitHub Enterprise Server; `https://api.github.com` when undefined */
-  readonly url: string | undefined;
   readonly token: string;
-  /** The environment that names proxies and authorities */
+  /** Names proxies and authorities; and on GitHub Enterprise Server, by `GITHUB_API_URL`, another API than api.github.com. */
   readonly env: NodeJS.ProcessEnv;
-  /** Aborts the request under way, and the pauses between retries. */
+  readonly now: () => Date;
+  /** Ends whatever is under way, its waits included. */
   readonly signal: AbortSignal;
-  /** Milliseconds that one request may take */
-  readonly timeout: number;
-  /** Milliseconds before the first retry; twice as many before each further one */
-  readonly pause: number;
+  /** For one request */
+  readonly timeoutMs: number;
+  /** Before the first retry; twice as many before the next */
+  readonly delayMs: number;
   /** The most retries of a request; 2 when undefined */
   readonly retries?: number;
 }
@@ -50,8 +49,8 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'PUT';
 /** Elements on one page of a list; GitHub allows no more. */
 export const pageSize = 100;
 const maxRedirects = 3;
-/** Milliseconds; a request that would have to wait longer is not retried. */
-const longestWait = 10_000;
+/** Whoever is told to wait longer gives up. */
+const maxWaitMs = 10_000;
 
 /**
  * A client of the REST API. It retries after a lost answer, a 5xx and a short rate limit. That includes
@@ -63,7 +62,7 @@ export class GitHubApi {
 
   constructor(options: GitHubApiOptions) {
     this.#options = options;
-    this.#root = (options.url || 'https://api.github.com').replace(/\/+$/, '');
+    this.#root = (options.env.GITHUB_API_URL || 'https://api.github.com').replace(/\/+$/, '');
   }
 
   /**
@@ -102,15 +101,15 @@ export class GitHubApi {
   }
 
   #retry(method: Method, url: string, body?: object): Promise<Answer> {
-    const { signal, pause, retries = 2 } = this.#options;
+    const { signal, delayMs, retries = 2 } = this.#options;
     return retry(() => this.#ask(method, url, body), {
-      ...{ retries, pause, signal },
-      waitOf: (error) => (error instanceof GitHubFailure ? error.wait : undefined),
+      ...{ retries, delayMs, signal },
+      waitMsAfter: (error) => (error instanceof GitHubFailure ? error.waitMs : undefined),
     });
   }
 
   async #ask(method: Method, url: string, body?: object, redirects = 0): Promise<Answer> {
-    const { token, env, signal, timeout } = this.#options;
+    const { token, env, signal, timeoutMs } = this.#options;
     this.#checkOrigin(url);
     let response: Response;
     let text: string;
@@ -126,7 +125,7 @@ export class GitHubApi {
         },
         ...(body && { body: JSON.stringify(body) }),
         env,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
       text = await response.text();
     } catch (cause) {
@@ -134,14 +133,14 @@ export class GitHubApi {
       if (isKnownError(cause)) throw cause;
       const advice = cause instanceof NoAnswer ? cause.next : undefined;
       throw new GitHubFailure(`GitHub's API does not answer: ${explainSilence(cause)}`, {
-        ...{ cause, advice, wait: 0 },
+        ...{ cause, advice, waitMs: 0 },
       });
     }
     const target = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && target !== null && redirects < maxRedirects) {
       return this.#ask(method, new URL(target, url).href, body, redirects + 1);
     }
-    if (!response.ok) throw readRefusal(response, text);
+    if (!response.ok) throw readRefusal(response, text, this.#options.now());
     return { content: parseJson(text), next: readNext(response.headers.get('link')) };
   }
 
@@ -195,7 +194,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function readRefusal(response: Response, text: string): GitHubFailure {
+function readRefusal(response: Response, text: string, now: Date): GitHubFailure {
   const { status, headers } = response;
   const { message, errors } = readErrorBody(text);
   const rateLimited =
@@ -204,28 +203,25 @@ function readRefusal(response: Response, text: string): GitHubFailure {
       (headers.has('retry-after') ||
         headers.get('x-ratelimit-remaining') === '0' ||
         /rate limit/i.test(message)));
-  const wait = rateLimited ? waitOf(response) : status >= 500 ? 0 : undefined;
+  const waitMs = rateLimited ? waitMsOf(response, now) : status >= 500 ? 0 : undefined;
   return new GitHubFailure(`GitHub answered ${status}${message && `: ${message}`}`, {
     status,
     rateLimited,
-    wait: wait !== undefined && wait <= longestWait ? wait : undefined,
+    waitMs: waitMs !== undefined && waitMs <= maxWaitMs ? waitMs : undefined,
     fields: errors.flatMap(({ field }) => field ?? []),
     codes: errors.flatMap(({ code }) => code ?? []),
   });
 }
 
-/**
- * Returns the milliseconds that a rate limit asks to wait; undefined when the answer says nothing, for which
- * GitHub's rule is a minute or more: longer than we wait.
- */
-function waitOf({ status, headers }: Response): number | undefined {
+/** Where nothing is said the rule is a minute at least, and that is too long for us. */
+function waitMsOf({ status, headers }: Response, now: Date): number | undefined {
   // Every answer of GitHub has these headers; this 429 comes from a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;
-  const told = readRetryAfter(headers);
+  const told = readRetryAfterMs(headers);
   if (told !== undefined) return told;
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
   return headers.get('x-ratelimit-remaining') === '0' && reset > 0
-    ? Math.max(0, reset * 1000 - Date.now())
+    ? Math.max(0, reset * 1000 - now.getTime())
     : undefined;
 }
 

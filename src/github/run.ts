@@ -1,5 +1,6 @@
-import { userInfo } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import type { World } from '../runtime/context.ts';
+import { stepVariable } from './step.ts';
 
 /** The run of GitHub Actions that this process is part of */
 export interface WorkflowRun {
@@ -21,7 +22,7 @@ export interface WorkflowRun {
 
 /** Reads the run from the runner's environment; undefined outside of a runner. */
 export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
-  const repository = env.GITHUB_REPOSITORY ?? '';
+  const repository = nameRepository(env) ?? '';
   const id = Number(env.GITHUB_RUN_ID);
   if (!isRepository(repository) || !(id > 0)) return undefined;
   const server = env.GITHUB_SERVER_URL || 'https://github.com';
@@ -38,6 +39,16 @@ export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
   };
 }
 
+/** `owner/name`, unchecked; undefined where no runner, and nobody else, has named it */
+export function nameRepository(env: NodeJS.ProcessEnv): string | undefined {
+  return env.GITHUB_REPOSITORY || undefined;
+}
+
+/** The commit that a run is of; undefined outside of a runner */
+export function nameCommit(env: NodeJS.ProcessEnv): string | undefined {
+  return env.GITHUB_SHA || undefined;
+}
+
 /** Tells whether a text is `owner/name`, and so safe as part of a URL. */
 export function isRepository(text: string): boolean {
   return /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/.test(text);
@@ -46,4 +57,19 @@ export function isRepository(text: string): boolean {
 /** Returns the workflow's actor, or outside of a runner the machine's user. */
 export function nameActor(world: World): string {
   return world.env.GITHUB_ACTOR ?? userInfo().username;
+}
+
+/** Who holds a lock: the step of a run on GitHub that is under way, or this process. The id is the same in all locks of one holder. */
+export function identifyHolder(env: NodeJS.ProcessEnv): { readonly id: string; readonly name: string } {
+  return { id: env[stepVariable] || `${hostname()}/${process.pid}`, name: describeHolder(env) };
+}
+
+/** Whom to ask about a lock: the run on GitHub, or the process. */
+export function describeHolder(env: NodeJS.ProcessEnv): string {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, [stepVariable]: stepId } = env;
+  if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)
+    return `${hostname()}, process ${process.pid}`;
+  // Jobs of one run share its address.
+  const step = stepId ? `, step ${stepId}` : '';
+  return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }

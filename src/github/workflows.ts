@@ -42,16 +42,15 @@ export interface WorkflowsApi {
 export class GitHubUnreachable extends Error {}
 
 export interface ApiSettings {
-  /** `https://api.github.com` when undefined */
-  readonly apiUrl: string | undefined;
   /** OWNER/REPO */
   readonly repository: string;
   readonly token: string;
-  /** The environment that names proxies and authorities */
+  /** Names proxies, authorities and GitHub's API. */
   readonly env: NodeJS.ProcessEnv;
+  readonly now: () => Date;
   readonly signal: AbortSignal;
-  /** Milliseconds before the first retry; 1000 when undefined */
-  readonly retryDelay?: number;
+  /** Before the second try */
+  readonly retryDelayMs?: number;
 }
 
 /** The most runs that GitHub lists for one query, the newest first */
@@ -78,8 +77,8 @@ const commitsSchema = v.array(
 );
 
 export function openWorkflows(settings: ApiSettings): WorkflowsApi {
-  const { apiUrl: url, repository, token, env, signal, retryDelay: pause = 1000 } = settings;
-  const api = new GitHubApi({ url, token, env, signal, pause, timeout: 20_000, retries: 3 });
+  const { repository, token, env, now, signal, retryDelayMs: delayMs = 1000 } = settings;
+  const api = new GitHubApi({ token, env, now, signal, delayMs, timeoutMs: 20_000, retries: 3 });
   const base = `/repos/${repository}`;
   const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
     try {

@@ -3,8 +3,8 @@ import { createSecureContext } from 'node:tls';
 import { listAuthorities, type Use } from './authorities.ts';
 import { readProxyEnvironment } from './proxy.ts';
 
-/** Milliseconds that a proxy may be silent before a tunnel is open; later there is no such limit. */
-const tunnelTimeout = 30_000;
+/** How long a proxy may be silent before a tunnel is there; of a connection in use nobody asks it */
+const tunnelTimeoutMs = 30_000;
 
 /**
  * Returns the options that Node's agents need: the proxies, and the authorities to trust.
@@ -15,7 +15,7 @@ export function describeWay(env: NodeJS.ProcessEnv, use: Use): AgentOptions {
   const proxyEnv = readProxyEnvironment(env);
   const ca = listAuthorities(env, use);
   return {
-    ...(proxyEnv && { proxyEnv, timeout: tunnelTimeout }),
+    ...(proxyEnv && { proxyEnv, timeout: tunnelTimeoutMs }),
     // Parsing the authorities once, instead of for each connection.
     ...(ca && { secureContext: createSecureContext({ ca }) }),
   };

@@ -1,40 +1,40 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 
 export interface RetryPolicy {
   /** The most retries after the first attempt */
   readonly retries: number;
-  /**
-   * Milliseconds before the first retry, times `factor` before each further one; a random factor between 1
-   * and 2 is applied.
-   */
-  readonly pause: number;
+  /** Before the first retry; `factor` times as many before each further one, and up to twice that by chance */
+  readonly delayMs: number;
   /** 2 when undefined */
   readonly factor?: number;
-  /** Aborts the retries and the pauses between attempts. */
-  readonly signal: AbortSignal;
+  /** Ends the attempts, and the waits between them. */
+  readonly signal?: AbortSignal;
   /**
-   * Returns the milliseconds to wait in addition to the pause, mostly as the server says, or 0; undefined
-   * when a retry cannot help or must not be made. Only the caller knows whether a request may be sent twice.
+   * What has to pass before the same may succeed, besides the delay: what the server says, mostly, or 0; undefined where waiting does not
+   * help. Only the caller knows whether his request may be made twice.
+   *
+   * @param retries so far
    */
-  waitOf(error: unknown): number | undefined;
+  waitMsAfter(error: unknown, retries: number): number | undefined;
 }
 
 /**
- * Retries an attempt while `waitOf` says that waiting may help.
+ * Tries something again for as long as waiting may help.
  *
- * @throws the error of the last attempt; when the signal aborts, an AbortError or the signal's reason
+ * @param attempt gets its number, from 1
+ * @throws what the last attempt threw; when the signal ends it, an AbortError or the reason of the signal
  */
-export function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy): Promise<T> {
-  const { retries, pause, factor = 2, signal, waitOf } = policy;
+export function retry<T>(attempt: (number: number) => Promise<T>, policy: RetryPolicy): Promise<T> {
+  const { retries, delayMs, factor = 2, signal, waitMsAfter } = policy;
   return pRetry(attempt, {
-    ...{ retries, factor, signal },
-    minTimeout: pause,
+    ...{ retries, factor, ...(signal && { signal }) },
+    minTimeout: delayMs,
     randomize: true,
-    shouldRetry: ({ error }) => waitOf(error) !== undefined,
-    onFailedAttempt: async ({ error, retriesLeft }) => {
-      const wait = waitOf(error);
-      if (wait && retriesLeft > 0) await delay(wait, undefined, { signal });
+    shouldRetry: async ({ error, retriesConsumed }) => {
+      const waitMs = waitMsAfter(error, retriesConsumed);
+      if (waitMs) await sleep(waitMs, undefined, { signal });
+      return waitMs !== undefined;
     },
   });
 }
@@ -43,7 +43,7 @@ export function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy): Promis
  * Milliseconds of a Retry-After header that counts seconds; undefined without the header, or when it holds
  * anything else
  */
-export function readRetryAfter(headers: Headers): number | undefined {
+export function readRetryAfterMs(headers: Headers): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   return seconds >= 0 ? seconds * 1000 : undefined;
 }

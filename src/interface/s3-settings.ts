@@ -13,3 +13,9 @@ export interface S3Encryption {
 
 /** Storage classes whose objects become readable only hours after a request. */
 export const archivingClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
+
+/** The address of an S3 service; undefined for a text that is none, such as one without a scheme. */
+export function parseEndpoint(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) ? url : undefined;
+}

@@ -118,8 +118,8 @@ function putAnew(
 /** The most texts that are read in one statement, whatever their length */
 const batch = 500;
 
-/** Milliseconds to wait for a lock; the texts of a table that stays locked remain unread. */
-const lockTimeout = 250;
+/** Whoever keeps a table locked keeps its texts unread */
+const lockTimeoutMs = 250;
 
 /** @returns the printed texts, in the order of the readings; null for a text that the server cannot parse */
 async function readTexts(session: Session, readings: readonly Reading[]): Promise<(string | null)[]> {
@@ -128,7 +128,7 @@ async function readTexts(session: Session, readings: readonly Reading[]): Promis
   const texts = new Map<Reading, string | null>();
   await session.query('BEGIN READ WRITE');
   await session.query(
-    `SET LOCAL lock_timeout = ${lockTimeout}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
+    `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL check_function_bodies = off; SET LOCAL search_path = pg_catalog, pg_temp`,
   );
   if ((await silenceEventTriggers(session)) && (await makeReader(session))) {
     for (let start = 0; start < sorted.length; start += batch) {

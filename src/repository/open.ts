@@ -39,7 +39,7 @@ export interface Repository {
 }
 
 /** The run that creates a repository, as its lock shows it to runs that want to create it too. */
-export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now'> {
+export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | 'now' | 'random'> {
   /** Waits until the storage has proven that it can be written. */
   readonly proven?: () => Promise<unknown>;
 }
@@ -76,7 +76,7 @@ export async function openForBackup(
   repositoryKey: string | undefined,
   source: RepositorySource,
   now: Date,
-  maker: Maker = nobody,
+  maker: Maker,
 ): Promise<Repository> {
   const found = await findRepository(storage, repositoryKey);
   if (found === undefined) await maker.proven?.();
@@ -91,13 +91,6 @@ export async function openForBackup(
   }
   return repository;
 }
-
-const nobody: Maker = {
-  holder: { id: 'nobody', name: 'a first backup' },
-  signal: new AbortController().signal,
-  log: { debug: () => {}, info: () => {}, warn: () => {} },
-  now: () => new Date(),
-};
 
 /** How long a run that creates a repository waits for another that does the same. */
 const makingWaitSeconds = 120;

@@ -1,6 +1,10 @@
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
-import { BrokenBodyError } from '../storage/s3/failure.ts';
-import { DeniedValueError, ForeignValueError, type ReadOptions } from '../storage/storage.ts';
+import {
+  BrokenBodyError,
+  DeniedValueError,
+  ForeignValueError,
+  type ReadOptions,
+} from '../storage/storage.ts';
 
 /** How many times a value that is not as expected is read before it counts as damaged. */
 const mostReadings = 3;

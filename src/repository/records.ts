@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
-import { IntegrityError, StorageError } from '../runtime/errors.ts';
+import type { World } from '../runtime/context.ts';
+import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
 import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
@@ -165,6 +166,26 @@ export async function appendRecord<Kind extends RecordKind>(
     `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
     'Check that the storage tells absent keys from present ones, then run the operation again.',
   );
+}
+
+/**
+ * Writes a record of what is no failure because it cannot be recorded: credentials that may only read are enough for it. A warning tells.
+ *
+ * @param what the warning calls it, such as `restore`
+ */
+export async function recordIfPossible<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  what: string,
+  world: Pick<World, 'log' | 'now'>,
+  content: RecordContent<Kind>,
+): Promise<void> {
+  try {
+    await appendRecord(repository, kind, world.now(), content);
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    world.log.warn(`the ${what} could not be recorded: ${error.message}`);
+  }
 }
 
 /**

@@ -4,19 +4,17 @@ export interface Timer extends Disposable {
 }
 
 /**
- * Starts a timer that runs until it is disposed.
- *
- * @param milliseconds until the time is over
- * @param stop cuts the time to `grace` milliseconds from the moment it aborts
+ * @param timeMs until the time is over
+ * @param stop aborted when it has to be over sooner, after `graceMs`
  */
-export function startTimer(milliseconds: number, stop: AbortSignal, grace: number): Timer {
+export function startTimer(timeMs: number, stop: AbortSignal, graceMs: number): Timer {
   const controller = new AbortController();
-  const seconds = Math.round(milliseconds / 100) / 10;
+  const seconds = Math.round(timeMs / 100) / 10;
   const end = () =>
     controller.abort(new Error(`it took longer than ${seconds} s, and is left to the next run`));
-  const timers = [setTimeout(end, milliseconds)];
+  const timers = [setTimeout(end, timeMs)];
   const hurry = () => {
-    timers.push(setTimeout(() => controller.abort(stop.reason), grace));
+    timers.push(setTimeout(() => controller.abort(stop.reason), graceMs));
   };
   if (stop.aborted) hurry();
   else stop.addEventListener('abort', hurry, { once: true });

@@ -2,18 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../postgres/session/connection.ts';
 
 /**
- * Waits until the write-ahead log is on the server's disk up to a position. The default limit is the longest
- * delay of the WAL writer, three times wal_writer_delay (PostgreSQL manual 30.4). A replica has replayed only
- * what was on disk, and needs no wait.
+ * Waits until the write-ahead log is on the server's disk up to a position, by default for as long as its writer takes at most, which is three
+ * times wal_writer_delay (PostgreSQL manual 30.4). A replica has replayed only what was on disk.
  *
- * @param since when the log stood at `lsn`, by performance.now()
- * @param limit milliseconds after `since`
- * @returns whether the log is on disk up to `lsn`
+ * @param since when the log stood there, by performance.now()
+ * @param limitMs since then
+ * @returns whether it is
  */
 export async function waitForFlush(
   session: Session,
   lsn: string,
-  { since = performance.now(), limit, signal }: { since?: number; limit?: number; signal: AbortSignal },
+  { since = performance.now(), limitMs, signal }: { since?: number; limitMs?: number; signal: AbortSignal },
 ): Promise<boolean> {
   for (;;) {
     const [row] = await session.query<{ written: boolean; delay: number }>(
@@ -22,7 +21,7 @@ export async function waitForFlush(
       [lsn],
     );
     if (row?.written) return true;
-    if (performance.now() - since > (limit ?? 3 * (row?.delay ?? 200))) return false;
+    if (performance.now() - since > (limitMs ?? 3 * (row?.delay ?? 200))) return false;
     await sleep(20, undefined, { signal });
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { link, lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { World } from '../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
 import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
@@ -21,8 +22,8 @@ import {
 /** Files that `list` examines concurrently */
 const looksAtOnce = 64;
 
-/** Milliseconds after which a temporary file counts as left by a killed write */
-const abandonedAfter = day;
+/** A write that takes longer than this was killed. */
+const abandonedAfterMs = day;
 
 /** Names of files that are being written, as `randomUUID` returns them */
 const temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -46,6 +47,7 @@ const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 export class FileStorage implements Storage {
   readonly location: string;
   readonly #root: string;
+  readonly #world: Pick<World, 'now'>;
   /** True after the first write: the folder exists from then on. */
   #isMade = false;
   #hardLinks = true;
@@ -54,8 +56,9 @@ export class FileStorage implements Storage {
    * @param root a path, absolute or relative to the working folder
    * @param location the name of the folder for people
    */
-  constructor(root: string, location = root) {
+  constructor(root: string, world: Pick<World, 'now'>, location = root) {
     this.#root = resolve(root);
+    this.#world = world;
     this.location = location;
   }
 
@@ -263,7 +266,8 @@ export class FileStorage implements Storage {
       if (!temporaryName.test(entry.name)) continue;
       const path = join(this.#root, 'tmp', entry.name);
       const found = await lstat(path).catch(() => undefined);
-      if (found?.isFile() && Date.now() - found.mtimeMs > abandonedAfter) await rm(path, { force: true });
+      const ageMs = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+      if (found?.isFile() && ageMs > abandonedAfterMs) await rm(path, { force: true });
     }
   }
 

@@ -1,6 +1,5 @@
-import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { S3Addressing, S3Encryption } from '../interface/s3-settings.ts';
+import { parseEndpoint, type S3Addressing, type S3Encryption } from '../interface/s3-settings.ts';
 import type { World } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { FileStorage } from './file.ts';
@@ -20,7 +19,7 @@ export interface StorageOptions {
 }
 
 /** What a storage may touch besides its own place */
-export type StorageWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+export type StorageWorld = Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
 /** Bytes of an object's name (user guide of S3, "Naming Amazon S3 objects") */
@@ -35,8 +34,8 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
  */
 export async function openStorage(
   location: string,
-  options: StorageOptions = {},
-  world: StorageWorld = processWorld(),
+  options: StorageOptions,
+  world: StorageWorld,
 ): Promise<Storage> {
   if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
@@ -46,7 +45,7 @@ export async function openStorage(
     case 'artifact':
       return openArtifact(location, options, world);
     case 'file':
-      return new FileStorage(pathOf(location), location);
+      return new FileStorage(pathOf(location), world, location);
     case undefined:
       if (!/^(\/|\.\.?(\/|$))/.test(location)) {
         throw new ConfigurationError(
@@ -54,13 +53,13 @@ export async function openStorage(
           `For a folder write ./${location}.`,
         );
       }
-      return new FileStorage(location);
+      return new FileStorage(location, world);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
 
-async function openS3(location: string, options: StorageOptions, { env }: StorageWorld): Promise<Storage> {
+async function openS3(location: string, options: StorageOptions, world: StorageWorld): Promise<Storage> {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
@@ -89,7 +88,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`,
     );
   }
-  const endpoint = s3Endpoint ? parseEndpoint(s3Endpoint, bucket) : undefined;
+  const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : undefined;
   if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       '`s3-endpoint` begins with the bucket',
@@ -99,7 +98,7 @@ async function openS3(location: string, options: StorageOptions, { env }: Storag
   // The SDK is most of the program's code and is loaded only for an s3:// storage.
   const { S3Storage } = await import('./s3/store.ts');
   return new S3Storage({
-    ...{ bucket, prefix, env },
+    ...{ bucket, prefix, world },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
     ...(s3Addressing ? { addressing: s3Addressing } : {}),
@@ -132,27 +131,10 @@ async function openArtifact(
   });
 }
 
-/** Creates a world from the process, for callers without one. */
-function processWorld(): StorageWorld {
-  const ignore = () => undefined;
-  return {
-    env: process.env,
-    log: {
-      debug: ignore,
-      info: ignore,
-      warn: ignore,
-      error: ignore,
-      group: (_title, body) => body(),
-      progress: ignore,
-    },
-    signal: new AbortController().signal,
-    temporaryFolder: process.env.RUNNER_TEMP || tmpdir(),
-  };
-}
-
-function parseEndpoint(text: string, bucket: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) {
+/** It may be of the environment, where nobody has looked at it yet. */
+function locateEndpoint(text: string, bucket: string): URL {
+  const url = parseEndpoint(text);
+  if (url === undefined) {
     throw new ConfigurationError(
       '`s3-endpoint` is not a URL',
       'Write it with its scheme: https://host or https://host:port.',

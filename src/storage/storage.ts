@@ -160,6 +160,9 @@ export class ForeignValueError extends StorageError {
  */
 export class DeniedValueError extends ForeignValueError {}
 
+/** An answer that ended early or broke off after it had begun: the cause of a `StorageError` that says nothing of what is stored. */
+export class BrokenBodyError extends Error {}
+
 /** @throws ForeignValueError when a value has more bytes than its reader accepts */
 export function assertSize(key: string, location: string, bytes: number, limit: number): void {
   if (bytes <= limit) return;

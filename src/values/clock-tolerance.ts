@@ -1,7 +1,4 @@
 import { minute } from './duration.ts';
 
-/**
- * Milliseconds that two clocks may differ. Beyond it a time counts as lying in the future, and times of the
- * two clocks are not compared.
- */
-export const clockTolerance = 5 * minute;
+/** How far two clocks may differ, before a time counts as one of the future and times of the two are not compared */
+export const clockToleranceMs = 5 * minute;

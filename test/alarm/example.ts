@@ -2,13 +2,20 @@ import type { AlarmLimits, AlarmSettings, RunFailure, RunSuccess } from '../../s
 import type { WorkflowRun } from '../../src/github/run.ts';
 import type { Log } from '../../src/runtime/context.ts';
 import type { FakeGitHub } from '../support/fake-github.ts';
+import { createWorld as makeWorld } from '../support/world.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
 const start = Date.parse('2026-11-20T02:17:00Z');
 
 /** Short ones, so that no test waits for a pause. */
-export const limits: AlarmLimits = { total: 5000, afterStop: 300, issues: 4000, request: 1000, pause: 5 };
+export const limits: AlarmLimits = {
+  totalMs: 5000,
+  afterStopMs: 300,
+  issuesMs: 4000,
+  requestMs: 1000,
+  delayMs: 5,
+};
 
 export const exampleRun: WorkflowRun = {
   url: 'https://github.example/acme/shop/actions/runs/700',
@@ -90,5 +97,5 @@ export function createWorld(env: NodeJS.ProcessEnv) {
     group: async (_title, body) => body(),
     progress: say,
   };
-  return { env, log, lines, signal: new AbortController().signal };
+  return { ...makeWorld({ env, now: () => new Date() }), log, lines };
 }

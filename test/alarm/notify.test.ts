@@ -151,7 +151,7 @@ describe('the webhook', () => {
   it.each(['hang', 'reset'] as const)('survives a receiver that does a %s', async (fault) => {
     let left = 1;
     receiver.answer = ({ path }) => (path === '/notify' && left-- > 0 ? fault : { status: 200 });
-    await tell(exampleFailure(), {}, { request: 200 });
+    await tell(exampleFailure(), {}, { requestMs: 200 });
     expect(receiver.requests.filter(({ path }) => path === '/notify')).toHaveLength(2);
     expect(world.lines).toEqual([]);
   });
@@ -278,7 +278,7 @@ describe('an announcement', () => {
     github.fault = () => ({ kind: 'hang' });
     receiver.answer = () => 'hang';
     const start = performance.now();
-    await tell(exampleFailure(), {}, { total: 900, issues: 400, request: 5000 });
+    await tell(exampleFailure(), {}, { totalMs: 900, issuesMs: 400, requestMs: 5000 });
     expect(performance.now() - start).toBeLessThan(2000);
     expect(world.lines).toEqual([
       expect.stringMatching(/issue was not updated: it took longer than 0.4 s/),
@@ -292,7 +292,7 @@ describe('an announcement', () => {
     receiver.answer = ({ path }) => (path === '/slack' ? 'hang' : { status: 200 });
     const start = performance.now();
     const settings = settingsFor(github, channels());
-    await announce(exampleFailure(), settings, { ...world, signal }, { ...limits, request: 5000 });
+    await announce(exampleFailure(), settings, { ...world, signal }, { ...limits, requestMs: 5000 });
     expect(performance.now() - start).toBeLessThan(2000);
     expect(github.issues).toHaveLength(1);
     expect(paths()).toEqual(['POST /notify', 'POST /slack']);

@@ -12,15 +12,15 @@ beforeEach(async () => {
 });
 afterEach(() => github.close());
 
-function connect(changes: { signal?: AbortSignal; timeout?: number } = {}): GitHubApi {
+function connect(changes: { signal?: AbortSignal; timeoutMs?: number } = {}): GitHubApi {
   const signal = new AbortController().signal;
   return new GitHubApi({
-    url: github.url,
     token: github.token,
-    env: {},
+    env: { GITHUB_API_URL: github.url },
+    now: () => new Date(),
     signal,
-    timeout: 1000,
-    pause: 5,
+    timeoutMs: 1000,
+    delayMs: 5,
     ...changes,
   });
 }
@@ -80,7 +80,7 @@ describe('a request', () => {
     ['an answer that does not come', { kind: 'hang' }],
   ])('is repeated after %s', async (_name, fault) => {
     script(fault);
-    await open(connect({ timeout: 200 }));
+    await open(connect({ timeoutMs: 200 }));
     expect(github.issues).toHaveLength(1);
     expect(github.requests).toHaveLength(2);
   });
@@ -157,12 +157,12 @@ describe('the token', () => {
     await new Promise<void>((resolve) => links.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(links.address() as AddressInfo).port}`;
     const api = new GitHubApi({
-      url,
       token: 'token',
-      env: {},
+      env: { GITHUB_API_URL: url },
+      now: () => new Date(),
       signal: new AbortController().signal,
-      timeout: 1000,
-      pause: 5,
+      timeoutMs: 1000,
+      delayMs: 5,
     });
     expect((await failureOf(list(api, 5))).message).toContain('another server');
     expect(asked).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeRun, isRepository } from '../../src/github/run.ts';
+import { describeHolder, describeRun, identifyHolder, isRepository } from '../../src/github/run.ts';
 
 const env = {
   GITHUB_SERVER_URL: 'https://github.example',
@@ -43,4 +43,27 @@ it.each([
   ['acme/shop?x', false],
 ])('%s is a repository: %s', (text, answer) => {
   expect(isRepository(text)).toBe(answer);
+});
+
+describe('the holder of a lock', () => {
+  it('is the run on GitHub', () => {
+    const env = {
+      GITHUB_SERVER_URL: 'https://github.com',
+      GITHUB_REPOSITORY: 'a/b',
+      GITHUB_RUN_ID: '42',
+    };
+    expect(describeHolder(env)).toBe('https://github.com/a/b/actions/runs/42');
+  });
+
+  it('is the process elsewhere', () => {
+    expect(describeHolder({ GITHUB_REPOSITORY: 'a/b' })).toMatch(new RegExp(`, process ${process.pid}$`));
+  });
+
+  it('has an id, the same for one step of a run whatever it is called, and else for one process', () => {
+    const step = { SUPABASE_BACKUP_STEP: 'a4f1' };
+    expect(identifyHolder(step).id).toBe('a4f1');
+    expect(identifyHolder({ ...step, GITHUB_RUN_ID: '42' }).id).toBe('a4f1');
+    expect(identifyHolder({}).id).toBe(identifyHolder({ GITHUB_RUN_ID: '42' }).id);
+    expect(identifyHolder({}).id).toContain(String(process.pid));
+  });
 });

@@ -46,12 +46,12 @@ async function startScripted(...answers: Answer[]): Promise<Scripted> {
 function connect(apiUrl: string): WorkflowsApi {
   const { signal } = new AbortController();
   return openWorkflows({
-    apiUrl,
     repository: 'octo-org/shop',
     token: 'good',
-    env: {},
+    env: { GITHUB_API_URL: apiUrl },
+    now: () => new Date(),
     signal,
-    retryDelay: 1,
+    retryDelayMs: 1,
   });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readRetryAfter, retry } from '../../src/http/retry.ts';
+import { readRetryAfterMs, retry } from '../../src/http/retry.ts';
 
 class Passing extends Error {
   readonly wait: number;
@@ -10,7 +10,7 @@ class Passing extends Error {
   }
 }
 
-const waitOf = (error: unknown) => (error instanceof Passing ? error.wait : undefined);
+const waitMsAfter = (error: unknown) => (error instanceof Passing ? error.wait : undefined);
 const signal = new AbortController().signal;
 
 describe('trying again', () => {
@@ -22,7 +22,7 @@ describe('trying again', () => {
         if (attempts < 3) throw new Passing(0);
         return 'done';
       },
-      { retries: 2, pause: 1, signal, waitOf },
+      { retries: 2, delayMs: 1, signal, waitMsAfter },
     );
     await expect(result).resolves.toBe('done');
     expect(attempts).toBe(3);
@@ -34,7 +34,7 @@ describe('trying again', () => {
       attempts += 1;
       throw new Passing(0);
     };
-    await expect(retry(fail, { retries: 2, pause: 1, signal, waitOf })).rejects.toThrow('it passes');
+    await expect(retry(fail, { retries: 2, delayMs: 1, signal, waitMsAfter })).rejects.toThrow('it passes');
     expect(attempts).toBe(3);
   });
 
@@ -44,7 +44,7 @@ describe('trying again', () => {
       attempts += 1;
       throw new Error('never');
     };
-    await expect(retry(fail, { retries: 2, pause: 1, signal, waitOf })).rejects.toThrow('never');
+    await expect(retry(fail, { retries: 2, delayMs: 1, signal, waitMsAfter })).rejects.toThrow('never');
     expect(attempts).toBe(1);
   });
 
@@ -54,7 +54,7 @@ describe('trying again', () => {
       times.push(performance.now());
       throw new Passing(150);
     };
-    await expect(retry(fail, { retries: 1, pause: 1, signal, waitOf })).rejects.toThrow('it passes');
+    await expect(retry(fail, { retries: 1, delayMs: 1, signal, waitMsAfter })).rejects.toThrow('it passes');
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(140);
   });
 
@@ -65,7 +65,9 @@ describe('trying again', () => {
       throw new Passing(60_000);
     };
     const start = performance.now();
-    await expect(retry(fail, { retries: 1, pause: 1, signal: stop.signal, waitOf })).rejects.toMatchObject({
+    await expect(
+      retry(fail, { retries: 1, delayMs: 1, signal: stop.signal, waitMsAfter }),
+    ).rejects.toMatchObject({
       name: 'AbortError',
     });
     expect(performance.now() - start).toBeLessThan(10_000);
@@ -74,7 +76,7 @@ describe('trying again', () => {
 
 it('reads how long to wait, in seconds', () => {
   const read = (value?: string) =>
-    readRetryAfter(new Headers(value === undefined ? {} : { 'retry-after': value }));
+    readRetryAfterMs(new Headers(value === undefined ? {} : { 'retry-after': value }));
   expect([read(), read('2'), read('0'), read('-1'), read('soon')]).toEqual([
     undefined,
     2000,

@@ -6,8 +6,8 @@ import { ageAt, describeParity } from '../../src/parity/report.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import { makeReportFolder, writeParity } from '../../src/restorer/trial/parity-files.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { createWorld } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';
+import { createWorld } from '../support/world.ts';
 import { makeLine, makeParity } from './example.ts';
 
 const snapshotAt = '2026-11-20T02:17:00.000Z';

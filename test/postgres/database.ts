@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { openSession, type Session } from '../../src/postgres/session/connection.ts';
 import { type ConnectionSettings, parseConnection } from '../../src/postgres/session/settings.ts';
-import type { Log, World } from '../../src/runtime/context.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { emptyWorld } from '../support/world.ts';
 
 /** A database of a throwaway cluster, with a `pg` client of its own for whatever the test wants to arrange or to look at. */
 export interface Database {
@@ -30,7 +30,7 @@ export async function createDatabase(cluster: Cluster, options = ''): Promise<Da
 }
 
 export async function openDatabase(url: string): Promise<Database> {
-  const settings = parseConnection('database-url', url, {});
+  const settings = parseConnection('database-url', url, emptyWorld);
   const client = await connect(url);
   const sessions: Session[] = [];
   return {
@@ -75,30 +75,4 @@ export function asRole(settings: ConnectionSettings, user: string, password: str
 /** Asks until the answer is yes: for what another process does in its own time. The runner's time limit is the only one. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-export class CollectingLog implements Log {
-  readonly warnings: string[] = [];
-  debug(): void {}
-  info(): void {}
-  warn(message: string): void {
-    this.warnings.push(message);
-  }
-  error(): void {}
-  group<T>(_title: string, body: () => Promise<T>): Promise<T> {
-    return body();
-  }
-  progress(): void {}
-}
-
-export function createWorld(overrides: Partial<World> = {}): World & { log: CollectingLog } {
-  return {
-    env: process.env,
-    signal: new AbortController().signal,
-    temporaryFolder: '/nonexistent',
-    now: () => new Date('2026-11-20T02:17:00Z'),
-    mask: (text) => text,
-    ...overrides,
-    log: (overrides.log as CollectingLog | undefined) ?? new CollectingLog(),
-  };
 }

@@ -13,7 +13,7 @@ import {
 } from '../../src/repository/changes/segments.ts';
 import type { Repository } from '../../src/repository/open.ts';
 import { StorageError } from '../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../src/storage/memory.ts';
+import { MemoryStorage } from '../support/memory-storage.ts';
 import { makeChain } from './changes-example.ts';
 import { createRepository, makeManifest } from './example.ts';
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readManifest, writeManifest } from '../../src/repository/backups/manifests.ts';
 import { openForBackup, openRepository } from '../../src/repository/open.ts';
 import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../src/storage/memory.ts';
-import { makeManifest, now, source } from './example.ts';
+import { MemoryStorage } from '../support/memory-storage.ts';
+import { makeManifest, now, onlyMaker, source } from './example.ts';
 
 /* Time is vitest's: what waits does so without taking any. */
 
@@ -50,7 +50,7 @@ let next = 0;
 
 /** What a first backup does with the repository, at some time of its own. */
 async function backUp(storage: MemoryStorage, wait: number): Promise<string> {
-  const repository = await openForBackup(storage, undefined, source, now);
+  const repository = await openForBackup(storage, undefined, source, now, onlyMaker);
   await new Promise((resolve) => setTimeout(resolve, wait));
   const manifest = makeManifest({ id: `20261120T021700Z-${(next++).toString(16).padStart(4, '0')}` });
   await writeManifest(repository, manifest);
@@ -106,13 +106,13 @@ describe('first backups at once, where conditions of a write are ignored', () =>
 describe('a backup whose repository another run has replaced', () => {
   async function replace(storage: MemoryStorage): Promise<void> {
     const other = new MemoryStorage();
-    await openForBackup(other, undefined, source, now);
+    await openForBackup(other, undefined, source, now, onlyMaker);
     await storage.put('repository.json', await other.get('repository.json'));
   }
 
   it('fails, and writes no manifest that nobody could read', async () => {
     const storage = new MemoryStorage();
-    const repository = await openForBackup(storage, undefined, source, now);
+    const repository = await openForBackup(storage, undefined, source, now, onlyMaker);
     await replace(storage);
     const failure = await writeManifest(repository, makeManifest()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(IntegrityError);
@@ -125,7 +125,7 @@ describe('a backup whose repository another run has replaced', () => {
 
   it('fails when it was removed, too', async () => {
     const storage = new MemoryStorage();
-    const repository = await openForBackup(storage, undefined, source, now);
+    const repository = await openForBackup(storage, undefined, source, now, onlyMaker);
     await storage.delete(['repository.json']);
     await expect(writeManifest(repository, makeManifest())).rejects.toThrow(
       /repository\.json is not in memory any more/,
@@ -134,7 +134,7 @@ describe('a backup whose repository another run has replaced', () => {
 
   it('does not fail because of one wrong byte on the way', async () => {
     const storage = new MemoryStorage();
-    const repository = await openForBackup(storage, undefined, source, now);
+    const repository = await openForBackup(storage, undefined, source, now, onlyMaker);
     const get = storage.get.bind(storage);
     let wrong = 2;
     storage.get = async (key, limit) => {
@@ -158,12 +158,8 @@ describe('a place for a first backup', () => {
     await storage.put(key, Buffer.from('left'));
     await vi.advanceTimersByTimeAsync(31 * 60_000);
     const warnings: string[] = [];
-    const maker = {
-      holder: { id: 'a test', name: 'a test' },
-      signal: new AbortController().signal,
-      log: { debug: () => {}, info: () => {}, warn: (text: string) => void warnings.push(text) },
-      now: () => new Date(),
-    };
+    const log = { debug: () => {}, info: () => {}, warn: (text: string) => void warnings.push(text) };
+    const maker = { ...onlyMaker, log };
     await openForBackup(storage, undefined, source, now, maker);
     expect(await storage.stat('repository.json')).toBeDefined();
     expect(warnings.length).toBe(key.startsWith('objects/') ? 1 : 0);
@@ -176,7 +172,7 @@ describe('a place for a first backup', () => {
   ])('that has lost its repository.json is refused, and what to bring back is said: %s', async (key) => {
     const storage = new MemoryStorage();
     await storage.put(key, Buffer.from('{}'));
-    await expect(openForBackup(storage, undefined, source, now)).rejects.toMatchObject({
+    await expect(openForBackup(storage, undefined, source, now, onlyMaker)).rejects.toMatchObject({
       message: expect.stringContaining(key),
       next: expect.stringMatching(/bring its repository\.json back from a copy/),
     });
@@ -187,7 +183,7 @@ describe('a place for a first backup', () => {
     async (key) => {
       const storage = new MemoryStorage();
       await storage.put(key, Buffer.from('…'));
-      await expect(openForBackup(storage, undefined, source, now)).rejects.toThrow(key);
+      await expect(openForBackup(storage, undefined, source, now, onlyMaker)).rejects.toThrow(key);
     },
   );
 
@@ -195,7 +191,7 @@ describe('a place for a first backup', () => {
     const storage = new MemoryStorage();
     const failing = new StorageError('the network is down', 'Try again.');
     storage.create = () => Promise.reject(failing);
-    await expect(openForBackup(storage, undefined, source, now)).rejects.toBe(failing);
+    await expect(openForBackup(storage, undefined, source, now, onlyMaker)).rejects.toBe(failing);
     for await (const { key } of storage.list('')) throw new Error(`there is ${key}`);
   });
 });

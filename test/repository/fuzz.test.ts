@@ -18,7 +18,7 @@ import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-ma
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
 import { type SealedKind, sealContent } from '../../src/repository/signature.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../src/storage/memory.ts';
+import { MemoryStorage } from '../support/memory-storage.ts';
 import { makeSegment } from './changes-example.ts';
 import { createRepository, makeManifest, makeObject, now } from './example.ts';
 
@@ -399,6 +399,7 @@ describe('locks', () => {
       mode: 'exclusive',
       holder: { id: 'a test', name: 'a test' },
       now: () => new Date(),
+      random: Math.random,
       signal: new AbortController().signal,
       log: { debug() {}, info() {}, warn() {} },
       waitSeconds: 0,

@@ -21,9 +21,13 @@ import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-ma
 import { readAgain } from '../../src/repository/reading.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
 import { IntegrityError, StorageError } from '../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../src/storage/memory.ts';
-import { BrokenBodyError } from '../../src/storage/s3/failure.ts';
-import { DeniedValueError, ForeignValueError, type ReadOptions } from '../../src/storage/storage.ts';
+import {
+  BrokenBodyError,
+  DeniedValueError,
+  ForeignValueError,
+  type ReadOptions,
+} from '../../src/storage/storage.ts';
+import { MemoryStorage } from '../support/memory-storage.ts';
 import { makeChain } from './changes-example.ts';
 import { createRepository, makeManifest } from './example.ts';
 

@@ -14,8 +14,9 @@ import { prepareRestore } from '../../src/restorer/execute.ts';
 import type { RestoreRequest } from '../../src/restorer/request.ts';
 import { PhaseClock } from '../../src/runtime/phase-clock.ts';
 import { FileStorage } from '../../src/storage/file.ts';
-import { createDatabase, createWorld, type Database } from '../postgres/database.ts';
+import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { createWorld, emptyWorld, presentWorld } from '../support/world.ts';
 
 /* A backup, brought forward by what was captured after it, as a restore does it. */
 
@@ -49,7 +50,7 @@ async function createSource(definitions: string) {
 }
 
 async function recover(storage: string, overrides: Partial<RestoreRequest> = {}) {
-  const repository = await openRepository(new FileStorage(storage), undefined);
+  const repository = await openRepository(new FileStorage(storage, presentWorld), undefined);
   const [candidate] = await chooseRecovery(
     repository,
     { backupId: 'latest', recoveryTargetTime: 'latest', encryptionIdentity: [] },
@@ -71,7 +72,7 @@ async function recover(storage: string, overrides: Partial<RestoreRequest> = {})
         exclude: [],
       },
       ...{ jobs: 2, verify: 'content', recovery: candidate.recovery },
-      settings: parseConnection('target-url', target.url, {}),
+      settings: parseConnection('target-url', target.url, emptyWorld),
       ...overrides,
     },
     world,

@@ -8,10 +8,10 @@ import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';
 import { createRoles } from '../fixture/seed.ts';
 import { makeImageTarget } from '../fixture/target.ts';
 import { makeSupplement } from '../parity/example.ts';
-import { createWorld } from '../postgres/database.ts';
 import { makeManifest } from '../repository/example.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { createWorld, emptyWorld } from '../support/world.ts';
 
 /* What a restore finds before it asks, and that what it empties is what it found. */
 
@@ -26,7 +26,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const settingsOf = (url: string) => parseConnection('target-url', url, {});
+const settingsOf = (url: string) => parseConnection('target-url', url, emptyWorld);
 const look = (url: string, targetKind: RestoreInputs['targetKind'] = 'auto') =>
   lookAtTarget(settingsOf(url), { targetKind } as RestoreInputs, createWorld());
 

@@ -9,9 +9,10 @@ import { FileStorage } from '../../src/storage/file.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
-import { makeManifest, makeObject, source } from '../repository/example.ts';
+import { makeManifest, makeObject, onlyMaker, source } from '../repository/example.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';
 import { awsSecret, type Finished, runCli, succeed } from '../support/run-cli.ts';
+import { presentWorld } from '../support/world.ts';
 import { expectRefusal } from './refusal.ts';
 import { flipBit, keyOf, listBackups, listFolder, readStoredManifest } from './repository-folder.ts';
 
@@ -73,7 +74,13 @@ async function fillFolder(
   verified: (day: number) => boolean = () => true,
 ): Promise<{ root: string; backups: Backup[] }> {
   const root = join(folder, `repository-${made++}`);
-  const repository = await openForBackup(new FileStorage(root), undefined, source, new Date(start));
+  const repository = await openForBackup(
+    new FileStorage(root, presentWorld),
+    undefined,
+    source,
+    new Date(start),
+    onlyMaker,
+  );
   const backups = await fill(repository, days, verified);
   age(root, 30 * day);
   return { root, backups };
@@ -111,7 +118,7 @@ beforeAll(async () => {
   waitingFolder = root;
   await succeed(words(root));
   ageMarks(root, 25 * hour);
-  const repository = await openRepository(new FileStorage(root), undefined);
+  const repository = await openRepository(new FileStorage(root, presentWorld), undefined);
   const lock = {
     format: 1,
     operation: 'backup',
@@ -260,8 +267,13 @@ describe('a bucket', () => {
     s3 = await startFakeS3({ pageSize: 7 });
     process.env.AWS_ACCESS_KEY_ID ??= 'AKIASCENARIOS';
     process.env.AWS_SECRET_ACCESS_KEY ??= awsSecret;
-    storage = new S3Storage({ bucket: s3.bucket, prefix: 'shop', endpoint: new URL(s3.endpoint) });
-    const repository = await openForBackup(storage, undefined, source, new Date(start));
+    storage = new S3Storage({
+      bucket: s3.bucket,
+      prefix: 'shop',
+      endpoint: new URL(s3.endpoint),
+      world: presentWorld,
+    });
+    const repository = await openForBackup(storage, undefined, source, new Date(start), onlyMaker);
     backups = await fill(repository, 5, () => true);
     ageValues('shop/', 30 * day);
   });

@@ -8,9 +8,10 @@ import { openForBackup } from '../../src/repository/open.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
 import { GitFolder } from '../migrations/git-folder.ts';
-import { makeManifest } from '../repository/example.ts';
+import { makeManifest, onlyMaker } from '../repository/example.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type CliOptions, runCli, succeed } from '../support/run-cli.ts';
+import { presentWorld } from '../support/world.ts';
 import { expectRefusal } from './refusal.ts';
 import { listBackups, listFolder } from './repository-folder.ts';
 import { createDatabase, createShop, describeDatabase, query } from './shop.ts';
@@ -64,7 +65,13 @@ async function makeOld(milliseconds: number): Promise<string> {
     'SELECT system_identifier::text AS system FROM pg_control_system()',
   );
   const bound = { systemIdentifier: row?.system ?? '', database: 'shop' };
-  const opened = await openForBackup(new FileStorage(place), undefined, bound, taken);
+  const opened = await openForBackup(
+    new FileStorage(place, presentWorld),
+    undefined,
+    bound,
+    taken,
+    onlyMaker,
+  );
   const example = makeManifest();
   await writeManifest(
     opened,

@@ -11,9 +11,10 @@ import { countRanges } from '../../src/source/incremental/range-counts.ts';
 import { BufferPool } from '../../src/source/rows/buffer-pool.ts';
 import { copyRows } from '../../src/source/rows/copy.ts';
 import { type Snapshot, takeSnapshot } from '../../src/source/snapshot/snapshot.ts';
-import { CollectingLog, connect } from '../postgres/database.ts';
+import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { runCli } from '../support/run-cli.ts';
+import { CollectingLog, emptyWorld } from '../support/world.ts';
 import { query } from './shop.ts';
 import { createHostileDatabase, type HostileDatabase, prepareServer } from './tenant.ts';
 
@@ -117,7 +118,7 @@ describe('no plan of a backup calls a function of a tenant', () => {
 
 describe('what a tenant brings when a backup has looked is found before it is planned with', () => {
   const signal = new AbortController().signal;
-  const settings = () => parseConnection('database-url', hostile.url, {});
+  const settings = () => parseConnection('database-url', hostile.url, emptyWorld);
 
   /** A snapshot; then the tenant does something; then a table is read and counted. */
   async function readAfter(sql: string): Promise<{ read: unknown; counted: unknown }> {

@@ -5,6 +5,7 @@ import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { run } from '../../src/operations/run.ts';
+import { createWorld } from '../support/world.ts';
 
 /**
  * Runs an operation inside this process, so that a test may decide what each single call of the storage does. A file that uses it
@@ -24,11 +25,7 @@ export async function operate(
     return await run(
       parseInputs((name) => given[name], {}),
       {
-        env: { PATH: process.env.PATH, HOME: process.env.HOME },
-        signal: new AbortController().signal,
-        temporaryFolder,
-        now,
-        mask: (text) => text,
+        ...createWorld({ env: { PATH: process.env.PATH, HOME: process.env.HOME }, temporaryFolder, now }),
         log: {
           debug: note,
           info: note,

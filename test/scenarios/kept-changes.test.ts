@@ -17,7 +17,8 @@ import { FileStorage } from '../../src/storage/file.ts';
 import { formatLsn } from '../../src/values/lsn.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
 import { makeSegment } from '../repository/changes-example.ts';
-import { makeManifest, source } from '../repository/example.ts';
+import { makeManifest, onlyMaker, source } from '../repository/example.ts';
+import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { flipBit, listFolder } from './repository-folder.ts';
 
@@ -35,7 +36,13 @@ let repository: Repository;
 let messages: string[];
 beforeEach(async () => {
   root = join(folder, `repository-${made++}`);
-  repository = await openForBackup(new FileStorage(root), undefined, source, new Date(start));
+  repository = await openForBackup(
+    new FileStorage(root, presentWorld),
+    undefined,
+    source,
+    new Date(start),
+    onlyMaker,
+  );
   messages = [];
 });
 

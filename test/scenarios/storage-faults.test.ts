@@ -14,6 +14,7 @@ import {
   startMisbehavingProxy,
 } from '../support/misbehaving-proxy.ts';
 import { awsSecret } from '../support/run-cli.ts';
+import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -28,7 +29,7 @@ vi.mock('../../src/storage/open.ts', () => ({ openStorage: async () => stage.ope
 type Words = Partial<Record<InputName, string>>;
 type Stored = [string, { bytes: Buffer; modifiedAt: Date }][];
 
-const silence = 1500;
+const silenceMs = 1500;
 let cluster: Cluster;
 let folder: string;
 let source: string;
@@ -58,7 +59,7 @@ beforeAll(async () => {
   stage.open = () =>
     new S3Storage({
       ...{ bucket: fake.bucket, prefix: 'p', endpoint: new URL(proxy.endpoint) },
-      ...{ firstPause: 1, silence },
+      ...{ firstDelayMs: 1, silenceMs, world: presentWorld },
     });
   for (let made = 0; made < 2; made++) {
     await run({ ...backup, 'backup-type': 'full' });
@@ -265,5 +266,5 @@ test('a store that falls silent ends a backup within a few silences', async () =
   const since = performance.now();
   expect(await endOf(backup)).toBe('failed');
   // Of a minute each these are five minutes, as docs/faults.md has it; what is added is the backup itself.
-  expect(performance.now() - since).toBeLessThan(5 * silence + 15_000);
+  expect(performance.now() - since).toBeLessThan(5 * silenceMs + 15_000);
 });

@@ -15,6 +15,7 @@ import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../support/misbehaving-proxy.ts';
 import { awsSecret } from '../support/run-cli.ts';
 import { type S3Server, s3Makes } from '../support/s3-servers.ts';
+import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -82,7 +83,8 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
       new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status: 'Enabled' } }),
     );
     const endpoint = new URL(proxy.endpoint);
-    stage.open = () => new AgedBucket({ bucket, prefix: 'shop', endpoint, firstPause: 2 }, age);
+    stage.open = () =>
+      new AgedBucket({ bucket, prefix: 'shop', endpoint, world: presentWorld, firstDelayMs: 2 }, age);
   }
   beforeEach(() => {
     proxy.misbehave();

@@ -215,12 +215,12 @@ describe('GitHub', () => {
     github.faults = [500, 502, 503, 504];
     const signal = new AbortController().signal;
     const settings = {
-      apiUrl: github.url,
       repository: 'octo-org/shop',
       token: 'good',
-      env: {},
+      env: { GITHUB_API_URL: github.url },
+      now: () => new Date(),
       signal,
-      retryDelay: 1,
+      retryDelayMs: 1,
     };
     await expect(openWorkflows(settings).listWorkflows()).rejects.toThrow(
       new GitHubUnreachable('GitHub answered 504'),

@@ -7,10 +7,10 @@ import type { ScheduleInputs } from '../../src/interface/inputs/types.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { schedule } from '../../src/operations/schedule/schedule.ts';
 import { renderText } from '../../src/report/text.ts';
-import type { World } from '../../src/runtime/context.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { type Plan, type PlannedDatabase, planJobs } from '../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy/parse.ts';
+import { createWorld } from '../support/world.ts';
 
 /** A policy of one database in which nothing but the necessary is said. */
 export const smallPolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3
@@ -68,7 +68,7 @@ export async function makeCheckout(
   return {
     folder,
     run: (given = {}, env = {}, openApi = undefined) =>
-      schedule({ ...inputs, ...given }, makeWorld(env, now), openApi),
+      schedule({ ...inputs, ...given }, createWorld({ env, now: () => now }), openApi),
     async read() {
       const names = await readdir(folder).catch(() => []);
       const entries = names.map(
@@ -85,25 +85,6 @@ export async function makeCheckout(
       await mkdir(path.join(root, '.git'), { recursive: true });
       await writeFile(path.join(root, '.git', 'config'), text);
     },
-  };
-}
-
-function makeWorld(env: NodeJS.ProcessEnv, now: Date): World {
-  const silent = () => undefined;
-  return {
-    env,
-    log: {
-      debug: silent,
-      info: silent,
-      warn: silent,
-      error: silent,
-      progress: silent,
-      group: (_, body) => body(),
-    },
-    signal: new AbortController().signal,
-    temporaryFolder: tmpdir(),
-    now: () => now,
-    mask: (text) => text,
   };
 }
 

@@ -1,4 +1,4 @@
-import { MemoryStorage } from '../../src/storage/memory.ts';
 import { describeStorage } from '../storage.contract.ts';
+import { MemoryStorage } from '../support/memory-storage.ts';
 
 describeStorage('memory', async () => new MemoryStorage());

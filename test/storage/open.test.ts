@@ -7,12 +7,13 @@ import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { openStorage, type StorageOptions } from '../../src/storage/open.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
+import { presentWorld } from '../support/world.ts';
 
 describe('a location', () => {
   test.each(['./backups', '../backups', '.', '/var/backups', 'file:///var/backups'])(
     '%s is a folder',
     async (location) => {
-      const storage = await openStorage(location);
+      const storage = await openStorage(location, {}, presentWorld);
       expect(storage).toBeInstanceOf(FileStorage);
       expect(storage.location).toBe(location);
     },
@@ -20,7 +21,7 @@ describe('a location', () => {
 
   test('as a file URL leads to its path', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'storage open-'));
-    await (await openStorage(pathToFileURL(folder).href)).put('key', Buffer.from('value'));
+    await (await openStorage(pathToFileURL(folder).href, {}, presentWorld)).put('key', Buffer.from('value'));
     expect((await readdir(folder)).sort()).toEqual(['key', 'tmp']);
     await rm(folder, { recursive: true });
   });
@@ -32,28 +33,36 @@ describe('a location', () => {
     ['s3://bucket/a/b/', 's3://bucket/a/b'],
     ['S3://bucket/a', 's3://bucket/a'],
   ])('%s is a bucket', async (location, shown) => {
-    const storage = await openStorage(location, {
-      s3Endpoint: 'https://store.example:9000',
-      s3Region: 'eu-west-3',
-    });
+    const storage = await openStorage(
+      location,
+      {
+        s3Endpoint: 'https://store.example:9000',
+        s3Region: 'eu-west-3',
+      },
+      presentWorld,
+    );
     expect(storage).toBeInstanceOf(S3Storage);
     expect(storage.location).toBe(shown);
   });
 
   test('a prefix that leaves no room for keys is refused', async () => {
-    expect((await openStorage(`s3://bucket/${'a'.repeat(943)}`)).location).toHaveLength(955);
-    await expect(openStorage(`s3://bucket/${'a'.repeat(944)}`)).rejects.toThrow('leaves no room for keys');
+    expect((await openStorage(`s3://bucket/${'a'.repeat(943)}`, {}, presentWorld)).location).toHaveLength(
+      955,
+    );
+    await expect(openStorage(`s3://bucket/${'a'.repeat(944)}`, {}, presentWorld)).rejects.toThrow(
+      'leaves no room for keys',
+    );
   });
 
   test('an endpoint that begins with the bucket is refused where the bucket is put there', async () => {
     const s3Endpoint = 'https://bucket.store.example';
-    await expect(openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' })).rejects.toMatchObject(
-      {
-        message: '`s3-endpoint` begins with the bucket',
-        next: 'Leave bucket. out of it: with virtual addressing it is put there.',
-      },
-    );
-    const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' });
+    await expect(
+      openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' }, presentWorld),
+    ).rejects.toMatchObject({
+      message: '`s3-endpoint` begins with the bucket',
+      next: 'Leave bucket. out of it: with virtual addressing it is put there.',
+    });
+    const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' }, presentWorld);
     expect(storage.location).toBe('s3://bucket/a');
   });
 
@@ -73,15 +82,15 @@ describe('a location', () => {
     ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
     ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
   ])('%j is refused', async (location, message) => {
-    await expect(openStorage(location)).rejects.toThrow(ConfigurationError);
-    await expect(openStorage(location)).rejects.toThrow(message);
+    await expect(openStorage(location, {}, presentWorld)).rejects.toThrow(ConfigurationError);
+    await expect(openStorage(location, {}, presentWorld)).rejects.toThrow(message);
   });
 });
 
 describe('an endpoint', () => {
   const refusal = async (options: StorageOptions) => {
     try {
-      await openStorage('s3://bucket/prefix', options);
+      await openStorage('s3://bucket/prefix', options, presentWorld);
     } catch (error) {
       return error as ConfigurationError;
     }
@@ -106,7 +115,7 @@ test('credentials in a location or an endpoint are refused without showing them'
     ['s3://AKIA:hunter2@bucket/prefix', {}],
     ['s3://bucket/prefix', { s3Endpoint: 'https://AKIA:hunter2@store.example' }],
   ] as const) {
-    const thrown = await openStorage(location, options).catch((error: unknown) => error);
+    const thrown = await openStorage(location, options, presentWorld).catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(ConfigurationError);
     expect(`${(thrown as Error).message} ${(thrown as ConfigurationError).next}`).not.toContain('hunter2');
   }

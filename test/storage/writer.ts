@@ -1,6 +1,7 @@
 /** A process that writes to a folder until it is killed, and says on stdout which keys it has stored. */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { FileStorage } from '../../src/storage/file.ts';
+import { presentWorld } from '../support/world.ts';
 
 function makeValue(): Buffer {
   const body = randomBytes(randomInt(3_000_000));
@@ -28,7 +29,7 @@ async function write(storage: FileStorage, writer: number): Promise<never> {
 
 const [, script, root] = process.argv;
 if (script === import.meta.filename && root) {
-  const storage = new FileStorage(root);
+  const storage = new FileStorage(root, presentWorld);
   console.log('ready');
   await Promise.all([1, 2, 3].map((writer) => write(storage, writer)));
 }

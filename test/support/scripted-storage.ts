@@ -1,6 +1,6 @@
 import { StorageError } from '../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../src/storage/storage.ts';
+import { MemoryStorage } from './memory-storage.ts';
 
 export interface Call {
   readonly method: 'probe' | 'put' | 'create' | 'get' | 'stat' | 'list' | 'delete';

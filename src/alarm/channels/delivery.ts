@@ -1,5 +1,5 @@
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
-import { readRetryAfter, retry } from '../../http/retry.ts';
+import { readRetryAfterMs, retry } from '../../http/retry.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import type { AlarmLimits } from '../event.ts';
 
@@ -9,14 +9,14 @@ import type { AlarmLimits } from '../event.ts';
  */
 export class DeliveryFailure extends Error {
   readonly next: string;
-  /** Milliseconds to wait before a retry may succeed; undefined when waiting does not help */
-  readonly wait: number | undefined;
+  /** To wait before the same may succeed; undefined when waiting does not help */
+  readonly waitMs: number | undefined;
 
-  constructor(message: string, next: string, options: { wait?: number; cause?: unknown } = {}) {
+  constructor(message: string, next: string, options: { waitMs?: number; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'DeliveryFailure';
     this.next = next;
-    this.wait = options.wait;
+    this.waitMs = options.waitMs;
   }
 }
 
@@ -32,8 +32,8 @@ export interface Delivery {
 
 const retries = 2;
 const maxRedirects = 3;
-/** Milliseconds; a message that would have to wait longer is not retried. */
-const longestWait = 5000;
+/** Whoever is told to wait longer gives up */
+const maxWaitMs = 5000;
 const passing = [408, 425, 429];
 
 /**
@@ -44,8 +44,8 @@ const passing = [408, 425, 429];
 export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: AbortSignal): Promise<void> {
   const url = checkAddress(delivery);
   await retry(() => send(delivery, url, limits, signal), {
-    ...{ retries, pause: limits.pause, signal },
-    waitOf: (error) => (error instanceof DeliveryFailure ? error.wait : undefined),
+    ...{ retries, delayMs: limits.delayMs, signal },
+    waitMsAfter: (error) => (error instanceof DeliveryFailure ? error.waitMs : undefined),
   });
 }
 
@@ -86,7 +86,7 @@ async function send(
       },
       ...(content && { body: JSON.stringify(content) }),
       env,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.request)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.requestMs)]),
     });
     text = await response.text();
   } catch (cause) {
@@ -96,7 +96,7 @@ async function send(
       `${url.host} does not answer: ${explainSilence(cause)}`,
       (cause instanceof NoAnswer && cause.next) ||
         `Check ${delivery.input}, and whether this machine may reach that host.`,
-      { cause, wait: 0 },
+      { cause, waitMs: 0 },
     );
   }
   if (response.ok) return;
@@ -126,12 +126,12 @@ function readRefusal({ input }: Delivery, response: Response, url: URL, text: st
       `Set ${input} to the final address: what is sent goes to no other host.`,
     );
   }
-  const wait = readRetryAfter(headers) ?? 0;
+  const waitMs = readRetryAfterMs(headers) ?? 0;
   const isPassing = status >= 500 || passing.includes(status);
   const said = text.replace(/\s+/g, ' ').trim().slice(0, 200);
   return new DeliveryFailure(
     `${url.host} answered ${status}${said && `: ${said}`}`,
     isPassing ? 'It is sent again with the next run.' : `Check ${input}.`,
-    isPassing && wait <= longestWait ? { wait } : {},
+    isPassing && waitMs <= maxWaitMs ? { waitMs } : {},
   );
 }

@@ -5,7 +5,7 @@ import { day } from '../../values/duration.ts';
 import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './state.ts';
 import { describeFailing, describeRecovery, describeRepeat, markRecovered, titleIssue } from './text.ts';
-import { findFailing, findSame, type Known, ownLabel, reopenWindow } from './tracked.ts';
+import { findFailing, findSame, type Known, ownLabel, reopenWindowMs } from './tracked.ts';
 
 const severeLabel = 'severity: high';
 const labelColors: Readonly<Record<string, string>> = { [ownLabel]: '3ecf8e', [severeLabel]: 'b60205' };
@@ -55,7 +55,7 @@ export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNew
   // an issue too many.
   if (latest !== undefined && !precedes(order, latest.state.last)) {
     const closedAt = latest.issue.closedAt?.getTime() ?? 0;
-    if (event.at.getTime() - closedAt < reopenWindow) return reopen(chronicle, latest);
+    if (event.at.getTime() - closedAt < reopenWindowMs) return reopen(chronicle, latest);
   }
   return openNew(chronicle);
 }

@@ -5,12 +5,12 @@ import { type EventOrder, type IssueState, readState } from './state.ts';
 /** The label by which issues are found again */
 export const ownLabel = 'supabase-backup';
 
-/** Milliseconds after the close in which a failure reopens its issue; a later failure opens a new one. */
-export const reopenWindow = 7 * day;
-/** Milliseconds that a search for issues without our label goes back */
-const unlabelledWindow = 30 * day;
-/** Milliseconds that the clocks of two machines may differ */
-const clockSkew = 10 * minute;
+/** How long after it was closed a failure comes back as the same one */
+export const reopenWindowMs = 7 * day;
+/** How far back an issue without our label is looked for */
+const unlabelledWindowMs = 30 * day;
+/** By how much clocks of machines differ that are set at all */
+const clockSkewMs = 10 * minute;
 const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
 /** The most pages to read, of a hundred issues each */
 const pages = 10;
@@ -34,7 +34,7 @@ export async function findSame(
   const isSame = ({ state }: Known) => state.fingerprint === fingerprint && state.duplicateOf === undefined;
   let same = (await listLabelled(issues, at, { state: 'open' })).filter(isSame);
   if (same.length === 0) {
-    const since = ago(at, reopenWindow);
+    const since = ago(at, reopenWindowMs);
     same = (await listLabelled(issues, at, { state: 'closed', sort: 'updated', since })).filter(isSame);
   }
   if (same.length === 0) same = (await listRecent(issues, at)).filter(isSame);
@@ -74,7 +74,7 @@ async function listLabelled(
  * otherwise absorb our failures or silence them.
  */
 async function listRecent(issues: Issues, at: Date): Promise<Known[]> {
-  const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindow) };
+  const query = { state: 'all', sort: 'updated', direction: 'desc', since: ago(at, unlabelledWindowMs) };
   const found = (await issues.list(query, 1)).flatMap((issue) => recognise(issue, at));
   if (found.length === 0) return [];
   const self = await issues.whoAmI();
@@ -88,7 +88,7 @@ function recognise(issue: Issue, at: Date): Known[] {
 
 /** Resets times in the future, with which every failure until then would count as outdated. */
 function withoutFuture(state: IssueState, at: Date): IssueState {
-  const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkew;
+  const isToCome = (time: string) => Date.parse(time) > at.getTime() + clockSkewMs;
   return {
     ...state,
     last: isToCome(state.last.startedAt) ? never : state.last,
@@ -104,6 +104,6 @@ function closedAt({ issue }: Known): number {
   return issue.closedAt?.getTime() ?? 0;
 }
 
-function ago(at: Date, milliseconds: number): string {
-  return new Date(at.getTime() - milliseconds).toISOString();
+function ago(at: Date, timeMs: number): string {
+  return new Date(at.getTime() - timeMs).toISOString();
 }

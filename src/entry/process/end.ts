@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long open sockets may take to close. */
-const graceMilliseconds = 500;
+const graceMs = 500;
 
 let isEnding = false;
 
@@ -12,7 +12,7 @@ let isEnding = false;
 export function endProcess(exitCode = process.exitCode): void {
   isEnding = true;
   process.exitCode = exitCode;
-  setTimeout(() => process.exit(), graceMilliseconds).unref();
+  setTimeout(() => process.exit(), graceMs).unref();
 }
 
 /**
@@ -40,10 +40,10 @@ function noteUntold(error: unknown): void {
 }
 
 export interface Deadline {
-  /** milliseconds that are left for a call of `endProcess` */
-  readonly orderly: number;
-  /** milliseconds until the process ends, whatever is under way */
-  readonly latest: number;
+  /** Until which `endProcess` may be called */
+  readonly orderlyMs: number;
+  /** Until the end, whatever is under way */
+  readonly latestMs: number;
 }
 
 /**
@@ -54,17 +54,17 @@ export interface Deadline {
  */
 export function forceEnd(
   exitCode: number,
-  { orderly, latest }: Deadline,
+  { orderlyMs, latestMs }: Deadline,
   lastWords: () => Promise<void> | undefined,
 ): void {
   const end = async () => {
     if (isEnding) return;
     try {
-      await Promise.race([lastWords(), delay(latest - orderly)]);
+      await Promise.race([lastWords(), delay(latestMs - orderlyMs)]);
     } finally {
       // The run may have finished meanwhile, and then its own exit code counts.
       if (!isEnding) process.exit(exitCode);
     }
   };
-  setTimeout(end, orderly).unref();
+  setTimeout(end, orderlyMs).unref();
 }

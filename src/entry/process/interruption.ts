@@ -8,13 +8,13 @@ type StopSignal = keyof typeof signalNumbers;
  * the process ends otherwise. GitHub's runner sends SIGINT, then SIGTERM 7.5 seconds later, and kills 2.5
  * seconds after that.
  */
-const deadline = { orderly: 4000, latest: 6500 } as const;
+const deadline = { orderlyMs: 4000, latestMs: 6500 } as const;
 
 /** The reason of an abort that the user or the runner asked for. */
 export class Interruption extends Error {
   /** 128 plus the number of the signal, as a shell reports it */
   readonly exitCode: number;
-  readonly #endsAt = performance.now() + deadline.latest;
+  readonly #endsAt = performance.now() + deadline.latestMs;
 
   constructor(signal: StopSignal) {
     super(`stopped by ${signal}`);
@@ -22,8 +22,8 @@ export class Interruption extends Error {
     this.exitCode = 128 + signalNumbers[signal];
   }
 
-  /** milliseconds until the process ends at the latest */
-  get timeLeft(): number {
+  /** What is left until the process ends at the latest */
+  get timeLeftMs(): number {
     return Math.max(0, this.#endsAt - performance.now());
   }
 }

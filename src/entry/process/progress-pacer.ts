@@ -1,4 +1,4 @@
-const intervalMilliseconds = 15_000;
+const intervalMs = 15_000;
 
 /**
  * Limits progress lines in a log that cannot take lines back: at most one every 15 seconds, the first after
@@ -15,7 +15,7 @@ export class ProgressPacer {
 
   isDue(): boolean {
     const now = this.#now();
-    if (now - this.#last < intervalMilliseconds) return false;
+    if (now - this.#last < intervalMs) return false;
     this.#last = now;
     return true;
   }

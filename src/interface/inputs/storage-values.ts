@@ -1,4 +1,4 @@
-import { archivingClasses, type S3Encryption, s3Addressings } from '../s3-settings.ts';
+import { archivingClasses, parseEndpoint, type S3Encryption, s3Addressings } from '../s3-settings.ts';
 import { oneOf, Problem } from './values.ts';
 
 /* Parsers for inputs about storages. Each throws `Problem` and nothing else, as those of values.ts. */
@@ -51,9 +51,10 @@ export function parseStorage(text: string): string {
   );
 }
 
-export function parseEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+/** The form only, as of `storage`. */
+export function checkEndpoint(text: string): string {
+  const url = parseEndpoint(text);
+  if (url === undefined || url.username !== '' || url.password !== '') {
     throw new Problem('is not the address of an S3 service', 'Write it as in https://s3.example.com.');
   }
   return text;

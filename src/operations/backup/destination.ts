@@ -1,10 +1,11 @@
+import { identifyHolder } from '../../github/run.ts';
 import type { BackupType, PackingInputs, PlaceInputs } from '../../interface/inputs/types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';
 import { type Predecessors, readPredecessors } from '../../repository/backups/predecessors.ts';
 import type { Lock } from '../../repository/locks/held-lock.ts';
-import { acquireLock, identifyHolder } from '../../repository/locks/locks.ts';
+import { acquireLock } from '../../repository/locks/locks.ts';
 import { createOpen, createSeal } from '../../repository/objects/codec.ts';
 import { Inventory } from '../../repository/objects/inventory.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
@@ -16,7 +17,7 @@ import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts
 import { runTogether } from '../../runtime/workers.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 
 /** A repository that a backup may write to, as long as it holds the lock. */
 export interface Destination {
@@ -65,6 +66,7 @@ export async function openDestination(
       signal: world.signal,
       log: world.log,
       now: () => world.now(),
+      random: () => world.random(),
       proven: () => probing,
     });
     return enter(request, opened, resources, world);
@@ -146,11 +148,8 @@ interface Surroundings {
   readonly predecessors: Predecessors;
 }
 
-/**
- * Milliseconds. A run that got its lock later than this has waited for another one, which may have changed
- * what was read meanwhile.
- */
-const patience = 5000;
+/** A run that got its lock later than this waited for another one, which may have changed what was read. */
+const unwaitedMs = 5000;
 
 /** Acquires the lock, and reads the state of the repository meanwhile. */
 async function enter(
@@ -171,7 +170,7 @@ async function enter(
     },
     (signal) => lookAround(packing, repository, { ...world, signal }),
   ]);
-  return { repository, lock, ...(waited > patience ? await lookAround(packing, repository, world) : seen) };
+  return { repository, lock, ...(waited > unwaitedMs ? await lookAround(packing, repository, world) : seen) };
 }
 
 async function lookAround(
@@ -230,6 +229,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
     mode: 'shared',
     holder: identifyHolder(world.env),
     now: () => world.now(),
+    random: () => world.random(),
     signal: world.signal,
     log: world.log,
     waitSeconds: lockWaitSeconds,
@@ -242,7 +242,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
  * of a storage's times is ignored.
  */
 function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
-  if (Math.abs(skewSeconds) * 1000 <= clockTolerance) return (time) => time;
+  if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs) return (time) => time;
   const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
   log.warn(
     `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,

@@ -1,4 +1,5 @@
 import { readRepository } from '../../github/repository.ts';
+import { nameRepository } from '../../github/run.ts';
 import type { PackingInputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
@@ -17,7 +18,7 @@ export function refuseUnencrypted(
   if (packing.encryptionRecipients.length > 0) return;
   const repository = readRepository(env);
   if (repository === undefined || ['private', 'internal'].includes(repository.visibility ?? '')) return;
-  const name = env.GITHUB_REPOSITORY ?? 'this repository';
+  const name = nameRepository(env) ?? 'this repository';
   const isArtifact = /^artifact:/i.test(storage);
   if (packing.allowUnencrypted) {
     const who = isArtifact

@@ -1,8 +1,9 @@
 import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { copyEncoding, outputSettings } from '../../postgres/session/output-settings.ts';
-import { digestDefinitions, type Segment } from '../../repository/changes/segments.ts';
+import type { Segment } from '../../repository/changes/segments.ts';
 import type { Repository } from '../../repository/open.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
+import { digestDefinitions } from '../../source/changes/definitions-digest.ts';
 import type { ReadChanges } from '../../source/changes/reader.ts';
 import { type ChangeState, findRewritten, findUncovered } from '../../source/changes/state.ts';
 import { keyOf } from '../../source/changes/tally.ts';

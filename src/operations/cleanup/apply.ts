@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { identifyHolder } from '../../github/run.ts';
 import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
 import { readStandings } from '../../repository/backups/catalog.ts';
 import { keepOutlines } from '../../repository/backups/outlines.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
-import { identifyHolder } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import type { MarkedTally } from '../../repository/prune/garbage-marks.ts';
 import {
@@ -48,6 +48,7 @@ export async function applyRetention(inputs: CleanupInputs, world: World): Promi
   const context: PruneContext = {
     holder: identifyHolder(world.env),
     now: () => world.now(),
+    random: () => world.random(),
     signal: world.signal,
     log: world.log,
     gracePeriod: inputs.gracePeriod,

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import { readEventBase } from '../../github/event.ts';
+import { nameCommit } from '../../github/run.ts';
 import type { GateInputs } from '../../interface/inputs/types.ts';
 import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
 import { findShrinkage } from '../../repository/backups/findings.ts';
@@ -157,6 +158,7 @@ function ageOf(manifest: Manifest | undefined, now: Date): number | undefined {
   return manifest && Math.max(0, now.getTime() - Date.parse(manifest.source.snapshotAt));
 }
 
-function chooseLabel({ GITHUB_SHA: sha }: NodeJS.ProcessEnv): string {
+function chooseLabel(env: NodeJS.ProcessEnv): string {
+  const sha = nameCommit(env);
   return sha ? `before ${sha.slice(0, 7)}` : 'before a release';
 }

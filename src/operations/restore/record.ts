@@ -1,11 +1,9 @@
-import { nameActor } from '../../github/run.ts';
+import { describeHolder, nameActor } from '../../github/run.ts';
 import { maskReason } from '../../report/redact.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
-import { appendRecord, type RecordContent } from '../../repository/records.ts';
+import { type RecordContent, recordIfPossible } from '../../repository/records.ts';
 import { isWhole } from '../../restorer/request.ts';
 import { explainFailure } from '../../restorer/trial/attempt.ts';
 import type { World } from '../../runtime/context.ts';
-import { isKnownError } from '../../runtime/errors.ts';
 import type { Job } from './job.ts';
 
 /** The result of a restore, as it is recorded. */
@@ -24,27 +22,22 @@ export async function recordRestore(
   world: World,
 ): Promise<void> {
   const { inputs, repository, manifest, state, clock, attempts = [] } = job;
-  try {
-    await appendRecord(repository, 'restores', world.now(), {
-      backup: manifest.id,
-      target: state.target,
-      actor: nameActor(world),
-      run: describeHolder(world.env),
-      whole: isWhole(inputs),
-      kind: state.kind,
-      environment: inputs.environment ?? null,
-      confirmed: inputs.confirmed,
-      safetyBackup,
-      staging: attempts.map((attempt) => ({
-        backup: attempt.backup,
-        why: maskReason(explainFailure(attempt), world.mask),
-      })),
-      ...{ ...result, why: maskReason(result.why, world.mask) },
-      phases: clock.milliseconds(),
-      recoveredTo: job.recovery?.until ?? null,
-    });
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    world.log.warn(`the restore could not be recorded: ${error.message}`);
-  }
+  await recordIfPossible(repository, 'restores', 'restore', world, {
+    backup: manifest.id,
+    target: state.target,
+    actor: nameActor(world),
+    run: describeHolder(world.env),
+    whole: isWhole(inputs),
+    kind: state.kind,
+    environment: inputs.environment ?? null,
+    confirmed: inputs.confirmed,
+    safetyBackup,
+    staging: attempts.map((attempt) => ({
+      backup: attempt.backup,
+      why: maskReason(explainFailure(attempt), world.mask),
+    })),
+    ...{ ...result, why: maskReason(result.why, world.mask) },
+    phases: clock.milliseconds(),
+    recoveredTo: job.recovery?.until ?? null,
+  });
 }

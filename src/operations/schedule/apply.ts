@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { nameRepository } from '../../github/run.ts';
 import { openWorkflows, type WorkflowsApi } from '../../github/workflows.ts';
 import type { ScheduleInputs } from '../../interface/inputs/types.ts';
 import type { World } from '../../runtime/context.ts';
@@ -51,7 +52,7 @@ export async function applyPolicy(
 
   function connect(token: string): WorkflowsApi {
     const { env, signal } = world;
-    return openApi({ apiUrl: env.GITHUB_API_URL, repository, token, env, signal });
+    return openApi({ repository, token, env, signal, now: () => world.now() });
   }
 }
 
@@ -74,7 +75,8 @@ async function readPolicyFile(file: string): Promise<string> {
  * @throws ConfigurationError when nothing names the repository
  */
 async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promise<string> {
-  if (env.GITHUB_REPOSITORY) return env.GITHUB_REPOSITORY;
+  const named = nameRepository(env);
+  if (named !== undefined) return named;
   for (let folder = path.resolve(policyFile, '..'); ; folder = path.dirname(folder)) {
     const config = await readFile(path.join(folder, '.git', 'config'), 'utf8').catch(() => '');
     const [, origin = ''] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config) ?? [];

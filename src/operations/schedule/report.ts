@@ -154,11 +154,11 @@ function describeVerification({ verification }: Schedule): Section[] {
 
 function describeVerdict({ file, state, punctuality }: WorkflowVerdict): string[] {
   if (punctuality === undefined) return [file, state];
-  const { due, failed, missed, waiting, medianDelay, maxDelay } = punctuality;
+  const { due, failed, missed, waiting, medianDelayMs, maxDelayMs } = punctuality;
   const format = (delay: number | undefined) => (delay === undefined ? '' : formatDuration(delay));
   const ran = due.length - missed.length - waiting.length;
   const counts = [due.length, ran, failed.length, missed.length, waiting.length].map(formatCount);
-  return [file, state, ...counts, format(medianDelay), format(maxDelay)];
+  return [file, state, ...counts, format(medianDelayMs), format(maxDelayMs)];
 }
 
 function describeNextRuns({ runs, timeZone }: Schedule): Section {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Manifest } from '../../format/manifest.ts';
-import { nameActor } from '../../github/run.ts';
+import { describeHolder, nameActor } from '../../github/run.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { findClient } from '../../postgres/client/find.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
@@ -10,11 +10,10 @@ import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { maskReason } from '../../report/redact.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
-import { describeHolder } from '../../repository/locks/locks.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { appendRecord } from '../../repository/records.ts';
+import { recordIfPossible } from '../../repository/records.ts';
 import { listArchive } from '../../restorer/plan.ts';
 import { checkComparable, readForeignKeys, readLiveTables } from '../../restorer/side/live-table.ts';
 import { findRelated, orderByReferences } from '../../restorer/side/repair-sql.ts';
@@ -32,7 +31,6 @@ import type { World } from '../../runtime/context.ts';
 import {
   ConfigurationError,
   IntegrityError,
-  isKnownError,
   messageOf,
   StorageError,
   TargetError,
@@ -225,18 +223,13 @@ async function record(
   clock: PhaseClock,
   world: World,
 ): Promise<void> {
-  try {
-    await appendRecord(repository, 'restores', world.now(), {
-      backup: manifest.id,
-      target: `${target}, beside the live tables in the schema ${schema}`,
-      actor: nameActor(world),
-      run: describeHolder(world.env),
-      whole: false,
-      ...{ ...result, why: maskReason(result.why, world.mask) },
-      phases: clock.milliseconds(),
-    });
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    world.log.warn(`the restore could not be recorded: ${error.message}`);
-  }
+  await recordIfPossible(repository, 'restores', 'restore', world, {
+    backup: manifest.id,
+    target: `${target}, beside the live tables in the schema ${schema}`,
+    actor: nameActor(world),
+    run: describeHolder(world.env),
+    whole: false,
+    ...{ ...result, why: maskReason(result.why, world.mask) },
+    phases: clock.milliseconds(),
+  });
 }

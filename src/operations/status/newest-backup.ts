@@ -4,12 +4,11 @@ import { readShelf } from '../../repository/backups/catalog.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
 import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openStorage, type StorageWorld } from '../../storage/open.ts';
 
-/** Milliseconds that the search may take, because an alarm waits for it */
-const patience = 8000;
+/** How long the search may take, because an alarm waits for it */
+const timeoutMs = 8000;
 
 /**
  * Finds the newest backup with rows that is not known to be damaged, and the time it can bring the database
@@ -20,22 +19,21 @@ const patience = 8000;
  */
 export async function findNewest(
   inputs: Inputs | undefined,
-  { log, signal }: Pick<World, 'log' | 'signal'>,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  if (inputs === undefined || !('storage' in inputs) || signal.aborted) return undefined;
+  if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, log, signal), sleep(patience, undefined, { ref: false })]);
+  return Promise.race([look(inputs, world), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(
   inputs: Exclude<Inputs, { operation: 'schedule' }>,
-  log: World['log'],
-  signal: AbortSignal,
+  world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
+  const { log, signal } = world;
   try {
-    await using resources = new AsyncDisposableStack();
-    const storage = resources.adopt(await openStorage(inputs.storage, inputs), (opened) => opened.close());
+    await using storage = await openStorage(inputs.storage, inputs, world);
     const repository = await openRepository(storage, inputs.repositoryKey);
     const { backups } = await readShelf(repository, {
       onDamaged: (error) => log.debug(error.message),

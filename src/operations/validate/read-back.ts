@@ -50,7 +50,7 @@ export async function readBack(request: ReadBackRequest, world: World): Promise<
     );
   }
   const uses = gatherUses(manifests, segments);
-  const sample = takeShare([...uses.values()], request.share);
+  const sample = takeShare([...uses.values()], request.share, world);
   const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
   world.log.info(
     `${formatCounted(manifests.length, 'backup')} with ${formatCounted(uses.size, 'object')}; reading ${formatCount(sample.length)} of them, ${formatBytes(total)}`,
@@ -119,7 +119,7 @@ async function checkContents(reading: Reading, world: World): Promise<number> {
   const note = (manifest: Manifest, part: string, how: string | undefined) => {
     if (how !== undefined) findings.damages.push({ backup: manifest.id, where: 'contents', part, how });
   };
-  const opened = takeShare(manifests.filter(mayOpen), request.share);
+  const opened = takeShare(manifests.filter(mayOpen), request.share, world);
   const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
   for (const manifest of archives)
     note(manifest, 'schema archive', await checkArchive(manifest, readerOf(manifest), request, world));
@@ -128,11 +128,11 @@ async function checkContents(reading: Reading, world: World): Promise<number> {
   return archives.length;
 }
 
-async function checkSegments(reading: Reading, { signal }: World): Promise<void> {
+async function checkSegments(reading: Reading, world: World): Promise<void> {
   const { request, repository, segments, mayOpen, findings } = reading;
   const whole = segments.filter(({ objects }) => !objects.some(({ name }) => findings.isBad(name)));
-  for (const segment of takeShare(whole.filter(mayOpen), request.share)) {
-    signal.throwIfAborted();
+  for (const segment of takeShare(whole.filter(mayOpen), request.share, world)) {
+    world.signal.throwIfAborted();
     const how = await checkChanges(repository, segment, request.encryptionIdentity);
     if (how !== undefined)
       findings.damages.push({ backup: null, where: 'contents', part: nameSegment(segment), how });
@@ -140,10 +140,10 @@ async function checkSegments(reading: Reading, { signal }: World): Promise<void>
 }
 
 /** Takes a random share, rounded up, so that repeated runs eventually check everything. */
-function takeShare<Item>(items: readonly Item[], share: number): Item[] {
+function takeShare<Item>(items: readonly Item[], share: number, world: World): Item[] {
   if (share >= 1) return [...items];
   return items
-    .map((item) => ({ item, order: Math.random() }))
+    .map((item) => ({ item, order: world.random() }))
     .sort((one, other) => one.order - other.order)
     .slice(0, Math.ceil(items.length * share))
     .map(({ item }) => item);

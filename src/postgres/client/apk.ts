@@ -3,8 +3,8 @@ import path from 'node:path';
 import type { World } from '../../runtime/context.ts';
 import { runAsRoot } from './root-command.ts';
 
-/** seconds to wait while another program holds the package database */
-const patience = 300;
+/** How long another program may work with the packages */
+const lockTimeoutSeconds = 300;
 
 /**
  * Installs the client programs of one major version on Alpine Linux, from the repositories of the image.
@@ -16,7 +16,7 @@ const patience = 300;
 export async function apkInstall(major: number, world: World, root = '/'): Promise<string> {
   const name = `postgresql${major}-client`;
   await runAsRoot(
-    ['apk', '--wait', String(patience), 'add', '--no-cache', name],
+    ['apk', '--wait', String(lockTimeoutSeconds), 'add', '--no-cache', name],
     /^(ERROR|WARNING): /,
     world,
   );

@@ -10,11 +10,11 @@ import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
 export const aptSources = '/etc/apt/sources.list.d';
 
-/** seconds to wait for a lock: a fresh machine upgrades itself, and holds the locks for minutes */
-const patience = 300;
-/** milliseconds between two attempts */
-const pause = 3000;
-const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${patience}`];
+/** A fresh machine upgrades itself, and holds the locks for minutes */
+const lockTimeoutSeconds = 300;
+/** Between two tries */
+const retryDelayMs = 3000;
+const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${lockTimeoutSeconds}`];
 const asRoot = (command: readonly string[], world: World) => runAsRoot(command, /^E: /, world);
 
 /**
@@ -35,15 +35,17 @@ export async function aptInstall(words: readonly string[], world: World): Promis
  * @throws Error with apt's complaints
  */
 export async function updateLists(options: readonly string[], world: World): Promise<void> {
-  const until = performance.now() + patience * 1000;
+  const until = performance.now() + lockTimeoutSeconds * 1000;
   for (let isWaiting = false; ; isWaiting = true) {
     try {
       return await asRoot([...apt, 'update', '-qq', ...options], world);
     } catch (error) {
       if (!/Could not get lock/.test(messageOf(error)) || performance.now() > until) throw error;
       if (!isWaiting)
-        world.log.info(`Another program works with the packages: waiting for up to ${patience / 60} minutes`);
-      await delay(pause, undefined, { signal: world.signal });
+        world.log.info(
+          `Another program works with the packages: waiting for up to ${lockTimeoutSeconds / 60} minutes`,
+        );
+      await delay(retryDelayMs, undefined, { signal: world.signal });
     }
   }
 }

@@ -17,15 +17,15 @@ export interface InstallOptions {
   readonly programs?: string;
   /** The root folder `/` of Alpine Linux. */
   readonly root?: string;
-  /** milliseconds to wait for an answer of the cache */
-  readonly patience?: number;
+  /** What the cache may take for an answer */
+  readonly timeoutMs?: number;
 }
 
 /**
  * milliseconds; the cache client limits single requests only, and retries an unreachable service for a
  * quarter of an hour
  */
-const defaultPatience = 60_000;
+const defaultTimeoutMs = 60_000;
 
 /** The oldest acceptable release; minor 0 means any. */
 export interface WantedRelease {
@@ -84,7 +84,7 @@ async function installWith(
   wanted: WantedRelease,
   {
     programs = '/usr/lib/postgresql',
-    patience = defaultPatience,
+    timeoutMs = defaultTimeoutMs,
     sources = aptSources,
     root,
   }: InstallOptions,
@@ -93,7 +93,7 @@ async function installWith(
   await assertRights(world);
   switch (manager) {
     case 'apt-get':
-      await installPackages(wanted, patience, sources, world);
+      await installPackages(wanted, timeoutMs, sources, world);
       return path.join(programs, String(wanted.major), 'bin');
     case 'apk':
       return apkInstall(wanted.major, world, root);
@@ -106,13 +106,13 @@ const isGitHubHosted = ({ env }: World): boolean =>
 
 async function installPackages(
   wanted: WantedRelease,
-  patience: number,
+  timeoutMs: number,
   sources: string,
   world: World,
 ): Promise<void> {
   const packageName = `postgresql-client-${wanted.major}`;
   const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
-  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), patience, world);
+  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), timeoutMs, world);
   mkdirSync(folder, { recursive: true });
   if ((await cache.restore()) && holdsRelease(folder, wanted)) {
     try {
@@ -140,13 +140,13 @@ class PackageCache {
   isUsable = isFeatureAvailable();
   readonly #folder: string;
   readonly #key: string;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #world: World;
 
-  constructor(folder: string, key: string, patience: number, world: World) {
+  constructor(folder: string, key: string, timeoutMs: number, world: World) {
     this.#folder = folder;
     this.#key = key;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
     this.#world = world;
   }
 
@@ -164,11 +164,11 @@ class PackageCache {
     if (!this.isUsable) return undefined;
     const limit = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => limit.reject(new Error(`no answer within ${this.#patience / 1000} s`)),
-      this.#patience,
+      () => limit.reject(new Error(`no answer within ${this.#timeoutMs / 1000} s`)),
+      this.#timeoutMs,
     );
     try {
-      return await Promise.race([withoutSecrets(ask), limit.promise]);
+      return await Promise.race([this.#world.limitInherited(isOfEveryTool, ask), limit.promise]);
     } catch (error) {
       this.isUsable = false;
       this.#world.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
@@ -176,26 +176,6 @@ class PackageCache {
     } finally {
       clearTimeout(timer);
     }
-  }
-}
-
-/**
- * Runs `body` while programs started by libraries get the same environment as our client programs. Libraries
- * pass on the names that `process.env` lists; the proxy lists fewer, but still answers for every name.
- */
-async function withoutSecrets<T>(body: () => Promise<T>): Promise<T> {
-  const { env } = process;
-  const listed = (name: string | symbol) => typeof name === 'string' && isOfEveryTool(name);
-  const veiled = new Proxy(env, {
-    ownKeys: (all) => Reflect.ownKeys(all).filter(listed),
-    set: (all, name, value) => Reflect.set(all, name, value),
-  });
-  process.env = veiled;
-  try {
-    return await body();
-  } finally {
-    // A call that timed out may end after a later call has begun.
-    if (process.env === veiled) process.env = env;
   }
 }
 

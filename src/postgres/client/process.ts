@@ -66,15 +66,12 @@ export interface ToolOptions {
   readonly input?: string;
   /** Called with every line of stderr, also those that are not kept. */
   readonly onErrorLine?: (line: string) => void;
-  /**
-   * milliseconds from the program's exit until its streams are closed; when absent, they stay open until all
-   * processes that inherited them have ended
-   */
-  readonly patience?: number;
+  /** From its end until nobody listens any more; without it until all are done who have inherited its streams */
+  readonly lingerMs?: number;
 }
 
-/** milliseconds between asking a tool to end and killing it */
-const grace = 2000;
+/** Between asking a tool to end and ending it */
+const graceMs = 2000;
 
 /**
  * Ends the tool when this process dies, even by SIGKILL. A watcher reads from a pipe that only this process
@@ -87,7 +84,7 @@ const withLifeLine = `( (
     trap '' HUP INT TERM
     # Not all shells take both.
     end() { kill -s "$1" -- "-$$" || kill "-$1" "-$$"; }
-    read -r line || { end TERM; sleep ${grace / 1000}; end KILL; }
+    read -r line || { end TERM; sleep ${graceMs / 1000}; end KILL; }
   ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-`;
 
 /**
@@ -97,7 +94,7 @@ const withLifeLine = `( (
  * @throws nothing; a tool that cannot be started rejects `done`
  */
 export function startTool(file: string, args: readonly string[], options: ToolOptions): ToolRun {
-  const { env, signal, input = '', onErrorLine, patience } = options;
+  const { env, signal, input = '', onErrorLine, lingerMs } = options;
   const tool = path.basename(file);
   if (signal.aborted) return neverStarted(tool, 'it was stopped before');
   if (!isProgram(file, env.PATH)) return neverStarted(tool, 'it is not there');
@@ -115,11 +112,11 @@ export function startTool(file: string, args: readonly string[], options: ToolOp
   child.once('exit', () => {
     lifeLine.end('\n');
     group.endRest();
-    if (patience === undefined) return;
+    if (lingerMs === undefined) return;
     setTimeout(() => {
       child.stdout.destroy();
       child.stderr.destroy();
-    }, patience).unref();
+    }, lingerMs).unref();
   });
   let stderr = '';
   const isShown = quoting.has(tool) ? createQuoteFilter() : () => true;
@@ -165,7 +162,7 @@ class ProcessGroup {
     const id = this.#id;
     if (id === undefined || Number.isFinite(this.#endsAt) || !signalGroup(id, 'SIGTERM')) return;
     ending.add(id);
-    this.#endsAt = performance.now() + grace;
+    this.#endsAt = performance.now() + graceMs;
     const timer = setInterval(() => {
       if (signalGroup(id, performance.now() < this.#endsAt ? 0 : 'SIGKILL')) return;
       // The system may reuse the id from now on.

@@ -38,7 +38,7 @@ export function connectionVariables(
     PGSSLMODE: settings.sslMode,
     PGGSSENCMODE: 'disable',
     ...tlsVariables(settings),
-    PGCONNECT_TIMEOUT: String(settings.connectTimeout),
+    PGCONNECT_TIMEOUT: String(settings.connectTimeoutSeconds),
     PGAPPNAME: 'supabase-backup',
     // Poolers accept PGTZ, which is part of the start-up message, while they refuse or drop `options`.
     // pg_dump and pg_restore also switch timeouts off themselves, after their first queries.

@@ -205,7 +205,7 @@ async function connect(settings: ConnectionSettings): Promise<{ client: pg.Clien
       database: settings.database,
       ssl,
       ...(ssl === false ? { stream: () => new ReusingSocket() } : {}),
-      connectionTimeoutMillis: settings.connectTimeout * 1000,
+      connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
       application_name: 'supabase-backup',
       ...(options === '' ? {} : { options }),
       ...(settings.tls.direct === true && ssl !== false ? { sslnegotiation: 'direct' } : {}),

@@ -24,7 +24,7 @@ export async function reachDatabase(
   return settings;
 }
 
-type ReachWorld = Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
+type ReachWorld = Pick<World, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>;
 
 export interface Reached {
   readonly settings: ConnectionSettings;
@@ -39,7 +39,7 @@ export async function openReached(
   sslRootCert: string | undefined,
   world: ReachWorld,
 ): Promise<Reached> {
-  return settleConnection(parseConnection(input, url, world.env, sslRootCert), world);
+  return settleConnection(parseConnection(input, url, world, sslRootCert), world);
 }
 
 /**

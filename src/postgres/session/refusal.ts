@@ -242,8 +242,8 @@ const cases: readonly Case[] = [
   },
   {
     says: /timeout expired|ETIMEDOUT|timed out/i,
-    explain: ({ connectTimeout }) => ({
-      what: `nothing answers there within ${connectTimeout} s`,
+    explain: ({ connectTimeoutSeconds }) => ({
+      what: `nothing answers there within ${connectTimeoutSeconds} s`,
       next: 'Check host and port, and that no firewall keeps this machine out; connect_timeout in the URL waits longer.',
       passes: true,
     }),

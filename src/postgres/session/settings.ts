@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
+import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { findPassFile, findPassword, findServiceFiles, homeOf, readPassFile, readService } from './files.ts';
 import { chooseSslMode, listHosts, refuseUncheckedName, type SslMode, sslModes } from './hosts.ts';
@@ -33,8 +34,7 @@ export interface ConnectionSettings {
    * are set later.
    */
   readonly optionsAtStart: boolean;
-  /** seconds */
-  readonly connectTimeout: number;
+  readonly connectTimeoutSeconds: number;
   /** The input that these settings came from, for error messages. */
   readonly input: string;
   /**
@@ -73,7 +73,7 @@ const tlsVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 export function parseConnection(
   input: string,
   url: string | undefined,
-  env: NodeJS.ProcessEnv,
+  { env, random }: Pick<World, 'env' | 'random'>,
   sslRootCert?: string,
 ): ConnectionSettings {
   const given = url === undefined ? new Map<UsedParameter, string>() : readUrl(input, url);
@@ -125,14 +125,14 @@ export function parseConnection(
       sessions: choose('target_session_attrs', sessionAttributes, 'any'),
       options: take('options') ?? '',
       optionsAtStart: true,
-      connectTimeout: Number(take('connect_timeout') ?? '20') || 20,
+      connectTimeoutSeconds: Number(take('connect_timeout') ?? '20') || 20,
       others: undefined,
     };
     refusePoolerMistakes(settings);
     return settings;
   });
   const [first, ...others] =
-    choose('load_balance_hosts', ['disable', 'random'], 'disable') === 'random' ? shuffle(all) : all;
+    choose('load_balance_hosts', ['disable', 'random'], 'disable') === 'random' ? shuffle(all, random) : all;
   if (first === undefined) throw new Error('a list of hosts cannot be empty');
   return others.length === 0 ? first : { ...first, others };
 }
@@ -169,9 +169,9 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined | ''> };
 }
 
-function shuffle<T>(list: readonly T[]): T[] {
+function shuffle<T>(list: readonly T[], random: () => number): T[] {
   return list
-    .map((value) => ({ value, order: Math.random() }))
+    .map((value) => ({ value, order: random() }))
     .sort((one, other) => one.order - other.order)
     .map(({ value }) => value);
 }

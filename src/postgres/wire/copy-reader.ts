@@ -32,17 +32,6 @@ const copyData = 0x64;
 export function copyOut(session: Session, sql: string, sink: RowSink): Promise<void> {
   const { stream } = session;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-
-  // A frame's header may be split between chunks.
-  const header = Buffer.alloc(5);
-  let headerLength = 0;
-  let type = 0;
-  // Bytes of the current message still to come, and the parts of a message other than CopyData.
-  let missing = 0;
-  let message: Buffer[] = [];
-  let rows = 0;
-  // The current row does not fit the rest of the buffer: flush before it, at a row boundary.
-  let cut = false;
   let failure: unknown;
 
   const finish = (error?: unknown) => {
@@ -61,106 +50,27 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
     finish(error);
     session.destroy();
   };
-
-  const onChunk = (chunk: Buffer) => {
-    const consumed = consume(chunk, 0);
-    if (consumed < chunk.length) drain(chunk, consumed);
-  };
+  const answer = new CopyAnswer(sink, {
+    onError: (error) => {
+      failure = error;
+    },
+    onEnd: () => finish(failure),
+    onDefect: breakOff,
+  });
 
   /** The slow path: the sink is full, so the socket waits. */
-  const drain = (chunk: Buffer, from: number) => {
+  const drain = async (chunk: Buffer, from: number) => {
     stream.pause();
-    void (async () => {
-      let at = from;
-      while (at < chunk.length) {
-        await sink.flush();
-        at = consume(chunk, at);
-      }
-      stream.resume();
-    })().catch(breakOff);
-  };
-
-  /**
-   * Returns the position reached, which is less than the chunk's length when the sink has to be flushed
-   * first.
-   */
-  const consume = (chunk: Buffer, from: number): number => {
-    const end = chunk.length;
     let at = from;
-    for (;;) {
-      if (cut && sink.length > 0) return at;
-      cut = false;
-      if (missing > 0) {
-        const available = Math.min(missing, end - at);
-        if (type === copyData) {
-          const room = Math.min(available, sink.buffer.length - sink.length);
-          chunk.copy(sink.buffer, sink.length, at, at + room);
-          sink.length += room;
-          missing -= room;
-          at += room;
-          if (room < available) return at;
-        } else {
-          message.push(Buffer.from(chunk.subarray(at, at + available)));
-          missing -= available;
-          at += available;
-        }
-        if (missing > 0) return at;
-        if (type === copyData) rows++;
-        else if (endMessage()) return end;
-      }
-      // The fast path: rows that lie entirely in this chunk and fit the buffer.
-      const { buffer } = sink;
-      let { length } = sink;
-      while (end - at >= 5 && headerLength === 0 && chunk[at] === copyData) {
-        const size = chunk.readUInt32BE(at + 1) - 4;
-        const next = at + 5 + size;
-        if (next > end || length + size > buffer.length) break;
-        // For short rows a loop is faster than the call.
-        if (size < 64)
-          for (let index = at + 5; index < next; index++) buffer[length++] = chunk[index] as number;
-        else length += chunk.copy(buffer, length, at + 5, next);
-        rows++;
-        at = next;
-      }
-      sink.length = length;
-      while (headerLength < 5 && at < end) header[headerLength++] = chunk[at++] as number;
-      if (headerLength < 5) return at;
-      type = header[0] as number;
-      missing = header.readUInt32BE(1) - 4;
-      headerLength = 0;
-      cut = type === copyData && sink.length + missing > sink.buffer.length;
-      if (missing === 0) {
-        if (type === copyData) rows++;
-        else if (endMessage()) return end;
-      }
+    while (at < chunk.length) {
+      await sink.flush();
+      at = answer.consume(chunk, at);
     }
+    stream.resume();
   };
-
-  /** Handles a complete message that is not a row; true when the statement list has ended. */
-  const endMessage = (): boolean => {
-    const body = Buffer.concat(message);
-    message = [];
-    switch (String.fromCharCode(type)) {
-      case 'H': // CopyOutResponse
-        rows = 0;
-        return false;
-      case 'c': // CopyDone
-        try {
-          sink.endCopy(rows);
-        } catch (error) {
-          breakOff(error);
-          return true;
-        }
-        return false;
-      case 'E':
-        failure = ServerError.parse(body);
-        return false;
-      case 'Z': // ReadyForQuery
-        finish(failure);
-        return true;
-      default: // CommandComplete, notices and parameter changes
-        return false;
-    }
+  const onChunk = (chunk: Buffer) => {
+    const consumed = answer.consume(chunk, 0);
+    if (consumed < chunk.length) drain(chunk, consumed).catch(breakOff);
   };
 
   // A destroyed stream has emitted 'close' already and will not emit it again.
@@ -169,6 +79,134 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
   stream.on('close', onClose);
   stream.write(simpleQuery(sql));
   return promise;
+}
+
+/** What an answer comes to, besides rows. */
+interface AnswerEvents {
+  onError(error: ServerError): void;
+  /** Called when the list of statements has ended. */
+  onEnd(): void;
+  /** Called when the sink throws what it should not. */
+  onDefect(error: unknown): void;
+}
+
+/** The frames of an answer, in whatever chunks they come. */
+class CopyAnswer {
+  readonly #sink: RowSink;
+  readonly #events: AnswerEvents;
+  /** It may be split between chunks. */
+  readonly #header = Buffer.alloc(5);
+  #headerLength = 0;
+  #type = 0;
+  /** bytes of the current message that are still to come */
+  #missing = 0;
+  /** What has come of a message other than CopyData */
+  #message: Buffer[] = [];
+  #rows = 0;
+  /** The row at hand does not fit what is left of the buffer: cut before it, at a row boundary. */
+  #cut = false;
+
+  constructor(sink: RowSink, events: AnswerEvents) {
+    this.#sink = sink;
+    this.#events = events;
+  }
+
+  /**
+   * Returns the position reached, which is less than the chunk's length when the sink has to be flushed
+   * first.
+   */
+  consume(chunk: Buffer, from: number): number {
+    const end = chunk.length;
+    let at = from;
+    for (;;) {
+      if (this.#cut && this.#sink.length > 0) return at;
+      this.#cut = false;
+      if (this.#missing > 0) {
+        at = this.#take(chunk, at);
+        if (this.#missing > 0) return at;
+        if (this.#endMessage()) return end;
+      }
+      if (this.#headerLength === 0) at = this.#takeWholeRows(chunk, at);
+      while (this.#headerLength < 5 && at < end) this.#header[this.#headerLength++] = chunk[at++] as number;
+      if (this.#headerLength < 5) return at;
+      this.#type = this.#header[0] as number;
+      this.#missing = this.#header.readUInt32BE(1) - 4;
+      this.#headerLength = 0;
+      const { buffer, length } = this.#sink;
+      this.#cut = this.#type === copyData && length + this.#missing > buffer.length;
+      if (this.#missing === 0 && this.#endMessage()) return end;
+    }
+  }
+
+  /** Takes what has come of the current message, and of a row no more than there is room for. */
+  #take(chunk: Buffer, from: number): number {
+    const available = Math.min(this.#missing, chunk.length - from);
+    if (this.#type !== copyData) {
+      this.#message.push(Buffer.from(chunk.subarray(from, from + available)));
+      this.#missing -= available;
+      return from + available;
+    }
+    const sink = this.#sink;
+    const room = Math.min(available, sink.buffer.length - sink.length);
+    chunk.copy(sink.buffer, sink.length, from, from + room);
+    sink.length += room;
+    this.#missing -= room;
+    return from + room;
+  }
+
+  /** The fast path: rows that lie whole in this chunk and fit the buffer. */
+  #takeWholeRows(chunk: Buffer, from: number): number {
+    const end = chunk.length;
+    const { buffer } = this.#sink;
+    let { length } = this.#sink;
+    let at = from;
+    let rows = 0;
+    while (end - at >= 5 && chunk[at] === copyData) {
+      const size = chunk.readUInt32BE(at + 1) - 4;
+      const next = at + 5 + size;
+      if (next > end || length + size > buffer.length) break;
+      // For short rows a loop is faster than the call.
+      if (size < 64)
+        for (let index = at + 5; index < next; index++) buffer[length++] = chunk[index] as number;
+      else length += chunk.copy(buffer, length, at + 5, next);
+      rows++;
+      at = next;
+    }
+    this.#sink.length = length;
+    this.#rows += rows;
+    return at;
+  }
+
+  /** Handles a complete message; true when the statement list has ended. */
+  #endMessage(): boolean {
+    if (this.#type === copyData) {
+      this.#rows++;
+      return false;
+    }
+    const body = Buffer.concat(this.#message);
+    this.#message = [];
+    switch (String.fromCharCode(this.#type)) {
+      case 'H': // CopyOutResponse
+        this.#rows = 0;
+        return false;
+      case 'c': // CopyDone
+        try {
+          this.#sink.endCopy(this.#rows);
+        } catch (error) {
+          this.#events.onDefect(error);
+          return true;
+        }
+        return false;
+      case 'E':
+        this.#events.onError(ServerError.parse(body));
+        return false;
+      case 'Z': // ReadyForQuery
+        this.#events.onEnd();
+        return true;
+      default: // CommandComplete, notices and parameter changes
+        return false;
+    }
+  }
 }
 
 /** The simple query message, which may hold several statements, unlike the extended one. */

@@ -64,54 +64,10 @@ export interface ManifestParts {
 
 /** Builds the manifest of a finished run: each object once, tables and ranges in a stable order. */
 export function assembleManifest(parts: ManifestParts): Manifest {
-  const objects: StoredObject[] = [];
-  const indexes = new Map<string, number>();
-  const place = (pieces: readonly StoredPiece[]): Piece[] =>
-    pieces.map((piece) => {
-      const object = piece.holder.object as StoredObject | undefined;
-      if (!object) throw new Error('a piece was never stored');
-      const index = indexes.get(object.name) ?? objects.push(object) - 1;
-      indexes.set(object.name, index);
-      return { object: index, offset: piece.offset, length: piece.length };
-    });
-
+  const { objects, place } = startPlacing();
   const archive = place(parts.archive);
   const supplement = place(parts.supplement);
-  const tables = [...Map.groupBy(parts.slices, ({ slice }) => slice.table.oid).values()].map(
-    (slices): TableEntry => {
-      const ranges = slices
-        .toSorted((one, other) => one.slice.from - other.slice.from)
-        .map(({ slice, rows, places, pieces }) => ({
-          from: slice.from,
-          to: slice.to,
-          rows,
-          places,
-          pieces: place(pieces),
-        }));
-      const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
-        slices[0] as (typeof slices)[number]
-      ).slice.table;
-      return {
-        schema,
-        name,
-        oid,
-        relfilenode,
-        persistence,
-        fingerprint,
-        columns: [...columns],
-        root: root ?? null,
-        rows: ranges.reduce((sum, range) => sum + range.rows, 0),
-        bytes: ranges.flatMap((range) => range.pieces).reduce((sum, piece) => sum + piece.length, 0),
-        ranges,
-      };
-    },
-  );
-  tables.sort((one, other) => compare(one.schema, other.schema) || compare(one.name, other.name));
-
-  const latest = new Map(
-    parts.facts.latest.map((state) => [JSON.stringify([state.schema, state.name]), state]),
-  );
-  const sumBytes = (pieces: readonly Piece[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const tables = assembleTables(parts.slices, place);
   return {
     format: 2,
     tool: { name: toolName, version: toolVersion },
@@ -143,15 +99,74 @@ export function assembleManifest(parts: ManifestParts): Manifest {
     supplement: { bytes: sumBytes(supplement), objects: supplement.map((piece) => piece.object) },
     tables,
     facts: {
-      sequences: parts.facts.sequences.map((state) => {
-        const later = latest.get(JSON.stringify([state.schema, state.name]));
-        const moved =
-          later !== undefined && (later.lastValue !== state.lastValue || later.isCalled !== state.isCalled);
-        return { ...state, latest: moved ? later.lastValue : null };
-      }),
+      sequences: assembleSequences(parts.facts),
       objects: parts.facts.objects,
       roles: [...parts.facts.roles],
       extensions: parts.facts.extensions,
     },
   };
+}
+
+type Place = (pieces: readonly StoredPiece[]) => Piece[];
+
+/** The list of objects, which grows as pieces get their places in it. */
+function startPlacing(): { readonly objects: StoredObject[]; readonly place: Place } {
+  const objects: StoredObject[] = [];
+  const indexes = new Map<string, number>();
+  const place: Place = (pieces) =>
+    pieces.map((piece) => {
+      const object = piece.holder.object as StoredObject | undefined;
+      if (!object) throw new Error('a piece was never stored');
+      const index = indexes.get(object.name) ?? objects.push(object) - 1;
+      indexes.set(object.name, index);
+      return { object: index, offset: piece.offset, length: piece.length };
+    });
+  return { objects, place };
+}
+
+function assembleTables(all: ManifestParts['slices'], place: Place): TableEntry[] {
+  const tables = [...Map.groupBy(all, ({ slice }) => slice.table.oid).values()].map((slices): TableEntry => {
+    const ranges = slices
+      .toSorted((one, other) => one.slice.from - other.slice.from)
+      .map(({ slice, rows, places, pieces }) => ({
+        from: slice.from,
+        to: slice.to,
+        rows,
+        places,
+        pieces: place(pieces),
+      }));
+    const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
+      slices[0] as (typeof slices)[number]
+    ).slice.table;
+    return {
+      schema,
+      name,
+      oid,
+      relfilenode,
+      persistence,
+      fingerprint,
+      columns: [...columns],
+      root: root ?? null,
+      rows: ranges.reduce((sum, range) => sum + range.rows, 0),
+      bytes: sumBytes(ranges.flatMap((range) => range.pieces)),
+      ranges,
+    };
+  });
+  return tables.sort((one, other) => compare(one.schema, other.schema) || compare(one.name, other.name));
+}
+
+/** Each sequence as the snapshot's archive has it, and how far it has come since, where it has. */
+function assembleSequences(facts: ManifestParts['facts']): Manifest['facts']['sequences'] {
+  const keyOf = ({ schema, name }: SequenceState) => JSON.stringify([schema, name]);
+  const latest = new Map(facts.latest.map((state) => [keyOf(state), state]));
+  return facts.sequences.map((state) => {
+    const later = latest.get(keyOf(state));
+    const moved =
+      later !== undefined && (later.lastValue !== state.lastValue || later.isCalled !== state.isCalled);
+    return { ...state, latest: moved ? later.lastValue : null };
+  });
+}
+
+function sumBytes(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }

@@ -35,14 +35,14 @@ export async function chooseBackups(
   const backups = withRows.filter((backup) => backup.id === choice || backup.purpose !== 'safety');
   const damaged = shelf.damaged.find(({ id }) => id === choice);
   if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
-  const first = findFirst(backups, choice, world.now());
+  const first = findFirst(backups, choice, world);
   if (first >= 0) {
     const newer = withRows.slice(0, withRows.indexOf(backups[first] as ShelvedBackup));
     if (choice === 'latest') newer.forEach(passOverSafety(world.log));
     return backups.slice(first);
   }
   const { location } = repository.storage;
-  if (findFirst(withRows, choice, world.now()) >= 0) {
+  if (findFirst(withRows, choice, world) >= 0) {
     throw new ConfigurationError(
       `backup-id: only safety backups fit ${choice}`,
       'List them with the operation list, and name the one that you mean.',
@@ -73,15 +73,15 @@ export async function chooseManifest(
 }
 
 /** Returns an index into `backups`, which are newest first; -1 when none fits. */
-function findFirst(backups: readonly ShelvedBackup[], choice: string, now: Date): number {
+function findFirst(backups: readonly ShelvedBackup[], choice: string, world: World): number {
   if (choice === 'latest') return backups.length === 0 ? -1 : 0;
   if (choice === 'latest-verified') return backups.findIndex((backup) => backup.verifiedAt !== null);
   const [, word, value = ''] = /^(before|random):(.*)$/.exec(choice) ?? [];
   if (word === 'before') return backups.findIndex((backup) => backup.snapshotAt <= new Date(value));
   if (word === 'random') {
-    const oldest = now.getTime() - Number(value);
+    const oldest = world.now().getTime() - Number(value);
     const young = backups.filter((backup) => backup.snapshotAt.getTime() >= oldest).length;
-    return young === 0 ? -1 : Math.floor(Math.random() * young);
+    return young === 0 ? -1 : Math.floor(world.random() * young);
   }
   return backups.findIndex((backup) => backup.id === choice);
 }

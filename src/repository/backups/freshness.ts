@@ -1,6 +1,6 @@
 import type { World } from '../../runtime/context.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
@@ -51,7 +51,7 @@ export function weighStanding(
   { now, warn }: { now: Date; warn: (message: string) => void },
 ): BackupStanding {
   // A later date comes from a wrong clock: the backup would count as fresh for too long.
-  const latest = now.getTime() + clockTolerance;
+  const latest = now.getTime() + clockToleranceMs;
   const usable: ShelvedBackup[] = [];
   for (const backup of shelf.backups) {
     const why = whyNot(backup, latest);

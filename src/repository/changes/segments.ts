@@ -1,13 +1,10 @@
-import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
-import type { Definition } from '../../format/supplement.ts';
-import { besideDefinitions } from '../../postgres/catalog/description.ts';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { parseLsn } from '../../values/lsn.ts';
-import { compare, compareKeys } from '../../values/ordering.ts';
+import { compareKeys } from '../../values/ordering.ts';
 import { timedId } from '../../values/timed-id.ts';
 import { commit } from '../commit.ts';
 import type { Repository } from '../open.ts';
@@ -94,40 +91,6 @@ const segmentSchema = v.strictObject({
 });
 
 export type Segment = v.InferOutput<typeof segmentSchema>;
-
-/** Tells a table from all others that ever existed, and from itself with other columns */
-export interface TableIdentity {
-  readonly oid: number;
-  readonly schema: string;
-  readonly name: string;
-  readonly fingerprint: string;
-}
-
-/**
- * Returns a digest of all definitions of a database, as 64 hexadecimal digits that reveal nothing without the
- * key. A table that was dropped and created again is a different one, even if it looks the same. The order of
- * the elements in the arguments does not matter, nor do definitions that no change of rows depends on.
- */
-export function digestDefinitions(
-  { key }: Repository,
-  definitions: readonly Definition[],
-  tables: readonly TableIdentity[],
-): string {
-  const lines: string[] = [];
-  for (const { kind, schema, relation, name, detail } of definitions) {
-    if (besideDefinitions.has(kind)) continue;
-    lines.push(JSON.stringify([kind, schema, relation, name, detail]));
-  }
-  for (const { oid, schema, name, fingerprint } of tables) {
-    lines.push(JSON.stringify([oid, schema, name, fingerprint]));
-  }
-  const hmac = createHmac('sha256', key).update('definitions\0');
-  // By code units, so that the digest is the same on every machine.
-  for (const line of lines.sort(compare)) {
-    hmac.update(`${line}\n`);
-  }
-  return hmac.digest('hex');
-}
 
 /** Returns the key of a segment; keys of one chain sort by position. */
 export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {

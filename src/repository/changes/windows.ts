@@ -1,6 +1,6 @@
 import { formatSecond } from '../../report/time.ts';
 import type { World } from '../../runtime/context.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import type { Repository } from '../open.ts';
 import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
@@ -36,7 +36,7 @@ export async function readRecoverable(
     },
     { signal },
   );
-  const latest = BigInt(now().getTime() + clockTolerance) * 1000n;
+  const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
   const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
   if (sound.length < segments.length) {
     log.warn('some captured changes are of a time that is still to come: a clock is wrong; passed over');

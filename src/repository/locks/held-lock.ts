@@ -2,7 +2,7 @@ import { messageOf, StorageError } from '../../runtime/errors.ts';
 import type { LockFile, LockOptions, Written } from './lock-file.ts';
 
 /** The delay after a refresh that failed. */
-const retryMilliseconds = 60_000;
+const retryDelayMs = 60_000;
 
 export interface Lock extends AsyncDisposable {
   readonly id: string;
@@ -51,10 +51,10 @@ export class HeldLock implements Lock {
     this.skewSeconds = written.skewSeconds;
     this.signal = this.#loss.signal;
     this.#expireAfter(written.startedAt);
-    this.#refreshAfter(this.#refreshMilliseconds);
+    this.#refreshAfter(this.#refreshDelayMs);
   }
 
-  get #refreshMilliseconds(): number {
+  get #refreshDelayMs(): number {
     return (this.#file.lifetimeSeconds * 1000) / 3;
   }
 
@@ -71,11 +71,11 @@ export class HeldLock implements Lock {
    * Whether the lock is fresh enough to outlast the final step. A machine that slept knows by its wall clock.
    */
   #isFresh(): boolean {
-    return this.#age < this.#refreshMilliseconds;
+    return this.#ageMs < this.#refreshDelayMs;
   }
 
   /** Milliseconds since the lock was written, by the clock of this machine that has advanced further */
-  get #age(): number {
+  get #ageMs(): number {
     const { startedAt, writtenAt } = this.#written;
     return Math.max(performance.now() - startedAt, this.#options.now().getTime() - writtenAt);
   }
@@ -83,7 +83,7 @@ export class HeldLock implements Lock {
   async #look(): Promise<void> {
     try {
       if (!(await this.#file.stat())) return this.#lose('somebody removed it');
-      this.#refreshAfter(Math.max(0, this.#refreshMilliseconds - this.#age));
+      this.#refreshAfter(Math.max(0, this.#refreshDelayMs - this.#ageMs));
     } catch {
       await this.#refresh();
     }
@@ -106,11 +106,11 @@ export class HeldLock implements Lock {
     await this.#file.removeOrReport();
   }
 
-  #refreshAfter(milliseconds: number): void {
+  #refreshAfter(delayMs: number): void {
     if (this.#released || this.signal.aborted) return;
     this.#refreshTimer = setTimeout(() => {
       this.#refreshing = this.#refresh();
-    }, milliseconds);
+    }, delayMs);
     this.#refreshTimer.unref();
   }
 
@@ -138,10 +138,10 @@ export class HeldLock implements Lock {
       }
       this.#written = written;
       this.#expireAfter(span.startedAt);
-      this.#refreshAfter(this.#refreshMilliseconds);
+      this.#refreshAfter(this.#refreshDelayMs);
     } catch (error) {
       this.#options.log.warn(`the lock ${this.#file.key} could not be refreshed yet: ${messageOf(error)}`);
-      this.#refreshAfter(Math.min(retryMilliseconds, this.#refreshMilliseconds / 2));
+      this.#refreshAfter(Math.min(retryDelayMs, this.#refreshDelayMs / 2));
     }
   }
 

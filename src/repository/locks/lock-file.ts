@@ -19,6 +19,7 @@ export interface LockOptions {
   readonly mode: 'shared' | 'exclusive';
   readonly holder: LockHolder;
   readonly now: () => Date;
+  readonly random: () => number;
   /** Ends the waiting; has no effect on a lock that is held. */
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;

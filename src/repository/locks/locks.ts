@@ -1,8 +1,7 @@
-import { hostname } from 'node:os';
 import { messageOf, StorageError } from '../../runtime/errors.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../storage/storage.ts';
 import { HeldLock, type Lock } from './held-lock.ts';
-import { LockFile, type LockHolder, type LockOptions } from './lock-file.ts';
+import { LockFile, type LockOptions } from './lock-file.ts';
 import {
   isLockKey,
   isSpent,
@@ -34,9 +33,9 @@ import {
  */
 const aheadSeconds = usualLifetimeSeconds;
 
-/** Pauses between two attempts to get a lock, in milliseconds, before jitter. */
-const firstPause = 1000;
-const longestPause = 30_000;
+/** Pauses between two attempts to get a lock, before jitter. */
+const firstDelayMs = 1000;
+const maxDelayMs = 30_000;
 
 /** Another holder has a conflicting lock. */
 export class LockedError extends StorageError {}
@@ -84,9 +83,9 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
     const left = deadline - options.now().getTime();
     if (left <= 0) throw describeConflict(conflict, storage, options);
     if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
-    const pause = Math.min(firstPause * 2 ** Math.min(attempt, 10), longestPause);
+    const delayMs = Math.min(firstDelayMs * 2 ** Math.min(attempt, 10), maxDelayMs);
     // Jitter keeps two runs that met once from meeting for ever.
-    await rest(Math.min(pause * (0.5 + Math.random()), left), signal);
+    await rest(Math.min(delayMs * (0.5 + options.random()), left), signal);
   }
 }
 
@@ -123,10 +122,10 @@ async function weigh(
   return { holding: locks.filter((lock) => !isSpent(lock, storeNow)), spent };
 }
 
-async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function rest(timeMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
+  const timer = setTimeout(resolve, timeMs);
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -156,21 +155,6 @@ export async function giveBack({ storage }: Place, locks: readonly ListedLock[])
     for (const { key, content } of locks)
       if (content && left.includes(key)) await storage.put(key, renderLock({ ...content, released: true }));
   }
-}
-
-/** The current step of a run on GitHub, or this process. */
-export function identifyHolder(env: NodeJS.ProcessEnv): LockHolder {
-  return { id: env.SUPABASE_BACKUP_STEP || `${hostname()}/${process.pid}`, name: describeHolder(env) };
-}
-
-/** Whom to ask about a lock: the run on GitHub, or the process. */
-export function describeHolder(env: NodeJS.ProcessEnv): string {
-  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, SUPABASE_BACKUP_STEP } = env;
-  if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)
-    return `${hostname()}, process ${process.pid}`;
-  // Jobs of one run share its address.
-  const step = SUPABASE_BACKUP_STEP ? `, step ${SUPABASE_BACKUP_STEP}` : '';
-  return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${step}`;
 }
 
 function describeEarly({ key, modifiedAt }: StoredValue, storeNow: Date): string {

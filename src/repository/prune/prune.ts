@@ -1,6 +1,6 @@
 import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import type { Lock } from '../locks/held-lock.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
 import { acquireLock } from '../locks/locks.ts';
@@ -21,6 +21,7 @@ import { type DamagedHeader, readNeeded } from './references.ts';
 export interface PruneContext {
   readonly holder: LockHolder;
   readonly now: () => Date;
+  readonly random: () => number;
   readonly signal: AbortSignal;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn' | 'progress'>;
   /** How long marked objects are kept, in milliseconds */
@@ -43,7 +44,7 @@ export interface Garbage {
 }
 
 /** Beyond this, times of the storage and of this machine cannot be compared. */
-const maxSkewSeconds = clockTolerance / 1000;
+const maxSkewSeconds = clockToleranceMs / 1000;
 
 /** Another cleanup holds its exclusive lock for as long as it deletes. */
 const sharedWaitSeconds = 600;

@@ -15,8 +15,8 @@ const manifestBatch = 100;
 /** Keys of probes: of a bucket, and of a folder */
 const probePattern = /^probe(\/[0-9a-f-]+|-[0-9a-f-]{36})$/;
 
-/** milliseconds; a probe takes seconds */
-const probeLifetime = day;
+/** A probe takes seconds. */
+const probeLifetimeMs = day;
 
 /** A value that the storage did not delete */
 export interface Retained extends RetainedValue {
@@ -116,7 +116,7 @@ export async function removeSegments(
 export async function removeProbes(repository: Repository, storeNow: Date): Promise<void> {
   const left: string[] = [];
   for await (const { key, modifiedAt } of repository.storage.list('probe')) {
-    if (probePattern.test(key) && storeNow.getTime() - modifiedAt.getTime() > probeLifetime) left.push(key);
+    if (probePattern.test(key) && storeNow.getTime() - modifiedAt.getTime() > probeLifetimeMs) left.push(key);
   }
   await removeKeys(repository, left);
 }

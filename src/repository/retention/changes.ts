@@ -1,4 +1,4 @@
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { compare } from '../../values/ordering.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { findReaches, findWindows, listUsable, type RecoveryBase } from '../changes/recoverable.ts';
@@ -155,10 +155,10 @@ function sinceWhen(bases: readonly ChangeBase[], honest: readonly Segment[], pol
 }
 
 function isGood({ damagedAt, snapshotAt }: ChangeBase, { now }: ChangePolicy): boolean {
-  return damagedAt === null && snapshotAt.getTime() <= now.getTime() + clockTolerance;
+  return damagedAt === null && snapshotAt.getTime() <= now.getTime() + clockToleranceMs;
 }
 
 /** Leaves out segments dated in the future. */
 function listHonest(segments: readonly Segment[], { now }: ChangePolicy): Segment[] {
-  return segments.filter(({ through }) => Date.parse(through) <= now.getTime() + clockTolerance);
+  return segments.filter(({ through }) => Date.parse(through) <= now.getTime() + clockToleranceMs);
 }

@@ -1,4 +1,4 @@
-import { clockTolerance } from '../../values/clock-tolerance.ts';
+import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { day } from '../../values/duration.ts';
 import { compare } from '../../values/ordering.ts';
 import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
@@ -75,7 +75,7 @@ function weighGroup<Backup extends Candidate>(
   now: Date,
   nameBuckets: (time: Date) => Buckets,
 ): (backup: Backup) => Decision<Backup> {
-  const latest = now.getTime() + clockTolerance;
+  const latest = now.getTime() + clockToleranceMs;
   const isFuture = ({ snapshotAt, finishedAt }: Backup) =>
     snapshotAt.getTime() > latest || finishedAt.getTime() > latest;
   const good = group

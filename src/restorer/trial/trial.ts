@@ -6,7 +6,7 @@ import { readManifest } from '../../repository/backups/manifests.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { readSupplement } from '../../repository/objects/supplement.ts';
 import type { Repository } from '../../repository/open.ts';
-import { appendRecord } from '../../repository/records.ts';
+import { recordIfPossible } from '../../repository/records.ts';
 import type { World } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
@@ -135,25 +135,19 @@ function judgeFailure(error: unknown): Failure {
   return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
-/** Records a drill. A failure to record it is only a warning: the drill itself has taken place. */
 async function record(attempt: Attempt, repository: Repository, world: World): Promise<void> {
-  try {
-    await appendRecord(repository, 'drills', world.now(), {
-      backup: attempt.backup,
-      outcome: hasPassed(attempt) ? 'passed' : 'failed',
-      why: maskReason(explainFailure(attempt), world.mask),
-      fault: findFault(attempt) ?? null,
-      recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
-      phases: { ...attempt.phases },
-      recoveredTo: attempt.until ?? null,
-      parity: attempt.parity === undefined ? null : attempt.parity.equal,
-      checks: {
-        asked: attempt.checks.length,
-        failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => world.mask(sql)),
-      },
-    });
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    world.log.warn(`the drill could not be recorded: ${error.message}`);
-  }
+  await recordIfPossible(repository, 'drills', 'drill', world, {
+    backup: attempt.backup,
+    outcome: hasPassed(attempt) ? 'passed' : 'failed',
+    why: maskReason(explainFailure(attempt), world.mask),
+    fault: findFault(attempt) ?? null,
+    recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
+    phases: { ...attempt.phases },
+    recoveredTo: attempt.until ?? null,
+    parity: attempt.parity === undefined ? null : attempt.parity.equal,
+    checks: {
+      asked: attempt.checks.length,
+      failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => world.mask(sql)),
+    },
+  });
 }

@@ -65,8 +65,8 @@ export function describeChecks(checks: readonly CheckResult[]): Section[] {
   ];
 }
 
-/** Milliseconds that a command's own children have to end; they may be services that never do. */
-const lastWords = 5000;
+/** What is left to a command's own children, which may be services that never end */
+const lingerMs = 5000;
 
 /**
  * Runs the user's command in a shell, with the restored database in the PG… variables. Its environment holds
@@ -92,7 +92,7 @@ export async function runCommand(
       env,
       signal: world.signal,
       onErrorLine: tell,
-      patience: lastWords,
+      lingerMs,
     });
     passLines(run.stdout, tell);
     await run.done;

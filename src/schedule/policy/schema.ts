@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { parseColumns, parseImage, parsePatterns } from '../../interface/inputs/database-values.ts';
 import { parsePem, parseRecipients } from '../../interface/inputs/key-values.ts';
 import {
-  parseEndpoint,
+  checkEndpoint,
   parseS3Addressing,
   parseS3Encryption,
   parseStorage,
@@ -154,7 +154,7 @@ export const databaseSchema = v.strictObject({
     'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
     parseStorage,
   ),
-  's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', parseEndpoint)),
+  's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', checkEndpoint)),
   's3-region': v.optional(
     shaped(
       'Region of the bucket.',

@@ -6,9 +6,9 @@ import { dueMark } from '../workflows/callers.ts';
 /* Compares the due times of one workflow file with the runs that GitHub lists for it. */
 
 /** Milliseconds after a due time's span until its run is missing: GitHub may start hours late. */
-export const grace = 2 * hour;
+export const graceMs = 2 * hour;
 /** Milliseconds that a run may be created before its due time, because clocks differ */
-const early = minute;
+const earlyMs = minute;
 
 export interface DueRun {
   readonly cron: string;
@@ -26,9 +26,9 @@ export interface Punctuality {
   /** Without a run, and within the grace period */
   readonly waiting: readonly DueRun[];
   readonly failed: readonly DueRun[];
-  /** Milliseconds; undefined when no run was found */
-  readonly medianDelay: number | undefined;
-  readonly maxDelay: number | undefined;
+  /** Undefined when no run was found */
+  readonly medianDelayMs: number | undefined;
+  readonly maxDelayMs: number | undefined;
   /** For each cron that stands still, the first due time since its last run, which is missing */
   readonly stalled: readonly DueRun[];
 }
@@ -49,7 +49,7 @@ export function judgePunctuality(
     .flatMap((cron) => listExpected(cron, timeZone, now, since))
     .sort((one, other) => one.at.getTime() - other.at.getTime());
   const due = matchRuns(expected, runs, crons);
-  const isOver = ({ until }: DueRun) => now.getTime() > until.getTime() + grace;
+  const isOver = ({ until }: DueRun) => now.getTime() > until.getTime() + graceMs;
   const absent = due.filter(({ run }) => run === undefined);
   const delays = due
     .flatMap(({ run, at }) =>
@@ -66,8 +66,8 @@ export function judgePunctuality(
     missed: absent.filter(isOver),
     waiting: absent.filter((one) => !isOver(one)),
     failed: due.filter(({ run }) => run !== undefined && isFailure(run)),
-    medianDelay: delays[Math.floor((delays.length - 1) / 2)],
-    maxDelay: delays.at(-1),
+    medianDelayMs: delays[Math.floor((delays.length - 1) / 2)],
+    maxDelayMs: delays.at(-1),
     stalled,
   };
 }
@@ -128,7 +128,7 @@ function matchRuns(
     const open = due
       .map((one, index) => ({ one, index }))
       .filter(({ one }) => one.run === undefined && (named === undefined || one.cron === named))
-      .filter(({ one }) => run.createdAt.getTime() >= one.at.getTime() - early && run.createdAt < one.until)
+      .filter(({ one }) => run.createdAt.getTime() >= one.at.getTime() - earlyMs && run.createdAt < one.until)
       .sort((a, b) => a.one.until.getTime() - b.one.until.getTime());
     const [best] = open;
     if (best !== undefined) due[best.index] = { ...best.one, run };

@@ -130,15 +130,14 @@ export async function nameRunning(session: Session): Promise<string[]> {
 }
 
 /**
- * Creates the slot. The server waits for running transactions, because it decodes completely only those that
- * begin later.
+ * Waits for the transactions that are running, because only what begins later is decoded whole.
  *
- * @param patience seconds to wait for each of them
- * @throws SourceError that names the transactions that do not end; ConfigurationError when the server refuses
+ * @param timeoutSeconds for each of them
+ * @throws SourceError that names who does not end; ConfigurationError when the server refuses it
  */
-export async function createSlot(session: Session, name: string, patience: number): Promise<void> {
+export async function createSlot(session: Session, name: string, timeoutSeconds: number): Promise<void> {
   try {
-    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${patience}s`]);
+    await session.query(`SELECT set_config('lock_timeout', $1, false)`, [`${timeoutSeconds}s`]);
     await session.query('SELECT pg_create_logical_replication_slot($1, $2)', [name, plugin]);
     await session.query('SET lock_timeout = 0');
   } catch (cause) {
@@ -148,7 +147,7 @@ export async function createSlot(session: Session, name: string, patience: numbe
       await session.query('SET lock_timeout = 0');
       const running = await nameRunning(session);
       throw new SourceError(
-        `the replication slot cannot be made, because a transaction does not end within ${patience} s: ${running.join('; ') || 'it has ended by now'}`,
+        `the replication slot cannot be made, because a transaction does not end within ${timeoutSeconds} s: ${running.join('; ') || 'it has ended by now'}`,
         'End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with lock-timeout. No slot was left behind.',
         cause,
       );

@@ -35,9 +35,9 @@ export async function chooseWalPosition(
   if (!isBehind || !(await waitForFlush(session, lsn, { signal }))) {
     await session.query(`SELECT pg_logical_emit_message(false, 'supabase-backup', '')`);
     lsn = await readInsertPosition(session);
-    if (!(await waitForFlush(session, lsn, { limit: longestWait, signal }))) {
+    if (!(await waitForFlush(session, lsn, { limitMs: maxWaitMs, signal }))) {
       throw new SourceError(
-        `the server has not written its log to disk for ${longestWait / 1000} s (up to ${lsn})`,
+        `the server has not written its log to disk for ${maxWaitMs / 1000} s (up to ${lsn})`,
         'Nothing was stored, and nothing is lost. See whether its disk is full or slow, and run capture again.',
       );
     }
@@ -58,8 +58,7 @@ export async function readClock(session: Session): Promise<string> {
   return clock.now;
 }
 
-/** milliseconds */
-const longestWait = minute;
+const maxWaitMs = minute;
 
 async function readInsertPosition(session: Session): Promise<string> {
   const [row] = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');

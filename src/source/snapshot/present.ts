@@ -69,7 +69,7 @@ export async function secureTables(
   const until = performance.now() + snapshot.lockTimeoutSeconds * 1000;
   let states = await readStates(present, tables);
   while (states.some(({ locked }) => locked) && performance.now() < until) {
-    await sleep(pause);
+    await sleep(delayMs);
     states = await readStates(present, tables);
   }
   const byOid = new Map(states.map((state) => [state.oid, state]));
@@ -98,8 +98,7 @@ async function lockTogether(session: Session, tables: readonly Table[]): Promise
   await session.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
 }
 
-/** milliseconds between two checks */
-const pause = 100;
+const delayMs = 100;
 
 /** A table as it is now. */
 interface State extends Table {

@@ -135,9 +135,7 @@ async function lockSnapshot(
   const positionAt = performance.now();
   const named = all.filter(wanted);
   refuseGone(named);
-  const [isLocked] = await Promise.all([hasLocksFor(lead, named.length), checkReadable(lead, named)]);
-  if (isLocked) await lockTables(lead, settings, named, options.lockTimeoutSeconds);
-  else options.log.warn(describeUnlocked(named.length));
+  const isLocked = await lockIfRoom(lead, settings, named, options);
   const [changed, measured] = await Promise.all([
     findChanged(await present(), named, encoding),
     measureTables(lead, named),
@@ -150,16 +148,6 @@ async function lockSnapshot(
   }
   const tables = markUnplannable(measured, await findUnplannable(lead, named));
 
-  const controller = new AbortController();
-  lead.lost.catch((cause: unknown) => {
-    controller.abort(
-      new SourceError(
-        `the session that holds the snapshot was lost: ${messageOf(cause)}`,
-        'Nothing was recorded. Check the server for restarts and for timeouts on idle transactions, and run the backup again.',
-        cause,
-      ),
-    );
-  });
   return {
     exported,
     identity,
@@ -174,7 +162,7 @@ async function lockSnapshot(
     lead,
     present,
     lockTimeoutSeconds: options.lockTimeoutSeconds,
-    signal: AbortSignal.any([options.signal, controller.signal]),
+    signal: AbortSignal.any([options.signal, signalOfLoss(lead)]),
     async close() {
       const [changed] = await Promise.all([
         findChanged(await present(), named, encoding),
@@ -193,6 +181,34 @@ async function lockSnapshot(
       await lead.close();
     },
   };
+}
+
+/** Locks the tables, unless the server has no room for so many locks. What this role may not read is refused first. */
+async function lockIfRoom(
+  lead: Session,
+  settings: ConnectionSettings,
+  tables: readonly TableInfo[],
+  { lockTimeoutSeconds, log }: SnapshotOptions,
+): Promise<boolean> {
+  const [hasRoom] = await Promise.all([hasLocksFor(lead, tables.length), checkReadable(lead, tables)]);
+  if (hasRoom) await lockTables(lead, settings, tables, lockTimeoutSeconds);
+  else log.warn(describeUnlocked(tables.length));
+  return hasRoom;
+}
+
+/** Aborted when the session ends that holds the snapshot. */
+function signalOfLoss(lead: Session): AbortSignal {
+  const controller = new AbortController();
+  lead.lost.catch((cause: unknown) => {
+    controller.abort(
+      new SourceError(
+        `the session that holds the snapshot was lost: ${messageOf(cause)}`,
+        'Nothing was recorded. Check the server for restarts and for timeouts on idle transactions, and run the backup again.',
+        cause,
+      ),
+    );
+  });
+  return controller.signal;
 }
 
 interface Position {

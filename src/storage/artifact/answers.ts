@@ -25,8 +25,8 @@ export interface ArtifactServiceOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly token: string | undefined;
   readonly signal: AbortSignal;
-  /** Milliseconds before the first retry; three times as many before each further one */
-  readonly pause?: number | undefined;
+  /** Before the first retry; three times as many before the next */
+  readonly delayMs?: number | undefined;
 }
 
 /** Thrown for a failure that a retry may overcome */

@@ -40,7 +40,7 @@ type ListedArtifact = v.InferOutput<typeof listSchema>['artifacts'][number];
 const pageSize = 100;
 const mostPages = 100;
 /** Milliseconds for one request, until its answer has begun */
-const answerTimeout = 60_000;
+const answerTimeoutMs = 60_000;
 
 /**
  * The artifacts of one GitHub repository. They are read by the REST API, with a token. They are written
@@ -235,7 +235,7 @@ export class ArtifactService {
       },
       // Redirects are not followed: an artifact is on another server, which must not see the token.
       env,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeout)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]),
     });
     if (response.status >= 400) {
       await response.body?.cancel();
@@ -245,7 +245,7 @@ export class ArtifactService {
   }
 
   #retry<T>(attempt: () => Promise<T>): Promise<T> {
-    const { signal, pause = 1000 } = this.#options;
+    const { signal, delayMs = 1000 } = this.#options;
     return retry(
       async () => {
         try {
@@ -261,8 +261,8 @@ export class ArtifactService {
         }
       },
       {
-        ...{ retries: 3, pause, factor: 3, signal },
-        waitOf: (error) => (error instanceof Unanswered ? 0 : undefined),
+        ...{ retries: 3, delayMs, factor: 3, signal },
+        waitMsAfter: (error) => (error instanceof Unanswered ? 0 : undefined),
       },
     );
   }

@@ -15,9 +15,9 @@ export interface ArtifactOptions {
   readonly token: string | undefined;
   /** The setting of the GitHub repository when undefined */
   readonly retentionDays: number | undefined;
-  readonly world: Pick<World, 'env' | 'log' | 'signal' | 'temporaryFolder'>;
-  /** Milliseconds before the first retry */
-  readonly pause?: number;
+  readonly world: Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
+  /** Before something is tried again */
+  readonly delayMs?: number;
 }
 
 /**
@@ -70,11 +70,11 @@ export class ArtifactStorage implements Storage {
 
   /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactOptions) {
-    const { name, token, world, pause } = options;
+    const { name, token, world, delayMs } = options;
     this.location = `artifact://${name}`;
     this.#options = options;
     this.#names = [name, name + secondSlot];
-    this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, pause });
+    this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, delayMs });
   }
 
   async probe(): Promise<Capabilities> {
@@ -177,7 +177,7 @@ export class ArtifactStorage implements Storage {
       return {
         root,
         files,
-        storage: new FileStorage(files, this.location),
+        storage: new FileStorage(files, world, this.location),
         base: newest?.id ?? 0,
         original: new Set(original),
         written: new Set(),
@@ -235,7 +235,9 @@ export class ArtifactStorage implements Storage {
       const id = await this.#upload(copy, slot);
       if (id === undefined) {
         blocked = slot;
-        await delay((this.#options.pause ?? 1000) * round, undefined, { signal: this.#options.world.signal });
+        await delay((this.#options.delayMs ?? 1000) * round, undefined, {
+          signal: this.#options.world.signal,
+        });
         continue;
       }
       await this.#discardOther(slot);

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { messageOf } from '../../runtime/errors.ts';
-import { ForeignValueError } from '../storage.ts';
+import { BrokenBodyError, ForeignValueError } from '../storage.ts';
 import { slowestRate } from './deadline.ts';
-import { BrokenBodyError, SilenceError } from './failure.ts';
+import { SilenceError } from './failure.ts';
 
 /* Reads answers within limits of size and time: the sender may be no store, or a device in between. */
 
@@ -18,7 +18,7 @@ const largestAnswer = 32 * 1024 * 1024;
  * it parses it, whatever its size. Bodies of values are not limited here; `readWhole` reads them with a limit
  * of their own.
  */
-export function boundAnswers(client: S3Client, silence: number): void {
+export function boundAnswers(client: S3Client, silenceMs: number): void {
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
@@ -26,12 +26,12 @@ export function boundAnswers(client: S3Client, silence: number): void {
         const response = result.response as { statusCode: number; body?: unknown };
         if (!(response.body instanceof Readable)) return result;
         if (response.statusCode >= 300) {
-          const body = await readFailure(pace(response.body, silence));
+          const body = await readFailure(pace(response.body, silenceMs));
           // The SDK keeps the text only of an answer that it could parse.
           Object.assign(response, { text: Buffer.concat(body).toString() });
           response.body = Readable.from(body, { objectMode: false });
         } else if (commandName !== 'GetObjectCommand') {
-          response.body = Readable.from(readAnswer(pace(response.body, silence)), { objectMode: false });
+          response.body = Readable.from(readAnswer(pace(response.body, silenceMs)), { objectMode: false });
         }
         return result;
       },
@@ -58,14 +58,14 @@ async function readFailure(body: AsyncIterable<Buffer>): Promise<Buffer[]> {
  * @param silence milliseconds over which the rate is measured
  * @throws SilenceError when the answer is too slow or stops
  */
-async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
-  const least = (slowestRate * silence) / 1000;
+async function* pace(body: Readable, silenceMs: number): AsyncGenerator<Buffer> {
+  const least = (slowestRate * silenceMs) / 1000;
   let size = 0;
   let last = performance.now();
   const timer = setInterval(() => {
-    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silence / 1000} seconds`));
+    if (size < least) body.destroy(new SilenceError(`${size} bytes came in ${silenceMs / 1000} seconds`));
     size = 0;
-  }, silence);
+  }, silenceMs);
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
@@ -74,7 +74,7 @@ async function* pace(body: Readable, silence: number): AsyncGenerator<Buffer> {
     }
   } catch (cause) {
     // The SDK ends a silent connection, too, which shows here as a broken body.
-    if (cause instanceof SilenceError || performance.now() - last < silence * 0.9) throw cause;
+    if (cause instanceof SilenceError || performance.now() - last < silenceMs * 0.9) throw cause;
     throw new SilenceError('the rest of the answer did not come', { cause });
   } finally {
     clearInterval(timer);
@@ -100,7 +100,7 @@ async function* readAnswer(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
  */
 export async function readWhole(
   body: Readable,
-  silence: number,
+  silenceMs: number,
   length: number | undefined,
   check: (bytes: number) => void,
 ): Promise<Buffer> {
@@ -108,7 +108,7 @@ export async function readWhole(
   let size = 0;
   try {
     check(length ?? 0);
-    for await (const chunk of pace(body, silence)) {
+    for await (const chunk of pace(body, silenceMs)) {
       size += chunk.length;
       check(size);
       chunks.push(chunk);

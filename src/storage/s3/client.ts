@@ -1,6 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { describeWay } from '../../http/agents.ts';
 import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
+import type { World } from '../../runtime/context.ts';
 import { boundAnswers } from './answers.ts';
 
 export interface S3Options {
@@ -14,20 +15,19 @@ export interface S3Options {
    * AWS configuration
    */
   readonly region?: string;
-  /** The environment that names proxies and authorities */
-  readonly env?: NodeJS.ProcessEnv;
+  /** The environment names proxies and authorities. */
+  readonly world: Pick<World, 'env' | 'now'>;
   readonly addressing?: S3Addressing;
   readonly encryption?: S3Encryption;
   /** The bucket's default, STANDARD, when undefined */
   readonly storageClass?: string;
-  /** Milliseconds before the first retry, doubled for each further one; tests shorten it. */
-  readonly firstPause?: number;
-  /** Milliseconds that a connection may carry no byte in either direction; tests shorten it. */
-  readonly silence?: number;
+  /** Before the first retry, doubled for each one after it. Tests shorten it. */
+  readonly firstDelayMs?: number;
+  /** How long a connection may carry no byte in either direction. Tests shorten it. */
+  readonly silenceMs?: number;
 }
 
-/** Milliseconds */
-const defaultSilence = 60_000;
+const defaultSilenceMs = 60_000;
 
 /**
  * Opens a client of the SDK that does not retry, and reads no answer without limits.
@@ -36,21 +36,21 @@ const defaultSilence = 60_000;
  */
 export function openClient(options: S3Options, keepAlive = true): S3Client {
   const client = new S3Client(configure(options, keepAlive));
-  boundAnswers(client, silenceOf(options));
+  boundAnswers(client, silenceMsOf(options));
   return client;
 }
 
-/** Milliseconds that a connection may carry no byte in either direction */
-export function silenceOf({ silence = defaultSilence }: S3Options): number {
-  return silence;
+/** How long a connection may carry no byte in either direction. */
+export function silenceMsOf({ silenceMs = defaultSilenceMs }: S3Options): number {
+  return silenceMs;
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region, env = process.env } = options;
-  const silence = silenceOf(options);
+  const { endpoint, region, world } = options;
+  const silenceMs = silenceMsOf(options);
   // `S3Requests` limits concurrency itself: `connectionTimeout` would also count the wait for a free
   // connection.
-  const agent = { ...describeWay(env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const agent = { ...describeWay(world.env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
         endpoint: endpoint.href,
@@ -70,7 +70,7 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
-      socketTimeout: silence,
+      socketTimeout: silenceMs,
       httpAgent: agent,
       httpsAgent: agent,
     },

@@ -1,15 +1,8 @@
 import { adviseTrust } from '../../http/authorities.ts';
 import { explainProxy, explainProxyAnswer } from '../../http/trouble.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import {
-  BrokenBodyError,
-  isBroken,
-  isSilence,
-  isUnreachable,
-  nameOf,
-  SilenceError,
-  statusOf,
-} from './failure.ts';
+import { BrokenBodyError } from '../storage.ts';
+import { isBroken, isSilence, isUnreachable, nameOf, SilenceError, statusOf } from './failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './sentences.ts';
 
 /** Stands for Amazon's hosts, of which each bucket and region has its own */

@@ -4,7 +4,7 @@
  */
 export const slowestRate = 4 * 1024;
 
-/** The time until an answer has begun, as a multiple of the silence that ends a connection */
+/** How long a request may take until its answer has begun, as a share of the silence that ends a connection. */
 const share = { usual: 2, short: 0.25 };
 
 /**
@@ -18,9 +18,9 @@ export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly abortSignal = this.#controller.signal;
 
-  constructor(silence: number, bytes: number, kind: keyof typeof share) {
-    const time = silence * share[kind] + (bytes / slowestRate) * 1000;
-    this.#timer = setTimeout(() => this.#controller.abort(), time).unref();
+  constructor(silenceMs: number, bytes: number, kind: keyof typeof share) {
+    const timeMs = silenceMs * share[kind] + (bytes / slowestRate) * 1000;
+    this.#timer = setTimeout(() => this.#controller.abort(), timeMs).unref();
   }
 
   get isPast(): boolean {

@@ -1,4 +1,5 @@
 import { isPassingTunnel } from '../../http/trouble.ts';
+import { BrokenBodyError } from '../storage.ts';
 
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
@@ -20,9 +21,6 @@ const passingStatuses = new Set([408, 429, 500, 502, 503, 504]);
 
 /** Codes of stores that accept the bucket in the host name only */
 const pathRefusals = new Set(['SecondLevelDomainForbidden', 'PathStyleDomainForbidden', 'InvalidPathAccess']);
-
-/** Thrown when the body of a response ended early or broke off */
-export class BrokenBodyError extends Error {}
 
 /** Thrown when a store does not answer, or answers too slowly */
 export class SilenceError extends Error {}

@@ -19,6 +19,7 @@ export interface S3Parts {
   readonly reading: S3Reading;
   readonly writing: S3Writing;
   readonly deletion: S3Deletion;
+  readonly now: Date;
 }
 
 /** Proves that a bucket can be written, read and listed, and learns its capabilities. */
@@ -55,7 +56,7 @@ interface Found {
 }
 
 async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefined> {
-  const { writing, reading } = parts;
+  const { writing, reading, now } = parts;
   // The two values differ, so that the effect of a retried request is not taken for that of the other.
   const [first, second] = [randomBytes(8), randomBytes(8)];
   const created = await writing.createOnce(key, first);
@@ -70,7 +71,7 @@ async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefi
   const isWhole = read !== undefined && (created === 'present' || read.equals(first) || read.equals(second));
   if (!isWhole || !probes.some((probe) => probe.key === key)) return undefined;
   writing.createOnly = again === 'present';
-  const left = probes.filter((probe) => probe.key !== key && isOld(probe)).map((probe) => probe.key);
+  const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
 }
 
@@ -89,6 +90,6 @@ async function listProbes(requests: S3Requests): Promise<StoredValue[]> {
   return probes;
 }
 
-function isOld({ modifiedAt }: StoredValue): boolean {
-  return Date.now() - modifiedAt.getTime() > hour;
+function isOld({ modifiedAt }: StoredValue, now: Date): boolean {
+  return now.getTime() - modifiedAt.getTime() > hour;
 }

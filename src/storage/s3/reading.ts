@@ -24,7 +24,7 @@ export class S3Reading {
   }
 
   async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
-    const { location, silence } = this.#requests;
+    const { location, silenceMs } = this.#requests;
     const check = (bytes: number) => assertSize(key, location, bytes, limit);
     try {
       const value = await this.#requests.run('read', key, async ({ options, meet }) => {
@@ -32,7 +32,7 @@ export class S3Reading {
         const client = fresh ? this.#requests.freshClient : this.#requests.client;
         const { Body, ContentLength } = await client.send(command, options);
         meet();
-        return readWhole(Body as Readable, silence, ContentLength, check);
+        return readWhole(Body as Readable, silenceMs, ContentLength, check);
       });
       this.#readable ??= key;
       return value;

@@ -1,9 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import pRetry from 'p-retry';
+import { retry } from '../../http/retry.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { ForeignValueError, storageLanes } from '../storage.ts';
-import { openClient, type S3Options, silenceOf } from './client.ts';
+import { openClient, type S3Options, silenceMsOf } from './client.ts';
 import { Deadline } from './deadline.ts';
 import {
   isAbsent,
@@ -51,10 +51,10 @@ export class S3Requests {
   readonly root: string;
   readonly location: string;
   readonly place: S3Place;
-  /** Milliseconds without a byte after which a connection counts as dead */
-  readonly silence: number;
+  /** A connection that carries no byte for so long counts as dead. */
+  readonly silenceMs: number;
   readonly #options: S3Options;
-  readonly #firstPause: number;
+  readonly #firstDelayMs: number;
   readonly #limit = pLimit(storageLanes);
   #client: S3Client;
   /** A client that opens a new connection for each request */
@@ -66,15 +66,15 @@ export class S3Requests {
   #givenUp = false;
 
   constructor(options: S3Options) {
-    const { bucket, prefix, endpoint, env = process.env } = options;
+    const { bucket, prefix, endpoint, world } = options;
     this.#options = options;
     this.#client = openClient(options);
     this.bucket = bucket;
     this.root = prefix === '' ? '' : `${prefix}/`;
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
-    this.place = { bucket, endpoint, env };
-    this.silence = silenceOf(options);
-    this.#firstPause = options.firstPause ?? 250;
+    this.place = { bucket, endpoint, env: world.env };
+    this.silenceMs = silenceMsOf(options);
+    this.#firstDelayMs = options.firstDelayMs ?? 250;
   }
 
   get client(): S3Client {
@@ -120,17 +120,16 @@ export class S3Requests {
       try {
         return await this.#try(number, call, bytes);
       } catch (error) {
-        if (isSilence(error) && performance.now() - since > this.silence / 2) silences++;
+        if (isSilence(error) && performance.now() - since > this.silenceMs / 2) silences++;
         throw error;
       }
     };
     try {
       return await this.#limit(() =>
-        pRetry(attempt, {
+        retry(attempt, {
           retries: maxRetries,
-          minTimeout: this.#firstPause,
-          randomize: true,
-          shouldRetry: ({ error, retriesConsumed }) => this.#isWorthAnother(error, retriesConsumed, silences),
+          delayMs: this.#firstDelayMs,
+          waitMsAfter: (error, retries) => (this.#isWorthAnother(error, retries, silences) ? 0 : undefined),
         }),
       );
     } catch (error) {
@@ -140,7 +139,7 @@ export class S3Requests {
   }
 
   async #try<T>(number: number, call: (attempt: Attempt) => Promise<T>, bytes: number): Promise<T> {
-    const deadline = new Deadline(this.silence, bytes, this.#givenUp ? 'short' : 'usual');
+    const deadline = new Deadline(this.silenceMs, bytes, this.#givenUp ? 'short' : 'usual');
     const { abortSignal, meet } = deadline;
     try {
       const result = await call({ number, options: { abortSignal }, meet });
@@ -156,7 +155,7 @@ export class S3Requests {
     }
   }
 
-  #isWorthAnother(error: Error, retries: number, silences: number): boolean {
+  #isWorthAnother(error: unknown, retries: number, silences: number): boolean {
     if (retries === 0 && (isClockCorrected(error) || this.#turnsVirtual(error))) return true;
     if (!isPassing(error)) return false;
     // After the store was given up, only clean-up requests are made.

@@ -33,13 +33,15 @@ export class S3Storage implements Storage {
   readonly #writing: S3Writing;
   readonly #deletion: S3Deletion;
   readonly #versions: S3Versions;
+  readonly #now: () => Date;
 
   constructor(options: S3Options) {
+    this.#now = () => options.world.now();
     this.#requests = new S3Requests(options);
     this.#reading = new S3Reading(this.#requests);
     this.#writing = new S3Writing(this.#requests, this.#reading, options);
     this.#deletion = new S3Deletion(this.#requests);
-    this.#versions = new S3Versions(this.#requests, this.#deletion);
+    this.#versions = new S3Versions(this.#requests, this.#deletion, this.#now);
     this.location = this.#requests.location;
   }
 
@@ -50,6 +52,7 @@ export class S3Storage implements Storage {
         reading: this.#reading,
         writing: this.#writing,
         deletion: this.#deletion,
+        now: this.#now(),
       });
     } catch (error) {
       if (error instanceof StorageError && error.configuration) {

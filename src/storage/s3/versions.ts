@@ -19,11 +19,13 @@ import type { Attempt, S3Requests } from './requests.ts';
 export class S3Versions {
   readonly #requests: S3Requests;
   readonly #deletion: S3Deletion;
+  readonly #now: () => Date;
   #isKept: Promise<boolean> | undefined;
 
-  constructor(requests: S3Requests, deletion: S3Deletion) {
+  constructor(requests: S3Requests, deletion: S3Deletion, now: () => Date) {
     this.#requests = requests;
     this.#deletion = deletion;
+    this.#now = now;
   }
 
   async purge(keys: readonly string[]): Promise<Purge> {
@@ -121,7 +123,7 @@ export class S3Versions {
     const head = await this.#ask(key, ({ options }) => this.#requests.client.send(command, options));
     const until = head?.ObjectLockRetainUntilDate;
     if (head?.ObjectLockLegalHoldStatus === 'ON') return { key, until };
-    return until !== undefined && until.getTime() > Date.now() ? { key, until } : undefined;
+    return until !== undefined && until > this.#now() ? { key, until } : undefined;
   }
 
   /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */

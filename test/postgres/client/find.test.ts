@@ -7,7 +7,7 @@ import { adviseInstall, adviseUpgrade, candidateFolders } from '../../../src/pos
 import type { World } from '../../../src/runtime/context.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { findServers, type Server } from '../../support/cluster.ts';
-import { createWorld } from '../database.ts';
+import { createWorld } from '../../support/world.ts';
 
 const findClient = (major: number, world: World, clientPath: string | undefined) =>
   clients.findClient(major, world, { clientPath, installClient: 'auto' });

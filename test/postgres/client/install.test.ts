@@ -12,10 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { machine } from '../../../src/entry/process/machine.ts';
 import { installClient } from '../../../src/postgres/client/install.ts';
 import type { World } from '../../../src/runtime/context.ts';
 import { findServers } from '../../support/cluster.ts';
 import { type FakeResults, startFakeResults } from '../../support/fake-results.ts';
+import { createWorld } from '../../support/world.ts';
 
 /** The real client of the Actions cache, with a stand-in for its service; apt and sudo are scripts that install links. */
 
@@ -106,7 +108,7 @@ const offer = (minor: number) => writeFileSync(join(folder, 'offered'), `${real.
 
 function install(
   options: {
-    patience?: number;
+    timeoutMs?: number;
     env?: NodeJS.ProcessEnv;
     now?: string;
     major?: number;
@@ -116,7 +118,7 @@ function install(
   } = {},
 ) {
   const {
-    patience,
+    timeoutMs,
     env = {},
     now = '2026-11-20T02:17:00Z',
     major = real.major,
@@ -125,22 +127,19 @@ function install(
   } = options;
   const silent = () => {};
   const world: World = {
-    env: { ...process.env, ...env },
+    ...createWorld({ env: { ...process.env, ...env }, temporaryFolder: folder, now: () => new Date(now) }),
+    limitInherited: machine.limitInherited,
     log: {
       ...{ debug: silent, error: silent, progress: silent },
       info: (message) => infos.push(message),
       warn: (message) => warnings.push(message),
       group: (_, body) => body(),
     },
-    signal: new AbortController().signal,
-    temporaryFolder: folder,
-    now: () => new Date(now),
-    mask: (text) => text,
   };
   const { root = '/' } = options;
   const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources'), root };
   const wanted = { major, minor };
-  return installClient(wanted, policy, world, patience === undefined ? places : { ...places, patience });
+  return installClient(wanted, policy, world, timeoutMs === undefined ? places : { ...places, timeoutMs });
 }
 
 /** The orders that apt was given since the last look. */
@@ -303,7 +302,7 @@ describe('the packages', () => {
       const { installClient } = await import('${new URL('../../../src/postgres/client/install.ts', import.meta.url).href}');
       process.getuid = () => 1001;
       const log = { debug() {}, info() {}, warn() {}, error() {}, progress() {}, group: (_, body) => body() };
-      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date() };
+      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date(), limitInherited: (_, body) => body() };
       await installClient({ major: ${real.major}, minor: 0 }, 'always', world, { sources: '${join(folder, 'sources')}', programs: '${folder}' });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       env: { ...process.env, ACTIONS_CACHE_MODE: 'none' },
@@ -424,7 +423,7 @@ describe('a cache that', () => {
       await late.promise;
       return { status: 403 };
     };
-    expectInstalled(await install({ patience: 300 }));
+    expectInstalled(await install({ timeoutMs: 300 }));
     expect(warnings).toEqual(['The Actions cache is not used: no answer within 0.3 s']);
     const [order = ''] = downloads(takeCalls());
     expect(order).toContain('-fresh');

@@ -12,7 +12,8 @@ import {
 } from '../../../src/postgres/client/table-of-contents.ts';
 import { clientEnvironment } from '../../../src/postgres/session/client-variables.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createDatabase, createWorld, type Database } from '../database.ts';
+import { createWorld } from '../../support/world.ts';
+import { createDatabase, type Database } from '../database.ts';
 
 let cluster: Cluster;
 let database: Database;

@@ -11,8 +11,10 @@ import {
   readRootCertificates,
 } from '../../../src/postgres/session/settings.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
+import { createWorld, emptyWorld } from '../../support/world.ts';
 
-const parse = (url: string, env: NodeJS.ProcessEnv = {}) => parseConnection('database-url', url, env);
+const parse = (url: string, env: NodeJS.ProcessEnv = {}) =>
+  parseConnection('database-url', url, createWorld({ env }));
 
 function refusal(url: string, env: NodeJS.ProcessEnv = {}): ConfigurationError {
   try {
@@ -41,7 +43,7 @@ describe('a connection URL', () => {
       sslMode: 'require',
       sslRootCert: undefined,
       options: '',
-      connectTimeout: 7,
+      connectTimeoutSeconds: 7,
       input: 'database-url',
     });
   });
@@ -135,7 +137,7 @@ describe('without a URL, libpq’s variables', () => {
       PGOPTIONS: '-c geqo=off',
       PGCONNECT_TIMEOUT: '3',
     };
-    expect(parseConnection('database-url', undefined, env)).toEqual({
+    expect(parseConnection('database-url', undefined, createWorld({ env }))).toEqual({
       ...usual,
       host: 'h',
       port: 6000,
@@ -145,7 +147,7 @@ describe('without a URL, libpq’s variables', () => {
       sslMode: 'verify-full',
       sslRootCert: '/ca.pem',
       options: '-c geqo=off',
-      connectTimeout: 3,
+      connectTimeoutSeconds: 3,
       input: 'database-url',
     });
   });
@@ -171,7 +173,7 @@ describe('without a URL, libpq’s variables', () => {
       parseConnection(
         'database-url',
         'postgresql://h/d?sslrootcert=/one',
-        { PGSSLROOTCERT: '/two' },
+        createWorld({ env: { PGSSLROOTCERT: '/two' } }),
         '/three',
       ),
     ).toMatchObject({ sslRootCert: '/three' });
@@ -236,7 +238,9 @@ describe('a connection is refused', () => {
 
   it('when libpq’s variables make the same mistakes', () => {
     const env = { PGHOST: 'aws-0-eu-west-1.pooler.supabase.com', PGPORT: '6543', PGUSER: 'postgres.abc' };
-    expect(() => parseConnection('target-url', undefined, env)).toThrow(/target-url: port 6543/);
+    expect(() => parseConnection('target-url', undefined, createWorld({ env }))).toThrow(
+      /target-url: port 6543/,
+    );
   });
 
   it.each([
@@ -390,20 +394,25 @@ describe('TLS', () => {
     ['xn--bcher-kva.example', 'require'],
     ['internal.', 'require'],
   ])('of a host like %s is %s where nobody says how', (host, mode) => {
-    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, {}).sslMode).toBe(mode);
-    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, {}).sslMode).toBe(
-      'disable',
-    );
+    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, emptyWorld).sslMode).toBe(mode);
+    expect(
+      parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, emptyWorld).sslMode,
+    ).toBe('disable');
   });
 
   it('is verified where there is a certificate to verify it with', () => {
-    const settings = parseConnection('database-url', 'postgresql://a@db.example.com/d', {}, '/ca.pem');
+    const settings = parseConnection(
+      'database-url',
+      'postgresql://a@db.example.com/d',
+      emptyWorld,
+      '/ca.pem',
+    );
     expect(settings.sslMode).toBe('verify-full');
   });
 
   it('is verified at a host nearby, too, where its own URL names a certificate', () => {
     expect(parse('postgresql://a@10.1.2.3/d?sslrootcert=/ca.pem').sslMode).toBe('verify-full');
-    expect(parseConnection('database-url', 'postgresql://a@10.1.2.3/d', {}, '/ca.pem').sslMode).toBe(
+    expect(parseConnection('database-url', 'postgresql://a@10.1.2.3/d', emptyWorld, '/ca.pem').sslMode).toBe(
       'prefer',
     );
   });

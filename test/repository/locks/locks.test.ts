@@ -1,17 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Lock } from '../../../src/repository/locks/held-lock.ts';
 import type { LockOptions } from '../../../src/repository/locks/lock-file.ts';
-import {
-  acquireLock,
-  describeHolder,
-  giveBack,
-  identifyHolder,
-  listLocks,
-} from '../../../src/repository/locks/locks.ts';
+import { acquireLock, giveBack, listLocks } from '../../../src/repository/locks/locks.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { StorageError } from '../../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../../src/storage/memory.ts';
 import { DeniedValueError, RetainedError } from '../../../src/storage/storage.ts';
+import { MemoryStorage } from '../../support/memory-storage.ts';
 import { createRepository } from '../example.ts';
 
 /* Time is vitest's: nothing here waits. The storage's clock is the same plus an offset, where a test sets one. */
@@ -71,6 +65,7 @@ function options(overrides: Partial<LockOptions> = {}): LockOptions {
     mode: 'shared',
     holder: { id: 'test', name: 'this test' },
     now: () => new Date(),
+    random: Math.random,
     signal: new AbortController().signal,
     log: { debug: note, info: note, warn: note },
     waitSeconds: 0,
@@ -578,27 +573,6 @@ describe('what stands in nobody’s way', () => {
 });
 
 describe('the holder', () => {
-  it('is the run on GitHub', () => {
-    const env = {
-      GITHUB_SERVER_URL: 'https://github.com',
-      GITHUB_REPOSITORY: 'a/b',
-      GITHUB_RUN_ID: '42',
-    };
-    expect(describeHolder(env)).toBe('https://github.com/a/b/actions/runs/42');
-  });
-
-  it('is the process elsewhere', () => {
-    expect(describeHolder({ GITHUB_REPOSITORY: 'a/b' })).toMatch(new RegExp(`, process ${process.pid}$`));
-  });
-
-  it('has an id, the same for one step of a run whatever it is called, and else for one process', () => {
-    const step = { SUPABASE_BACKUP_STEP: 'a4f1' };
-    expect(identifyHolder(step).id).toBe('a4f1');
-    expect(identifyHolder({ ...step, GITHUB_RUN_ID: '42' }).id).toBe('a4f1');
-    expect(identifyHolder({}).id).toBe(identifyHolder({ GITHUB_RUN_ID: '42' }).id);
-    expect(identifyHolder({}).id).toContain(String(process.pid));
-  });
-
   it('stands in the lock with its id, and with its name for people; older versions wrote the name alone', async () => {
     const lock = await acquire({ holder: { id: 'a4f1', name: 'run 17' } });
     const older = { format: 1, operation: 'backup', mode: 'shared', holder: 'run 16', ttlSeconds: 1800 };

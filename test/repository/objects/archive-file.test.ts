@@ -6,12 +6,13 @@ import { fetchArchive } from '../../../src/repository/objects/archive-file.ts';
 import type { ObjectReader } from '../../../src/repository/objects/store.ts';
 import type { World } from '../../../src/runtime/context.ts';
 import { StorageError } from '../../../src/runtime/errors.ts';
+import { createWorld } from '../../support/world.ts';
 import { makeManifest } from '../example.ts';
 
 describe('an archive', () => {
   let world: World;
   beforeEach(() => {
-    world = { temporaryFolder: mkdtempSync(join(tmpdir(), 'archive-')) } as World;
+    world = createWorld({ temporaryFolder: mkdtempSync(join(tmpdir(), 'archive-')) });
   });
   afterEach(() => rmSync(world.temporaryFolder, { recursive: true }));
 

@@ -16,7 +16,7 @@ import {
 } from '../../../src/repository/objects/store.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
-import { MemoryStorage } from '../../../src/storage/memory.ts';
+import { MemoryStorage } from '../../support/memory-storage.ts';
 import { createRepository, makeManifest } from '../example.ts';
 
 const zstd = promisify(zlib.zstdCompress);

@@ -34,10 +34,11 @@ import {
 import { type Sweep, sweepGarbage } from '../../../src/repository/prune/sweep.ts';
 import { ConfigurationError, type IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { FileStorage } from '../../../src/storage/file.ts';
-import { MemoryStorage } from '../../../src/storage/memory.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../../src/storage/storage.ts';
+import { MemoryStorage } from '../../support/memory-storage.ts';
+import { presentWorld } from '../../support/world.ts';
 import { makeChain } from '../changes-example.ts';
-import { makeManifest, makeObject, source } from '../example.ts';
+import { makeManifest, makeObject, onlyMaker, source } from '../example.ts';
 
 const hour = 3_600_000;
 const gracePeriod = 24 * hour;
@@ -140,7 +141,7 @@ const log = {
 let folders = 0;
 const kinds = {
   memory: () => new MemoryStorage(),
-  file: () => new FileStorage(join(folder, `root-${folders++}`)),
+  file: () => new FileStorage(join(folder, `root-${folders++}`), presentWorld),
 };
 
 interface Stage {
@@ -154,12 +155,17 @@ async function setStage(inner: Storage): Promise<Stage> {
   const context = {
     holder: { id: 'a test', name: 'a test' },
     now: storage.now,
+    random: Math.random,
     signal: new AbortController().signal,
     log,
     gracePeriod,
     sweepWaitSeconds: 0,
   };
-  return { storage, repository: await openForBackup(storage, undefined, source, storage.now()), context };
+  return {
+    storage,
+    repository: await openForBackup(storage, undefined, source, storage.now(), onlyMaker),
+    context,
+  };
 }
 
 const contentOf = (name: string) => Buffer.from(name.slice(0, 10));

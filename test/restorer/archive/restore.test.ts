@@ -9,8 +9,9 @@ import type { ConnectionSettings } from '../../../src/postgres/session/settings.
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { steps } from '../../../src/restorer/archive/steps.ts';
 import { TargetError } from '../../../src/runtime/errors.ts';
-import { asRole, createDatabase, createWorld, type Database } from '../../postgres/database.ts';
+import { asRole, createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { createWorld } from '../../support/world.ts';
 
 /* A restore by a role that is no superuser, of objects some of which only a superuser can make. */
 

@@ -18,8 +18,9 @@ import {
   selectPart,
   withoutExtensions,
 } from '../../../src/restorer/archive/selection.ts';
-import { createDatabase, createWorld, type Database } from '../../postgres/database.ts';
+import { createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { createWorld } from '../../support/world.ts';
 
 let cluster: Cluster;
 let database: Database;

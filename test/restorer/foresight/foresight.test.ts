@@ -27,7 +27,8 @@ import { createRolesOf, finishRoles, planRoles, type RolePlan } from '../../../s
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { describeThrough } from '../../../src/source/archive/describe.ts';
 import { seedDatabase } from '../../fixture/seed.ts';
-import { connect, createWorld } from '../../postgres/database.ts';
+import { connect } from '../../postgres/database.ts';
+import { createWorld, emptyWorld } from '../../support/world.ts';
 import { servers, type TestServer } from '../servers.ts';
 
 /* What is foreseen is compared with what the server refuses of the same archive in the same database. */
@@ -98,7 +99,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
   async function dumpSource(url: string): Promise<Source> {
     made += 1;
     const archive = path.join(folder, `${major}-${made}`);
-    const settings = parseConnection('database-url', url, {});
+    const settings = parseConnection('database-url', url, emptyWorld);
     const env = clientEnvironment(settings, process.env, () => '');
     execFileSync(client().pgDump, ['-Fc', '-s', '-f', archive], { env });
     const roles = await server.rows('SELECT rolname FROM pg_roles');
@@ -160,7 +161,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     const { groups } = await foreseeRefusals(session, prospect, facts, new Set());
     await createRolesOf(session, prospect.roles);
     await session.close();
-    const settings = parseConnection('target-url', target.url, {});
+    const settings = parseConnection('target-url', target.url, emptyWorld);
     const connected =
       target.user === null ? settings : { ...settings, user: target.user, password: 'secret' };
     const restored = new ArchiveRestore(

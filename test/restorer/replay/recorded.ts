@@ -12,6 +12,7 @@ import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { describeThrough, type Questions } from '../../../src/source/archive/describe.ts';
 import { makeScope } from '../../parity/example.ts';
 import { makeManifest } from '../../repository/example.ts';
+import { emptyWorld } from '../../support/world.ts';
 
 /** Any number of statements, on a connection of their own. */
 export async function runSql(url: string, sql: string): Promise<void> {
@@ -32,7 +33,7 @@ export interface Recorded {
 
 /** What a backup of the database would have recorded. */
 export async function recordDatabase(url: string, questions: Partial<Questions> = {}): Promise<Recorded> {
-  const session = await openSession(parseConnection('database-url', url, {}));
+  const session = await openSession(parseConnection('database-url', url, emptyWorld));
   try {
     await applySettings(session, 'UTF8');
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -67,7 +68,7 @@ export function compareRecorded(
   scope: Partial<ParityScope> = {},
 ): Promise<Parity> {
   return compareWithBackup(
-    parseConnection('target-url', url, {}),
+    parseConnection('target-url', url, emptyWorld),
     manifest,
     supplement,
     makeScope({ tables: manifest.tables, ...scope }),

@@ -15,7 +15,7 @@ import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { type Step, steps } from '../../../src/restorer/archive/steps.ts';
 import { type Replayed, type ReplayRequest, replayChanges } from '../../../src/restorer/replay/replay.ts';
-import { createWorld } from '../../postgres/database.ts';
+import { createWorld, emptyWorld } from '../../support/world.ts';
 import type { TestServer } from '../servers.ts';
 
 const { parse } = path;
@@ -136,7 +136,7 @@ export class Setting implements AsyncDisposable {
       pgDump: path.join(this.server.bin, 'pg_dump'),
       pgRestore: path.join(this.server.bin, 'pg_restore'),
     };
-    const settings = parseConnection('target-url', url, {});
+    const settings = parseConnection('target-url', url, emptyWorld);
     const restored = new ArchiveRestore(
       {
         ...{
@@ -221,7 +221,7 @@ export function databaseOf(url: string): string {
 }
 
 function environmentOf(url: string): ToolEnvironment {
-  return clientEnvironment(parseConnection('target-url', url, {}), process.env, () => '');
+  return clientEnvironment(parseConnection('target-url', url, emptyWorld), process.env, () => '');
 }
 
 async function* cut(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -5,6 +5,7 @@ import { openSession, type Session } from '../../../src/postgres/session/connect
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { applyDatabase, keepReachable } from '../../../src/restorer/roles/database.ts';
 import { findDifferent, showSet, writeSet } from '../../../src/restorer/roles/stored-settings.ts';
+import { emptyWorld } from '../../support/world.ts';
 import { servers, type TestServer } from '../servers.ts';
 
 describe('a stored setting', () => {
@@ -165,7 +166,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       { name: 'work_mem', value: '2MB' },
     ];
     const wanted = { ...before, settings };
-    const connect = async () => (await openSession(parseConnection('target-url', url, {}))).close();
+    const connect = async () => (await openSession(parseConnection('target-url', url, emptyWorld))).close();
     expect(await applyDatabase(session, wanted, 'plain')).toEqual([]);
     await expect(connect()).rejects.toThrow(/nowhere/);
     const told = await keepReachable(session, wanted, connect);

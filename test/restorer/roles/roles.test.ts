@@ -13,6 +13,7 @@ import { isReservedRole } from '../../../src/supabase/reserved-roles.ts';
 import { connectionEnvironment } from '../../fixture/dump.ts';
 import { createRoles, reconnect } from '../../fixture/seed.ts';
 import { findServers, startCluster } from '../../support/cluster.ts';
+import { emptyWorld } from '../../support/world.ts';
 import { makeServer, servers, type TestServer } from '../servers.ts';
 
 const run = promisify(execFile);
@@ -491,7 +492,7 @@ describe.each(majors)('the roles of a Supabase project on PostgreSQL %i', (major
       parseConnection(
         'target-url',
         reconnect(target.url, { user: 'postgres', password: 'of-the-owner' }),
-        {},
+        emptyWorld,
       ),
     );
     const plan = await planRoles(session, roles, ['app_admin', 'anon'], 'supabase-project');

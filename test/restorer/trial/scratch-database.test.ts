@@ -6,9 +6,10 @@ import { compareLocales, type DatabaseLocale, readLocale } from '../../../src/re
 import { makeThrowaway } from '../../../src/restorer/trial/scratch-database.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { makeSupplement } from '../../parity/example.ts';
-import { connect, createWorld } from '../../postgres/database.ts';
+import { connect } from '../../postgres/database.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { createWorld, emptyWorld } from '../../support/world.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -18,7 +19,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const server = () => parseConnection('target-url', cluster.superuserUrl(), {});
+const server = () => parseConnection('target-url', cluster.superuserUrl(), emptyWorld);
 
 /** As a backup describes the database that it is of. */
 function describeAs({ encoding, provider, locale, collate, ctype }: DatabaseLocale): Supplement {
@@ -71,7 +72,7 @@ describe('a throwaway database', () => {
     const url = String(process.env.TESTBED_PG17_URL);
     const example = makeManifest();
     const manifest = makeManifest({ facts: { ...example.facts, roles: [] }, id: '20261120T021700Z-1111' });
-    const at = parseConnection('target-url', url, {});
+    const at = parseConnection('target-url', url, emptyWorld);
     await using made = await makeThrowaway(at, manifest, describeAs(builtin), createWorld());
     const session = await openSession(made.settings);
     expect(await readLocale(session)).toEqual(builtin);

@@ -33,13 +33,13 @@ describe('of a week of nightly runs', () => {
   test('all that are there are on time', () => {
     const found = judge([nightly], nights());
     expect(found.due).toHaveLength(7);
-    expect(found).toMatchObject({ missed: [], waiting: [], stalled: [], medianDelay: 0, maxDelay: 0 });
+    expect(found).toMatchObject({ missed: [], waiting: [], stalled: [], medianDelayMs: 0, maxDelayMs: 0 });
   });
 
   test('late ones are counted with their delay, not as missing', () => {
     const runs = nights(20 * minute).with(3, runAt('2026-11-17T08:17:00Z'));
     const found = judge([nightly], runs);
-    expect(found).toMatchObject({ missed: [], medianDelay: 20 * minute, maxDelay: 6 * hour });
+    expect(found).toMatchObject({ missed: [], medianDelayMs: 20 * minute, maxDelayMs: 6 * hour });
   });
 
   test('one that is missing in the middle is missed, and the schedule does not stand still', () => {
@@ -86,7 +86,7 @@ test('what is due once a month is judged by its last time', () => {
   const monthly = '17 4 1 * *';
   expect(judge([monthly], [runAt('2026-11-01T04:30:00Z')])).toMatchObject({
     missed: [],
-    maxDelay: 13 * minute,
+    maxDelayMs: 13 * minute,
   });
   // It is not awaited for a month: no run is a day late.
   expect(timesOf(judge([monthly], []).stalled)).toEqual(['2026-11-01T04:17']);

@@ -12,8 +12,9 @@ import { dumpArchive } from '../../../src/source/archive/dump.ts';
 import { excludePatterns } from '../../../src/source/archive/exclude-patterns.ts';
 import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
 import { takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
-import { CollectingLog, createDatabase, type Database, until } from '../../postgres/database.ts';
+import { createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { CollectingLog } from '../../support/world.ts';
 
 let cluster: Cluster;
 const folder = mkdtempSync(path.join(tmpdir(), 'archive-'));

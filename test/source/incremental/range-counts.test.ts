@@ -5,8 +5,9 @@ import { planRanges, type Slice } from '../../../src/postgres/catalog/ranges.ts'
 import type { TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import { countRanges } from '../../../src/source/incremental/range-counts.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
-import { CollectingLog, createDatabase, type Database, until } from '../../postgres/database.ts';
+import { createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { CollectingLog } from '../../support/world.ts';
 
 let cluster: Cluster;
 let database: Database;

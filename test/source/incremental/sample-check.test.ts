@@ -8,8 +8,9 @@ import { chooseUnits, recheckUnits } from '../../../src/source/incremental/sampl
 import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
 import { copyRows } from '../../../src/source/rows/copy.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
-import { CollectingLog, createDatabase, type Database } from '../../postgres/database.ts';
+import { createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { CollectingLog } from '../../support/world.ts';
 
 const hour = 3_600_000;
 const start = Date.parse('2026-11-20T02:17:00Z');

@@ -10,8 +10,9 @@ import { copyRows } from '../../../src/source/rows/copy.ts';
 import { explainUnreadable, joinSnapshot } from '../../../src/source/snapshot/joined.ts';
 import { explainFullLockTable } from '../../../src/source/snapshot/locks.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
-import { CollectingLog, connect, createDatabase, type Database, until } from '../../postgres/database.ts';
+import { connect, createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { CollectingLog } from '../../support/world.ts';
 
 let cluster: Cluster;
 let database: Database;

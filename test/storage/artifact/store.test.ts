@@ -8,6 +8,7 @@ import { ArtifactStorage } from '../../../src/storage/artifact/store.ts';
 import { openStorage } from '../../../src/storage/open.ts';
 import { describeStorage, keysOf } from '../../storage.contract.ts';
 import { type FakeResults, startFakeResults } from '../../support/fake-results.ts';
+import { createWorld, presentWorld } from '../../support/world.ts';
 
 /* The real @actions/artifact client, against a stand-in of what it talks to. */
 
@@ -55,8 +56,9 @@ function openIn(runId: string, options: Run = {}): ArtifactStorage {
     name: options.name ?? 'db',
     token: 'token' in options ? options.token : fake.token,
     retentionDays: options.retentionDays,
-    pause: 5,
+    delayMs: 5,
     world: {
+      ...presentWorld,
       env,
       signal: options.signal ?? new AbortController().signal,
       temporaryFolder: folder,
@@ -472,12 +474,7 @@ describe('outside of a runner', () => {
 });
 
 describe('a location', () => {
-  const world = {
-    env: { GITHUB_REPOSITORY: 'acme/shop' },
-    log: {} as never,
-    signal: new AbortController().signal,
-    temporaryFolder: tmpdir(),
-  };
+  const world = createWorld({ env: { GITHUB_REPOSITORY: 'acme/shop' }, temporaryFolder: tmpdir() });
   const options = { githubToken: 'token' };
 
   test.each(['artifact://db', 'artifact://Nightly backups (eu)', 'artifact://größe@1'])(

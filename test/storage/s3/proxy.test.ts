@@ -12,6 +12,7 @@ import {
   startTlsFront,
   type TlsFront,
 } from '../../support/private-authority.ts';
+import { createWorld } from '../../support/world.ts';
 
 let folder: string;
 let authority: PrivateAuthority;
@@ -43,8 +44,8 @@ const endpoint = () => `https://store.acme.test:${front.port}`;
 
 function open(env: NodeJS.ProcessEnv, address = endpoint()): S3Storage {
   const storage = new S3Storage({
-    ...{ bucket: store.bucket, prefix: '', endpoint: new URL(address), firstPause: 2, silence: 1000 },
-    env: { AWS_CA_BUNDLE: authority.file, ...env },
+    ...{ bucket: store.bucket, prefix: '', endpoint: new URL(address), firstDelayMs: 2, silenceMs: 1000 },
+    world: createWorld({ env: { AWS_CA_BUNDLE: authority.file, ...env } }),
   });
   opened.push(storage);
   return storage;
@@ -93,8 +94,8 @@ describe('a storage behind a proxy', () => {
 
   test('of Amazon’s is, with a bucket in the name of the host', async () => {
     const storage = new S3Storage({
-      ...{ bucket: 'backups', prefix: '', region: 'eu-west-3', firstPause: 2, silence: 1000 },
-      env: { HTTPS_PROXY: proxy.host },
+      ...{ bucket: 'backups', prefix: '', region: 'eu-west-3', firstDelayMs: 2, silenceMs: 1000 },
+      world: createWorld({ env: { HTTPS_PROXY: proxy.host } }),
     });
     opened.push(storage);
     proxy.refuse = () => 403;

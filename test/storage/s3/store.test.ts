@@ -10,6 +10,7 @@ import {
   type S3Request,
   startFakeS3,
 } from '../../support/fake-s3.ts';
+import { presentWorld } from '../../support/world.ts';
 
 let fakes: FakeS3[] = [];
 
@@ -31,7 +32,14 @@ async function openFake(options: FakeS3Options = {}, prefix = 'some/prefix'): Pr
 }
 
 function openAt(endpoint: string, bucket = 'backups', prefix = 'some/prefix'): S3Storage {
-  return new S3Storage({ bucket, prefix, endpoint: new URL(endpoint), firstPause: 2, silence: 2500 });
+  return new S3Storage({
+    bucket,
+    prefix,
+    endpoint: new URL(endpoint),
+    world: presentWorld,
+    firstDelayMs: 2,
+    silenceMs: 2500,
+  });
 }
 
 function answer(status: number, code: string, extra: Partial<Fault> = {}): Fault {
@@ -305,8 +313,9 @@ describe('an answer that comes drop by drop', () => {
   ])('%s is cut off, and asked for again', async (_, about, status) => {
     const [fake] = await openFake();
     const storage = new S3Storage({
-      ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstPause: 2 },
-      silence: 200,
+      ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstDelayMs: 2 },
+      world: presentWorld,
+      silenceMs: 200,
     });
     await storage.put('key', Buffer.from('value'));
     fake.fault = script(about, { kind: 'drip', status });
@@ -380,7 +389,13 @@ test('at Amazon’s own endpoints the checksums of the SDK are used as well', as
   const fake = await startFakeS3();
   fakes.push(fake);
   vi.stubEnv('AWS_ENDPOINT_URL_S3', fake.endpoint);
-  const storage = new S3Storage({ bucket: fake.bucket, prefix: '', region: 'eu-west-3', firstPause: 2 });
+  const storage = new S3Storage({
+    bucket: fake.bucket,
+    prefix: '',
+    region: 'eu-west-3',
+    world: presentWorld,
+    firstDelayMs: 2,
+  });
   const value = Buffer.alloc(1_000_000, 'value');
   await storage.put('key', value);
   expect(fake.requests.find(isPut)?.headers).toMatchObject({
@@ -581,7 +596,7 @@ describe('a probe names the mistake', () => {
   test('no region, at Amazon', async () => {
     for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
     vi.stubEnv('HOME', '/nonexistent');
-    const storage = new S3Storage({ bucket: 'backups', prefix: '', firstPause: 2 });
+    const storage = new S3Storage({ bucket: 'backups', prefix: '', world: presentWorld, firstDelayMs: 2 });
     const error = await storage.probe().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
     expect((error as ConfigurationError).next).toContain('`s3-region`');

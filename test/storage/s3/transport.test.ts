@@ -6,6 +6,7 @@ import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { keysOf } from '../../storage.contract.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../../support/misbehaving-proxy.ts';
+import { presentWorld } from '../../support/world.ts';
 
 /** How many requests a deed takes, what is made of a store's word, and when one that says nothing is given up. */
 
@@ -33,7 +34,13 @@ async function open(fakeOptions: FakeS3Options = {}, options: Partial<S3Options>
   const proxy = await startMisbehavingProxy(fake.endpoint);
   const endpoint = new URL(proxy.endpoint);
   const place = { bucket: fake.bucket, prefix: 'p', endpoint };
-  const storage = new S3Storage({ ...place, firstPause: 2, silence: 2000, ...options });
+  const storage = new S3Storage({
+    ...place,
+    world: presentWorld,
+    firstDelayMs: 2,
+    silenceMs: 2000,
+    ...options,
+  });
   opened.push(storage, proxy, fake);
   return { fake, proxy, storage };
 }
@@ -162,7 +169,7 @@ describe('a probe', () => {
   test.each(['honoured', 'ignored'] as const)(
     'takes three steps where conditions are %s',
     async (conditionalWrites) => {
-      const { proxy, storage, fake } = await open({ conditionalWrites }, { silence: 5000 });
+      const { proxy, storage, fake } = await open({ conditionalWrites }, { silenceMs: 5000 });
       proxy.misbehave({ does: { kind: 'latency', milliseconds: 150 } });
       await storage.probe();
       expect(countSteps(proxy)).toBe(3);
@@ -199,8 +206,8 @@ describe('a store that falls silent', () => {
   test.each(deeds)(
     'holds a %s for two silences, and what comes after it for a part of one',
     async (_, deed) => {
-      const silence = 800;
-      const { proxy, storage } = await open({}, { silence });
+      const silenceMs = 800;
+      const { proxy, storage } = await open({}, { silenceMs });
       await storage.put('key', value);
       proxy.misbehave({ does: { kind: 'hang' } });
       let since = performance.now();
@@ -209,7 +216,7 @@ describe('a store that falls silent', () => {
       since = performance.now();
       await errorOf(storage.delete(['lock']));
       expect(performance.now() - since).toBeLessThan(0.6 * first);
-      expect(first).toBeLessThan(6 * silence);
+      expect(first).toBeLessThan(6 * silenceMs);
       // It answers again, and all is as before.
       proxy.misbehave();
       await storage.stat('key');
@@ -219,7 +226,7 @@ describe('a store that falls silent', () => {
   );
 
   test.each(['GET', 'LIST'] as const)('in drops, to a %s, is given up as well', async (on) => {
-    const { proxy, storage, fake } = await open({}, { silence: 500 });
+    const { proxy, storage, fake } = await open({}, { silenceMs: 500 });
     fake.values.set('p/key', { bytes: Buffer.alloc(100_000), modifiedAt: new Date() });
     proxy.misbehave({ on, does: { kind: 'drip', milliseconds: 40 } });
     const since = performance.now();

@@ -10,8 +10,9 @@ import { openForBackup, openRepository } from '../../../src/repository/open.ts';
 import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
-import { source } from '../../repository/example.ts';
+import { onlyMaker, source } from '../../repository/example.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
+import { presentWorld } from '../../support/world.ts';
 
 /** What a person reads when a store refuses, or is none: the cause, the store's own words, and what to write instead. */
 
@@ -39,7 +40,7 @@ async function openFake(
 
 function openAt(endpoint: string, options: Partial<S3Options> = {}): S3Storage {
   const place = { bucket: 'backups', prefix: 'p', endpoint: new URL(endpoint) };
-  return new S3Storage({ ...place, firstPause: 2, silence: 2500, ...options });
+  return new S3Storage({ ...place, world: presentWorld, firstDelayMs: 2, silenceMs: 2500, ...options });
 }
 
 async function errorOf(deed: Promise<unknown>): Promise<ConfigurationError | StorageError> {
@@ -233,7 +234,7 @@ describe('a store that knows the bucket in the host name only', () => {
     const endpoint = `http://store.example:${new URL(fake.endpoint).port}`;
     const storage = openAt(endpoint, { addressing });
     expect(await storage.probe()).toEqual({ createOnly: true, deletes: true });
-    await openForBackup(storage, undefined, source, new Date());
+    await openForBackup(storage, undefined, source, new Date(), onlyMaker);
     expect([...fake.values.keys()]).toContain('p/repository.json');
     const refused = fake.requests.filter(({ headers }) => headers.host?.startsWith('store.'));
     expect(refused).toHaveLength(addressing === 'auto' ? 1 : 0);

@@ -2,7 +2,7 @@ import type { Input } from '../input.ts';
 import { parseFolder, parseIdentities } from '../key-values.ts';
 import { storing } from '../operations.ts';
 import {
-  parseEndpoint,
+  checkEndpoint,
   parseS3Addressing,
   parseS3Encryption,
   parseStorage,
@@ -32,7 +32,7 @@ export const repositoryInputs = {
     description:
       'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
       'When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.',
-    parse: parseEndpoint,
+    parse: checkEndpoint,
   },
   's3-region': {
     operations: storing,

@@ -1,4 +1,4 @@
-import { StorageError } from '../runtime/errors.ts';
+import { StorageError } from '../../src/runtime/errors.ts';
 import {
   assertKey,
   assertPrefix,
@@ -7,7 +7,7 @@ import {
   largestValue,
   type Storage,
   type StoredValue,
-} from './storage.ts';
+} from '../../src/storage/storage.ts';
 
 /** A storage in memory, for tests of code that uses storages */
 export class MemoryStorage implements Storage {

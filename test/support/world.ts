@@ -1,0 +1,37 @@
+import type { Log, World } from '../../src/runtime/context.ts';
+
+/** A log that keeps the warnings. */
+export class CollectingLog implements Log {
+  readonly warnings: string[] = [];
+  debug(): void {}
+  info(): void {}
+  warn(message: string): void {
+    this.warnings.push(message);
+  }
+  error(): void {}
+  group<T>(_title: string, body: () => Promise<T>): Promise<T> {
+    return body();
+  }
+  progress(): void {}
+}
+
+/** The world of a test: this process's environment, and a clock that stands still. */
+export function createWorld(changes: Partial<World> = {}): World & { log: CollectingLog } {
+  return {
+    env: process.env,
+    signal: new AbortController().signal,
+    temporaryFolder: '/nonexistent',
+    now: () => new Date('2026-11-20T02:17:00Z'),
+    random: Math.random,
+    limitInherited: (_, body) => body(),
+    mask: (text) => text,
+    ...changes,
+    log: (changes.log as CollectingLog | undefined) ?? new CollectingLog(),
+  };
+}
+
+/** For what reads a connection where no variable says anything. */
+export const emptyWorld = createWorld({ env: {} });
+
+/** With the clock of this machine, for what compares it with times of files. */
+export const presentWorld = createWorld({ now: () => new Date() });
