@@ -4,16 +4,20 @@ import { fileCertificates } from '../postgres/session/root-certificates.ts';
 import type { World } from '../runtime/context.ts';
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
-/** What changes neither a database nor what is stored of one. */
+/** Operations that change neither a database nor its backups. */
 const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status']);
 
-/** Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect of ours. */
+/**
+ * Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect
+ * of ours.
+ */
 export async function run(given: Inputs, world: World): Promise<Outcome> {
   const inputs = fileCertificates(given, world);
   try {
     return await perform(inputs, world);
   } catch (error) {
-    // Who only looks has touched nothing, whenever it comes out that another input is needed.
+    // An operation that only looks has touched nothing, so wrong inputs are the user's mistake whenever they
+    // show.
     if (error instanceof StorageError && error.configuration && looking.has(inputs.operation)) {
       throw new ConfigurationError(error.message, error.next, error);
     }

@@ -4,18 +4,18 @@ import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { Operation } from './operations.ts';
 
-/** What the inputs mean, once they have been checked. */
+/* The parsed and checked inputs of each operation. */
 
-/** Where a repository is, and how that is spoken to. */
+/** Where a repository is, and how to access it. */
 export interface PlaceInputs {
   readonly storage: string;
   readonly s3Endpoint: string | undefined;
   readonly s3Region: string | undefined;
   readonly s3Addressing: S3Addressing;
-  /** Undefined: as the bucket is set */
+  /** Undefined: the setting of the bucket */
   readonly s3Sse: S3Encryption | undefined;
   readonly s3StorageClass: string | undefined;
-  /** Of an `artifact://` storage; undefined: as the repository is set */
+  /** Of an `artifact://` storage; undefined: the setting of the repository */
   readonly artifactRetentionDays: number | undefined;
   /** For an `artifact://` storage of another run */
   readonly githubToken: string | undefined;
@@ -35,9 +35,9 @@ export interface CommonInputs extends PlaceInputs, ClientInputs {
   readonly encryptionIdentity: readonly string[];
 }
 
-/** Which database is read, what of it, and how. */
+/** The database to read, which of its tables, and how. */
 export interface SourceInputs {
-  /** Undefined: the PG… variables of the environment say it all. */
+  /** Undefined: the PG… variables of the environment describe the connection. */
   readonly databaseUrl: string | undefined;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
@@ -53,11 +53,11 @@ export interface SourceInputs {
   readonly rollbackToken: boolean;
 }
 
-/** How what is stored is packed, and who can open it. */
+/** How stored data is compressed, and for whom it is encrypted. */
 export interface PackingInputs {
   /** `age1…`, each checked; empty means unencrypted. */
   readonly encryptionRecipients: readonly string[];
-  /** Whether a public repository may store it unencrypted */
+  /** Whether a public repository may store backups unencrypted */
   readonly allowUnencrypted: boolean;
   readonly compressionLevel: number;
 }
@@ -71,14 +71,14 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs 
   readonly pin: boolean;
 }
 
-/** With the backup that is taken when changes alone would not do. */
+/** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
 export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
 }
 
-/** What is read back of a repository. */
+/** Which backups are read back, and how much of them. */
 export interface ReadBackRequest extends CommonInputs {
   /** An id, `latest` or `all`. */
   readonly backupId: string;
@@ -93,9 +93,12 @@ export interface ValidateInputs extends ReadBackRequest {
 export interface RestoreInputs extends CommonInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
-  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
+  /**
+   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
+   * milliseconds.
+   */
   readonly backupId: string;
-  /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: what the backup holds */
+  /** `latest`, or an ISO 8601 time in UTC with microseconds; undefined: the time of the backup */
   readonly recoveryTargetTime: string | undefined;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -105,13 +108,13 @@ export interface RestoreInputs extends CommonInputs {
   readonly targetKind: 'auto' | 'plain' | 'supabase-image' | 'supabase-project';
   readonly defaultPrivileges: 'narrower' | 'source';
   readonly environment: string | undefined;
-  /** Whether the words were typed */
+  /** Whether the words that confirm the restore were typed */
   readonly confirmed: boolean;
   readonly clean: boolean;
   readonly safetyBackup: boolean;
   readonly safetyStorage: string | undefined;
   readonly stagingUrl: string | undefined;
-  /** What runs there, as far as anybody says so: one of those that may read a backup */
+  /** The image that runs at `stagingUrl`, if it is named: one of those that may read a backup */
   readonly image: string | undefined;
   /** Only with `stagingUrl` */
   readonly fallback: number;
@@ -127,14 +130,17 @@ export interface DrillInputs extends CommonInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
-  /** An id, `latest`, `latest-verified`, `before:` and an ISO 8601 time in UTC, or `random:` and milliseconds. */
+  /**
+   * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
+   * milliseconds.
+   */
   readonly backupId: string;
-  /** As of a restore */
+  /** As for a restore */
   readonly recoveryTargetTime: string | undefined;
   readonly fallback: number;
   readonly checks: readonly string[];
   readonly command: string | undefined;
-  /** As of a restore: what runs at `targetUrl` */
+  /** As for a restore: the image that runs at `targetUrl` */
   readonly image: string | undefined;
   /** milliseconds */
   readonly rtoTarget: number | undefined;
@@ -177,7 +183,7 @@ export interface PinInputs extends CommonInputs {
   readonly backupId: string;
 }
 
-/** A backup that is taken when the newest one will not do. */
+/** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
 export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
@@ -189,7 +195,7 @@ export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
   /** milliseconds */
   readonly drilledWithin: number | undefined;
   readonly onStale: 'backup' | 'stop';
-  /** A folder, which need not exist */
+  /** A folder, which may not exist */
   readonly migrations: string;
   readonly baseRef: string | undefined;
 }
@@ -210,7 +216,7 @@ export interface ScheduleInputs {
   readonly policy: string;
   /** The folder of the workflows; it may not exist yet */
   readonly workflows: string;
-  /** Write nothing, and end with 3 when the workflows are not what the policy says */
+  /** Writes nothing, and ends with 3 when the workflows differ from the policy */
   readonly check: boolean;
   readonly dryRun: boolean;
   readonly githubToken: string | undefined;
@@ -222,10 +228,10 @@ export interface AlarmOperationInputs extends CommonInputs {
   readonly needs: readonly NeededJob[];
 }
 
-/** Who hears of a failure, and how. */
+/** Who is notified of a failure, and how. */
 export interface AlarmInputs {
   readonly githubToken: string | undefined;
-  /** undefined: the storage stands for it */
+  /** undefined: messages name the storage instead */
   readonly database: string | undefined;
   readonly failureIssues: boolean;
   readonly issueLabels: readonly string[];

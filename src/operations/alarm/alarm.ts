@@ -4,9 +4,9 @@ import { hearJobs } from './jobs.ts';
 import { describeHeard } from './report.ts';
 
 /**
- * Raises the alarm of an operation whose job ended before that could.
+ * Raises the alarm of an operation whose job ended before the operation could.
  *
- * @throws JobError, by which the entry raises it
+ * @throws JobError, from which the entry raises the alarm
  */
 export function raiseAlarm(inputs: AlarmOperationInputs): Outcome {
   return describeHeard(hearJobs(inputs));

@@ -4,10 +4,11 @@ import { JobError } from '../../runtime/errors.ts';
 import type { HeardJobs } from './result.ts';
 
 /**
- * Raises the alarm of an operation whose job ended before that could: a service container that does not start, a runner that is lost, a process
- * that is killed. What is known of it is what GitHub tells a job after it.
+ * Raises the alarm of an operation whose job ended before the operation could: a service container did not
+ * start, the runner was lost, or the process was killed. All that is known is what GitHub reports to a later
+ * job.
  *
- * @throws JobError, by which the entry raises it, where one of the jobs ended without a word
+ * @throws JobError, from which the entry raises the alarm, when a job failed or was cancelled without one
  */
 export function hearJobs({ alarmOf, needs }: Pick<AlarmOperationInputs, 'alarmOf' | 'needs'>): HeardJobs {
   const silent = needs.filter(isSilent);
@@ -20,7 +21,7 @@ function isSilent({ result, outputs }: NeededJob): boolean {
   return ['failure', 'cancelled'].includes(result) && outputs.announced !== 'true';
 }
 
-/** Outputs are set by the operation, so that some mean that it had begun. */
+/** Only the operation sets outputs, so a job with any output has begun the operation. */
 function describe({ id, result, outputs }: NeededJob, operation: string): string {
   const hasBegun = Object.values(outputs).some((text) => text !== '');
   return hasBegun

@@ -1,7 +1,7 @@
 import type { NeededJob } from '../../interface/inputs/needed-jobs.ts';
 import type { Operation } from '../../interface/inputs/operations.ts';
 
-/** Jobs none of which ended without a word. */
+/** Jobs that succeeded, were skipped, or have raised an alarm of their own. */
 export interface HeardJobs {
   readonly operation: Operation;
   readonly jobs: readonly NeededJob[];

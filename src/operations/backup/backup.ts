@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { describeBackup } from './report.ts';
 import { takeBackup } from './take.ts';
 
-/** Takes a backup, and tells of it. */
+/** Takes a backup, and reports it. */
 export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
   const { backupType, label, pin } = inputs;
   const request = {

@@ -5,12 +5,12 @@ import type { Snapshot } from '../../source/snapshot/snapshot.ts';
 import type { Destination } from './destination.ts';
 import type { BackupRequest } from './request.ts';
 
-/** What is copied, and where. */
+/** The source and the destination of a copy. */
 export interface CopyRequest extends Pick<BackupRequest, 'backupType' | 'source'> {
   readonly settings: ConnectionSettings;
   readonly client: ClientTools;
   readonly snapshot: Snapshot;
   readonly destination: Destination;
-  /** As the snapshot's lead session has read them */
+  /** As the lead session of the snapshot read them */
   readonly sequences: readonly SequenceState[];
 }

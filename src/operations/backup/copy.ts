@@ -23,22 +23,25 @@ import type { BackupRequest } from './request.ts';
 export interface CopiedDatabase {
   readonly archive: readonly PendingPiece[];
   readonly supplement: readonly PendingPiece[];
-  /** Of the definitions: what they are grows with the number of tables */
+  /** Digest of the definitions; the definitions themselves grow with the number of tables */
   readonly digest: string;
   readonly notCarried: Manifest['notCarried'];
   readonly plan: CopyPlan;
-  /** What was read; what was taken over from the base is in the plan. */
+  /** What was read; `plan` has what was taken over from the base. */
   readonly slices: readonly CopiedSlice[];
 }
 
-/** The session that holds the snapshot, and the one that sees the present */
+/** Sessions that are open already: the one that holds the snapshot, and the one that sees the present */
 const openAlready = 2;
-/** They, pg_dump's, and the one that describes the database */
+/**
+ * Sessions besides those of the jobs: the two above, the one of pg_dump, and the one that describes the
+ * database
+ */
 const sessionsBesideJobs = openAlready + 2;
 
 /**
- * Copies the database. Where the server or the pooler has fewer sessions than are wanted it begins again with as many as there are, and what
- * was stored until then is found again.
+ * Copies the database. If the server or the pooler grants fewer sessions than wanted, the copy starts again
+ * with as many as there are, and finds again what the first attempt stored.
  */
 export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase> {
   const { settings, snapshot, destination } = request;
@@ -54,7 +57,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       snapshot.signal.throwIfAborted();
       if (!isCrowded(error) || room === 1) throw error;
       const found = await countSessions(settings, room, snapshot.signal);
-      // Of which another client may have taken one by now.
+      // Another client may have taken one of the counted sessions by now.
       room = Math.max(1, Math.min(room - 1, found));
       log.warn(
         `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
@@ -63,19 +66,20 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
   }
 }
 
-/** What the parts of a copy have in common. */
+/** What the parts of a copy share. */
 interface Copying extends CopyRequest {
-  /** How many parts read rows at once */
+  /** How many workers read rows at once */
   readonly workers: number;
-  /** Lets several tasks run, at once where there are sessions for that */
+  /** Runs tasks together, or one after another where sessions do not suffice */
   readonly run: typeof runTogether;
   readonly pool: BufferPool;
-  /** Undefined for a backup that is to read everything */
+  /** How the backup relates to its base; undefined for a backup that is not to be incremental */
   readonly relation: Relation | undefined;
 }
 
 /**
- * pg_dump writes the archive while workers find out what to read, and read it, all under the one snapshot.
+ * Copies with a limited number of sessions: pg_dump writes the archive while workers choose what to read, and
+ * read it, all under the same snapshot.
  *
  * @param room how many sessions may be open at once, besides those that are open already
  */
@@ -101,7 +105,7 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
   return { archive, ...described, ...rows };
 }
 
-/** Has pg_dump write the archive, unless the base's says the same. */
+/** Makes pg_dump write the archive, unless the archive of the base has the same content. */
 async function copyArchive(
   { backupType, snapshot, client, settings, destination, pool, relation, sequences }: Copying,
   signal: AbortSignal,
@@ -112,7 +116,7 @@ async function copyArchive(
   return dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
     schemaOnly: backupType === 'schema',
     settings,
-    // pg_dump leaves these to the database, and they show in the text of defaults.
+    // pg_dump does not set the time zone, which shows in the text of defaults.
     env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
     pool,
     store: (plaintext) => writer.store(plaintext),
@@ -120,7 +124,7 @@ async function copyArchive(
   });
 }
 
-/** Describes the database and what cannot be taken along, and stores the description. */
+/** Describes the database and lists what the backup does not carry, and stores the description. */
 async function copyDescription(
   { backupType, source, snapshot, settings, destination }: Copying,
   signal: AbortSignal,
@@ -141,7 +145,10 @@ async function copyDescription(
 
 type CopiedRows = Pick<CopiedDatabase, 'plan' | 'slices'>;
 
-/** Reads the rows that the plan wants while a part of what it takes over is checked; all of them where that fails. */
+/**
+ * Reads the rows that the plan chooses, while a sample of the reused rows is checked. If the check fails, all
+ * rows are read.
+ */
 async function copyTables(copying: Copying, signal: AbortSignal): Promise<CopiedRows> {
   const { relation, snapshot, run, workers, pool } = copying;
   const plan = relation
@@ -176,7 +183,7 @@ function readChosen(
   });
 }
 
-/** Definitions without rows answer no question about rows. */
+/** Returns the questions for the source: none for a schema backup, which has no rows to answer them. */
 export function askedOf({ backupType, source }: Pick<BackupRequest, 'backupType' | 'source'>): Questions {
   const { checks, freshness } = source;
   return backupType === 'schema' ? { checks: [], freshness: [] } : { checks, freshness };

@@ -19,23 +19,23 @@ import { openStorage } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 
-/** A repository that a backup may write to, for as long as it holds the lock. */
+/** A repository that a backup may write to, as long as it holds the lock. */
 export interface Destination {
   readonly repository: Repository;
   readonly lock: Lock;
-  /** The world, whose signal is aborted too when the lock is lost */
+  /** The world; its signal also aborts when the lock is lost */
   readonly world: World;
   readonly name: NameObject;
   readonly writer: ObjectWriter;
-  /** What an incremental backup may build upon; undefined for the others */
+  /** What an incremental backup builds upon, or why nothing can be built upon; undefined for other types */
   readonly base: Base | undefined;
-  /** Settled when the cache of outlines has all backups before this one; never rejected */
+  /** Resolves when the cache of outlines has all earlier backups, or could not be completed */
   readonly outlines: Promise<void>;
-  /** What a time of this machine's clock is by a clock that can be trusted */
+  /** Converts a time of this machine's clock to that of a clock that can be trusted. */
   date(time: Date): Date;
 }
 
-/** Where it is, how it is written, and what for */
+/** Where the repository is, how it is written, and for what type of run. */
 export interface DestinationRequest {
   readonly place: PlaceInputs;
   readonly packing: PackingInputs;
@@ -43,10 +43,10 @@ export interface DestinationRequest {
 }
 
 /**
- * Proves that the storage can be written, opens its repository or makes one, and locks it. On a distant storage each answer takes its time:
- * what does not depend on another is asked side by side.
+ * Proves that the storage can be written, opens its repository or creates one, and locks it. Each answer of a
+ * remote storage takes time, so questions that do not depend on one another are asked side by side.
  *
- * @param resources get what has to be given back
+ * @param resources receives what has to be released
  */
 export async function openDestination(
   request: DestinationRequest,
@@ -58,7 +58,7 @@ export async function openDestination(
   const { place, packing, purpose } = request;
   const storage = resources.use(await openStorage(place.storage, place, world));
   const probing = storage.probe();
-  // Heard by `unlessRefused`, when the rest has ended.
+  // `unlessRefused` throws this error once the other work has ended.
   probing.catch(() => undefined);
   const { repository, lock, ...found } = await unlessRefused(probing, async () => {
     const opened = await openForBackup(storage, place.repositoryKey, source, now, {
@@ -76,7 +76,7 @@ export async function openDestination(
   const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
   const { damaged, predecessors, marks } = found;
   const { known } = predecessors;
-  // What is looked at under the lock stays. A capture stores what nobody has stored before.
+  // No cleanup removes an object that is seen under the lock. A capture stores only new objects.
   const inventory =
     purpose === 'capture'
       ? Inventory.askEach(storage)
@@ -104,7 +104,7 @@ export async function openDestination(
   };
 }
 
-/** Completes the cache of outlines beside the backup; nothing of it goes on when that ends. */
+/** Completes the cache of outlines beside the backup, and stops when the backup ends. */
 function completeBeside(
   repository: Repository,
   { listing, predecessors }: Surroundings,
@@ -121,7 +121,10 @@ function completeBeside(
   return outlines;
 }
 
-/** A storage that cannot be written, or is none, says by itself what is wrong with it, better than what fails there. */
+/**
+ * Does the work, and throws the error of the probe rather than that of the work: the probe explains better
+ * what is wrong with a storage that cannot be written, or that is none.
+ */
 async function unlessRefused<Result>(
   probing: Promise<unknown>,
   work: () => Promise<Result>,
@@ -136,7 +139,7 @@ async function unlessRefused<Result>(
   }
 }
 
-/** What one finds who looks around in a repository */
+/** What a run finds in the repository before it writes */
 interface Surroundings {
   /** Manifests by the id of the backup */
   readonly listing: ReadonlyMap<string, StoredValue>;
@@ -145,10 +148,10 @@ interface Surroundings {
   readonly predecessors: Predecessors;
 }
 
-/** Who got his lock later than this has waited for somebody, who may have changed what was seen meanwhile */
+/** A run that got its lock later than this waited for another one, which may have changed what was read. */
 const unwaitedMs = 5000;
 
-/** Gets the lock, and looks around meanwhile. */
+/** Acquires the lock, and reads the state of the repository meanwhile. */
 async function enter(
   { packing, purpose }: DestinationRequest,
   repository: Repository,
@@ -162,7 +165,7 @@ async function enter(
     async (signal) => {
       const held = await lockShared(repository, operation, { ...world, signal });
       waited = performance.now() - startedAt;
-      // Given back whatever becomes of the other
+      // Released even if the other task fails
       return resources.adopt(held, () => held.release());
     },
     (signal) => lookAround(packing, repository, { ...world, signal }),
@@ -192,10 +195,11 @@ async function lookAround(
 }
 
 /**
- * Refuses a backup that anybody could read among such as only few can: the variable with the recipients may have been lost. One for other
- * people is told: those of before may hold identities that do not open it.
+ * Refuses an unencrypted backup where the newest one is encrypted: the variable with the recipients may have
+ * been lost. Warns when a recipient of the newest backup is missing: the holder of its identity cannot open
+ * this backup.
  *
- * @throws ConfigurationError
+ * @throws ConfigurationError unless `allow-unencrypted` is set
  */
 function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], log: World['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
@@ -215,7 +219,10 @@ function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], lo
   }
 }
 
-/** Keeps cleanups from removing anything while the backup runs. Backups do not keep each other out. */
+/**
+ * Acquires the shared lock, which keeps cleanups from removing anything while the backup runs. Backups do not
+ * exclude one another.
+ */
 function lockShared(repository: Repository, operation: string, world: World): Promise<Lock> {
   return acquireLock(repository, {
     operation,
@@ -230,8 +237,9 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
 }
 
 /**
- * A machine whose clock is wrong would date its backups before older ones, or into the future: then the storage's clock is taken. What is
- * within the exactness of a storage's times is left alone.
+ * Returns a function that dates the backup. A machine whose clock is wrong would date it before older ones,
+ * or into the future; its times are then converted to the storage's clock. A difference within the precision
+ * of a storage's times is ignored.
  */
 function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
   if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs) return (time) => time;
@@ -242,5 +250,5 @@ function findClockError({ skewSeconds }: Lock, location: string, log: World['log
   return (time) => new Date(time.getTime() + skewSeconds * 1000);
 }
 
-/** A cleanup holds the repository for itself while it removes objects. */
+/** A cleanup holds the exclusive lock while it removes objects. */
 const lockWaitSeconds = 15 * 60;

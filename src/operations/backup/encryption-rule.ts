@@ -5,10 +5,10 @@ import type { World } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
- * Refuses a backup that anybody could read. Outside of a runner there is no repository to be public; on one, a repository that is not known
- * to be private counts as public.
+ * Refuses an unencrypted backup in a run of a public repository. Outside of a runner there is no such
+ * repository; on a runner, a repository that is not known to be private or internal counts as public.
  *
- * @throws ConfigurationError
+ * @throws ConfigurationError unless `allow-unencrypted` is set
  */
 export function refuseUnencrypted(
   storage: string,

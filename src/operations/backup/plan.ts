@@ -15,20 +15,20 @@ import type { CopyRequest } from './copy-request.ts';
 /** What a backup reads, and what it takes over from its base. */
 export interface CopyPlan {
   readonly choices: readonly TableChoice[];
-  /** The base it is built upon; undefined when everything is read. */
+  /** The base; undefined when everything is read. */
   readonly base: Manifest | undefined;
   /** Why a backup that was to be incremental reads everything; null otherwise */
   readonly fullBecause: string | null;
-  /** What was read again and is not what is stored, for people; empty in a sound repository. */
+  /** What was read again and differs from what is stored, for people; empty in a sound repository. */
   readonly mismatches: readonly string[];
   /**
-   * Reads a part of what is taken over, to see whether the decision was right. When it was not, nothing of this rule can be relied upon,
-   * and the plan it gives reads everything.
+   * Reads a sample of what is taken over, to check the decision. If the sample differs, the rule cannot be
+   * relied upon, and the returned plan reads everything.
    */
   recheck(signal: AbortSignal): Promise<CopyPlan>;
 }
 
-/** Reads everything. */
+/** Plans to read everything. */
 export function planFull(
   snapshot: Snapshot,
   fullBecause: string | null,
@@ -44,21 +44,21 @@ export function planFull(
   return plan;
 }
 
-/** Beside those that read what has changed. */
+/** Workers of the sample check, beside those that read what has changed */
 const recheckWorkers = 2;
 
-/** How a backup stands to the base it was given. */
+/** How a backup relates to the base it was given. */
 export type Relation =
   | { readonly kind: 'unrelated'; readonly why: string }
   | {
       readonly kind: 'idle' | 'active';
       readonly base: Manifest;
       readonly isStored: (object: StoredObject) => boolean;
-      /** Rows of transactions numbered below this are the base's. */
+      /** The base has the rows of transactions numbered below this. */
       readonly since: bigint;
     };
 
-/** Finds out whether a base may be built upon at all. */
+/** Finds out whether a backup can be built upon the base at all. */
 export function relate(found: Base, snapshot: Snapshot): Relation {
   if (found.manifest === undefined) return { kind: 'unrelated', why: found.why };
   const { manifest, isStored } = found;
@@ -73,7 +73,7 @@ export function relate(found: Base, snapshot: Snapshot): Relation {
   }
 }
 
-/** Decides range by range what did not change since the base. */
+/** Decides for each range whether it has changed since the base. */
 export async function planIncremental(
   { source, settings, snapshot, destination }: CopyRequest,
   relation: Relation,
@@ -126,8 +126,9 @@ export async function planIncremental(
 }
 
 /**
- * What a database that nobody has written to holds besides rows is in the archive of its base, unless a sequence has moved: sequences
- * are outside of transactions. Undefined when pg_dump has to write a new one.
+ * Finds the archive of the base if it is still current: no transaction has written since the base, and no
+ * sequence has moved. Sequences are compared because they move outside of transactions. Undefined when
+ * pg_dump has to write a new archive.
  */
 export function findArchive(
   relation: Relation,

@@ -7,18 +7,21 @@ import type {
   SourceInputs,
 } from '../../interface/inputs/types.ts';
 
-/** What a backup needs to be told, whichever operation takes it. Inputs of an operation that has them all do for each of the groups. */
+/**
+ * Describes a backup for any operation that takes one. Inputs that have the fields of several groups can be
+ * passed as each of these groups.
+ */
 export interface BackupRequest {
   readonly backupType: BackupType;
-  /** Which database is read, what of it, how, and with which pg_dump */
+  /** The database to read, which of its tables, how, and with which pg_dump */
   readonly source: SourceInputs & ClientInputs;
-  /** Where it is put */
+  /** Where the backup is stored */
   readonly place: PlaceInputs;
-  /** How it is packed, and who can open it */
+  /** How it is compressed, and for whom it is encrypted */
   readonly packing: PackingInputs;
-  /** What it is taken for; a label means nothing to the program */
+  /** What the backup is taken for; its label means nothing to the program */
   readonly purpose: BackupPurpose;
   readonly label: string | null;
-  /** Whether it stays whatever a retention policy says */
+  /** Whether the backup stays whatever the retention policy says */
   readonly pin: boolean;
 }

@@ -7,8 +7,8 @@ export interface BackupResult {
   /** Undefined when everything was read */
   readonly reuse: Reuse | undefined;
   /**
-   * What a check read again and found otherwise than it is stored, for people. The backup is sound, for everything was read for it; those before
-   * it may not be. Empty in a sound repository.
+   * What the sample check found to differ from what is stored, for people. The backup is sound, because
+   * everything was read for it; earlier ones may not be. Empty in a sound repository.
    */
   readonly mismatches: readonly string[];
   /** stored bytes that are new in the repository */
@@ -17,7 +17,7 @@ export interface BackupResult {
   readonly elapsed: number;
 }
 
-/** Whether nothing was found that speaks against the backups before it. */
+/** Whether nothing was found that casts doubt on earlier backups. */
 export function isUndoubted({ mismatches }: Pick<BackupResult, 'mismatches'>): boolean {
   return mismatches.length === 0;
 }

@@ -27,8 +27,8 @@ import type { BackupRequest } from './request.ts';
 import type { BackupResult } from './result.ts';
 
 /**
- * Stores a restore point: everything the database holds, as one snapshot saw it. The manifest is written last; until then there
- * is no backup, and what a failed run has stored is found again by the next.
+ * Stores a restore point: everything the database holds, in one snapshot. The manifest is written last: until
+ * then there is no backup, and the next run finds again what a failed run has stored.
  */
 export async function takeBackup(request: BackupRequest, world: World): Promise<BackupResult> {
   const clock = new PhaseClock();
@@ -45,7 +45,7 @@ export async function takeBackup(request: BackupRequest, world: World): Promise<
   resources.defer(() => present.destroy());
   world.log.info(`Backing up ${describeConnection(settings)} to ${place.storage}`);
   const identity = await askServer(request, present);
-  // Neither the server nor the storage waits for the other; each may be far.
+  // The server and the storage may both be far away, so neither waits for the other.
   const lead = beginLead(settings, resources, world);
   const client = await findDumpClient(identity.serverVersion, world, source);
   const target = { place, packing, purpose: backupType };
@@ -85,20 +85,20 @@ export async function takeBackup(request: BackupRequest, world: World): Promise<
   };
 }
 
-/** The server as it was reached. */
+/** The source and its open sessions. */
 interface Reached {
   readonly settings: ConnectionSettings;
-  /** Sees what is there now */
+  /** Sees the present */
   readonly present: Session;
   /** Will hold the snapshot */
   readonly lead: Promise<Session>;
   readonly identity: SourceIdentity;
 }
 
-/** A snapshot that stays as long as its session, and what was read of it first. */
+/** A snapshot, which lasts as long as its lead session, and what was read in it first. */
 interface Held {
   readonly snapshot: Snapshot;
-  /** Left in the database before the facts were read; null where none is wanted */
+  /** The rollback token, written before the facts were read; null when none is wanted */
   readonly token: string | null;
   readonly facts: Awaited<ReturnType<typeof readFacts>>;
 }
@@ -120,7 +120,7 @@ async function holdSnapshot(
   return { snapshot, token, facts };
 }
 
-/** What the manifest says of the backup itself, and what it is put together from. */
+/** Gathers what the manifest says of the backup itself, and the parts that it lists. */
 function gatherParts(
   { backupType, purpose, label, pin, packing }: BackupRequest,
   { plan, slices, archive, supplement, notCarried }: CopiedDatabase,
@@ -143,7 +143,10 @@ function gatherParts(
   };
 }
 
-/** Opens the session that will hold the snapshot. That it cannot be opened is heard by who waits for it; what ends the backup before says more. */
+/**
+ * Opens the session that will hold the snapshot. A failure is thrown where the session is awaited; an error
+ * that ends the backup earlier says more.
+ */
 function beginLead(
   settings: ConnectionSettings,
   resources: AsyncDisposableStack,
@@ -160,7 +163,7 @@ function beginLead(
   return lead;
 }
 
-/** Writes the manifest, once all that it names is proven to be stored and the lock is still held. */
+/** Writes the manifest, once everything that it names is proven to be stored and the lock is still held. */
 async function record(
   manifest: Manifest,
   { repository, lock, writer, outlines, world: { signal } }: Destination,
@@ -168,12 +171,15 @@ async function record(
   await outlines;
   await writeManifest(repository, manifest, async () => {
     await Promise.all([writer.assertStored(manifest.objects, signal), lock.assertHeld()]);
-    // A backup that was stopped until now has recorded nothing.
+    // A backup that was stopped before this point records nothing.
     signal.throwIfAborted();
   });
 }
 
-/** One look at the server before anything else is opened: which it is, and whether the patterns mean anything there. */
+/**
+ * Identifies the server before anything else is opened, and checks that `freshness`, `include` and `exclude`
+ * fit its tables.
+ */
 async function askServer(request: BackupRequest, session: Session): Promise<SourceIdentity> {
   const { include, exclude } = request.source;
   await checkFreshness(session, askedOf(request).freshness);
@@ -185,7 +191,10 @@ async function askServer(request: BackupRequest, session: Session): Promise<Sour
   return readIdentity(session);
 }
 
-/** A pattern with a slip in it would leave rows out of the backup, or in it, without a word. */
+/**
+ * Refuses patterns that match no table: a misspelled one would silently leave rows out of the backup, or in
+ * it.
+ */
 function refuseUnmatched(
   input: 'include' | 'exclude',
   patterns: readonly string[],
@@ -199,7 +208,7 @@ function refuseUnmatched(
   );
 }
 
-/** Tells the tables whose rows are wanted; a schema backup wants none. */
+/** Selects the tables whose rows are wanted; a schema backup wants none. */
 function chooseTables(
   { include, exclude }: BackupRequest['source'],
   backupType: BackupRequest['backupType'],

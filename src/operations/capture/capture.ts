@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { describeCapture } from './report.ts';
 import { storeChanges } from './store.ts';
 
-/** Stores what was committed since the capture before, and tells of it. */
+/** Stores what was committed since the previous capture, and reports it. */
 export async function capture(inputs: CaptureInputs, world: World): Promise<Outcome> {
   return describeCapture(await storeChanges(inputs, world));
 }

@@ -16,14 +16,14 @@ import { parseLsn } from '../../values/lsn.ts';
 import { createBackupId } from '../../values/timed-id.ts';
 import type { Destination } from '../backup/destination.ts';
 
-/** Where a capture goes on. */
+/** Where a capture continues. */
 export interface Chain {
   readonly description: Segment['chain'];
   readonly from: string;
   readonly fromXmax: bigint;
-  /** The segment that it goes on from; undefined at the beginning of a chain */
+  /** The last stored segment of the chain; undefined at the beginning of a chain */
   readonly previous: Segment | undefined;
-  /** Why changes since the capture before are lost; undefined when none are */
+  /** Why changes since the previous capture are lost; undefined when none are */
   readonly lost: string | undefined;
 }
 
@@ -32,16 +32,17 @@ interface Request {
   readonly identity: SourceIdentity;
   readonly destination: Destination;
   readonly head: Segment | undefined;
-  /** What is wrong with the newest segment; undefined when nothing is, or there is none */
+  /** Why the newest segment cannot be read; undefined when it can be, or there is none */
   readonly damage: string | undefined;
   readonly unlimitedWal: boolean;
-  /** How long a slot that is made waits for each transaction that is running */
+  /** How long the creation of a slot waits for each running transaction */
   readonly lockTimeoutSeconds: number;
 }
 
 /**
- * Finds the slot where the last segment ends, or begins a new chain where it cannot be that nothing is lost in between. A slot that is behind,
- * because the last capture was stopped or the server crashed, is moved up: what it would give out again is stored.
+ * Continues the chain where its last segment ends, or begins a new chain when nothing was captured before or
+ * changes in between are lost. A slot that is behind, because the last capture was stopped or the server
+ * crashed, is advanced: what it would return again is stored.
  */
 export async function joinChain(
   session: Session,
@@ -78,7 +79,7 @@ export async function joinChain(
   return { chain: { description, from: slot.confirmed, fromXmax, previous: undefined, lost }, slot };
 }
 
-/** A slot to begin with: the one that is there, unless it is of no use. */
+/** Returns the slot for a new chain: the existing one if it is usable, else a new one. */
 async function beginSlot(
   session: Session,
   found: Slot | undefined,
@@ -100,7 +101,10 @@ async function beginSlot(
   return made;
 }
 
-/** Why not all that was committed since the last segment can still be read; undefined when it can, or nothing was captured before. */
+/**
+ * Finds out why changes since the last segment cannot be read any more; undefined when all can be read, or
+ * nothing was captured before.
+ */
 async function findLoss(
   session: Session,
   slot: Slot | undefined,

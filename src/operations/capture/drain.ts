@@ -9,13 +9,13 @@ import type { Destination } from '../backup/destination.ts';
 import type { Captured } from './result.ts';
 import { SegmentAssembly, type SegmentRun } from './segment.ts';
 
-/** How often a run looks again when a table was written anew and nothing in the log says why */
+/** How often a run looks at most when a table was rewritten and nothing in the log says why */
 const looks = 3;
 
 /**
- * Reads the slot to the end of the log as it was when it began, and stores a segment for each part.
+ * Reads the slot to the end of the log at the beginning of the reading, and stores a segment for each part.
  *
- * @param segments get what is stored
+ * @param segments receives each segment once it is stored
  * @returns tables whose updates and deletes cannot be captured
  * @throws UnreadableChangesError when the server cannot decode what the slot holds
  */

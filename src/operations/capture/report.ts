@@ -12,7 +12,7 @@ const shownTables = 10;
 export function describeCapture(result: CaptureResult): Outcome {
   const { segments, slot, from, addedBytes, elapsed, ending } = result;
   const taken = ending.kind === 'backed-up' ? ending.taken : undefined;
-  // Only one that lets everything go stores nothing, not even the time.
+  // Only a capture that drops the slot may store no segment; any other stores at least the time.
   const last = segments.at(-1);
   const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
   return {
@@ -120,7 +120,7 @@ function describeTables(segments: readonly Segment[]): Section[] {
   ];
 }
 
-/** Told each time: whoever learns of it at a restore learns too late. */
+/** Reported each time: at a restore it would be too late to learn of these tables. */
 function describeKeyless({ keyless, segments }: Captured): Section[] {
   if (keyless.length === 0 || segments.some(({ uncovered }) => uncovered.length > 0)) return [];
   const more = keyless.length > shownTables ? `, and ${keyless.length - shownTables} more` : '';

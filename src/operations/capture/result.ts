@@ -4,17 +4,20 @@ import { type BackupResult, isUndoubted } from '../backup/result.ts';
 
 /** What a capture has stored. */
 export interface Captured {
-  /** What is stored now, oldest first; at least one, if it carries nothing but the time, unless the slot was dropped */
+  /**
+   * The stored segments, oldest first. There is at least one, even if it holds only the time, unless the slot
+   * was dropped.
+   */
   readonly segments: readonly Segment[];
   /** Tables whose updates and deletes cannot be captured, with the reason */
   readonly keyless: readonly string[];
-  /** As it was found, or made */
+  /** As it was found or created */
   readonly slot: Slot;
-  /** Where in the log it went on */
+  /** The LSN at which the capture continued */
   readonly from: string;
-  /** Until when the capture before it had captured; undefined at the beginning of a chain */
+  /** The time up to which the previous capture was complete; undefined at the beginning of a chain */
   readonly throughBefore: string | undefined;
-  /** Why changes since the capture before are lost; undefined when none are */
+  /** Why changes since the previous capture are lost; undefined when none are */
   readonly lost: string | undefined;
   readonly isEncrypted: boolean;
   /** stored bytes that are new in the repository */
@@ -29,14 +32,14 @@ export interface CaptureResult extends Captured {
 }
 
 export type Ending =
-  /** A backup can be brought to the end of what was captured. */
+  /** The backup can be rolled forward to the end of the captured changes. */
   | { readonly kind: 'reached'; readonly base: string }
-  /** None could, so one was taken. */
+  /** No backup could be rolled forward that far, so one was taken. */
   | { readonly kind: 'backed-up'; readonly taken: BackupResult }
   /** The slot was dropped, and nothing is captured any more. */
   | { readonly kind: 'dropped' };
 
-/** Whether nothing is lost, and nothing was found that speaks against the backups before it. */
+/** Whether no changes are lost, and nothing was found that casts doubt on earlier backups. */
 export function isWhole({ lost, ending }: Pick<CaptureResult, 'lost' | 'ending'>): boolean {
   return lost === undefined && (ending.kind !== 'backed-up' || isUndoubted(ending.taken));
 }

@@ -12,15 +12,15 @@ import type { SourceIdentity } from '../../source/identity.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import type { Chain } from './chain.ts';
 
-/** What all segments of a capture have in common */
+/** What all segments of a capture share */
 export interface SegmentRun {
   readonly chain: Chain;
   readonly identity: SourceIdentity;
-  /** For whom it is encrypted; empty for nobody */
+  /** Recipients of the encryption; empty means unencrypted */
   readonly recipients: readonly string[];
 }
 
-/** Where a part of a run ends, and how the database looked a moment later. */
+/** The end of a part of a capture, and the state of the database a moment later. */
 interface End {
   readonly position: WalPosition;
   readonly state: ChangeState;
@@ -29,8 +29,9 @@ interface End {
 type Recorded = Pick<Segment, 'definitions' | 'filenodes' | 'sequences'>;
 
 /**
- * Makes the headers of a capture's segments, one after another. The last one says until when everything is there, and how the database
- * looks then; those before it repeat what the capture before has said, because nobody has looked at their end.
+ * Makes the headers of a capture's segments, one after another. The last header states until when the capture
+ * is complete, and the state of the database then. Earlier headers repeat what the previous capture stated,
+ * because the state at their end was not read.
  */
 export class SegmentAssembly {
   readonly #repository: Repository;
@@ -47,14 +48,15 @@ export class SegmentAssembly {
   }
 
   /**
-   * @param mayGoOn whether more can be read when a table was written anew and nothing says why: a TRUNCATE between the two looks of `end`
-   *   comes next in the log
+   * @param mayGoOn whether more can be read when a table was rewritten and nothing says why: a TRUNCATE
+   *   between the position and the state of `end` comes next in the log
    */
   assemble(from: string, { to, objects, tally }: ReadChanges, end: End, mayGoOn: boolean): Segment {
     const { chain, identity, recipients } = this.#run;
     for (const table of tally.tables) if (table.truncates > 0) this.#truncated.add(keyOf(table));
     const fromXmax = this.#xmax;
-    // A commit may be in the log before its transaction counts as ended, so the snapshot alone would tell too little.
+    // A commit may be in the log before its transaction counts as ended, so the xmax of the snapshot alone
+    // may be too low.
     for (const xid of [end.position.xmax, tally.highestXid + 1n]) if (xid > this.#xmax) this.#xmax = xid;
     const rewritten = this.#findRewritten(end);
     const isAtEnd = parseLsn(to) >= parseLsn(end.position.lsn);

@@ -20,9 +20,10 @@ import { drainSlot } from './drain.ts';
 import type { Captured, CaptureResult } from './result.ts';
 
 /**
- * Stores what was committed since the capture before, in the order of the log: first the changes, then what says that they are whole, and
- * only then is the slot moved. So nothing is lost wherever it stops, and nothing is stored twice. Where no backup can be brought to the
- * end of it, because it is the first, or the definitions have changed, or changes are lost, a backup is taken at once.
+ * Stores what was committed since the previous capture, in the order of the log: first the changes, then the
+ * header that states that they are complete, and only then is the slot moved. So nothing is lost wherever a
+ * capture stops, and nothing is stored twice. A backup is taken at once when none can be rolled forward to
+ * the end of the changes: at the first capture, and when definitions have changed or changes are lost.
  */
 export async function storeChanges(inputs: CaptureInputs, world: World): Promise<CaptureResult> {
   const clock = new PhaseClock();
@@ -45,7 +46,10 @@ export async function storeChanges(inputs: CaptureInputs, world: World): Promise
   };
 }
 
-/** The backup that is taken because no other can be brought to the end of what was captured. */
+/**
+ * Describes the backup that is taken because no other can be rolled forward to the end of the captured
+ * changes.
+ */
 function nameBackup({
   segments,
   lost,
@@ -59,7 +63,10 @@ function nameBackup({
   };
 }
 
-/** A backup takes its time, and more may be written meanwhile than the server keeps for the slot. */
+/**
+ * Reads the slot again after the backup: meanwhile more may have been written than the server keeps for the
+ * slot.
+ */
 async function lookAgain(captured: Captured, settings: ConnectionSettings, world: World): Promise<Captured> {
   const session = await openSession(settings, world.signal);
   try {
@@ -77,7 +84,9 @@ async function lookAgain(captured: Captured, settings: ConnectionSettings, world
   }
 }
 
-/** With a backup that can be brought to the end of it; undefined: one has to be taken */
+/**
+ * What was captured, and the backup that can be rolled forward to its end; undefined when one has to be taken
+ */
 type Reaching = Captured & { readonly base: string | undefined };
 
 async function captureChanges(
@@ -127,20 +136,28 @@ async function captureChanges(
   };
 }
 
-/** What a large transaction becomes, while it is read, lies on the server's disk. A superuser need not ask anybody. */
+/**
+ * Lifts the limit on temporary files for a superuser, who may do that: while a large transaction is read, the
+ * server keeps its decoded changes on disk.
+ */
 async function letHold(session: Session): Promise<void> {
   await session.query(
     "SELECT set_config('temp_file_limit', '-1', false) FROM pg_roles WHERE rolname = current_user AND rolsuper",
   );
 }
 
-/** Whoever gives captures up need not be able to read what is left. */
+/** Lets a capture that drops the slot end even if the remaining changes cannot be decoded. */
 function letGo(error: unknown): Pick<Captured, 'keyless' | 'lost'> {
   if (error instanceof UnreadableChangesError) return { keyless: [], lost: error.message };
   throw error;
 }
 
-/** Two at once would store the same changes twice. The lock is the session's, and ends with it. */
+/**
+ * Prevents two captures at once, which would store the same changes twice. The advisory lock ends with the
+ * session.
+ *
+ * @throws SourceError when another capture holds the lock
+ */
 async function lockCaptures(session: Session, name: string): Promise<void> {
   const [row] = await session.query<{ taken: boolean }>(
     'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken',

@@ -13,12 +13,12 @@ export async function list(inputs: ListInputs, world: World): Promise<Outcome> {
   return describeList(await listBackups(inputs, world));
 }
 
-/** Tells all that is known of one backup. */
+/** Reports everything that is known of one backup. */
 export async function show(inputs: ShowInputs, world: World): Promise<Outcome> {
   return describeShown(await lookUpBackup(inputs, world));
 }
 
-/** Pins a backup, or leaves it to retention again. */
+/** Pins a backup, or returns it to the retention policy. */
 export async function pin(inputs: PinInputs, world: World): Promise<Outcome> {
   return describePinning(await setPin(inputs, inputs.operation === 'pin', world));
 }

@@ -25,7 +25,7 @@ export function describeList({ location, decisions, damaged, recoverable }: Back
   };
 }
 
-/** For scripts. Times become ISO 8601 in UTC. */
+/** Returns the fields of a backup for scripts. Times become ISO 8601 in UTC. */
 function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): object {
   const { totals } = backup;
   return {
@@ -105,10 +105,10 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
   ];
 }
 
-/** Of points in time so many windows are named, the newest. */
+/** How many windows of recoverable times are named, the newest */
 const shownWindows = 5;
 
-/** Nothing where no changes were ever captured */
+/** Names the windows of recoverable times; nothing if no changes were ever captured. */
 function describeWindows({ windows, captured }: BackupList['recoverable']): Section[] {
   if (!captured) return [];
   const stretches = windows.filter(isStretch);
@@ -121,7 +121,10 @@ function describeWindows({ windows, captured }: BackupList['recoverable']): Sect
   return [{ kind: 'paragraph', text }];
 }
 
-/** The part of its stored bytes that were in the repository before. What was lost and stored again counts as new. */
+/**
+ * Formats the share of the stored bytes that were in the repository before. What was lost and stored again
+ * counts as new.
+ */
 function describeReuse({ totals }: ShelvedBackup): string {
   return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
 }

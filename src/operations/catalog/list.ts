@@ -8,7 +8,10 @@ import type { World } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupList } from './result.ts';
 
-/** Reads which backups there are, what is known of each, and what a cleanup with the same retention would keep. Changes nothing. */
+/**
+ * Reads which backups exist, what is known of each, and what a cleanup with the same retention would keep.
+ * Changes nothing.
+ */
 export async function listBackups(inputs: Omit<ListInputs, 'operation'>, world: World): Promise<BackupList> {
   await using storage = await openStorage(inputs.storage, inputs, world);
   const repository = await openRepository(storage, inputs.repositoryKey);

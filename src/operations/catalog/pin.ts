@@ -10,7 +10,7 @@ import { openStorage } from '../../storage/open.ts';
 import type { Pinning } from './result.ts';
 
 /**
- * Pins a backup, or leaves it to retention again. The manifest stays as it is: a record overrules it.
+ * Pins a backup, or returns it to the retention policy. The manifest stays unchanged: a record overrides it.
  *
  * @throws StorageError when the backup was removed meanwhile
  */
@@ -35,13 +35,14 @@ export async function setPin(
   return { id: manifest.id, pinned: wanted, isNew: true };
 }
 
-/** After the record that it is to overrule, even when that was written by a machine whose clock is ahead. */
+/** Returns a time after the record to override, even if a machine whose clock is ahead wrote that record. */
 function chooseTime(now: Date, earlier: Date | undefined): Date {
   return earlier === undefined || earlier < now ? now : new Date(earlier.getTime() + 1);
 }
 
 /**
- * A cleanup that starts from here on finds the record. One that is under way may have read the records before.
+ * Warns of a cleanup that is under way: it may have read the records before the pin was written. A cleanup
+ * that starts later finds the record.
  *
  * @throws StorageError when the backup is gone
  */

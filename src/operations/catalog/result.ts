@@ -14,14 +14,14 @@ export interface BackupList {
   readonly recoverable: Recoverable;
 }
 
-/** All that is known of one backup. */
+/** Everything that is known of one backup. */
 export interface ShownBackup extends Pick<ShelvedBackup, 'pinned' | 'verifiedAt' | 'damagedAt' | 'drilled'> {
   readonly manifest: Manifest;
   /** Oldest first */
   readonly events: readonly BackupEvent[];
 }
 
-/** What was recorded of a backup since it was taken. */
+/** An event that was recorded of a backup after it was taken. */
 export type BackupEvent = { readonly at: Date } & (
   | { readonly kind: 'pin'; readonly pinned: boolean }
   | ({ readonly kind: 'validation'; readonly share: number } & Pick<
@@ -35,11 +35,11 @@ export type BackupEvent = { readonly at: Date } & (
     >)
 );
 
-/** How a backup stands to retention after it was pinned, or left to it. */
+/** Whether a backup is pinned, after `pin` or `unpin`. */
 export interface Pinning {
   /** Of the backup */
   readonly id: string;
   readonly pinned: boolean;
-  /** Whether that had to be recorded: it stood otherwise before */
+  /** Whether the pin was changed, and a record written */
   readonly isNew: boolean;
 }

@@ -95,7 +95,7 @@ function describeSource({ source, facts }: Manifest): [string, string][] {
   ];
 }
 
-/** From server_version_num: 150018 is 15.18. */
+/** Formats a server_version_num: 150018 is 15.18. */
 function formatVersion(version: number): string {
   return `${Math.floor(version / 10_000)}.${version % 10_000}`;
 }

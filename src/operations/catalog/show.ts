@@ -7,7 +7,7 @@ import type { World } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupEvent, ShownBackup } from './result.ts';
 
-/** Reads all that is known of one backup: what its manifest says, and what records say of it. Changes nothing. */
+/** Reads everything that is known of one backup, from its manifest and from records. Changes nothing. */
 export async function lookUpBackup(
   inputs: Omit<ShowInputs, 'operation'>,
   world: World,
@@ -28,7 +28,7 @@ export async function lookUpBackup(
   };
 }
 
-/** Oldest first, of all backups */
+/** The records of all backups, oldest first */
 interface History {
   readonly pins: readonly StoredRecord<'pins'>[];
   readonly validations: readonly StoredRecord<'validations'>[];
@@ -46,7 +46,7 @@ async function readHistory(repository: Repository, { log, signal }: World): Prom
   };
 }
 
-/** What is told of one backup; of what was recorded at the same time, pins first. */
+/** Lists the events of one backup, oldest first. Of events at the same time, pins come first. */
 function listEvents(id: string, { pins, validations, drills, restores }: History): BackupEvent[] {
   const isOfIt = ({ content }: { content: { backup: string } }) => content.backup === id;
   const events: BackupEvent[] = [

@@ -4,12 +4,13 @@ import { minute } from '../../values/duration.ts';
 import { type BackupResult, isUndoubted } from '../backup/result.ts';
 import type { Decision, Missing, Staleness, Unseen } from './result.ts';
 
-/** milliseconds: how old the backup may be that one goes back to after a migration that destroys data */
+/** Milliseconds: the greatest age of a backup to go back to after a migration that destroys data */
 export const ownBackupWithin = 15 * minute;
 
 /**
- * A backup that is taken now mends an age, and nothing else: what was never read back, or restored, is not proven by another one. So nothing
- * is taken for a release that could not pass all the same.
+ * Decides whether a release may pass. A new backup makes up for an old or a missing one and for nothing else:
+ * it does not prove that backups can be read back or restored. So no backup is taken for a release that could
+ * not pass even with it.
  */
 export function decide({
   judged,
@@ -41,7 +42,9 @@ export function decide({
   };
 }
 
-/** A backup that was stored and yet found something wrong is no yes. */
+/**
+ * Stops the release when the backup taken for it was stored, but found that earlier ones cannot be trusted.
+ */
 export function reconsider(
   decision: Decision,
   taken: Pick<BackupResult, 'mismatches'> | undefined,

@@ -25,8 +25,9 @@ import { decide, reconsider } from './decision.ts';
 import type { GateResult, Unseen, WayBack } from './result.ts';
 
 /**
- * Lets a release pass when there is a backup to go back to that is fresh enough and, where that is asked, proven; takes one first when only
- * that is missing; and says no otherwise. Whatever goes wrong on the way is thrown: a release passes on a yes alone.
+ * Lets a release pass if there is a backup to go back to that is fresh enough and, where asked for, proven.
+ * Takes a backup first if only that is missing, and stops the release otherwise. Every failure on the way is
+ * thrown, so a release passes only by a decision.
  */
 export async function judgeRelease(inputs: GateInputs, world: World): Promise<GateResult> {
   const clock = new PhaseClock();
@@ -98,7 +99,7 @@ async function findMigrations({ migrations, baseRef }: GateInputs, world: World)
   return found;
 }
 
-/** A release passes on what was seen alone. */
+/** Lists which migrations could not be inspected: a release passes only on what was inspected. */
 function findUnseen(migrations: Migrations): Unseen[] {
   if (migrations.kind === 'not-asked') return [];
   if (migrations.kind === 'unseen') {
@@ -110,7 +111,10 @@ function findUnseen(migrations: Migrations): Unseen[] {
   );
 }
 
-/** A place that holds nothing yet has no backup: that is what the gate is to find, and no mistake. */
+/**
+ * Reads the state of the backups. An empty storage is no mistake: that there is no backup is for the gate to
+ * find.
+ */
 async function readGround(storage: Storage, inputs: GateInputs, world: World): Promise<BackupStanding> {
   if (await isEmpty(storage)) {
     world.log.warn(`${storage.location} holds nothing yet`);
@@ -123,12 +127,12 @@ async function readGround(storage: Storage, inputs: GateInputs, world: World): P
 }
 
 async function isEmpty(storage: Storage): Promise<boolean> {
-  // Left by a probe that was not allowed to delete.
+  // A probe that may not delete leaves its values under `probe/`.
   for await (const { key } of storage.list('')) if (!key.startsWith('probe/')) return false;
   return true;
 }
 
-/** @throws StorageError when it has gone since */
+/** @throws StorageError when the backup was removed meanwhile */
 async function readTarget(inputs: GateInputs, id: string, world: World): Promise<Manifest> {
   return withStorage(inputs, world, async (storage) => {
     const repository = await openRepository(storage, inputs.repositoryKey);

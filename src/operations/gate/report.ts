@@ -32,7 +32,7 @@ export function describeGate(result: GateResult): Outcome {
   };
 }
 
-/** The backup that was taken, or what is not in the one that was there. */
+/** Describes the backup that was taken, or what the existing one does not carry. */
 function describeGround({ taken, wayBack }: GateResult): Section[] {
   if (taken !== undefined) return describeTakenBackup(taken);
   return wayBack === undefined ? [] : describeNotCarried(wayBack.manifest);
@@ -74,7 +74,7 @@ const staleness: Readonly<Record<Staleness, string>> = {
   unguarded: 'a migration destroys data, and there is no backup of the last 15 minutes to go back to',
 };
 
-/** What it is, and what to do about it */
+/** Returns what is missing, and what to do about it. */
 function describeMissing(missing: Missing): [string, string] {
   switch (missing.kind) {
     case 'unseen-migrations':
@@ -156,7 +156,7 @@ function describeMigrations(migrations: Migrations): Section[] {
   ];
 }
 
-/** How to undo the release. The words that confirm it are for a person to type. */
+/** Describes how to undo the release. The words that confirm the restore are left for a person to type. */
 function describeWayBack(result: GateResult): Section[] {
   if (result.wayBack === undefined) return [];
   const { manifest, pinned, place, needsKey } = result.wayBack;
@@ -209,7 +209,7 @@ function needsPin({ verdict, migrations, wayBack }: GateResult): boolean {
   );
 }
 
-/** For a POSIX shell. */
+/** Quotes a word for a POSIX shell. */
 function quote(text: string): string {
   return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

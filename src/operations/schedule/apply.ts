@@ -15,9 +15,10 @@ import { foreseeSchedule } from './outlook.ts';
 import type { Schedule } from './result.ts';
 
 /**
- * Makes the workflows what the policy says, or tells how they differ; explains the week they make; and asks GitHub whether they
- * are enabled and ran when they were due. With `check` or a dry run no file changes; `check` may still enable a workflow that
- * GitHub disabled for inactivity, a dry run changes nothing anywhere.
+ * Makes the workflows follow the policy, or reports how they differ; explains the week they lead to; and asks
+ * GitHub whether they are enabled and ran when they were due. With `check` or a dry run no file changes;
+ * `check` may still enable a workflow that GitHub disabled for inactivity, a dry run changes nothing
+ * anywhere.
  *
  * @param openApi for tests, which pass a stand-in of GitHub
  */
@@ -67,7 +68,12 @@ async function readPolicyFile(file: string): Promise<string> {
   }
 }
 
-/** The minutes of the schedules depend on the repository's name, so it must be known wherever this runs. */
+/**
+ * Finds the name of the repository. The minutes of the schedules depend on it, so it must be known wherever
+ * this runs.
+ *
+ * @throws ConfigurationError when nothing names the repository
+ */
 async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promise<string> {
   const named = nameRepository(env);
   if (named !== undefined) return named;
@@ -84,7 +90,7 @@ async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promi
   );
 }
 
-/** As the header of a workflow names the policy: the same on every machine. */
+/** Returns the path of the policy as the header of a workflow names it: the same on every machine. */
 function pathInRepository({ policy, workflows }: Pick<ScheduleInputs, 'policy' | 'workflows'>): string {
   const root = path.resolve(workflows, '..', '..');
   return path.relative(root, path.resolve(policy)).split(path.sep).join('/');

@@ -4,7 +4,7 @@ import { measureLongestPause } from '../../schedule/verification/punctuality.ts'
 import { findEndedCaptures } from '../../schedule/workflows/ended-captures.ts';
 import type { DatabaseOutlook, Problem, Remark, Schedule } from './result.ts';
 
-/** @param target the rpo-target, as the policy has it; undefined where it has none */
+/** @param target the rpo-target of the policy; undefined when it has none */
 export function findProblems(
   {
     mode,
@@ -61,7 +61,7 @@ function findPauses({ databases }: Plan, verification: Schedule['verification'],
   });
 }
 
-/** Of a month, in private repositories of GitHub's Free plan */
+/** Minutes a month for private repositories on GitHub's Free plan */
 const freeMinutes = 2000;
 
 function findCost({ runsOn }: Plan, databases: readonly DatabaseOutlook[]): Remark[] {

@@ -4,7 +4,10 @@ import { drawWeek, type Estimate, estimateMonth, foresee } from '../../schedule/
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { DatabaseOutlook, NextRun, Schedule } from './result.ts';
 
-/** Tells what comes of a plan, its months by the minutes that were measured where any were. It asks nothing. */
+/**
+ * Derives what to expect of a plan. The estimates of a month use measured minutes where there are any. Reads
+ * nothing.
+ */
 export function foreseeSchedule(
   plan: Plan,
   verification: Verification | undefined,

@@ -8,7 +8,7 @@ import { listDifferences } from '../../schedule/workflows/line-diff.ts';
 import { day } from '../../values/duration.ts';
 import { type DatabaseOutlook, isInOrder, type Problem, type Remark, type Schedule } from './result.ts';
 
-/** Of one file; a workflow that is wholly different is not worth more. */
+/** Lines shown of one file's differences; a workflow that differs completely needs no more. */
 const shownDifferences = 60;
 
 export function describeSchedule(done: Schedule): Outcome {
@@ -254,7 +254,10 @@ function countMissed(verdicts: readonly WorkflowVerdict[]): number {
   return verdicts.reduce((sum, { punctuality }) => sum + (punctuality?.missed.length ?? 0), 0);
 }
 
-/** `Fri 2026-11-20 02:17 GMT+1`; the offset tells the two hours apart that a clock shows twice. */
+/**
+ * Formats a time as `Fri 2026-11-20 02:17 UTC+1`; the offset distinguishes the two hours that a clock shows
+ * twice.
+ */
 function formatLocal(time: Date, timeZone: string): string {
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone,

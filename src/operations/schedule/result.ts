@@ -3,11 +3,11 @@ import type { Day, Estimate, Gap, Outlook } from '../../schedule/plan/week.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
 
-/** What a policy makes of the workflows, what comes of them, and whether they ran. */
+/** The workflows that follow from a policy, what to expect of them, and whether they ran. */
 export interface Schedule {
   /** Only `write` has changed files. */
   readonly mode: 'check' | 'dry-run' | 'write';
-  /** Of the policy, in which all times are told */
+  /** The time zone of the policy, in which all times are reported */
   readonly timeZone: string;
   readonly changes: readonly FileChange[];
   /** undefined: there is no token to ask with */
@@ -18,7 +18,7 @@ export interface Schedule {
   readonly remarks: readonly Remark[];
 }
 
-/** What the schedules of a database come to. */
+/** What to expect of a database's schedules. */
 export interface DatabaseOutlook extends Outlook {
   readonly database: PlannedDatabase;
   readonly isCaptured: boolean;
@@ -30,23 +30,23 @@ export interface DatabaseOutlook extends Outlook {
 export interface NextRun {
   readonly job: PlannedJob;
   readonly at: Date;
-  /** The one after it */
+  /** The run after it */
   readonly then: Date | undefined;
   readonly month: Estimate;
 }
 
-/** What makes the answer a no. */
+/** What makes the operation end with exit code 3. */
 export type Problem =
-  /** Under `check`: the workflows are not what the policy says. */
+  /** Under `check`: the workflows differ from the policy. */
   | { readonly kind: 'drift' }
   | { readonly kind: 'foreign'; readonly file: string; readonly reason: string }
-  /** A workflow does not run as it should; as a complete sentence with what to do. */
+  /** A workflow does not run as it should; `text` is a complete sentence with a remedy. */
   | { readonly kind: 'workflow'; readonly file: string; readonly text: string }
   | { readonly kind: 'unreachable'; readonly why: string }
-  /** The schedules cannot keep it even if every run is on time. */
+  /** The schedules cannot meet the target even if every run is on time. */
   | {
       readonly kind: 'rpo-target';
-      /** As the policy has it */
+      /** As written in the policy */
       readonly target: string;
       readonly database: string;
       readonly isCaptured: boolean;
@@ -54,16 +54,16 @@ export type Problem =
       readonly gap: Gap | undefined;
     };
 
-/** What is no mistake, and should be known. */
+/** Something that is no mistake and should be known. */
 export type Remark =
-  /** Its slot stays on the server. */
+  /** Its captures have ended, and its slot stays on the server. */
   | { readonly kind: 'ended-capture'; readonly database: string }
-  /** How far apart captures that succeeded really were, in milliseconds */
+  /** The longest time between captures that succeeded, in milliseconds */
   | { readonly kind: 'longest-pause'; readonly database: string; readonly length: number }
-  /** More minutes in 30 days than GitHub gives for nothing */
+  /** More minutes in 30 days than GitHub gives for free */
   | { readonly kind: 'cost'; readonly minutes: number; readonly free: number };
 
-/** Whether the workflows are what the policy says, and nothing speaks against that they keep it. */
+/** Whether no problem was found; workflows that differ from the policy are one only under `check`. */
 export function isInOrder({ problems }: Pick<Schedule, 'problems'>): boolean {
   return problems.length === 0;
 }

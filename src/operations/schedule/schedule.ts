@@ -6,7 +6,7 @@ import { applyPolicy } from './apply.ts';
 import { describeSchedule } from './report.ts';
 
 /**
- * Makes the workflows what the policy says, and explains them.
+ * Makes the workflows follow the policy, and explains them.
  *
  * @param openApi for tests, which pass a stand-in of GitHub
  */

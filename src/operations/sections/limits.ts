@@ -4,7 +4,7 @@ import type { Shrinkage } from '../../repository/backups/findings.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
 import { day, hour } from '../../values/duration.ts';
 
-/** Ages as outputs for scripts: whole seconds; empty when the event never happened. */
+/** Renders ages as outputs for scripts: whole seconds; empty when the event never happened. */
 export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {
   const seconds = (age: number | undefined) => (age === undefined ? '' : Math.floor(age / 1000));
   return {
@@ -20,7 +20,10 @@ const questions: Readonly<Record<JudgedLimit['input'], string>> = {
   'drilled-within': 'since a drill passed',
 };
 
-/** @param newestPoint what max-age is held against: the newest backup, or the newest point that captured changes lead to */
+/**
+ * @param newestPoint the point whose age max-age limits: the newest backup, or the newest point that captured
+ *   changes reach
+ */
 export function describeLimits(
   limits: readonly JudgedLimit[],
   newestPoint: 'backup' | 'changes' = 'backup',

@@ -11,7 +11,7 @@ import type { Reuse } from '../../source/incremental/reuse.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from './omissions.ts';
 
-/** A backup as it is told of by the operation that took it */
+/** A backup as the operation that took it reports it */
 export interface TakenBackup {
   readonly manifest: Manifest;
   /** Undefined when everything was read */
@@ -81,7 +81,7 @@ function describeMismatches({ mismatches }: TakenBackup): Section[] {
   ];
 }
 
-/** What an incremental backup read and what it did not, the tables of which it read most first. */
+/** Shows what an incremental backup read and what it reused; the tables of which it read most come first. */
 function describeReuse({ tables }: Reuse): Section[] {
   const rows = tables
     .map((table) => ({ ...table, read: table.bytes - table.reused }))

@@ -24,16 +24,16 @@ export interface StatusFacts {
   readonly recoverable: Recoverable;
   /** bytes */
   readonly stored: number;
-  /** Ids of backups that were there, and that are gone without a cleanup */
+  /** Ids of backups that are gone although no cleanup removed them */
   readonly vanished: readonly string[];
   /** The last cleanup */
   readonly prune: StoredRecord<'prunes'> | undefined;
-  /** The newest */
+  /** The newest restores */
   readonly restores: readonly StoredRecord<'restores'>[];
   readonly now: Date;
 }
 
-/** Measures and judges what was read. It asks nothing. */
+/** Measures and judges what was read. Reads nothing itself. */
 export function weighStatus(facts: StatusFacts): Status {
   const { location, limits, standing, recoverable, stored, prune, restores, now } = facts;
   const { usable, verified, drilled, shelf } = standing;
@@ -58,7 +58,10 @@ export function weighStatus(facts: StatusFacts): Status {
   };
 }
 
-/** What retention has removed is no gap of the schedule, but it is one for whoever wants to go back there. */
+/**
+ * Measures the gap, and says whether a cleanup has removed backups since: what retention removed is no gap of
+ * the schedule, but it cannot be recovered either.
+ */
 function findGap({ recoverable, prune, now }: StatusFacts): Status['gap'] {
   const gap = measureGap(recoverable.windows, now);
   const isCleaned =

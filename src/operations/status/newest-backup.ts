@@ -7,21 +7,22 @@ import { openRepository } from '../../repository/open.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { openStorage, type StorageWorld } from '../../storage/open.ts';
 
-/** What it may take to look: somebody waits to be told of a failure */
+/** How long the search may take, because an alarm waits for it */
 const timeoutMs = 8000;
 
 /**
- * The newest backup with rows that is not known to be damaged, and as of when it can bring the database back: of its snapshot, or of the
- * newest changes that were captured after it. For whoever is told of a failure.
+ * Finds the newest backup with rows that is not known to be damaged, and the time it can bring the database
+ * back to: that of its snapshot, or of the newest changes that were captured after it. For alarms.
  *
- * @returns null when there is none; undefined when it cannot be told, for example because the storage is what failed
+ * @returns null when there is none; undefined when it cannot be found out, for example because the storage is
+ *   what failed
  */
 export async function findNewest(
   inputs: Inputs | undefined,
   world: StorageWorld,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
-  // Of a repository in an artifact all would have to be downloaded.
+  // A repository in an artifact would have to be downloaded as a whole.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
   return Promise.race([look(inputs, world), sleep(timeoutMs, undefined, { ref: false })]);
 }

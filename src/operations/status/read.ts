@@ -11,8 +11,8 @@ import { weighStatus } from './findings.ts';
 import type { Status } from './result.ts';
 
 /**
- * Finds out how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes nothing, and reads no more
- * of a backup than its outline. What is passed over is told as a warning.
+ * Reads how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes
+ * nothing, and reads only the outlines of backups. Everything that is ignored is reported as a warning.
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
@@ -33,10 +33,10 @@ export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, world:
   return weighStatus({ ...facts, location: storage.location, limits: inputs, now: world.now() });
 }
 
-/** Of which a failure is told */
+/** How many of the newest restores are examined for failures */
 const shownRestores = 20;
 
-/** bytes of all that is stored, whichever backup needs it */
+/** Sums up the bytes of everything that is stored, whichever backup needs it. */
 async function measureStored(storage: Storage, signal: AbortSignal): Promise<number> {
   let bytes = 0;
   for await (const { size } of storage.list('')) {

@@ -33,7 +33,7 @@ export function describeStatus(status: Status): Outcome {
   };
 }
 
-/** For scripts; `to` is in the newest window, and `from` is where that begins. */
+/** Renders windows for scripts: `to` is the end of the newest window, and `from` its beginning. */
 function tellWindow({ windows, captured }: Recoverable): Record<string, string> {
   const newest = windows.at(-1);
   return {
@@ -110,10 +110,10 @@ function describeGap({ gap }: Status): string {
   return `${formatAge(gap.length)}, from ${formatTime(gap.from)} to ${to}${cleaned}`;
 }
 
-/** Of points in time so many windows are shown, the newest. */
+/** How many windows of recoverable times are shown, the newest */
 const shownWindows = 20;
 
-/** The last seven days, newest first; nothing where no changes are captured. */
+/** Shows the windows of the last seven days, newest first; nothing if no changes are captured. */
 function describeWindows({ recoverable, at }: Status): Section[] {
   const { windows, captured } = recoverable;
   const begin = at.getTime() - gapWindow;
@@ -135,7 +135,9 @@ function describeWindows({ recoverable, at }: Status): Section[] {
 
 const trendLength = 14;
 
-/** People would rather look than read: a bar for each of the last backups, the newest on the right. */
+/**
+ * Draws a bar for each of the last backups, the newest on the right: a trend is seen faster than it is read.
+ */
 function describeTrend(usable: readonly ShelvedBackup[]): Section[] {
   const backups = usable.slice(0, trendLength).toReversed();
   if (backups.length < 2) return [];
@@ -174,7 +176,7 @@ function describeTrend(usable: readonly ShelvedBackup[]): Section[] {
 
 const bars = '▁▂▃▄▅▆▇█';
 
-/** From nothing to the largest value, so that a tenth less looks like a tenth less. */
+/** Draws bars from zero to the largest value, so that a tenth less looks like a tenth less. */
 export function drawBars(values: readonly number[]): string {
   const most = Math.max(...values);
   return values

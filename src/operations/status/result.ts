@@ -3,25 +3,31 @@ import type { Failure, Gap, Shrinkage } from '../../repository/backups/findings.
 import type { Ages, BackupStanding, JudgedLimit } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 
-/** Whether, how far back and how well proven one could recover. Everything that tells of it renders this. */
+/**
+ * Whether and how far back the database can be recovered, and how well that is proven. Every report of it
+ * renders this value.
+ */
 export interface Status extends Pick<BackupStanding, 'usable' | 'verified' | 'drilled'> {
   /** Of the storage */
   readonly location: string;
-  /** As of when it holds */
+  /** The time of this status */
   readonly at: Date;
-  /** Those that were asked for, each with what was measured */
+  /** The limits that were asked for, each with the measured age */
   readonly limits: readonly JudgedLimit[];
-  /** What breaks no limit, and should be looked at */
+  /** Findings that break no limit and should be looked at */
   readonly warnings: readonly Warning[];
-  /** Of backups alone */
+  /** Ages of backups, without captured changes */
   readonly ages: Ages;
-  /** What the newest point to go back to rests on, whose age max-age is held against */
+  /**
+   * Whether the newest recoverable point, whose age max-age limits, is a backup or comes from captured
+   * changes
+   */
   readonly newestPoint: 'backup' | 'changes';
   readonly recoverable: Recoverable;
   /** Undefined without a backup */
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
   readonly counts: Counts;
-  /** bytes of all that is stored, whichever backup needs it */
+  /** bytes of everything that is stored, whichever backup needs it */
   readonly stored: number;
   /** Undefined when there was none */
   readonly lastCleanup: LastCleanup | undefined;
@@ -30,7 +36,10 @@ export interface Status extends Pick<BackupStanding, 'usable' | 'verified' | 'dr
 }
 
 export interface Counts {
-  /** Backups that can be read and that one would not go back to: of schemas, for safety, damaged, or of a time to come */
+  /**
+   * Readable backups that a restore would not use: schema backups, safety backups, damaged ones, and ones
+   * dated in the future
+   */
   readonly unusable: number;
   /** Backups that were found damaged, and manifests that cannot be read */
   readonly damaged: number;
@@ -44,19 +53,19 @@ export interface LastCleanup {
   readonly freed: number;
 }
 
-/** Ids of backups are newest first but for those that vanished, the oldest of which comes first. */
+/** Ids of backups are newest first, except those of vanished backups, which are oldest first. */
 export type Warning =
-  /** What came after the newest backup is in captured changes alone. */
+  /** Everything after the newest backup is in captured changes alone. */
   | { readonly kind: 'old-backup' /** milliseconds */; readonly age: number }
   | { readonly kind: 'damaged-changes'; readonly keys: readonly string[] }
   | ({ readonly kind: 'shrinkage' } & Shrinkage)
   | { readonly kind: 'unreadable-manifests'; readonly ids: readonly string[] }
   | { readonly kind: 'damaged-backups'; readonly ids: readonly string[] }
-  /** They were there, and are gone without a cleanup. */
+  /** These backups are gone although no cleanup removed them. */
   | { readonly kind: 'vanished-backups'; readonly ids: readonly string[] }
-  /** Of what the last cleanup removed the bucket keeps versions. */
+  /** The bucket keeps versions of what the last cleanup removed. */
   | { readonly kind: 'hidden-versions'; readonly objects: number; readonly bytes: number }
-  /** Some are encrypted and some are not. */
+  /** Some backups are encrypted and some are not. */
   | {
       readonly kind: 'mixed-encryption';
       readonly plain: number;

@@ -4,7 +4,7 @@ import type { World } from '../../runtime/context.ts';
 import { readStatus } from './read.ts';
 import { describeStatus } from './report.ts';
 
-/** Finds out how well one could recover, and tells it. */
+/** Finds out how well the database can be recovered, and reports it. */
 export async function status(inputs: StatusInputs, world: World): Promise<Outcome> {
   return describeStatus(await readStatus(inputs, world));
 }

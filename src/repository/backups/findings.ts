@@ -4,14 +4,14 @@ import type { RecordContent, StoredRecord } from '../records.ts';
 import type { ShelvedBackup } from './catalog.ts';
 import type { BackupStanding } from './freshness.ts';
 
-/** Something that has gone wrong, as records tell it. */
+/** A failure that a record reports. */
 export type Failure = { readonly at: Date } & (
   | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
   | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
   | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
 );
 
-/** What has gone wrong, newest first. A backup that fails leaves no record: it is missing. */
+/** Lists the failures that records report, newest first. A failed backup leaves no record: it is missing. */
 export function listFailures(
   { validations, drills }: Pick<BackupStanding, 'validations' | 'drills'>,
   restores: readonly StoredRecord<'restores'>[],
@@ -45,8 +45,8 @@ export interface Gap {
 }
 
 /**
- * The longest time of the last seven days of which no point can be recovered, the time since the newest included: what could have been
- * lost at worst. Undefined without a backup.
+ * Measures the longest time of the last seven days of which no point can be recovered, including the time
+ * since the newest point: the most that could have been lost. Undefined without a backup.
  */
 export function measureGap(windows: readonly Window[], now: Date): Gap | undefined {
   const begin = now.getTime() - gapWindow;
@@ -57,22 +57,23 @@ export function measureGap(windows: readonly Window[], now: Date): Gap | undefin
     const length = Math.max(0, (to ?? now).getTime() - from.getTime());
     if (longest === undefined || length > longest.length) longest = { length, from, to };
     to = new Date(window.from);
-    // The one that was open when the week began, or at its beginning, ends it.
+    // The window that was open when the week began is the last one that counts.
     if (to.getTime() <= begin) break;
   }
   return longest;
 }
 
 /**
- * So long captured changes stand in for backups: a weekly backup, and a day for a late one. From then on the age of the newest backup
- * counts itself, because all that came after it rests on it, and on an ever longer replay. Milliseconds.
+ * How long captured changes stand in for backups: a week for a weekly backup, and a day for a late one. After
+ * that only the age of the newest backup counts, because everything captured since depends on it, and on an
+ * ever longer replay. Milliseconds.
  */
 const standInWindow = 8 * day;
 
 /**
- * Milliseconds since the newest point in time that one can go back to; undefined without a backup.
+ * Returns the milliseconds since the newest point in time that can be recovered; undefined without a backup.
  *
- * @param backupAge of the newest backup
+ * @param backupAge of the newest backup, in milliseconds
  */
 export function measurePoint(
   windows: readonly Window[],
@@ -89,7 +90,10 @@ export interface Shrinkage {
   readonly after: ShelvedBackup;
 }
 
-/** Whether more than half of the rows are gone since the backup before: then somebody has deleted them, or they were not read. */
+/**
+ * Finds a loss of more than half of the rows since the previous backup: either someone has deleted them, or
+ * they were not read.
+ */
 export function findShrinkage([after, before]: readonly ShelvedBackup[]): Shrinkage | undefined {
   if (after === undefined || before === undefined) return undefined;
   return after.totals.rows < before.totals.rows / 2 ? { before, after } : undefined;

@@ -5,7 +5,7 @@ import type { TableChoice } from './range-choice.ts';
 export interface Reuse {
   /** bytes of rows that were not read */
   readonly bytes: number;
-  /** Whether the base's archive is that of the backup, too */
+  /** Whether the archive of the base is also that of the backup */
   readonly includesArchive: boolean;
   readonly tables: readonly TableReuse[];
 }
@@ -13,17 +13,21 @@ export interface Reuse {
 export interface TableReuse {
   readonly schema: string;
   readonly name: string;
-  /** bytes of its rows */
+  /** bytes of all rows of the table */
   readonly bytes: number;
-  /** bytes of them that were not read */
+  /** bytes of rows that were not read */
   readonly reused: number;
-  /** Whether anything of it was to be read, though it may have held no row */
+  /** Whether any range was to be read, even one that may have held no row */
   readonly isRead: boolean;
-  /** Why it was; undefined when nothing was */
+  /** Why ranges were to be read; undefined when none was */
   readonly why: string | undefined;
 }
 
-/** @param manifest of the backup that was made of the choices */
+/**
+ * Measures what a backup took over from its base.
+ *
+ * @param manifest of the backup that these choices led to
+ */
 export function measureReuse(manifest: Manifest, base: Manifest, choices: readonly TableChoice[]): Reuse {
   const entries = new Map(manifest.tables.map((table) => [table.oid, table]));
   const tables = choices.map((choice): TableReuse => {
@@ -41,7 +45,10 @@ export function measureReuse(manifest: Manifest, base: Manifest, choices: readon
   };
 }
 
-/** pg_dump writes the time into an archive, so two of the same content are one. */
+/**
+ * Identifies an archive by its objects. pg_dump writes the time into an archive, so equal objects mean the
+ * same archive.
+ */
 function namesOf({ archive, objects }: Manifest): string {
   return archive.objects.map((index) => objects[index]?.name).join();
 }
