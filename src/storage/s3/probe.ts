@@ -9,7 +9,7 @@ import type { S3Requests } from './requests.ts';
 import type { S3Writing } from './writing.ts';
 
 /** The number of keys that probes choose from, which bounds what they leave where deleting is not allowed */
-const slots = 4096;
+const slots = 256;
 
 /** The most probes, because two concurrent probes may choose the same key and disturb each other */
 const mostProbes = 3;
@@ -70,7 +70,9 @@ async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefi
   // A value that existed before is of a probe that could not delete it.
   const isWhole = read !== undefined && (created === 'present' || read.equals(first) || read.equals(second));
   if (!isWhole || !probes.some((probe) => probe.key === key)) return undefined;
-  writing.createOnly = again === 'present';
+  // A concurrent probe that has deleted the key in between looks like a store that ignores the condition.
+  const last = again === 'stored' ? await writing.createOnce(key, randomBytes(8)) : again;
+  writing.createOnly = last === 'present';
   const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
 }
